@@ -1,0 +1,39 @@
+/** What the update machine asks of serving. */
+import type { UpdateFault } from '../../shared/protocol/update-event.ts';
+import type { Slot } from '../slots/slot.ts';
+
+/** Outcome of running a version's golden samples on this device. */
+export type Qualification =
+  | {
+      readonly ok: true;
+      readonly provider: string;
+      readonly samples: number;
+      readonly latencyP50Ms: number;
+      readonly latencyMaxMs: number;
+      readonly residentBytes: number;
+      /** Why providers before the chosen one were not used. */
+      readonly passedOver: readonly string[];
+    }
+  | { readonly ok: false; readonly fault: UpdateFault };
+
+/** Figures of the version that serves now, since it was switched to. */
+export interface ServedFigures {
+  readonly requests: number;
+  readonly failed: number;
+  readonly crashes: number;
+  readonly lastFault?: UpdateFault;
+}
+
+export interface ServedModels {
+  /** Runs the golden samples in a runner of its own, which ends with the call. */
+  qualify(slot: Slot): Promise<Qualification>;
+  /**
+   * Makes `slot` the version that answers, without dropping a request: the new runner is ready before the switch, requests
+   * under way end on the old one, which then stays warm as `standby` while `keepStandby` is true.
+   */
+  serve(slot: Slot, provider: string, options: { readonly keepStandby: boolean }): Promise<void>;
+  /** Ends the standby runner of a model. */
+  dropStandby(model: string): Promise<void>;
+  figures(model: string): ServedFigures | undefined;
+  close(): Promise<void>;
+}

@@ -1,0 +1,26 @@
+/** What serving tells telemetry of each request. Raw tensors end here: only counts leave the recorder (promise P7). */
+
+import type { Tensor } from '../../shared/inference/tensor.ts';
+import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+
+export interface ServedVersion {
+  readonly model: string;
+  readonly version: string;
+  readonly manifestSha256: string;
+  readonly manifest: ModelManifest;
+  readonly rollout?: string;
+}
+
+export interface Recorder {
+  answered(
+    version: ServedVersion,
+    inputs: readonly Tensor[],
+    outputs: readonly Tensor[],
+    latencyMs: number,
+  ): void;
+  /** `code` is an error code of the catalogue. Requests the agent refused for the caller's own mistake are not failures of the model and are not recorded. */
+  failed(version: ServedVersion, code: string, latencyMs: number): void;
+  crashed(version: ServedVersion): void;
+  /** `predicted` and `actual` as numbers (regression) or class labels (classification). */
+  labelled(version: ServedVersion, predicted: number | string, actual: number | string): void;
+}

@@ -1,0 +1,35 @@
+// Starts a modelfleet program on a Node that can run it: the one already running, or, when that one is older than
+// the project's, the one the `node` package carries. A checkout runs its TypeScript as it is; an installed package
+// runs `dist/`, because Node does not strip types below node_modules.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const NODE_MAJOR_MIN = 24;
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Runs `program` (a path below the project without its ending, such as `hub/main`) with this process's arguments. */
+export async function launch(program) {
+  const source = join(root, `${program}.ts`);
+  const entry = existsSync(source) ? source : join(root, 'dist', `${program}.js`);
+  if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
+    process.argv[1] = entry;
+    await import(pathToFileURL(entry).href);
+    return;
+  }
+  const node = join(dirname(createRequire(import.meta.url).resolve('node/package.json')), 'bin', 'node');
+  const child = spawn(node, [entry, ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    console.error(
+      `Cannot start ${node}: ${error.message}. Wanted: Node ${NODE_MAJOR_MIN} or newer, or the npm package "node".`,
+    );
+    process.exitCode = 70;
+  });
+  child.on('exit', (code, signal) => {
+    if (signal) process.kill(process.pid, signal);
+    else process.exitCode = code ?? 70;
+  });
+}

@@ -1,0 +1,11 @@
+/** One act: who did what to what, when, from where (promise P8). */
+export interface AuditEvent {
+  /** `token:<name>`, `device:<id>` or `hub`. */
+  readonly actor: string;
+  readonly address?: string;
+  /** Noun and past participle: `device.enrolled`, `rollout.paused`, `version.published`. */
+  readonly action: string;
+  /** What it was done to: `rollout/r-…`, `model/air-quality@1.0.0`, `device/x`. */
+  readonly target: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,40 @@
+/**
+ * What the hub needs of an MQTT broker. One implementation now: the embedded one (aedes-broker.ts); an external cluster
+ * will be the second. The contract suite is test/contract/broker.ts.
+ */
+export interface DeviceMessage {
+  readonly deviceId: string;
+  /** The part of the topic after `mf/1/d/<id>/`. */
+  readonly leaf: string;
+  readonly payload: Uint8Array;
+}
+
+export interface BrokerHandlers {
+  /**
+   * Called for each message of a device, in order per device. The broker acknowledges the message (PUBACK) only after
+   * the promise has resolved (promise P4); when it rejects, the message is not acknowledged and the connection is
+   * closed, so a handler rejects only when it could not store what it should have.
+   */
+  message(message: DeviceMessage): Promise<void>;
+  connected(deviceId: string): void;
+  disconnected(deviceId: string): void;
+}
+
+export interface Broker {
+  /** Port the broker listens on; known after `start`. */
+  readonly port: number;
+  start(handlers: BrokerHandlers): Promise<void>;
+  close(): Promise<void>;
+  isConnected(deviceId: string): boolean;
+  connectedCount(): number;
+  /** Publishes a retained message (QoS 1) that later subscribers also get; an empty payload removes it. */
+  retain(topic: string, payload: Uint8Array): Promise<void>;
+  /**
+   * Writes to one connected device, past the broker's own queue, and resolves when the socket has taken it.
+   * Returns false when the device is not connected or has more than `limits.chunkBytesQueuedPerDeviceMax` unread:
+   * a device that stopped reading costs a bounded amount of memory and nobody else's time.
+   */
+  send(deviceId: string, topic: string, payload: Uint8Array, qos: 0 | 1): Promise<boolean>;
+  /** Closes the device's connection at once (revocation). */
+  disconnect(deviceId: string): void;
+}

@@ -1,0 +1,139 @@
+/**
+ * The rows of the database, as Kysely types. Times are milliseconds since the epoch, digests lower-case hex, booleans
+ * 0 or 1, `json` columns text. A table is read and written by the store of the folder named in its comment alone.
+ */
+import type { Generated } from 'kysely';
+
+export interface Tables {
+  /** db: schema version, instance id. */
+  meta: { key: string; value: string };
+  /** access: API tokens; the secret is kept as SHA-256 only. */
+  api_token: {
+    name: string;
+    role: string;
+    secret_sha256: string;
+    created_at: number;
+    expires_at: number | null;
+    revoked_at: number | null;
+    last_used_at: number | null;
+  };
+  /** audit: append-only, each row's `hash` covers the row and the hash before it. */
+  audit_event: {
+    number: Generated<number>;
+    at: number;
+    actor: string;
+    address: string | null;
+    action: string;
+    target: string;
+    details: string;
+    previous_hash: string;
+    hash: string;
+  };
+  /** pki: join tokens; the secret is kept as SHA-256 only. */
+  join_token: {
+    id: string;
+    secret_sha256: string;
+    device_group: string;
+    uses_left: number;
+    uses_total: number;
+    created_at: number;
+    expires_at: number;
+    revoked_at: number | null;
+    created_by: string;
+  };
+  /** devices. */
+  device: {
+    id: string;
+    device_group: string;
+    certificate_serial: string;
+    certificate_sha256: string;
+    certificate_expires_at: number;
+    facts: string;
+    enrolled_at: number;
+    revoked_at: number | null;
+    connected: number;
+    last_seen_at: number | null;
+    reported: string | null;
+    reported_at: number | null;
+  };
+  /** signing: TUF files in every version that was ever current. */
+  trust_file: { role: string; version: number; bytes: Uint8Array; added_at: number };
+  /** models. */
+  model: { name: string; created_at: number };
+  version: {
+    model: string;
+    version: string;
+    release: number;
+    manifest_sha256: string;
+    manifest: Uint8Array;
+    published_at: number;
+    published_by: string;
+    withdrawn_at: number | null;
+    withdrawn_reason: string | null;
+  };
+  /** models: which chunks belong to which version, for offers and garbage collection. */
+  version_chunk: { manifest_sha256: string; chunk_sha256: string };
+  /** rollout/director: what each device should run. `sequence` is that of the device's last signed statement. */
+  desired_model: {
+    device_id: string;
+    model: string;
+    version: string;
+    rollout_id: string | null;
+    trial: string;
+    set_at: number;
+  };
+  desired_statement: { device_id: string; sequence: number; envelope: string; issued_at: number };
+  /** rollout. `plan` and `state` json. */
+  rollout: {
+    id: string;
+    model: string;
+    version: string;
+    plan: string;
+    state: string;
+    status: string;
+    created_at: number;
+    created_by: string;
+    updated_at: number;
+  };
+  rollout_device: {
+    rollout_id: string;
+    device_id: string;
+    ordinal: number;
+    phase: number;
+    status: string;
+    previous_version: string | null;
+    offered_at: number | null;
+    changed_at: number;
+    fault: string | null;
+  };
+  rollout_verdict: {
+    number: Generated<number>;
+    rollout_id: string;
+    at: number;
+    phase: number;
+    verdict: string;
+    reasons: string;
+    inputs: string;
+  };
+  /** devices: update events as received, once each. */
+  device_event: {
+    device_id: string;
+    event_id: string;
+    received_at: number;
+    model: string;
+    version: string;
+    rollout_id: string | null;
+    state: string;
+    body: string;
+  };
+  /** telemetry: highest window number merged per stream; numbers arrive in order. */
+  telemetry_stream: { device_id: string; stream: string; number: number };
+  /** telemetry: merged counts per device, version and time bucket. `body` is CBOR. */
+  telemetry_bucket: {
+    device_id: string;
+    model: string;
+    version: string;
+    bucket_at: number;
+    body: Uint8Array;
+  };
+}

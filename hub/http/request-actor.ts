@@ -1,0 +1,24 @@
+/** Who makes a request: set by authentication.ts, read by routes and the audit log. */
+export const roles = ['viewer', 'operator', 'publisher', 'admin'] as const;
+/** viewer reads; operator runs devices and rollouts; publisher adds and withdraws versions; admin may do all. */
+export type Role = (typeof roles)[number];
+
+export interface Actor {
+  readonly name: string;
+  readonly role: Role;
+  /** Address the request came from. */
+  readonly address: string;
+}
+
+import type {} from 'fastify';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The authenticated caller; a route without `config.role` has `anonymous`. */
+    actor: Actor;
+  }
+  interface FastifyContextConfig {
+    /** Lowest role that may call the route; `public` needs no token. Every route must say one. */
+    role?: Role | 'public';
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * Content-addressed bytes: chunks and manifests, named by their SHA-256. One implementation now (disk-blob-store.ts);
+ * S3-compatible storage will be the second. The contract suite is test/contract/blob-store.ts.
+ */
+export interface BlobStore {
+  /** Stores `bytes` durably under their digest. Throws `bad_input` when the digest does not fit the bytes, `disk_full`. */
+  put(digest: string, bytes: Uint8Array): Promise<void>;
+  /** The bytes, or undefined when absent. Bytes that no longer fit their digest count as absent and are removed. */
+  get(digest: string): Promise<Uint8Array | undefined>;
+  has(digest: string): Promise<boolean>;
+  delete(digest: string): Promise<void>;
+}

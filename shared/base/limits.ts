@@ -1,0 +1,57 @@
+/**
+ * Every bound of the system, named, in one place (promise P9). Past a bound comes a clear error, never growth.
+ * Units are in the names. Options may lower a bound, never raise it.
+ */
+export const limits = {
+  /** Device ids, model names and group names: characters. */
+  nameCharsMax: 64,
+
+  // Wire (MQTT payloads)
+  controlMessageBytesMax: 64 * 1024,
+  telemetryReportBytesMax: 256 * 1024,
+  trustMetadataBytesMax: 2 * 1024 * 1024,
+  mqttPacketBytesMax: 3 * 1024 * 1024,
+  topicCharsMax: 256,
+
+  // A version
+  manifestBytesMax: 1024 * 1024,
+  artifactBytesMax: 2 * 1024 * 1024 * 1024,
+  chunkBytes: 256 * 1024,
+  chunksPerArtifactMax: 8_192,
+  filesPerVersionMax: 32,
+  goldenSamplesMax: 64,
+  goldenFileBytesMax: 64 * 1024 * 1024,
+  tensorsPerModelMax: 64,
+  tensorRankMax: 8,
+  featuresMax: 256,
+  binsMax: 32,
+  categoriesMax: 256,
+  modelYamlBytesMax: 256 * 1024,
+  sampleRowsMax: 1_000_000,
+  sampleFileBytesMax: 512 * 1024 * 1024,
+
+  // Transfer
+  chunksInFlightPerDevice: 4,
+  chunkBytesQueuedPerDeviceMax: 4 * 256 * 1024,
+  downloadsAtOnceMax: 64,
+
+  // Device
+  modelsPerDeviceMax: 16,
+  slotsPreviousDefault: 2,
+  spoolBytesMaxDefault: 16 * 1024 * 1024,
+  outboxMessagesMax: 10_000,
+  inferBodyBytesMax: 64 * 1024 * 1024,
+  inferQueueMax: 256,
+  inferDeadlineMsDefault: 10_000,
+  predictionsKeptForFeedback: 4_096,
+  runnerLoadMsMax: 60_000,
+
+  // Hub
+  httpBodyBytesMax: 4 * 1024 * 1024,
+  pageRowsMax: 1_000,
+  joinTokenUsesMax: 100_000,
+  versionsPerModelMax: 1_000,
+  phasesPerRolloutMax: 32,
+  telemetryBatchReportsMax: 500,
+  telemetryQueueReportsMax: 20_000,
+} as const;

@@ -1,0 +1,75 @@
+/**
+ * Turns untrusted values into typed ones. Everything that comes from the network, a file or an operator goes
+ * through `parser()` (already decoded values) or `jsonParser()` (bytes) before anything else looks at it.
+ * Unknown fields are kept, so that an older program passes on what a newer one wrote.
+ */
+import type { Static, TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import type { ErrorCode } from '../errors/catalogue.ts';
+import { AppError } from './app-error.ts';
+
+const DETAILS_MAX = 5;
+const QUOTED_MAX = 80;
+
+/**
+ * Makes a parser for `schema`. It returns its argument typed, or throws `bad_input` (or `code`) with a message that
+ * names `what`, where in it the fault lies, what was found and what is wanted.
+ */
+export function parser<T extends TSchema>(schema: T, what: string, code: ErrorCode = 'bad_input') {
+  const validator = Compile(schema);
+  return (value: unknown): Static<T> => {
+    if (validator.Check(value)) return value as Static<T>;
+    const faults = validator.Errors(value).slice(0, DETAILS_MAX);
+    const text = faults
+      .map(
+        (f) =>
+          `${f.instancePath || 'the whole'} ${f.message} (found ${quote(valueAt(value, f.instancePath))})`,
+      )
+      .join('; ');
+    throw new AppError(code, `Cannot read ${what}: ${text || 'it does not fit the schema'}.`, {
+      details: { faults: faults.map((f) => ({ path: f.instancePath, message: f.message })) },
+    });
+  };
+}
+
+/**
+ * Like `parser()`, for JSON bytes: refuses more than `bytesMax` bytes before decoding (`too_large`), then bytes that
+ * are not UTF-8 JSON, then values that do not fit.
+ */
+export function jsonParser<T extends TSchema>(
+  schema: T,
+  what: string,
+  bytesMax: number,
+  code: ErrorCode = 'bad_input',
+) {
+  const parse = parser(schema, what, code);
+  return (bytes: Uint8Array): Static<T> => {
+    if (bytes.byteLength > bytesMax) {
+      throw new AppError(
+        'too_large',
+        `Cannot read ${what}: ${bytes.byteLength} bytes, at most ${bytesMax} are allowed.`,
+      );
+    }
+    let value: unknown;
+    try {
+      value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    } catch (cause) {
+      throw new AppError(code, `Cannot read ${what}: it is not JSON.`, { cause });
+    }
+    return parse(value);
+  };
+}
+
+function valueAt(value: unknown, pointer: string): unknown {
+  let at: unknown = value;
+  for (const part of pointer.split('/').slice(1)) {
+    if (typeof at !== 'object' || at === null) return undefined;
+    at = (at as Record<string, unknown>)[part.replaceAll('~1', '/').replaceAll('~0', '~')];
+  }
+  return at;
+}
+
+function quote(value: unknown): string {
+  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value));
+  return text.length > QUOTED_MAX ? `${text.slice(0, QUOTED_MAX)}…` : text;
+}

@@ -1,0 +1,4 @@
+import { defineErrors } from './error-entry.ts';
+
+/** Errors of rollouts and of desired state. */
+export const rolloutErrors = defineErrors({});

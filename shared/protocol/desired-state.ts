@@ -1,0 +1,56 @@
+/**
+ * Desired state: what the hub wants on one device. A DSSE envelope (see shared/tuf/dsse.ts) signed with the hub's
+ * director key, whose public half is a TUF target. `sequence` grows for ever per device: an agent refuses one that is
+ * not above the highest it has accepted, so an old statement cannot be replayed.
+ */
+import { type Static, Type } from 'typebox';
+import { limits } from '../base/limits.ts';
+import { DeviceId, Digest, ModelName, RolloutId, SemVer, Timestamp } from '../base/names.ts';
+import { jsonParser } from '../base/parse.ts';
+
+export const desiredStateType = 'application/vnd.modelfleet.desired-state+json';
+
+/** Name of the TUF target that holds the director's public keys (JSON, see `DirectorKeys`). */
+export const directorTarget = 'director.json';
+
+export const DirectorKeys = Type.Object({
+  v: Type.Literal(1),
+  keys: Type.Array(Type.Object({ keyid: Digest, publicKeyPem: Type.String({ maxLength: 1024 }) }), {
+    minItems: 1,
+    maxItems: 8,
+  }),
+});
+export type DirectorKeys = Static<typeof DirectorKeys>;
+export const parseDirectorKeys = jsonParser(DirectorKeys, 'director keys', limits.controlMessageBytesMax);
+
+/** How long and under which watch a device tries the version before it commits it. */
+export const TrialPlan = Type.Object({
+  seconds: Type.Number({ minimum: 0, maximum: 7 * 86_400 }),
+  /** The rules need this many requests before they judge; crashes count at once. */
+  minRequests: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+  maxErrorRate: Type.Number({ minimum: 0, maximum: 1 }),
+  maxCrashes: Type.Integer({ minimum: 0, maximum: 100 }),
+});
+export type TrialPlan = Static<typeof TrialPlan>;
+
+export const DesiredModel = Type.Object({
+  model: ModelName,
+  version: SemVer,
+  release: Type.Integer({ minimum: 1 }),
+  manifest: Digest,
+  rollout: Type.Optional(RolloutId),
+  trial: TrialPlan,
+});
+export type DesiredModel = Static<typeof DesiredModel>;
+
+/** A model that is not listed is left as it is on the device. */
+export const DesiredState = Type.Object({
+  v: Type.Literal(1),
+  device: DeviceId,
+  sequence: Type.Integer({ minimum: 1 }),
+  issued: Timestamp,
+  expires: Timestamp,
+  models: Type.Array(DesiredModel, { maxItems: limits.modelsPerDeviceMax }),
+});
+export type DesiredState = Static<typeof DesiredState>;
+export const parseDesiredState = jsonParser(DesiredState, 'desired state', limits.controlMessageBytesMax);

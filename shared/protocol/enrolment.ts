@@ -1,0 +1,43 @@
+/** Enrolment: what an agent sends with its join token's secret, and what makes it a device of the hub. */
+import { type Static, Type } from 'typebox';
+import { DeviceId, GroupName } from '../base/names.ts';
+import { parser } from '../base/parse.ts';
+
+/** Facts of a device: what variants and queries look at. */
+export const DeviceFacts = Type.Object({
+  agentVersion: Type.String({ maxLength: 64 }),
+  os: Type.String({ maxLength: 64 }),
+  arch: Type.String({ maxLength: 32 }),
+  cpus: Type.Integer({ minimum: 1 }),
+  memoryBytes: Type.Integer({ minimum: 0 }),
+  hostname: Type.String({ maxLength: 256 }),
+  providers: Type.Array(Type.String({ maxLength: 16 }), { maxItems: 16 }),
+});
+export type DeviceFacts = Static<typeof DeviceFacts>;
+
+/** POST /api/v1/enrol. `csr` is PKCS#10 in PEM; its common name must be `device`. */
+export const EnrolmentRequest = Type.Object({
+  v: Type.Literal(1),
+  secret: Type.String({ minLength: 16, maxLength: 128 }),
+  device: DeviceId,
+  csr: Type.String({ maxLength: 16 * 1024 }),
+  facts: DeviceFacts,
+});
+export type EnrolmentRequest = Static<typeof EnrolmentRequest>;
+
+export const EnrolmentResponse = Type.Object({
+  v: Type.Literal(1),
+  device: DeviceId,
+  group: GroupName,
+  /** The device's certificate and the CA's, PEM. */
+  certificate: Type.String({ maxLength: 32 * 1024 }),
+  ca: Type.String({ maxLength: 32 * 1024 }),
+  mqtt: Type.Object({
+    host: Type.String({ maxLength: 253 }),
+    port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  }),
+  /** TUF root file the agent pins, base64; its digest must be the join token's. */
+  root: Type.String({ maxLength: 1024 * 1024 }),
+});
+export type EnrolmentResponse = Static<typeof EnrolmentResponse>;
+export const parseEnrolmentResponse = parser(EnrolmentResponse, 'enrolment response');

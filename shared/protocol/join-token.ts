@@ -1,0 +1,39 @@
+/**
+ * The join token: one line that bootstraps both roots of trust. `mfj1.` and base64url of JSON. It says where the hub
+ * is, which CA the hub must prove, which trust root the agent must pin, and holds a secret that is used up.
+ */
+import { type Static, Type } from 'typebox';
+import { AppError } from '../base/app-error.ts';
+import { Digest } from '../base/names.ts';
+import { jsonParser } from '../base/parse.ts';
+
+const PREFIX = 'mfj1.';
+const TOKEN_CHARS_MAX = 4_096;
+
+export const JoinToken = Type.Object({
+  /** Base URL of the hub's REST API. */
+  hub: Type.String({ pattern: '^https://[^/\\s]{1,260}$' }),
+  /** SHA-256 of the hub CA certificate (DER). */
+  ca: Digest,
+  /** SHA-256 of the TUF root file to pin. */
+  root: Digest,
+  secret: Type.String({ pattern: '^[A-Za-z0-9_-]{22,128}$' }),
+});
+export type JoinToken = Static<typeof JoinToken>;
+const parseJson = jsonParser(JoinToken, 'join token', TOKEN_CHARS_MAX);
+
+export function encodeJoinToken(token: JoinToken): string {
+  return PREFIX + Buffer.from(JSON.stringify(token)).toString('base64url');
+}
+
+/** Throws `bad_input` when the text is no join token. The text itself is a secret and is never quoted. */
+export function parseJoinToken(text: string): JoinToken {
+  const trimmed = text.trim();
+  if (!trimmed.startsWith(PREFIX) || trimmed.length > TOKEN_CHARS_MAX) {
+    throw new AppError(
+      'bad_input',
+      `Cannot read the join token: wanted text that starts with "${PREFIX}", as "modelfleet devices token create" prints it.`,
+    );
+  }
+  return parseJson(Buffer.from(trimmed.slice(PREFIX.length), 'base64url'));
+}

@@ -1,0 +1,64 @@
+/** Reported state: what a device says it runs. Sent on connect, on every change, and as a heartbeat. */
+import { type Static, Type } from 'typebox';
+import { limits } from '../base/limits.ts';
+import { Digest, ModelName, SemVer, Timestamp } from '../base/names.ts';
+import { jsonParser } from '../base/parse.ts';
+import { DeviceFacts } from './enrolment.ts';
+import { UpdateFault, UpdateState } from './update-event.ts';
+
+export const InstalledVersion = Type.Object({
+  version: SemVer,
+  manifest: Digest,
+  release: Type.Integer({ minimum: 1 }),
+});
+export type InstalledVersion = Static<typeof InstalledVersion>;
+
+export const ReportedModel = Type.Object({
+  model: ModelName,
+  /** The version that answers requests now. During a trial it is the one on trial. */
+  active: Type.Optional(InstalledVersion),
+  provider: Type.Optional(Type.String({ maxLength: 16 })),
+  previous: Type.Array(InstalledVersion, { maxItems: 16 }),
+  update: Type.Optional(
+    Type.Object({
+      version: SemVer,
+      state: UpdateState,
+      since: Timestamp,
+      bytesHave: Type.Optional(Type.Integer({ minimum: 0 })),
+      bytesTotal: Type.Optional(Type.Integer({ minimum: 0 })),
+      fault: Type.Optional(UpdateFault),
+    }),
+  ),
+  /** Versions this device will not try again before `until`. */
+  parked: Type.Array(
+    Type.Object({ version: SemVer, until: Timestamp, reason: Type.String({ maxLength: 2_000 }) }),
+    { maxItems: 64 },
+  ),
+});
+export type ReportedModel = Static<typeof ReportedModel>;
+
+/** A lasting condition an operator should know: stable code, severity, text. */
+export const Condition = Type.Object({
+  code: Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }),
+  severity: Type.Union([Type.Literal('warning'), Type.Literal('error')]),
+  text: Type.String({ maxLength: 2_000 }),
+});
+export type Condition = Static<typeof Condition>;
+
+export const ReportedState = Type.Object({
+  v: Type.Literal(1),
+  at: Timestamp,
+  /** Highest desired-state sequence accepted. */
+  sequence: Type.Integer({ minimum: 0 }),
+  facts: DeviceFacts,
+  freeBytes: Type.Integer({ minimum: 0 }),
+  models: Type.Array(ReportedModel, { maxItems: limits.modelsPerDeviceMax }),
+  conditions: Type.Array(Condition, { maxItems: 64 }),
+});
+export type ReportedState = Static<typeof ReportedState>;
+export const parseReportedState = jsonParser(ReportedState, 'reported state', limits.controlMessageBytesMax);
+
+/** `presence` is retained and is the last will: `{"v":1,"online":false}` when the connection is lost. */
+export const Presence = Type.Object({ v: Type.Literal(1), online: Type.Boolean() });
+export type Presence = Static<typeof Presence>;
+export const parsePresence = jsonParser(Presence, 'presence', 1024);
