@@ -1,0 +1,80 @@
+/**
+ * Blobs as files: `<folder>/<first two hex digits>/<digest>`. A file appears only complete (written beside, flushed,
+ * renamed) and is checked against its name each time it is read, so a bad disk costs a missing blob, never a wrong one.
+ */
+import { createHash } from 'node:crypto';
+import { readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makePrivateFolder, syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { AppError } from '../../shared/base/app-error.ts';
+import type { BlobStore } from './blob-store.ts';
+
+const DIGEST = /^[0-9a-f]{64}$/;
+
+export class DiskBlobStore implements BlobStore {
+  readonly #folder: string;
+  readonly #fanOutMade = new Set<string>();
+
+  /** `folder` is made when absent. */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async put(digest: string, bytes: Uint8Array): Promise<void> {
+    const path = this.#pathOf(digest);
+    const found = sha256(bytes);
+    if (found !== digest) {
+      throw new AppError(
+        'bad_input',
+        `Cannot store blob "${digest}": its ${bytes.byteLength} bytes have the digest "${found}".`,
+      );
+    }
+    if (await this.has(digest)) return;
+    const fanOut = join(this.#folder, digest.slice(0, 2));
+    if (!this.#fanOutMade.has(fanOut)) {
+      await makePrivateFolder(fanOut);
+      await syncFolder(this.#folder);
+      this.#fanOutMade.add(fanOut);
+    }
+    await writeFileAtomic(path, bytes);
+  }
+
+  async get(digest: string): Promise<Uint8Array | undefined> {
+    const path = this.#pathOf(digest);
+    const bytes = await readFile(path).catch(whenAbsent(undefined));
+    if (bytes === undefined || sha256(bytes) === digest) return bytes;
+    await rm(path, { force: true });
+    return undefined;
+  }
+
+  async has(digest: string): Promise<boolean> {
+    const found = await stat(this.#pathOf(digest)).catch(whenAbsent(undefined));
+    return found?.isFile() ?? false;
+  }
+
+  async delete(digest: string): Promise<void> {
+    await rm(this.#pathOf(digest), { force: true });
+  }
+
+  /** A digest becomes a file name, so nothing but a digest may pass. */
+  #pathOf(digest: string): string {
+    if (!DIGEST.test(digest)) {
+      throw new AppError(
+        'bad_input',
+        `Cannot use "${digest.slice(0, 80)}" as a digest: wanted 64 lower-case hex digits.`,
+      );
+    }
+    return join(this.#folder, digest.slice(0, 2), digest);
+  }
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function whenAbsent<T>(value: T) {
+  return (error: NodeJS.ErrnoException): T => {
+    if (error.code === 'ENOENT') return value;
+    throw error;
+  };
+}
