@@ -32,4 +32,28 @@ export const hubErrors = defineErrors({
     meaning: 'The data folder was written by a newer version.',
     fix: 'Run the newer version; an older one would damage the data.',
   },
+  conflict: {
+    status: 409,
+    retry: 'never',
+    meaning: 'The act does not fit the present state: a thing of that name exists, or was changed meanwhile.',
+    fix: 'Look at the present state that the message names, then try what fits it.',
+  },
+  rate_limited: {
+    status: 429,
+    retry: 'later',
+    meaning: 'Too many requests of this kind came from one address.',
+    fix: 'Wait as long as Retry-After says.',
+  },
+  hub_unreachable: {
+    status: 503,
+    retry: 'later',
+    meaning: 'No hub answers at the address, or the connection to it was lost.',
+    fix: 'Check that the hub runs, that address and port are right, and that nothing between blocks them.',
+  },
+  ca_mismatch: {
+    status: 502,
+    retry: 'never',
+    meaning: 'The server presents another CA than the one that was pinned: it may not be the hub.',
+    fix: 'Compare the fingerprint with the one the hub prints at its start; do not send secrets until they agree.',
+  },
 });

@@ -1,0 +1,57 @@
+/**
+ * Brings the schema up to date: migrations have numbers, run in order, each in a transaction of its own together with the
+ * number it leaves behind, so that a crash leaves a whole schema. Migrations only go forward; a schema with a number
+ * this program does not know is left alone.
+ */
+import { type Kysely, sql } from 'kysely';
+import { AppError } from '../../shared/base/app-error.ts';
+import { up as up0001 } from './migrations/0001-initial.ts';
+import type { Tables } from './tables.ts';
+
+export interface Migration {
+  readonly number: number;
+  up(db: Kysely<unknown>): Promise<void>;
+}
+
+/** Every migration, ascending. One that was released is never changed. */
+export const migrations: readonly Migration[] = [{ number: 1, up: up0001 }];
+
+const VERSION_KEY = 'schema_version';
+
+/** Runs what is missing of `known`. Throws `data_folder_newer` before it touches a newer schema. */
+export async function migrate(database: Kysely<Tables>, known = migrations): Promise<void> {
+  const found = await schemaVersion(database);
+  const newest = known.at(-1)?.number ?? 0;
+  if (found > newest) {
+    throw new AppError(
+      'data_folder_newer',
+      `Cannot open the database: its schema is version ${found}, this program knows versions up to ${newest}. Nothing was changed.`,
+      { details: { found, newest } },
+    );
+  }
+  for (const migration of known) {
+    if (migration.number <= found) continue;
+    await database.transaction().execute(async (tx) => {
+      await migration.up(tx as unknown as Kysely<unknown>);
+      await tx
+        .insertInto('meta')
+        .values({ key: VERSION_KEY, value: String(migration.number) })
+        .onConflict((conflict) => conflict.column('key').doUpdateSet({ value: String(migration.number) }))
+        .execute();
+    });
+  }
+}
+
+/** Number of the last migration that ran; 0 for an empty database. */
+async function schemaVersion(database: Kysely<Tables>): Promise<number> {
+  const { rows } = await sql<{ name: string }>`select name from sqlite_master where name = 'meta'`.execute(
+    database,
+  );
+  if (rows.length === 0) return 0;
+  const row = await database
+    .selectFrom('meta')
+    .select('value')
+    .where('key', '=', VERSION_KEY)
+    .executeTakeFirst();
+  return Number(row?.value ?? 0);
+}
