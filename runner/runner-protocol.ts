@@ -7,27 +7,35 @@
 import type { Tensor, TensorSpec } from '../shared/inference/tensor.ts';
 import type { UpdateFault } from '../shared/protocol/update-event.ts';
 
-export type RunnerRequest =
-  | {
-      readonly kind: 'load';
-      readonly id: number;
-      readonly file: string;
-      readonly provider: string;
-      readonly threads: number;
-    }
-  | {
-      readonly kind: 'infer';
-      readonly id: number;
-      readonly inputs: readonly Tensor[];
-      readonly outputs?: readonly string[];
-    }
-  | { readonly kind: 'memory'; readonly id: number };
+export interface LoadRequest {
+  readonly kind: 'load';
+  readonly id: number;
+  readonly file: string;
+  readonly provider: string;
+  readonly threads: number;
+}
+
+export interface InferRequest {
+  readonly kind: 'infer';
+  readonly id: number;
+  readonly inputs: readonly Tensor[];
+  /** Names of the outputs wanted; all tensor outputs when absent. */
+  readonly outputs?: readonly string[];
+}
+
+export interface MemoryRequest {
+  readonly kind: 'memory';
+  readonly id: number;
+}
+
+export type RunnerRequest = LoadRequest | InferRequest | MemoryRequest;
 
 export type RunnerReply =
   | {
       readonly kind: 'loaded';
       readonly id: number;
       readonly inputs: readonly TensorSpec[];
+      /** Tensor outputs this runner can give; outputs of other kinds are left out. */
       readonly outputs: readonly TensorSpec[];
       readonly loadMs: number;
     }
@@ -35,6 +43,7 @@ export type RunnerReply =
       readonly kind: 'inferred';
       readonly id: number;
       readonly outputs: readonly Tensor[];
+      /** Time in the runtime alone, without the way to the runner and back. */
       readonly inferMs: number;
     }
   | { readonly kind: 'memory'; readonly id: number; readonly residentBytes: number }

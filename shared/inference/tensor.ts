@@ -22,7 +22,7 @@ export const datatypes = [
   'BYTES',
 ] as const;
 
-export const Datatype = Type.Union(datatypes.map((name) => Type.Literal(name)));
+export const Datatype = Type.Enum([...datatypes]);
 export type Datatype = (typeof datatypes)[number];
 
 export interface Tensor {
