@@ -1,4 +1,53 @@
 import { defineErrors } from './error-entry.ts';
 
 /** Errors of `model.yaml`, ONNX files and the samples a version is packed from. */
-export const packagingErrors = defineErrors({});
+export const packagingErrors = defineErrors({
+  model_yaml_invalid: {
+    status: 400,
+    retry: 'never',
+    meaning: 'model.yaml does not have the form that is wanted.',
+    fix: 'Correct the value that the message names; docs/MODEL-YAML.md describes every field.',
+  },
+  pack_file_missing: {
+    status: 400,
+    retry: 'never',
+    meaning: 'A file that model.yaml names cannot be read.',
+    fix: 'Put the file where the message says, or correct its name in model.yaml.',
+  },
+  model_file_invalid: {
+    status: 400,
+    retry: 'never',
+    meaning: 'The bytes are no ONNX model, or are cut short or damaged.',
+    fix: 'Export the model again and check that the copy is complete.',
+  },
+  model_unsupported: {
+    status: 400,
+    retry: 'never',
+    meaning: 'The ONNX model is valid but has an interface that modelfleet cannot serve.',
+    fix: 'Export the model with tensor inputs and outputs of a supported type, weights inside the file.',
+  },
+  interface_mismatch: {
+    status: 400,
+    retry: 'never',
+    meaning: 'model.yaml, the variants of a version and the sample do not agree on names, types or shapes.',
+    fix: 'Use the names and shapes of the model; the message lists them.',
+  },
+  sample_invalid: {
+    status: 400,
+    retry: 'never',
+    meaning: 'A sample file lacks columns or rows, or holds what is not a number.',
+    fix: 'Correct the file, or the column names and the missing marker in model.yaml.',
+  },
+  golden_mismatch: {
+    status: 400,
+    retry: 'never',
+    meaning: 'The model does not give the expected outputs of its golden samples.',
+    fix: 'Pack the model that gave those outputs, or correct the expected outputs or their tolerance.',
+  },
+  pack_invalid: {
+    status: 400,
+    retry: 'never',
+    meaning: 'A packed folder is incomplete, or its files are not those its manifest names.',
+    fix: 'Pack the version again with "modelfleet models pack".',
+  },
+});

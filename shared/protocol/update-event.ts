@@ -27,7 +27,7 @@ export const updateStates = [
  * the active version never changed. `rolled-back`: it was switched to, and the device went back by itself or by order.
  */
 export type UpdateState = (typeof updateStates)[number];
-export const UpdateState = Type.Union(updateStates.map((state) => Type.Literal(state)));
+export const UpdateState = Type.Enum([...updateStates]);
 
 export const UpdateFault = Type.Object({
   /** An error code of the catalogue. */
