@@ -10,6 +10,11 @@ export interface Actor {
   readonly address: string;
 }
 
+/** The caller as the audit log names it. */
+export function auditActor(actor: Actor): { readonly actor: string; readonly address: string } {
+  return { actor: actor.name === 'anonymous' ? actor.name : `token:${actor.name}`, address: actor.address };
+}
+
 import type {} from 'fastify';
 
 declare module 'fastify' {

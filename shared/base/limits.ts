@@ -30,6 +30,15 @@ export const limits = {
   sampleRowsMax: 1_000_000,
   sampleFileBytesMax: 512 * 1024 * 1024,
 
+  // Trust
+  /** One TUF file; verification time grows with the square of the entries, so both are bounded. */
+  tufFileBytesMax: 512 * 1024,
+  tufTargetsMax: 1_500,
+  trustRootsMax: 256,
+  trustKeysPerRoleMax: 16,
+  withdrawReasonCharsMax: 500,
+  digestsPerQueryMax: 4_096,
+
   // Transfer
   chunksInFlightPerDevice: 4,
   chunkBytesQueuedPerDeviceMax: 4 * 256 * 1024,
@@ -46,8 +55,24 @@ export const limits = {
   predictionsKeptForFeedback: 4_096,
   runnerLoadMsMax: 60_000,
 
+  // Identity and connection
+  csrCharsMax: 16 * 1024,
+  rsaBitsMin: 2_048,
+  rsaBitsMax: 8_192,
+  rootFileBytesMax: 512 * 1024,
+  joinTokenTtlMsMax: 90 * 86_400_000,
+  joinTokensMax: 10_000,
+  /** Everything unread on one device's connection; past it the connection is closed. */
+  mqttBytesQueuedPerDeviceMax: 8 * 1024 * 1024,
+  mqttKeepaliveSecondsMax: 300,
+  connectionsMax: 20_000,
+  eventsKeptPerDeviceMax: 1_000,
+
   // Hub
   httpBodyBytesMax: 4 * 1024 * 1024,
+  failedLoginsPerMinuteMax: 60,
+  publicRequestsPerMinuteMax: 600,
+  apiTokensMax: 10_000,
   pageRowsMax: 1_000,
   joinTokenUsesMax: 100_000,
   versionsPerModelMax: 1_000,

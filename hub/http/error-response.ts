@@ -1,0 +1,53 @@
+/**
+ * Turns whatever a route throws into problem details (RFC 9457). Coded errors are shown as they are; anything else is a
+ * defect: it is logged once under the request id, and the caller sees `internal` and that id, never a stack.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { problemOf } from '../../shared/protocol/problem.ts';
+
+/** Fastify error handler. */
+export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const coded = asAppError(error, request.id);
+  const problem = problemOf(coded, request.id);
+  if (problem.status >= 500) request.log.error({ err: error, code: coded.code }, 'request failed');
+  else request.log.debug({ code: coded.code, status: problem.status }, 'request refused');
+  if (coded.retryAfterMs !== undefined) {
+    void reply.header('retry-after', Math.max(1, Math.ceil(coded.retryAfterMs / 1_000)));
+  }
+  if (problem.status === 401) void reply.header('www-authenticate', 'Bearer realm="modelfleet"');
+  void reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+/** Fastify handler of paths nobody registered. */
+export function answerNotFound(request: FastifyRequest, reply: FastifyReply): void {
+  const path = request.url.split('?')[0]!.slice(0, 200);
+  answerError(
+    new AppError(
+      'not_found',
+      `Cannot ${request.method} "${path}": there is no such path. /openapi.json lists what there is.`,
+    ),
+    request,
+    reply,
+  );
+}
+
+/** Fastify's own refusals (body too large, no JSON, wrong media type) have a status below 500 and a text fit for callers. */
+function asAppError(error: unknown, requestId: string): AppError {
+  if (isAppError(error)) return error;
+  const status = (error as { statusCode?: number } | undefined)?.statusCode ?? 500;
+  if (status === 413) {
+    return new AppError(
+      'too_large',
+      `Cannot read the request: its body is over the limit of ${limits.httpBodyBytesMax} bytes.`,
+    );
+  }
+  if (status >= 400 && status < 500) {
+    return new AppError('bad_input', `Cannot read the request: ${errorText(error)}.`);
+  }
+  return new AppError(
+    'internal',
+    `The hub failed on this request. Its log names the cause under "${requestId}".`,
+  );
+}

@@ -1,0 +1,138 @@
+/**
+ * The hub's HTTPS server: plumbing only. Features bring their routes; this adds TLS, validation by their schemas, authentication,
+ * error answers, limits, metrics and the API's description.
+ */
+import { randomUUID } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { Histogram, type Registry } from 'prom-client';
+import type { TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import { asListenError } from '../../platform/listen-error.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { isAppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { parser } from '../../shared/base/parse.ts';
+import { type Authenticator, addAuthentication } from './authentication.ts';
+import { answerError, answerNotFound } from './error-response.ts';
+import { addOpenApi } from './openapi.ts';
+import { addMetricsRoute, addProbeRoutes } from './operation-routes.ts';
+import type { Readiness } from './readiness.ts';
+import type { Api, Routes } from './routes.ts';
+
+export interface HttpServerProps {
+  /** PEM; the certificate is followed by the CA's, so that a client can check the CA by its fingerprint. */
+  readonly tls: { readonly key: string; readonly cert: string };
+  readonly tokens: Authenticator;
+  readonly routes: readonly Routes[];
+  readonly readiness: Readiness;
+  readonly metrics: Registry;
+  readonly logger: Logger;
+  /** Version of the program, for the API's description. */
+  readonly version: string;
+}
+
+const REQUEST_MS_MAX = 60_000;
+
+export class HttpServer {
+  readonly #props: HttpServerProps;
+  #app: FastifyInstance | undefined;
+
+  constructor(props: HttpServerProps) {
+    this.#props = props;
+  }
+
+  /** Port the server listens on; known after `start`. */
+  get port(): number {
+    return (this.#app?.server.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  /** Throws `port_in_use`; a route without a role or with a bad schema is a defect and throws as well. */
+  async start({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+    const app = await makeApp(this.#props);
+    try {
+      await app.listen({ host, port });
+    } catch (error) {
+      await app.close();
+      throw asListenError(error, { host, port, option: '--http-port' });
+    }
+    this.#app = app;
+  }
+
+  /** Ends requests under way, then closes. */
+  async close(): Promise<void> {
+    await this.#app?.close();
+    this.#app = undefined;
+  }
+}
+
+async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
+  const app = fastify({
+    https: { key: props.tls.key, cert: props.tls.cert, minVersion: 'TLSv1.2' },
+    loggerInstance: props.logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: limits.httpBodyBytesMax,
+    requestTimeout: REQUEST_MS_MAX,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    genReqId: () => randomUUID(),
+  }) as unknown as FastifyInstance;
+  app.setValidatorCompiler(({ schema, httpPart }) => compileValidator(schema as TSchema, httpPart ?? 'part'));
+  // Answers are checked by the compiler; serializing by schema would drop what a schema does not name.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.setErrorHandler(answerError);
+  app.setNotFoundHandler(answerNotFound);
+  app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  );
+  measureRequests(app, props.metrics);
+  await addOpenApi(app, props.version);
+  addProbeRoutes(app, props);
+  await app.register(async (scope) => {
+    await addAuthentication(scope, props.tokens);
+    addMetricsRoute(scope, props);
+    await scope.register(
+      async (api) => {
+        for (const routes of props.routes)
+          routes(api.withTypeProvider<TypeBoxTypeProvider>() as unknown as Api);
+      },
+      { prefix: '/api/v1' },
+    );
+  });
+  await app.ready();
+  return app;
+}
+
+/** Query, path and headers arrive as text and are converted to what the schema wants; a body must already be right. */
+function compileValidator(schema: TSchema, part: string) {
+  const parse = parser(
+    schema,
+    part === 'querystring' ? 'query' : part === 'params' ? 'path' : `request ${part}`,
+  );
+  return (value: unknown) => {
+    try {
+      return { value: parse(part === 'body' ? value : Value.Convert(schema, value)) };
+    } catch (error) {
+      if (isAppError(error)) return { error };
+      throw error;
+    }
+  };
+}
+
+function measureRequests(app: FastifyInstance, metrics: Registry): void {
+  const seconds = new Histogram({
+    name: 'modelfleet_http_request_seconds',
+    help: 'Time to answer a request',
+    labelNames: ['method', 'route', 'status'] as const,
+    registers: [metrics],
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    seconds.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1_000);
+    request.log.debug(
+      { method: request.method, route, status: reply.statusCode, elapsedMs: Math.round(reply.elapsedTime) },
+      'request answered',
+    );
+  });
+}
