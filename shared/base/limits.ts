@@ -12,6 +12,7 @@ export const limits = {
   trustMetadataBytesMax: 2 * 1024 * 1024,
   mqttPacketBytesMax: 3 * 1024 * 1024,
   topicCharsMax: 256,
+  dsseSignaturesMax: 8,
 
   // A version
   manifestBytesMax: 1024 * 1024,
@@ -77,6 +78,10 @@ export const limits = {
   joinTokenUsesMax: 100_000,
   versionsPerModelMax: 1_000,
   phasesPerRolloutMax: 32,
+  devicesPerRolloutMax: 100_000,
+  rolloutChangesPerStepMax: 200,
+  rolloutVerdictsShownMax: 50,
+  rolloutDevicesNamedMax: 200,
   telemetryBatchReportsMax: 500,
   telemetryQueueReportsMax: 20_000,
 } as const;
