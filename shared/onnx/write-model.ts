@@ -42,20 +42,28 @@ export interface NodeOptions {
 }
 
 const IR_VERSION = 8;
+const IR_VERSION_NEW = 10;
 const OPSET = 13;
 const ML_OPSET = 3;
+
+export interface ModelBuilderOptions {
+  /** Version of ONNX's own operators; the default is 13. From 19 on the file says IR version 10, before that 8. */
+  readonly opset?: number;
+}
 
 /** Collects a graph; `encode()` gives the file's bytes. Methods return the builder, so that calls can be chained. */
 export class ModelBuilder {
   readonly #name: string;
+  readonly #opset: number;
   readonly #nodes: NodeProto[] = [];
   readonly #initializers: TensorProto[] = [];
   readonly #inputs: ValueInfoProto[] = [];
   readonly #outputs: ValueInfoProto[] = [];
   readonly #metadata = new Map<string, string>();
 
-  constructor(name: string) {
+  constructor(name: string, { opset = OPSET }: ModelBuilderOptions = {}) {
     this.#name = name;
+    this.#opset = opset;
   }
 
   input(name: string, element: ElementName, dims: readonly Dimension[]): this {
@@ -94,9 +102,9 @@ export class ModelBuilder {
   encode(): Uint8Array {
     const usesMl = this.#nodes.some((node) => node.domain === 'ai.onnx.ml');
     return encodeModel({
-      ir_version: IR_VERSION,
+      ir_version: this.#opset >= 19 ? IR_VERSION_NEW : IR_VERSION,
       opset_import: [
-        { domain: '', version: OPSET },
+        { domain: '', version: this.#opset },
         ...(usesMl ? [{ domain: 'ai.onnx.ml', version: ML_OPSET }] : []),
       ],
       producer_name: 'modelfleet',

@@ -1,0 +1,209 @@
+/** Tiny ONNX models, written by our own writer, one for each way a model can behave. */
+import { seededRandom } from '../../shared/base/seeded-random.ts';
+import { ModelBuilder } from '../../shared/onnx/write-model.ts';
+
+/** `a` f32[-1,1] + `b` f32[-1,1] → `sum` f32[-1,1]. */
+export function addModel(): Uint8Array {
+  return new ModelBuilder('add')
+    .input('a', 'float', ['batch', 1])
+    .input('b', 'float', ['batch', 1])
+    .node('Add', { inputs: ['a', 'b'], outputs: ['sum'] })
+    .output('sum', 'float', ['batch', 1])
+    .encode();
+}
+
+export interface LinearModelOptions {
+  readonly features?: number;
+  readonly outputs?: number;
+  /** features × outputs, row-major; the default is all ones. */
+  readonly weights?: readonly number[];
+  readonly bias?: readonly number[];
+  readonly inputName?: string;
+  readonly outputName?: string;
+}
+
+/** `x` f32[-1,features] → `y` f32[-1,outputs] = x·weights + bias. Two weights make two versions whose answers differ. */
+export function linearModel(options: LinearModelOptions = {}): Uint8Array {
+  const { features = 2, outputs = 1, inputName = 'x', outputName = 'y' } = options;
+  const weights = options.weights ?? new Array<number>(features * outputs).fill(1);
+  const bias = options.bias ?? new Array<number>(outputs).fill(0);
+  return new ModelBuilder('linear')
+    .input(inputName, 'float', ['batch', features])
+    .constant('weights', 'float', [features, outputs], weights)
+    .constant('bias', 'float', [outputs], bias)
+    .node('Gemm', { inputs: [inputName, 'weights', 'bias'], outputs: [outputName] })
+    .output(outputName, 'float', ['batch', outputs])
+    .encode();
+}
+
+/** `x` f32[-1,1] → `y` f32[-1,1] = 10·⌊x⌋ for 0 ≤ x < 10; any other x makes `run()` fail (Gather out of range). */
+export function failingModel(): Uint8Array {
+  return (
+    new ModelBuilder('failing')
+      .input('x', 'float', ['batch', 1])
+      .constant('table', 'float', [10], [0, 10, 20, 30, 40, 50, 60, 70, 80, 90])
+      // The offset makes negative readings fail too: Gather would count −1 from the end.
+      .constant('far', 'float', [1], [1000])
+      .constant('zero', 'float', [1], [0])
+      .node('Less', { inputs: ['x', 'zero'], outputs: ['negative'] })
+      .node('Where', { inputs: ['negative', 'far', 'x'], outputs: ['index_f'] })
+      .node('Cast', { inputs: ['index_f'], outputs: ['index'], attributes: { to: { int: 7 } } })
+      .node('Gather', { inputs: ['table', 'index'], outputs: ['y'], attributes: { axis: { int: 0 } } })
+      .output('y', 'float', ['batch', 1])
+      .encode()
+  );
+}
+
+/** Loads, and aborts the process on `run()`: onnxruntime-node 1.30 cannot hand out a 4-bit output. `x` f32[-1,2] → `y` f32[-1,2], `nibbles` u4[-1,2]. */
+export function crashingModel(): Uint8Array {
+  return new ModelBuilder('crashing', { opset: 21 })
+    .input('x', 'float', ['batch', 2])
+    .node('Identity', { inputs: ['x'], outputs: ['y'] })
+    .node('Cast', { inputs: ['x'], outputs: ['nibbles'], attributes: { to: { int: 21 } } })
+    .output('y', 'float', ['batch', 2])
+    .output('nibbles', 'uint4', ['batch', 2])
+    .encode();
+}
+
+/** `x` f32[1] → `y` f32[1]; takes about `steps` × 30 ms on one core of a current server. */
+export function slowModel({ steps = 20 }: { readonly steps?: number } = {}): Uint8Array {
+  const size = 1024;
+  const model = new ModelBuilder('slow')
+    .input('x', 'float', [1])
+    .constant('shape', 'int64', [2], [size, size])
+    .constant('scale', 'float', [1], [1 / size])
+    .node('Expand', { inputs: ['x', 'shape'], outputs: ['m0'] });
+  for (let step = 0; step < steps; step += 1) {
+    model
+      .node('MatMul', { inputs: [`m${step}`, 'm0'], outputs: [`p${step}`] })
+      .node('Mul', { inputs: [`p${step}`, 'scale'], outputs: [`m${step + 1}`] });
+  }
+  return model
+    .node('ReduceMean', {
+      inputs: [`m${steps}`],
+      outputs: ['mean'],
+      attributes: { axes: { ints: [0, 1] }, keepdims: { int: 0 } },
+    })
+    .node('Unsqueeze', { inputs: ['mean', 'axis'], outputs: ['y'] })
+    .constant('axis', 'int64', [1], [0])
+    .output('y', 'float', [1])
+    .encode();
+}
+
+/** A convolutional net of the size and interface of MNIST's: `image` [1,1,28,28] → `logits` [1,10], in fp32 or fp16. */
+export function mnistLike(
+  { precision = 'float', seed = 1 } = {} as {
+    readonly precision?: 'float' | 'float16';
+    readonly seed?: number;
+  },
+): Uint8Array {
+  const random = seededRandom(seed);
+  const weights = (count: number, scale: number) =>
+    Array.from({ length: count }, () => (random() - 0.5) * scale);
+  const five = { ints: [5, 5] };
+  return new ModelBuilder('mnist-like')
+    .input('image', precision, [1, 1, 28, 28])
+    .constant('k1', precision, [8, 1, 5, 5], weights(200, 0.2))
+    .constant('k2', precision, [16, 8, 5, 5], weights(3200, 0.1))
+    .constant('dense', precision, [256, 10], weights(2560, 0.1))
+    .constant('bias', precision, [10], weights(10, 0.1))
+    .node('Conv', {
+      inputs: ['image', 'k1'],
+      outputs: ['c1'],
+      attributes: { kernel_shape: five, auto_pad: 'SAME_UPPER' },
+    })
+    .node('Relu', { inputs: ['c1'], outputs: ['r1'] })
+    .node('MaxPool', {
+      inputs: ['r1'],
+      outputs: ['p1'],
+      attributes: { kernel_shape: { ints: [2, 2] }, strides: { ints: [2, 2] } },
+    })
+    .node('Conv', {
+      inputs: ['p1', 'k2'],
+      outputs: ['c2'],
+      attributes: { kernel_shape: five, auto_pad: 'SAME_UPPER' },
+    })
+    .node('Relu', { inputs: ['c2'], outputs: ['r2'] })
+    .node('MaxPool', {
+      inputs: ['r2'],
+      outputs: ['p2'],
+      attributes: { kernel_shape: { ints: [3, 3] }, strides: { ints: [3, 3] } },
+    })
+    .node('Flatten', { inputs: ['p2'], outputs: ['flat'] })
+    .node('Gemm', { inputs: ['flat', 'dense', 'bias'], outputs: ['logits'] })
+    .output('logits', precision, [1, 10])
+    .encode();
+}
+
+/** `x` f32[-1,2] → `label` i64[-1] (0, 1 or 2), `probabilities` f32[-1,3]. */
+export function classifierModel({ labelName = 'label' }: { readonly labelName?: string } = {}): Uint8Array {
+  return new ModelBuilder('classifier')
+    .input('x', 'float', ['batch', 2])
+    .constant('weights', 'float', [2, 3], [2, -1, -1, -1, 2, -1])
+    .constant('bias', 'float', [3], [0, 0, 0.5])
+    .node('Gemm', { inputs: ['x', 'weights', 'bias'], outputs: ['logits'] })
+    .node('Softmax', { inputs: ['logits'], outputs: ['probabilities'], attributes: { axis: { int: 1 } } })
+    .node('ArgMax', {
+      inputs: ['logits'],
+      outputs: [labelName],
+      attributes: { axis: { int: 1 }, keepdims: { int: 0 } },
+    })
+    .output(labelName, 'int64', ['batch'])
+    .output('probabilities', 'float', ['batch', 3])
+    .encode();
+}
+
+/** `x` f16[-1,2] → `y` f16[-1,2] = 2·x. */
+export function float16Model(): Uint8Array {
+  return new ModelBuilder('float16')
+    .input('x', 'float16', ['batch', 2])
+    .constant('two', 'float16', [1], [2])
+    .node('Mul', { inputs: ['x', 'two'], outputs: ['y'] })
+    .output('y', 'float16', ['batch', 2])
+    .encode();
+}
+
+/** Interface of a stateful audio model: `input` f32[b,n], `state` f32[2,b,4], scalar `sr` i64[] → `output` f32[b,1], `stateN` f32[2,b,4]. */
+export function statefulModel(): Uint8Array {
+  return new ModelBuilder('stateful')
+    .input('input', 'float', ['batch', 'samples'])
+    .input('state', 'float', [2, 'batch', 4])
+    .input('sr', 'int64', [])
+    .node('ReduceMean', {
+      inputs: ['input'],
+      outputs: ['mean'],
+      attributes: { axes: { ints: [1] }, keepdims: { int: 1 } },
+    })
+    .node('Cast', { inputs: ['sr'], outputs: ['rate'], attributes: { to: { int: 1 } } })
+    .node('Mul', { inputs: ['mean', 'rate'], outputs: ['output'] })
+    .node('Add', { inputs: ['state', 'mean'], outputs: ['stateN'] })
+    .output('output', 'float', ['batch', 1])
+    .output('stateN', 'float', [2, 'batch', 4])
+    .encode();
+}
+
+/** `x` f32[1] → `y` f32[1]; a file of `bytes` bytes and a little more, of noise that no compression shortens. */
+export function largeModel({
+  bytes,
+  seed = 1,
+}: {
+  readonly bytes: number;
+  readonly seed?: number;
+}): Uint8Array {
+  const random = seededRandom(seed);
+  const count = Math.ceil(bytes / 4);
+  const noise = Float32Array.from({ length: count }, () => random() - 0.5);
+  return new ModelBuilder('large')
+    .input('x', 'float', [1])
+    .constant('noise', 'float', [count], noise)
+    .constant('first', 'int64', [1], [0])
+    .node('Gather', { inputs: ['noise', 'first'], outputs: ['bias'], attributes: { axis: { int: 0 } } })
+    .node('Add', { inputs: ['x', 'bias'], outputs: ['y'] })
+    .output('y', 'float', [1])
+    .encode();
+}
+
+/** The 120-byte kind: bytes that start like a model and are none. */
+export function brokenModel(): Uint8Array {
+  return addModel().subarray(0, 60);
+}
