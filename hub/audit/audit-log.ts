@@ -23,6 +23,7 @@ export interface AuditRecord extends AuditEvent {
   readonly number: number;
   /** Milliseconds since the epoch. */
   readonly at: number;
+  readonly details: Readonly<Record<string, unknown>>;
   readonly hash: string;
 }
 

@@ -104,7 +104,10 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
   return app;
 }
 
-/** Query, path and headers arrive as text and are converted to what the schema wants; a body must already be right. */
+/**
+ * Query, path and headers arrive as text and are converted to what the schema wants; a body must already be right.
+ * Defaults of the schema are filled in.
+ */
 function compileValidator(schema: TSchema, part: string) {
   const parse = parser(
     schema,
@@ -112,7 +115,7 @@ function compileValidator(schema: TSchema, part: string) {
   );
   return (value: unknown) => {
     try {
-      return { value: parse(part === 'body' ? value : Value.Convert(schema, value)) };
+      return { value: parse(Value.Default(schema, part === 'body' ? value : Value.Convert(schema, value))) };
     } catch (error) {
       if (isAppError(error)) return { error };
       throw error;

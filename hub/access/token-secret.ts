@@ -1,0 +1,17 @@
+/** Secrets of bearer tokens: made once, shown once, kept as SHA-256 only. 256 random bits need no slow hash. */
+import { createHash, randomBytes } from 'node:crypto';
+
+const PREFIX = 'mft_';
+
+/** `mft_` and 43 characters of base64url. The prefix lets secret scanners find it. */
+export function makeTokenSecret(): string {
+  return PREFIX + randomBytes(32).toString('base64url');
+}
+
+/**
+ * What is stored and looked up. A look-up by this hash tells an attacker nothing through its timing: how far a guess matches
+ * the stored hash says nothing of how to match further.
+ */
+export function tokenSecretHash(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex');
+}

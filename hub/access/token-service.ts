@@ -1,0 +1,162 @@
+/**
+ * API tokens: who may use the hub and as what. The secret is returned once, when the token is made; the hub keeps its SHA-256.
+ * Names are never given twice, so that a name in the audit log stays one holder.
+ */
+import { AppError } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import { type Actor, auditActor, type Role } from '../http/request-actor.ts';
+import { makeTokenSecret, tokenSecretHash } from './token-secret.ts';
+import type { TokenRow, TokenStore } from './token-store.ts';
+
+export interface ApiToken {
+  readonly name: string;
+  readonly role: Role;
+  /** Milliseconds since the epoch, like all times here. */
+  readonly createdAt: number;
+  readonly expiresAt?: number;
+  readonly revokedAt?: number;
+  /** Written at most once a minute. */
+  readonly lastUsedAt?: number;
+}
+
+export interface NewToken {
+  readonly token: ApiToken;
+  /** Shown once, never stored. */
+  readonly secret: string;
+}
+
+export interface TokenServiceProps {
+  readonly store: TokenStore;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+}
+
+const TOUCH_MS = 60_000;
+const FIRST_NAME = 'admin';
+
+export class TokenService {
+  readonly #store: TokenStore;
+  readonly #audit: AuditLog;
+  readonly #clock: Clock;
+
+  constructor({ store, audit, clock }: TokenServiceProps) {
+    this.#store = store;
+    this.#audit = audit;
+    this.#clock = clock;
+  }
+
+  /** Makes the first admin token when there is no token at all; undefined later. The only chance to see its secret. */
+  async makeFirst(): Promise<NewToken | undefined> {
+    return this.#store.transaction(async (tx) => {
+      if ((await this.#store.count(tx)) > 0) return undefined;
+      const made = this.#newToken(FIRST_NAME, 'admin', undefined);
+      await this.#store.add(made.row, tx);
+      await this.#audit.append(
+        { actor: 'hub', action: 'token.created', target: `token/${FIRST_NAME}`, details: { role: 'admin' } },
+        tx,
+      );
+      return { token: toToken(made.row), secret: made.secret };
+    });
+  }
+
+  /** `ttlMs` absent: the token works until it is revoked. Throws `conflict` when the name was given before. */
+  async create(
+    { name, role, ttlMs }: { readonly name: string; readonly role: Role; readonly ttlMs?: number },
+    actor: Actor,
+  ): Promise<NewToken> {
+    return this.#store.transaction(async (tx) => {
+      const existing = await this.#store.find(name, tx);
+      if (existing) {
+        throw new AppError(
+          'conflict',
+          `Cannot create token "${name}": one of that name ${existing.revoked_at === null ? 'exists' : 'existed and was revoked'}. Wanted a new name.`,
+        );
+      }
+      if ((await this.#store.count(tx)) >= limits.apiTokensMax) {
+        throw new AppError(
+          'too_large',
+          `Cannot create token "${name}": the hub has ${limits.apiTokensMax} tokens.`,
+        );
+      }
+      const { row, secret } = this.#newToken(name, role, ttlMs);
+      await this.#store.add(row, tx);
+      const details = { role, ...(row.expires_at === null ? {} : { expiresAt: row.expires_at }) };
+      await this.#audit.append(
+        { ...auditActor(actor), action: 'token.created', target: `token/${name}`, details },
+        tx,
+      );
+      return { token: toToken(row), secret };
+    });
+  }
+
+  /** The token stops working with the next request. Refuses to revoke the last usable admin token (`conflict`). */
+  async revoke(name: string, actor: Actor): Promise<void> {
+    await this.#store.transaction(async (tx) => {
+      const row = await this.#store.find(name, tx);
+      if (!row) throw new AppError('not_found', `Cannot revoke token "${name}": there is none.`);
+      if (row.revoked_at !== null) return;
+      const now = this.#clock.now();
+      await this.#store.revoke(name, now, tx);
+      if (
+        row.role === 'admin' &&
+        isUsable(row, now) &&
+        (await this.#store.countUsableAdmins(now, tx)) === 0
+      ) {
+        throw new AppError(
+          'conflict',
+          `Cannot revoke token "${name}": it is the last admin token that works. Create another one first.`,
+        );
+      }
+      await this.#audit.append(
+        { ...auditActor(actor), action: 'token.revoked', target: `token/${name}` },
+        tx,
+      );
+    });
+  }
+
+  /** By name. */
+  async list(page: { readonly after?: string; readonly limit?: number } = {}): Promise<ApiToken[]> {
+    return (await this.#store.list(page.after ?? '', page.limit ?? limits.pageRowsMax)).map(toToken);
+  }
+
+  /** Whose secret this is; undefined when it is unknown, expired or revoked. */
+  async authenticate(secret: string): Promise<{ name: string; role: Role } | undefined> {
+    const row = await this.#store.findByHash(tokenSecretHash(secret));
+    const now = this.#clock.now();
+    if (!row || !isUsable(row, now)) return undefined;
+    if (now - (row.last_used_at ?? 0) >= TOUCH_MS) await this.#store.touch(row.name, now);
+    return { name: row.name, role: row.role as Role };
+  }
+
+  #newToken(name: string, role: Role, ttlMs: number | undefined): { row: TokenRow; secret: string } {
+    const secret = makeTokenSecret();
+    const now = this.#clock.now();
+    const row: TokenRow = {
+      name,
+      role,
+      secret_sha256: tokenSecretHash(secret),
+      created_at: now,
+      expires_at: ttlMs === undefined ? null : now + ttlMs,
+      revoked_at: null,
+      last_used_at: null,
+    };
+    return { row, secret };
+  }
+}
+
+function isUsable(row: TokenRow, now: number): boolean {
+  return row.revoked_at === null && (row.expires_at === null || row.expires_at > now);
+}
+
+function toToken(row: TokenRow): ApiToken {
+  return {
+    name: row.name,
+    role: row.role as Role,
+    createdAt: row.created_at,
+    ...(row.expires_at === null ? {} : { expiresAt: row.expires_at }),
+    ...(row.revoked_at === null ? {} : { revokedAt: row.revoked_at }),
+    ...(row.last_used_at === null ? {} : { lastUsedAt: row.last_used_at }),
+  };
+}

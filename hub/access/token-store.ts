@@ -1,0 +1,79 @@
+/** API tokens in the database. */
+import type { Selectable, Transaction } from 'kysely';
+import { limits } from '../../shared/base/limits.ts';
+import type { Database } from '../db/database.ts';
+import type { Tables } from '../db/tables.ts';
+
+export type TokenRow = Selectable<Tables['api_token']>;
+
+export class TokenStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Runs `work` in a transaction. */
+  transaction<T>(work: (tx: Transaction<Tables>) => Promise<T>): Promise<T> {
+    return this.#database.transaction().execute(work);
+  }
+
+  async add(row: TokenRow, tx: Transaction<Tables>): Promise<void> {
+    await tx.insertInto('api_token').values(row).execute();
+  }
+
+  find(name: string, tx: Transaction<Tables>): Promise<TokenRow | undefined> {
+    return tx.selectFrom('api_token').selectAll().where('name', '=', name).executeTakeFirst();
+  }
+
+  findByHash(secretSha256: string): Promise<TokenRow | undefined> {
+    return this.#database
+      .selectFrom('api_token')
+      .selectAll()
+      .where('secret_sha256', '=', secretSha256)
+      .executeTakeFirst();
+  }
+
+  /** By name, those after `after`. */
+  list(after: string, limit: number): Promise<TokenRow[]> {
+    return this.#database
+      .selectFrom('api_token')
+      .selectAll()
+      .where('name', '>', after)
+      .orderBy('name')
+      .limit(Math.min(limit, limits.pageRowsMax))
+      .execute();
+  }
+
+  async count(tx: Transaction<Tables>): Promise<number> {
+    const row = await tx
+      .selectFrom('api_token')
+      .select((select) => select.fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow();
+    return row.count;
+  }
+
+  /** Admin tokens that work at `now`. */
+  async countUsableAdmins(now: number, tx: Transaction<Tables>): Promise<number> {
+    const row = await tx
+      .selectFrom('api_token')
+      .select((select) => select.fn.countAll<number>().as('count'))
+      .where('role', '=', 'admin')
+      .where('revoked_at', 'is', null)
+      .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', now)]))
+      .executeTakeFirstOrThrow();
+    return row.count;
+  }
+
+  async revoke(name: string, at: number, tx: Transaction<Tables>): Promise<void> {
+    await tx.updateTable('api_token').set({ revoked_at: at }).where('name', '=', name).execute();
+  }
+
+  async touch(name: string, at: number): Promise<void> {
+    await this.#database
+      .updateTable('api_token')
+      .set({ last_used_at: at })
+      .where('name', '=', name)
+      .execute();
+  }
+}
