@@ -12,6 +12,9 @@ export interface ServedVersion {
 }
 
 export interface Recorder {
+  /** The version now answers requests for its model, also when none come: its windows are sent from here on, empty ones
+   * too, so that the hub can tell an idle device from a silent one. Closes the windows of the model's version before. */
+  serving(version: ServedVersion): void;
   answered(
     version: ServedVersion,
     inputs: readonly Tensor[],

@@ -44,10 +44,30 @@ export const limits = {
   chunksInFlightPerDevice: 4,
   chunkBytesQueuedPerDeviceMax: 4 * 256 * 1024,
   downloadsAtOnceMax: 64,
+  hotBlobBytesMax: 64 * 1024 * 1024,
+  chunkAnswerMs: 15_000,
+  badChunksMax: 8,
+
+  // Telemetry windows
+  telemetryCountMax: 2 ** 40,
+  telemetryErrorCodesMax: 64,
+  latencySketchBytesMax: 16 * 1024,
+  momentRowsMin: 16,
+  windowsOpenMax: 32,
 
   // Device
   modelsPerDeviceMax: 16,
   slotsPreviousDefault: 2,
+  slotsPreviousMax: 15,
+  /** An update that was started again more often than this in one state is given up. */
+  restartsPerStateMax: 5,
+  /** A restart after this long in a state says nothing about the state. */
+  restartCountedMs: 10 * 60_000,
+  /** Failures that may pass by themselves, before the version is given up and parked for `parkedMs`. */
+  updateFailuresMax: 3,
+  parkedMs: 86_400_000,
+  freeSpaceMarginBytes: 16 * 1024 * 1024,
+  chunkKeptMs: 86_400_000,
   spoolBytesMaxDefault: 16 * 1024 * 1024,
   outboxMessagesMax: 10_000,
   inferBodyBytesMax: 64 * 1024 * 1024,
@@ -83,5 +103,13 @@ export const limits = {
   rolloutVerdictsShownMax: 50,
   rolloutDevicesNamedMax: 200,
   telemetryBatchReportsMax: 500,
+  telemetryBatchWaitMs: 20,
   telemetryQueueReportsMax: 20_000,
+  telemetryQueueBytesMax: 64 * 1024 * 1024,
+  telemetryStreamsPerDeviceMax: 64,
+  telemetryBucketMs: 5 * 60_000,
+  telemetryKeptMs: 14 * 86_400_000,
+  telemetryRowsRemovedPerPassMax: 5_000,
+  telemetryVersionsKnownMax: 1_000,
+  driftDevicesNamedMax: 200,
 } as const;

@@ -4,11 +4,13 @@
  * once, however often it arrives.
  */
 import { type Static, Type } from 'typebox';
+import { AppError } from '../base/app-error.ts';
+import { decodeCbor, encodeCbor } from '../base/cbor.ts';
 import { limits } from '../base/limits.ts';
 import { Digest, ModelName, RolloutId, SemVer } from '../base/names.ts';
 import { parser } from '../base/parse.ts';
 
-const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const count = Type.Integer({ minimum: 0, maximum: limits.telemetryCountMax });
 
 /** Counts of one feature, laid out as the profile of the same `name` in the version's manifest says
  * (numeric: underflow, bins, overflow; categorical: one per category, then unseen last). */
@@ -16,7 +18,8 @@ export const FeatureCounts = Type.Object({
   name: Type.String({ minLength: 1, maxLength: 128 }),
   counts: Type.Array(count, { minItems: 2, maxItems: limits.categoriesMax + 2 }),
   missing: count,
-  /** Numeric features: n, and sums after subtracting the profile's `moments.shift`. */
+  /** Numeric features: n, and sums after subtracting the profile's `moments.shift`. Left out below
+   * `limits.momentRowsMin` rows: the sums of one row would be the row. No minimum or maximum, for the same reason. */
   moments: Type.Optional(Type.Object({ n: count, sum: Type.Number(), sumSquares: Type.Number() })),
 });
 export type FeatureCounts = Static<typeof FeatureCounts>;
@@ -46,10 +49,14 @@ export const TelemetryReport = Type.Object({
   requests: Type.Object({
     ok: count,
     /** Failed requests by error code. */
-    failed: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }), count),
+    failed: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }), count, {
+      maxProperties: limits.telemetryErrorCodesMax,
+      // Without this, keys that do not fit the pattern would pass with any value.
+      additionalProperties: false,
+    }),
   }),
   crashes: count,
-  /** DDSketch (relative accuracy 1 %) of request latency in milliseconds, protobuf as @datadog/sketches-js writes it. */
+  /** Request latency: bytes of shared/sketch/latency-sketch.ts (DDSketch in protobuf, microseconds). */
   latency: Type.Optional(Type.Unsafe<Uint8Array>(Type.Unknown())),
   features: Type.Array(FeatureCounts, { maxItems: limits.featuresMax }),
   labels: Type.Optional(LabelFigures),
@@ -57,4 +64,26 @@ export const TelemetryReport = Type.Object({
   dropped: count,
 });
 export type TelemetryReport = Static<typeof TelemetryReport>;
-export const parseTelemetryReport = parser(TelemetryReport, 'telemetry report');
+
+const parse = parser(TelemetryReport, 'telemetry report');
+
+/** CBOR of a report; throws `too_large` above `limits.telemetryReportBytesMax`. */
+export function encodeTelemetryReport(report: TelemetryReport): Uint8Array {
+  const bytes = encodeCbor(report);
+  if (bytes.byteLength > limits.telemetryReportBytesMax) {
+    throw new AppError(
+      'too_large',
+      `Cannot send the telemetry window: ${bytes.byteLength} bytes, at most ${limits.telemetryReportBytesMax} are allowed.`,
+    );
+  }
+  return bytes;
+}
+
+/** Reads a report of a device. Throws `too_large` or `bad_input`; the latency bytes are yet to be read. */
+export function decodeTelemetryReport(bytes: Uint8Array): TelemetryReport {
+  const report = parse(decodeCbor(bytes, 'telemetry report', limits.telemetryReportBytesMax));
+  if (report.latency !== undefined && !(report.latency instanceof Uint8Array)) {
+    throw new AppError('bad_input', 'Cannot read telemetry report: /latency must be a byte string.');
+  }
+  return report;
+}

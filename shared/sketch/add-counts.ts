@@ -1,0 +1,46 @@
+/** Sums of window figures. Counts add exactly and in any order; the moment sums are floating point and add to rounding. */
+import type { FeatureCounts, LabelFigures } from '../protocol/telemetry-report.ts';
+
+/** Adds `more` to `sum` in place. Both are laid out by the same profile. */
+export function addFeatureCounts(sum: FeatureCounts, more: FeatureCounts): void {
+  for (let i = 0; i < sum.counts.length; i += 1) sum.counts[i]! += more.counts[i]!;
+  sum.missing += more.missing;
+  if (more.moments === undefined) return;
+  if (sum.moments === undefined) {
+    sum.moments = { ...more.moments };
+  } else {
+    sum.moments.n += more.moments.n;
+    sum.moments.sum += more.moments.sum;
+    sum.moments.sumSquares += more.moments.sumSquares;
+  }
+}
+
+/** A copy that may be added to. */
+export function copyFeatureCounts(from: FeatureCounts): FeatureCounts {
+  return {
+    name: from.name,
+    counts: from.counts.slice(),
+    missing: from.missing,
+    ...(from.moments ? { moments: { ...from.moments } } : {}),
+  };
+}
+
+/** The sum of two label figures; undefined in one stands for none. Both are of the kind that the version's label rule names. */
+export function sumLabels(
+  a: LabelFigures | undefined,
+  b: LabelFigures | undefined,
+): LabelFigures | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  if (a.kind === 'regression' && b.kind === 'regression') {
+    return {
+      kind: 'regression',
+      n: a.n + b.n,
+      absoluteError: a.absoluteError + b.absoluteError,
+      squaredError: a.squaredError + b.squaredError,
+    };
+  }
+  if (a.kind === 'classification' && b.kind === 'classification') {
+    return { kind: 'classification', n: a.n + b.n, correct: a.correct + b.correct };
+  }
+  return a;
+}

@@ -1,0 +1,80 @@
+/**
+ * Counts of every feature of a reference profile over one window. Tensors go in, integers and sums come out: nothing of
+ * a row is kept (promise P7).
+ */
+import { limits } from '../base/limits.ts';
+import type { Tensor } from '../inference/tensor.ts';
+import type { FeatureProfile, ReferenceProfile } from '../manifest/reference-profile.ts';
+import type { FeatureCounts } from '../protocol/telemetry-report.ts';
+import { CategoryCounts } from '../sketch/category-counts.ts';
+import { HistogramCounts } from '../sketch/histogram-counts.ts';
+import { MomentSums } from '../sketch/moment-sums.ts';
+import { featureValues } from './feature-value.ts';
+
+interface CountedFeature {
+  readonly profile: FeatureProfile;
+  add(value: number | string): void;
+  result(): FeatureCounts;
+}
+
+export class WindowCounts {
+  readonly #features: readonly CountedFeature[];
+
+  constructor(profile: ReferenceProfile) {
+    this.#features = profile.features.map(countedFeature);
+  }
+
+  /** Counts the rows of one request. A tensor that a feature names and that is not there counts as one missing value. */
+  add(inputs: readonly Tensor[], outputs: readonly Tensor[]): void {
+    for (const feature of this.#features) {
+      const { role, source } = feature.profile;
+      const tensor = (role === 'input' ? inputs : outputs).find((t) => t.name === source.tensor);
+      if (tensor === undefined) feature.add(Number.NaN);
+      else for (const value of featureValues(source, tensor)) feature.add(value);
+    }
+  }
+
+  /** The counts so far, in the profile's order. */
+  result(): FeatureCounts[] {
+    return this.#features.map((feature) => feature.result());
+  }
+}
+
+function countedFeature(profile: FeatureProfile): CountedFeature {
+  if (profile.kind === 'categorical') {
+    const counts = new CategoryCounts(profile.categories);
+    return {
+      profile,
+      add: (value) => counts.add(value),
+      result: () => ({
+        name: profile.name,
+        counts: [...counts.counts, counts.unseen],
+        missing: counts.missing,
+      }),
+    };
+  }
+  const counts = new HistogramCounts(profile.edges);
+  const moments = new MomentSums(profile.moments.shift);
+  return {
+    profile,
+    add(value) {
+      const number = typeof value === 'number' ? value : Number.NaN;
+      counts.add(number);
+      moments.add(number);
+    },
+    result: () => ({
+      name: profile.name,
+      counts: counts.counts.slice(),
+      missing: counts.missing,
+      // The sums of one row are the row: they leave the device only when enough rows hide in them.
+      ...(moments.n >= limits.momentRowsMin && Number.isFinite(moments.sumSquares)
+        ? { moments: { n: moments.n, sum: moments.sum, sumSquares: moments.sumSquares } }
+        : {}),
+    }),
+  };
+}
+
+/** Number of counts a feature of this profile has in a report. */
+export function countsLength(profile: FeatureProfile): number {
+  return profile.kind === 'numeric' ? profile.edges.length + 1 : profile.categories.length + 1;
+}
