@@ -1,0 +1,105 @@
+/**
+ * Reads the elements of a tensor exactly (`tensor-values.ts` reads them as numbers). Numeric data comes as a view over the tensor's own bytes where they are aligned for
+ * it, so reading costs no copy.
+ */
+import { isUtf8 } from 'node:buffer';
+import { AppError } from '../base/app-error.ts';
+import { float16Value } from './float16.ts';
+import type { Tensor } from './tensor.ts';
+import { elementBytes, elementCount, textsOf } from './tensor-values.ts';
+
+export type TensorValues = ArrayLike<number> | ArrayLike<bigint> | readonly string[];
+
+/**
+ * All elements in row-major order: numbers (BOOL as 0 and 1, FP16 widened), bigints for INT64 and UINT64, strings for
+ * BYTES. Throws `tensor_invalid` when the bytes are not those of the shape and datatype.
+ */
+export function tensorValues(tensor: Tensor): TensorValues {
+  checkTensorBytes(tensor);
+  const { datatype, data } = tensor;
+  if (datatype === 'BYTES') return textsOf(tensor);
+  const { buffer, byteOffset } = alignedData(tensor);
+  const count = elementCount(tensor.shape);
+  switch (datatype) {
+    case 'BOOL':
+    case 'UINT8':
+      return data;
+    case 'UINT16':
+      return new Uint16Array(buffer, byteOffset, count);
+    case 'UINT32':
+      return new Uint32Array(buffer, byteOffset, count);
+    case 'UINT64':
+      return new BigUint64Array(buffer, byteOffset, count);
+    case 'INT8':
+      return new Int8Array(buffer, byteOffset, count);
+    case 'INT16':
+      return new Int16Array(buffer, byteOffset, count);
+    case 'INT32':
+      return new Int32Array(buffer, byteOffset, count);
+    case 'INT64':
+      return new BigInt64Array(buffer, byteOffset, count);
+    case 'FP16':
+      return Float64Array.from(new Uint16Array(buffer, byteOffset, count), float16Value);
+    case 'FP32':
+      return new Float32Array(buffer, byteOffset, count);
+    case 'FP64':
+      return new Float64Array(buffer, byteOffset, count);
+  }
+}
+
+/** The tensor's data where a typed view over it can start: the same bytes, or a copy where they lie askew. */
+export function alignedData({ datatype, data }: Tensor): { buffer: ArrayBuffer; byteOffset: number } {
+  const askew = data.byteOffset % (elementBytes(datatype) ?? 1) !== 0;
+  return (askew ? data.slice() : data) as Uint8Array<ArrayBuffer>;
+}
+
+/** Throws `tensor_invalid` when the data's length is not what shape and datatype ask for. */
+export function checkTensorBytes({ name, datatype, shape, data }: Tensor): void {
+  const count = elementCount(shape);
+  const size = elementBytes(datatype);
+  const found = size === undefined ? countStrings(data) : data.byteLength / size;
+  if (found === count) return;
+  const wanted =
+    size === undefined
+      ? `${count} UTF-8 elements, each after its length`
+      : `${count * size} bytes (${count} × ${size})`;
+  throw new AppError(
+    'tensor_invalid',
+    `Cannot read tensor "${name}": ${datatype} ${showShape(shape)} wants ${wanted}, found ${data.byteLength} bytes.`,
+  );
+}
+
+/** A shape as people read it: `[1, 8]`; −1 shows as `?`. */
+export function showShape(shape: readonly number[]): string {
+  return `[${shape.map((size) => (size === -1 ? '?' : size)).join(', ')}]`;
+}
+
+/** Number of BYTES elements; NaN when one is cut short or is not UTF-8. */
+function countStrings(data: Uint8Array): number {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  let count = 0;
+  let at = 0;
+  while (at < data.byteLength) {
+    if (at + 4 > data.byteLength) return Number.NaN;
+    const end = at + 4 + view.getUint32(at, true);
+    if (end > data.byteLength || !isUtf8(data.subarray(at + 4, end))) return Number.NaN;
+    at = end;
+    count += 1;
+  }
+  return count;
+}
+
+/** BYTES data of strings: a uint32 length before the UTF-8 bytes of each. */
+export function encodeStrings(strings: readonly string[]): Uint8Array {
+  const encoder = new TextEncoder();
+  const encoded = strings.map((text) => encoder.encode(text));
+  const data = new Uint8Array(encoded.reduce((total, bytes) => total + 4 + bytes.byteLength, 0));
+  const view = new DataView(data.buffer);
+  let at = 0;
+  for (const bytes of encoded) {
+    view.setUint32(at, bytes.byteLength, true);
+    data.set(bytes, at + 4);
+    at += 4 + bytes.byteLength;
+  }
+  return data;
+}
