@@ -1,0 +1,36 @@
+/** Every option of the hub: key, default, unit, sentence. */
+import { logLevels } from '../../platform/logger.ts';
+import {
+  choiceOption,
+  durationOption,
+  integerOption,
+  listOption,
+  type OptionsOf,
+  textOption,
+} from '../../shared/options/option-table.ts';
+
+const portBounds = { min: 0, max: 65_535 };
+const DAY_MS = 86_400_000;
+
+export const hubOptionTable = {
+  data: textOption('./modelfleet-hub', 'Folder that holds all of the hub: keys, database, artifacts.', 'DIR'),
+  httpHost: textOption('127.0.0.1', 'Address the REST API listens on.', 'ADDRESS'),
+  httpPort: integerOption(7443, portBounds, 'Port of the REST API; 0 takes a free one.'),
+  mqttHost: textOption('127.0.0.1', 'Address the MQTT broker listens on.', 'ADDRESS'),
+  mqttPort: integerOption(8883, portBounds, 'Port of the MQTT broker; 0 takes a free one.'),
+  advertise: listOption(
+    ['localhost'],
+    /^[A-Za-z0-9.:_-]{1,253}$/,
+    'host names or addresses, separated by commas',
+    'Host names under which devices and people reach the hub: in its certificate; the first one in join tokens.',
+  ),
+  logLevel: choiceOption('info', logLevels, 'Least severe log line that is written (standard error).'),
+  telemetryBucketMs: durationOption(
+    60_000,
+    { min: 1_000, max: DAY_MS },
+    'Time span telemetry is merged into.',
+  ),
+  rolloutTickMs: durationOption(1_000, { min: 50, max: 60_000 }, 'How often running rollouts are looked at.'),
+} as const;
+
+export type HubOptions = OptionsOf<typeof hubOptionTable>;

@@ -1,0 +1,69 @@
+/**
+ * Where a program's options come from, weakest first: the table's defaults, a file (`--config FILE`, YAML or JSON), environment
+ * variables `<PREFIX>_<KEY>`, flags.
+ */
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { parse as parseYaml } from 'yaml';
+import { AppError, errorText } from '../shared/base/app-error.ts';
+import {
+  kebabCase,
+  type OptionsOf,
+  type OptionTable,
+  resolveOptions,
+} from '../shared/options/option-table.ts';
+
+export interface OptionSources {
+  /** `MODELFLEET_HUB`: variables are `MODELFLEET_HUB_HTTP_PORT`, … */
+  readonly envPrefix: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Flags by key, as commander parsed them; `config` names the file. */
+  readonly flags: Readonly<Record<string, unknown>>;
+}
+
+const CONFIG_BYTES_MAX = 256 * 1024;
+
+/** Adds `--config` and a flag per option. The values come back from `command.opts()`, which `loadOptions` takes. */
+export function addOptionFlags(command: Command, table: OptionTable): Command {
+  command.option('--config <FILE>', 'YAML or JSON file with options');
+  for (const [key, { default: value, sentence, placeholder }] of Object.entries(table)) {
+    const shown = Array.isArray(value) ? value.join(',') : String(value);
+    command.option(
+      `--${kebabCase(key)} <${placeholder}>`,
+      `${sentence}${shown ? ` (default: ${shown})` : ''}`,
+    );
+  }
+  return command;
+}
+
+/** Frozen options. Throws `bad_input` naming the source and the key at fault. */
+export async function loadOptions<const T extends OptionTable>(
+  table: T,
+  { envPrefix, env, flags }: OptionSources,
+): Promise<OptionsOf<T>> {
+  const variable = (key: string) => `${envPrefix}_${kebabCase(key).replaceAll('-', '_').toUpperCase()}`;
+  const file = flags['config'] ?? env[`${envPrefix}_CONFIG`];
+  const ours = (values: Readonly<Record<string, unknown>>, name: (key: string) => string) =>
+    Object.fromEntries(Object.keys(table).map((key) => [key, values[name(key)] || undefined]));
+  return resolveOptions(table, [
+    ...(typeof file === 'string' && file !== ''
+      ? [{ values: await readConfig(file), spell: (key: string) => `"${key}" of ${file}` }]
+      : []),
+    { values: ours(env, variable), spell: variable },
+    { values: ours(flags, (key) => key), spell: (key) => `--${kebabCase(key)}` },
+  ]);
+}
+
+async function readConfig(file: string): Promise<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    const bytes = await readFile(file);
+    if (bytes.byteLength > CONFIG_BYTES_MAX) throw new Error(`it is over ${CONFIG_BYTES_MAX} bytes`);
+    value = parseYaml(bytes.toString('utf8'));
+  } catch (cause) {
+    throw new AppError('bad_input', `Cannot read the options in "${file}": ${errorText(cause)}.`, { cause });
+  }
+  if (value === null) return {};
+  if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new AppError('bad_input', `Cannot read the options in "${file}": wanted "key: value" lines.`);
+}

@@ -1,0 +1,149 @@
+/**
+ * A program's options as one table: key, default, unit, sentence, and how a value is read. Sources are laid over one another in the
+ * order given (defaults first), each value is checked where it comes from, and the result is frozen.
+ */
+import { AppError } from '../base/app-error.ts';
+import { parseDuration } from '../base/duration.ts';
+
+export interface Option<T> {
+  readonly default: T;
+  readonly unit?: string;
+  /** What the option decides, for `--help` and the docs. */
+  readonly sentence: string;
+  /** What stands for the value in `--help`. */
+  readonly placeholder: string;
+  /** Reads text (flags, environment) or a decoded value (file). Throws `bad_input` that begins with `name`. */
+  readonly read: (value: unknown, name: string) => T;
+}
+
+export type OptionTable = Readonly<Record<string, Option<unknown>>>;
+export type OptionsOf<T extends OptionTable> = {
+  readonly [K in keyof T]: T[K] extends Option<infer V> ? V : never;
+};
+
+export interface OptionSource {
+  readonly values: Readonly<Record<string, unknown>>;
+  /** How this source spells a key, for messages: `--http-port`, `MODELFLEET_HUB_HTTP_PORT`. */
+  readonly spell: (key: string) => string;
+}
+
+/** Later sources win. Throws `bad_input` naming source, key, value found and value wanted. */
+export function resolveOptions<const T extends OptionTable>(
+  table: T,
+  sources: readonly OptionSource[],
+): OptionsOf<T> {
+  const resolved: Record<string, unknown> = {};
+  for (const [key, option] of Object.entries(table)) resolved[key] = option.default;
+  for (const { values, spell } of sources) {
+    for (const [key, value] of Object.entries(values)) {
+      const option = table[key];
+      if (!option) {
+        throw new AppError(
+          'bad_input',
+          `Cannot use option ${spell(key)}: it is unknown. Wanted one of ${Object.keys(table).join(', ')}.`,
+        );
+      }
+      if (value !== undefined) resolved[key] = option.read(value, spell(key));
+    }
+  }
+  return Object.freeze(resolved) as OptionsOf<T>;
+}
+
+/** `httpPort` → `http-port`. */
+export function kebabCase(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+export function textOption(value: string, sentence: string, placeholder = 'TEXT'): Option<string> {
+  return {
+    default: value,
+    sentence,
+    placeholder,
+    read: (found, name) => (typeof found === 'string' && found !== '' ? found : refuse(name, found, 'text')),
+  };
+}
+
+export interface Bounds {
+  readonly min: number;
+  readonly max: number;
+}
+
+export function integerOption(
+  value: number,
+  { min, max }: Bounds,
+  sentence: string,
+  unit?: string,
+): Option<number> {
+  return {
+    default: value,
+    ...(unit === undefined ? {} : { unit }),
+    sentence,
+    placeholder: 'N',
+    read: (found, name) => {
+      const number = typeof found === 'string' && /^-?\d+$/.test(found) ? Number(found) : found;
+      if (typeof number === 'number' && Number.isInteger(number) && number >= min && number <= max)
+        return number;
+      return refuse(name, found, `a whole number from ${min} to ${max}`);
+    },
+  };
+}
+
+/** Milliseconds; read as a number of them or as `10s`, `5m`, `1h30m`. */
+export function durationOption(valueMs: number, { min, max }: Bounds, sentence: string): Option<number> {
+  return {
+    default: valueMs,
+    unit: 'ms',
+    sentence,
+    placeholder: 'DURATION',
+    read: (found, name) => {
+      const text = typeof found === 'string' && !/^\d+$/.test(found);
+      const ms = text ? parseDuration(found, name) : Number(found);
+      if (Number.isFinite(ms) && ms >= min && ms <= max) return ms;
+      return refuse(name, found, `a duration from ${min} ms to ${max} ms`);
+    },
+  };
+}
+
+/** Comma-separated text or a list of texts, at least one. */
+export function listOption(
+  value: readonly string[],
+  pattern: RegExp,
+  wanted: string,
+  sentence: string,
+): Option<readonly string[]> {
+  return {
+    default: value,
+    sentence,
+    placeholder: 'A,B,…',
+    read: (found, name) => {
+      const list = typeof found === 'string' ? found.split(',').map((item) => item.trim()) : found;
+      if (
+        Array.isArray(list) &&
+        list.length > 0 &&
+        list.every((i) => typeof i === 'string' && pattern.test(i))
+      ) {
+        return list as string[];
+      }
+      return refuse(name, found, wanted);
+    },
+  };
+}
+
+export function choiceOption<const T extends string>(
+  value: T,
+  choices: readonly T[],
+  sentence: string,
+): Option<T> {
+  return {
+    default: value,
+    sentence,
+    placeholder: choices.join('|'),
+    read: (found, name) =>
+      choices.find((choice) => choice === found) ?? refuse(name, found, choices.join(', ')),
+  };
+}
+
+function refuse(name: string, found: unknown, wanted: string): never {
+  const text = JSON.stringify(found)?.slice(0, 100) ?? String(found);
+  throw new AppError('bad_input', `Cannot use ${name} ${text}: wanted ${wanted}.`);
+}
