@@ -47,17 +47,24 @@ export class TokenService {
     this.#clock = clock;
   }
 
-  /** Makes the first admin token when there is no token at all; undefined later. The only chance to see its secret. */
-  async makeFirst(): Promise<NewToken | undefined> {
+  /**
+   * Makes an admin token when there is no token at all, or `always`; undefined otherwise. The only chance to see its
+   * secret. Whoever can start the hub on its data folder may have one: that is the way back in when all are lost.
+   */
+  async makeAdmin({ always }: { readonly always: boolean }): Promise<NewToken | undefined> {
     return this.#store.transaction(async (tx) => {
-      if ((await this.#store.count(tx)) > 0) return undefined;
-      const made = this.#newToken(FIRST_NAME, 'admin', undefined);
-      await this.#store.add(made.row, tx);
+      const count = await this.#store.count(tx);
+      if (count > 0 && !always) return undefined;
+      // Tokens are never deleted: a name with their count is free unless somebody chose it.
+      let name = count === 0 ? FIRST_NAME : `${FIRST_NAME}-${count + 1}`;
+      while (await this.#store.find(name, tx)) name = `${name}-new`;
+      const { row, secret } = this.#newToken(name, 'admin', undefined);
+      await this.#store.add(row, tx);
       await this.#audit.append(
-        { actor: 'hub', action: 'token.created', target: `token/${FIRST_NAME}`, details: { role: 'admin' } },
+        { actor: 'hub', action: 'token.created', target: `token/${name}`, details: { role: 'admin' } },
         tx,
       );
-      return { token: toToken(made.row), secret: made.secret };
+      return { token: toToken(row), secret };
     });
   }
 

@@ -1,0 +1,78 @@
+/** `modelfleet-hub`: reads options, runs the hub until it is told to stop, tells people what they need to reach it. */
+import { Command, CommanderError } from 'commander';
+import { addOptionFlags, loadOptions } from '../platform/load-options.ts';
+import { makeLogger } from '../platform/logger.ts';
+import { systemClock } from '../platform/system-clock.ts';
+import { exitCodes, failureExitCode, failureText } from '../shared/errors/failure.ts';
+import { hubOptionTable } from './config/options-schema.ts';
+import { createHub, type HubAddresses } from './hub.ts';
+
+const PROGRAM = 'modelfleet-hub';
+
+async function main(): Promise<void> {
+  const flags = readFlags();
+  const { json, newAdminToken, ...optionFlags } = flags;
+  const options = await loadOptions(hubOptionTable, {
+    envPrefix: 'MODELFLEET_HUB',
+    env: process.env,
+    flags: optionFlags,
+  }).catch((error: unknown) => fail(error, exitCodes.usage));
+  const logger = makeLogger('hub', options.logLevel);
+  const hub = createHub(options, { clock: systemClock, random: Math.random, logger });
+  const stopping = new Promise<string>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
+  });
+  const addresses = await hub
+    .start({ newAdminToken: newAdminToken === true })
+    .catch((error: unknown) => fail(error));
+  process.stdout.write(json ? `${JSON.stringify(machineText(addresses))}\n` : personText(addresses));
+  logger.info({ url: addresses.url, mqtt: addresses.mqtt, data: options.data }, 'hub started');
+  const signal = await stopping;
+  logger.info({ signal }, 'hub stops');
+  await hub.stop();
+  logger.flush();
+}
+
+function readFlags(): Record<string, unknown> {
+  const command = addOptionFlags(new Command(PROGRAM), hubOptionTable)
+    .description('Central hub of a model fleet: REST API, MQTT broker, rollouts')
+    .option('--json', 'print addresses and the admin token as one JSON line')
+    .option('--new-admin-token', 'make and print one more admin token at this start')
+    .allowExcessArguments(false)
+    .exitOverride();
+  try {
+    return command.parse().opts();
+  } catch (error) {
+    // Commander has printed help or what is wrong.
+    process.exit(error instanceof CommanderError && error.exitCode === 0 ? exitCodes.ok : exitCodes.usage);
+  }
+}
+
+function machineText({ adminToken, ...addresses }: HubAddresses): Record<string, unknown> {
+  return { ...addresses, ...(adminToken ? { adminToken: adminToken.secret } : {}) };
+}
+
+function personText({ url, mqtt, caSha256, adminToken }: HubAddresses): string {
+  const lines = [
+    `modelfleet hub`,
+    `  REST API         ${url}   (docs: ${url}/docs)`,
+    `  MQTT             mqtts://${mqtt.host}:${mqtt.port}`,
+    `  CA fingerprint   ${caSha256}`,
+  ];
+  if (adminToken) {
+    lines.push(
+      `  admin token      ${adminToken.secret}`,
+      '',
+      'The token is shown this once. Log in with:',
+      `  modelfleet login ${url} --token ${adminToken.secret} --ca-fingerprint ${caSha256}`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function fail(error: unknown, exitCode = failureExitCode(error)): never {
+  process.stderr.write(failureText(PROGRAM, error));
+  process.exit(exitCode);
+}
+
+await main().catch(fail);
