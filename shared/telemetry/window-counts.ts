@@ -3,6 +3,7 @@
  * a row is kept (promise P7).
  */
 import { limits } from '../base/limits.ts';
+import { type TensorValues, tensorValues } from '../inference/exact-values.ts';
 import type { Tensor } from '../inference/tensor.ts';
 import type { FeatureProfile, ReferenceProfile } from '../manifest/reference-profile.ts';
 import type { FeatureCounts } from '../protocol/telemetry-report.ts';
@@ -24,13 +25,17 @@ export class WindowCounts {
     this.#features = profile.features.map(countedFeature);
   }
 
-  /** Counts the rows of one request. A tensor that a feature names and that is not there counts as one missing value. */
+  /**
+   * Counts the rows of one request. A tensor that a feature names and that is not there counts as one missing value.
+   * Throws `tensor_invalid`, before anything is counted, when a tensor's bytes are not those of its shape.
+   */
   add(inputs: readonly Tensor[], outputs: readonly Tensor[]): void {
+    const tensors = { input: readAll(inputs), output: readAll(outputs) };
     for (const feature of this.#features) {
       const { role, source } = feature.profile;
-      const tensor = (role === 'input' ? inputs : outputs).find((t) => t.name === source.tensor);
-      if (tensor === undefined) feature.add(Number.NaN);
-      else for (const value of featureValues(source, tensor)) feature.add(value);
+      const read = tensors[role].get(source.tensor);
+      if (read === undefined) feature.add(Number.NaN);
+      else for (const value of featureValues(source, read.tensor, read.elements)) feature.add(value);
     }
   }
 
@@ -38,6 +43,13 @@ export class WindowCounts {
   result(): FeatureCounts[] {
     return this.#features.map((feature) => feature.result());
   }
+}
+
+/** Each tensor's elements, read once however many features look at it. */
+function readAll(
+  tensors: readonly Tensor[],
+): ReadonlyMap<string, { tensor: Tensor; elements: TensorValues }> {
+  return new Map(tensors.map((tensor) => [tensor.name, { tensor, elements: tensorValues(tensor) }]));
 }
 
 function countedFeature(profile: FeatureProfile): CountedFeature {

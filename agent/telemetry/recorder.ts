@@ -1,0 +1,142 @@
+/**
+ * Turns what serving observes into windows of counts, one open window a version, and hands each closed one on. Windows
+ * close together every `windowMs`, when a model's version changes, and at the end; a served version sends its window
+ * even when it is empty, so that an idle device is not taken for a silent one. Recording never fails a request.
+ */
+
+import type { Logger } from '../../platform/logger.ts';
+import { isAppError } from '../../shared/base/app-error.ts';
+import type { Clock, Random } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import type { Tensor } from '../../shared/inference/tensor.ts';
+import type { Recorder, ServedVersion } from './observation.ts';
+import { type ClosedWindow, Window } from './window.ts';
+
+export const windowMsDefault = 60_000;
+
+export interface WindowRecorderProps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly windowMs?: number;
+  /** Takes one closed window; resolves when it is kept. */
+  readonly send: (window: ClosedWindow) => Promise<void>;
+}
+
+export class WindowRecorder implements Recorder {
+  readonly #props: WindowRecorderProps;
+  /** Open windows by manifest digest. */
+  readonly #open = new Map<string, Window>();
+  /** Version that answers now, by model. */
+  readonly #serving = new Map<string, ServedVersion>();
+  #sending: Promise<void> = Promise.resolve();
+
+  constructor(props: WindowRecorderProps) {
+    this.#props = props;
+  }
+
+  serving(version: ServedVersion): void {
+    const before = this.#serving.get(version.model);
+    this.#serving.set(version.model, version);
+    if (before !== undefined && before.manifestSha256 !== version.manifestSha256) {
+      const window = this.#open.get(before.manifestSha256);
+      this.#open.delete(before.manifestSha256);
+      if (window) this.#send([window]);
+    }
+    this.#window(version);
+  }
+
+  answered(
+    version: ServedVersion,
+    inputs: readonly Tensor[],
+    outputs: readonly Tensor[],
+    latencyMs: number,
+  ): void {
+    try {
+      this.#window(version)?.addAnswered(inputs, outputs, latencyMs);
+    } catch (error) {
+      this.#props.logger.warn(
+        {
+          model: version.model,
+          version: version.version,
+          code: isAppError(error) ? error.code : 'internal',
+          err: error,
+        },
+        'a request could not be counted',
+      );
+    }
+  }
+
+  failed(version: ServedVersion, code: string, latencyMs: number): void {
+    this.#window(version)?.addFailed(code, latencyMs);
+  }
+
+  crashed(version: ServedVersion): void {
+    this.#window(version)?.addCrash();
+  }
+
+  labelled(version: ServedVersion, predicted: number | string, actual: number | string): void {
+    this.#window(version)?.addLabel(predicted, actual);
+  }
+
+  /** Closes windows on time until `signal` is aborted. The first window is cut short by chance, so that a fleet that
+   * started together does not send together. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, random, windowMs = windowMsDefault } = this.#props;
+    let waitMs = windowMs * (0.5 + random() / 2);
+    while (!signal.aborted) {
+      try {
+        await clock.sleep(waitMs, signal);
+      } catch {
+        return;
+      }
+      waitMs = windowMs;
+      await this.flush();
+    }
+  }
+
+  /** Closes every open window; resolves when the closed ones are kept. Served versions get a new window. */
+  async flush(): Promise<void> {
+    const closed: Window[] = [];
+    for (const [manifest, window] of this.#open) {
+      const current = this.#serving.get(window.served.model)?.manifestSha256 === manifest;
+      if (current || !window.isEmpty) closed.push(window);
+      this.#open.delete(manifest);
+    }
+    for (const served of this.#serving.values()) this.#window(served);
+    this.#send(closed);
+    await this.#sending;
+  }
+
+  /** The open window of a version; undefined when too many versions are observed at once. */
+  #window(served: ServedVersion): Window | undefined {
+    let window = this.#open.get(served.manifestSha256);
+    if (window === undefined) {
+      if (this.#open.size >= limits.windowsOpenMax) {
+        this.#props.logger.error({ open: this.#open.size }, 'too many telemetry windows are open');
+        return undefined;
+      }
+      window = new Window(served, this.#props.clock.now());
+      this.#open.set(served.manifestSha256, window);
+      if (!this.#serving.has(served.model)) this.#serving.set(served.model, served);
+    }
+    return window;
+  }
+
+  #send(windows: readonly Window[]): void {
+    const toMs = this.#props.clock.now();
+    const closed = windows.map((window) => window.close(toMs));
+    this.#sending = this.#sending.then(async () => {
+      for (const window of closed) {
+        try {
+          await this.#props.send(window);
+        } catch (error) {
+          this.#props.logger.error(
+            { model: window.model, version: window.version, err: error },
+            'a telemetry window was lost',
+          );
+        }
+      }
+    });
+  }
+}

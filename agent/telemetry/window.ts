@@ -1,0 +1,95 @@
+/**
+ * One telemetry window of one version: what is counted between `fromMs` and its end. It holds integers, sums and one
+ * sketch; a request's tensors are looked at and let go.
+ */
+
+import { limits } from '../../shared/base/limits.ts';
+import { errorCatalogue } from '../../shared/errors/catalogue.ts';
+import type { Tensor } from '../../shared/inference/tensor.ts';
+import type { LabelFigures, TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
+import { sumLabels } from '../../shared/sketch/add-counts.ts';
+import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
+import { WindowCounts } from '../../shared/telemetry/window-counts.ts';
+import type { ServedVersion } from './observation.ts';
+
+/** A closed window: the report less what names it on the wire. */
+export type ClosedWindow = Omit<TelemetryReport, 'v' | 'stream' | 'number' | 'dropped'>;
+
+export class Window {
+  readonly served: ServedVersion;
+  readonly fromMs: number;
+  readonly #counts: WindowCounts | undefined;
+  readonly #latency = new LatencySketch();
+  readonly #failed = new Map<string, number>();
+  #ok = 0;
+  #crashes = 0;
+  #labels: LabelFigures | undefined;
+
+  constructor(served: ServedVersion, fromMs: number) {
+    this.served = served;
+    this.fromMs = fromMs;
+    this.#counts = served.manifest.profile && new WindowCounts(served.manifest.profile);
+  }
+
+  get isEmpty(): boolean {
+    return this.#ok === 0 && this.#failed.size === 0 && this.#crashes === 0 && (this.#labels?.n ?? 0) === 0;
+  }
+
+  /** Throws `tensor_invalid` after the request itself was counted. */
+  addAnswered(inputs: readonly Tensor[], outputs: readonly Tensor[], latencyMs: number): void {
+    this.#ok += 1;
+    this.#latency.add(latencyMs);
+    this.#counts?.add(inputs, outputs);
+  }
+
+  /** A code that the catalogue does not have is counted as `internal`: free text never leaves the device this way. */
+  addFailed(code: string, latencyMs: number): void {
+    const known = Object.hasOwn(errorCatalogue, code);
+    const full = this.#failed.size >= limits.telemetryErrorCodesMax - 1 && !this.#failed.has(code);
+    const counted = known && !full ? code : 'internal';
+    this.#failed.set(counted, (this.#failed.get(counted) ?? 0) + 1);
+    this.#latency.add(latencyMs);
+  }
+
+  addCrash(): void {
+    this.#crashes += 1;
+  }
+
+  /** Figures of the kind the version's label rule names; a label that does not fit it is left out. */
+  addLabel(predicted: number | string, actual: number | string): void {
+    this.#labels = sumLabels(this.#labels, figuresOf(this.served, predicted, actual));
+  }
+
+  close(toMs: number): ClosedWindow {
+    const { model, version, manifestSha256, rollout } = this.served;
+    return {
+      from: Math.max(0, Math.round(this.fromMs)),
+      // The device's clock may have been set back in between.
+      to: Math.max(0, Math.round(Math.max(this.fromMs, toMs))),
+      model,
+      version,
+      manifest: manifestSha256,
+      ...(rollout === undefined ? {} : { rollout }),
+      requests: { ok: this.#ok, failed: Object.fromEntries(this.#failed) },
+      crashes: this.#crashes,
+      ...(this.#latency.count > 0 ? { latency: this.#latency.toBytes() } : {}),
+      features: this.#ok > 0 ? (this.#counts?.result() ?? []) : [],
+      ...(this.#labels ? { labels: this.#labels } : {}),
+    };
+  }
+}
+
+function figuresOf(
+  { manifest }: ServedVersion,
+  predicted: number | string,
+  actual: number | string,
+): LabelFigures | undefined {
+  if (manifest.label === undefined) return undefined;
+  if (manifest.label.kind === 'classification') {
+    return { kind: 'classification', n: 1, correct: String(predicted) === String(actual) ? 1 : 0 };
+  }
+  const error = Math.abs(Number(predicted) - Number(actual));
+  const squaredError = error * error;
+  if (!Number.isFinite(squaredError)) return undefined;
+  return { kind: 'regression', n: 1, absoluteError: error, squaredError };
+}
