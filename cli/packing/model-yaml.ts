@@ -1,0 +1,178 @@
+/** `model.yaml`: what a person says of a version, beside what the model file says of itself. See docs/MODEL-YAML.md. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Static, Type } from 'typebox';
+import { parse as parseYaml, YAMLParseError } from 'yaml';
+import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { ModelName, SemVer, Timestamp } from '../../shared/base/names.ts';
+import { parser } from '../../shared/base/parse.ts';
+import { LabelRule, ModelManifest, Tolerance, Variant } from '../../shared/manifest/model-manifest.ts';
+
+const closed = { additionalProperties: false } as const;
+const name = Type.String({ minLength: 1, maxLength: 256 });
+const file = Type.String({ minLength: 1, maxLength: 512 });
+const columnList = Type.Array(name, { minItems: 1, maxItems: 65_536 });
+
+const csvFields = {
+  /** CSV file, relative to model.yaml. */
+  file: Type.Optional(file),
+  delimiter: Type.Optional(Type.String({ minLength: 1, maxLength: 4 })),
+  /** Lines before the header. */
+  skipLines: Type.Optional(Type.Integer({ minimum: 0, maximum: 10_000 })),
+  /** False: there is no header line, and columns are named `1`, `2`, … */
+  header: Type.Optional(Type.Boolean()),
+  /** Cells that mean "no value"; an empty cell always does. */
+  missing: Type.Optional(Type.Array(Type.Union([Type.Number(), Type.String()]), { maxItems: 64 })),
+  /** Input name → CSV columns in the order of the tensor's elements. */
+  columns: Type.Optional(Type.Record(name, columnList)),
+  /** Input name → NPY file with one row a sample along the first axis. */
+  arrays: Type.Optional(Type.Record(name, file)),
+  /** Input name → the same number in every element, for inputs such as a sampling rate or a first state. */
+  fill: Type.Optional(
+    Type.Record(
+      name,
+      Type.Object(
+        {
+          value: Type.Number(),
+          shape: Type.Optional(Type.Array(Type.Integer({ minimum: 0 }), { maxItems: limits.tensorRankMax })),
+        },
+        closed,
+      ),
+    ),
+  ),
+};
+
+export const SampleSource = Type.Object(csvFields, closed);
+export type SampleSource = Static<typeof SampleSource>;
+
+export const GoldenSource = Type.Object(
+  {
+    ...csvFields,
+    /** How many rows of the sample to take, spread evenly; not with a source of its own. */
+    rows: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.goldenSamplesMax })),
+    /** Output name → CSV columns of the golden file, or an NPY file, that hold what is right. */
+    expected: Type.Optional(Type.Record(name, Type.Union([columnList, file]))),
+  },
+  closed,
+);
+export type GoldenSource = Static<typeof GoldenSource>;
+
+export const ModelYaml = Type.Object(
+  {
+    model: ModelName,
+    version: SemVer,
+    release: Type.Integer({ minimum: 1, maximum: 2 ** 31 }),
+    created: Type.Optional(Timestamp),
+    /** Short form of one variant for `cpu`. */
+    file: Type.Optional(file),
+    variants: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            file,
+            precision: Type.Optional(Variant.properties.precision),
+            providers: Type.Optional(Variant.properties.providers),
+          },
+          closed,
+        ),
+        { minItems: 1, maxItems: 8 },
+      ),
+    ),
+    inputs: Type.Optional(declaredTensors()),
+    outputs: Type.Optional(declaredTensors()),
+    /** Input name → names of the columns of its last axis. */
+    features: Type.Optional(
+      Type.Record(name, Type.Array(name, { minItems: 1, maxItems: limits.featuresMax })),
+    ),
+    classes: Type.Optional(ModelManifest.properties.interface.properties.classes),
+    units: Type.Optional(ModelManifest.properties.interface.properties.units),
+    sample: Type.Optional(SampleSource),
+    golden: GoldenSource,
+    tolerances: Type.Optional(Type.Record(name, Tolerance)),
+    profile: Type.Optional(
+      Type.Object(
+        {
+          /** Cells of a numeric feature, under- and overflow among them. */
+          cells: Type.Optional(Type.Integer({ minimum: 4, maximum: 20 })),
+        },
+        closed,
+      ),
+    ),
+    label: Type.Optional(LabelRule),
+    objectives: Type.Optional(ModelManifest.properties.objectives),
+    card: Type.Optional(ModelManifest.properties.card),
+  },
+  closed,
+);
+export type ModelYaml = Static<typeof ModelYaml>;
+
+/** Names, and types or shapes where given, that the model must have; a guard against packing the wrong file. */
+function declaredTensors() {
+  return Type.Array(
+    Type.Object(
+      {
+        name,
+        datatype: Type.Optional(Type.String({ maxLength: 16 })),
+        shape: Type.Optional(Type.Array(Type.Integer({ minimum: -1 }), { maxItems: limits.tensorRankMax })),
+      },
+      closed,
+    ),
+    { maxItems: limits.tensorsPerModelMax },
+  );
+}
+
+const parseModelYaml = parser(ModelYaml, 'model.yaml', 'model_yaml_invalid');
+
+/** Reads `DIR/model.yaml`. Throws `pack_file_missing`, `too_large` or `model_yaml_invalid`, naming line or path and value. */
+export async function loadModelYaml(folder: string): Promise<ModelYaml> {
+  const path = join(folder, 'model.yaml');
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new AppError('pack_file_missing', `Cannot read "${path}": ${errorText(cause)}.`, { cause });
+  });
+  return parseModelYamlText(bytes);
+}
+
+/** Parses the bytes of a model.yaml. */
+export function parseModelYamlText(bytes: Uint8Array): ModelYaml {
+  if (bytes.byteLength > limits.modelYamlBytesMax) {
+    throw new AppError(
+      'too_large',
+      `Cannot read model.yaml: ${bytes.byteLength} bytes, at most ${limits.modelYamlBytesMax} are allowed.`,
+    );
+  }
+  let value: unknown;
+  try {
+    value = parseYaml(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    const where = cause instanceof YAMLParseError ? cause.message.split('\n')[0] : errorText(cause);
+    throw new AppError('model_yaml_invalid', `Cannot read model.yaml: it is not YAML (${where}).`, { cause });
+  }
+  const yaml = parseModelYaml(value);
+  if ((yaml.file === undefined) === (yaml.variants === undefined)) {
+    throw new AppError(
+      'model_yaml_invalid',
+      'Cannot read model.yaml: wanted either "file" or "variants", found both or neither.',
+    );
+  }
+  const ownRows = yaml.golden.file !== undefined || yaml.golden.arrays !== undefined;
+  if (ownRows && yaml.golden.rows !== undefined) {
+    throw new AppError(
+      'model_yaml_invalid',
+      'Cannot read model.yaml: "golden" takes "rows" of the sample or a "file" or "arrays" of its own, found both.',
+    );
+  }
+  if (!ownRows && yaml.sample === undefined) {
+    throw new AppError(
+      'model_yaml_invalid',
+      'Cannot read model.yaml: golden samples need a "sample" to take rows from, or "golden.file" or "golden.arrays".',
+    );
+  }
+  if (!ownRows && yaml.golden.expected !== undefined) {
+    throw new AppError(
+      'model_yaml_invalid',
+      'Cannot read model.yaml: "golden.expected" needs "golden.file" or "golden.arrays" beside it.',
+    );
+  }
+  return yaml;
+}
