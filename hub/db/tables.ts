@@ -56,7 +56,7 @@ export interface Tables {
     reported: string | null;
     reported_at: number | null;
   };
-  /** signing: TUF files in every version that was ever current. */
+  /** signing: TUF files by topic (see shared/protocol/trust-metadata.ts): every root, of the others the current one. */
   trust_file: { role: string; version: number; bytes: Uint8Array; added_at: number };
   /** models. */
   model: { name: string; created_at: number };
@@ -78,6 +78,8 @@ export interface Tables {
     device_id: string;
     model: string;
     version: string;
+    release: number;
+    manifest_sha256: string;
     rollout_id: string | null;
     trial: string;
     set_at: number;
@@ -95,15 +97,21 @@ export interface Tables {
     created_by: string;
     updated_at: number;
   };
+  /** rollout: `assigned` is 1 while the device's desired state names the version because of this rollout. */
   rollout_device: {
     rollout_id: string;
     device_id: string;
     ordinal: number;
     phase: number;
     status: string;
+    assigned: number;
+    /** Sequence of the statement that offered the version to the device, or took it back. */
+    sequence: number | null;
     previous_version: string | null;
     offered_at: number | null;
     changed_at: number;
+    last_word_at: number | null;
+    back_at: number | null;
     fault: string | null;
   };
   rollout_verdict: {

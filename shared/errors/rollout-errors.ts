@@ -1,4 +1,35 @@
 import { defineErrors } from './error-entry.ts';
 
 /** Errors of rollouts and of desired state. */
-export const rolloutErrors = defineErrors({});
+export const rolloutErrors = defineErrors({
+  rollout_plan_invalid: {
+    status: 400,
+    retry: 'never',
+    meaning: 'The plan of the rollout cannot work: phases that do not rise to 100 %, or times that exclude each other.',
+    fix: 'Correct the part of the plan that the message names.',
+  },
+  rollout_target_empty: {
+    status: 409,
+    retry: 'later',
+    meaning: 'No enrolled device belongs to the target of the rollout.',
+    fix: 'Check the group with "modelfleet devices list", or enrol devices first.',
+  },
+  rollout_not_needed: {
+    status: 409,
+    retry: 'never',
+    meaning: 'Every device of the target already runs that version.',
+    fix: 'Nothing is to be done; choose another version or group.',
+  },
+  rollout_overlap: {
+    status: 409,
+    retry: 'later',
+    meaning: 'Another rollout of the same model that has not ended covers some of the same devices.',
+    fix: 'Wait for the other rollout to end, or abort it.',
+  },
+  rollout_state_conflict: {
+    status: 409,
+    retry: 'never',
+    meaning: 'The state of the rollout does not allow this act.',
+    fix: 'Look at its state with "modelfleet rollout status"; the message names the acts that are possible.',
+  },
+});

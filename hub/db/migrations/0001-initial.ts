@@ -37,8 +37,9 @@ const statements = [
      manifest_sha256 text not null, chunk_sha256 text not null, primary key (manifest_sha256, chunk_sha256)) strict, without rowid`,
   `create index version_chunk_by_chunk on version_chunk (chunk_sha256)`,
   `create table desired_model (
-     device_id text not null references device (id), model text not null, version text not null, rollout_id text,
-     trial text not null, set_at integer not null, primary key (device_id, model)) strict`,
+     device_id text not null references device (id), model text not null, version text not null,
+     release integer not null, manifest_sha256 text not null, rollout_id text, trial text not null,
+     set_at integer not null, primary key (device_id, model)) strict`,
   `create table desired_statement (
      device_id text primary key references device (id), sequence integer not null, envelope text not null,
      issued_at integer not null) strict`,
@@ -48,8 +49,10 @@ const statements = [
   `create index rollout_by_model on rollout (model, status)`,
   `create table rollout_device (
      rollout_id text not null references rollout (id), device_id text not null, ordinal integer not null,
-     phase integer not null, status text not null, previous_version text, offered_at integer,
-     changed_at integer not null, fault text, primary key (rollout_id, device_id)) strict`,
+     phase integer not null, status text not null, assigned integer not null, sequence integer,
+     previous_version text, offered_at integer, changed_at integer not null, last_word_at integer, back_at integer,
+     fault text, primary key (rollout_id, device_id)) strict`,
+  `create index rollout_device_by_device on rollout_device (device_id)`,
   `create table rollout_verdict (
      number integer primary key autoincrement, rollout_id text not null references rollout (id), at integer not null,
      phase integer not null, verdict text not null, reasons text not null, inputs text not null) strict`,

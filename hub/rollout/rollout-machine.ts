@@ -1,0 +1,74 @@
+/**
+ * The states of a rollout and the acts that lead from one to the next (picture: STATES.md). A pure table: an act that
+ * is not in it is refused, whoever asks.
+ */
+import { AppError } from '../../shared/base/app-error.ts';
+
+export const rolloutStatuses = [
+  'draft',
+  'awaiting-approval',
+  'scheduled',
+  'running',
+  'paused',
+  'completed',
+  'aborted',
+  'rolling-back',
+  'rolled-back',
+] as const;
+export type RolloutStatus = (typeof rolloutStatuses)[number];
+
+export const rolloutActs = [
+  'submit',
+  'approve',
+  'start',
+  'pause',
+  'resume',
+  'complete',
+  'abort',
+  'rollback',
+  'finish-rollback',
+] as const;
+export type RolloutAct = (typeof rolloutActs)[number];
+
+const table: Readonly<Record<RolloutStatus, Partial<Readonly<Record<RolloutAct, RolloutStatus>>>>> = {
+  draft: { submit: 'awaiting-approval', abort: 'aborted' },
+  'awaiting-approval': { approve: 'scheduled', abort: 'aborted' },
+  scheduled: { start: 'running', abort: 'aborted' },
+  running: { pause: 'paused', complete: 'completed', abort: 'aborted', rollback: 'rolling-back' },
+  paused: { resume: 'running', abort: 'aborted', rollback: 'rolling-back' },
+  // A version can turn out bad after the last phase, and an abort may have kept devices on it.
+  completed: { rollback: 'rolling-back' },
+  aborted: { rollback: 'rolling-back' },
+  'rolling-back': { 'finish-rollback': 'rolled-back' },
+  'rolled-back': {},
+};
+
+/** Past participles, as they appear in the audit log and in messages. */
+export const actDone: Readonly<Record<RolloutAct, string>> = {
+  submit: 'submitted',
+  approve: 'approved',
+  start: 'started',
+  pause: 'paused',
+  resume: 'resumed',
+  complete: 'completed',
+  abort: 'aborted',
+  rollback: 'rollback_started',
+  'finish-rollback': 'rolled_back',
+};
+
+/** The status after `act`. Throws `rollout_state_conflict` when the table has no such row. */
+export function afterAct(status: RolloutStatus, act: RolloutAct, rolloutId: string): RolloutStatus {
+  const next = table[status][act];
+  if (next !== undefined) return next;
+  const possible = Object.keys(table[status]);
+  throw new AppError(
+    'rollout_state_conflict',
+    `Cannot ${act} rollout "${rolloutId}": it is ${status}; possible now: ${possible.length === 0 ? 'nothing' : possible.join(', ')}.`,
+    { details: { status, possible } },
+  );
+}
+
+/** True while the rollout may still change devices by itself: no second rollout of the model may touch them. */
+export function isUnderWay(status: RolloutStatus): boolean {
+  return status !== 'completed' && status !== 'aborted' && status !== 'rolled-back';
+}

@@ -1,0 +1,175 @@
+/**
+ * What an operator asks of a rollout, and the checks that need no database: a plan that cannot work is refused before
+ * anything starts, with the part that is wrong. Shares are 0–1, times milliseconds; percentages are of the target set.
+ */
+import { type Static, Type } from 'typebox';
+import { AppError } from '../../shared/base/app-error.ts';
+import { formatDuration } from '../../shared/base/duration.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { GroupName, ModelName, SemVer } from '../../shared/base/names.ts';
+import { parser } from '../../shared/base/parse.ts';
+import { TrialPlan } from '../../shared/protocol/desired-state.ts';
+
+const share = Type.Number({ minimum: 0, maximum: 1 });
+const durationMs = Type.Integer({ minimum: 0, maximum: 90 * 86_400_000 });
+const waitMs = Type.Integer({ minimum: 100, maximum: 90 * 86_400_000 });
+
+/** Size of a phase, cumulative: a percentage of the target set, or a number of devices. */
+export const PhaseSize = Type.Union([
+  Type.Object({ percent: Type.Number({ exclusiveMinimum: 0, maximum: 100 }) }),
+  Type.Object({ devices: Type.Integer({ minimum: 1, maximum: limits.devicesPerRolloutMax }) }),
+]);
+export type PhaseSize = Static<typeof PhaseSize>;
+
+export const GateRules = Type.Object({
+  /** Failed, rejected, rolled-back and timed-out devices as a share of the completed ones. */
+  maxFailures: share,
+  /** Completed devices from which `maxFailures` is judged before a phase has ended, and without which it does not end well. */
+  minCompleted: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.devicesPerRolloutMax })),
+  /** Silent devices as a share of the phase. */
+  maxSilent: share,
+  /** Failed requests as a share of all, over the devices that run the version. Absent: not asked. */
+  maxErrorRate: Type.Optional(share),
+  /** Requests from which the error rate is judged; with fewer, a phase does not end well. */
+  minRequests: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
+  /** What drift in the version's inputs does. */
+  drift: Type.Union([Type.Literal('ignore'), Type.Literal('hold'), Type.Literal('roll-back')]),
+  /** Share of features that may drift. */
+  maxDriftShare: share,
+});
+export type GateRules = Static<typeof GateRules>;
+
+export const RolloutPlan = Type.Object({
+  model: ModelName,
+  version: SemVer,
+  /** Absent: every enrolled device. */
+  group: Type.Optional(GroupName),
+  phases: Type.Array(PhaseSize, { minItems: 1, maxItems: limits.phasesPerRolloutMax }),
+  /** Start not before this time (milliseconds since the epoch). */
+  startAt: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** How long a phase whose devices are all done is watched before the next. */
+  soakMs: durationMs,
+  /** Without a sign of life for so long, a device that was offered the version is silent. */
+  silenceMs: waitMs,
+  /** A device that lives and is not done this long after the offer has timed out. */
+  deviceTimeoutMs: waitMs,
+  /** A phase that has not ended well after so long is paused. */
+  phaseTimeoutMs: waitMs,
+  gates: GateRules,
+  trial: TrialPlan,
+  /** What a verdict of `roll-back` does: roll-back aborts the rollout and takes every device back. */
+  onFailure: Type.Union([Type.Literal('roll-back'), Type.Literal('pause')]),
+});
+export type RolloutPlan = Static<typeof RolloutPlan>;
+
+/** A plan as it is asked for: everything but the target and the phases has a default. */
+export const RolloutRequest = Type.Object({
+  model: RolloutPlan.properties.model,
+  version: RolloutPlan.properties.version,
+  group: RolloutPlan.properties.group,
+  phases: RolloutPlan.properties.phases,
+  startAt: RolloutPlan.properties.startAt,
+  soakMs: Type.Optional(durationMs),
+  silenceMs: Type.Optional(waitMs),
+  deviceTimeoutMs: Type.Optional(waitMs),
+  phaseTimeoutMs: Type.Optional(waitMs),
+  gates: Type.Optional(Type.Partial(GateRules)),
+  trial: Type.Optional(Type.Partial(TrialPlan)),
+  onFailure: Type.Optional(RolloutPlan.properties.onFailure),
+});
+export type RolloutRequest = Static<typeof RolloutRequest>;
+
+export const planDefaults = {
+  soakMs: 10 * 60_000,
+  silenceMs: 30 * 60_000,
+  deviceTimeoutMs: 6 * 3_600_000,
+  phaseTimeoutMs: 24 * 3_600_000,
+  gates: { maxFailures: 0.05, maxSilent: 0.5, minRequests: 100, drift: 'ignore', maxDriftShare: 0 },
+  trial: { seconds: 600, minRequests: 20, maxErrorRate: 0.1, maxCrashes: 1 },
+  onFailure: 'roll-back',
+} as const satisfies Omit<RolloutPlan, 'model' | 'version' | 'phases'>;
+
+/** Fills in the defaults and checks what needs no target. Throws `rollout_plan_invalid`. */
+export function makePlan(request: RolloutRequest): RolloutPlan {
+  const plan: RolloutPlan = {
+    ...planDefaults,
+    ...withoutUndefined(request),
+    gates: { ...planDefaults.gates, ...withoutUndefined(request.gates ?? {}) },
+    trial: { ...planDefaults.trial, ...withoutUndefined(request.trial ?? {}) },
+  };
+  checkPhasesRise(plan.phases);
+  checkTimes(plan);
+  return plan;
+}
+
+/** Devices in each phase, cumulative. Throws `rollout_plan_invalid` when the plan does not fit a target of `targetSize` devices. */
+export function phaseSizes(plan: Pick<RolloutPlan, 'phases' | 'gates'>, targetSize: number): readonly number[] {
+  const sizes = plan.phases.map((phase) => phaseSize(phase, targetSize));
+  for (const [index, size] of sizes.entries()) {
+    if (index > 0 && size < sizes[index - 1]!) {
+      throw refused(
+        `phase ${index + 1} (${phaseText(plan.phases[index]!)} of ${targetSize} devices: ${size}) is smaller than the phase before it (${sizes[index - 1]})`,
+      );
+    }
+  }
+  const { minCompleted } = plan.gates;
+  if (minCompleted !== undefined && minCompleted > targetSize) {
+    throw refused(`it waits for ${minCompleted} completed devices, and the target has ${targetSize}`);
+  }
+  return sizes;
+}
+
+/** ⌈share · n⌉ devices, at least one; the product is rounded first so that 0.07 · 100 is 7 and not 8. */
+export function phaseSize(phase: PhaseSize, targetSize: number): number {
+  if ('devices' in phase) return Math.min(phase.devices, targetSize);
+  const exact = Number(((phase.percent * targetSize) / 100).toFixed(6));
+  return Math.min(targetSize, Math.max(1, Math.ceil(exact)));
+}
+
+export function phaseText(phase: PhaseSize): string {
+  if ('percent' in phase) return `${phase.percent} %`;
+  return phase.devices === 1 ? '1 device' : `${phase.devices} devices`;
+}
+
+/** Reads a stored plan back. */
+export const parsePlan = parser(RolloutPlan, 'stored rollout plan', 'internal');
+
+function checkPhasesRise(phases: readonly PhaseSize[]): void {
+  const last = phases.at(-1)!;
+  if (!('percent' in last) || last.percent !== 100) {
+    throw refused(`its last phase is ${phaseText(last)}, and 100 % is wanted`);
+  }
+  for (const unit of ['percent', 'devices'] as const) {
+    let highest = 0;
+    for (const [index, phase] of phases.entries()) {
+      const size = (phase as Partial<Record<typeof unit, number>>)[unit];
+      if (size === undefined) continue;
+      if (size <= highest) {
+        throw refused(`phase ${index + 1} (${phaseText(phase)}) is not larger than one before it`);
+      }
+      highest = size;
+    }
+  }
+}
+
+function checkTimes(plan: RolloutPlan): void {
+  const trialMs = plan.trial.seconds * 1_000;
+  if (trialMs >= plan.deviceTimeoutMs) {
+    throw refused(
+      `a trial of ${formatDuration(trialMs)} does not end within the ${formatDuration(plan.deviceTimeoutMs)} a device has`,
+    );
+  }
+  if (plan.soakMs + trialMs >= plan.phaseTimeoutMs) {
+    throw refused(
+      `a trial of ${formatDuration(trialMs)} and a soak of ${formatDuration(plan.soakMs)} do not fit into the ${formatDuration(plan.phaseTimeoutMs)} a phase has`,
+    );
+  }
+}
+
+function refused(reason: string): AppError {
+  return new AppError('rollout_plan_invalid', `Cannot use this plan: ${reason}.`);
+}
+
+function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as T;
+}
