@@ -1,5 +1,6 @@
 /** What every command gets: a client of the hub, and a printer. Built once in main.ts. */
 
+/** Paths are below `/api/v1`: `get('/devices')`. */
 export interface HubClient {
   /** JSON answer of `GET path`. Throws the hub's own error (code, detail) as AppError; `hub_unreachable` when there is none. */
   get(path: string, query?: Readonly<Record<string, string | number | undefined>>): Promise<unknown>;

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { Histogram, type Registry } from 'prom-client';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
@@ -71,7 +71,8 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
   const app = fastify({
     https: { key: props.tls.key, cert: props.tls.cert, minVersion: 'TLSv1.2' },
     loggerInstance: props.logger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    // Requests are logged once, when they are answered, by measureRequests.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: limits.httpBodyBytesMax,
     requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: 'idle',

@@ -10,6 +10,20 @@ export function failureText(program: string, error: unknown): string {
   return `${program}: ${error.message}\n  code: ${error.code}\n  fix:  ${error.entry.fix}\n`;
 }
 
+/** The same as one JSON line, for `--json`. */
+export function failureJson(error: unknown): string {
+  const failure = isAppError(error)
+    ? {
+        code: error.code,
+        message: error.message,
+        fix: error.entry.fix,
+        retry: error.entry.retry,
+        ...(error.details === undefined ? {} : { details: error.details }),
+      }
+    : { code: 'internal', message: errorText(error), retry: 'never' };
+  return `${JSON.stringify({ error: failure })}\n`;
+}
+
 export function failureExitCode(error: unknown): number {
   if (!isAppError(error)) return exitCodes.defect;
   if (error.code === 'hub_unreachable') return exitCodes.unreachable;

@@ -56,4 +56,11 @@ export const hubErrors = defineErrors({
     meaning: 'The server presents another CA than the one that was pinned: it may not be the hub.',
     fix: 'Compare the fingerprint with the one the hub prints at its start; do not send secrets until they agree.',
   },
+  audit_broken: {
+    status: 500,
+    retry: 'never',
+    meaning:
+      'The hash chain of the audit log does not hold: a row was changed, removed or inserted past the hub.',
+    fix: 'Keep the database as it is and find out who had access to its file; compare with a backup.',
+  },
 });

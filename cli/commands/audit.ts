@@ -1,0 +1,91 @@
+/** `modelfleet audit`: who did what, and whether the record of it is whole. */
+import { Command } from 'commander';
+import { Type } from 'typebox';
+import { AppError } from '../../shared/base/app-error.ts';
+import { parser } from '../../shared/base/parse.ts';
+import type { CliContext } from '../context.ts';
+
+const parseEvents = parser(
+  Type.Object({
+    events: Type.Array(
+      Type.Object({
+        number: Type.Integer(),
+        at: Type.Integer(),
+        actor: Type.String(),
+        address: Type.Optional(Type.String()),
+        action: Type.String(),
+        target: Type.String(),
+        details: Type.Record(Type.String(), Type.Unknown()),
+        hash: Type.String(),
+      }),
+    ),
+  }),
+  'answer of the hub',
+);
+const parseVerdict = parser(
+  Type.Object({
+    intact: Type.Boolean(),
+    rows: Type.Integer(),
+    head: Type.Optional(Type.String()),
+    brokenAt: Type.Optional(Type.Integer()),
+    reason: Type.Optional(Type.String()),
+  }),
+  'answer of the hub',
+);
+
+interface ListFlags {
+  readonly actor?: string;
+  readonly action?: string;
+  readonly target?: string;
+  readonly before?: string;
+  readonly limit?: string;
+}
+
+export function auditCommand(context: CliContext): Command {
+  const audit = new Command('audit').description('the hub’s audit log');
+  audit
+    .command('list')
+    .description('show events, newest first')
+    .option('--actor <ACTOR>', 'only acts of this actor, such as token:admin or device:x')
+    .option('--action <ACTION>', 'only this action, or a family of them such as rollout')
+    .option('--target <TARGET>', 'only acts on this, such as device/x')
+    .option('--before <NUMBER>', 'only events before this number (next page)')
+    .option('--limit <N>', 'at most so many (default: 100)')
+    .action(async (flags: ListFlags) => {
+      const { events } = parseEvents(await (await context.hub()).get('/audit', { ...flags }));
+      const printer = context.printer();
+      printer.result(events, () =>
+        printer.table(events, [
+          { title: 'number', value: (row) => row.number, align: 'right' },
+          { title: 'at', value: (row) => new Date(row.at).toISOString() },
+          { title: 'actor', value: (row) => row.actor },
+          { title: 'from', value: (row) => row.address ?? '-' },
+          { title: 'action', value: (row) => row.action },
+          { title: 'target', value: (row) => row.target },
+          { title: 'details', value: (row) => shortened(row.details) },
+        ]),
+      );
+    });
+  audit
+    .command('verify')
+    .description('check the hash chain of the whole log')
+    .action(async () => {
+      const verdict = parseVerdict(await (await context.hub()).get('/audit/verify'));
+      if (!verdict.intact) {
+        throw new AppError(
+          'audit_broken',
+          `The audit log is broken at row ${verdict.brokenAt}: ${verdict.reason}. The ${verdict.rows} rows before it are whole.`,
+          { details: verdict },
+        );
+      }
+      context
+        .printer()
+        .result(verdict, () => `The audit log is whole: ${verdict.rows} rows, head ${verdict.head}.`);
+    });
+  return audit;
+}
+
+function shortened(details: Readonly<Record<string, unknown>>): string {
+  const text = JSON.stringify(details);
+  return text.length <= 100 ? text : `${text.slice(0, 99)}…`;
+}

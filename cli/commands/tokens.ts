@@ -1,0 +1,71 @@
+/** `modelfleet tokens`: API tokens of people and programs. */
+import { Command } from 'commander';
+import { Type } from 'typebox';
+import { parseDuration } from '../../shared/base/duration.ts';
+import { parser } from '../../shared/base/parse.ts';
+import type { CliContext } from '../context.ts';
+
+const ApiToken = Type.Object({
+  name: Type.String(),
+  role: Type.String(),
+  createdAt: Type.Integer(),
+  expiresAt: Type.Optional(Type.Integer()),
+  revokedAt: Type.Optional(Type.Integer()),
+  lastUsedAt: Type.Optional(Type.Integer()),
+});
+const parseCreated = parser(Type.Object({ token: ApiToken, secret: Type.String() }), 'answer of the hub');
+const parseList = parser(Type.Object({ tokens: Type.Array(ApiToken) }), 'answer of the hub');
+
+export function tokensCommand(context: CliContext): Command {
+  const tokens = new Command('tokens').description('API tokens of people and programs');
+  tokens
+    .command('create')
+    .description('make a token; its secret is shown this once')
+    .argument('<name>')
+    .requiredOption('--role <ROLE>', 'viewer, operator, publisher or admin')
+    .option('--ttl <DURATION>', 'how long it works, such as 8h or 90d (default: until revoked)')
+    .action(async (name: string, flags: { role: string; ttl?: string }) => {
+      const ttlMs = flags.ttl === undefined ? undefined : parseDuration(flags.ttl, '--ttl');
+      const hub = await context.hub();
+      const made = parseCreated(await hub.post('/tokens', { name, role: flags.role, ttlMs }));
+      const printer = context.printer();
+      printer.result(made, () => made.secret);
+      printer.note(`Token "${name}" (${made.token.role}) is made. Its secret is not shown again.`);
+    });
+  tokens
+    .command('list')
+    .description('list tokens, never their secrets')
+    .action(async () => {
+      const { tokens: rows } = parseList(await (await context.hub()).get('/tokens'));
+      const printer = context.printer();
+      const now = Date.now();
+      printer.result(rows, () =>
+        printer.table(rows, [
+          { title: 'name', value: (row) => row.name },
+          { title: 'role', value: (row) => row.role },
+          { title: 'state', value: (row) => stateOf(row, now) },
+          { title: 'created', value: (row) => day(row.createdAt) },
+          { title: 'expires', value: (row) => day(row.expiresAt) },
+          { title: 'last used', value: (row) => day(row.lastUsedAt) },
+        ]),
+      );
+    });
+  tokens
+    .command('revoke')
+    .description('make a token stop working at once')
+    .argument('<name>')
+    .action(async (name: string) => {
+      await (await context.hub()).delete(`/tokens/${encodeURIComponent(name)}`);
+      context.printer().result({ revoked: name }, () => `Token "${name}" is revoked.`);
+    });
+  return tokens;
+}
+
+function stateOf(token: { revokedAt?: number; expiresAt?: number }, now: number): string {
+  if (token.revokedAt !== undefined) return 'revoked';
+  return token.expiresAt !== undefined && token.expiresAt <= now ? 'expired' : 'valid';
+}
+
+function day(ms: number | undefined): string {
+  return ms === undefined ? '-' : new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
+}

@@ -1,0 +1,131 @@
+/**
+ * Talks to the hub's REST API. The server must prove itself with the CA that was pinned at login; the hub's refusals come
+ * back as the errors they are, with code and text.
+ */
+import { Agent, request } from 'undici';
+import { AppError, errorText } from '../shared/base/app-error.ts';
+import { errorOf, parseProblem } from '../shared/protocol/problem.ts';
+import type { HubClient } from './context.ts';
+
+export interface HubAccess {
+  /** `https://host:port`. */
+  readonly url: string;
+  readonly token: string;
+  /** PEM of the hub's CA. */
+  readonly ca: string;
+}
+
+type Query = Readonly<Record<string, string | number | undefined>>;
+interface Call {
+  readonly query?: Query | undefined;
+  readonly body?: unknown;
+  readonly bytes?: Uint8Array;
+}
+
+const API = '/api/v1';
+const CONNECT_MS = 10_000;
+const ANSWER_MS = 120_000;
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
+
+export class HttpHubClient implements HubClient {
+  readonly #access: HubAccess;
+  readonly #agent: Agent;
+
+  constructor(access: HubAccess) {
+    this.#access = access;
+    this.#agent = new Agent({
+      connect: { ca: access.ca, timeout: CONNECT_MS },
+      headersTimeout: ANSWER_MS,
+      bodyTimeout: ANSWER_MS,
+      maxResponseSize: ANSWER_BYTES_MAX,
+    });
+  }
+
+  get(path: string, query?: Query): Promise<unknown> {
+    return this.#call('GET', path, { query });
+  }
+
+  post(path: string, body?: unknown): Promise<unknown> {
+    return this.#call('POST', path, { body });
+  }
+
+  patch(path: string, body: unknown): Promise<unknown> {
+    return this.#call('PATCH', path, { body });
+  }
+
+  delete(path: string): Promise<unknown> {
+    return this.#call('DELETE', path, {});
+  }
+
+  putBytes(path: string, bytes: Uint8Array): Promise<unknown> {
+    return this.#call('PUT', path, { bytes });
+  }
+
+  close(): Promise<void> {
+    return this.#agent.close();
+  }
+
+  async #call(
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'PUT',
+    path: string,
+    call: Call,
+  ): Promise<unknown> {
+    const { url, token } = this.#access;
+    const target = new URL(API + path, url);
+    for (const [key, value] of Object.entries(call.query ?? {})) {
+      if (value !== undefined) target.searchParams.set(key, String(value));
+    }
+    const payload = call.bytes ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
+    const type = call.bytes ? 'application/octet-stream' : 'application/json';
+    try {
+      const answer = await request(target, {
+        method,
+        dispatcher: this.#agent,
+        headers: {
+          authorization: `Bearer ${token}`,
+          accept: 'application/json',
+          ...(payload === undefined ? {} : { 'content-type': type }),
+        },
+        ...(payload === undefined ? {} : { body: payload }),
+      });
+      return readAnswer(answer.statusCode, await answer.body.text());
+    } catch (error) {
+      throw asHubError(error, url);
+    }
+  }
+}
+
+function readAnswer(status: number, text: string): unknown {
+  let value: unknown;
+  try {
+    value = text === '' ? undefined : JSON.parse(text);
+  } catch (cause) {
+    throw new AppError('hub_unreachable', `What answers with status ${status} there is no modelfleet hub.`, {
+      cause,
+    });
+  }
+  if (status < 400) return value;
+  throw errorOf(parseProblem(value));
+}
+
+/** Certificate trouble and an absent server get their own codes; what the hub said stays what it is. */
+function asHubError(error: unknown, url: string): unknown {
+  if (error instanceof AppError) return error;
+  const code = String((error as { code?: string }).code ?? '');
+  if (/CERT|SELF_SIGNED|UNABLE_TO_/.test(code)) {
+    return new AppError(
+      'ca_mismatch',
+      `Refused to talk to ${url}: its certificate is not one of the hub logged in to (${errorText(error)}). No token was sent.`,
+      { cause: error },
+    );
+  }
+  return new AppError('hub_unreachable', `Cannot reach the hub at ${url}: ${reasonOf(error)}.`, {
+    cause: error,
+  });
+}
+
+/** A failed attempt on several addresses has the reasons inside and no text of its own. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(errorText).join('; ');
+  return errorText(error) || String((error as { code?: string }).code ?? 'no answer');
+}

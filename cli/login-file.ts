@@ -1,0 +1,44 @@
+/**
+ * The logins a user has saved: per hub a token and the CA it was pinned with, readable by the user alone. `MODELFLEET_CONFIG`
+ * names another file.
+ */
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type Static, Type } from 'typebox';
+import { makePrivateFolder, writeFileAtomic } from '../platform/atomic-file.ts';
+import { jsonParser } from '../shared/base/parse.ts';
+
+const LoginFile = Type.Object({
+  v: Type.Literal(1),
+  /** URL of the hub that commands go to unless `--hub` names another. */
+  current: Type.Optional(Type.String({ maxLength: 512 })),
+  hubs: Type.Record(
+    Type.String({ maxLength: 512 }),
+    Type.Object({ token: Type.String({ maxLength: 512 }), ca: Type.String({ maxLength: 32 * 1024 }) }),
+  ),
+});
+export type Logins = Static<typeof LoginFile>;
+
+const parseLogins = jsonParser(LoginFile, 'saved logins', 1024 * 1024);
+
+export function loginFilePath(env: NodeJS.ProcessEnv): string {
+  const config = env['XDG_CONFIG_HOME'] || join(homedir(), '.config');
+  return env['MODELFLEET_CONFIG'] || join(config, 'modelfleet', 'login.json');
+}
+
+export async function readLogins(path: string): Promise<Logins> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { v: 1, hubs: {} };
+    throw error;
+  }
+  return parseLogins(bytes);
+}
+
+export async function writeLogins(path: string, logins: Logins): Promise<void> {
+  await makePrivateFolder(dirname(path));
+  await writeFileAtomic(path, `${JSON.stringify(logins, undefined, 2)}\n`, 0o600);
+}

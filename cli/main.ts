@@ -1,0 +1,70 @@
+/** `modelfleet`: the operator's and publisher's command line. Every command is a call of the hub's REST API or works on files. */
+import { Command, CommanderError } from 'commander';
+import { exitCodes, failureExitCode, failureJson, failureText } from '../shared/errors/failure.ts';
+import { auditCommand } from './commands/audit.ts';
+import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
+import { tokensCommand } from './commands/tokens.ts';
+import type { CliContext, HubClient } from './context.ts';
+import { findHubAccess } from './hub-access.ts';
+import { HttpHubClient } from './hub-client.ts';
+import { StreamPrinter } from './printer.ts';
+
+const PROGRAM = 'modelfleet';
+
+/** Command families, in the order `--help` shows them. */
+const families: readonly ((context: CliContext) => Command)[] = [
+  loginCommand,
+  logoutCommand,
+  whoamiCommand,
+  tokensCommand,
+  auditCommand,
+];
+
+async function main(): Promise<void> {
+  const program = new Command(PROGRAM)
+    .description('Fleet manager for ML models on devices')
+    .option('--hub <URL>', 'hub to talk to (default: the one last logged in to)')
+    .option('--json', 'print results as JSON');
+  const globals = () => program.opts<{ hub?: string; json?: boolean }>();
+  let client: HubClient | undefined;
+  const context: CliContext = {
+    hub: async () => {
+      client ??= new HttpHubClient(await findHubAccess(globals().hub, process.env));
+      return client;
+    },
+    printer: () =>
+      new StreamPrinter({
+        json: globals().json ?? false,
+        out: (text) => process.stdout.write(text),
+        err: (text) => process.stderr.write(text),
+      }),
+  };
+  for (const family of families) program.addCommand(family(context));
+  setUpUsageErrors(program);
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    process.exitCode = report(error, globals().json ?? false);
+  } finally {
+    await client?.close();
+  }
+}
+
+/** Commander ends the process itself unless told otherwise, on every command of the tree. */
+function setUpUsageErrors(command: Command): void {
+  command.exitOverride().configureOutput({
+    outputError: (text, write) => write(text.replace(/^error:/, `${PROGRAM}:`)),
+  });
+  if (!command.parent) command.allowExcessArguments(false);
+  for (const child of command.commands) setUpUsageErrors(child.allowExcessArguments(false));
+}
+
+/** Tells what went wrong on standard error and returns the exit code. */
+function report(error: unknown, json: boolean): number {
+  // Commander has printed help or what is wrong with the usage.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  process.stderr.write(json ? failureJson(error) : failureText(PROGRAM, error));
+  return failureExitCode(error);
+}
+
+await main();
