@@ -135,7 +135,7 @@ export interface Tables {
     body: string;
   };
   /** telemetry: highest window number merged per stream; numbers arrive in order. */
-  telemetry_stream: { device_id: string; stream: string; number: number };
+  telemetry_stream: { device_id: string; stream: string; number: number; updated_at: number };
   /** telemetry: merged counts per device, version and time bucket. `body` is CBOR. */
   telemetry_bucket: {
     device_id: string;

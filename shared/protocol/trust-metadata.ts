@@ -7,6 +7,13 @@ import { type Static, Type } from 'typebox';
 import { limits } from '../base/limits.ts';
 import { jsonParser } from '../base/parse.ts';
 
+/**
+ * The last parts of trust topics. `director` is the raw file of the TUF target `director.json`; the others are roles.
+ * The hub retains them in this order: who sees the new timestamp can see the rest.
+ */
+export const trustTopics = ['root', 'targets', 'publisher', 'director', 'snapshot', 'timestamp'] as const;
+export type TrustTopic = (typeof trustTopics)[number];
+
 export const RootChain = Type.Object({
   v: Type.Literal(1),
   /** Version of the first entry; the others follow without a gap. Each entry is one root file's text. */

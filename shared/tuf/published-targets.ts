@@ -153,3 +153,7 @@ function next(
 function invalid(why: string): AppError {
   return new AppError('metadata_invalid', `Cannot accept publisher metadata: ${why}.`);
 }
+
+function isSame(a: object, b: object): boolean {
+  return canonicalize(a) === canonicalize(b);
+}

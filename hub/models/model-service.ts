@@ -1,0 +1,199 @@
+/**
+ * The model registry: every version that was published, checked before it was (promise: what the registry lists is
+ * signed, complete and unchanged). A version is immutable; the only change is that its publisher withdraws it.
+ */
+import { createHash } from 'node:crypto';
+import { AppError } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { manifestTarget, parseManifest } from '../../shared/manifest/model-manifest.ts';
+import type { PublisherChange } from '../../shared/tuf/published-targets.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { Database } from '../db/database.ts';
+import { type Actor, auditActor } from '../http/request-actor.ts';
+import type { TufRepository } from '../signing/tuf-repository.ts';
+import type { BlobStore } from '../transfer/blob-store.ts';
+import { ModelStore, type VersionSummary } from './model-store.ts';
+import type { PublishedVersion } from './published-version.ts';
+import { checkManifest, verifyArtifacts } from './version-check.ts';
+
+export interface ModelServiceProps {
+  readonly database: Database;
+  readonly blobs: BlobStore;
+  readonly trust: Pick<TufRepository, 'publish'>;
+  readonly audit: Pick<AuditLog, 'append'>;
+  readonly clock: Clock;
+}
+
+export interface VersionOffer {
+  readonly model: string;
+  /** The manifest's bytes. */
+  readonly manifest: Uint8Array;
+  /** The next publisher metadata, which signs the manifest. */
+  readonly metadata: Uint8Array;
+}
+
+/** Versions kept parsed: manifests are immutable, and telemetry and rollouts ask for the same few again and again. */
+const CACHED_MAX = 64;
+
+export class ModelService {
+  readonly #props: ModelServiceProps;
+  readonly #store: ModelStore;
+  readonly #cache = new Map<string, PublishedVersion>();
+
+  constructor(props: ModelServiceProps) {
+    this.#props = props;
+    this.#store = new ModelStore(props.database);
+  }
+
+  async find(model: string, version: string): Promise<PublishedVersion | undefined> {
+    const key = `${model}@${version}`;
+    const cached = this.#cache.get(key);
+    if (cached) return cached;
+    const found = await this.#store.find(model, version);
+    if (!found) return undefined;
+    const [oldest] = this.#cache.keys();
+    if (this.#cache.size >= CACHED_MAX && oldest !== undefined) this.#cache.delete(oldest);
+    this.#cache.set(key, found);
+    return found;
+  }
+
+  /** Versions without their manifests, by model and release. */
+  list(model?: string): Promise<VersionSummary[]> {
+    return this.#store.list(model);
+  }
+
+  /** True when the chunk belongs to an artifact of the version with that manifest digest. */
+  hasChunk(manifestSha256: string, chunkSha256: string): Promise<boolean> {
+    return this.#store.hasChunk(manifestSha256, chunkSha256);
+  }
+
+  /**
+   * Publishes a version whose chunks are already uploaded. Throws `version_exists`, `release_not_growing`, `chunks_missing`, `artifact_mismatch`, `bad_input`,
+   * `too_large`, and what TufRepository.publish throws; then nothing has changed.
+   */
+  async publish(offer: VersionOffer, actor: Actor): Promise<PublishedVersion> {
+    const { blobs, trust, audit, clock } = this.#props;
+    const manifestBytes = offer.manifest;
+    const manifest = parseManifest(manifestBytes);
+    const { model, version, release } = manifest;
+    if (model !== offer.model) {
+      throw new AppError('bad_input', `Cannot publish to "${offer.model}": the manifest is of "${model}".`);
+    }
+    checkManifest(manifest);
+    if (await this.find(model, version)) {
+      throw new AppError(
+        'version_exists',
+        `Cannot publish ${model} ${version}: that version is already published.`,
+      );
+    }
+    await verifyArtifacts(manifest, blobs);
+    const manifestSha256 = createHash('sha256').update(manifestBytes).digest('hex');
+    await blobs.put(manifestSha256, manifestBytes);
+    await trust.publish(offer.metadata, async (tx, change) => {
+      requireAdded(change, { model, version, release, manifestSha256, bytes: manifestBytes.byteLength });
+      const figures = await this.#store.figures(tx, model);
+      if (release <= figures.release) {
+        throw new AppError(
+          'release_not_growing',
+          `Cannot publish ${model} ${version}: its release is ${release}, wanted more than ${figures.release}.`,
+          { details: { highest: figures.release } },
+        );
+      }
+      if (figures.versions >= limits.versionsPerModelMax) {
+        throw new AppError(
+          'too_large',
+          `Cannot publish ${model} ${version}: the model has ${figures.versions} versions, the most allowed.`,
+        );
+      }
+      await this.#store.add(tx, {
+        manifest,
+        bytes: manifestBytes,
+        publishedAt: clock.now(),
+        publishedBy: actor.name,
+      });
+      await audit.append(
+        {
+          ...auditActor(actor),
+          action: 'version.published',
+          target: `model/${model}@${version}`,
+          details: { release, manifestSha256 },
+        },
+        tx,
+      );
+    });
+    return this.#require(model, version);
+  }
+
+  /** Marks a version withdrawn, as the signed metadata says. Throws `not_found`, `version_withdrawn`, and as `publish`. */
+  async withdraw(
+    { model, version, reason }: { readonly model: string; readonly version: string; readonly reason: string },
+    metadata: Uint8Array,
+    actor: Actor,
+  ): Promise<PublishedVersion> {
+    const { withdrawn } = await this.#require(model, version);
+    if (withdrawn) {
+      throw new AppError(
+        'version_withdrawn',
+        `Cannot withdraw ${model} ${version}: it was withdrawn on ${new Date(withdrawn.at).toISOString()}.`,
+      );
+    }
+    await this.#props.trust.publish(metadata, async (tx, change) => {
+      const flag = change.version.withdrawn;
+      if (
+        change.kind !== 'withdrawn' ||
+        change.version.target !== manifestTarget(model, version) ||
+        flag?.reason !== reason
+      ) {
+        throw new AppError(
+          'metadata_invalid',
+          `Cannot withdraw ${model} ${version}: the signed metadata does not say so, with the reason given.`,
+        );
+      }
+      await this.#store.markWithdrawn(tx, { model, version, at: Date.parse(flag.at), reason });
+      await this.#props.audit.append(
+        {
+          ...auditActor(actor),
+          action: 'version.withdrawn',
+          target: `model/${model}@${version}`,
+          details: { reason },
+        },
+        tx,
+      );
+    });
+    this.#cache.delete(`${model}@${version}`);
+    return this.#require(model, version);
+  }
+
+  async #require(model: string, version: string): Promise<PublishedVersion> {
+    const found = await this.find(model, version);
+    if (found) return found;
+    throw new AppError('not_found', `Cannot find ${model} ${version}: no such version is published.`);
+  }
+}
+
+function requireAdded(
+  change: PublisherChange,
+  wanted: { model: string; version: string; release: number; manifestSha256: string; bytes: number },
+): void {
+  const { version } = change;
+  const name = `${wanted.model} ${wanted.version}`;
+  if (change.kind !== 'added' || version.target !== manifestTarget(wanted.model, wanted.version)) {
+    throw new AppError(
+      'metadata_invalid',
+      `Cannot publish ${name}: the signed metadata adds no such version.`,
+    );
+  }
+  if (version.manifestSha256 !== wanted.manifestSha256 || version.manifestBytes !== wanted.bytes) {
+    throw new AppError(
+      'artifact_mismatch',
+      `Cannot publish ${name}: the manifest has digest "${wanted.manifestSha256}" and ${wanted.bytes} bytes, the signed metadata says "${version.manifestSha256}" and ${version.manifestBytes}.`,
+    );
+  }
+  if (version.release !== wanted.release) {
+    throw new AppError(
+      'metadata_invalid',
+      `Cannot publish ${name}: its release is ${wanted.release}, the signed metadata says ${version.release}.`,
+    );
+  }
+}

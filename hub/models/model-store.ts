@@ -1,0 +1,133 @@
+/** The tables of models, their versions and the chunks these consist of. */
+import { createHash } from 'node:crypto';
+import type { Selectable, Transaction } from 'kysely';
+import { type ModelManifest, parseManifest } from '../../shared/manifest/model-manifest.ts';
+import type { Database } from '../db/database.ts';
+import type { Tables } from '../db/tables.ts';
+import type { PublishedVersion } from './published-version.ts';
+
+/** Rows of one insert statement: SQLite takes a bounded number of values. */
+const INSERT_ROWS = 500;
+
+export type VersionSummary = Omit<PublishedVersion, 'manifest'>;
+const summaryColumns = [
+  'model',
+  'version',
+  'release',
+  'manifest_sha256',
+  'published_at',
+  'published_by',
+  'withdrawn_at',
+  'withdrawn_reason',
+] as const;
+
+export class ModelStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async find(model: string, version: string): Promise<PublishedVersion | undefined> {
+    const row = await this.#database
+      .selectFrom('version')
+      .selectAll()
+      .where('model', '=', model)
+      .where('version', '=', version)
+      .executeTakeFirst();
+    return row && { ...toSummary(row), manifest: parseManifest(row.manifest) };
+  }
+
+  /** Without manifests, by model and release. */
+  async list(model?: string): Promise<VersionSummary[]> {
+    let query = this.#database.selectFrom('version').select(summaryColumns);
+    if (model !== undefined) query = query.where('model', '=', model);
+    return (await query.orderBy('model').orderBy('release').execute()).map(toSummary);
+  }
+
+  async hasChunk(manifestSha256: string, chunkSha256: string): Promise<boolean> {
+    const row = await this.#database
+      .selectFrom('version_chunk')
+      .select('chunk_sha256')
+      .where('manifest_sha256', '=', manifestSha256)
+      .where('chunk_sha256', '=', chunkSha256)
+      .executeTakeFirst();
+    return row !== undefined;
+  }
+
+  /** Number of versions and the highest release of a model; zeros when it has none. */
+  async figures(tx: Transaction<Tables>, model: string): Promise<{ versions: number; release: number }> {
+    const row = await tx
+      .selectFrom('version')
+      .select((select) => [
+        select.fn.countAll<number>().as('versions'),
+        select.fn.max('release').as('release'),
+      ])
+      .where('model', '=', model)
+      .executeTakeFirst();
+    return { versions: Number(row?.versions ?? 0), release: Number(row?.release ?? 0) };
+  }
+
+  async add(
+    tx: Transaction<Tables>,
+    entry: { manifest: ModelManifest; bytes: Uint8Array; publishedAt: number; publishedBy: string },
+  ): Promise<void> {
+    const { manifest, bytes, publishedAt } = entry;
+    const manifestSha256 = createHash('sha256').update(bytes).digest('hex');
+    await tx
+      .insertInto('model')
+      .values({ name: manifest.model, created_at: publishedAt })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+    await tx
+      .insertInto('version')
+      .values({
+        model: manifest.model,
+        version: manifest.version,
+        release: manifest.release,
+        manifest_sha256: manifestSha256,
+        manifest: bytes,
+        published_at: publishedAt,
+        published_by: entry.publishedBy,
+        withdrawn_at: null,
+        withdrawn_reason: null,
+      })
+      .execute();
+    const chunks = [...new Set(manifest.files.flatMap((file) => file.chunks))];
+    for (let at = 0; at < chunks.length; at += INSERT_ROWS) {
+      const rows = chunks.slice(at, at + INSERT_ROWS);
+      await tx
+        .insertInto('version_chunk')
+        .values(rows.map((chunk) => ({ manifest_sha256: manifestSha256, chunk_sha256: chunk })))
+        .execute();
+    }
+  }
+
+  async markWithdrawn(
+    tx: Transaction<Tables>,
+    entry: { model: string; version: string; at: number; reason: string },
+  ): Promise<void> {
+    await tx
+      .updateTable('version')
+      .set({ withdrawn_at: entry.at, withdrawn_reason: entry.reason })
+      .where('model', '=', entry.model)
+      .where('version', '=', entry.version)
+      .execute();
+  }
+}
+
+function toSummary(
+  row: Pick<Selectable<Tables['version']>, (typeof summaryColumns)[number]>,
+): VersionSummary {
+  return {
+    model: row.model,
+    version: row.version,
+    release: row.release,
+    manifestSha256: row.manifest_sha256,
+    publishedAt: row.published_at,
+    publishedBy: row.published_by,
+    ...(row.withdrawn_at === null
+      ? {}
+      : { withdrawn: { at: row.withdrawn_at, reason: row.withdrawn_reason ?? '' } }),
+  };
+}

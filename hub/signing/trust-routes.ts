@@ -1,0 +1,101 @@
+/** `/api/v1/trust`: what the hub signs with, taking on a trust root, and the current metadata files. */
+import { Type } from 'typebox';
+import { limits } from '../../shared/base/limits.ts';
+import { Digest } from '../../shared/base/names.ts';
+import { trustTopics } from '../../shared/protocol/trust-metadata.ts';
+import type { Routes } from '../http/routes.ts';
+import type { OnlineKeys } from './online-keys.ts';
+import { notInitialised, type TufRepository } from './tuf-repository.ts';
+
+const tags = ['trust'];
+const KeyInfo = Type.Object({ keyid: Digest, publicKeyPem: Type.String() });
+const file = Type.String({
+  pattern: '^[A-Za-z0-9+/]+={0,2}$',
+  maxLength: Math.ceil(limits.tufFileBytesMax / 3) * 4,
+  description: 'File, base64',
+});
+
+export function trustRoutes(services: {
+  readonly repository: TufRepository;
+  readonly keys: OnlineKeys;
+}): Routes {
+  const { repository, keys } = services;
+  return (api) => {
+    api.get(
+      '/trust',
+      {
+        config: { role: 'viewer' },
+        schema: {
+          tags,
+          summary: 'Version and expiry of each trust role',
+          response: {
+            200: Type.Object({
+              initialised: Type.Boolean(),
+              roles: Type.Array(
+                Type.Object({ role: Type.String(), version: Type.Integer(), expires: Type.String() }),
+              ),
+            }),
+          },
+        },
+      },
+      async () => {
+        const roles = await repository.status();
+        return { initialised: roles.length > 0, roles };
+      },
+    );
+    api.get(
+      '/trust/keys',
+      {
+        config: { role: 'publisher' },
+        schema: {
+          tags,
+          summary: 'Public halves of the keys the hub signs with',
+          response: { 200: Type.Object({ snapshot: KeyInfo, timestamp: KeyInfo, director: KeyInfo }) },
+        },
+      },
+      () => keys.publicKeys,
+    );
+    api.post(
+      '/trust',
+      {
+        config: { role: 'admin' },
+        schema: {
+          tags,
+          summary: 'Take on a trust root, once',
+          body: Type.Object({ root: file, targets: file, publisher: file, director: file }),
+          response: { 200: Type.Object({ initialised: Type.Literal(true) }) },
+        },
+      },
+      async (request) => {
+        const { root, targets, publisher, director } = request.body;
+        await repository.initialise(
+          {
+            root: Buffer.from(root, 'base64'),
+            targets: Buffer.from(targets, 'base64'),
+            publisher: Buffer.from(publisher, 'base64'),
+            director: Buffer.from(director, 'base64'),
+          },
+          request.actor,
+        );
+        return { initialised: true as const };
+      },
+    );
+    api.get(
+      '/trust/:role',
+      {
+        config: { role: 'viewer' },
+        schema: {
+          tags,
+          summary: 'The current file of a trust role, as signed',
+          params: Type.Object({ role: Type.Union(trustTopics.map((topic) => Type.Literal(topic))) }),
+          response: { 200: Type.Unknown() },
+        },
+      },
+      async (request, reply) => {
+        const bytes = await repository.current(request.params.role);
+        if (!bytes) throw notInitialised();
+        return reply.type('application/json').send(Buffer.from(bytes));
+      },
+    );
+  };
+}

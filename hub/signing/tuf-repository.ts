@@ -1,0 +1,253 @@
+/**
+ * The hub's part in trust. It keeps the signed files, checks those that publishers send, and signs snapshot and
+ * timestamp over them with its online keys. What is published is durable before it is retained on the broker; acts run
+ * one after another, so devices see them in order.
+ */
+import { createHash } from 'node:crypto';
+import type { Metadata, Targets } from '@tufjs/models';
+import type { Transaction } from 'kysely';
+import type { Logger } from '../../platform/logger.ts';
+import { AppError } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import { topics } from '../../shared/protocol/topics.ts';
+import { type TrustTopic, trustTopics } from '../../shared/protocol/trust-metadata.ts';
+import {
+  encodeMetadata,
+  parseMetadata,
+  requireSigned,
+  signMetadata,
+} from '../../shared/tuf/metadata-file.ts';
+import { comparePublisher, type PublisherChange } from '../../shared/tuf/published-targets.ts';
+import { lifetimeDays, makeSnapshot, makeTimestamp, publisherRole } from '../../shared/tuf/trust-roles.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { Broker } from '../broker/broker.ts';
+import type { Database } from '../db/database.ts';
+import type { Tables } from '../db/tables.ts';
+import { type Actor, auditActor } from '../http/request-actor.ts';
+import type { OnlineKeys } from './online-keys.ts';
+import { checkTrustBundle, publisherDelegation, requireFresh, type TrustBundle } from './trust-bundle.ts';
+import { readRoots, readTrustFile, writeTrustFile } from './trust-store.ts';
+
+export interface TufRepositoryProps {
+  readonly database: Database;
+  readonly broker: Pick<Broker, 'retain'>;
+  readonly audit: Pick<AuditLog, 'append'>;
+  readonly keys: OnlineKeys;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface RoleStatus {
+  readonly role: string;
+  readonly version: number;
+  readonly expires: string;
+}
+
+/** What is to be stored together with new publisher metadata; it throws to refuse the whole. */
+export type PublishWrite = (tx: Transaction<Tables>, change: PublisherChange) => Promise<void>;
+
+const DAY_MS = 86_400_000;
+const signedRoles = ['root', 'targets', 'publisher', 'snapshot', 'timestamp'] as const;
+
+export class TufRepository {
+  readonly #props: TufRepositoryProps;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(props: TufRepositoryProps) {
+    this.#props = props;
+  }
+
+  /** Takes on a trust root, once. Throws `trust_exists` and what `checkTrustBundle` throws. */
+  async initialise(bundle: TrustBundle, actor: Actor): Promise<void> {
+    await this.#inTurn(async () => {
+      const { database, keys, clock, audit } = this.#props;
+      const checked = checkTrustBundle(bundle, { keys, nowMs: clock.now() });
+      await database.transaction().execute(async (tx) => {
+        if (await readTrustFile(tx, 'root')) {
+          throw new AppError('trust_exists', 'Cannot take on a trust root: the hub already has one.');
+        }
+        const addedAt = clock.now();
+        for (const topic of ['root', 'targets', 'publisher'] as const) {
+          await writeTrustFile(tx, topic, {
+            version: checked[topic].signed.version,
+            bytes: bundle[topic],
+            addedAt,
+          });
+        }
+        const version = checked.targets.signed.version;
+        await writeTrustFile(tx, 'director', { version, bytes: bundle.director, addedAt });
+        await this.#signSnapshot(tx);
+        await audit.append(
+          {
+            ...auditActor(actor),
+            action: 'trust.initialised',
+            target: 'trust/root',
+            details: { sha256: createHash('sha256').update(bundle.root).digest('hex') },
+          },
+          tx,
+        );
+      });
+      await this.#retain();
+    });
+  }
+
+  /**
+   * Publishes publisher metadata that makes one change, together with what `write` stores. Throws
+   * `trust_not_initialised`, `signature_invalid`, `metadata_stale`, `metadata_invalid`, `metadata_expired`, `too_large`,
+   * and what `write` throws; then nothing has changed.
+   */
+  async publish(publisherBytes: Uint8Array, write: PublishWrite): Promise<void> {
+    await this.#inTurn(async () => {
+      const { database, clock } = this.#props;
+      const next = parseMetadata('targets', publisherBytes, publisherRole);
+      await database.transaction().execute(async (tx) => {
+        const targets = await readTargets(tx, 'targets');
+        requireSigned(targets, publisherRole, next);
+        requireFresh(publisherRole, next, clock.now());
+        const change = comparePublisher(await readTargets(tx, 'publisher'), next);
+        requireDelegated(targets, change.version.target);
+        await write(tx, change);
+        await writeTrustFile(tx, 'publisher', {
+          version: next.signed.version,
+          bytes: publisherBytes,
+          addedAt: clock.now(),
+        });
+        await this.#signSnapshot(tx);
+      });
+      await this.#retain();
+    });
+  }
+
+  /** Signs snapshot and timestamp again where less than half of their life is left. Returns whether anything was signed. */
+  async renew(): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const renewed = await this.#props.database.transaction().execute(async (tx) => {
+        if (!(await readTrustFile(tx, 'root'))) return false;
+        if (await this.#isDue(tx, 'snapshot')) await this.#signSnapshot(tx);
+        else if (await this.#isDue(tx, 'timestamp')) await this.#signTimestamp(tx);
+        else return false;
+        return true;
+      });
+      if (renewed) await this.#retain();
+      return renewed;
+    });
+  }
+
+  /** At start: what the broker retains is made again from the database. Throws `key_unreadable` when keys were lost. */
+  async republish(): Promise<void> {
+    const root = await this.current('root');
+    if (!root) return;
+    const { roles } = parseMetadata('root', root).signed;
+    for (const name of ['snapshot', 'timestamp'] as const) {
+      if (roles[name]?.keyIDs[0] === this.#props.keys.publicKeys[name].keyid) continue;
+      throw new AppError(
+        'key_unreadable',
+        `Cannot sign trust metadata: the hub's ${name} key is not the one its trust root names. Restore the folder "keys" of the data folder.`,
+      );
+    }
+    if (!(await this.renew())) await this.#inTurn(() => this.#retain());
+  }
+
+  /** The root file a device pins at enrolment; undefined before `trust init`. */
+  rootFile(): Promise<Uint8Array | undefined> {
+    return this.current('root');
+  }
+
+  /** The current file of a topic. */
+  async current(topic: TrustTopic): Promise<Uint8Array | undefined> {
+    return (await readTrustFile(this.#props.database, topic))?.bytes;
+  }
+
+  /** Version and expiry of each role; empty before `trust init`. */
+  async status(): Promise<RoleStatus[]> {
+    const found: RoleStatus[] = [];
+    for (const role of signedRoles) {
+      const file = await this.current(role);
+      if (!file) continue;
+      const { signed } = parseMetadata(role === 'publisher' ? 'targets' : role, file, role);
+      found.push({ role, version: signed.version, expires: signed.expires });
+    }
+    return found;
+  }
+
+  async #isDue(tx: Transaction<Tables>, role: 'snapshot' | 'timestamp'): Promise<boolean> {
+    const file = await readTrustFile(tx, role);
+    if (!file) return true;
+    const left = Date.parse(parseMetadata(role, file.bytes).signed.expires) - this.#props.clock.now();
+    return left < (lifetimeDays[role] * DAY_MS) / 2;
+  }
+
+  async #signSnapshot(tx: Transaction<Tables>): Promise<void> {
+    const { clock, keys } = this.#props;
+    const targets = await readTrustFile(tx, 'targets');
+    const publisher = await readTrustFile(tx, 'publisher');
+    if (!targets || !publisher) throw notInitialised();
+    const version = ((await readTrustFile(tx, 'snapshot'))?.version ?? 0) + 1;
+    const snapshot = makeSnapshot({ targets, publisher }, { version, nowMs: clock.now() });
+    signMetadata(snapshot, [keys.snapshot]);
+    await writeTrustFile(tx, 'snapshot', { version, bytes: encodeMetadata(snapshot), addedAt: clock.now() });
+    await this.#signTimestamp(tx);
+  }
+
+  async #signTimestamp(tx: Transaction<Tables>): Promise<void> {
+    const { clock, keys } = this.#props;
+    const snapshot = await readTrustFile(tx, 'snapshot');
+    if (!snapshot) throw notInitialised();
+    const version = ((await readTrustFile(tx, 'timestamp'))?.version ?? 0) + 1;
+    const timestamp = makeTimestamp(snapshot, { version, nowMs: clock.now() });
+    signMetadata(timestamp, [keys.timestamp]);
+    await writeTrustFile(tx, 'timestamp', {
+      version,
+      bytes: encodeMetadata(timestamp),
+      addedAt: clock.now(),
+    });
+  }
+
+  /** What is stored counts as published: a broker that cannot retain it now gets it at the next act or start. */
+  async #retain(): Promise<void> {
+    const { database, broker, logger } = this.#props;
+    try {
+      for (const topic of trustTopics) {
+        const bytes =
+          topic === 'root' ? await this.#rootChain() : (await readTrustFile(database, topic))?.bytes;
+        if (bytes) await broker.retain(topics.trust(topic), bytes);
+      }
+    } catch (error) {
+      logger.error({ err: error }, 'trust metadata could not be put on the broker');
+    }
+  }
+
+  async #rootChain(): Promise<Uint8Array | undefined> {
+    const roots = await readRoots(this.#props.database);
+    if (!roots[0]) return undefined;
+    const texts = roots.map((root) => Buffer.from(root.bytes).toString('utf8'));
+    return Buffer.from(JSON.stringify({ v: 1, first: roots[0].version, roots: texts }));
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(act);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+async function readTargets(
+  tx: Transaction<Tables>,
+  topic: 'targets' | 'publisher',
+): Promise<Metadata<Targets>> {
+  const file = await readTrustFile(tx, topic);
+  if (!file) throw notInitialised();
+  return parseMetadata('targets', file.bytes, topic);
+}
+
+function requireDelegated(targets: Metadata<Targets>, path: string): void {
+  if (publisherDelegation(targets).isDelegatedPath(path)) return;
+  throw new AppError(
+    'signature_invalid',
+    `Cannot accept publisher metadata: its key may not sign for "${path}".`,
+  );
+}
+
+export function notInitialised(): AppError {
+  return new AppError('trust_not_initialised', 'Cannot do this: the hub has no trust root yet.');
+}

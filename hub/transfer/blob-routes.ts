@@ -1,0 +1,55 @@
+/** `/api/v1/blobs`: publishers upload the chunks of a version before they publish it. */
+import { Type } from 'typebox';
+import { AppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { Digest } from '../../shared/base/names.ts';
+import type { Routes } from '../http/routes.ts';
+import type { BlobStore } from './blob-store.ts';
+
+const tags = ['models'];
+
+export function blobRoutes(blobs: BlobStore): Routes {
+  return (api) => {
+    api.post(
+      '/blobs/missing',
+      {
+        config: { role: 'publisher' },
+        schema: {
+          tags,
+          summary: 'Which of these chunks the hub does not hold',
+          body: Type.Object({ digests: Type.Array(Digest, { maxItems: limits.digestsPerQueryMax }) }),
+          response: { 200: Type.Object({ missing: Type.Array(Digest) }) },
+        },
+      },
+      async (request) => {
+        const { digests } = request.body;
+        const held = await Promise.all(digests.map((digest) => blobs.has(digest)));
+        return { missing: digests.filter((_digest, index) => !held[index]) };
+      },
+    );
+    api.put(
+      '/blobs/:sha256',
+      {
+        config: { role: 'publisher' },
+        bodyLimit: limits.chunkBytes,
+        schema: {
+          tags,
+          summary: 'Upload a chunk (application/octet-stream)',
+          params: Type.Object({ sha256: Digest }),
+          response: { 200: Type.Object({ stored: Digest }) },
+        },
+      },
+      async (request) => {
+        const { sha256 } = request.params;
+        if (!Buffer.isBuffer(request.body)) {
+          throw new AppError(
+            'bad_input',
+            `Cannot store chunk "${sha256}": wanted its bytes as application/octet-stream.`,
+          );
+        }
+        await blobs.put(sha256, request.body);
+        return { stored: sha256 };
+      },
+    );
+  };
+}
