@@ -107,7 +107,7 @@ export const limits = {
   telemetryQueueReportsMax: 20_000,
   telemetryQueueBytesMax: 64 * 1024 * 1024,
   telemetryStreamsPerDeviceMax: 64,
-  telemetryBucketMs: 5 * 60_000,
+  telemetryBucketBytesMax: 4 * 1024 * 1024,
   telemetryKeptMs: 14 * 86_400_000,
   telemetryRowsRemovedPerPassMax: 5_000,
   telemetryVersionsKnownMax: 1_000,

@@ -1,0 +1,314 @@
+/**
+ * The embedded broker: aedes behind a TLS server of our own CA. Who a device is comes from its certificate alone; what it may
+ * do is in device-rules.ts. aedes keeps retained messages and speaks the protocol; messages of devices go to the
+ * hub's handlers and to nobody else.
+ */
+import { createHash } from 'node:crypto';
+import type { EventEmitter } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { Aedes, type AedesOptions, type AuthErrorCode, type Client, type ConnectPacket } from 'aedes';
+import { asListenError } from '../../platform/listen-error.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { errorText } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { DeviceId } from '../../shared/base/names.ts';
+import { parser } from '../../shared/base/parse.ts';
+import type { Broker, BrokerHandlers } from './broker.ts';
+import { inboundPacketBytesMax, judgePublish, maySubscribe, type SentMessage } from './device-rules.ts';
+import { DeviceSession } from './device-session.ts';
+import { PacketLengthGuard } from './packet-length-guard.ts';
+
+const HANDSHAKE_MS = 10_000;
+const CONNECT_MS = 10_000;
+/** aedes holds a queue slot for each message to a device that does not read: many slots, and not for long. */
+const QUEUE_SLOTS = 10_000;
+const DRAIN_MS = 10_000;
+const IDENTIFIER_REJECTED = 2 as AuthErrorCode;
+const NOT_AUTHORIZED = 5 as AuthErrorCode;
+
+const parseDeviceId = parser(DeviceId, 'certificate name');
+
+export interface AedesBrokerProps {
+  readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Whether the device may connect with the certificate of this SHA-256 (hex). Asked at each connect. */
+  readonly isAdmitted: (deviceId: string, certificateSha256: string) => Promise<boolean>;
+  readonly logger: Logger;
+}
+
+interface PeerIdentity {
+  readonly deviceId: string;
+  readonly certificateSha256: string;
+}
+
+export class AedesBroker implements Broker {
+  readonly #props: AedesBrokerProps;
+  readonly #peers = new WeakMap<object, PeerIdentity>();
+  /** Every open connection, admitted or not yet: revocation must reach those in the middle of connecting too. */
+  readonly #sockets = new Map<string, Set<TLSSocket>>();
+  readonly #sessions = new Map<string, DeviceSession>();
+  readonly #sessionOf = new WeakMap<Client, DeviceSession>();
+  #handlers: BrokerHandlers | undefined;
+  #server: Server | undefined;
+  #aedes: Aedes | undefined;
+
+  constructor(props: AedesBrokerProps) {
+    this.#props = props;
+  }
+
+  get port(): number {
+    return (this.#server?.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  /** Throws `port_in_use`. */
+  async start(handlers: BrokerHandlers): Promise<void> {
+    this.#handlers = handlers;
+    const aedes = await Aedes.createBroker(this.#options());
+    this.#aedes = aedes;
+    aedes.on('client', (client) => this.#admitted(client));
+    aedes.on('clientReady', (client) => this.#ready(client));
+    aedes.on('clientDisconnect', (client) => this.#gone(client));
+    aedes.on('clientError', (client, error) => this.#ended(client, error));
+    (aedes as EventEmitter).on('error', (error: Error) => {
+      this.#props.logger.error({ err: error }, 'broker failed');
+    });
+    aedes.on('connectionError', (client, error) => this.#ended(client, error));
+    const { tls, listen } = this.#props;
+    const server = createServer(
+      {
+        ...tls,
+        requestCert: true,
+        rejectUnauthorized: true,
+        minVersion: 'TLSv1.2',
+        handshakeTimeout: HANDSHAKE_MS,
+        noDelay: true,
+      },
+      (socket) => this.#accept(socket),
+    );
+    server.maxConnections = limits.connectionsMax;
+    server.on('tlsClientError', (error) => {
+      this.#props.logger.debug({ reason: error.message }, 'handshake with a device failed');
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(asListenError(error, { ...listen, option: '--mqtt-port' })));
+      server.listen(listen.port, listen.host, resolve);
+    });
+    this.#server = server;
+  }
+
+  async close(): Promise<void> {
+    const [aedes, server] = [this.#aedes, this.#server];
+    this.#server = undefined;
+    this.#aedes = undefined;
+    const closed = server && new Promise((resolve) => server.close(resolve));
+    if (aedes) await new Promise<void>((resolve) => aedes.close(resolve));
+    for (const sockets of this.#sockets.values()) for (const socket of sockets) socket.destroy();
+    await closed;
+  }
+
+  isConnected(deviceId: string): boolean {
+    return this.#sessions.has(deviceId);
+  }
+
+  connectedCount(): number {
+    return this.#sessions.size;
+  }
+
+  async retain(topic: string, payload: Uint8Array): Promise<void> {
+    const packet = {
+      cmd: 'publish',
+      topic,
+      payload: Buffer.from(payload),
+      qos: 1,
+      retain: true,
+      dup: false,
+    } as const;
+    // Stored when publish() returns. Its callback waits until every subscriber has read, which is not for us to wait on.
+    this.#aedes?.publish(packet, (error) => {
+      if (error) this.#props.logger.warn({ topic, reason: error.message }, 'retained message not sent');
+    });
+  }
+
+  async send(deviceId: string, topic: string, payload: Uint8Array, qos: 0 | 1): Promise<boolean> {
+    return (await this.#sessions.get(deviceId)?.send(topic, payload, qos)) ?? false;
+  }
+
+  disconnect(deviceId: string): void {
+    for (const socket of this.#sockets.get(deviceId) ?? []) socket.destroy();
+  }
+
+  #accept(socket: TLSSocket): void {
+    socket.on('error', () => undefined);
+    const peer = peerOf(socket);
+    if (!peer) {
+      this.#props.logger.warn(
+        { address: socket.remoteAddress },
+        'connection refused: the certificate names no device',
+      );
+      socket.destroy();
+      return;
+    }
+    this.#peers.set(socket, peer);
+    this.#track(socket, peer.deviceId);
+    this.#guardPacketLength(socket, peer.deviceId);
+    this.#aedes?.handle(socket);
+  }
+
+  #track(socket: TLSSocket, deviceId: string): void {
+    const sockets = this.#sockets.get(deviceId) ?? new Set();
+    this.#sockets.set(deviceId, sockets.add(socket));
+    socket.once('close', () => {
+      sockets.delete(socket);
+      if (sockets.size === 0 && this.#sockets.get(deviceId) === sockets) this.#sockets.delete(deviceId);
+    });
+  }
+
+  /** aedes takes its bytes with `read`: the one place to look at them before its parser collects a packet. */
+  #guardPacketLength(socket: TLSSocket, deviceId: string): void {
+    const guard = new PacketLengthGuard(inboundPacketBytesMax);
+    const read = socket.read.bind(socket);
+    socket.read = (size?: number) => {
+      const bytes = read(size) as Buffer | null;
+      if (bytes === null || guard.accepts(bytes)) return bytes;
+      this.#props.logger.warn({ device: deviceId, bytesMax: inboundPacketBytesMax }, 'packet over the limit');
+      socket.destroy();
+      return null;
+    };
+  }
+
+  #options(): AedesOptions {
+    return {
+      concurrency: QUEUE_SLOTS,
+      drainTimeout: DRAIN_MS,
+      connectTimeout: CONNECT_MS,
+      keepaliveLimit: limits.mqttKeepaliveSecondsMax,
+      maxClientsIdLength: limits.nameCharsMax,
+      preConnect: (client, packet, done) => {
+        const fault = this.#judgeConnect(client, packet);
+        // No session outlives its connection: queues for absent devices would grow without bound, and what a device must not
+        // miss is retained.
+        packet.clean = true;
+        done(fault ?? null, !fault);
+      },
+      authenticate: (client, _user, _password, done) => {
+        this.#authenticate(client).then(
+          (returnCode) => {
+            if (returnCode === undefined) return done(null, true);
+            this.#props.logger.info(
+              { device: this.#peers.get(client.conn)?.deviceId, returnCode },
+              'connection of a device refused',
+            );
+            return done(Object.assign(new Error('connection refused'), { returnCode }), false);
+          },
+          (error: unknown) => {
+            this.#props.logger.error({ err: error }, 'cannot look a device up');
+            done(Object.assign(new Error('server unavailable'), { returnCode: 3 as AuthErrorCode }), false);
+          },
+        );
+      },
+      authorizePublish: (client, packet, done) => {
+        if (!client) return done(new Error('no client'));
+        this.#receive(client, packet).then(
+          () => done(null),
+          (error: unknown) => done(error instanceof Error ? error : new Error(errorText(error))),
+        );
+      },
+      authorizeSubscribe: (client, subscription, done) => {
+        const session = this.#sessionOf.get(client);
+        const granted =
+          session &&
+          maySubscribe(session.deviceId, subscription.topic) &&
+          session.takeFilter(subscription.topic);
+        done(null, granted ? { ...subscription, qos: subscription.qos === 0 ? 0 : 1 } : null);
+      },
+      authorizeForward: (client, packet) => {
+        // A device's own `chunk/get` fits the filter of the chunks it gets: what a device sent is forwarded to nobody.
+        if ('clientId' in packet) return null;
+        if (!this.#sessionOf.get(client)?.isOverfull) return packet;
+        this.#props.logger.warn({ device: client.id }, 'device closed: it does not read what it gets');
+        setImmediate(() => (client.conn as TLSSocket).destroy());
+        return null;
+      },
+    };
+  }
+
+  #judgeConnect(client: Client, packet: ConnectPacket): Error | undefined {
+    const peer = this.#peers.get(client.conn);
+    if (!peer) return new Error('unknown peer');
+    const { will } = packet;
+    if (!will) return undefined;
+    const verdict = judgePublish(peer.deviceId, {
+      ...will,
+      retain: will.retain ?? false,
+      qos: will.qos ?? 0,
+    });
+    if (!verdict.allowed) return new Error(`last will refused: ${verdict.reason}`);
+    return verdict.leaf === 'presence' ? undefined : new Error('last will refused: not presence');
+  }
+
+  /** Return code of a refusal; undefined admits. */
+  async #authenticate(client: Client): Promise<AuthErrorCode | undefined> {
+    const peer = this.#peers.get(client.conn);
+    if (!peer || client.id !== peer.deviceId) return IDENTIFIER_REJECTED;
+    const admitted = await this.#props.isAdmitted(peer.deviceId, peer.certificateSha256);
+    return admitted ? undefined : NOT_AUTHORIZED;
+  }
+
+  async #receive(client: Client, packet: SentMessage): Promise<void> {
+    const session = this.#sessionOf.get(client);
+    const handlers = this.#handlers;
+    if (!session || !handlers) throw new Error('no session');
+    const verdict = judgePublish(session.deviceId, packet);
+    if (!verdict.allowed) {
+      this.#props.logger.warn(
+        { device: session.deviceId, reason: verdict.reason },
+        'message of a device refused',
+      );
+      throw new Error(verdict.reason);
+    }
+    // Presence is kept by the hub; the broker need not keep it as well.
+    (packet as { retain: boolean }).retain = false;
+    const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
+    const message = { deviceId: session.deviceId, leaf: verdict.leaf, payload };
+    await session.receive(message, verdict.lane);
+  }
+
+  #admitted(client: Client): void {
+    const deviceId = client.id;
+    const older = this.#sessions.get(deviceId);
+    if (older && older.client !== client) older.close();
+    const session = new DeviceSession(client, deviceId, (message) => this.#handlers!.message(message));
+    this.#sessionOf.set(client, session);
+    this.#sessions.set(deviceId, session);
+  }
+
+  #ready(client: Client): void {
+    if (this.#sessions.get(client.id)?.client === client) this.#handlers?.connected(client.id);
+  }
+
+  #gone(client: Client): void {
+    if (this.#sessions.get(client.id)?.client !== client) return;
+    this.#sessions.delete(client.id);
+    this.#handlers?.disconnected(client.id);
+  }
+
+  #ended(client: Client, error: Error): void {
+    this.#props.logger.debug({ device: client.id, reason: error.message }, 'connection of a device ended');
+  }
+}
+
+/** Who the certificate, which the TLS layer has verified, says is there; undefined when that is no device. */
+function peerOf(socket: TLSSocket): PeerIdentity | undefined {
+  const certificate = socket.getPeerX509Certificate();
+  if (!certificate) return undefined;
+  const name = /^CN=([^\n]*)$/.exec(certificate.subject)?.[1];
+  try {
+    return {
+      deviceId: parseDeviceId(name),
+      certificateSha256: createHash('sha256').update(certificate.raw).digest('hex'),
+    };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,86 @@
+/** `/api/v1/devices`. */
+import { Type } from 'typebox';
+import { limits } from '../../shared/base/limits.ts';
+import { DeviceId, GroupName } from '../../shared/base/names.ts';
+import type { Routes } from '../http/routes.ts';
+import type { DeviceService } from './device-service.ts';
+import { DeviceSummary, DeviceView } from './device-view.ts';
+
+const tags = ['devices'];
+const params = Type.Object({ id: DeviceId });
+
+export function deviceRoutes(devices: DeviceService): Routes {
+  return (api) => {
+    api.get(
+      '/devices',
+      {
+        config: { role: 'viewer' },
+        schema: {
+          tags,
+          summary: 'List devices, by id',
+          description: '`next` is the `after` of the following page; it is absent on the last one.',
+          querystring: Type.Object({
+            group: Type.Optional(GroupName),
+            after: Type.Optional(DeviceId),
+            limit: Type.Integer({ minimum: 1, maximum: limits.pageRowsMax, default: 100 }),
+          }),
+          response: {
+            200: Type.Object({ devices: Type.Array(DeviceSummary), next: Type.Optional(DeviceId) }),
+          },
+        },
+      },
+      async (request) => {
+        const { limit } = request.query;
+        const page = await devices.list(request.query);
+        const last = page.at(-1);
+        return { devices: page, ...(page.length === limit && last ? { next: last.id } : {}) };
+      },
+    );
+    api.get(
+      '/devices/:id',
+      {
+        config: { role: 'viewer' },
+        schema: {
+          tags,
+          summary: 'Show a device: facts, models, conditions, latest events',
+          params,
+          response: { 200: DeviceView },
+        },
+      },
+      (request) => devices.view(request.params.id),
+    );
+    api.patch(
+      '/devices/:id',
+      {
+        config: { role: 'operator' },
+        schema: {
+          tags,
+          summary: 'Move a device to another group',
+          params,
+          body: Type.Object({ group: GroupName }),
+          response: { 200: DeviceView },
+        },
+      },
+      async (request) => {
+        await devices.move(request.params.id, request.body.group, request.actor);
+        return devices.view(request.params.id);
+      },
+    );
+    api.delete(
+      '/devices/:id',
+      {
+        config: { role: 'operator' },
+        schema: {
+          tags,
+          summary: 'Remove a device: its connection ends at once, its certificate is refused from then on',
+          params,
+          response: { 200: Type.Object({ removed: DeviceId }) },
+        },
+      },
+      async (request) => {
+        await devices.remove(request.params.id, request.actor);
+        return { removed: request.params.id };
+      },
+    );
+  };
+}

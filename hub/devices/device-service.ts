@@ -1,0 +1,255 @@
+/**
+ * The devices of the hub: who they are, who is connected, what they last reported. Other parts ask here and listen here.
+ * What a device sends is stored before the promise of its handler resolves (promise P4); what does not fit its schema
+ * is logged and dropped, because sending it again would not make it better.
+ */
+import type { Transaction } from 'kysely';
+import type { Logger } from '../../platform/logger.ts';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
+import {
+  parsePresence,
+  parseReportedState,
+  type ReportedState,
+} from '../../shared/protocol/reported-state.ts';
+import { parseUpdateEvent, type UpdateEvent } from '../../shared/protocol/update-event.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { Tables } from '../db/tables.ts';
+import { type Actor, auditActor } from '../http/request-actor.ts';
+import type { DeviceFilter, DeviceRow, DeviceStore } from './device-store.ts';
+import { type DeviceSummary, type DeviceView, describe, type Presence, summarize } from './device-view.ts';
+
+const EVENTS_SHOWN = 50;
+
+/** What devices need of the broker. */
+export interface DeviceConnections {
+  isConnected(deviceId: string): boolean;
+  disconnect(deviceId: string): void;
+}
+
+export interface DeviceServiceProps {
+  readonly store: DeviceStore;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly connections: DeviceConnections;
+}
+
+export interface AdmittedDevice {
+  readonly id: string;
+  readonly group: string;
+  readonly facts: DeviceFacts;
+  readonly certificate: { readonly serial: string; readonly sha256: string; readonly expiresAt: number };
+}
+
+export type EventListener = (deviceId: string, event: UpdateEvent) => Promise<void>;
+export type ReportedListener = (deviceId: string, reported: ReportedState) => Promise<void>;
+export type ConnectedListener = (deviceId: string) => void;
+
+export class DeviceService {
+  readonly #props: DeviceServiceProps;
+  readonly #eventListeners: EventListener[] = [];
+  readonly #reportedListeners: ReportedListener[] = [];
+  readonly #connectedListeners: ConnectedListener[] = [];
+  /** Milliseconds since the epoch; in memory, because writing it with each message would cost more than it tells. */
+  readonly #lastSeenAt = new Map<string, number>();
+
+  constructor(props: DeviceServiceProps) {
+    this.#props = props;
+  }
+
+  /** After a start nobody is connected, whatever the last run left in the table. */
+  async start(): Promise<void> {
+    await this.#props.store.resetConnected();
+  }
+
+  /** Undefined when there is no such device, or it was removed. */
+  async get(id: string): Promise<DeviceSummary | undefined> {
+    const row = await this.#find(id);
+    return row && summarize(row, this.#presence(row));
+  }
+
+  /** In order of id. */
+  async list(filter: DeviceFilter): Promise<DeviceSummary[]> {
+    return (await this.#props.store.list(filter)).map((row) => summarize(row, this.#presence(row)));
+  }
+
+  /** Ids of the group, of all devices when it is undefined; removed ones are left out. */
+  idsInGroup(group: string | undefined): Promise<string[]> {
+    return this.#props.store.idsInGroup(group);
+  }
+
+  /** Throws `not_found`. */
+  async view(id: string): Promise<DeviceView> {
+    const row = await this.#find(id);
+    if (!row) throw notFound('show', id);
+    return describe(row, this.#presence(row), await this.#props.store.events(id, EVENTS_SHOWN));
+  }
+
+  /** Called by enrolment, inside its transaction. Throws `device_exists`; the id of a removed device is free again. */
+  async admit({ id, group, facts, certificate }: AdmittedDevice, tx: Transaction<Tables>): Promise<void> {
+    const { store, clock } = this.#props;
+    const existing = await store.find(id, tx);
+    if (existing && existing.revoked_at === null) {
+      throw new AppError('device_exists', `Cannot enrol "${id}": a device of that id exists.`);
+    }
+    const row: DeviceRow = {
+      id,
+      device_group: group,
+      certificate_serial: certificate.serial,
+      certificate_sha256: certificate.sha256,
+      certificate_expires_at: certificate.expiresAt,
+      facts: JSON.stringify(facts),
+      enrolled_at: clock.now(),
+      revoked_at: null,
+      connected: 0,
+      last_seen_at: null,
+      reported: null,
+      reported_at: null,
+    };
+    await store.admit(row, tx);
+  }
+
+  /** Whether the holder of this certificate may connect: it must be the one certificate the device has now. */
+  async isAdmitted(id: string, certificateSha256: string): Promise<boolean> {
+    return (await this.#find(id))?.certificate_sha256 === certificateSha256;
+  }
+
+  /** Throws `not_found`. */
+  async move(id: string, group: string, actor: Actor): Promise<void> {
+    const { store, audit } = this.#props;
+    await store.transaction(async (tx) => {
+      const row = await store.find(id, tx);
+      if (!row || row.revoked_at !== null) throw notFound('move', id);
+      await store.update(id, { device_group: group }, tx);
+      await audit.append(
+        {
+          ...auditActor(actor),
+          action: 'device.moved',
+          target: `device/${id}`,
+          details: { from: row.device_group, to: group },
+        },
+        tx,
+      );
+    });
+  }
+
+  /** Revokes the device: its connection is closed at once and its certificate refused from then on. Throws `not_found`. */
+  async remove(id: string, actor: Actor): Promise<void> {
+    const { store, audit, clock, connections } = this.#props;
+    await store.transaction(async (tx) => {
+      if (!(await store.update(id, { revoked_at: clock.now(), connected: 0 }, tx))) {
+        throw notFound('remove', id);
+      }
+      await audit.append({ ...auditActor(actor), action: 'device.removed', target: `device/${id}` }, tx);
+    });
+    connections.disconnect(id);
+    this.#lastSeenAt.delete(id);
+  }
+
+  /** `listener` is awaited before the event is acknowledged. It may see an event twice: after a crash before the
+   * acknowledgement the device sends it again, and only the listener knows whether it had finished. */
+  onEvent(listener: EventListener): void {
+    this.#eventListeners.push(listener);
+  }
+
+  /** `listener` is awaited before the report is acknowledged. */
+  onReported(listener: ReportedListener): void {
+    this.#reportedListeners.push(listener);
+  }
+
+  onConnected(listener: ConnectedListener): void {
+    this.#connectedListeners.push(listener);
+  }
+
+  async receiveReported(deviceId: string, payload: Uint8Array): Promise<void> {
+    const reported = this.#parse(deviceId, 'reported', payload, parseReportedState);
+    if (!reported) return;
+    const now = this.#seen(deviceId);
+    const values = { reported: JSON.stringify(reported), reported_at: now, last_seen_at: now };
+    if (!(await this.#props.store.update(deviceId, values))) return;
+    for (const listener of this.#reportedListeners) await listener(deviceId, reported);
+  }
+
+  /** Stores the event once, however often it comes. */
+  async receiveEvent(deviceId: string, payload: Uint8Array): Promise<void> {
+    const event = this.#parse(deviceId, 'events', payload, parseUpdateEvent);
+    if (!event) return;
+    await this.#props.store.addEvent(deviceId, event, this.#seen(deviceId));
+    for (const listener of this.#eventListeners) await listener(deviceId, event);
+  }
+
+  /** The broker knows better who is connected; a presence message only says that the device spoke. */
+  async receivePresence(deviceId: string, payload: Uint8Array): Promise<void> {
+    const presence = this.#parse(deviceId, 'presence', payload, parsePresence);
+    if (presence?.online) this.#seen(deviceId);
+  }
+
+  connected(deviceId: string): void {
+    const now = this.#seen(deviceId);
+    this.#write(deviceId, { connected: 1, last_seen_at: now });
+    for (const listener of this.#connectedListeners) listener(deviceId);
+  }
+
+  disconnected(deviceId: string): void {
+    const lastSeenAt = this.#lastSeenAt.get(deviceId);
+    this.#lastSeenAt.delete(deviceId);
+    this.#write(deviceId, {
+      connected: 0,
+      ...(lastSeenAt === undefined ? {} : { last_seen_at: lastSeenAt }),
+    });
+  }
+
+  /** A message of the device arrived that another part handles. */
+  touch(deviceId: string): void {
+    this.#seen(deviceId);
+  }
+
+  #seen(deviceId: string): number {
+    const now = this.#props.clock.now();
+    this.#lastSeenAt.set(deviceId, now);
+    return now;
+  }
+
+  /** For facts that are only shown: a failure is logged, and the next one overwrites it. */
+  #write(deviceId: string, values: Parameters<DeviceStore['update']>[1]): void {
+    this.#props.store.update(deviceId, values).catch((error: unknown) => {
+      this.#props.logger.warn({ device: deviceId, err: error }, 'presence not stored');
+    });
+  }
+
+  #parse<T>(
+    deviceId: string,
+    leaf: string,
+    payload: Uint8Array,
+    parse: (payload: Uint8Array) => T,
+  ): T | undefined {
+    try {
+      return parse(payload);
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      this.#props.logger.warn(
+        { device: deviceId, leaf, code: error.code, fault: error.message },
+        'message of a device dropped',
+      );
+      return undefined;
+    }
+  }
+
+  async #find(id: string): Promise<DeviceRow | undefined> {
+    const row = await this.#props.store.find(id);
+    return row?.revoked_at === null ? row : undefined;
+  }
+
+  #presence(row: DeviceRow): Presence {
+    return {
+      connected: this.#props.connections.isConnected(row.id),
+      lastSeenAt: this.#lastSeenAt.get(row.id) ?? row.last_seen_at ?? undefined,
+    };
+  }
+}
+
+function notFound(verb: string, id: string): AppError {
+  return new AppError('not_found', `Cannot ${verb} device "${id}": there is none of that id.`);
+}

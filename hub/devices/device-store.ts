@@ -1,0 +1,141 @@
+/** Rows of `device` and `device_event`. */
+import type { Selectable, Transaction } from 'kysely';
+import { limits } from '../../shared/base/limits.ts';
+import type { UpdateEvent } from '../../shared/protocol/update-event.ts';
+import type { Database } from '../db/database.ts';
+import type { Tables } from '../db/tables.ts';
+
+export type DeviceRow = Selectable<Tables['device']>;
+type Connection = Database | Transaction<Tables>;
+
+export interface DeviceFilter {
+  readonly group?: string;
+  /** Ids after this one, in order of id. */
+  readonly after?: string;
+  readonly limit: number;
+}
+
+export class DeviceStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  transaction<T>(work: (tx: Transaction<Tables>) => Promise<T>): Promise<T> {
+    return this.#database.transaction().execute(work);
+  }
+
+  /** A revoked device's row is found too: its id can be enrolled again. */
+  find(id: string, connection: Connection = this.#database): Promise<DeviceRow | undefined> {
+    return connection.selectFrom('device').selectAll().where('id', '=', id).executeTakeFirst();
+  }
+
+  /** Adds the device, or gives a revoked one its new identity. */
+  async admit(row: DeviceRow, tx: Transaction<Tables>): Promise<void> {
+    const { id: _, ...fresh } = row;
+    await tx
+      .insertInto('device')
+      .values(row)
+      .onConflict((conflict) => conflict.column('id').doUpdateSet(fresh))
+      .execute();
+  }
+
+  list({ group, after, limit }: DeviceFilter): Promise<DeviceRow[]> {
+    let query = this.#database
+      .selectFrom('device')
+      .selectAll()
+      .where('revoked_at', 'is', null)
+      .orderBy('id')
+      .limit(Math.min(limit, limits.pageRowsMax));
+    if (group !== undefined) query = query.where('device_group', '=', group);
+    if (after !== undefined) query = query.where('id', '>', after);
+    return query.execute();
+  }
+
+  async idsInGroup(group: string | undefined): Promise<string[]> {
+    let query = this.#database
+      .selectFrom('device')
+      .select('id')
+      .where('revoked_at', 'is', null)
+      .orderBy('id');
+    if (group !== undefined) query = query.where('device_group', '=', group);
+    return (await query.execute()).map((row) => row.id);
+  }
+
+  /** Changes columns of a device; false when there is none, or it was revoked. */
+  async update(
+    id: string,
+    values: Partial<Omit<DeviceRow, 'id'>>,
+    connection: Connection = this.#database,
+  ): Promise<boolean> {
+    const { numUpdatedRows } = await connection
+      .updateTable('device')
+      .set(values)
+      .where('id', '=', id)
+      .where('revoked_at', 'is', null)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  async resetConnected(): Promise<void> {
+    await this.#database.updateTable('device').set({ connected: 0 }).where('connected', '=', 1).execute();
+  }
+
+  /** False when the event was there already. The oldest events of the device beyond the limit are dropped. */
+  async addEvent(deviceId: string, event: UpdateEvent, now: number): Promise<boolean> {
+    return this.transaction(async (tx) => {
+      const { numInsertedOrUpdatedRows } = await tx
+        .insertInto('device_event')
+        .values({
+          device_id: deviceId,
+          event_id: event.id,
+          received_at: now,
+          model: event.model,
+          version: event.version,
+          rollout_id: event.rollout ?? null,
+          state: event.state,
+          body: JSON.stringify(event),
+        })
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirst();
+      if (!numInsertedOrUpdatedRows) return false;
+      const surplus = await tx
+        .selectFrom('device_event')
+        .select('event_id')
+        .where('device_id', '=', deviceId)
+        .orderBy('received_at', 'desc')
+        .orderBy('event_id', 'desc')
+        .offset(limits.eventsKeptPerDeviceMax)
+        .limit(limits.eventsKeptPerDeviceMax)
+        .execute();
+      if (surplus.length > 0) {
+        await tx
+          .deleteFrom('device_event')
+          .where('device_id', '=', deviceId)
+          .where(
+            'event_id',
+            'in',
+            surplus.map((row) => row.event_id),
+          )
+          .execute();
+      }
+      return true;
+    });
+  }
+
+  /** Newest first. */
+  async events(
+    deviceId: string,
+    limit: number,
+  ): Promise<{ readonly at: number; readonly event: UpdateEvent }[]> {
+    const rows = await this.#database
+      .selectFrom('device_event')
+      .select(['received_at', 'body'])
+      .where('device_id', '=', deviceId)
+      .orderBy('received_at', 'desc')
+      .limit(limit)
+      .execute();
+    return rows.map((row) => ({ at: row.received_at, event: JSON.parse(row.body) as UpdateEvent }));
+  }
+}

@@ -1,0 +1,109 @@
+/** A device as REST shows it: what the hub knows of it, and what it last said of itself. */
+import { type Static, Type } from 'typebox';
+import { DeviceId, GroupName } from '../../shared/base/names.ts';
+import { DeviceFacts } from '../../shared/protocol/enrolment.ts';
+import { Condition, ReportedModel, type ReportedState } from '../../shared/protocol/reported-state.ts';
+import { UpdateEvent } from '../../shared/protocol/update-event.ts';
+import type { DeviceRow } from './device-store.ts';
+
+const milliseconds = Type.Integer({ description: 'Milliseconds since the epoch' });
+
+export const DeviceSummary = Type.Object({
+  id: DeviceId,
+  group: GroupName,
+  connected: Type.Boolean(),
+  lastSeenAt: Type.Optional(milliseconds),
+  models: Type.Array(
+    Type.Object({
+      model: Type.String(),
+      version: Type.Optional(Type.String({ description: 'The version that answers requests' })),
+      provider: Type.Optional(Type.String()),
+      update: Type.Optional(
+        Type.Object({
+          version: Type.String(),
+          state: Type.String(),
+          fault: Type.Optional(Type.String({ description: 'Error code' })),
+        }),
+      ),
+    }),
+  ),
+  conditions: Type.Array(Condition),
+});
+export type DeviceSummary = Static<typeof DeviceSummary>;
+
+export const DeviceView = Type.Object({
+  id: DeviceId,
+  group: GroupName,
+  connected: Type.Boolean(),
+  lastSeenAt: Type.Optional(milliseconds),
+  enrolledAt: milliseconds,
+  certificate: Type.Object({ serial: Type.String(), sha256: Type.String(), expiresAt: milliseconds }),
+  facts: DeviceFacts,
+  reportedAt: Type.Optional(milliseconds),
+  sequence: Type.Optional(Type.Integer({ description: 'Highest desired-state sequence accepted' })),
+  freeBytes: Type.Optional(Type.Integer()),
+  models: Type.Array(ReportedModel),
+  conditions: Type.Array(Condition),
+  events: Type.Array(Type.Object({ at: milliseconds, event: UpdateEvent })),
+});
+export type DeviceView = Static<typeof DeviceView>;
+
+/** What is live, and so not in the row: the broker knows who is connected, the service who spoke last. */
+export interface Presence {
+  readonly connected: boolean;
+  readonly lastSeenAt: number | undefined;
+}
+
+export function summarize(row: DeviceRow, presence: Presence): DeviceSummary {
+  const reported = reportedOf(row);
+  return {
+    id: row.id,
+    group: row.device_group,
+    ...seen(presence),
+    models: (reported?.models ?? []).map(({ model, active, provider, update }) => ({
+      model,
+      ...(active ? { version: active.version } : {}),
+      ...(provider === undefined ? {} : { provider }),
+      ...(update
+        ? {
+            update: {
+              version: update.version,
+              state: update.state,
+              ...(update.fault ? { fault: update.fault.code } : {}),
+            },
+          }
+        : {}),
+    })),
+    conditions: reported?.conditions ?? [],
+  };
+}
+
+export function describe(row: DeviceRow, presence: Presence, events: DeviceView['events']): DeviceView {
+  const reported = reportedOf(row);
+  return {
+    id: row.id,
+    group: row.device_group,
+    ...seen(presence),
+    enrolledAt: row.enrolled_at,
+    certificate: {
+      serial: row.certificate_serial,
+      sha256: row.certificate_sha256,
+      expiresAt: row.certificate_expires_at,
+    },
+    facts: reported?.facts ?? (JSON.parse(row.facts) as DeviceView['facts']),
+    ...(row.reported_at === null ? {} : { reportedAt: row.reported_at }),
+    ...(reported ? { sequence: reported.sequence, freeBytes: reported.freeBytes } : {}),
+    models: reported?.models ?? [],
+    conditions: reported?.conditions ?? [],
+    events,
+  };
+}
+
+/** The row holds only what passed the schema on its way in. */
+export function reportedOf(row: DeviceRow): ReportedState | undefined {
+  return row.reported === null ? undefined : (JSON.parse(row.reported) as ReportedState);
+}
+
+function seen({ connected, lastSeenAt }: Presence): { connected: boolean; lastSeenAt?: number } {
+  return { connected, ...(lastSeenAt === undefined ? {} : { lastSeenAt }) };
+}

@@ -1,0 +1,22 @@
+/** `POST /api/v1/enrol`: the one door that opens with a join token's secret instead of an API token. */
+import { EnrolmentRequest, EnrolmentResponse } from '../../shared/protocol/enrolment.ts';
+import type { Routes } from '../http/routes.ts';
+import type { EnrolmentService } from './enrolment-service.ts';
+
+export function enrolmentRoutes(enrolments: EnrolmentService): Routes {
+  return (api) => {
+    api.post(
+      '/enrol',
+      {
+        config: { role: 'public' },
+        schema: {
+          tags: ['devices'],
+          summary: 'Enrol a device with the secret of a join token',
+          body: EnrolmentRequest,
+          response: { 200: EnrolmentResponse },
+        },
+      },
+      (request) => enrolments.enrol(request.body, request.ip),
+    );
+  };
+}

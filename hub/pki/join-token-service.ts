@@ -1,0 +1,153 @@
+/**
+ * Join tokens: made by operators, used up by devices. The hub keeps the SHA-256 of the secret alone; the token itself is
+ * shown once, in the answer to its making.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { AppError } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { encodeJoinToken } from '../../shared/protocol/join-token.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { Database } from '../db/database.ts';
+import { type Actor, auditActor } from '../http/request-actor.ts';
+import type { JoinTokenRow, JoinTokenStore } from './join-token-store.ts';
+
+/** Ended tokens stay listed this long. */
+const KEEP_ENDED_MS = 30 * 86_400_000;
+
+export interface JoinTokenServiceProps {
+  readonly database: Database;
+  readonly store: JoinTokenStore;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly caSha256: string;
+  /** Base URL of the REST API as devices reach it; known once the hub listens. */
+  readonly hubUrl: () => string;
+  /** The TUF root file new devices pin; undefined before trust is set up. */
+  readonly rootFile: () => Promise<Uint8Array | undefined>;
+}
+
+export interface JoinTokenRequest {
+  readonly group: string;
+  readonly uses: number;
+  readonly ttlMs: number;
+}
+
+export interface JoinTokenSummary {
+  readonly id: string;
+  readonly group: string;
+  readonly usesLeft: number;
+  readonly usesTotal: number;
+  readonly createdAt: number;
+  readonly createdBy: string;
+  readonly expiresAt: number;
+  readonly status: 'usable' | 'expired' | 'used-up' | 'revoked';
+}
+
+export class JoinTokenService {
+  readonly #props: JoinTokenServiceProps;
+
+  constructor(props: JoinTokenServiceProps) {
+    this.#props = props;
+  }
+
+  /** Throws `trust_not_initialised` before there is a root to pin, `too_large` when there are too many tokens. */
+  async create(
+    { group, uses, ttlMs }: JoinTokenRequest,
+    actor: Actor,
+  ): Promise<JoinTokenSummary & { readonly token: string }> {
+    const { database, store, audit, clock, caSha256, hubUrl, rootFile } = this.#props;
+    const root = await rootFile();
+    if (!root) {
+      throw new AppError(
+        'trust_not_initialised',
+        'Cannot make a join token: this hub has no trust root yet. Run "modelfleet trust init" first.',
+      );
+    }
+    const secret = randomBytes(32).toString('base64url');
+    const now = clock.now();
+    const row: JoinTokenRow = {
+      id: `jt-${randomBytes(6).toString('hex')}`,
+      secret_sha256: secretSha256(secret),
+      device_group: group,
+      uses_left: uses,
+      uses_total: uses,
+      created_at: now,
+      expires_at: now + ttlMs,
+      revoked_at: null,
+      created_by: actor.name,
+    };
+    await database.transaction().execute(async (tx) => {
+      await store.removeEnded(now - KEEP_ENDED_MS, tx);
+      if ((await store.count(tx)) >= limits.joinTokensMax) {
+        throw new AppError(
+          'too_large',
+          `Cannot make a join token: there are ${limits.joinTokensMax} already; use --uses to enrol many devices with one.`,
+        );
+      }
+      await store.insert(row, tx);
+      await audit.append(
+        {
+          ...auditActor(actor),
+          action: 'join_token.created',
+          target: `join-token/${row.id}`,
+          details: { group, uses, expiresAt: new Date(row.expires_at).toISOString() },
+        },
+        tx,
+      );
+    });
+    const rootSha256 = createHash('sha256').update(root).digest('hex');
+    const token = encodeJoinToken({ hub: hubUrl(), ca: caSha256, root: rootSha256, secret });
+    return { ...summaryOf(row, now), token };
+  }
+
+  async list(): Promise<JoinTokenSummary[]> {
+    const now = this.#props.clock.now();
+    return (await this.#props.store.list(limits.pageRowsMax)).map((row) => summaryOf(row, now));
+  }
+
+  /** The token stops to work at once; devices it enrolled stay. Throws `not_found`. */
+  async revoke(id: string, actor: Actor): Promise<void> {
+    const { database, store, audit, clock } = this.#props;
+    await database.transaction().execute(async (tx) => {
+      if (!(await store.revoke(id, clock.now(), tx))) {
+        throw new AppError(
+          'not_found',
+          `Cannot revoke join token "${id}": there is no usable one of that id.`,
+        );
+      }
+      await audit.append(
+        {
+          ...auditActor(actor),
+          action: 'join_token.revoked',
+          target: `join-token/${id}`,
+        },
+        tx,
+      );
+    });
+  }
+}
+
+export function secretSha256(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex');
+}
+
+export function summaryOf(row: JoinTokenRow, now: number): JoinTokenSummary {
+  return {
+    id: row.id,
+    group: row.device_group,
+    usesLeft: row.uses_left,
+    usesTotal: row.uses_total,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+    expiresAt: row.expires_at,
+    status:
+      row.revoked_at !== null
+        ? 'revoked'
+        : row.uses_left === 0
+          ? 'used-up'
+          : row.expires_at <= now
+            ? 'expired'
+            : 'usable',
+  };
+}

@@ -1,0 +1,73 @@
+/** Rows of `join_token`. Using a token up is one statement, so two devices can never share its last use. */
+import type { Transaction } from 'kysely';
+import type { Database } from '../db/database.ts';
+import type { Tables } from '../db/tables.ts';
+
+export type JoinTokenRow = Tables['join_token'];
+
+export class JoinTokenStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async insert(row: JoinTokenRow, tx: Transaction<Tables>): Promise<void> {
+    await tx.insertInto('join_token').values(row).execute();
+  }
+
+  /** Newest first. */
+  list(limit: number): Promise<JoinTokenRow[]> {
+    return this.#database
+      .selectFrom('join_token')
+      .selectAll()
+      .orderBy('created_at', 'desc')
+      .limit(limit)
+      .execute();
+  }
+
+  findBySecret(secretSha256: string): Promise<JoinTokenRow | undefined> {
+    return this.#database
+      .selectFrom('join_token')
+      .selectAll()
+      .where('secret_sha256', '=', secretSha256)
+      .executeTakeFirst();
+  }
+
+  /** Takes one use; false when the token has none left, is past its time or revoked. */
+  async use(id: string, now: number, tx: Transaction<Tables>): Promise<boolean> {
+    const { numUpdatedRows } = await tx
+      .updateTable('join_token')
+      .set((eb) => ({ uses_left: eb('uses_left', '-', 1) }))
+      .where('id', '=', id)
+      .where('uses_left', '>', 0)
+      .where('expires_at', '>', now)
+      .where('revoked_at', 'is', null)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  /** False when there is no such token, or it was revoked before. */
+  async revoke(id: string, now: number, tx: Transaction<Tables>): Promise<boolean> {
+    const { numUpdatedRows } = await tx
+      .updateTable('join_token')
+      .set({ revoked_at: now })
+      .where('id', '=', id)
+      .where('revoked_at', 'is', null)
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  }
+
+  /** Forgets tokens that ended before `before`, so that the table does not grow for ever. */
+  async removeEnded(before: number, tx: Transaction<Tables>): Promise<void> {
+    await tx.deleteFrom('join_token').where('expires_at', '<', before).execute();
+  }
+
+  async count(tx: Transaction<Tables>): Promise<number> {
+    const row = await tx
+      .selectFrom('join_token')
+      .select((eb) => eb.fn.countAll<number>().as('n'))
+      .executeTakeFirstOrThrow();
+    return Number(row.n);
+  }
+}
