@@ -44,7 +44,7 @@ export async function syncFolder(path: string): Promise<void> {
 /** Names a full disk by its code; returns any other error as it is. */
 export function asDiskError(error: unknown, path: string): unknown {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
+  if (code !== 'ENOSPC' && code !== 'EDQUOT' && code !== 'SQLITE_FULL') return error;
   return new AppError(
     'disk_full',
     `Cannot write "${path}": the disk is full. Nothing already stored was changed.`,

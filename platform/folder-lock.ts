@@ -2,7 +2,7 @@
  * One process per data folder. The lock is the operating system's own lock on a file (taken through SQLite, which knows how
  * on every platform), so it ends with the process, however that dies: there is no stale lock to wait for or to remove.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
 import { AppError } from '../shared/base/app-error.ts';
@@ -14,7 +14,9 @@ export interface FolderLock {
 /** Takes the lock of `folder`, which must exist. Throws `data_folder_locked` when another process, or this one, has it. */
 export function lockFolder(folder: string): FolderLock {
   const holderFile = join(folder, 'lock.pid');
-  const file = new BetterSqlite3(join(folder, 'lock'), { timeout: 0 });
+  const lockFile = join(folder, 'lock');
+  closeSync(openSync(lockFile, 'a', 0o600));
+  const file = new BetterSqlite3(lockFile, { timeout: 0 });
   try {
     file.exec('begin exclusive');
   } catch (cause) {

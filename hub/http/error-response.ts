@@ -3,13 +3,14 @@
  * defect: it is logged once under the request id, and the caller sees `internal` and that id, never a stack.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { asDiskError } from '../../platform/atomic-file.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { problemOf } from '../../shared/protocol/problem.ts';
 
 /** Fastify error handler. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const coded = asAppError(error, request.id);
+  const coded = asAppError(asDiskError(error, 'the data folder'), request.id);
   const problem = problemOf(coded, request.id);
   if (problem.status >= 500) request.log.error({ err: error, code: coded.code }, 'request failed');
   else request.log.debug({ code: coded.code, status: problem.status }, 'request refused');

@@ -21,15 +21,29 @@ export function parser<T extends TSchema>(schema: T, what: string, code: ErrorCo
     if (validator.Check(value)) return value as Static<T>;
     const faults = validator.Errors(value).slice(0, DETAILS_MAX);
     const text = faults
-      .map(
-        (f) =>
-          `${f.instancePath || 'the whole'} ${f.message} (found ${quote(valueAt(value, f.instancePath))})`,
-      )
+      .map((f) => `${f.instancePath || 'the whole'} ${faultText(f)} (found ${found(value, f.instancePath)})`)
       .join('; ');
     throw new AppError(code, `Cannot read ${what}: ${text || 'it does not fit the schema'}.`, {
       details: { faults: faults.map((f) => ({ path: f.instancePath, message: f.message })) },
     });
   };
+}
+
+/** TypeBox does not say which values an enumeration or a literal allows. */
+function faultText({ message, params }: { readonly message: string; readonly params: object }): string {
+  const { allowedValues, allowedValue } = params as {
+    readonly allowedValues?: readonly unknown[];
+    readonly allowedValue?: unknown;
+  };
+  if (allowedValues) return `must be one of ${allowedValues.join(', ')}`;
+  return allowedValue === undefined ? message : `must be ${JSON.stringify(allowedValue)}`;
+}
+
+/** What is at `path`, for a message; a field that may hold a secret is never quoted. */
+function found(value: unknown, path: string): string {
+  return /(secret|token|password|passphrase|key)$/i.test(path)
+    ? 'a value not shown'
+    : quote(valueAt(value, path));
 }
 
 /**
