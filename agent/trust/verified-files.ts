@@ -1,0 +1,81 @@
+/**
+ * What was verified, on disk: all metadata files in one, so that it is always a set that belonged together. tuf-js
+ * itself wants a folder and writes into it piece by piece; it gets a scratch folder, and what it verified is taken back.
+ */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Static, Type } from 'typebox';
+import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { jsonParser } from '../../shared/base/parse.ts';
+
+const fileNames = ['root', 'timestamp', 'snapshot', 'targets', 'publisher'] as const;
+const text = Type.Optional(Type.String({ maxLength: limits.trustMetadataBytesMax }));
+
+const VerifiedSet = Type.Object({
+  v: Type.Literal(1),
+  root: Type.String({ maxLength: limits.trustMetadataBytesMax }),
+  timestamp: text,
+  snapshot: text,
+  targets: text,
+  publisher: text,
+  /** The file of the director target, checked against it. */
+  director: text,
+});
+export type VerifiedSet = Static<typeof VerifiedSet>;
+const parseVerifiedSet = jsonParser(VerifiedSet, 'verified metadata', 8 * limits.trustMetadataBytesMax);
+
+export class VerifiedFiles {
+  readonly #folder: string;
+
+  /** `folder` holds the pinned `root.json`. */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** What was verified last. A cache that does not load is thrown away: then it is the pinned root alone. */
+  async load(): Promise<VerifiedSet> {
+    try {
+      return parseVerifiedSet(await readFile(this.#cacheFile));
+    } catch {
+      return this.pinned();
+    }
+  }
+
+  /** The root pinned at enrolment alone. Throws when the device was not enrolled. */
+  async pinned(): Promise<VerifiedSet> {
+    return { v: 1, root: await readFile(join(this.#folder, 'root.json'), 'utf8') };
+  }
+
+  async save(set: VerifiedSet): Promise<void> {
+    await writeFileAtomic(this.#cacheFile, JSON.stringify(set));
+  }
+
+  /** Runs `act` on a scratch folder that holds `set`; returns what the folder holds afterwards, even when `act` failed. */
+  async inScratch<T>(
+    set: VerifiedSet,
+    act: (folder: string) => Promise<T>,
+  ): Promise<{ readonly after: VerifiedSet; readonly result: PromiseSettledResult<T> }> {
+    await makePrivateFolder(this.#folder);
+    const scratch = await mkdtemp(join(this.#folder, 'scratch-'));
+    try {
+      for (const name of fileNames) {
+        const content = set[name];
+        if (content !== undefined) await writeFile(join(scratch, `${name}.json`), content, { mode: 0o600 });
+      }
+      const [result] = await Promise.allSettled([act(scratch)]);
+      const after: Record<string, unknown> = { ...set };
+      for (const name of fileNames) {
+        const content = await readFile(join(scratch, `${name}.json`), 'utf8').catch(() => undefined);
+        if (content !== undefined) after[name] = content;
+      }
+      return { after: after as VerifiedSet, result };
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  }
+
+  get #cacheFile(): string {
+    return join(this.#folder, 'verified.json');
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * Trust on the device (TUF): which versions exist, and whose desired state counts. Answers come from metadata that was
+ * verified from the pinned root down; what was verified is stored, what was not never is. Running versions do not depend
+ * on it: expiry and silence block new installs only (promise P2).
+ */
+import type { Logger } from '../../platform/logger.ts';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import { manifestTarget } from '../../shared/manifest/model-manifest.ts';
+import { directorTarget, parseDirectorKeys } from '../../shared/protocol/desired-state.ts';
+import { readVersionTarget } from '../../shared/tuf/published-targets.ts';
+import { fitsTarget } from '../../shared/tuf/trust-roles.ts';
+import type { ClockFloor } from './clock-floor.ts';
+import { MetadataMirror } from './metadata-mirror.ts';
+import { TrustedUpdate } from './trusted-update.ts';
+import type { TrustedVersion, TrustedVersions } from './trusted-version.ts';
+import type { VerifiedFiles, VerifiedSet } from './verified-files.ts';
+
+export interface VerifiedVersionsProps {
+  readonly files: VerifiedFiles;
+  readonly floor: ClockFloor;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How long one metadata file is waited for. */
+  readonly timeoutMs?: number;
+}
+
+interface Verified {
+  readonly revision: number;
+  readonly update: TrustedUpdate;
+  readonly director: ReadonlyMap<string, string>;
+}
+
+const TIMEOUT_MS = 15_000;
+/** How long stored director keys wait for the hub's word: metadata follows a desired state within moments. */
+const OFFLINE_WAIT_MS = 2_000;
+/** Tries when files of two publications arrive mixed. */
+const TRIES = 3;
+
+export class VerifiedVersions implements TrustedVersions {
+  readonly #props: VerifiedVersionsProps;
+  readonly #mirror: MetadataMirror;
+  readonly #timeoutMs: number;
+  #verified: Verified | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(props: VerifiedVersionsProps) {
+    this.#props = props;
+    this.#mirror = new MetadataMirror(props.clock);
+    this.#timeoutMs = props.timeoutMs ?? TIMEOUT_MS;
+  }
+
+  /** A message on a trust topic. */
+  onTrust(role: string, payload: Uint8Array): void {
+    if (this.#mirror.receive(role, payload)) return;
+    this.#props.logger.warn({ role, bytes: payload.byteLength }, 'trust message refused');
+  }
+
+  /** The connection is lost: the next one brings everything anew. */
+  onDisconnected(): void {
+    this.#mirror.clear();
+  }
+
+  async lookUp(model: string, version: string): Promise<TrustedVersion> {
+    return this.#inTurn(async () => {
+      const path = manifestTarget(model, version);
+      let target = await (await this.#upToDate()).update.target(path);
+      if (!target) {
+        // Retained messages come in no order: the desired state can be here before the metadata that names its version.
+        const seen = this.#mirror.revision;
+        const newer = () => (this.#mirror.revision === seen ? undefined : true);
+        if (await this.#mirror.waitFor(newer, this.#timeoutMs / 3)) {
+          target = await (await this.#upToDate()).update.target(path);
+        }
+      }
+      if (!target) {
+        throw new AppError(
+          'version_unknown',
+          `Cannot install ${model} ${version}: the verified metadata names no such version.`,
+        );
+      }
+      const signed = readVersionTarget(target);
+      return {
+        model,
+        version,
+        manifestSha256: signed.manifestSha256,
+        manifestBytes: signed.manifestBytes,
+        ...(signed.withdrawn ? { withdrawnReason: signed.withdrawn.reason } : {}),
+      };
+    });
+  }
+
+  async directorKeys(): Promise<ReadonlyMap<string, string>> {
+    return this.#inTurn(async () => {
+      const stored = directorMap((await this.#props.files.load()).director);
+      if (stored && !(await this.#mirror.waitFor(() => this.#mirror.file('timestamp'), OFFLINE_WAIT_MS))) {
+        return stored;
+      }
+      try {
+        return (await this.#upToDate()).director;
+      } catch (error) {
+        if (!stored) throw error;
+        this.#props.logger.warn({ err: error }, 'director keys come from the stored trust metadata');
+        return stored;
+      }
+    });
+  }
+
+  /** The verified metadata of what the mirror holds now; verified again only when something changed or expired. */
+  async #upToDate(): Promise<Verified> {
+    const { floor } = this.#props;
+    if (
+      this.#verified?.revision === this.#mirror.revision &&
+      floor.now() < this.#verified.update.expiresAtMs
+    ) {
+      return this.#verified;
+    }
+    for (let attempt = 1; ; attempt += 1) {
+      const { revision } = this.#mirror;
+      try {
+        this.#verified = await this.#verify(revision);
+        return this.#verified;
+      } catch (error) {
+        const changed = this.#mirror.revision !== revision;
+        if (!changed || attempt >= TRIES) throw error;
+      }
+    }
+  }
+
+  async #verify(revision: number): Promise<Verified> {
+    const { files, floor } = this.#props;
+    const before = await this.#loadable();
+    let director: string | undefined;
+    const { after, result } = await files.inScratch(before, async (folder) => {
+      const update = new TrustedUpdate({
+        folder,
+        mirror: this.#mirror,
+        nowMs: floor.now(),
+        timeoutMs: this.#timeoutMs,
+      });
+      await update.run();
+      director = await this.#checkedDirector(update, before.director);
+      return update;
+    });
+    // Each file in `after` was verified on its own: keeping a newer root or timestamp of a failed run is what stops a replay.
+    const set: VerifiedSet = director === undefined ? after : { ...after, director };
+    if (JSON.stringify(set) !== JSON.stringify(before)) await files.save(set);
+    if (result.status === 'rejected') throw result.reason;
+    await this.#raiseFloor(result.value);
+    return { revision, update: result.value, director: directorMap(director) ?? new Map() };
+  }
+
+  /** The stored set, or the pinned root alone when the stored root does not load. */
+  async #loadable(): Promise<VerifiedSet> {
+    const { files, logger, floor } = this.#props;
+    const stored = await files.load();
+    const { result } = await files.inScratch(stored, async (folder) => {
+      new TrustedUpdate({ folder, mirror: this.#mirror, nowMs: floor.now(), timeoutMs: 0 });
+    });
+    if (result.status === 'fulfilled') return stored;
+    logger.warn({ err: result.reason }, 'stored trust metadata does not load; starting from the pinned root');
+    return files.pinned();
+  }
+
+  /** The director file whose digest the verified targets name: the one on the hub, or the stored one. */
+  async #checkedDirector(update: TrustedUpdate, stored: string | undefined): Promise<string> {
+    const target = await update.target(directorTarget);
+    if (!target) {
+      throw new AppError(
+        'metadata_invalid',
+        `Cannot trust the hub's metadata: it names no "${directorTarget}".`,
+      );
+    }
+    if (stored !== undefined && fitsTarget(target, Buffer.from(stored))) return stored;
+    const fitting = (): Uint8Array | undefined => {
+      const file = this.#mirror.file('director');
+      return file && fitsTarget(target, file) ? file : undefined;
+    };
+    const file = await this.#mirror.waitFor(fitting, this.#timeoutMs);
+    if (!file && !this.#mirror.file('director')) {
+      throw new AppError('trust_unavailable', `Cannot check trust: "${directorTarget}" has not arrived.`);
+    }
+    if (!file) {
+      throw new AppError(
+        'signature_invalid',
+        `Cannot trust the hub's director keys: "${directorTarget}" is not the file the signed targets name.`,
+      );
+    }
+    parseDirectorKeys(file);
+    return Buffer.from(file).toString('utf8');
+  }
+
+  /**
+   * The hub's time proves that it is at least that late. A time past the expiry of what was just verified proves nothing
+   * and is left out: a stolen timestamp key must not put the device's clock so far ahead that nothing is ever valid.
+   */
+  async #raiseFloor(update: TrustedUpdate): Promise<void> {
+    const issued = update.issuedAtMs;
+    if (issued !== undefined && issued < update.expiresAtMs) await this.#props.floor.raise(issued);
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(act);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+function directorMap(file: string | undefined): ReadonlyMap<string, string> | undefined {
+  if (file === undefined) return undefined;
+  try {
+    const { keys } = parseDirectorKeys(Buffer.from(file));
+    return new Map(keys.map((key) => [key.keyid, key.publicKeyPem]));
+  } catch (error) {
+    if (isAppError(error)) return undefined;
+    throw error;
+  }
+}
