@@ -24,6 +24,20 @@ export interface ServedFigures {
   readonly lastFault?: UpdateFault;
 }
 
+export interface ServeOptions {
+  /** Keep the version that was active warm: it answers while the new one's runner is down, and taking it back is instant. */
+  readonly keepStandby: boolean;
+  /** The rollout that brought the version, for telemetry. */
+  readonly rollout?: string | undefined;
+}
+
+export interface ServeOptions {
+  /** Keep the runner of the version before warm, to go back to. */
+  readonly keepStandby: boolean;
+  /** Rollout the version came with; telemetry names it. */
+  readonly rollout?: string;
+}
+
 export interface ServedModels {
   /** Runs the golden samples in a runner of its own, which ends with the call. */
   qualify(slot: Slot): Promise<Qualification>;
@@ -31,7 +45,7 @@ export interface ServedModels {
    * Makes `slot` the version that answers, without dropping a request: the new runner is ready before the switch, requests
    * under way end on the old one, which then stays warm as `standby` while `keepStandby` is true.
    */
-  serve(slot: Slot, provider: string, options: { readonly keepStandby: boolean }): Promise<void>;
+  serve(slot: Slot, provider: string, options: ServeOptions): Promise<void>;
   /** Ends the standby runner of a model. */
   dropStandby(model: string): Promise<void>;
   figures(model: string): ServedFigures | undefined;
