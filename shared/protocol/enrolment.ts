@@ -25,6 +25,12 @@ export const EnrolmentRequest = Type.Object({
 });
 export type EnrolmentRequest = Static<typeof EnrolmentRequest>;
 
+/** Where devices reach the broker. */
+export const MqttAddress = Type.Object({
+  host: Type.String({ minLength: 1, maxLength: 253 }),
+  port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+});
+
 export const EnrolmentResponse = Type.Object({
   v: Type.Literal(1),
   device: DeviceId,
@@ -32,10 +38,7 @@ export const EnrolmentResponse = Type.Object({
   /** The device's certificate and the CA's, PEM. */
   certificate: Type.String({ maxLength: 32 * 1024 }),
   ca: Type.String({ maxLength: 32 * 1024 }),
-  mqtt: Type.Object({
-    host: Type.String({ maxLength: 253 }),
-    port: Type.Integer({ minimum: 1, maximum: 65_535 }),
-  }),
+  mqtt: MqttAddress,
   /** TUF root file the agent pins, base64; its digest must be the join token's. */
   root: Type.String({ maxLength: 1024 * 1024 }),
 });

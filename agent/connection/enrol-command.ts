@@ -1,0 +1,65 @@
+/** `modelfleet-agent enrol`. */
+import { hostname } from 'node:os';
+import { text } from 'node:stream/consumers';
+import { Command } from 'commander';
+import { AppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { readDeviceFacts } from './device-facts.ts';
+
+export interface EnrolCommandProps {
+  readonly agentVersion: string;
+  readonly dataFolderDefault: string;
+  /** Execution providers this agent can offer. */
+  readonly providers: readonly string[];
+}
+
+interface EnrolFlags {
+  readonly token?: string;
+  readonly id?: string;
+  readonly data: string;
+  readonly force: boolean;
+}
+
+export function enrolCommand({ agentVersion, dataFolderDefault, providers }: EnrolCommandProps): Command {
+  return new Command('enrol')
+    .description('make this machine a device of a hub')
+    .option(
+      '--token <token>',
+      'join token from "modelfleet devices token create"; "-" reads it from standard input (default: $MODELFLEET_JOIN_TOKEN)',
+    )
+    .option('--id <id>', 'device id: 1-64 of A-Z a-z 0-9 . _ - (default: host name)')
+    .option('--data <folder>', 'data folder of the agent', dataFolderDefault)
+    .option('--force', 'give up the identity that the folder holds', false)
+    .action(async (flags: EnrolFlags) => {
+      // Loaded here: only this command makes certificates, and the daemon should not carry the code.
+      const { enrol } = await import('./enrolment.ts');
+      const enrolled = await enrol({
+        token: await readToken(flags.token),
+        deviceId: flags.id ?? deviceIdFromHost(),
+        folder: flags.data,
+        facts: readDeviceFacts({ agentVersion, providers }),
+        force: flags.force,
+      });
+      process.stdout.write(
+        `Enrolled "${enrolled.device}" in group "${enrolled.group}" at ${enrolled.hub}.\n` +
+          `Start it: modelfleet-agent run --data ${flags.data}\n`,
+      );
+    });
+}
+
+/** A token on the command line is seen by every user of the machine; the other two ways are not. */
+async function readToken(flag: string | undefined): Promise<string> {
+  const token = flag === '-' ? await text(process.stdin) : (flag ?? process.env['MODELFLEET_JOIN_TOKEN']);
+  if (token) return token.trim();
+  throw new AppError(
+    'bad_input',
+    'Cannot enrol: there is no join token. Wanted --token TOKEN, --token - with the token on standard input, or MODELFLEET_JOIN_TOKEN.',
+  );
+}
+
+/** Host names may hold what ids may not, and be longer. */
+function deviceIdFromHost(): string {
+  return hostname()
+    .replaceAll(/[^A-Za-z0-9._-]/g, '-')
+    .slice(0, limits.nameCharsMax);
+}

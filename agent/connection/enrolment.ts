@@ -1,0 +1,135 @@
+/**
+ * Makes this machine a device of a hub. The join token says which CA the hub must prove and which trust root to pin; the
+ * secret is not sent before the first has been proven, and nothing is kept before both have.
+ */
+import { createHash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Agent, request } from 'undici';
+import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { fetchCa } from '../../platform/pinned-tls.ts';
+import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { DeviceId } from '../../shared/base/names.ts';
+import { parser } from '../../shared/base/parse.ts';
+import {
+  type DeviceFacts,
+  type EnrolmentRequest,
+  type EnrolmentResponse,
+  parseEnrolmentResponse,
+} from '../../shared/protocol/enrolment.ts';
+import { parseJoinToken } from '../../shared/protocol/join-token.ts';
+import { errorOf, parseProblem } from '../../shared/protocol/problem.ts';
+import { makeKeyAndCsr } from './csr.ts';
+import { checkIdentity, type DeviceFile, identityFiles, identityFolder, isEnrolled } from './identity.ts';
+
+const ANSWER_MS = 30_000;
+const parseDeviceId = parser(DeviceId, 'device id');
+
+export interface EnrolOptions {
+  /** The join token, as the operator got it. */
+  readonly token: string;
+  readonly deviceId: string;
+  /** Data folder of the agent. */
+  readonly folder: string;
+  readonly facts: DeviceFacts;
+  /** Gives up an identity that is there. */
+  readonly force?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Enrols and leaves `identity/` and `trust/root.json` in the folder. Throws `bad_input` (token, id), `already_enrolled`,
+ * `hub_unreachable`, `ca_mismatch`, the hub's own refusal, `enrolment_answer_refused`.
+ */
+export async function enrol(options: EnrolOptions): Promise<DeviceFile> {
+  const token = parseJoinToken(options.token);
+  const device = parseDeviceId(options.deviceId);
+  if (!options.force && (await isEnrolled(options.folder))) {
+    throw new AppError(
+      'already_enrolled',
+      `Cannot enrol "${device}": "${options.folder}" holds the identity of an enrolled device.`,
+    );
+  }
+  const caPem = await fetchCa(token.hub, token.ca, options.signal ? { signal: options.signal } : {});
+  const { keyPem, csrPem } = await makeKeyAndCsr(device);
+  const answer = await post(
+    token.hub,
+    caPem,
+    { v: 1, secret: token.secret, device, csr: csrPem, facts: options.facts },
+    options.signal,
+  );
+  if (answer.device !== device) throw refuse(`it is for device "${answer.device}"`);
+  const root = Buffer.from(answer.root, 'base64');
+  const rootSha256 = createHash('sha256').update(root).digest('hex');
+  if (rootSha256 !== token.root) {
+    throw refuse(`its trust root has SHA-256 ${rootSha256}, the join token wants ${token.root}`);
+  }
+  // The CA proven by its fingerprint is the one to keep, whatever the answer carries.
+  try {
+    checkIdentity({ device, keyPem, certificatePem: answer.certificate, caPem });
+  } catch (cause) {
+    throw refuse(errorText(cause), cause);
+  }
+  const file: DeviceFile = { v: 1, device, group: answer.group, hub: token.hub, mqtt: answer.mqtt };
+  await keep(options.folder, file, { keyPem, certificatePem: answer.certificate, caPem, root });
+  return file;
+}
+
+interface Kept {
+  readonly keyPem: string;
+  readonly certificatePem: string;
+  readonly caPem: string;
+  readonly root: Uint8Array;
+}
+
+/** device.json goes first and comes last: at no instant does it vouch for files of two enrolments. */
+async function keep(folder: string, file: DeviceFile, kept: Kept): Promise<void> {
+  const identity = identityFolder(folder);
+  const trust = join(folder, 'trust');
+  await makePrivateFolder(identity);
+  await rm(join(identity, identityFiles.device), { force: true });
+  // Metadata verified under an older root says nothing under the new one.
+  await rm(trust, { recursive: true, force: true });
+  await makePrivateFolder(trust);
+  await writeFileAtomic(join(trust, 'root.json'), kept.root);
+  await writeFileAtomic(join(identity, identityFiles.key), kept.keyPem);
+  await writeFileAtomic(join(identity, identityFiles.certificate), kept.certificatePem);
+  await writeFileAtomic(join(identity, identityFiles.ca), kept.caPem);
+  await writeFileAtomic(join(identity, identityFiles.device), `${JSON.stringify(file, null, 2)}\n`);
+}
+
+async function post(
+  hub: string,
+  caPem: string,
+  body: EnrolmentRequest,
+  signal: AbortSignal | undefined,
+): Promise<EnrolmentResponse> {
+  const dispatcher = new Agent({
+    connect: { ca: caPem, timeout: ANSWER_MS },
+    maxResponseSize: 2 * limits.rootFileBytesMax,
+    headersTimeout: ANSWER_MS,
+    bodyTimeout: ANSWER_MS,
+  });
+  try {
+    const response = await request(`${hub}/api/v1/enrol`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      dispatcher,
+      ...(signal ? { signal } : {}),
+    });
+    const answer: unknown = await response.body.json();
+    if (response.statusCode !== 200) throw errorOf(parseProblem(answer));
+    return parseEnrolmentResponse(answer);
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause;
+    throw new AppError('hub_unreachable', `Cannot enrol at ${hub}: ${errorText(cause)}.`, { cause });
+  } finally {
+    await dispatcher.close();
+  }
+}
+
+function refuse(why: string, cause?: unknown): AppError {
+  return new AppError('enrolment_answer_refused', `Refused the answer of the hub: ${why}.`, { cause });
+}

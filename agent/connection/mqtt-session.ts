@@ -1,0 +1,229 @@
+/**
+ * The agent's link to the hub: MQTT 3.1.1 over mutual TLS, for as long as the agent runs. It connects again by itself, with
+ * growing and random waits: short after a lost connection, long after a refusal, which the next try will not change.
+ * A connection that ends soon after it began counts as a failed try, so that a device the hub throws out does not
+ * come back in a tight loop.
+ */
+import { connect, type IClientOptions, type MqttClient } from 'mqtt';
+import type { Logger } from '../../platform/logger.ts';
+import { AppError, errorText } from '../../shared/base/app-error.ts';
+import type { Clock, Random } from '../../shared/base/clock.ts';
+import { retrySchedule } from '../../shared/base/retry-schedule.ts';
+import { type DeviceSends, parseTopic, topics } from '../../shared/protocol/topics.ts';
+import type { HubLink, HubLinkHandlers } from './hub-link.ts';
+import { checkCertificateTime, type DeviceIdentity } from './identity.ts';
+
+const CONNECT_MS = 15_000;
+const KEEPALIVE_SECONDS = 30;
+const presence = (online: boolean): Buffer => Buffer.from(JSON.stringify({ v: 1, online }));
+
+export interface ReconnectWaits {
+  /** After a lost connection or a hub that is not there. */
+  readonly lost: { readonly firstMs: number; readonly maxMs: number };
+  /** After a refusal. */
+  readonly refused: { readonly firstMs: number; readonly maxMs: number };
+  /** A connection that held this long starts the waits anew. */
+  readonly stableMs: number;
+}
+
+export const reconnectWaitsDefault: ReconnectWaits = {
+  lost: { firstMs: 1_000, maxMs: 60_000 },
+  refused: { firstMs: 60_000, maxMs: 1_800_000 },
+  stableMs: 10_000,
+};
+
+export interface MqttSessionProps {
+  readonly identity: DeviceIdentity;
+  readonly handlers: HubLinkHandlers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly waits?: ReconnectWaits;
+}
+
+export class MqttSession implements HubLink {
+  readonly #props: MqttSessionProps;
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  #live: { readonly client: MqttClient; readonly ended: Promise<never> } | undefined;
+
+  constructor(props: MqttSessionProps) {
+    this.#props = props;
+  }
+
+  get isConnected(): boolean {
+    return this.#live !== undefined;
+  }
+
+  /** Begins to connect, and keeps on until `close`. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Says that the device goes offline, ends the connection and stops trying. */
+  async close(): Promise<void> {
+    const live = this.#live;
+    if (live) {
+      const topic = topics.device(this.#props.identity.device, 'presence');
+      const said = live.client.publishAsync(topic, presence(false), { qos: 1, retain: true });
+      await Promise.race([said, live.ended, this.#props.clock.sleep(1_000)]).catch(() => undefined);
+    }
+    this.#stop.abort(new Error('the session was closed'));
+    await this.#running;
+  }
+
+  async publish(
+    leaf: DeviceSends,
+    payload: Uint8Array,
+    { retain = false }: { readonly retain?: boolean } = {},
+  ): Promise<void> {
+    const live = this.#live;
+    if (!live) throw lost(leaf);
+    const topic = topics.device(this.#props.identity.device, leaf);
+    try {
+      await Promise.race([
+        live.client.publishAsync(topic, Buffer.from(payload), { qos: 1, retain }),
+        live.ended,
+      ]);
+    } catch (cause) {
+      throw lost(leaf, cause);
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { clock, random, logger, waits = reconnectWaitsDefault } = this.#props;
+    const { signal } = this.#stop;
+    let lostWaits = retrySchedule({ ...waits.lost, random });
+    let refusedWaits = retrySchedule({ ...waits.refused, random });
+    while (!signal.aborted) {
+      const began = clock.monotonic();
+      const end = await this.#connectOnce(signal);
+      if (signal.aborted) return;
+      if (clock.monotonic() - began >= waits.stableMs && end.wasConnected) {
+        lostWaits = retrySchedule({ ...waits.lost, random });
+        refusedWaits = retrySchedule({ ...waits.refused, random });
+      }
+      const waitMs = (end.isRefusal ? refusedWaits : lostWaits).next().value;
+      logger.warn(
+        { reason: errorText(end.error), refused: end.isRefusal, waitMs },
+        end.wasConnected ? 'connection to the hub lost' : 'no connection to the hub',
+      );
+      await clock.sleep(waitMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** One connection from its first byte to its last. Never rejects. */
+  async #connectOnce(signal: AbortSignal): Promise<ConnectionEnd> {
+    const { identity, handlers, clock, logger } = this.#props;
+    let wasConnected = false;
+    let client: MqttClient | undefined;
+    try {
+      // Said here with both times, because the TLS alert of the hub would say less.
+      checkCertificateTime(identity.certificatePem, clock);
+      client = connect(clientOptions(identity));
+      const ended = endOf(client, signal);
+      ended.catch(() => undefined);
+      client.on('message', (topic, payload) => this.#receive(topic, payload));
+      await Promise.race([subscribed(client, identity.device), ended]);
+      this.#live = { client, ended };
+      wasConnected = true;
+      logger.info({ host: identity.mqtt.host, port: identity.mqtt.port }, 'connected to the hub');
+      handlers.connected();
+      return await ended;
+    } catch (error) {
+      return { error, wasConnected, isRefusal: isRefusal(error) };
+    } finally {
+      this.#live = undefined;
+      client?.removeAllListeners('message');
+      client?.end(true);
+      if (wasConnected) handlers.disconnected();
+    }
+  }
+
+  #receive(topic: string, payload: Uint8Array): void {
+    const { identity, handlers, logger } = this.#props;
+    const parsed = parseTopic(topic);
+    if (parsed?.kind === 'trust') handlers.trust(parsed.role, payload);
+    else if (parsed?.kind === 'device' && parsed.deviceId === identity.device) {
+      this.#receiveOwn(parsed.leaf, payload);
+    } else logger.warn({ topic: topic.slice(0, 100) }, 'message on an unknown topic dropped');
+  }
+
+  #receiveOwn(leaf: string, payload: Uint8Array): void {
+    const { handlers, logger } = this.#props;
+    const digest = /^chunk\/([0-9a-f]{64})$/.exec(leaf)?.[1];
+    if (digest) handlers.chunk(digest, payload);
+    else if (leaf === 'desired') handlers.desired(payload);
+    else if (leaf === 'command') handlers.command(payload);
+    else if (leaf === 'chunk/error') handlers.chunkError(payload);
+    else logger.warn({ leaf: leaf.slice(0, 100) }, 'message on an unknown topic dropped');
+  }
+}
+
+interface ConnectionEnd {
+  readonly error: unknown;
+  readonly wasConnected: boolean;
+  readonly isRefusal: boolean;
+}
+
+function clientOptions(identity: DeviceIdentity): IClientOptions {
+  return {
+    protocol: 'mqtts',
+    host: identity.mqtt.host,
+    port: identity.mqtt.port,
+    ca: identity.caPem,
+    cert: identity.certificatePem,
+    key: identity.keyPem,
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2',
+    clientId: identity.device,
+    protocolVersion: 4,
+    clean: true,
+    keepalive: KEEPALIVE_SECONDS,
+    connectTimeout: CONNECT_MS,
+    // This session connects again itself, and the outbox sends again: the library must do neither.
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    will: {
+      topic: topics.device(identity.device, 'presence'),
+      payload: presence(false),
+      qos: 1,
+      retain: true,
+    },
+  } as IClientOptions;
+}
+
+/** Rejects with the reason when the connection ends; never resolves. */
+function endOf(client: MqttClient, signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    // The first reason is the telling one: `close` follows each `error`.
+    client.on('error', reject);
+    client.on('close', () => reject(new Error('the hub closed the connection, or the network did')));
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+/** Resolves when the hub has granted every subscription and knows that the device is there. */
+async function subscribed(client: MqttClient, device: string): Promise<void> {
+  await new Promise<void>((resolve) => client.once('connect', () => resolve()));
+  const granted = await client.subscribeAsync([...topics.deviceFilters(device)], { qos: 1 });
+  const denied = granted.find((grant) => grant.qos > 2);
+  if (denied) throw new AppError('link_refused', `The hub refused the subscription to "${denied.topic}".`);
+  await client.publishAsync(topics.device(device, 'presence'), presence(true), { qos: 1, retain: true });
+}
+
+/**
+ * MQTT CONNACK codes 2, 4 and 5 (identifier rejected, bad credentials, not authorized), a certificate one side does not accept,
+ * or one whose time is not now.
+ */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof AppError) return true;
+  const { code } = (error ?? {}) as { code?: unknown };
+  if (typeof code === 'number') return [2, 4, 5].includes(code);
+  return typeof code === 'string' && /CERT|SELF_SIGNED|ALERT|ALTNAME/.test(code);
+}
+
+function lost(leaf: string, cause?: unknown): AppError {
+  return new AppError('link_lost', `Cannot send "${leaf}": there is no connection to the hub.`, { cause });
+}
