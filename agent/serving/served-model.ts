@@ -31,13 +31,6 @@ export interface ServeOptions {
   readonly rollout?: string | undefined;
 }
 
-export interface ServeOptions {
-  /** Keep the runner of the version before warm, to go back to. */
-  readonly keepStandby: boolean;
-  /** Rollout the version came with; telemetry names it. */
-  readonly rollout?: string;
-}
-
 export interface ServedModels {
   /** Runs the golden samples in a runner of its own, which ends with the call. */
   qualify(slot: Slot): Promise<Qualification>;
@@ -46,6 +39,8 @@ export interface ServedModels {
    * under way end on the old one, which then stays warm as `standby` while `keepStandby` is true.
    */
   serve(slot: Slot, provider: string, options: ServeOptions): Promise<void>;
+  /** Stops answering for a model: it has no version left on this device. Resolves too when it served none. */
+  retire(model: string): Promise<void>;
   /** Ends the standby runner of a model. */
   dropStandby(model: string): Promise<void>;
   figures(model: string): ServedFigures | undefined;
