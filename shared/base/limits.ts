@@ -74,6 +74,7 @@ export const limits = {
   inferQueueMax: 256,
   inferDeadlineMsDefault: 10_000,
   predictionsKeptForFeedback: 4_096,
+  rowsPerPredictionMax: 256,
   runnerLoadMsMax: 60_000,
 
   // Identity and connection
@@ -111,5 +112,6 @@ export const limits = {
   telemetryKeptMs: 14 * 86_400_000,
   telemetryRowsRemovedPerPassMax: 5_000,
   telemetryVersionsKnownMax: 1_000,
+  driftRowsMin: 50,
   driftDevicesNamedMax: 200,
 } as const;

@@ -1,0 +1,22 @@
+/** Tells several recorders what serving tells one: telemetry and the local metrics hear the same. */
+import type { Recorder } from '../telemetry/observation.ts';
+
+export function fanOutRecorder(recorders: readonly Recorder[]): Recorder {
+  return {
+    serving: (...told) => {
+      for (const recorder of recorders) recorder.serving(...told);
+    },
+    answered: (...told) => {
+      for (const recorder of recorders) recorder.answered(...told);
+    },
+    failed: (...told) => {
+      for (const recorder of recorders) recorder.failed(...told);
+    },
+    crashed: (...told) => {
+      for (const recorder of recorders) recorder.crashed(...told);
+    },
+    labelled: (...told) => {
+      for (const recorder of recorders) recorder.labelled(...told);
+    },
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * One version that answers requests on this device: its runner, its figures since it was switched to, and what every
+ * answer of it must carry for telemetry and labels.
+ */
+import type { Inference } from '../../runner/runner-client.ts';
+import type { AppError } from '../../shared/base/app-error.ts';
+import type { Tensor } from '../../shared/inference/tensor.ts';
+import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import type { UpdateFault } from '../../shared/protocol/update-event.ts';
+import type { Slot } from '../slots/slot.ts';
+import type { Recorder, ServedVersion } from '../telemetry/observation.ts';
+import { faultOf } from './qualification.ts';
+import type { RunnerKeeper } from './runner-keeper.ts';
+import type { ServedFigures } from './served-model.ts';
+
+/** Codes that say the device was busy, not that the version is bad. */
+const busyCodes: ReadonlySet<string> = new Set(['overloaded']);
+
+export interface LiveVersionProps {
+  readonly slot: Slot;
+  readonly provider: string;
+  readonly rollout: string | undefined;
+  readonly keeper: RunnerKeeper;
+  readonly recorder: Recorder;
+}
+
+export class LiveVersion {
+  readonly provider: string;
+  readonly served: ServedVersion;
+  readonly keeper: RunnerKeeper;
+  readonly #recorder: Recorder;
+  readonly #alwaysFetched: readonly string[];
+  #figures: { requests: number; failed: number; crashes: number; lastFault?: UpdateFault } = emptyFigures();
+
+  constructor({ slot, provider, rollout, keeper, recorder }: LiveVersionProps) {
+    const { model, version, manifestSha256, manifest } = slot;
+    this.provider = provider;
+    this.served = { model, version, manifestSha256, manifest, ...(rollout && { rollout }) };
+    this.keeper = keeper;
+    this.#recorder = recorder;
+    this.#alwaysFetched = outputsWatched(manifest);
+  }
+
+  get manifest(): ModelManifest {
+    return this.served.manifest;
+  }
+
+  get figures(): ServedFigures {
+    return { ...this.#figures };
+  }
+
+  /** Starts the figures anew: it was switched to. */
+  resetFigures(): void {
+    this.#figures = emptyFigures();
+  }
+
+  /** Runs the model; the answer holds the outputs wanted and those telemetry watches. Failures are counted and thrown. */
+  async infer(inputs: readonly Tensor[], wanted: readonly string[], startedMs: number): Promise<Inference> {
+    try {
+      const names = [...new Set([...wanted, ...this.#alwaysFetched])];
+      const inference = await this.keeper.infer(inputs, names);
+      this.#figures.requests += 1;
+      this.#recorder.answered(this.served, inputs, inference.outputs, performance.now() - startedMs);
+      return inference;
+    } catch (error) {
+      this.#countFailure(error, performance.now() - startedMs);
+      throw error;
+    }
+  }
+
+  /** Counts an end of its runner that nobody asked for. */
+  countEnd(fault: AppError): void {
+    if (fault.code !== 'runner_crashed') return;
+    this.#figures.crashes += 1;
+    this.#figures.lastFault = faultOf(fault);
+    this.#recorder.crashed(this.served);
+  }
+
+  #countFailure(error: unknown, latencyMs: number): void {
+    const fault = faultOf(error);
+    if (fault.code === 'tensor_invalid') return;
+    this.#recorder.failed(this.served, fault.code, latencyMs);
+    if (busyCodes.has(fault.code)) return;
+    this.#figures.requests += 1;
+    this.#figures.failed += 1;
+    this.#figures.lastFault = fault;
+  }
+}
+
+function emptyFigures() {
+  return { requests: 0, failed: 0, crashes: 0 };
+}
+
+/** Outputs that drift or labels are computed from; fetched even when a request does not ask for them. */
+function outputsWatched({ profile, label, interface: { outputs } }: ModelManifest): readonly string[] {
+  const names = (profile?.features ?? [])
+    .filter((feature) => feature.role === 'output')
+    .map((feature) => feature.source.tensor);
+  if (label) names.push(label.output);
+  return outputs.map((output) => output.name).filter((name) => names.includes(name));
+}

@@ -1,0 +1,224 @@
+/**
+ * Serves models: for each the version that is active, and during a trial the one before it, warm. Switching takes no
+ * request away: the new runner is up before the switch, and what the old one has taken it finishes.
+ */
+import type { Logger } from '../../platform/logger.ts';
+import { RunnerProcess } from '../../runner/runner-client.ts';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
+import type { Clock, Random } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { checkInputs, checkOutputNames } from '../../shared/inference/signature.ts';
+import type { Tensor } from '../../shared/inference/tensor.ts';
+import type { Slot } from '../slots/slot.ts';
+import type { Recorder } from '../telemetry/observation.ts';
+import { LiveVersion } from './live-version.ts';
+import { type Label, PredictionLog } from './prediction-log.ts';
+import { qualifySlot } from './qualification.ts';
+import { RunnerKeeper, type StartRunner } from './runner-keeper.ts';
+import type { Qualification, ServedFigures, ServedModels, ServeOptions } from './served-model.ts';
+import { variantChain } from './variant-chain.ts';
+
+export interface ModelServerProps {
+  readonly recorder: Recorder;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Threads inside one operator, for each runner. */
+  readonly threads?: number;
+  readonly deadlineMs?: number;
+  /** Starts a runner; another one only in tests. */
+  readonly startRunner?: StartRunner;
+}
+
+export interface InferenceRequest {
+  readonly model: string;
+  /** The active version when absent. */
+  readonly version?: string | undefined;
+  readonly id?: string | undefined;
+  readonly inputs: readonly Tensor[];
+  /** All outputs of the interface when absent. */
+  readonly outputs?: readonly string[] | undefined;
+}
+
+export interface InferenceAnswer {
+  readonly model: string;
+  /** The version that answered. */
+  readonly version: string;
+  readonly id: string;
+  readonly outputs: readonly Tensor[];
+}
+
+interface ServedModel {
+  active: LiveVersion;
+  standby?: LiveVersion | undefined;
+}
+
+/** Failures of the active version's process, not of its answer: the standby may answer instead. */
+const processFaults: ReadonlySet<string> = new Set(['runner_crashed', 'model_not_ready']);
+
+export class ModelServer implements ServedModels {
+  readonly #props: ModelServerProps;
+  readonly #startRunner: StartRunner;
+  readonly #models = new Map<string, ServedModel>();
+  readonly #predictions = new PredictionLog();
+  readonly #draining = new Set<Promise<void>>();
+  readonly #idStem: string;
+  #lastId = 0;
+
+  constructor(props: ModelServerProps) {
+    this.#props = props;
+    this.#startRunner =
+      props.startRunner ?? ((options, runnerProps) => RunnerProcess.start(options, runnerProps));
+    this.#idStem = Math.floor(props.random() * 2 ** 48).toString(36);
+  }
+
+  qualify(slot: Slot): Promise<Qualification> {
+    const { logger, threads = 1 } = this.#props;
+    return qualifySlot(slot, { startRunner: this.#startRunner, threads, logger });
+  }
+
+  /** Throws what the start of the runner throws; the version that was active then still is. */
+  async serve(slot: Slot, provider: string, { keepStandby, rollout }: ServeOptions): Promise<void> {
+    const now = this.#models.get(slot.model);
+    const warm = [now?.standby, now?.active].find(
+      (live) =>
+        live?.served.manifestSha256 === slot.manifestSha256 &&
+        live.provider === provider &&
+        live.keeper.ready,
+    );
+    const next = warm ?? (await this.#open(slot, provider, rollout));
+    const served = this.#models.get(slot.model);
+    if (served?.active === next) return;
+    next.resetFigures();
+    this.#props.recorder.serving(next.served);
+    this.#models.set(slot.model, { active: next, standby: keepStandby ? served?.active : undefined });
+    if (!keepStandby) this.#drain(served?.active);
+    if (served?.standby !== next) this.#drain(served?.standby);
+  }
+
+  async retire(model: string): Promise<void> {
+    const served = this.#models.get(model);
+    this.#models.delete(model);
+    await Promise.all([this.#drain(served?.active), this.#drain(served?.standby)]);
+  }
+
+  async dropStandby(model: string): Promise<void> {
+    const served = this.#models.get(model);
+    const standby = served?.standby;
+    if (!served || !standby) return;
+    served.standby = undefined;
+    await this.#drain(standby);
+  }
+
+  figures(model: string): ServedFigures | undefined {
+    return this.#models.get(model)?.active.figures;
+  }
+
+  /** Names of the models served, and of each the versions that can be asked for, the active one first. */
+  list(): readonly { readonly model: string; readonly versions: readonly LiveVersion[] }[] {
+    return [...this.#models].map(([model, { active, standby }]) => ({
+      model,
+      versions: standby ? [active, standby] : [active],
+    }));
+  }
+
+  /** The version that answers. Throws `model_not_served`. */
+  find(model: string, version?: string): LiveVersion {
+    const served = this.#models.get(model);
+    if (!served)
+      throw new AppError('model_not_served', `Cannot find "${model}": this device does not serve it.`);
+    if (version === undefined || version === served.active.served.version) return served.active;
+    if (version === served.standby?.served.version) return served.standby;
+    throw new AppError(
+      'model_not_served',
+      `Cannot find "${model}" ${version}: this device serves version ${served.active.served.version}.`,
+    );
+  }
+
+  /**
+   * Answers one request. Throws `model_not_served`, `tensor_invalid`, `overloaded`, `model_not_ready`,
+   * `inference_timeout`, `inference_failed` or `runner_crashed`.
+   */
+  async infer(request: InferenceRequest): Promise<InferenceAnswer> {
+    const startedMs = performance.now();
+    const live = this.find(request.model, request.version);
+    try {
+      return await this.#inferOn(live, request, startedMs);
+    } catch (error) {
+      const standby = request.version === undefined ? this.#models.get(request.model)?.standby : undefined;
+      if (!standby || standby === live || !isAppError(error) || !processFaults.has(error.code)) throw error;
+      return this.#inferOn(standby, request, startedMs).catch((second) => {
+        // The standby may have another interface; then the first failure is the one to tell.
+        throw isAppError(second, 'tensor_invalid') ? error : second;
+      });
+    }
+  }
+
+  /** Takes a label for an earlier answer. Throws `model_not_served`, `prediction_unknown`, `label_known`, `label_invalid`. */
+  label(model: string, id: string, label: Label | readonly Label[]): void {
+    this.find(model);
+    const { version, pairs } = this.#predictions.label(model, id, label);
+    for (const { predicted, actual } of pairs) this.#props.recorder.labelled(version, predicted, actual);
+  }
+
+  /** Ends every runner, after the requests they have taken. */
+  async close(): Promise<void> {
+    for (const { active, standby } of this.#models.values()) {
+      this.#drain(active);
+      this.#drain(standby);
+    }
+    this.#models.clear();
+    await Promise.all(this.#draining);
+  }
+
+  async #inferOn(live: LiveVersion, request: InferenceRequest, startedMs: number): Promise<InferenceAnswer> {
+    const { inputs, outputs } = live.manifest.interface;
+    checkInputs(request.inputs, inputs);
+    if (request.outputs) checkOutputNames(request.outputs, outputs);
+    const wanted = request.outputs ?? outputs.map((output) => output.name);
+    const inference = await live.infer(request.inputs, wanted, startedMs);
+    const id = request.id ?? this.#newId();
+    this.#predictions.keep(id, live.served, inference.outputs);
+    return {
+      model: live.served.model,
+      version: live.served.version,
+      id,
+      outputs: inference.outputs.filter((output) => wanted.includes(output.name)),
+    };
+  }
+
+  async #open(slot: Slot, provider: string, rollout: string | undefined): Promise<LiveVersion> {
+    const { clock, random, logger, recorder, threads = 1 } = this.#props;
+    const candidate = variantChain(slot).find((one) => one.provider === provider);
+    if (!candidate) {
+      throw new AppError(
+        'provider_unavailable',
+        `Cannot serve ${slot.model} ${slot.version}: no variant of it runs on "${provider}".`,
+      );
+    }
+    let live: LiveVersion | undefined;
+    const keeper = await RunnerKeeper.open({
+      runner: { file: candidate.file, provider, threads },
+      startRunner: this.#startRunner,
+      clock,
+      random,
+      logger: logger.child({ model: slot.model, version: slot.version }),
+      deadlineMs: this.#props.deadlineMs ?? limits.inferDeadlineMsDefault,
+      onEnd: (fault) => live?.countEnd(fault),
+    });
+    live = new LiveVersion({ slot, provider, rollout, keeper, recorder });
+    return live;
+  }
+
+  #drain(live: LiveVersion | undefined): Promise<void> {
+    if (!live) return Promise.resolve();
+    const drained = live.keeper.drain().finally(() => this.#draining.delete(drained));
+    this.#draining.add(drained);
+    return drained;
+  }
+
+  #newId(): string {
+    this.#lastId += 1;
+    return `${this.#idStem}-${this.#lastId}`;
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * Qualification: a version serves only after its golden samples were right on this device, on the very execution
+ * provider that will serve. Each provider gets a runner of its own; the first that is right, fast and small enough is
+ * taken, and why the ones before it were not is reported.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from '../../platform/logger.ts';
+import type { RunnerProcess } from '../../runner/runner-client.ts';
+import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
+import { formatBytes } from '../../shared/base/bytes.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { compareOutputs, describeMismatch } from '../../shared/inference/compare-outputs.ts';
+import { checkTensorBytes } from '../../shared/inference/exact-values.ts';
+import type { Tensor } from '../../shared/inference/tensor.ts';
+import { parseGoldenFile } from '../../shared/manifest/golden-file.ts';
+import type { UpdateFault } from '../../shared/protocol/update-event.ts';
+import type { Slot } from '../slots/slot.ts';
+import type { StartRunner } from './runner-keeper.ts';
+import type { Qualification } from './served-model.ts';
+import { type Candidate, variantChain } from './variant-chain.ts';
+
+/** Runs measured at least, so that a version of one sample still gives a median; within a time of their own. */
+const RUNS_MIN = 16;
+const RUNS_EXTRA_MS_MAX = 2_000;
+
+interface Sample {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+}
+
+export interface QualificationProps {
+  readonly startRunner: StartRunner;
+  readonly threads: number;
+  readonly logger: Logger;
+}
+
+/** Tries the version's variants in order. Never throws for what is wrong with the version; that is the fault it gives. */
+export async function qualifySlot(slot: Slot, props: QualificationProps): Promise<Qualification> {
+  const passedOver: { readonly candidate: Candidate; readonly error: AppError }[] = [];
+  try {
+    const samples = await readSamples(slot);
+    for (const candidate of variantChain(slot)) {
+      try {
+        const figures = await tryCandidate(slot, candidate, samples, props);
+        const reasons = passedOver.map(({ candidate: c, error }) => `${c.provider}: ${error.message}`);
+        return { ok: true, provider: candidate.provider, ...figures, passedOver: reasons };
+      } catch (error) {
+        if (!isAppError(error)) throw error;
+        props.logger.info(
+          { model: slot.model, version: slot.version, provider: candidate.provider, code: error.code },
+          'provider passed over',
+        );
+        passedOver.push({ candidate, error });
+      }
+    }
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    return { ok: false, fault: faultOf(error) };
+  }
+  // A provider that is not there says less about the version than one that ran it and was wrong.
+  const told =
+    passedOver.findLast(({ error }) => error.code !== 'provider_unavailable') ?? passedOver.at(-1)!;
+  const others = passedOver.filter((tried) => tried !== told);
+  const text = others.map(({ candidate, error }) => ` On "${candidate.provider}" before: ${error.message}`);
+  return { ok: false, fault: faultOf(told.error, text.join('')) };
+}
+
+/** An error as an event carries it. */
+export function faultOf(error: unknown, more = ''): UpdateFault {
+  if (!isAppError(error))
+    return { code: 'internal', message: errorText(error).slice(0, 2_000), retry: 'later' };
+  return { code: error.code, message: `${error.message}${more}`.slice(0, 2_000), retry: error.entry.retry };
+}
+
+async function readSamples(slot: Slot): Promise<readonly Sample[]> {
+  const golden = parseGoldenFile(await readFile(join(slot.folder, slot.manifest.golden.file)));
+  return golden.samples.map(({ inputs, outputs }) => ({
+    inputs: inputs.map(decode),
+    outputs: outputs.map(decode),
+  }));
+}
+
+function decode({ name, datatype, shape, data }: Omit<Tensor, 'data'> & { readonly data: string }): Tensor {
+  const tensor = { name, datatype, shape, data: Buffer.from(data, 'base64') };
+  checkTensorBytes(tensor);
+  return tensor;
+}
+
+async function tryCandidate(
+  slot: Slot,
+  { provider, file }: Candidate,
+  samples: readonly Sample[],
+  { startRunner, threads, logger }: QualificationProps,
+) {
+  const runner = await startRunner({ file, provider, threads }, { logger });
+  try {
+    // The first run compiles and allocates; it is no latency a request will see.
+    await checkSample(runner, slot, samples[0]!, 0, provider);
+    const timesMs: number[] = [];
+    const start = performance.now();
+    for (let run = 0; run < Math.max(samples.length, RUNS_MIN); run += 1) {
+      if (run >= samples.length && performance.now() - start > RUNS_EXTRA_MS_MAX) break;
+      const index = run % samples.length;
+      timesMs.push(await checkSample(runner, slot, samples[index]!, index, provider));
+    }
+    timesMs.sort((a, b) => a - b);
+    const figures = {
+      samples: samples.length,
+      latencyP50Ms: timesMs[Math.floor((timesMs.length - 1) / 2)]!,
+      latencyMaxMs: timesMs.at(-1)!,
+      residentBytes: await runner.residentBytes(),
+    };
+    checkObjectives(slot, timesMs, figures.residentBytes, provider);
+    return figures;
+  } finally {
+    await runner.close();
+  }
+}
+
+/** Runs one golden sample and gives its milliseconds. Throws `golden_mismatch_on_device` when an answer is wrong. */
+async function checkSample(
+  runner: Pick<RunnerProcess, 'infer'>,
+  slot: Slot,
+  sample: Sample,
+  index: number,
+  provider: string,
+): Promise<number> {
+  const { outputs, inferMs } = await runner.infer(sample.inputs, {
+    outputs: sample.outputs.map((output) => output.name),
+    deadlineMs: limits.inferDeadlineMsDefault,
+  });
+  const { tolerances } = slot.manifest.golden;
+  const mismatch = compareOutputs({ got: outputs, want: sample.outputs, tolerances });
+  if (!mismatch) return inferMs;
+  throw new AppError(
+    'golden_mismatch_on_device',
+    `Cannot serve ${slot.model} ${slot.version} on "${provider}": golden sample ${index}, ${describeMismatch(mismatch)}.`,
+    { details: { ...mismatch } },
+  );
+}
+
+function checkObjectives(
+  slot: Slot,
+  sortedMs: readonly number[],
+  residentBytes: number,
+  provider: string,
+): void {
+  const { latencyP95Ms, memoryBytesMax } = slot.manifest.objectives ?? {};
+  const p95Ms = sortedMs[Math.ceil(sortedMs.length * 0.95) - 1]!;
+  const refuse = (why: string): never => {
+    throw new AppError(
+      'objective_missed_on_device',
+      `Cannot serve ${slot.model} ${slot.version} on "${provider}": ${why}.`,
+    );
+  };
+  if (latencyP95Ms !== undefined && p95Ms > latencyP95Ms) {
+    refuse(`95 of 100 golden runs took up to ${p95Ms.toFixed(2)} ms, its objective is ${latencyP95Ms} ms`);
+  }
+  if (memoryBytesMax !== undefined && residentBytes > memoryBytesMax) {
+    refuse(
+      `its runner takes ${formatBytes(residentBytes)}, its objective is ${formatBytes(memoryBytesMax)} at most`,
+    );
+  }
+}

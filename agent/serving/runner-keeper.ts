@@ -1,0 +1,142 @@
+/**
+ * Keeps one runner up for one version: carries its requests, and starts another process, with growing waits, when one
+ * ends unasked. While none is up, requests are turned away at once rather than held.
+ */
+import { basename } from 'node:path';
+import type { Logger } from '../../platform/logger.ts';
+import type { Inference, RunnerOptions, RunnerProcess } from '../../runner/runner-client.ts';
+import { AppError, errorText } from '../../shared/base/app-error.ts';
+import type { Clock, Random } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { retrySchedule } from '../../shared/base/retry-schedule.ts';
+import type { Tensor } from '../../shared/inference/tensor.ts';
+import { RequestQueue } from './request-queue.ts';
+
+/** What serving needs of a runner; `RunnerProcess` is the one there is. */
+export type Runner = Pick<RunnerProcess, 'infer' | 'residentBytes' | 'exited' | 'close' | 'pid'>;
+export type StartRunner = (options: RunnerOptions, props: { readonly logger: Logger }) => Promise<Runner>;
+
+/** Two: the runner works on one while the next is already on its way to it. */
+const REQUESTS_IN_RUNNER = 2;
+/** A runner that held this long did not end of its start; waits begin anew. */
+const STEADY_MS = 60_000;
+
+export interface RunnerKeeperProps {
+  readonly runner: RunnerOptions;
+  readonly startRunner: StartRunner;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly deadlineMs: number;
+  /** Called each time the runner ended unasked. */
+  readonly onEnd: (fault: AppError) => void;
+}
+
+export class RunnerKeeper {
+  readonly #props: RunnerKeeperProps;
+  readonly #queue: RequestQueue;
+  readonly #closed = new AbortController();
+  #runner: Runner | undefined;
+  #kept: Promise<void> = Promise.resolve();
+
+  private constructor(props: RunnerKeeperProps) {
+    this.#props = props;
+    this.#queue = new RequestQueue({
+      width: REQUESTS_IN_RUNNER,
+      waitingMax: limits.inferQueueMax,
+      waitMsMax: props.deadlineMs,
+    });
+  }
+
+  /** Starts the first runner; throws what its start throws. */
+  static async open(props: RunnerKeeperProps): Promise<RunnerKeeper> {
+    const keeper = new RunnerKeeper(props);
+    const runner = await props.startRunner(props.runner, props);
+    keeper.#kept = keeper.#keep(runner);
+    return keeper;
+  }
+
+  get ready(): boolean {
+    return this.#runner !== undefined;
+  }
+
+  /** Requests that run or wait. */
+  get pending(): number {
+    return this.#queue.size;
+  }
+
+  /** Process id of the runner that is up. */
+  get pid(): number | undefined {
+    return this.#runner?.pid;
+  }
+
+  /**
+   * Runs the model. Throws `overloaded`, `model_not_ready`, `runner_crashed`, `inference_timeout`, `inference_failed`
+   * or `tensor_invalid`.
+   */
+  infer(inputs: readonly Tensor[], outputs: readonly string[]): Promise<Inference> {
+    if (!this.#runner) return Promise.reject(this.#notReady());
+    return this.#queue.run(() => {
+      if (!this.#runner) throw this.#notReady();
+      return this.#runner.infer(inputs, { outputs, deadlineMs: this.#props.deadlineMs });
+    });
+  }
+
+  /** Lets the requests it has taken finish, then ends the runner. */
+  async drain(): Promise<void> {
+    await this.#queue.idle();
+    await this.close();
+  }
+
+  /** Ends the runner and restarts nothing. */
+  async close(): Promise<void> {
+    this.#closed.abort(new AppError('model_not_ready', 'The version is no longer served.'));
+    await this.#runner?.close();
+    await this.#kept;
+  }
+
+  async #keep(first: Runner): Promise<void> {
+    const { clock, random, logger, onEnd, runner: options } = this.#props;
+    const file = basename(options.file);
+    let waits = retrySchedule({ firstMs: 100, maxMs: 30_000, random });
+    let runner: Runner | undefined = first;
+    while (!this.#closed.signal.aborted) {
+      if (runner) {
+        const upSince = clock.monotonic();
+        this.#runner = runner;
+        const { fault } = await runner.exited;
+        this.#runner = undefined;
+        this.#queue.refuseWaiting(this.#notReady());
+        if (this.#closed.signal.aborted) return;
+        if (clock.monotonic() - upSince > STEADY_MS) {
+          waits = retrySchedule({ firstMs: 100, maxMs: 30_000, random });
+        }
+        if (fault) onEnd(fault);
+      }
+      const waitMs = waits.next().value;
+      logger.warn({ file, waitMs }, 'runner is started again');
+      await clock.sleep(waitMs, this.#closed.signal).catch(() => undefined);
+      if (this.#closed.signal.aborted) return;
+      runner = await this.#restart();
+    }
+    await runner?.close();
+  }
+
+  async #restart(): Promise<Runner | undefined> {
+    const { runner, startRunner, logger } = this.#props;
+    try {
+      return await startRunner(runner, { logger });
+    } catch (error) {
+      logger.error({ file: basename(runner.file), reason: errorText(error) }, 'runner does not start');
+      return undefined;
+    }
+  }
+
+  #notReady(): AppError {
+    return new AppError(
+      'model_not_ready',
+      `Cannot answer: the runner of "${basename(this.#props.runner.file)}" is not up; it is started again.`,
+      { retryAfterMs: 1_000 },
+    );
+  }
+}
