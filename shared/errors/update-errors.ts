@@ -56,6 +56,13 @@ export const updateErrors = defineErrors({
     meaning: 'Somebody at the device ordered it back to the version before.',
     fix: 'Ask whoever runs the device why.',
   },
+  update_under_way: {
+    status: 409,
+    retry: 'later',
+    meaning:
+      'An update that has not switched anything yet is under way, so there is nothing to go back from.',
+    fix: 'Wait until it has ended; `modelfleet-agent status` shows it.',
+  },
   no_previous_version: {
     status: 409,
     retry: 'never',

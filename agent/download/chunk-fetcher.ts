@@ -1,0 +1,244 @@
+/**
+ * Pulls chunks over the link, with credit: never more than `limits.chunksInFlightPerDevice` are asked for and not
+ * come. Each is hashed on arrival and stored before its credit is given back. What does not come is asked for again,
+ * later and later; a busy hub is waited for as long as it says. Silence is therefore never an error here: it ends when
+ * the caller gives up through its signal.
+ */
+import type { Logger } from '../../platform/logger.ts';
+import { AppError, errorText } from '../../shared/base/app-error.ts';
+import type { Clock, Random } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { retrySchedule } from '../../shared/base/retry-schedule.ts';
+import { type ChunkRequest, parseChunkError } from '../../shared/protocol/chunk-transfer.ts';
+import type { HubLink } from '../connection/hub-link.ts';
+import { sha256 } from '../slots/sha256.ts';
+import type { ChunkStore } from './chunk-store.ts';
+
+export interface ChunkFetcherProps {
+  readonly link: Pick<HubLink, 'isConnected' | 'publish'>;
+  readonly store: ChunkStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** How long an answer may take before it is asked for again. Default `limits.chunkAnswerMs`. */
+  readonly answerMs?: number;
+}
+
+interface Fetch {
+  readonly manifest: string;
+  readonly waiting: string[];
+  /** Asked for and not come: digest → when its credit is taken back, monotonic milliseconds. */
+  readonly inFlight: Map<string, { readonly request: number; readonly until: number }>;
+  /** Chunks being written: still in `inFlight`, so that their credit stays taken. */
+  readonly storing: Set<string>;
+  readonly bad: Map<string, number>;
+  pauseUntil: number;
+  missingAnswers: number;
+  fault: unknown;
+  waits: Generator<number, never>;
+  wake(): void;
+}
+
+const WAIT_FIRST_MS = 500;
+const WAIT_MAX_MS = 60_000;
+/** A chunk the hub says it lacks is asked for this often; an upload may still be under way. */
+const MISSING_ANSWERS_MAX = 3;
+
+export class ChunkFetcher {
+  readonly #props: ChunkFetcherProps;
+  readonly #answerMs: number;
+  /** One download at a time: the credit is the device's, and the next version can wait for this one. */
+  #fetch: Fetch | undefined;
+  #request = 0;
+
+  constructor(props: ChunkFetcherProps) {
+    this.#props = props;
+    this.#answerMs = props.answerMs ?? limits.chunkAnswerMs;
+  }
+
+  /**
+   * Resolves when all `chunks` are stored. Throws `chunk_digest_mismatch`, `chunk_missing`, `version_not_offered`,
+   * `disk_full`, or the signal's reason.
+   */
+  async fetch(manifest: string, chunks: readonly string[], signal: AbortSignal): Promise<void> {
+    if (this.#fetch) throw new Error('A download is under way already.');
+    const fetch: Fetch = {
+      manifest,
+      waiting: [...new Set(chunks)].filter((digest) => !this.#props.store.has(digest)),
+      inFlight: new Map(),
+      storing: new Set(),
+      bad: new Map(),
+      pauseUntil: 0,
+      missingAnswers: 0,
+      fault: undefined,
+      waits: this.#newWaits(),
+      wake: () => undefined,
+    };
+    this.#fetch = fetch;
+    try {
+      while (fetch.waiting.length + fetch.inFlight.size > 0) {
+        signal.throwIfAborted();
+        if (fetch.fault !== undefined) throw fetch.fault;
+        this.#takeBackCredit(fetch);
+        this.#ask(fetch);
+        await this.#sleepUntilNews(fetch, signal);
+      }
+      if (fetch.fault !== undefined) throw fetch.fault;
+    } finally {
+      this.#fetch = undefined;
+    }
+  }
+
+  /** A chunk came. Hostile until hashed: the topic's digest is a claim. */
+  receive(digest: string, payload: Uint8Array): void {
+    const fetch = this.#fetch;
+    if (!fetch?.inFlight.has(digest) || fetch.storing.has(digest)) return;
+    if (sha256(payload) !== digest) {
+      this.#receiveBad(fetch, digest);
+      return;
+    }
+    fetch.storing.add(digest);
+    this.#props.store
+      .put(digest, payload)
+      .then(
+        () => {
+          fetch.waits = this.#newWaits();
+          fetch.missingAnswers = 0;
+        },
+        (error: unknown) => {
+          fetch.fault = error;
+        },
+      )
+      .finally(() => {
+        fetch.storing.delete(digest);
+        fetch.inFlight.delete(digest);
+        fetch.wake();
+      });
+  }
+
+  receiveError(payload: Uint8Array): void {
+    const fetch = this.#fetch;
+    if (!fetch) return;
+    let answer: ReturnType<typeof parseChunkError>;
+    try {
+      answer = parseChunkError(payload);
+    } catch (error) {
+      this.#props.logger.warn({ reason: errorText(error) }, 'chunk error message was not understood');
+      return;
+    }
+    const refused = [...fetch.inFlight].filter(
+      ([digest, { request }]) => request === answer.request && !fetch.storing.has(digest),
+    );
+    if (refused.length === 0) return;
+    for (const [digest] of refused) this.#putBack(fetch, digest);
+    if (answer.code === 'not_offered') {
+      fetch.fault = new AppError(
+        'version_not_offered',
+        `Cannot fetch version "${fetch.manifest}": the hub does not offer it to this device.`,
+      );
+    } else if (answer.code === 'missing') {
+      fetch.missingAnswers += 1;
+      if (fetch.missingAnswers >= MISSING_ANSWERS_MAX) {
+        const names = refused.map(([digest]) => digest.slice(0, 12)).join(', ');
+        fetch.fault = new AppError(
+          'chunk_missing',
+          `Cannot fetch version "${fetch.manifest}": the hub lacks some of its chunks (one of ${names}).`,
+        );
+      }
+    }
+    const wait = answer.retryAfterMs ?? fetch.waits.next().value;
+    fetch.pauseUntil = this.#props.clock.monotonic() + wait;
+    this.#props.logger.debug(
+      { code: answer.code, waitMs: wait },
+      'hub answered a chunk request with an error',
+    );
+    fetch.wake();
+  }
+
+  /** The connection came or went: what was asked for on the old one will not come. */
+  linkChanged(): void {
+    const fetch = this.#fetch;
+    if (!fetch) return;
+    for (const digest of [...fetch.inFlight.keys()]) this.#putBack(fetch, digest);
+    fetch.pauseUntil = 0;
+    fetch.wake();
+  }
+
+  #receiveBad(fetch: Fetch, digest: string): void {
+    const count = (fetch.bad.get(digest) ?? 0) + 1;
+    fetch.bad.set(digest, count);
+    const total = [...fetch.bad.values()].reduce((sum, n) => sum + n, 0);
+    this.#props.logger.warn(
+      { digest, count, total },
+      'chunk came with bytes that are not those of its digest',
+    );
+    this.#putBack(fetch, digest);
+    if (total >= limits.badChunksMax) {
+      fetch.fault = new AppError(
+        'chunk_digest_mismatch',
+        `Cannot fetch version "${fetch.manifest}": ${total} chunks came with bytes that are not those of their digest.`,
+      );
+    }
+    fetch.pauseUntil = this.#props.clock.monotonic() + fetch.waits.next().value;
+    fetch.wake();
+  }
+
+  #putBack(fetch: Fetch, digest: string): void {
+    if (fetch.storing.has(digest)) return;
+    fetch.inFlight.delete(digest);
+    fetch.waiting.unshift(digest);
+  }
+
+  #takeBackCredit(fetch: Fetch): void {
+    const now = this.#props.clock.monotonic();
+    let late = 0;
+    for (const [digest, { until }] of fetch.inFlight) {
+      if (until > now || fetch.storing.has(digest)) continue;
+      this.#putBack(fetch, digest);
+      late += 1;
+    }
+    if (late === 0) return;
+    const wait = fetch.waits.next().value;
+    fetch.pauseUntil = now + wait;
+    this.#props.logger.info({ late, waitMs: wait }, 'chunks did not come; asking again');
+  }
+
+  #ask(fetch: Fetch): void {
+    const { link, clock } = this.#props;
+    const free = limits.chunksInFlightPerDevice - fetch.inFlight.size;
+    // Half the credit at a time: enough to keep the line busy, without a request for each chunk.
+    const enough = fetch.inFlight.size === 0 ? 1 : Math.ceil(limits.chunksInFlightPerDevice / 2);
+    if (!link.isConnected || clock.monotonic() < fetch.pauseUntil || free < enough) return;
+    const chunks = fetch.waiting.splice(0, free);
+    if (chunks.length === 0) return;
+    this.#request += 1;
+    const request: ChunkRequest = { v: 1, request: this.#request, manifest: fetch.manifest, chunks };
+    const until = clock.monotonic() + this.#answerMs;
+    for (const digest of chunks) fetch.inFlight.set(digest, { request: request.request, until });
+    // Not awaited: chunks may come before the hub acknowledges. A request that was lost is found by its timeout.
+    link.publish('chunk/get', Buffer.from(JSON.stringify(request))).catch((error: unknown) => {
+      this.#props.logger.debug({ reason: errorText(error) }, 'chunk request was not acknowledged');
+      for (const digest of chunks)
+        if (fetch.inFlight.get(digest)?.request === request.request) this.#putBack(fetch, digest);
+      fetch.pauseUntil = Math.max(fetch.pauseUntil, clock.monotonic() + WAIT_FIRST_MS);
+      fetch.wake();
+    });
+  }
+
+  /** Until a chunk or an error came, the link changed, or the next timeout. */
+  async #sleepUntilNews(fetch: Fetch, signal: AbortSignal): Promise<void> {
+    if (fetch.waiting.length + fetch.inFlight.size === 0 || fetch.fault !== undefined) return;
+    const now = this.#props.clock.monotonic();
+    const times = [...fetch.inFlight.values()].map(({ until }) => until);
+    if (fetch.pauseUntil > now) times.push(fetch.pauseUntil);
+    const ms = Math.max(1, Math.min(...times, now + WAIT_MAX_MS) - now);
+    const woken = new AbortController();
+    fetch.wake = () => woken.abort();
+    await this.#props.clock.sleep(ms, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
+    fetch.wake = () => undefined;
+  }
+
+  #newWaits(): Generator<number, never> {
+    return retrySchedule({ firstMs: WAIT_FIRST_MS, maxMs: WAIT_MAX_MS, random: this.#props.random });
+  }
+}

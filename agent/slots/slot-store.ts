@@ -1,0 +1,307 @@
+/**
+ * Slots on disk: `slots/<manifest digest>/` holds a version's manifest and artifacts, `state/slots.json` who plays which
+ * role. A slot folder appears complete or not at all; its files are hashed again before the slot is served in each life
+ * of the agent, and `verify` is the only way to get a `Slot`, so unverified bytes cannot be served (promise P1).
+ * Switching versions replaces one small file. Should that file be unreadable, the marks that commits leave in the slots
+ * tell the last-known-good version (promise P3).
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Type } from 'typebox';
+import { makePrivateFolder, syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { jsonParser } from '../../shared/base/parse.ts';
+import { type ModelManifest, parseManifest } from '../../shared/manifest/model-manifest.ts';
+import { slotsToRemove } from './garbage-collector.ts';
+import { sha256 } from './sha256.ts';
+import type { Slot } from './slot.ts';
+import {
+  commitTrial,
+  dropSlot,
+  endTrial,
+  goBack,
+  type ModelSlots,
+  noSlots,
+  parseSlotIndex,
+  type SlotIndex,
+  type SlotRef,
+  startTrial,
+} from './slot-index.ts';
+
+export const manifestFileName = '.manifest.json';
+const MARK_FILE = '.committed.json';
+const UNFINISHED = '.new';
+
+/** Left in a slot by each commit. `number` grows, so the highest marks last-known-good. */
+const CommitMark = Type.Object({
+  v: Type.Literal(1),
+  number: Type.Integer({ minimum: 1 }),
+  provider: Type.String({ maxLength: 16 }),
+});
+const parseCommitMark = jsonParser(CommitMark, 'commit mark', 1024);
+
+export interface SlotStoreProps {
+  readonly folder: string;
+  readonly indexFile: string;
+  /** Versions kept besides the active one. */
+  readonly keepPrevious: number;
+  readonly logger: Logger;
+}
+
+export class SlotStore {
+  readonly #props: SlotStoreProps;
+  #index: SlotIndex = { v: 1, models: {} };
+  #marks = 0;
+  /** Slots hashed in this life of the agent. */
+  readonly #verified = new Set<string>();
+  /** Index was unreadable when loaded and was rebuilt from the slots. */
+  wasRebuilt = false;
+
+  constructor(props: SlotStoreProps) {
+    this.#props = props;
+  }
+
+  get folder(): string {
+    return this.#props.folder;
+  }
+
+  /** Reads the index; called once, before anything else. */
+  async load(): Promise<void> {
+    await makePrivateFolder(this.#props.folder);
+    const marked = await this.#readMarks();
+    this.#marks = Math.max(0, ...marked.map((entry) => entry.number));
+    const bytes = await readFile(this.#props.indexFile).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    try {
+      if (bytes !== undefined) {
+        this.#index = parseSlotIndex(bytes);
+        return;
+      }
+      if (marked.length === 0) return;
+    } catch (error) {
+      this.#props.logger.error(
+        { reason: errorText(error) },
+        'slot index is unreadable; rebuilding it from the slots',
+      );
+    }
+    this.#index = rebuildIndex(marked, this.#props.keepPrevious);
+    this.wasRebuilt = true;
+    await this.#write(this.#index).catch((error) =>
+      this.#props.logger.error({ reason: errorText(error) }, 'rebuilt slot index could not be stored'),
+    );
+  }
+
+  models(): readonly string[] {
+    return Object.keys(this.#index.models);
+  }
+
+  of(model: string): ModelSlots {
+    return this.#index.models[model] ?? noSlots;
+  }
+
+  /** Manifest digests of the complete slots on disk. */
+  async onDisk(): Promise<readonly string[]> {
+    return (await readdir(this.#props.folder)).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  }
+
+  /**
+   * The slot, after each of its files was found to have its digest in this life of the agent. Throws `slot_damaged`.
+   */
+  async verify(manifestSha256: string): Promise<Slot> {
+    const folder = join(this.#props.folder, manifestSha256);
+    const manifest = await this.#readManifest(manifestSha256);
+    if (!this.#verified.has(manifestSha256)) {
+      for (const file of manifest.files) {
+        const found = await hashFile(join(folder, file.path)).catch((error) => errorText(error));
+        if (found !== file.sha256) {
+          throw damaged(manifest, `file "${file.path}" has digest "${found}", wanted "${file.sha256}"`);
+        }
+      }
+      this.#verified.add(manifestSha256);
+    }
+    const { model, version, release } = manifest;
+    return { model, version, release, manifestSha256, manifest, folder };
+  }
+
+  /** Installs a version from its chunks. Throws `artifact_digest_mismatch`, `disk_full`, and what `readChunk` throws. */
+  async install(
+    manifestBytes: Uint8Array,
+    readChunk: (digest: string) => Promise<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<Slot> {
+    const manifestSha256 = sha256(manifestBytes);
+    const manifest = parseManifest(manifestBytes);
+    const whole = await this.verify(manifestSha256).catch(() => undefined);
+    if (whole) return whole;
+    const folder = join(this.#props.folder, manifestSha256);
+    const unfinished = `${folder}${UNFINISHED}`;
+    await rm(unfinished, { recursive: true, force: true });
+    await makePrivateFolder(unfinished);
+    for (const file of manifest.files) {
+      const found = await writeFromChunks(join(unfinished, file.path), file.chunks, readChunk, signal);
+      if (found !== file.sha256) {
+        await rm(unfinished, { recursive: true, force: true });
+        throw new AppError(
+          'artifact_digest_mismatch',
+          `Cannot install "${manifest.model}" ${manifest.version}: "${file.path}" came out as "${found}", the manifest names "${file.sha256}".`,
+        );
+      }
+    }
+    await writeFileAtomic(join(unfinished, manifestFileName), manifestBytes);
+    await rm(folder, { recursive: true, force: true });
+    await rename(unfinished, folder);
+    await syncFolder(this.#props.folder);
+    return this.verify(manifestSha256);
+  }
+
+  /** Points at a verified slot as the one on trial. */
+  async startTrial(model: string, slot: SlotRef): Promise<void> {
+    await this.verify(slot.manifest);
+    await this.#change(model, (slots) => startTrial(slots, slot));
+  }
+
+  async commit(model: string): Promise<void> {
+    const { trial } = this.of(model);
+    if (trial) await this.#mark(trial);
+    await this.#change(model, (slots) => commitTrial(slots, this.#props.keepPrevious));
+  }
+
+  /** Forgets the version on trial; last-known-good was never touched. */
+  async endTrial(model: string): Promise<void> {
+    await this.#change(model, endTrial);
+  }
+
+  /** Throws `no_previous_version`. */
+  async goBack(model: string): Promise<void> {
+    const slots = goBack(this.of(model), model);
+    await this.#mark(slots.active!);
+    await this.#change(model, () => slots);
+  }
+
+  /** Takes a damaged slot out of use and off the disk. */
+  async drop(model: string, manifestSha256: string): Promise<void> {
+    this.#verified.delete(manifestSha256);
+    await this.#change(model, (slots) => dropSlot(slots, manifestSha256));
+    await rm(join(this.#props.folder, manifestSha256), { recursive: true, force: true });
+  }
+
+  /** Removes slots nothing points at, and leftovers of installs that did not end. Returns how many slots went. */
+  async collect(pinned: ReadonlySet<string>): Promise<number> {
+    const names = await readdir(this.#props.folder);
+    const unfinished = names.filter(
+      (name) => name.endsWith(UNFINISHED) && !pinned.has(name.slice(0, -UNFINISHED.length)),
+    );
+    const unused = slotsToRemove({ index: this.#index, onDisk: await this.onDisk(), pinned });
+    for (const name of [...unfinished, ...unused]) {
+      this.#verified.delete(name);
+      await rm(join(this.#props.folder, name), { recursive: true, force: true });
+    }
+    return unused.length;
+  }
+
+  async #change(model: string, change: (slots: ModelSlots) => ModelSlots): Promise<void> {
+    const models = { ...this.#index.models, [model]: change(this.of(model)) };
+    await this.#write({ v: 1, models });
+  }
+
+  async #write(index: SlotIndex): Promise<void> {
+    await writeFileAtomic(this.#props.indexFile, JSON.stringify(index));
+    this.#index = index;
+  }
+
+  async #mark(slot: SlotRef): Promise<void> {
+    this.#marks += 1;
+    const mark = JSON.stringify({ v: 1, number: this.#marks, provider: slot.provider });
+    await writeFileAtomic(join(this.#props.folder, slot.manifest, MARK_FILE), mark);
+  }
+
+  async #readMarks(): Promise<readonly MarkedSlot[]> {
+    const marked: MarkedSlot[] = [];
+    for (const digest of await this.onDisk()) {
+      try {
+        const mark = parseCommitMark(await readFile(join(this.#props.folder, digest, MARK_FILE)));
+        const { model, version, release } = await this.#readManifest(digest);
+        marked.push({
+          model,
+          number: mark.number,
+          ref: { manifest: digest, version, release, provider: mark.provider },
+        });
+      } catch {
+        // Never committed, or not readable: not a version to go back to.
+      }
+    }
+    return marked;
+  }
+
+  async #readManifest(manifestSha256: string): Promise<ModelManifest> {
+    const path = join(this.#props.folder, manifestSha256, manifestFileName);
+    const bytes = await readFile(path).catch((cause) => {
+      throw new AppError(
+        'slot_damaged',
+        `Cannot use slot "${manifestSha256}": it has no readable manifest.`,
+        { cause },
+      );
+    });
+    if (sha256(bytes) !== manifestSha256) {
+      throw new AppError('slot_damaged', `Cannot use slot "${manifestSha256}": its manifest was changed.`);
+    }
+    return parseManifest(bytes);
+  }
+}
+
+interface MarkedSlot {
+  readonly model: string;
+  readonly number: number;
+  readonly ref: SlotRef;
+}
+
+/** Last committed is active, those before it are previous. A trial under way is forgotten: it was not proven. */
+function rebuildIndex(marked: readonly MarkedSlot[], keepPrevious: number): SlotIndex {
+  const models: Record<string, ModelSlots> = {};
+  for (const { model, ref } of [...marked].sort((a, b) => b.number - a.number)) {
+    const slots = models[model];
+    if (slots === undefined) models[model] = { active: ref, previous: [], floor: ref.release };
+    else {
+      const previous = [...slots.previous, ref].slice(0, keepPrevious);
+      models[model] = { ...slots, previous, floor: Math.max(slots.floor, ref.release) };
+    }
+  }
+  return { v: 1, models };
+}
+
+function damaged(manifest: ModelManifest, what: string): AppError {
+  return new AppError('slot_damaged', `Cannot serve "${manifest.model}" ${manifest.version}: ${what}.`);
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const part of createReadStream(path)) hash.update(part as Uint8Array);
+  return hash.digest('hex');
+}
+
+async function writeFromChunks(
+  path: string,
+  chunks: readonly string[],
+  readChunk: (digest: string) => Promise<Uint8Array>,
+  signal: AbortSignal,
+): Promise<string> {
+  const hash = createHash('sha256');
+  const file = await open(path, 'wx', 0o600);
+  try {
+    for (const digest of chunks) {
+      signal.throwIfAborted();
+      const bytes = await readChunk(digest);
+      hash.update(bytes);
+      await file.writeFile(bytes);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,156 @@
+/**
+ * Takes desired states from the hub. What comes is hostile until its signature is that of a director key which TUF
+ * vouches for, it is for this device, not expired, and newer than all accepted before. Accepted is what is stored:
+ * after a restart the device goes on with it, offline too, and an old one stays refused.
+ */
+import { readFile, rename } from 'node:fs/promises';
+import { Type } from 'typebox';
+import { writeFileAtomic } from '../../platform/atomic-file.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { Digest } from '../../shared/base/names.ts';
+import { jsonParser } from '../../shared/base/parse.ts';
+import { DesiredState, desiredStateType, parseDesiredState } from '../../shared/protocol/desired-state.ts';
+import type { UpdateFault } from '../../shared/protocol/update-event.ts';
+import { verifyDsse } from '../../shared/tuf/dsse.ts';
+import { sha256 } from '../slots/sha256.ts';
+import type { TrustedVersions } from '../trust/trusted-version.ts';
+import { toFault } from './failure-policy.ts';
+
+const StoredWish = Type.Object({ v: Type.Literal(1), digest: Digest, state: DesiredState });
+const parseStoredWish = jsonParser(StoredWish, 'accepted desired state', 2 * limits.controlMessageBytesMax);
+
+export interface DesiredInboxProps {
+  readonly file: string;
+  readonly deviceId: string;
+  readonly trust: Pick<TrustedVersions, 'directorKeys'>;
+  readonly onAccepted: (state: DesiredState) => void;
+  /** A desired state was refused, or `undefined`: one was accepted since. */
+  readonly onRefused: (fault: UpdateFault | undefined) => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const RETRY_MS = 5_000;
+
+export class DesiredInbox {
+  readonly #props: DesiredInboxProps;
+  #accepted: { readonly digest: string; readonly state: DesiredState } | undefined;
+  #sequence = 0;
+  /** Newest message not looked at yet; older ones are void, since a desired state is whole. */
+  #waiting: Uint8Array | undefined;
+  #isWorking = false;
+
+  constructor(props: DesiredInboxProps) {
+    this.#props = props;
+  }
+
+  /** The highest sequence accepted. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  get accepted(): DesiredState | undefined {
+    return this.#accepted?.state;
+  }
+
+  /** Reads what was accepted before. `sequenceFloor` is what the journals know, should the file be unreadable. */
+  async load(sequenceFloor: number): Promise<void> {
+    this.#sequence = sequenceFloor;
+    const bytes = await readFile(this.#props.file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (bytes === undefined) return;
+    try {
+      const { digest, state } = parseStoredWish(bytes);
+      this.#accepted = { digest, state };
+      this.#sequence = Math.max(sequenceFloor, state.sequence);
+    } catch (error) {
+      this.#props.logger.error(
+        { reason: errorText(error) },
+        'accepted desired state is unreadable and was put aside',
+      );
+      await rename(this.#props.file, `${this.#props.file}.unreadable`).catch(() => undefined);
+    }
+  }
+
+  /** Looks at a message in its own time; a newer one replaces it until then. */
+  receive(payload: Uint8Array, signal: AbortSignal): void {
+    this.#waiting = payload;
+    if (this.#isWorking) return;
+    this.#isWorking = true;
+    this.#work(signal)
+      .catch((error) =>
+        this.#props.logger.error({ reason: errorText(error) }, 'desired state could not be looked at'),
+      )
+      .finally(() => {
+        this.#isWorking = false;
+      });
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    while (this.#waiting !== undefined && !signal.aborted) {
+      const payload = this.#waiting;
+      this.#waiting = undefined;
+      try {
+        await this.accept(payload);
+      } catch (error) {
+        const fault = toFault(error);
+        this.#props.logger.warn({ code: fault.code, reason: fault.message }, 'desired state was refused');
+        this.#props.onRefused(fault);
+        // Trust metadata may still be on its way, or a disk full: the message is the current one until another comes.
+        const mayPass = fault.retry === 'later' || isAppError(error, 'signature_invalid');
+        if (!mayPass) continue;
+        await this.#props.clock.sleep(RETRY_MS, signal).catch(() => undefined);
+        this.#waiting ??= payload;
+      }
+    }
+  }
+
+  /**
+   * Throws `signature_invalid`, `desired_state_wrong_device`, `desired_state_expired`, `desired_state_replayed`, what
+   * trust says when it has no keys, and `disk_full`: what cannot be stored is not accepted.
+   */
+  async accept(payload: Uint8Array): Promise<void> {
+    const digest = sha256(payload);
+    // The hub's retained message comes again after each reconnect.
+    if (digest === this.#accepted?.digest) return this.#props.onRefused(undefined);
+    const keys = await this.#props.trust.directorKeys();
+    const state = parseDesiredState(verifyDsse(payload, desiredStateType, keys));
+    this.#check(state);
+    await writeFileAtomic(this.#props.file, JSON.stringify({ v: 1, digest, state }));
+    this.#accepted = { digest, state };
+    this.#sequence = state.sequence;
+    this.#props.logger.info(
+      { sequence: state.sequence, models: state.models.length },
+      'desired state accepted',
+    );
+    this.#props.onRefused(undefined);
+    this.#props.onAccepted(state);
+  }
+
+  #check(state: DesiredState): void {
+    const { deviceId, clock } = this.#props;
+    if (state.device !== deviceId) {
+      throw new AppError(
+        'desired_state_wrong_device',
+        `Cannot accept desired state ${state.sequence}: it is signed for device "${state.device}", this is "${deviceId}".`,
+      );
+    }
+    if (state.sequence <= this.#sequence) {
+      throw new AppError(
+        'desired_state_replayed',
+        `Cannot accept desired state ${state.sequence}: this device has accepted ${this.#sequence} already.`,
+      );
+    }
+    if (Date.parse(state.expires) <= clock.now()) {
+      throw new AppError(
+        'desired_state_expired',
+        `Cannot accept desired state ${state.sequence}: it expired at ${state.expires}, and it is ${new Date(clock.now()).toISOString()} here.`,
+      );
+    }
+  }
+}

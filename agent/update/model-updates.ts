@@ -1,0 +1,150 @@
+/** The updates of all models of a device: one runner each, made when a model is first heard of. */
+
+import { AppError } from '../../shared/base/app-error.ts';
+import type { Random } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import type { DesiredState } from '../../shared/protocol/desired-state.ts';
+import type { InstalledVersion, ReportedModel } from '../../shared/protocol/reported-state.ts';
+import type { DownloadProgress } from '../download/version-download.ts';
+import type { SlotRef } from '../slots/slot-index.ts';
+import { isSettled } from './update-machine.ts';
+import type { UpdateRecord } from './update-record.ts';
+import { UpdateRunner, type UpdateRunnerProps } from './update-runner.ts';
+
+export interface ModelUpdatesProps extends UpdateRunnerProps {
+  readonly progress: (manifestSha256: string) => DownloadProgress | undefined;
+}
+
+export class ModelUpdates {
+  readonly #props: ModelUpdatesProps;
+  readonly #runners = new Map<string, UpdateRunner>();
+  readonly #running = new Set<Promise<void>>();
+  #signal: AbortSignal | undefined;
+
+  constructor(props: ModelUpdatesProps) {
+    this.#props = props;
+  }
+
+  /** Reads the journals; called once, before anything else. */
+  async load(): Promise<void> {
+    const { journal, slots } = this.#props;
+    const models = new Set([...(await journal.models()), ...slots.models()]);
+    for (const model of models) this.#add(await journal.read(model), model);
+  }
+
+  /** Highest desired-state sequence the journals have seen. */
+  get sequence(): number {
+    return Math.max(0, ...[...this.#runners.values()].map(({ record }) => record.attempt?.sequence ?? 0));
+  }
+
+  /** Serves what is installed (promise P2), one model after the other. */
+  async restore(): Promise<void> {
+    for (const runner of this.#runners.values()) await runner.restore();
+  }
+
+  /** Starts to follow wishes; resolves when `signal` has ended every runner. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    for (const runner of this.#runners.values()) this.#start(runner, signal);
+    while (!signal.aborted)
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    await Promise.all(this.#running);
+  }
+
+  follow(state: DesiredState): void {
+    const wanted = new Map(state.models.map((model) => [model.model, model]));
+    for (const model of wanted.keys()) if (!this.#runners.has(model)) this.#add(undefined, model);
+    for (const [model, runner] of this.#runners) {
+      const wish = wanted.get(model);
+      runner.wish(wish && { ...wish, sequence: state.sequence });
+    }
+  }
+
+  /** The link came or went, or a hold was lifted. */
+  notify(): void {
+    for (const runner of this.#runners.values()) runner.notify();
+  }
+
+  /** Throws `not_found`, `no_previous_version`, `update_under_way`. */
+  orderBack(model: string): void {
+    const runner = this.#runners.get(model);
+    if (runner === undefined)
+      throw new AppError('not_found', `Cannot go back with "${model}": this device has no such model.`);
+    runner.orderBack();
+  }
+
+  models(): readonly string[] {
+    return [...this.#runners.keys()];
+  }
+
+  /** Manifest digests that updates under way work on: their slots and chunks must stay. */
+  pinned(): ReadonlySet<string> {
+    const pinned = new Set<string>();
+    for (const { record } of this.#runners.values()) {
+      if (record.attempt && !isSettled(record.attempt.state)) pinned.add(record.attempt.manifest);
+    }
+    return pinned;
+  }
+
+  report(nowMs: number): readonly ReportedModel[] {
+    return [...this.#runners.values()].map(({ record }) => this.#reportOne(record, nowMs));
+  }
+
+  #reportOne(record: UpdateRecord, nowMs: number): ReportedModel {
+    const slots = this.#props.slots.of(record.model);
+    const attempt = record.attempt;
+    const serving = attempt?.state === 'trial' && slots.trial ? slots.trial : slots.active;
+    const before =
+      serving === slots.trial && slots.active ? [slots.active, ...slots.previous] : slots.previous;
+    const progress = attempt?.state === 'downloading' ? this.#props.progress(attempt.manifest) : undefined;
+    return {
+      model: record.model,
+      ...(serving && { active: installed(serving), provider: serving.provider }),
+      previous: before.slice(0, 16).map(installed),
+      ...(attempt && {
+        update: {
+          version: attempt.version,
+          state: attempt.state,
+          since: new Date(attempt.since).toISOString(),
+          ...progress,
+          ...(attempt.fault && { fault: attempt.fault }),
+        },
+      }),
+      parked: record.parked
+        .filter((entry) => entry.until > nowMs)
+        .map(({ version, until, reason }) => ({ version, until: new Date(until).toISOString(), reason })),
+    };
+  }
+
+  #add(record: UpdateRecord | undefined, model: string): void {
+    if (this.#runners.size >= limits.modelsPerDeviceMax) {
+      this.#props.logger.error(
+        { model, limit: limits.modelsPerDeviceMax },
+        'model is ignored: too many models',
+      );
+      return;
+    }
+    const known = record ?? { v: 1, model, stream: newStream(this.#props.random), parked: [], answered: [] };
+    const runner = new UpdateRunner(known, this.#props);
+    this.#runners.set(model, runner);
+    if (this.#signal) this.#start(runner, this.#signal);
+  }
+
+  #start(runner: UpdateRunner, signal: AbortSignal): void {
+    const running = runner.run(signal).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+}
+
+function installed({ version, manifest, release }: SlotRef): InstalledVersion {
+  return { version, manifest, release };
+}
+
+/** 16 hex digits. */
+function newStream(random: Random): string {
+  const half = () =>
+    Math.floor(random() * 2 ** 32)
+      .toString(16)
+      .padStart(8, '0');
+  return half() + half();
+}

@@ -1,0 +1,119 @@
+/**
+ * What each step does to the world. The table is typed by step.ts: a step without an executor does not compile. Every
+ * executor can be run again after having been cut off at any point, and says what went wrong by throwing.
+ */
+import { AppError } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import type { VersionDownload } from '../download/version-download.ts';
+import type { ServedModels } from '../serving/served-model.ts';
+import { type ModelSlots, versionBefore } from '../slots/slot-index.ts';
+import type { SlotStore } from '../slots/slot-store.ts';
+import type { TrustedVersions } from '../trust/trusted-version.ts';
+import { StepFailed } from './failure-policy.ts';
+import type { ServingRestorer } from './serving-restorer.ts';
+import type { StepArguments, StepName, StepResult } from './step.ts';
+import { admissionFault } from './update-planner.ts';
+import type { UpdateRecord } from './update-record.ts';
+
+export type StepExecutors = {
+  readonly [N in StepName]: (
+    args: StepArguments[N] & { readonly record: UpdateRecord },
+    signal: AbortSignal,
+  ) => Promise<StepResult>;
+};
+
+export interface StepExecutorProps {
+  readonly trust: Pick<TrustedVersions, 'lookUp'>;
+  readonly download: Pick<VersionDownload, 'fetch' | 'install'>;
+  readonly slots: SlotStore;
+  readonly served: ServedModels;
+  readonly restorer: ServingRestorer;
+  readonly clock: Clock;
+}
+
+export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
+  const { trust, download, slots, served, restorer, clock } = props;
+  return {
+    async check({ attempt, record }) {
+      const fault = admissionFault(attempt, record, slots.of(record.model), clock.now());
+      if (fault) throw new StepFailed(fault);
+      const trusted = await trust.lookUp(record.model, attempt.version);
+      if (trusted.manifestSha256 !== attempt.manifest) {
+        throw new AppError(
+          'manifest_mismatch',
+          `Cannot install "${record.model}" ${attempt.version}: the hub asks for manifest "${attempt.manifest}", the publisher signed "${trusted.manifestSha256}".`,
+        );
+      }
+      if (trusted.withdrawnReason !== undefined) {
+        throw new AppError(
+          'version_withdrawn',
+          `Cannot install "${record.model}" ${attempt.version}: its publisher withdrew it (${trusted.withdrawnReason}).`,
+        );
+      }
+      return {};
+    },
+
+    async download({ attempt }, signal) {
+      await download.fetch(attempt.manifest, signal);
+      return {};
+    },
+
+    async verify({ attempt, record }, signal) {
+      const slot = await download.install(attempt.manifest, signal);
+      // What was signed is the manifest; the desired state only says of it what it says itself.
+      const { model, version, release } = slot.manifest;
+      if (model !== record.model || version !== attempt.version || release !== attempt.release) {
+        throw new AppError(
+          'manifest_mismatch',
+          `Cannot install "${record.model}" ${attempt.version} (release ${attempt.release}): its manifest says "${model}" ${version} (release ${release}).`,
+        );
+      }
+      return {};
+    },
+
+    async qualify({ attempt }) {
+      const outcome = await served.qualify(await slots.verify(attempt.manifest));
+      if (!outcome.ok) throw new StepFailed(outcome.fault);
+      const { provider, samples, latencyP50Ms, latencyMaxMs, residentBytes, passedOver } = outcome;
+      const facts = { provider, samples, latencyP50Ms, latencyMaxMs, residentBytes };
+      const reasons = passedOver.join('; ').slice(0, 512);
+      return { provider, facts: reasons ? { ...facts, passedOver: reasons } : facts };
+    },
+
+    async activate({ attempt, record }) {
+      const { manifest, version, release, provider = 'cpu' } = attempt;
+      await slots.startTrial(record.model, { manifest, version, release, provider });
+      const slot = await slots.verify(manifest);
+      await served.serve(slot, provider, {
+        keepStandby: true,
+        ...(attempt.rollout && { rollout: attempt.rollout }),
+      });
+      return {};
+    },
+
+    async commit({ record }) {
+      await slots.commit(record.model);
+      await served.dropStandby(record.model);
+      return {};
+    },
+
+    // Serving comes first: whatever the disk says afterwards, the version before answers again (promise P2).
+    async rollBack({ attempt, record }) {
+      const { model } = record;
+      const before = slots.of(model);
+      const isOrdered = before.trial === undefined && before.active?.manifest === attempt.manifest;
+      const target = isOrdered ? orderedTarget(before) : before;
+      await restorer.restore(model, target);
+      if (isOrdered) await slots.goBack(model);
+      else if (before.trial) await slots.endTrial(model);
+      await served.dropStandby(model);
+      return {};
+    },
+  };
+}
+
+/** The roles as they will be after going back from the active version; as they are when there is nothing before it. */
+function orderedTarget(slots: ModelSlots): ModelSlots {
+  const target = versionBefore(slots);
+  return target === undefined ? slots : { ...slots, active: target };
+}

@@ -1,0 +1,26 @@
+/** Lets one caller at a time do heavy work; the others wait in order, or leave when their signal says so. */
+export class Turns {
+  #last: Promise<void> = Promise.resolve();
+
+  async take<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const before = this.#last;
+    let done: () => void = () => undefined;
+    this.#last = new Promise((resolve) => {
+      done = resolve;
+    });
+    try {
+      await Promise.race([before, aborted(signal)]);
+      return await work();
+    } finally {
+      // Who left early still passes the turn on only after the ones before have ended.
+      before.then(done);
+    }
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}

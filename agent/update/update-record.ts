@@ -1,0 +1,78 @@
+/**
+ * What a device remembers of one model's update: the attempt under way or settled last, versions that are parked, and
+ * wishes already answered with a refusal. One file a model, replaced as a whole before each act.
+ */
+import { type Static, Type } from 'typebox';
+import { Digest, ModelName, RolloutId, SemVer } from '../../shared/base/names.ts';
+import { jsonParser } from '../../shared/base/parse.ts';
+import { TrialPlan } from '../../shared/protocol/desired-state.ts';
+import { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
+
+const count = Type.Integer({ minimum: 0 });
+const RECORD_BYTES_MAX = 256 * 1024;
+
+/** Counts of requests since the version was switched to. */
+export const TrialFigures = Type.Object({ requests: count, failed: count, crashes: count });
+export type TrialFigures = Static<typeof TrialFigures>;
+export const noFigures: TrialFigures = { requests: 0, failed: 0, crashes: 0 };
+
+export const Attempt = Type.Object({
+  version: SemVer,
+  release: Type.Integer({ minimum: 1 }),
+  manifest: Digest,
+  rollout: Type.Optional(RolloutId),
+  sequence: count,
+  trial: TrialPlan,
+  state: UpdateState,
+  /** When the state was entered, milliseconds since the epoch. */
+  since: count,
+  /** How often the agent was started while in this state. */
+  restarts: count,
+  /** How often the work of this attempt has failed and may be tried again. */
+  failures: count,
+  /** Execution provider that qualification chose. */
+  provider: Type.Optional(Type.String({ maxLength: 16 })),
+  fault: Type.Optional(UpdateFault),
+  facts: Type.Optional(
+    Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()])),
+  ),
+  /** Trial so far, over restarts: time served, milliseconds, and figures of the agent's earlier lives. */
+  trialSpentMs: Type.Number({ minimum: 0 }),
+  trialBefore: TrialFigures,
+  /** Number of the event of this state, and whether the outbox has it. */
+  event: count,
+  announced: Type.Boolean(),
+});
+export type Attempt = Static<typeof Attempt>;
+
+export const ParkedVersion = Type.Object({
+  manifest: Digest,
+  version: SemVer,
+  until: count,
+  reason: Type.String({ maxLength: 2_000 }),
+});
+export type ParkedVersion = Static<typeof ParkedVersion>;
+
+export const UpdateRecord = Type.Object({
+  v: Type.Literal(1),
+  model: ModelName,
+  /** Names this record's events; a record that was lost starts another stream, so ids never collide. */
+  stream: Type.String({ pattern: '^[0-9a-f]{16}$' }),
+  attempt: Type.Optional(Attempt),
+  parked: Type.Array(ParkedVersion, { maxItems: 64 }),
+  /** Wishes (manifest and `wishKey`) that were answered with a refusal; the same wish is not tried again. */
+  answered: Type.Array(Type.Object({ manifest: Digest, wish: Type.String({ maxLength: 64 }) }), {
+    maxItems: 64,
+  }),
+});
+export type UpdateRecord = Static<typeof UpdateRecord>;
+
+export const parseUpdateRecord = jsonParser(UpdateRecord, 'update journal', RECORD_BYTES_MAX);
+
+/** Entries kept of `parked` and `answered`; the oldest leave first. */
+export const recordEntriesMax = 64;
+
+/** One wish of the hub: a rollout's, or, without one, that of a single desired state. */
+export function wishKey(wish: { readonly rollout?: string | undefined; readonly sequence: number }): string {
+  return wish.rollout ?? `sequence-${wish.sequence}`;
+}

@@ -1,0 +1,346 @@
+/**
+ * Drives one model's update: plan → store → tell → act, over and over. Invariants:
+ *   - A state is in the journal before its work begins, so after `kill -9` the same work begins again.
+ *   - Going back needs no disk: when the journal cannot be written, the switch back is made all the same.
+ *   - A wish or an order that ends the work under way aborts it; nothing else does.
+ *   - Heavy work (network, hashing, golden samples) of several models takes turns; trials do not.
+ */
+import type { Logger } from '../../platform/logger.ts';
+import { AppError, errorText } from '../../shared/base/app-error.ts';
+import type { Clock, Random } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { retrySchedule } from '../../shared/base/retry-schedule.ts';
+import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
+import type { UpdateEvent, UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
+import type { ServedModels } from '../serving/served-model.ts';
+import { versionBefore } from '../slots/slot-index.ts';
+import type { SlotStore } from '../slots/slot-store.ts';
+import { applyMove } from './attempt-moves.ts';
+import { isHubsFault, judgeFailure, toFault } from './failure-policy.ts';
+import type { ServingRestorer } from './serving-restorer.ts';
+import type { Plan, Step, StepResult } from './step.ts';
+import type { StepExecutors } from './step-executors.ts';
+import type { Turns } from './turns.ts';
+import type { UpdateJournal } from './update-journal.ts';
+import { isSettled, isSwitched, type MachineEvent } from './update-machine.ts';
+import { planUpdate, type Situation } from './update-planner.ts';
+import type { TrialFigures, UpdateRecord } from './update-record.ts';
+
+export interface UpdateRunnerProps {
+  readonly journal: UpdateJournal;
+  readonly slots: SlotStore;
+  readonly served: Pick<ServedModels, 'figures'>;
+  readonly restorer: ServingRestorer;
+  readonly executors: StepExecutors;
+  readonly turns: Turns;
+  /** Durable when resolved. */
+  readonly announce: (event: UpdateEvent) => Promise<void>;
+  readonly isConnected: () => boolean;
+  /** Somebody at the device asks that nothing be switched now. */
+  readonly isHeld: () => boolean;
+  /** Something an operator would see has changed. */
+  readonly onChange: () => void;
+  /** Called right after a state was stored, before anything is done in it. */
+  readonly onTransition?: ((model: string, state: UpdateState) => void) | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export type Wish = DesiredModel & { readonly sequence: number };
+
+const RETRY_FIRST_MS = 1_000;
+const RETRY_MAX_MS = 300_000;
+/** Trial time and figures reach the journal this often; a crash loses at most so much. */
+const PROGRESS_MS = 10_000;
+
+export class UpdateRunner {
+  readonly model: string;
+  readonly #props: UpdateRunnerProps;
+  #record: UpdateRecord;
+  #desired: Wish | undefined;
+  #isOrderedBack = false;
+  #isTrialServing = false;
+  #enteredAt: number;
+  #progressAt = 0;
+  #retryAt = 0;
+  #waits: Generator<number, never>;
+  #wake: () => void = () => undefined;
+  #work: AbortController | undefined;
+
+  constructor(record: UpdateRecord, props: UpdateRunnerProps) {
+    this.model = record.model;
+    this.#record = record;
+    this.#props = props;
+    this.#enteredAt = props.clock.monotonic();
+    this.#waits = this.#newWaits();
+  }
+
+  get record(): UpdateRecord {
+    return this.#record;
+  }
+
+  /** The hub's wish for this model; undefined when it names none. */
+  wish(desired: Wish | undefined): void {
+    this.#desired = desired;
+    this.notify();
+  }
+
+  /** Plans anew: the link, the wish or the clock has changed. Ends work that is no longer wanted. */
+  notify(): void {
+    const plan = planUpdate(this.#situation());
+    if (plan.kind === 'move' && (plan.event === 'superseded' || plan.event === 'ordered'))
+      this.#work?.abort();
+    this.#retryAt = 0;
+    this.#wake();
+  }
+
+  /** Orders the version before, as the person at the device wishes. Throws `no_previous_version`, `update_under_way`. */
+  orderBack(): void {
+    const state = this.#record.attempt?.state ?? 'idle';
+    if (!isSettled(state) && !isSwitched(state)) {
+      throw new AppError(
+        'update_under_way',
+        `Cannot go back with "${this.model}": its update is in state "${state}".`,
+      );
+    }
+    const slots = this.#props.slots.of(this.model);
+    if (isSettled(state) && versionBefore(slots) === undefined) {
+      throw new AppError(
+        'no_previous_version',
+        `Cannot go back with "${this.model}": no earlier version is kept on this device.`,
+      );
+    }
+    this.#isOrderedBack = true;
+    this.notify();
+  }
+
+  /** Serves what the device has, before anybody asks the hub (promise P2). */
+  async restore(): Promise<void> {
+    const { slots, restorer } = this.#props;
+    const attempt = this.#record.attempt;
+    if (attempt && !isSettled(attempt.state)) {
+      this.#record = { ...this.#record, attempt: { ...attempt, restarts: attempt.restarts + 1 } };
+      await this.#store().catch((error) => this.#warn('restart could not be counted', error));
+    }
+    // A trial the journal knows nothing of was not proven.
+    if (attempt === undefined && slots.of(this.model).trial) {
+      await slots.endTrial(this.model).catch((error) => this.#warn('trial could not be ended', error));
+    }
+    await restorer.restore(this.model, slots.of(this.model));
+    const { trial } = slots.of(this.model);
+    const isCommitting = attempt?.state === 'committed' && trial?.manifest === attempt.manifest;
+    if (trial && (attempt?.state === 'trial' || isCommitting)) {
+      this.#isTrialServing = await restorer.restoreTrial(this.model, trial, attempt?.rollout);
+    }
+  }
+
+  /** Runs until the signal says stop. `restore` came before. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const plan = planUpdate(this.#situation());
+        if (plan.kind === 'rest') {
+          await this.#announce();
+          await this.#keepProgress();
+          await this.#rest(plan, signal);
+        } else if (plan.kind === 'move') await this.#move(plan.event, plan.fault);
+        else await this.#act(plan.step, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#warn('update could not go on; trying again', error);
+        this.#retryAt = this.#props.clock.monotonic() + this.#waits.next().value;
+        await this.#rest({ kind: 'rest', wakeInMs: this.#retryAt - this.#props.clock.monotonic() }, signal);
+      }
+    }
+  }
+
+  #situation(): Situation {
+    const { slots, clock, isConnected, isHeld } = this.#props;
+    const trial = this.#trial();
+    return {
+      desired: this.#desired,
+      record: this.#record,
+      slots: slots.of(this.model),
+      ...(trial && { trial }),
+      isHeld: isHeld(),
+      isConnected: isConnected(),
+      isOrderedBack: this.#isOrderedBack,
+      retryInMs: Math.max(0, this.#retryAt - clock.monotonic()),
+    };
+  }
+
+  #trial(): Situation['trial'] {
+    const attempt = this.#record.attempt;
+    if (attempt?.state !== 'trial' || !this.#isTrialServing) return undefined;
+    const now = this.#props.served.figures(this.model);
+    const before = attempt.trialBefore;
+    const figures: TrialFigures = {
+      requests: before.requests + (now?.requests ?? 0),
+      failed: before.failed + (now?.failed ?? 0),
+      crashes: before.crashes + (now?.crashes ?? 0),
+    };
+    const spentMs = attempt.trialSpentMs + this.#props.clock.monotonic() - this.#enteredAt;
+    return { figures, spentMs, ...(now?.lastFault && { lastFault: now.lastFault }) };
+  }
+
+  async #move(event: MachineEvent, fault?: UpdateFault): Promise<void> {
+    const { slots, clock, logger, onTransition, onChange } = this.#props;
+    const before = this.#record;
+    const nowMs = Math.max(0, Math.round(clock.now()));
+    this.#record = applyMove({
+      record: before,
+      event,
+      fault,
+      desired: this.#desired,
+      slots: slots.of(this.model),
+      nowMs,
+    });
+    const { state, version } = this.#record.attempt!;
+    try {
+      await this.#store();
+    } catch (error) {
+      if (state !== 'rolling-back' && state !== 'rolled-back') {
+        this.#record = before;
+        throw error;
+      }
+      this.#warn('going back although the journal cannot be written', error);
+    }
+    this.#enteredAt = clock.monotonic();
+    this.#progressAt = this.#enteredAt;
+    this.#retryAt = 0;
+    this.#waits = this.#newWaits();
+    if (state === 'rolling-back') this.#isOrderedBack = false;
+    if (state !== 'trial' && state !== 'committed') this.#isTrialServing = false;
+    else if (event === 'passed') this.#isTrialServing = true;
+    logger.info(
+      { model: this.model, version, state, ...(fault && { code: fault.code, reason: fault.message }) },
+      'update state entered',
+    );
+    onTransition?.(this.model, state);
+    onChange();
+    await this.#announce();
+  }
+
+  async #act(step: Step, signal: AbortSignal): Promise<void> {
+    const work = new AbortController();
+    this.#work = work;
+    const either = AbortSignal.any([signal, work.signal]);
+    let result: StepResult;
+    try {
+      const isLight = step.name === 'commit' || step.name === 'rollBack';
+      const run = () => this.#execute(step, either);
+      result = isLight ? await run() : await this.#props.turns.take(run, either);
+    } catch (error) {
+      if (either.aborted) return;
+      await this.#failed(toFault(error));
+      return;
+    } finally {
+      this.#work = undefined;
+    }
+    const attempt = this.#record.attempt!;
+    if (isSettled(attempt.state)) return this.#props.onChange();
+    this.#record = { ...this.#record, attempt: { ...attempt, ...result } };
+    await this.#move('passed');
+  }
+
+  #execute(step: Step, signal: AbortSignal): Promise<StepResult> {
+    // One name, one executor, one kind of argument: step.ts keeps the three together.
+    const execute = this.#props.executors[step.name] as StepExecutors[typeof step.name];
+    return execute({ attempt: step.attempt, record: this.#record }, signal);
+  }
+
+  async #failed(fault: UpdateFault): Promise<void> {
+    const { clock, logger, onChange } = this.#props;
+    const attempt = this.#record.attempt!;
+    const verdict = judgeFailure(attempt, fault, isHubsFault(fault));
+    const waitMs = this.#waits.next().value;
+    logger.warn(
+      {
+        model: this.model,
+        version: attempt.version,
+        state: attempt.state,
+        code: fault.code,
+        reason: fault.message,
+        verdict,
+      },
+      'update step failed',
+    );
+    if (verdict === 'give-up') return this.#move('failed', fault);
+    const failures = attempt.failures + (verdict === 'try-again' ? 1 : 0);
+    // While going back, the fault that led there is the one worth keeping.
+    const kept = attempt.state === 'rolling-back' ? {} : { fault };
+    this.#record = { ...this.#record, attempt: { ...attempt, failures, ...kept } };
+    this.#retryAt = clock.monotonic() + waitMs;
+    onChange();
+    await this.#store();
+  }
+
+  /** The event of the state goes to the outbox once; under the same id after a restart, so twice does no harm. */
+  async #announce(): Promise<void> {
+    const attempt = this.#record.attempt;
+    if (attempt === undefined || attempt.announced) return;
+    const event: UpdateEvent = {
+      v: 1,
+      id: `${this.#record.stream}-${attempt.event}`,
+      at: new Date(attempt.since).toISOString(),
+      model: this.model,
+      version: attempt.version,
+      manifest: attempt.manifest,
+      ...(attempt.rollout !== undefined && { rollout: attempt.rollout }),
+      sequence: attempt.sequence,
+      state: attempt.state,
+      ...(attempt.fault && { fault: attempt.fault }),
+      ...(attempt.facts && { facts: attempt.facts }),
+    };
+    try {
+      await this.#props.announce(event);
+      this.#record = { ...this.#record, attempt: { ...this.#record.attempt!, announced: true } };
+      if (isSettled(attempt.state)) await this.#store();
+    } catch (error) {
+      this.#warn('update event could not be stored for sending', error);
+    }
+  }
+
+  async #keepProgress(): Promise<void> {
+    const attempt = this.#record.attempt;
+    const now = this.#props.clock.monotonic();
+    if (attempt === undefined || isSettled(attempt.state) || now - this.#progressAt < PROGRESS_MS) return;
+    this.#progressAt = now;
+    const isStable = attempt.restarts > 0 && now - this.#enteredAt >= limits.restartCountedMs;
+    const trial = this.#trial();
+    if (!isStable && !trial) return;
+    const stored = {
+      ...this.#record,
+      attempt: {
+        ...attempt,
+        ...(isStable && { restarts: 0 }),
+        ...(trial && { trialSpentMs: trial.spentMs, trialBefore: trial.figures }),
+      },
+    };
+    // The copy in memory keeps counting from where this life began.
+    await this.#props.journal
+      .write(stored)
+      .catch((error) => this.#warn('trial progress could not be stored', error));
+  }
+
+  #store(): Promise<void> {
+    return this.#props.journal.write(this.#record);
+  }
+
+  async #rest({ wakeInMs }: Extract<Plan, { kind: 'rest' }>, signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    this.#wake = () => woken.abort();
+    const ms = Math.max(1, Math.ceil(Math.min(wakeInMs ?? PROGRESS_MS * 6, PROGRESS_MS * 6)));
+    await this.#props.clock.sleep(ms, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
+    this.#wake = () => undefined;
+  }
+
+  #warn(message: string, error: unknown): void {
+    this.#props.logger.warn({ model: this.model, reason: errorText(error) }, message);
+  }
+
+  #newWaits(): Generator<number, never> {
+    return retrySchedule({ firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS, random: this.#props.random });
+  }
+}
