@@ -1,0 +1,59 @@
+/** `modelfleet models pack`: speaks to no hub and needs no login. */
+import { Command } from 'commander';
+import { makeLogger } from '../../platform/logger.ts';
+import { systemClock } from '../../platform/system-clock.ts';
+import { formatBytes } from '../../shared/base/bytes.ts';
+import type { CliContext } from '../context.ts';
+import { type PackResult, packVersion } from '../packing/pack.ts';
+
+interface PackFlags {
+  readonly out?: string;
+  readonly skipGoldenCheck?: boolean;
+}
+
+export function packCommand(context: CliContext): Command {
+  return new Command('pack')
+    .description('make a version from a folder with model.yaml, ONNX files and samples')
+    .argument('<dir>', 'folder that holds model.yaml (docs/MODEL-YAML.md)')
+    .option('--out <dir>', 'where the packed version goes (default: <dir>/packed)')
+    .option('--skip-golden-check', 'pack although the model does not give the expected golden outputs')
+    .action(async (folder: string, { out, skipGoldenCheck }: PackFlags) => {
+      const printer = context.printer();
+      const result = await packVersion({
+        folder,
+        out,
+        skipGoldenCheck,
+        now: systemClock.now(),
+        logger: makeLogger('pack', 'silent'),
+      });
+      for (const remark of result.remarks) printer.note(`Note: ${remark}.`);
+      if (skipGoldenCheck) printer.note('Note: the golden samples were not checked.');
+      printer.result(summarize(result), () => describe(result));
+    });
+}
+
+function summarize({ packed, goldenSamples, remarks }: PackResult) {
+  const { model, version, release, files, profile } = packed.manifest;
+  return {
+    model,
+    version,
+    release,
+    folder: packed.folder,
+    manifestSha256: packed.manifestSha256,
+    files: files.map(({ path, sha256, bytes, chunks }) => ({ path, sha256, bytes, chunks: chunks.length })),
+    goldenSamples,
+    features: profile?.features.map((feature) => feature.name) ?? [],
+    remarks,
+  };
+}
+
+function describe({ packed, goldenSamples }: PackResult): string {
+  const { model, version, release, files, profile } = packed.manifest;
+  const list = files.map(({ path, bytes }) => `  ${path} (${formatBytes(bytes)})`).join('\n');
+  return [
+    `Packed ${model} ${version} (release ${release}) into ${packed.folder}`,
+    list,
+    `  ${goldenSamples} golden samples, ${profile?.features.length ?? 0} features profiled over ${profile?.rows ?? 0} rows`,
+    `  manifest ${packed.manifestSha256}`,
+  ].join('\n');
+}

@@ -1,0 +1,144 @@
+/** The model files of a version, read and checked against each other and against what model.yaml says of them. */
+import { readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { formatBytes } from '../../shared/base/bytes.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { showShape } from '../../shared/inference/exact-values.ts';
+import type { TensorSpec } from '../../shared/inference/tensor.ts';
+import type { Variant } from '../../shared/manifest/model-manifest.ts';
+import { type OnnxInterface, readOnnxInterface } from '../../shared/onnx/read-model.ts';
+import type { ModelYaml } from './model-yaml.ts';
+
+export interface VariantFile {
+  readonly variant: Variant;
+  /** Where its bytes lie. */
+  readonly path: string;
+  readonly onnx: OnnxInterface;
+}
+
+/** Reads every variant; the first is the reference. Throws `pack_file_missing`, `interface_mismatch`, or what reading a model throws. */
+export async function loadVariants(folder: string, yaml: ModelYaml): Promise<readonly VariantFile[]> {
+  const declared = yaml.variants ?? [{ file: yaml.file! }];
+  const variants: VariantFile[] = [];
+  for (const { file, precision, providers } of declared) {
+    const path = join(folder, file);
+    const onnx = readNamed(file, await readModelFile(path, file));
+    const isHalf = onnx.inputs.some((input) => input.datatype === 'FP16');
+    variants.push({
+      variant: {
+        file: basename(file),
+        precision: precision ?? (isHalf ? 'fp16' : 'fp32'),
+        providers: providers ?? ['cpu'],
+      },
+      path,
+      onnx,
+    });
+  }
+  const names = variants.map(({ variant }) => variant.file);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw mismatch(`two variants are named "${twice}"`);
+  const [first, ...others] = variants;
+  for (const other of others) checkSame(first!, other);
+  checkDeclared('input', yaml.inputs ?? [], first!.onnx.inputs);
+  checkDeclared('output', yaml.outputs ?? [], first!.onnx.outputs);
+  checkFeatures(yaml, first!.onnx.inputs);
+  checkOutputNames(yaml, first!.onnx.outputs);
+  return variants;
+}
+
+async function readModelFile(path: string, file: string): Promise<Uint8Array> {
+  try {
+    const { size } = await stat(path);
+    if (size > limits.artifactBytesMax) {
+      throw new AppError(
+        'too_large',
+        `Cannot pack "${file}": ${formatBytes(size)}, at most ${formatBytes(limits.artifactBytesMax)} are allowed.`,
+      );
+    }
+    return await readFile(path);
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause;
+    throw new AppError(
+      'pack_file_missing',
+      `Cannot read "${file}", which model.yaml names: ${errorText(cause)}.`,
+      { cause },
+    );
+  }
+}
+
+function readNamed(file: string, bytes: Uint8Array): OnnxInterface {
+  try {
+    return readOnnxInterface(bytes);
+  } catch (cause) {
+    if (!(cause instanceof AppError)) throw cause;
+    throw new AppError(cause.code, cause.message.replace('the ONNX model', `"${file}"`), { cause });
+  }
+}
+
+/** One interface in the manifest speaks for all variants, so they may not differ in it. */
+function checkSame(first: VariantFile, other: VariantFile): void {
+  for (const side of ['inputs', 'outputs'] as const) {
+    const [want, found] = [showSpecs(first.onnx[side]), showSpecs(other.onnx[side])];
+    if (want === found) continue;
+    throw mismatch(
+      `variant "${other.variant.file}" has ${side} ${found}, "${first.variant.file}" has ${want}; variants of one version share one interface`,
+    );
+  }
+}
+
+function checkDeclared(
+  what: string,
+  declared: NonNullable<ModelYaml['inputs']>,
+  specs: readonly TensorSpec[],
+): void {
+  for (const { name, datatype, shape } of declared) {
+    const spec = specs.find((candidate) => candidate.name === name);
+    const wrong =
+      spec === undefined ||
+      (datatype !== undefined && datatype !== spec.datatype) ||
+      (shape !== undefined && showShape(shape) !== showShape(spec.shape));
+    if (!wrong) continue;
+    throw mismatch(
+      `model.yaml declares ${what} "${name}" ${datatype ?? ''} ${shape ? showShape(shape) : ''}`.trimEnd() +
+        `, the model has ${showSpecs(specs)}`,
+    );
+  }
+}
+
+function checkFeatures({ features = {} }: ModelYaml, inputs: readonly TensorSpec[]): void {
+  for (const [name, columns] of Object.entries(features)) {
+    const spec = inputs.find((input) => input.name === name);
+    if (spec === undefined)
+      throw mismatch(`"features" names input "${name}", the model has ${showSpecs(inputs)}`);
+    const last = spec.shape.length < 2 ? 1 : spec.shape.at(-1)!;
+    if (last !== -1 && last !== columns.length) {
+      throw mismatch(
+        `"features.${name}" names ${columns.length} columns, the model's input has ${last}: ${showSpecs([spec])}`,
+      );
+    }
+  }
+}
+
+function checkOutputNames(
+  { label, tolerances = {}, golden }: ModelYaml,
+  outputs: readonly TensorSpec[],
+): void {
+  const named: [string, string][] = [
+    ...Object.keys(tolerances).map((name): [string, string] => ['tolerances', name]),
+    ...Object.keys(golden.expected ?? {}).map((name): [string, string] => ['golden.expected', name]),
+    ...(label ? [['label.output', label.output] as [string, string]] : []),
+  ];
+  for (const [field, name] of named) {
+    if (outputs.some((output) => output.name === name)) continue;
+    throw mismatch(`"${field}" names output "${name}", the model has ${showSpecs(outputs)}`);
+  }
+}
+
+function showSpecs(specs: readonly TensorSpec[]): string {
+  return specs.map(({ name, datatype, shape }) => `"${name}" ${datatype} ${showShape(shape)}`).join(', ');
+}
+
+function mismatch(reason: string): AppError {
+  return new AppError('interface_mismatch', `Cannot pack: ${reason}.`);
+}

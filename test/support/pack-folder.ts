@@ -1,0 +1,35 @@
+/** A folder that `models pack` can read, made in a test. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface PackFolder extends AsyncDisposable {
+  readonly path: string;
+  write(name: string, content: Uint8Array | string): Promise<void>;
+}
+
+/** Makes a temporary folder with the given files; disposing it removes it. */
+export async function makePackFolder(
+  files: Readonly<Record<string, Uint8Array | string>>,
+): Promise<PackFolder> {
+  const path = await mkdtemp(join(tmpdir(), 'modelfleet-pack-'));
+  const folder: PackFolder = {
+    path,
+    write: (name, content) => writeFile(join(path, name), content),
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+  };
+  for (const [name, content] of Object.entries(files)) await folder.write(name, content);
+  return folder;
+}
+
+/** An NPY 1.0 file of little-endian float32. */
+export function npyFile(shape: readonly number[], values: ArrayLike<number>): Uint8Array {
+  const dict = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`;
+  const header = `${dict.padEnd(Math.ceil((dict.length + 11) / 64) * 64 - 11)}\n`;
+  const file = Buffer.alloc(10 + header.length + values.length * 4);
+  file.write('\x93NUMPY\x01\x00', 0, 'latin1');
+  file.writeUInt16LE(header.length, 8);
+  file.write(header, 10, 'latin1');
+  for (let i = 0; i < values.length; i += 1) file.writeFloatLE(values[i]!, 10 + header.length + i * 4);
+  return file;
+}
