@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { exitCodes, failureExitCode, failureJson, failureText } from '../shared/errors/failure.ts';
 import { auditCommand } from './commands/audit.ts';
+import { devicesCommand } from './commands/devices.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import type { CliContext, HubClient } from './context.ts';
@@ -17,6 +18,7 @@ const families: readonly ((context: CliContext) => Command)[] = [
   logoutCommand,
   whoamiCommand,
   tokensCommand,
+  devicesCommand,
   auditCommand,
 ];
 

@@ -1,0 +1,131 @@
+/** The hub's answers about devices: what of them the command line reads, and how it shows them. */
+import { type Static, Type } from 'typebox';
+import { formatBytes } from '../../shared/base/bytes.ts';
+import { formatDuration } from '../../shared/base/duration.ts';
+import { parser } from '../../shared/base/parse.ts';
+import { DeviceFacts } from '../../shared/protocol/enrolment.ts';
+import { Condition, ReportedModel } from '../../shared/protocol/reported-state.ts';
+import { UpdateEvent } from '../../shared/protocol/update-event.ts';
+import type { Printer } from '../context.ts';
+
+const DeviceRow = Type.Object({
+  id: Type.String(),
+  group: Type.String(),
+  connected: Type.Boolean(),
+  lastSeenAt: Type.Optional(Type.Integer()),
+  models: Type.Array(
+    Type.Object({
+      model: Type.String(),
+      version: Type.Optional(Type.String()),
+      provider: Type.Optional(Type.String()),
+      update: Type.Optional(
+        Type.Object({
+          version: Type.String(),
+          state: Type.String(),
+          fault: Type.Optional(Type.String()),
+        }),
+      ),
+    }),
+  ),
+  conditions: Type.Array(Condition),
+});
+export type DeviceRow = Static<typeof DeviceRow>;
+
+const Device = Type.Object({
+  id: Type.String(),
+  group: Type.String(),
+  connected: Type.Boolean(),
+  lastSeenAt: Type.Optional(Type.Integer()),
+  enrolledAt: Type.Integer(),
+  certificate: Type.Object({ sha256: Type.String(), expiresAt: Type.Integer() }),
+  facts: DeviceFacts,
+  freeBytes: Type.Optional(Type.Integer()),
+  models: Type.Array(ReportedModel),
+  conditions: Type.Array(Condition),
+  events: Type.Array(Type.Object({ at: Type.Integer(), event: UpdateEvent })),
+});
+type Device = Static<typeof Device>;
+
+export const parseDevicePage = parser(
+  Type.Object({ devices: Type.Array(DeviceRow), next: Type.Optional(Type.String()) }),
+  'answer of the hub',
+);
+export const parseDevice = parser(Device, 'answer of the hub');
+
+export function deviceTable(printer: Printer, rows: readonly DeviceRow[], now: number): string {
+  return printer.table(rows, [
+    { title: 'id', value: (row) => row.id },
+    { title: 'group', value: (row) => row.group },
+    { title: 'link', value: (row) => (row.connected ? 'online' : 'offline') },
+    { title: 'seen', value: (row) => ago(row.lastSeenAt, now) },
+    { title: 'models', value: modelsOf },
+    { title: 'update', value: updatesOf },
+    { title: 'conditions', value: (row) => row.conditions.map((one) => one.code).join(' ') || '-' },
+  ]);
+}
+
+export function deviceText(printer: Printer, device: Device, now: number): string {
+  const { facts } = device;
+  const memory = `${facts.cpus} CPU, ${formatBytes(facts.memoryBytes)} memory`;
+  const free = device.freeBytes === undefined ? '' : `, ${formatBytes(device.freeBytes)} free on disk`;
+  const lines = [
+    `device       ${device.id}`,
+    `group        ${device.group}`,
+    `link         ${device.connected ? 'online' : 'offline'}, seen ${ago(device.lastSeenAt, now)}`,
+    `enrolled     ${time(device.enrolledAt)}`,
+    `certificate  until ${time(device.certificate.expiresAt)}, SHA-256 ${device.certificate.sha256}`,
+    `machine      ${facts.hostname}: ${facts.os} ${facts.arch}, ${memory}${free}`,
+    `providers    ${facts.providers.join(', ') || '-'}`,
+    `agent        ${facts.agentVersion}`,
+    ...device.conditions.map((one) => `${one.severity.padEnd(12)} ${one.code}: ${one.text}`),
+  ];
+  for (const model of device.models) lines.push('', ...modelLines(model));
+  if (device.events.length > 0) lines.push('', eventTable(printer, device.events));
+  return lines.join('\n');
+}
+
+function modelLines({ model, active, provider, previous, update, parked }: ReportedModel): string[] {
+  const lines = [
+    `model        ${model} ${active?.version ?? '(none active)'}${provider ? ` on ${provider}` : ''}`,
+  ];
+  if (previous.length > 0) lines.push(`previous     ${previous.map((one) => one.version).join(', ')}`);
+  if (update) {
+    const fault = update.fault ? `, ${update.fault.code}: ${update.fault.message}` : '';
+    lines.push(`update       ${update.version} ${update.state} since ${update.since}${fault}`);
+  }
+  for (const one of parked) lines.push(`parked       ${one.version} until ${one.until}: ${one.reason}`);
+  return lines;
+}
+
+function eventTable(printer: Printer, events: Device['events']): string {
+  return printer.table(events, [
+    { title: 'time', value: ({ at }) => time(at) },
+    { title: 'version', value: ({ event }) => `${event.model}@${event.version}` },
+    { title: 'state', value: ({ event }) => event.state },
+    {
+      title: 'fault',
+      value: ({ event }) => (event.fault ? `${event.fault.code}: ${event.fault.message}` : '-'),
+    },
+  ]);
+}
+
+function modelsOf(row: DeviceRow): string {
+  return row.models.map((one) => `${one.model}@${one.version ?? '-'}`).join(' ') || '-';
+}
+
+function updatesOf(row: DeviceRow): string {
+  const updates = row.models.flatMap(({ update }) =>
+    update && update.state !== 'idle' && update.state !== 'committed'
+      ? [`${update.version} ${update.state}${update.fault ? ` (${update.fault})` : ''}`]
+      : [],
+  );
+  return updates.join(', ') || '-';
+}
+
+function ago(ms: number | undefined, now: number): string {
+  return ms === undefined ? 'never' : `${formatDuration(Math.max(0, now - ms))} ago`;
+}
+
+function time(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
+}

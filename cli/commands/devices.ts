@@ -1,0 +1,129 @@
+/** `modelfleet devices`: join tokens, and the devices they made. */
+import { Command } from 'commander';
+import { Type } from 'typebox';
+import { parseDuration } from '../../shared/base/duration.ts';
+import { parser } from '../../shared/base/parse.ts';
+import type { CliContext } from '../context.ts';
+import { type DeviceRow, deviceTable, deviceText, parseDevice, parseDevicePage } from './device-answers.ts';
+
+const PAGE_ROWS = 500;
+
+const joinToken = {
+  id: Type.String(),
+  group: Type.String(),
+  usesLeft: Type.Integer(),
+  usesTotal: Type.Integer(),
+  createdBy: Type.String(),
+  expiresAt: Type.Integer(),
+  status: Type.String(),
+};
+const parseJoinToken = parser(Type.Object({ ...joinToken, token: Type.String() }), 'answer of the hub');
+const parseJoinTokens = parser(
+  Type.Object({ joinTokens: Type.Array(Type.Object(joinToken)) }),
+  'answer of the hub',
+);
+
+export function devicesCommand(context: CliContext): Command {
+  const devices = new Command('devices').description('devices and the join tokens that enrol them');
+  devices.addCommand(tokenCommand(context));
+  devices
+    .command('list')
+    .description('list devices')
+    .option('--group <GROUP>', 'only those of a group')
+    .action(async ({ group }: { group?: string }) => {
+      const hub = await context.hub();
+      const rows: DeviceRow[] = [];
+      let after: string | undefined;
+      do {
+        const page = parseDevicePage(await hub.get('/devices', { group, after, limit: PAGE_ROWS }));
+        rows.push(...page.devices);
+        after = page.next;
+      } while (after !== undefined);
+      const printer = context.printer();
+      printer.result(rows, () => deviceTable(printer, rows, Date.now()));
+    });
+  devices
+    .command('show')
+    .description('show one device: facts, models, conditions, latest events')
+    .argument('<id>')
+    .action(async (id: string) => {
+      const answer = await (await context.hub()).get(devicePath(id));
+      const printer = context.printer();
+      printer.result(answer, () => deviceText(printer, parseDevice(answer), Date.now()));
+    });
+  devices
+    .command('move')
+    .description('move a device to another group')
+    .argument('<id>')
+    .requiredOption('--group <GROUP>', 'the new group')
+    .action(async (id: string, { group }: { group: string }) => {
+      const answer = await (await context.hub()).patch(devicePath(id), { group });
+      context.printer().result(answer, () => `Device "${id}" is in group "${group}" now.`);
+    });
+  devices
+    .command('remove')
+    .description('revoke a device: its connection ends at once, its certificate is refused from then on')
+    .argument('<id>')
+    .action(async (id: string) => {
+      await (await context.hub()).delete(devicePath(id));
+      context.printer().result({ removed: id }, () => `Device "${id}" is removed.`);
+    });
+  return devices;
+}
+
+function tokenCommand(context: CliContext): Command {
+  const token = new Command('token').description('join tokens');
+  token
+    .command('create')
+    .description('make a join token; it is shown this once')
+    .option('--group <GROUP>', 'group the devices will be in', 'default')
+    .option('--uses <N>', 'how many devices it may enrol', Number, 1)
+    .option('--ttl <DURATION>', 'how long it works, such as 30m or 1d', '1h')
+    .action(async (flags: { group: string; uses: number; ttl: string }) => {
+      const ttlMs = parseDuration(flags.ttl, '--ttl');
+      const hub = await context.hub();
+      const made = parseJoinToken(
+        await hub.post('/join-tokens', { group: flags.group, uses: flags.uses, ttlMs }),
+      );
+      const printer = context.printer();
+      printer.result(made, () => made.token);
+      printer.note(
+        `Good for ${made.usesTotal} device(s) until ${time(made.expiresAt)}; it is not shown again. On the device:\n` +
+          '  MODELFLEET_JOIN_TOKEN=<token> modelfleet-agent enrol --id <device-id>',
+      );
+    });
+  token
+    .command('list')
+    .description('list join tokens, never their secrets')
+    .action(async () => {
+      const { joinTokens } = parseJoinTokens(await (await context.hub()).get('/join-tokens'));
+      const printer = context.printer();
+      printer.result(joinTokens, () =>
+        printer.table(joinTokens, [
+          { title: 'id', value: (row) => row.id },
+          { title: 'group', value: (row) => row.group },
+          { title: 'state', value: (row) => row.status },
+          { title: 'left', value: (row) => `${row.usesLeft}/${row.usesTotal}`, align: 'right' },
+          { title: 'expires', value: (row) => time(row.expiresAt) },
+          { title: 'made by', value: (row) => row.createdBy },
+        ]),
+      );
+    });
+  token
+    .command('revoke')
+    .description('make a join token stop working at once; devices it enrolled stay')
+    .argument('<id>')
+    .action(async (id: string) => {
+      await (await context.hub()).delete(`/join-tokens/${encodeURIComponent(id)}`);
+      context.printer().result({ revoked: id }, () => `Join token "${id}" is revoked.`);
+    });
+  return token;
+}
+
+function devicePath(id: string): string {
+  return `/devices/${encodeURIComponent(id)}`;
+}
+
+function time(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
+}
