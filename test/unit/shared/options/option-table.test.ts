@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { isAppError } from '../../../../shared/base/app-error.ts';
+import {
+  choiceOption,
+  durationOption,
+  integerOption,
+  listOption,
+  resolveOptions,
+  textOption,
+} from '../../../../shared/options/option-table.ts';
+
+const table = {
+  data: textOption('./data', 'Folder.'),
+  httpPort: integerOption(7443, { min: 0, max: 65_535 }, 'Port.'),
+  tickMs: durationOption(1_000, { min: 10, max: 60_000 }, 'Tick.'),
+  advertise: listOption(['localhost'], /^[a-z.]+$/, 'host names', 'Hosts.'),
+  logLevel: choiceOption('info', ['info', 'debug'], 'Level.'),
+};
+const source = (values: Record<string, unknown>) => ({ values, spell: (key: string) => `--${key}` });
+
+describe('resolveOptions()', () => {
+  it('lets later sources win over earlier ones and over defaults', () => {
+    const file = source({ httpPort: 1, data: '/file', logLevel: 'debug' });
+    const env = source({ httpPort: '2', data: '/env' });
+    const flags = source({ httpPort: '3', advertise: 'a.b, c' });
+    expect(resolveOptions(table, [file, env, flags])).toEqual({
+      data: '/env',
+      httpPort: 3,
+      tickMs: 1_000,
+      advertise: ['a.b', 'c'],
+      logLevel: 'debug',
+    });
+  });
+
+  it('returns a frozen object', () => {
+    expect(Object.isFrozen(resolveOptions(table, []))).toBe(true);
+  });
+
+  it('reads durations as people write them and as milliseconds', () => {
+    expect(resolveOptions(table, [source({ tickMs: '2s' })]).tickMs).toBe(2_000);
+    expect(resolveOptions(table, [source({ tickMs: '250' })]).tickMs).toBe(250);
+    expect(resolveOptions(table, [source({ tickMs: 300 })]).tickMs).toBe(300);
+  });
+
+  it.each([
+    ['httpPort', '70000', 'a whole number from 0 to 65535'],
+    ['httpPort', 'http', 'a whole number'],
+    ['httpPort', 1.5, 'a whole number'],
+    ['tickMs', '2h', 'a duration from'],
+    ['tickMs', 'soon', 'wanted a duration'],
+    ['advertise', 'UPPER', 'host names'],
+    ['advertise', [], 'host names'],
+    ['logLevel', 'loud', 'info, debug'],
+    ['data', 7, 'text'],
+    ['dataa', 'x', 'it is unknown'],
+  ])('refuses %s = %j, naming the option and what is wanted', (key, value, wanted) => {
+    const resolve = () => resolveOptions(table, [source({ [key]: value })]);
+    expect(resolve).toThrow(wanted);
+    expect(resolve).toThrow(`--${key}`);
+    try {
+      resolve();
+    } catch (error) {
+      expect(isAppError(error, 'bad_input')).toBe(true);
+    }
+  });
+});
