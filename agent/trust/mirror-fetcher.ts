@@ -71,8 +71,9 @@ export class MirrorFetcher implements Fetcher {
       // A newer file means that a newer timestamp is on its way; the caller starts over.
       return has === version || has === undefined ? { bytes } : { bytes: undefined };
     }, timeoutMs);
-    if (!found?.bytes) throw unavailable(`${topic}${version === undefined ? '' : ` version ${version}`}`);
-    return found.bytes;
+    if (found?.bytes) return found.bytes;
+    const superseded = found !== undefined;
+    throw unavailable(`${topic}${version === undefined ? '' : ` version ${version}`}`, { superseded });
   }
 }
 
@@ -86,6 +87,9 @@ function versionOf(bytes: Uint8Array): number | undefined {
   }
 }
 
-function unavailable(what: string): AppError {
-  return new AppError('trust_unavailable', `Cannot check trust: ${what} has not arrived from the hub.`);
+/** `superseded`: a later version is there already, so one publication has arrived in part. */
+function unavailable(what: string, details = { superseded: false }): AppError {
+  return new AppError('trust_unavailable', `Cannot check trust: ${what} has not arrived from the hub.`, {
+    details,
+  });
 }

@@ -8,6 +8,10 @@ import { AppError, errorText } from '../../shared/base/app-error.ts';
 export function asTrustError(error: unknown, nowMs: number): AppError {
   if (error instanceof AppError) return error;
   const text = errorText(error);
+  if (text.includes('Failed to persist metadata')) {
+    const code = /ENOSPC|EDQUOT/.test(text) ? 'disk_full' : 'internal';
+    return new AppError(code, `Cannot store verified trust metadata: ${text}.`, { cause: error });
+  }
   if (error instanceof ExpiredMetadataError) {
     return new AppError(
       'metadata_expired',

@@ -3,7 +3,10 @@
  * the system clock and keeps only the text of some failures; both are put right here, by two fields it does not declare
  * public (a test fails when that stops working).
  */
+import type { Metadata, Targets } from '@tufjs/models';
 import { type TargetFile, Updater } from 'tuf-js';
+// Not exported by the package.
+import { RuntimeError } from 'tuf-js/dist/error.js';
 import { limits } from '../../shared/base/limits.ts';
 import { publisherRole } from '../../shared/tuf/trust-roles.ts';
 import type { MetadataMirror } from './metadata-mirror.ts';
@@ -16,6 +19,7 @@ interface TrustedSet {
   updateSnapshot(bytes: Buffer, trusted?: boolean): unknown;
   updateDelegatedTargets(bytes: Buffer, role: string, delegator: string): void;
   readonly timestamp?: { readonly signed: Signed };
+  readonly targets?: Metadata<Targets>;
   getRole(name: string): { readonly signed: Signed } | undefined;
 }
 interface Signed {
@@ -67,8 +71,12 @@ export class TrustedUpdate {
 
   /** Brings everything up to date and verifies it, the publisher's metadata included. Throws coded errors. */
   async run(): Promise<void> {
-    // A path below the delegation makes the walk load the publisher's metadata.
-    await this.#named(() => this.#updater.getTargetInfo('models/none/none/manifest.json'));
+    await this.#named(() => this.#updater.refresh());
+    // The walk to a path below a delegation loads the metadata of the role that has it, while the folder is there.
+    const delegated = Object.values(this.#trusted.targets?.signed.delegations?.roles ?? {});
+    for (const path of delegated.flatMap((role) => role.paths ?? [])) {
+      await this.#named(() => this.#updater.getTargetInfo(path.replaceAll('*', 'any')));
+    }
   }
 
   /** A target of the verified metadata. */
@@ -96,10 +104,11 @@ export class TrustedUpdate {
     try {
       return await act();
     } catch (error) {
-      // RuntimeError of tuf-js wraps the failure that counts as text; the failure itself was kept.
-      const cause =
-        error instanceof Error && error.constructor.name === 'RuntimeError' ? this.#lastFailure : error;
-      throw asTrustError(cause ?? error, this.#props.nowMs);
+      // tuf-js wraps the failure that counts as the last words of a text; the failure itself was kept.
+      const kept = this.#lastFailure;
+      const wrapped =
+        error instanceof RuntimeError && kept instanceof Error && error.message.endsWith(`${kept}`);
+      throw asTrustError(wrapped ? kept : error, this.#props.nowMs);
     }
   }
 }

@@ -67,9 +67,7 @@ export class VerifiedVersions implements TrustedVersions {
       let target = await (await this.#upToDate()).update.target(path);
       if (!target) {
         // Retained messages come in no order: the desired state can be here before the metadata that names its version.
-        const seen = this.#mirror.revision;
-        const newer = () => (this.#mirror.revision === seen ? undefined : true);
-        if (await this.#mirror.waitFor(newer, this.#timeoutMs / 3)) {
+        if (await this.#newerThan(this.#mirror.revision, this.#timeoutMs / 3)) {
           target = await (await this.#upToDate()).update.target(path);
         }
       }
@@ -121,10 +119,19 @@ export class VerifiedVersions implements TrustedVersions {
         this.#verified = await this.#verify(revision);
         return this.#verified;
       } catch (error) {
-        const changed = this.#mirror.revision !== revision;
-        if (!changed || attempt >= TRIES) throw error;
+        if (attempt >= TRIES || !(await this.#changedSince(revision, error))) throw error;
       }
     }
+  }
+
+  /** Whether files came that may put it right: now, or soon when a publication has arrived in part. */
+  async #changedSince(revision: number, error: unknown): Promise<boolean> {
+    const partly = isAppError(error, 'trust_unavailable') && error.details?.['superseded'] === true;
+    return (await this.#newerThan(revision, partly ? this.#timeoutMs : 0)) !== undefined;
+  }
+
+  #newerThan(revision: number, timeoutMs: number): Promise<true | undefined> {
+    return this.#mirror.waitFor(() => (this.#mirror.revision === revision ? undefined : true), timeoutMs);
   }
 
   async #verify(revision: number): Promise<Verified> {

@@ -1,0 +1,336 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { ClockFloor } from '../../../../agent/trust/clock-floor.ts';
+import { VerifiedFiles } from '../../../../agent/trust/verified-files.ts';
+import { VerifiedVersions } from '../../../../agent/trust/verified-versions.ts';
+import { systemClock } from '../../../../platform/system-clock.ts';
+import type { Clock } from '../../../../shared/base/clock.ts';
+import { encodeMetadata, parseMetadata, signMetadata } from '../../../../shared/tuf/metadata-file.ts';
+import { fileTarget, makePublisher } from '../../../../shared/tuf/trust-roles.ts';
+import { tempFolder } from '../../../support/temp-folder.ts';
+import { newKey, TrustWorld, type TrustWorldOptions } from '../../../support/trust-world.ts';
+
+const DAY_MS = 86_400_000;
+const START_MS = Date.parse('2031-05-01T00:00:00Z');
+
+class Device {
+  nowMs = START_MS;
+  readonly folder: string;
+  readonly clock: Clock;
+  versions!: VerifiedVersions;
+  floor!: ClockFloor;
+
+  constructor(folder: string) {
+    this.folder = folder;
+    this.clock = { ...systemClock, now: () => this.nowMs };
+  }
+
+  static async enrol(world: TrustWorld): Promise<Device> {
+    const device = new Device(await tempFolder());
+    await writeFile(join(device.folder, 'root.json'), world.roots[0]!);
+    await device.restart();
+    world.sendTo(device.versions);
+    return device;
+  }
+
+  async restart(): Promise<void> {
+    this.floor = await ClockFloor.open(join(this.folder, 'clock-floor.json'), this.clock);
+    this.versions = new VerifiedVersions({
+      files: new VerifiedFiles(this.folder),
+      floor: this.floor,
+      clock: this.clock,
+      logger: pino({ level: 'silent' }),
+      timeoutMs: 150,
+    });
+  }
+}
+
+function makeWorld(options: Partial<TrustWorldOptions> = {}): TrustWorld {
+  const world = new TrustWorld({ nowMs: START_MS, ...options });
+  world.publish('air', '1.0.0', 1);
+  return world;
+}
+
+const codeOf = (code: string) => expect.objectContaining({ code });
+
+describe('VerifiedVersions', () => {
+  it('finds a published version and the director key', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    const found = await device.versions.lookUp('air', '1.0.0');
+    expect(found).toMatchObject({ model: 'air', version: '1.0.0', manifestBytes: 2 });
+    expect(found.manifestSha256).toMatch(/^44136fa3/);
+    expect([...(await device.versions.directorKeys()).values()][0]).toContain('BEGIN PUBLIC KEY');
+  });
+
+  it('judges expiry by the injected clock, not by the system clock', async () => {
+    // Metadata of 2031 is valid in real time for years: only the injected time can find it expired.
+    const device = await Device.enrol(makeWorld());
+    device.nowMs = START_MS + 2 * DAY_MS;
+    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_expired'));
+    device.nowMs = START_MS;
+    await expect(device.versions.lookUp('air', '1.0.0')).resolves.toBeDefined();
+  });
+
+  it('notices that metadata verified before has expired since', async () => {
+    const device = await Device.enrol(makeWorld());
+    await device.versions.lookUp('air', '1.0.0');
+    device.nowMs = START_MS + 2 * DAY_MS;
+    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_expired'));
+  });
+
+  it('keeps a clock floor from verified time, over a restart, for a clock that was reset', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    world.nowMs += 5 * DAY_MS;
+    world.resign();
+    device.nowMs = world.nowMs;
+    world.sendTo(device.versions);
+    await device.versions.lookUp('air', '1.0.0');
+    device.nowMs = 0;
+    await device.restart();
+    expect(device.floor.now()).toBe(START_MS + 5 * DAY_MS);
+    const old = makeWorld();
+    expect(old.nowMs).toBeLessThan(device.floor.now());
+  });
+
+  it('does not let a timestamp key put the clock past the expiry of what it verified', async () => {
+    const world = makeWorld();
+    const timestamp = parseMetadata('timestamp', world.files.get('timestamp')!);
+    timestamp.signed.unrecognizedFields['issued'] = '2099-01-01T00:00:00Z';
+    signMetadata(timestamp, [world.online.timestamp]);
+    world.files.set('timestamp', encodeMetadata(timestamp));
+    const device = await Device.enrol(world);
+    await device.versions.lookUp('air', '1.0.0');
+    expect(device.floor.now()).toBe(START_MS);
+  });
+
+  it('says which version is unknown', async () => {
+    const device = await Device.enrol(makeWorld());
+    await expect(device.versions.lookUp('air', '9.0.0')).rejects.toEqual(codeOf('version_unknown'));
+  });
+
+  it('waits for metadata that arrives after the desired state that needs it', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    const looking = device.versions.lookUp('air', '2.0.0');
+    world.publish('air', '2.0.0', 2);
+    setTimeout(() => world.sendTo(device.versions), 20);
+    await expect(looking).resolves.toMatchObject({ version: '2.0.0' });
+  });
+
+  it('starts over when files of two publications arrive mixed', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    const old = world.snapshotFiles();
+    world.publish('air', '2.0.0', 2);
+    world.sendTo(device.versions);
+    device.versions.onTrust('timestamp', old.get('timestamp')!);
+    const looking = device.versions.lookUp('air', '2.0.0');
+    setTimeout(() => world.sendTo(device.versions), 20);
+    await expect(looking).resolves.toMatchObject({ version: '2.0.0' });
+  });
+
+  it('tells that the hub has sent nothing', async () => {
+    const device = await Device.enrol(makeWorld());
+    device.versions.onDisconnected();
+    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('trust_unavailable'));
+  });
+
+  it('names why a version was withdrawn', async () => {
+    const world = makeWorld();
+    world.files.set('publisher', world.nextWithdrawn('air', '1.0.0', 'sensor drift'));
+    world.resign();
+    const device = await Device.enrol(world);
+    await expect(device.versions.lookUp('air', '1.0.0')).resolves.toMatchObject({
+      withdrawnReason: 'sensor drift',
+    });
+  });
+
+  it.each(['timestamp', 'snapshot', 'targets', 'publisher'] as const)(
+    'refuses %s metadata with one byte changed',
+    async (topic) => {
+      const world = makeWorld();
+      const text = world.files.get(topic)!.toString();
+      world.files.set(topic, Buffer.from(text.replace(/"expires":"2/, '"expires":"3')));
+      const device = await Device.enrol(world);
+      await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('signature_invalid'));
+    },
+  );
+
+  it('refuses publisher metadata signed with a key nobody delegated to', async () => {
+    const world = makeWorld();
+    world.files.set('publisher', world.next('air', '2.0.0', 2, Buffer.from('{}'), newKey()));
+    world.resign();
+    const device = await Device.enrol(world);
+    await expect(device.versions.lookUp('air', '2.0.0')).rejects.toEqual(codeOf('signature_invalid'));
+  });
+
+  it('refuses a director file that is not the signed one', async () => {
+    const world = makeWorld();
+    const stranger = makeWorld();
+    world.files.set('director', stranger.files.get('director')!);
+    const device = await Device.enrol(world);
+    await expect(device.versions.directorKeys()).rejects.toEqual(codeOf('signature_invalid'));
+  });
+
+  it('does not take director keys from the publisher', async () => {
+    const world = makeWorld();
+    const stranger = makeWorld();
+    const forged = stranger.files.get('director')!;
+    const metadata = makePublisher(
+      { 'director.json': fileTarget('director.json', forged, { release: 1 }) },
+      { version: 3, nowMs: START_MS },
+    );
+    signMetadata(metadata, [world.publisher]);
+    world.files.set('publisher', encodeMetadata(metadata));
+    world.files.set('director', forged);
+    world.resign();
+    const device = await Device.enrol(world);
+    await expect(device.versions.directorKeys()).rejects.toEqual(codeOf('signature_invalid'));
+  });
+
+  it('does not take versions of another model from a publisher limited to one', async () => {
+    const world = new TrustWorld({ nowMs: START_MS, model: 'air' });
+    world.publish('air', '1.0.0', 1);
+    world.publish('water', '1.0.0', 1);
+    const device = await Device.enrol(world);
+    await expect(device.versions.lookUp('air', '1.0.0')).resolves.toBeDefined();
+    await expect(device.versions.lookUp('water', '1.0.0')).rejects.toEqual(codeOf('version_unknown'));
+  });
+
+  it('refuses replayed old metadata, after a restart too', async () => {
+    const world = makeWorld();
+    const old = world.snapshotFiles();
+    const device = await Device.enrol(world);
+    world.publish('air', '2.0.0', 2);
+    world.sendTo(device.versions);
+    await device.versions.lookUp('air', '2.0.0');
+    await device.restart();
+    for (const [topic, bytes] of old) device.versions.onTrust(topic, bytes);
+    device.versions.onTrust(
+      'root',
+      Buffer.from(JSON.stringify({ v: 1, first: 1, roots: [world.roots[0]!.toString()] })),
+    );
+    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_rolled_back'));
+  });
+
+  it('refuses a newer timestamp over an older snapshot', async () => {
+    const world = makeWorld();
+    const old = world.snapshotFiles();
+    const device = await Device.enrol(world);
+    world.publish('air', '2.0.0', 2);
+    world.sendTo(device.versions);
+    await device.versions.lookUp('air', '2.0.0');
+    const rewound = new TrustWorld({ nowMs: START_MS, online: world.online });
+    for (const [topic, bytes] of old) rewound.files.set(topic, bytes);
+    rewound.files.set('snapshot', old.get('snapshot')!);
+    const timestamp = parseMetadata('timestamp', old.get('timestamp')!);
+    const raised = parseMetadata(
+      'timestamp',
+      Buffer.from(
+        JSON.stringify({ ...timestamp.toJSON(), signed: { ...timestamp.signed.toJSON(), version: 50 } }),
+      ),
+    );
+    signMetadata(raised, [world.online.timestamp]);
+    rewound.files.set('timestamp', encodeMetadata(raised));
+    for (const [topic, bytes] of rewound.files) device.versions.onTrust(topic, bytes);
+    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_rolled_back'));
+  });
+
+  it('refuses a newer snapshot that names an older publisher version', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    const oldPublisher = world.files.get('publisher')!;
+    world.publish('air', '2.0.0', 2);
+    world.sendTo(device.versions);
+    await device.versions.lookUp('air', '2.0.0');
+    world.files.set('publisher', oldPublisher);
+    world.resign();
+    world.sendTo(device.versions);
+    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_rolled_back'));
+  });
+
+  it('follows a root signed by the old and the new keys', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    const [oldKey] = world.root;
+    world.root = [newKey()];
+    world.roots.push(world.makeRootFile({ version: 2, signers: [oldKey!, ...world.root] }));
+    world.sendTo(device.versions);
+    await device.versions.lookUp('air', '1.0.0');
+    const verified = JSON.parse(await readFile(join(device.folder, 'verified.json'), 'utf8'));
+    expect(JSON.parse(verified.root).signed.version).toBe(2);
+  });
+
+  it.each(['old', 'new'] as const)('refuses a new root signed by the %s keys alone', async (which) => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    const old = world.root;
+    world.root = [newKey()];
+    world.roots.push(world.makeRootFile({ version: 2, signers: which === 'old' ? old : world.root }));
+    world.sendTo(device.versions);
+    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('signature_invalid'));
+  });
+
+  it('refuses a root that skips a version', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    world.roots.push(world.makeRootFile({ version: 3, signers: world.root }));
+    world.sendTo(device.versions);
+    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_rolled_back'));
+  });
+
+  it('refuses a root below its threshold', async () => {
+    const world = makeWorld({ rootKeys: 3, rootThreshold: 2 });
+    const device = await Device.enrol(world);
+    world.roots.push(world.makeRootFile({ version: 2, signers: world.root.slice(0, 1) }));
+    world.sendTo(device.versions);
+    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('signature_invalid'));
+    world.roots[1] = world.makeRootFile({ version: 2, signers: world.root.slice(1) });
+    world.sendTo(device.versions);
+    await expect(device.versions.lookUp('air', '1.0.0')).resolves.toBeDefined();
+  });
+
+  it('stores nothing that was not verified', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    await device.versions.lookUp('air', '1.0.0');
+    const before = await readFile(join(device.folder, 'verified.json'), 'utf8');
+    const stranger = makeWorld();
+    stranger.publish('air', '2.0.0', 2);
+    for (const [topic, bytes] of stranger.files) device.versions.onTrust(topic, bytes);
+    await expect(device.versions.lookUp('air', '2.0.0')).rejects.toEqual(codeOf('signature_invalid'));
+    expect(await readFile(join(device.folder, 'verified.json'), 'utf8')).toBe(before);
+    expect((await readdir(device.folder)).sort()).toEqual(['clock-floor.json', 'root.json', 'verified.json']);
+  });
+
+  it.each([
+    ['no JSON', 'garbage'],
+    ['a root that does not load', JSON.stringify({ v: 1, root: '{}' })],
+    ['a set without a root', JSON.stringify({ v: 1 })],
+  ])('throws away a stored cache that is %s', async (_what, content) => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    await writeFile(join(device.folder, 'verified.json'), content);
+    await expect(device.versions.lookUp('air', '1.0.0')).resolves.toBeDefined();
+  });
+
+  it('knows the director keys offline', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    const keys = await device.versions.directorKeys();
+    await device.restart();
+    await expect(device.versions.directorKeys()).resolves.toEqual(keys);
+  });
+
+  it('refuses messages on unknown topics and over the limit', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    device.versions.onTrust('surprise', Buffer.from('{}'));
+    device.versions.onTrust('timestamp', Buffer.alloc(3 * 1024 * 1024));
+    await expect(device.versions.lookUp('air', '1.0.0')).resolves.toBeDefined();
+  });
+});
