@@ -3,7 +3,9 @@ import { Command, CommanderError } from 'commander';
 import { exitCodes, failureExitCode, failureJson, failureText } from '../shared/errors/failure.ts';
 import { auditCommand } from './commands/audit.ts';
 import { devicesCommand } from './commands/devices.ts';
+import { driftCommand } from './commands/drift.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
+import { telemetryCommand } from './commands/telemetry.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import type { CliContext, HubClient } from './context.ts';
 import { findHubAccess } from './hub-access.ts';
@@ -19,6 +21,8 @@ const families: readonly ((context: CliContext) => Command)[] = [
   whoamiCommand,
   tokensCommand,
   devicesCommand,
+  telemetryCommand,
+  driftCommand,
   auditCommand,
 ];
 

@@ -1,4 +1,36 @@
 import { defineErrors } from './error-entry.ts';
 
 /** Errors of telemetry and drift. */
-export const telemetryErrors = defineErrors({});
+export const telemetryErrors = defineErrors({
+  telemetry_busy: {
+    status: 503,
+    retry: 'later',
+    meaning: 'More telemetry waits to be stored than the hub holds in memory; the device keeps its report.',
+    fix: 'Nothing if it passes; if it stays, the disk of the hub is too slow for the fleet: use longer telemetry windows.',
+  },
+  telemetry_unknown_version: {
+    status: 400,
+    retry: 'never',
+    meaning: 'A telemetry report names a version this hub has not published, or another manifest of it.',
+    fix: 'Look at what the device runs; a device of another hub must be enrolled again.',
+  },
+  telemetry_layout: {
+    status: 400,
+    retry: 'never',
+    meaning:
+      'The counts of a telemetry report are not laid out as the reference profile of the version says.',
+    fix: 'Update the agent of that device.',
+  },
+  drift_no_profile: {
+    status: 409,
+    retry: 'never',
+    meaning: 'The version was packed without a reference profile, so there is nothing to compare with.',
+    fix: 'Pack the next version with a sample of its training data (`profile:` in model.yaml).',
+  },
+  no_telemetry: {
+    status: 404,
+    retry: 'later',
+    meaning: 'No device has reported any window of the model in the time span.',
+    fix: 'Check that devices serve the model, wait for one telemetry window, or ask for a longer span.',
+  },
+});

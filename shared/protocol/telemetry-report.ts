@@ -38,7 +38,7 @@ export type LabelFigures = Static<typeof LabelFigures>;
 export const TelemetryReport = Type.Object({
   v: Type.Literal(1),
   stream: Type.String({ pattern: '^[0-9a-f]{16}$' }),
-  number: Type.Integer({ minimum: 1 }),
+  number: Type.Integer({ minimum: 1, maximum: limits.telemetryCountMax }),
   /** Window span, milliseconds since the epoch, device clock. */
   from: Type.Integer({ minimum: 0 }),
   to: Type.Integer({ minimum: 0 }),

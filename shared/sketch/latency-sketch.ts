@@ -74,7 +74,7 @@ export class LatencySketch {
     }
     const sketch = new LatencySketch();
     for (const [key, count] of bins(found)) {
-      if (!Number.isSafeInteger(count) || count < 0 || key < KEY_MIN || key > KEY_MAX) {
+      if (!Number.isInteger(count) || count < 0 || key < KEY_MIN || key > KEY_MAX) {
         throw new AppError(
           'bad_input',
           `Cannot read latency sketch: bin ${key} with count ${count}, wanted whole counts in bins ${KEY_MIN} to ${KEY_MAX}.`,

@@ -63,8 +63,10 @@ const statements = [
      primary key (device_id, event_id)) strict`,
   `create index device_event_by_rollout on device_event (rollout_id, device_id)`,
   `create table telemetry_stream (
-     device_id text not null, stream text not null, number integer not null, primary key (device_id, stream)) strict, without rowid`,
+     device_id text not null, stream text not null, number integer not null, updated_at integer not null,
+     primary key (device_id, stream)) strict, without rowid`,
   `create table telemetry_bucket (
      device_id text not null, model text not null, version text not null, bucket_at integer not null, body blob not null,
      primary key (model, version, bucket_at, device_id)) strict, without rowid`,
+  `create index telemetry_bucket_by_time on telemetry_bucket (bucket_at)`,
 ];

@@ -1,5 +1,6 @@
-/** What drift says of one version: each feature against the reference profile, over the fleet and by device. */
+/** Answer of `GET /api/v1/drift`: each feature against the reference profile, over the fleet and by device. */
 import { type Static, Type } from 'typebox';
+import { LabelError } from './telemetry-answer.ts';
 
 /** `too-few`: not enough rows to say; it is never a pass. */
 export const DriftVerdict = Type.Union([
@@ -33,18 +34,6 @@ export const FeatureDrift = Type.Object({
 });
 export type FeatureDrift = Static<typeof FeatureDrift>;
 
-/** Error against labels sent back: MAE and RMSE, or accuracy. */
-export const LabelError = Type.Union([
-  Type.Object({
-    kind: Type.Literal('regression'),
-    n: Type.Integer(),
-    mae: Type.Number(),
-    rmse: Type.Number(),
-  }),
-  Type.Object({ kind: Type.Literal('classification'), n: Type.Integer(), accuracy: Type.Number() }),
-]);
-export type LabelError = Static<typeof LabelError>;
-
 export const DeviceDrift = Type.Object({
   device: Type.String(),
   verdict: DriftVerdict,
@@ -70,12 +59,3 @@ export const DriftReport = Type.Object({
   devices: Type.Array(DeviceDrift),
 });
 export type DriftReport = Static<typeof DriftReport>;
-
-export interface DriftQuery {
-  readonly model: string;
-  /** The version that most devices report when left out. */
-  readonly version?: string | undefined;
-  readonly devices?: ReadonlySet<string> | undefined;
-  readonly fromMs?: number | undefined;
-  readonly toMs?: number | undefined;
-}

@@ -1,0 +1,86 @@
+/** `modelfleet drift`: does what devices see still look like what a version was trained on? */
+import { Command } from 'commander';
+import { parseDuration } from '../../shared/base/duration.ts';
+import { parser } from '../../shared/base/parse.ts';
+import { type DeviceDrift, DriftReport, type FeatureDrift } from '../../shared/protocol/drift-answer.ts';
+import type { CliContext, Printer } from '../context.ts';
+import { labelText } from './telemetry.ts';
+
+const parseReport = parser(DriftReport, 'answer of the hub');
+const DEVICES_SHOWN = 10;
+
+interface ShowFlags {
+  readonly model: string;
+  readonly version?: string;
+  readonly group?: string;
+  readonly since: string;
+}
+
+export function driftCommand(context: CliContext): Command {
+  const drift = new Command('drift').description('drift of models in the field');
+  drift
+    .command('show')
+    .description('compare what devices saw with the reference profile, worst feature first')
+    .requiredOption('--model <MODEL>', 'model to look at')
+    .option('--version <VERSION>', 'version to look at (default: the one most devices report)')
+    .option('--group <GROUP>', 'only devices of this group')
+    .option('--since <DURATION>', 'how far back to look, such as 10m, 1h or 7d', '1h')
+    .action(async ({ model, version, group, since }: ShowFlags) => {
+      parseDuration(since, '--since');
+      const hub = await context.hub();
+      const report = parseReport(await hub.get('/drift', { model, version, group, since }));
+      const printer = context.printer();
+      printer.result(report, () => describe(report, since, printer));
+    });
+  return drift;
+}
+
+function describe(report: DriftReport, since: string, printer: Printer): string {
+  const { model, version, verdict, devicesSeen, devicesDrifted, labels } = report;
+  const lines = [
+    `${model} ${version}, last ${since}: ${verdict} (${devicesSeen} devices reported, ${devicesDrifted} drifted on their own)`,
+    ...(labels ? [labelText(labels)] : []),
+    '',
+    featureTable(report.features, printer),
+  ];
+  const odd = report.devices.filter((d) => d.worst && d.verdict !== 'stable');
+  if (odd.length > 0) lines.push('', deviceTable(odd.slice(0, DEVICES_SHOWN), printer));
+  if (odd.length > DEVICES_SHOWN) lines.push(`… and ${odd.length - DEVICES_SHOWN} more devices`);
+  return lines.join('\n');
+}
+
+function featureTable(features: readonly FeatureDrift[], printer: Printer): string {
+  return printer.table(features, [
+    { title: 'feature', value: (f) => f.name },
+    { title: 'verdict', value: (f) => f.verdict },
+    { title: 'n', value: (f) => f.n, align: 'right' },
+    { title: 'psi', value: (f) => f.psi.toFixed(3), align: 'right' },
+    { title: 'threshold', value: (f) => f.threshold.toFixed(3), align: 'right' },
+    { title: 'ks d', value: (f) => f.ks?.d.toFixed(3) ?? '–', align: 'right' },
+    { title: 'p', value: (f) => (f.ks ? probability(f.ks.p) : '–'), align: 'right' },
+    { title: 'mean', value: (f) => number(f.mean), align: 'right' },
+    { title: 'was', value: (f) => number(f.referenceMean), align: 'right' },
+    { title: 'missing', value: (f) => share(f.missingShare), align: 'right' },
+  ]);
+}
+
+function deviceTable(devices: readonly DeviceDrift[], printer: Printer): string {
+  return printer.table(devices, [
+    { title: 'device', value: (d) => d.device },
+    { title: 'verdict', value: (d) => d.verdict },
+    { title: 'worst feature', value: (d) => d.worst?.name ?? '–' },
+    { title: 'psi', value: (d) => d.worst?.psi.toFixed(3) ?? '–', align: 'right' },
+  ]);
+}
+
+function number(value: number | undefined): string {
+  return value === undefined ? '–' : String(Number(value.toPrecision(4)));
+}
+
+function probability(p: number): string {
+  return p < 0.001 ? '<0.001' : p.toFixed(3);
+}
+
+function share(value: number): string {
+  return `${(value * 100).toFixed(1)} %`;
+}

@@ -1,0 +1,70 @@
+/** `modelfleet telemetry`: requests, errors, latency and label error in the field, by version. */
+import { Command } from 'commander';
+import { parseDuration } from '../../shared/base/duration.ts';
+import { parser } from '../../shared/base/parse.ts';
+import {
+  type LabelError,
+  TelemetryAnswer,
+  type VersionFigures,
+} from '../../shared/protocol/telemetry-answer.ts';
+import type { CliContext } from '../context.ts';
+
+const parseAnswer = parser(TelemetryAnswer, 'answer of the hub');
+
+interface ShowFlags {
+  readonly model: string;
+  readonly version?: string;
+  readonly group?: string;
+  readonly since: string;
+}
+
+export function telemetryCommand(context: CliContext): Command {
+  const telemetry = new Command('telemetry').description('figures of models in the field');
+  telemetry
+    .command('show')
+    .description('show requests, errors, latency and label error by version')
+    .requiredOption('--model <MODEL>', 'model to look at')
+    .option('--version <VERSION>', 'only this version')
+    .option('--group <GROUP>', 'only devices of this group')
+    .option('--since <DURATION>', 'how far back to look, such as 10m, 1h or 7d', '1h')
+    .action(async ({ model, version, group, since }: ShowFlags) => {
+      parseDuration(since, '--since');
+      const hub = await context.hub();
+      const answer = parseAnswer(await hub.get('/telemetry', { model, version, group, since }));
+      const printer = context.printer();
+      printer.result(answer, () => {
+        if (answer.versions.length === 0) return `No device reported ${model} in the last ${since}.`;
+        return printer.table(answer.versions, [
+          { title: 'version', value: (v) => v.version },
+          { title: 'devices', value: (v) => v.devices, align: 'right' },
+          { title: 'requests', value: (v) => v.requests.ok + failures(v), align: 'right' },
+          { title: 'failed', value: failureText },
+          { title: 'crashes', value: (v) => v.crashes, align: 'right' },
+          { title: 'p50 ms', value: (v) => v.latencyMs?.p50.toFixed(2) ?? '–', align: 'right' },
+          { title: 'p95 ms', value: (v) => v.latencyMs?.p95.toFixed(2) ?? '–', align: 'right' },
+          { title: 'p99 ms', value: (v) => v.latencyMs?.p99.toFixed(2) ?? '–', align: 'right' },
+          { title: 'against labels', value: (v) => (v.labels ? labelText(v.labels) : '–') },
+          { title: 'windows lost', value: (v) => v.dropped, align: 'right' },
+        ]);
+      });
+    });
+  return telemetry;
+}
+
+/** The label error in words: `MAE 0.412, RMSE 0.553 over 120 labels`. */
+export function labelText(labels: LabelError): string {
+  const error =
+    labels.kind === 'regression'
+      ? `MAE ${labels.mae.toPrecision(3)}, RMSE ${labels.rmse.toPrecision(3)}`
+      : `accuracy ${(labels.accuracy * 100).toFixed(1)} %`;
+  return `${error} over ${labels.n} labels`;
+}
+
+function failures({ requests }: VersionFigures): number {
+  return Object.values(requests.failed).reduce((sum, n) => sum + n, 0);
+}
+
+function failureText(version: VersionFigures): string {
+  const codes = Object.entries(version.requests.failed).sort((a, b) => b[1] - a[1]);
+  return codes.length === 0 ? '0' : codes.map(([code, n]) => `${n} ${code}`).join(', ');
+}

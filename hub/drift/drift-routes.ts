@@ -1,0 +1,35 @@
+/** `/api/v1/drift`: does what devices see still look like what the version was trained on? */
+import { Type } from 'typebox';
+import type { Clock } from '../../shared/base/clock.ts';
+import { DriftReport } from '../../shared/protocol/drift-answer.ts';
+import type { Routes } from '../http/routes.ts';
+import { FigureFilter, type GroupLookup, spanOf } from '../telemetry/telemetry-routes.ts';
+import type { DriftService } from './drift-service.ts';
+
+export function driftRoutes(services: {
+  readonly drift: DriftService;
+  readonly devices: GroupLookup;
+  readonly clock: Clock;
+}): Routes {
+  const { drift, devices, clock } = services;
+  return (api) => {
+    api.get(
+      '/drift',
+      {
+        config: { role: 'viewer' },
+        schema: {
+          tags: ['telemetry'],
+          summary: 'Drift of a version against its reference profile, by feature and by device',
+          description: 'Without `version`: the one that most devices reported in the span.',
+          querystring: Type.Object(FigureFilter),
+          response: { 200: DriftReport },
+        },
+      },
+      async (request) => {
+        const { model, version, group, since } = request.query;
+        const among = group === undefined ? undefined : new Set(await devices.idsInGroup(group));
+        return await drift.assess({ model, version, devices: among, ...spanOf(clock, since) });
+      },
+    );
+  };
+}

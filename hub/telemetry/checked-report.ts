@@ -1,0 +1,144 @@
+/**
+ * A device's report after everything about it was checked: that it has the form of a report, names a version this hub
+ * published, by the digest of its manifest, and lays its counts out as that manifest's profile says. Reports are
+ * hostile until then: a device that was taken over can send what it likes, but only as counts of its own.
+ */
+
+import { AppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { errorCatalogue } from '../../shared/errors/catalogue.ts';
+import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import type { TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
+import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
+import { countsLength } from '../../shared/telemetry/window-counts.ts';
+import type { PublishedVersion } from '../models/published-version.ts';
+import type { Addable } from './figure-sums.ts';
+
+export interface CheckedReport extends Addable {
+  readonly model: string;
+  readonly version: string;
+  readonly stream: string;
+  readonly number: number;
+}
+
+/** Number of counts each feature must have, and the kind labels must have. */
+interface Layout {
+  readonly manifestSha256: string;
+  readonly counts: ReadonlyMap<string, { readonly length: number; readonly moments: boolean }>;
+  readonly label: 'regression' | 'classification' | undefined;
+}
+
+export interface VersionLookup {
+  find(model: string, version: string): Promise<PublishedVersion | undefined>;
+}
+
+/** Checks reports against published versions, whose layouts it remembers: a version never changes. */
+export class ReportCheck {
+  readonly #versions: VersionLookup;
+  readonly #layouts = new Map<string, Layout>();
+
+  constructor(versions: VersionLookup) {
+    this.#versions = versions;
+  }
+
+  /** Throws `telemetry_unknown_version`, `telemetry_layout`, `bad_input` or `too_large`. Anything else that is thrown
+   * comes from the lookup and says nothing of the report. */
+  async check(report: TelemetryReport): Promise<CheckedReport> {
+    const layout = await this.#layout(report.model, report.version);
+    if (layout?.manifestSha256 !== report.manifest) {
+      throw new AppError(
+        'telemetry_unknown_version',
+        `Cannot take telemetry of ${report.model} ${report.version} with manifest ${report.manifest}: no such version is published here.`,
+      );
+    }
+    checkFeatures(report, layout);
+    if (report.labels !== undefined && report.labels.kind !== layout.label) {
+      throw layoutError(report, `labels of kind "${report.labels.kind}"`, `"${layout.label ?? 'none'}"`);
+    }
+    const latency = report.latency && LatencySketch.fromBytes(report.latency);
+    const requests = Object.values(report.requests.failed).reduce((sum, n) => sum + n, report.requests.ok);
+    if ((latency?.count ?? 0) > requests) {
+      throw layoutError(report, `${latency?.count} latencies`, `at most ${requests}, one a request`);
+    }
+    return {
+      model: report.model,
+      version: report.version,
+      stream: report.stream,
+      number: report.number,
+      reports: 1,
+      requests: { ok: report.requests.ok, failed: knownCodes(report.requests.failed) },
+      crashes: report.crashes,
+      latency,
+      features: report.features,
+      labels: report.labels,
+      dropped: report.dropped,
+    };
+  }
+
+  async #layout(model: string, version: string): Promise<Layout | undefined> {
+    const key = `${model} ${version}`;
+    const known = this.#layouts.get(key);
+    if (known) return known;
+    const published = await this.#versions.find(model, version);
+    if (published === undefined) return undefined;
+    const layout = layoutOf(published.manifestSha256, published.manifest);
+    if (this.#layouts.size >= limits.telemetryVersionsKnownMax) {
+      this.#layouts.delete(this.#layouts.keys().next().value!);
+    }
+    this.#layouts.set(key, layout);
+    return layout;
+  }
+}
+
+function layoutOf(manifestSha256: string, manifest: ModelManifest): Layout {
+  return {
+    manifestSha256,
+    counts: new Map(
+      (manifest.profile?.features ?? []).map((feature) => [
+        feature.name,
+        { length: countsLength(feature), moments: feature.kind === 'numeric' },
+      ]),
+    ),
+    label: manifest.label?.kind,
+  };
+}
+
+/** Features may be left out, but none may be unknown, twice, or of another length. */
+function checkFeatures(report: TelemetryReport, layout: Layout): void {
+  const seen = new Set<string>();
+  for (const feature of report.features) {
+    const wanted = layout.counts.get(feature.name);
+    if (wanted === undefined)
+      throw layoutError(report, `feature "${feature.name}"`, 'only features of the profile');
+    if (seen.has(feature.name))
+      throw layoutError(report, `feature "${feature.name}" twice`, 'each feature once');
+    seen.add(feature.name);
+    if (feature.counts.length !== wanted.length) {
+      throw layoutError(
+        report,
+        `${feature.counts.length} counts of feature "${feature.name}"`,
+        `${wanted.length}`,
+      );
+    }
+    if (feature.moments !== undefined && !wanted.moments) {
+      throw layoutError(report, `moments of categorical feature "${feature.name}"`, 'none');
+    }
+  }
+}
+
+function layoutError(report: TelemetryReport, found: string, wanted: string): AppError {
+  return new AppError(
+    'telemetry_layout',
+    `Cannot take telemetry of ${report.model} ${report.version}: found ${found}, wanted ${wanted}.`,
+  );
+}
+
+/** Codes that are not in the catalogue (a newer agent, or an invention) are counted together, so that buckets stay bounded. */
+function knownCodes(failed: Readonly<Record<string, number>>): Record<string, number> {
+  const known: Record<string, number> = {};
+  for (const [code, count] of Object.entries(failed)) {
+    const name = Object.hasOwn(errorCatalogue, code) ? code : 'unknown';
+    known[name] = (known[name] ?? 0) + count;
+  }
+  return known;
+}

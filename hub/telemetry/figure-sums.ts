@@ -1,0 +1,82 @@
+/**
+ * A running sum of telemetry windows of one version: integer counts, moment sums, a latency sketch. Adding is
+ * commutative and, for the counts, exact, so windows may arrive in any order. It is what a bucket keeps, as CBOR.
+ */
+
+import { decodeCbor, encodeCbor } from '../../shared/base/cbor.ts';
+import { limits } from '../../shared/base/limits.ts';
+import type { FeatureCounts, LabelFigures } from '../../shared/protocol/telemetry-report.ts';
+import { addFeatureCounts, copyFeatureCounts, sumLabels } from '../../shared/sketch/add-counts.ts';
+import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
+import type { TelemetryFigures } from './telemetry-figures.ts';
+
+/** What can be added: a device's checked report, a stored bucket, or the figures of another sum. */
+export interface Addable {
+  readonly reports: number;
+  readonly requests: { readonly ok: number; readonly failed: Readonly<Record<string, number>> };
+  readonly crashes: number;
+  readonly latency?: LatencySketch | undefined;
+  readonly features: readonly FeatureCounts[];
+  readonly labels?: LabelFigures | undefined;
+  readonly dropped: number;
+}
+
+export class FigureSums {
+  #reports = 0;
+  #ok = 0;
+  #crashes = 0;
+  #dropped = 0;
+  #labels: LabelFigures | undefined;
+  readonly #latency = new LatencySketch();
+  readonly #failed = new Map<string, number>();
+  readonly #features = new Map<string, FeatureCounts>();
+
+  add(more: Addable): void {
+    this.#reports += more.reports;
+    this.#ok += more.requests.ok;
+    this.#crashes += more.crashes;
+    this.#dropped += more.dropped;
+    this.#labels = sumLabels(this.#labels, more.labels);
+    for (const [code, count] of Object.entries(more.requests.failed)) {
+      this.#failed.set(code, (this.#failed.get(code) ?? 0) + count);
+    }
+    if (more.latency) this.#latency.merge(more.latency);
+    for (const counts of more.features) {
+      const sum = this.#features.get(counts.name);
+      if (sum) addFeatureCounts(sum, counts);
+      else this.#features.set(counts.name, copyFeatureCounts(counts));
+    }
+  }
+
+  /** The sum as something to add, or to show. */
+  figures(devices: readonly string[]): TelemetryFigures {
+    return {
+      reports: this.#reports,
+      requests: { ok: this.#ok, failed: Object.fromEntries(this.#failed) },
+      crashes: this.#crashes,
+      latency: this.#latency,
+      features: [...this.#features.values()],
+      labels: this.#labels,
+      dropped: this.#dropped,
+      devices,
+    };
+  }
+
+  encode(): Uint8Array {
+    const { latency, labels, devices: _, ...counts } = this.figures([]);
+    return encodeCbor({
+      ...counts,
+      ...(latency.count > 0 ? { latency: latency.toBytes() } : {}),
+      ...(labels ? { labels } : {}),
+    });
+  }
+}
+
+/** Reads what `FigureSums.encode` wrote. */
+export function decodeSums(bytes: Uint8Array): Addable {
+  const body = decodeCbor(bytes, 'telemetry bucket', limits.telemetryBucketBytesMax) as Omit<
+    Addable,
+    'latency'
+  > & { readonly latency?: Uint8Array };
+  return { ...body, latency: body.latency && LatencySketch.fromBytes(body.latency) };
+}

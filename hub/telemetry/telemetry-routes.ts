@@ -1,0 +1,100 @@
+/** `/api/v1/telemetry`: what devices report of a model, by version. */
+import { Type } from 'typebox';
+import type { Clock } from '../../shared/base/clock.ts';
+import { parseDuration } from '../../shared/base/duration.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { GroupName, ModelName, SemVer } from '../../shared/base/names.ts';
+import { TelemetryAnswer, type VersionFigures } from '../../shared/protocol/telemetry-answer.ts';
+import type { Routes } from '../http/routes.ts';
+import { labelError } from './label-error.ts';
+import type { TelemetryFigures } from './telemetry-figures.ts';
+import type { TelemetryService } from './telemetry-service.ts';
+
+export interface GroupLookup {
+  /** Devices of a group. */
+  idsInGroup(group: string | undefined): Promise<Iterable<string>>;
+}
+
+/** The span and devices that telemetry and drift are asked for. */
+export const FigureFilter = {
+  model: ModelName,
+  version: Type.Optional(SemVer),
+  group: Type.Optional(GroupName),
+  since: Type.Optional(
+    Type.String({
+      maxLength: 16,
+      description: 'How far back: a duration such as 10m, 1h or 7d; default 1h.',
+      pattern: '^[0-9a-z.]+$',
+    }),
+  ),
+};
+
+export function telemetryRoutes(services: {
+  readonly telemetry: TelemetryService;
+  readonly devices: GroupLookup;
+  readonly clock: Clock;
+}): Routes {
+  const { telemetry, devices, clock } = services;
+  return (api) => {
+    api.get(
+      '/telemetry',
+      {
+        config: { role: 'viewer' },
+        schema: {
+          tags: ['telemetry'],
+          summary: 'Requests, errors, latency and label error of a model, by version',
+          querystring: Type.Object(FigureFilter),
+          response: {
+            200: TelemetryAnswer,
+          },
+        },
+      },
+      async (request) => {
+        const { model, version, group } = request.query;
+        const span = spanOf(clock, request.query.since);
+        const among = group === undefined ? undefined : new Set(await devices.idsInGroup(group));
+        const found = version ? [{ version }] : await telemetry.versions({ model, ...span });
+        const versions = [];
+        for (const one of found.slice(0, limits.pageRowsMax)) {
+          const figures = await telemetry.figures({
+            model,
+            version: one.version,
+            devices: among,
+            ...span,
+          });
+          if (figures.reports > 0) versions.push(show(one.version, figures));
+        }
+        return { model, ...span, versions };
+      },
+    );
+  };
+}
+
+/** From `since` ago until now, milliseconds since the epoch. Throws `bad_input` when it is no duration. */
+export function spanOf(clock: Clock, since = '1h'): { readonly fromMs: number; readonly toMs: number } {
+  const now = clock.now();
+  return { fromMs: Math.max(0, Math.floor(now - parseDuration(since, 'since'))), toMs: Math.floor(now) + 1 };
+}
+
+function show(version: string, figures: TelemetryFigures): VersionFigures {
+  const { latency, requests, crashes, dropped, reports, devices } = figures;
+  const labels = labelError(figures.labels);
+  return {
+    version,
+    devices: devices.length,
+    windows: reports,
+    requests: { ok: requests.ok, failed: { ...requests.failed } },
+    crashes,
+    ...(latency.count > 0
+      ? {
+          latencyMs: {
+            p50: latency.quantileMs(0.5)!,
+            p95: latency.quantileMs(0.95)!,
+            p99: latency.quantileMs(0.99)!,
+          },
+        }
+      : {}),
+    ...(labels ? { labels } : {}),
+    dropped,
+  };
+}

@@ -1,0 +1,199 @@
+/** The tables of telemetry: stream positions (what was merged already) and buckets (what it added up to). */
+
+import { type Selectable, sql, type Transaction } from 'kysely';
+import type { Database } from '../db/database.ts';
+import type { Tables } from '../db/tables.ts';
+
+export interface StreamKey {
+  readonly deviceId: string;
+  readonly stream: string;
+}
+
+export interface BucketKey {
+  readonly deviceId: string;
+  readonly model: string;
+  readonly version: string;
+  readonly bucketAt: number;
+}
+
+export interface Bucket extends BucketKey {
+  readonly body: Uint8Array;
+}
+
+export interface BucketQuery {
+  readonly model: string;
+  readonly version: string;
+  /** Buckets that start at or after `fromMs` and before `toMs`. */
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+type Tx = Transaction<Tables>;
+
+const PAGE_ROWS = 500;
+
+export class TelemetryStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Runs `work` in one transaction; it is durable when the promise resolves. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#database.transaction().execute(work);
+  }
+
+  /** Highest merged number of each stream that has one, by `streamText`. */
+  async streamNumbers(tx: Tx, keys: readonly StreamKey[]): Promise<Map<string, number>> {
+    if (keys.length === 0) return new Map();
+    const wanted = sql.join(keys.map((key) => sql`(${key.deviceId}, ${key.stream})`));
+    const { rows } = await sql<Selectable<Tables['telemetry_stream']>>`
+      select device_id, stream, number from telemetry_stream
+      where (device_id, stream) in (values ${wanted})`.execute(tx);
+    return new Map(
+      rows.map((row) => [streamText({ deviceId: row.device_id, stream: row.stream }), row.number]),
+    );
+  }
+
+  async saveStreams(
+    tx: Tx,
+    streams: readonly (StreamKey & { readonly number: number })[],
+    now: number,
+  ): Promise<void> {
+    if (streams.length === 0) return;
+    await tx
+      .insertInto('telemetry_stream')
+      .values(
+        streams.map((s) => ({ device_id: s.deviceId, stream: s.stream, number: s.number, updated_at: now })),
+      )
+      .onConflict((conflict) =>
+        conflict.columns(['device_id', 'stream']).doUpdateSet((eb) => ({
+          number: eb.ref('excluded.number'),
+          updated_at: eb.ref('excluded.updated_at'),
+        })),
+      )
+      .execute();
+  }
+
+  /** Forgets all but the `kept` streams of a device that moved last. */
+  async trimStreams(tx: Tx, deviceId: string, kept: number): Promise<void> {
+    await tx
+      .deleteFrom('telemetry_stream')
+      .where('device_id', '=', deviceId)
+      .where('stream', 'not in', (eb) =>
+        eb
+          .selectFrom('telemetry_stream')
+          .select('stream')
+          .where('device_id', '=', deviceId)
+          .orderBy('updated_at', 'desc')
+          .orderBy('stream')
+          .limit(kept),
+      )
+      .execute();
+  }
+
+  /** Bodies of the buckets that exist, by `bucketText`. */
+  async buckets(tx: Tx, keys: readonly BucketKey[]): Promise<Map<string, Uint8Array>> {
+    if (keys.length === 0) return new Map();
+    const wanted = sql.join(
+      keys.map((key) => sql`(${key.model}, ${key.version}, ${key.bucketAt}, ${key.deviceId})`),
+    );
+    const { rows } = await sql<Selectable<Tables['telemetry_bucket']>>`
+      select device_id, model, version, bucket_at, body from telemetry_bucket
+      where (model, version, bucket_at, device_id) in (values ${wanted})`.execute(tx);
+    return new Map(rows.map((row) => [bucketText(fromRow(row)), row.body]));
+  }
+
+  async saveBuckets(tx: Tx, buckets: readonly Bucket[]): Promise<void> {
+    if (buckets.length === 0) return;
+    await tx
+      .insertInto('telemetry_bucket')
+      .values(
+        buckets.map((b) => ({
+          device_id: b.deviceId,
+          model: b.model,
+          version: b.version,
+          bucket_at: b.bucketAt,
+          body: b.body,
+        })),
+      )
+      .onConflict((conflict) =>
+        conflict
+          .columns(['model', 'version', 'bucket_at', 'device_id'])
+          .doUpdateSet((eb) => ({ body: eb.ref('excluded.body') })),
+      )
+      .execute();
+  }
+
+  /** Buckets of a query in order of time, page by page, so that a long span blocks nobody else. */
+  async *read(query: BucketQuery): AsyncGenerator<Bucket> {
+    let after: { readonly bucketAt: number; readonly deviceId: string } = {
+      bucketAt: query.fromMs,
+      deviceId: '',
+    };
+    for (;;) {
+      const rows = await this.#database
+        .selectFrom('telemetry_bucket')
+        .selectAll()
+        .where('model', '=', query.model)
+        .where('version', '=', query.version)
+        .where('bucket_at', '<', query.toMs)
+        .where(sql<boolean>`(bucket_at, device_id) > (${after.bucketAt}, ${after.deviceId})`)
+        .orderBy('bucket_at')
+        .orderBy('device_id')
+        .limit(PAGE_ROWS)
+        .execute();
+      for (const row of rows) yield fromRow(row);
+      if (rows.length < PAGE_ROWS) return;
+      after = { bucketAt: rows.at(-1)!.bucket_at, deviceId: rows.at(-1)!.device_id };
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Versions of a model with buckets in the span, and how many devices reported each; most devices first. */
+  async versions(
+    query: Omit<BucketQuery, 'version'>,
+  ): Promise<{ readonly version: string; readonly devices: number }[]> {
+    return await this.#database
+      .selectFrom('telemetry_bucket')
+      .select(['version', (eb) => eb.fn.count<number>('device_id').distinct().as('devices')])
+      .where('model', '=', query.model)
+      .where('bucket_at', '>=', query.fromMs)
+      .where('bucket_at', '<', query.toMs)
+      .groupBy('version')
+      .orderBy('devices', 'desc')
+      .orderBy('version', 'desc')
+      .execute();
+  }
+
+  /** Removes at most `rowsMax` buckets that start before `beforeMs`; returns how many went. */
+  async removeBefore(beforeMs: number, rowsMax: number): Promise<number> {
+    const { rows } = await sql<{ device_id: string }>`
+      delete from telemetry_bucket where (model, version, bucket_at, device_id) in (
+        select model, version, bucket_at, device_id from telemetry_bucket
+        where bucket_at < ${beforeMs} order by bucket_at limit ${rowsMax})
+      returning device_id`.execute(this.#database);
+    return rows.length;
+  }
+}
+
+/** A stream key as one text; ids have no spaces. */
+export function streamText({ deviceId, stream }: StreamKey): string {
+  return `${deviceId} ${stream}`;
+}
+
+/** A bucket key as one text; no part has a space. */
+export function bucketText({ deviceId, model, version, bucketAt }: BucketKey): string {
+  return `${deviceId} ${model} ${version} ${bucketAt}`;
+}
+
+function fromRow(row: Selectable<Tables['telemetry_bucket']>): Bucket {
+  return {
+    deviceId: row.device_id,
+    model: row.model,
+    version: row.version,
+    bucketAt: row.bucket_at,
+    body: row.body,
+  };
+}
