@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { tempFolder } from '../../support/temp-folder.ts';
+
+const main = new URL('../../../hub/main.ts', import.meta.url).pathname;
+
+function startProcess(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+}
+
+/** A process that is expected to end by itself. */
+async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const child = startProcess(args, env);
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout!),
+    text(child.stderr!),
+    once(child, 'exit'),
+  ]);
+  return { stdout, stderr, code };
+}
+
+const ports = ['--http-port', '0', '--mqtt-port', '0'];
+
+async function startHub(data: string, args: readonly string[] = ['--json']) {
+  const child = startProcess(['--data', data, ...ports, ...args]);
+  let stdout = '';
+  child.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
+    stdout += chunk;
+  });
+  const stderr = text(child.stderr!);
+  await expect.poll(() => stdout, { timeout: 20_000 }).toContain('\n');
+  return { child, stdout: () => stdout, stderr };
+}
+
+describe('modelfleet-hub as a process', () => {
+  it('prints one JSON line, stops on SIGTERM with 0, starts again at once after kill -9', async () => {
+    const data = await tempFolder();
+    const first = await startHub(data);
+    const line = JSON.parse(first.stdout());
+    expect(line).toMatchObject({
+      url: expect.stringMatching(/^https:\/\/localhost:\d+$/),
+      caSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      adminToken: expect.stringMatching(/^mft_/),
+    });
+    const second = await run(['--data', data, ...ports]);
+    expect(second).toMatchObject({ code: 1, stdout: '' });
+    expect(second.stderr).toContain('code: data_folder_locked');
+    expect(second.stderr).toContain(String(first.child.pid));
+
+    first.child.kill('SIGKILL');
+    await once(first.child, 'exit');
+    const third = await startHub(data);
+    expect(JSON.parse(third.stdout())).toMatchObject({ caSha256: line.caSha256 });
+    expect(third.stdout()).not.toContain('adminToken');
+    third.child.kill('SIGTERM');
+    expect(await once(third.child, 'exit')).toEqual([0, null]);
+    expect(await first.stderr).not.toContain(line.adminToken);
+  });
+
+  it('prints the login command for a person, and one more admin token when asked', async () => {
+    const data = await tempFolder();
+    const first = await startHub(data, []);
+    expect(first.stdout()).toMatch(
+      /modelfleet login https:\/\/localhost:\d+ --token mft_\S+ --ca-fingerprint [0-9a-f]{64}\n/,
+    );
+    first.child.kill('SIGINT');
+    expect(await once(first.child, 'exit')).toEqual([0, null]);
+    const second = await startHub(data, ['--json', '--new-admin-token']);
+    expect(JSON.parse(second.stdout()).adminToken).toMatch(/^mft_/);
+  });
+
+  it('ends with 2 on wrong usage and says what is wanted', async () => {
+    expect(await run(['--help'])).toMatchObject({ code: 0, stdout: expect.stringContaining('--http-port') });
+    expect(await run(['--nonsense'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--nonsense'),
+    });
+    const port = await run(['--http-port', '70000']);
+    expect(port).toMatchObject({ code: 2, stderr: expect.stringContaining('--http-port') });
+    const variable = await run([], { MODELFLEET_HUB_MQTT_PORT: 'x' });
+    expect(variable).toMatchObject({ code: 2, stderr: expect.stringContaining('MODELFLEET_HUB_MQTT_PORT') });
+    const file = await run(['--config', main]);
+    expect(file).toMatchObject({ code: 2, stderr: expect.stringContaining('bad_input') });
+    expect(file.stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it('leaves no admin token in its files', async () => {
+    const data = await tempFolder();
+    const hub = await startHub(data);
+    const { adminToken } = JSON.parse(hub.stdout());
+    hub.child.kill('SIGTERM');
+    await once(hub.child, 'exit');
+    expect((await readFile(join(data, 'hub.db'))).includes(adminToken)).toBe(false);
+  });
+});
