@@ -1,0 +1,202 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer } from 'node:tls';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { enrol } from '../../../../agent/connection/enrolment.ts';
+import { checkCertificateTime, loadIdentity } from '../../../../agent/connection/identity.ts';
+import { Authority } from '../../../../hub/pki/authority.ts';
+import { systemClock } from '../../../../platform/system-clock.ts';
+import { encodeJoinToken, parseJoinToken } from '../../../../shared/protocol/join-token.ts';
+import { ConnectionHub, facts, operator } from '../../../support/connection-hub.ts';
+
+describe('enrolment', () => {
+  let hub: ConnectionHub;
+  let folder: string;
+  beforeAll(async () => {
+    hub = await ConnectionHub.start();
+  });
+  afterAll(() => hub.stop());
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'modelfleet-agent-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  it('leaves an identity of the hub CA, the pinned root, and private files', async () => {
+    const token = await hub.token({ group: 'north' });
+    const enrolled = await enrol({ token, deviceId: 'gas-1', folder, facts });
+    expect(enrolled).toMatchObject({ device: 'gas-1', group: 'north', hub: hub.url });
+    const identity = await loadIdentity(folder);
+    expect(identity.caPem).toBe(hub.authority.caPem);
+    expect(() => checkCertificateTime(identity.certificatePem, systemClock)).not.toThrow();
+    expect(await readFile(join(folder, 'trust/root.json'))).toEqual(Buffer.from(hub.root!));
+    for (const name of await readdir(join(folder, 'identity'))) {
+      expect((await stat(join(folder, 'identity', name))).mode & 0o777, name).toBe(0o600);
+    }
+    expect(await hub.devices.get('gas-1')).toMatchObject({ group: 'north', connected: false });
+    const [event] = await hub.audit.list({ action: 'device.enrolled' });
+    expect(event).toMatchObject({ actor: 'device:gas-1', target: 'device/gas-1' });
+    expect(JSON.stringify(event)).not.toContain(parseJoinToken(token).secret);
+  });
+
+  it('refuses a token past its time', async () => {
+    const token = await hub.token({ ttlMs: 60_000 });
+    hub.clock.offsetMs = 61_000;
+    try {
+      await expect(enrol({ token, deviceId: 'late', folder, facts })).rejects.toMatchObject({
+        code: 'join_token_expired',
+      });
+    } finally {
+      hub.clock.offsetMs = 0;
+    }
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('refuses a token that is used up, and two devices cannot share its last use', async () => {
+    const token = await hub.token({ uses: 1 });
+    const outcomes = await Promise.allSettled(
+      ['twin-a', 'twin-b'].map((deviceId) =>
+        enrol({ token, deviceId, folder: join(folder, deviceId), facts }),
+      ),
+    );
+    expect(outcomes.map((one) => one.status).sort()).toEqual(['fulfilled', 'rejected']);
+    const refused = outcomes.find((one) => one.status === 'rejected');
+    expect(refused?.reason).toMatchObject({ code: 'join_token_used_up' });
+  });
+
+  it('refuses a forged secret', async () => {
+    const token = parseJoinToken(await hub.token());
+    const forged = encodeJoinToken({ ...token, secret: 'A'.repeat(43) });
+    await expect(enrol({ token: forged, deviceId: 'forger', folder, facts })).rejects.toMatchObject({
+      code: 'join_token_unknown',
+    });
+  });
+
+  it('refuses a revoked token', async () => {
+    const made = await hub.joinTokens.create({ group: 'lab', uses: 5, ttlMs: 60_000 }, operator);
+    await hub.joinTokens.revoke(made.id, operator);
+    await expect(enrol({ token: made.token, deviceId: 'revoked-1', folder, facts })).rejects.toMatchObject({
+      code: 'join_token_revoked',
+    });
+  });
+
+  it('refuses an id that is enrolled, and gives the use of the token back', async () => {
+    await hub.enrol('taken', join(folder, 'first'));
+    const token = await hub.token();
+    await expect(
+      enrol({ token, deviceId: 'taken', folder: join(folder, 'second'), facts }),
+    ).rejects.toMatchObject({ code: 'device_exists' });
+    await enrol({ token, deviceId: 'free', folder: join(folder, 'second'), facts });
+  });
+
+  it('enrols a removed id again', async () => {
+    await hub.enrol('phoenix', join(folder, 'first'));
+    await hub.devices.remove('phoenix', operator);
+    const identity = await hub.enrol('phoenix', join(folder, 'second'));
+    expect(identity.device).toBe('phoenix');
+  });
+
+  it('sends nothing to a server that does not have the CA of the token', async () => {
+    const other = await Authority.open(join(folder, 'other'), { clock: systemClock, advertise: [] });
+    const received: Buffer[] = [];
+    const server = createServer({ key: other.serverKeyPem, cert: other.serverCertPem }, (socket) => {
+      socket.on('data', (data) => received.push(data));
+      socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      const token = encodeJoinToken({
+        ...parseJoinToken(await hub.token()),
+        hub: `https://localhost:${port}`,
+      });
+      await expect(
+        enrol({ token, deviceId: 'careful', folder: join(folder, 'agent'), facts }),
+      ).rejects.toMatchObject({ code: 'ca_mismatch' });
+      expect(received).toEqual([]);
+    } finally {
+      server.close();
+    }
+  });
+
+  it('keeps nothing when the trust root is not the one of the token', async () => {
+    const token = encodeJoinToken({ ...parseJoinToken(await hub.token()), root: 'ab'.repeat(32) });
+    await expect(enrol({ token, deviceId: 'rootless', folder, facts })).rejects.toMatchObject({
+      code: 'enrolment_answer_refused',
+    });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('says so when there is no hub', async () => {
+    const token = encodeJoinToken({
+      ...parseJoinToken(await hub.token()),
+      hub: 'https://localhost:1',
+    });
+    await expect(enrol({ token, deviceId: 'alone', folder, facts })).rejects.toMatchObject({
+      code: 'hub_unreachable',
+    });
+  });
+
+  it.each(['a/b', 'a+b', '#', 'nul\0', 'x'.repeat(65), '', '..', 'ü'])(
+    'refuses the device id %j',
+    async (deviceId) => {
+      const token = await hub.token();
+      await expect(enrol({ token, deviceId, folder, facts })).rejects.toMatchObject({ code: 'bad_input' });
+      const { secret } = parseJoinToken(token);
+      const { request, Agent } = await import('undici');
+      const dispatcher = new Agent({ connect: { ca: hub.authority.caPem } });
+      const answer = await request(`${hub.url}/api/v1/enrol`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ v: 1, secret, device: deviceId, csr: 'x', facts }),
+        dispatcher,
+      });
+      expect(await answer.body.json()).toMatchObject({ status: 400, code: 'bad_input' });
+      await dispatcher.close();
+    },
+  );
+
+  it('does not give up an identity without being told to', async () => {
+    await hub.enrol('steady', folder);
+    const token = await hub.token();
+    await expect(enrol({ token, deviceId: 'other', folder, facts })).rejects.toMatchObject({
+      code: 'already_enrolled',
+    });
+    await enrol({ token, deviceId: 'other', folder, facts, force: true });
+    expect((await loadIdentity(folder)).device).toBe('other');
+  });
+
+  it('makes no join token before trust is set up', async () => {
+    const { root } = hub;
+    hub.root = undefined;
+    try {
+      await expect(hub.token()).rejects.toMatchObject({ code: 'trust_not_initialised' });
+    } finally {
+      hub.root = root;
+    }
+  });
+
+  it('refuses an identity whose key, certificate or device file was changed', async () => {
+    await hub.enrol('damaged', folder);
+    const key = await readFile(join(folder, 'identity/key.pem'));
+    const other = await hub.enrol('other-key', join(folder, 'other'));
+    await writeFile(join(folder, 'identity/key.pem'), other.keyPem);
+    await expect(loadIdentity(folder)).rejects.toMatchObject({ code: 'identity_damaged' });
+    await writeFile(join(folder, 'identity/key.pem'), key);
+    await writeFile(join(folder, 'identity/device.json'), '{"v":1}');
+    await expect(loadIdentity(folder)).rejects.toMatchObject({ code: 'identity_damaged' });
+    await rm(join(folder, 'identity/device.json'));
+    await expect(loadIdentity(folder)).rejects.toMatchObject({ code: 'not_enrolled' });
+  });
+
+  it('names both times when the clock is off', async () => {
+    const { certificatePem } = await hub.enrol('clockless', folder);
+    const inThePast = { now: () => Date.UTC(2001, 0, 1) };
+    expect(() => checkCertificateTime(certificatePem, inThePast)).toThrow(
+      /valid from .* clock .* 2001-01-01/,
+    );
+    const inTheFuture = { now: () => Date.UTC(2090, 0, 1) };
+    expect(() => checkCertificateTime(certificatePem, inTheFuture)).toThrow(/until .* clock .* 2090-01-01/);
+  });
+});
