@@ -103,7 +103,10 @@ export function makePlan(request: RolloutRequest): RolloutPlan {
 }
 
 /** Devices in each phase, cumulative. Throws `rollout_plan_invalid` when the plan does not fit a target of `targetSize` devices. */
-export function phaseSizes(plan: Pick<RolloutPlan, 'phases' | 'gates'>, targetSize: number): readonly number[] {
+export function phaseSizes(
+  plan: Pick<RolloutPlan, 'phases' | 'gates'>,
+  targetSize: number,
+): readonly number[] {
   const sizes = plan.phases.map((phase) => phaseSize(phase, targetSize));
   for (const [index, size] of sizes.entries()) {
     if (index > 0 && size < sizes[index - 1]!) {

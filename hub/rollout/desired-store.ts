@@ -1,0 +1,102 @@
+/** The rows of desired state: what each device should run, and the last statement that was signed for it. */
+import type { Selectable, Transaction } from 'kysely';
+import type { Database } from '../db/database.ts';
+import type { Tables } from '../db/tables.ts';
+
+export type DesiredModelRow = Selectable<Tables['desired_model']>;
+export type StatementRow = Selectable<Tables['desired_statement']>;
+type Connection = Database | Transaction<Tables>;
+
+/** SQLite takes 32 766 parameters a statement; far below it the gain is gone. */
+const ID_BATCH = 500;
+
+export class DesiredStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  transaction<T>(work: (tx: Transaction<Tables>) => Promise<T>): Promise<T> {
+    return this.#database.transaction().execute(work);
+  }
+
+  async models(deviceId: string, tx?: Transaction<Tables>): Promise<DesiredModelRow[]> {
+    return (tx ?? this.#database)
+      .selectFrom('desired_model')
+      .selectAll()
+      .where('device_id', '=', deviceId)
+      .orderBy('model')
+      .execute();
+  }
+
+  /** Desired rows of one model, by device. */
+  async ofModel(
+    model: string,
+    deviceIds: readonly string[],
+    tx?: Transaction<Tables>,
+  ): Promise<Map<string, DesiredModelRow>> {
+    const rows = new Map<string, DesiredModelRow>();
+    for (let at = 0; at < deviceIds.length; at += ID_BATCH) {
+      const batch = await (tx ?? this.#database)
+        .selectFrom('desired_model')
+        .selectAll()
+        .where('model', '=', model)
+        .where('device_id', 'in', deviceIds.slice(at, at + ID_BATCH))
+        .execute();
+      for (const row of batch) rows.set(row.device_id, row);
+    }
+    return rows;
+  }
+
+  async setModel(row: DesiredModelRow, tx: Transaction<Tables>): Promise<void> {
+    await tx
+      .insertInto('desired_model')
+      .values(row)
+      .onConflict((conflict) => conflict.columns(['device_id', 'model']).doUpdateSet(row))
+      .execute();
+  }
+
+  async removeModel(deviceId: string, model: string, tx: Transaction<Tables>): Promise<void> {
+    await tx
+      .deleteFrom('desired_model')
+      .where('device_id', '=', deviceId)
+      .where('model', '=', model)
+      .execute();
+  }
+
+  async statement(
+    deviceId: string,
+    connection: Connection = this.#database,
+  ): Promise<StatementRow | undefined> {
+    return connection
+      .selectFrom('desired_statement')
+      .selectAll()
+      .where('device_id', '=', deviceId)
+      .executeTakeFirst();
+  }
+
+  async setStatement(row: StatementRow, tx: Transaction<Tables>): Promise<void> {
+    await tx
+      .insertInto('desired_statement')
+      .values(row)
+      .onConflict((conflict) => conflict.column('device_id').doUpdateSet(row))
+      .execute();
+  }
+
+  /** Devices with a statement, by id, after `after`; only those issued before `issuedBefore` when it is given. */
+  async stated(options: {
+    readonly after: string;
+    readonly limit: number;
+    readonly issuedBefore?: number;
+  }): Promise<string[]> {
+    let query = this.#database
+      .selectFrom('desired_statement')
+      .select('device_id')
+      .where('device_id', '>', options.after)
+      .orderBy('device_id')
+      .limit(options.limit);
+    if (options.issuedBefore !== undefined) query = query.where('issued_at', '<', options.issuedBefore);
+    return (await query.execute()).map((row) => row.device_id);
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * How one device stands in one rollout, and what each word from it changes. Pure. What the hub itself did (refused, shed,
+ * took an offer back) is never a failure of the device; silence and timeouts are not words, so they are computed from
+ * the clock when somebody looks (`statusAt`) and vanish when the device speaks again.
+ */
+import type { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
+
+/** What is stored: pending → offered → … → succeeded, or one of the ends. */
+export const storedStatuses = [
+  'pending',
+  'offered',
+  'downloading',
+  'staged',
+  'qualifying',
+  'trial',
+  'succeeded',
+  'failed',
+  'rejected',
+  'rolled-back',
+  'withdrawn',
+] as const;
+export type StoredStatus = (typeof storedStatuses)[number];
+
+/** What is shown and judged: with the two that only the clock can tell. */
+export const deviceStatuses = [...storedStatuses, 'timed-out', 'silent'] as const;
+export type DeviceStatus = (typeof deviceStatuses)[number];
+
+export interface RolloutDevice {
+  readonly deviceId: string;
+  readonly ordinal: number;
+  /** 0-based phase that first contains the device. */
+  readonly phase: number;
+  readonly status: StoredStatus;
+  /** True while the device's desired state names the version because of this rollout. */
+  readonly assigned: boolean;
+  /** Sequence of the statement that offered the version, or took it back; the device has seen it when it reports as much. */
+  readonly sequence: number | null;
+  /** What the device was to run before the offer; null when nothing. */
+  readonly previousVersion: string | null;
+  readonly offeredAt: number | null;
+  readonly changedAt: number;
+  readonly lastWordAt: number | null;
+  /** When a device the version was taken back from was known not to run it. */
+  readonly backAt: number | null;
+  readonly fault: UpdateFault | null;
+}
+
+/** What a device said of one model: an update event, or its part of a reported state. */
+export type DeviceWord =
+  | {
+      readonly kind: 'event';
+      readonly version: string;
+      readonly state: UpdateState;
+      readonly fault?: UpdateFault;
+    }
+  | {
+      readonly kind: 'report';
+      /** Highest desired-state sequence the device has accepted. */
+      readonly sequence: number;
+      readonly activeVersion?: string;
+      readonly update?: {
+        readonly version: string;
+        readonly state: UpdateState;
+        readonly fault?: UpdateFault;
+      };
+    };
+
+const statusOfState: Readonly<Record<UpdateState, StoredStatus | undefined>> = {
+  idle: undefined,
+  checking: 'downloading',
+  downloading: 'downloading',
+  verifying: 'downloading',
+  staged: 'staged',
+  held: 'staged',
+  qualifying: 'qualifying',
+  activating: 'qualifying',
+  trial: 'trial',
+  committed: 'succeeded',
+  // It still runs the version; the end comes with `rolled-back`.
+  'rolling-back': 'trial',
+  'rolled-back': 'rolled-back',
+  rejected: 'rejected',
+};
+
+/** Faults that tell of the hub's doing or of the way to it, not of the device or the version: the device tries again. */
+const hubSideFaults: ReadonlySet<string> = new Set([
+  'desired_changed',
+  'version_not_offered',
+  'link_lost',
+  'hub_busy',
+  'trust_unavailable',
+]);
+
+const inFlight: ReadonlySet<StoredStatus> = new Set([
+  'offered',
+  'downloading',
+  'staged',
+  'qualifying',
+  'trial',
+]);
+const failures: ReadonlySet<DeviceStatus> = new Set(['failed', 'rejected', 'rolled-back', 'timed-out']);
+
+/** True while the device has the offer and is on its way with it. */
+export function isInFlight(status: DeviceStatus): boolean {
+  return inFlight.has(status as StoredStatus);
+}
+
+/** True for the ends that count against the version. */
+export function isFailure(status: DeviceStatus): boolean {
+  return failures.has(status);
+}
+
+/** True once the device has switched to the version, as far as is known. */
+export function hasSwitched(status: StoredStatus): boolean {
+  return status === 'trial' || status === 'succeeded';
+}
+
+/** The device after a word that came in at `now`. */
+export function hearWord(
+  device: RolloutDevice,
+  word: DeviceWord,
+  context: { readonly version: string; readonly now: number },
+): RolloutDevice {
+  const heard = device.offeredAt === null ? device : { ...device, lastWordAt: context.now };
+  if (device.status === 'pending') return heard;
+  return word.kind === 'event' ? hearEvent(heard, word, context) : hearReport(heard, word, context);
+}
+
+function hearEvent(
+  device: RolloutDevice,
+  word: DeviceWord & { kind: 'event' },
+  { version, now }: { version: string; now: number },
+): RolloutDevice {
+  if (word.version !== version) {
+    const isBack = !device.assigned && word.state === 'committed' && word.version === device.previousVersion;
+    return isBack ? markBack(device, now) : device;
+  }
+  if (!device.assigned) {
+    // Messages crossed: the device had not seen that the offer was taken back. It obeys the newer statement.
+    return word.state === 'rolled-back' || word.state === 'rejected' ? markBack(device, now) : device;
+  }
+  return advance(device, word.state, word.fault, now);
+}
+
+function hearReport(
+  device: RolloutDevice,
+  word: DeviceWord & { kind: 'report' },
+  { version, now }: { version: string; now: number },
+): RolloutDevice {
+  // An older report tells of the time before the statement that counts.
+  if (device.sequence === null || word.sequence < device.sequence) return device;
+  const runsIt = word.activeVersion === version;
+  if (!device.assigned) return runsIt ? device : markBack(device, now);
+  const { update } = word;
+  if (update?.version === version && update.state !== 'idle' && update.state !== 'committed') {
+    return advance(device, update.state, update.fault, now);
+  }
+  if (runsIt) return advance(device, 'committed', undefined, now);
+  if (device.status !== 'succeeded') return device;
+  const running = word.activeVersion === undefined ? 'no version' : `version ${word.activeVersion}`;
+  return advance(
+    device,
+    'rolled-back',
+    { code: 'version_left', message: `The device reports that it runs ${running} again.`, retry: 'never' },
+    now,
+  );
+}
+
+function advance(
+  device: RolloutDevice,
+  state: UpdateState,
+  fault: UpdateFault | undefined,
+  now: number,
+): RolloutDevice {
+  let status = statusOfState[state];
+  if (status === undefined) return device;
+  if (fault !== undefined && (status === 'rejected' || status === 'rolled-back')) {
+    if (hubSideFaults.has(fault.code)) status = 'offered';
+    else if (status === 'rejected' && fault.retry === 'later') status = 'failed';
+  }
+  // An end is left only by proof of the opposite: late news of earlier steps do not undo it, a commit after retries does.
+  const isEnd = !isInFlight(device.status);
+  if (isEnd && inFlight.has(status)) return device;
+  if (status === device.status && (fault === undefined || device.fault?.code === fault.code)) return device;
+  const keepsFault = fault !== undefined && status !== 'offered' && status !== 'succeeded';
+  return {
+    ...device,
+    status,
+    changedAt: status === device.status ? device.changedAt : now,
+    fault: keepsFault ? fault : status === 'succeeded' || status === 'offered' ? null : device.fault,
+  };
+}
+
+function markBack(device: RolloutDevice, now: number): RolloutDevice {
+  return device.backAt === null ? { ...device, backAt: now } : device;
+}
+
+export interface Patience {
+  readonly silenceMs: number;
+  readonly deviceTimeoutMs: number;
+}
+
+/**
+ * Status as of `now`, and since when it is an end (null while the device is on its way or waits). A device that is
+ * connected is not silent; it can still time out.
+ */
+export function statusAt(
+  device: RolloutDevice,
+  patience: Patience,
+  sight: { readonly now: number; readonly connected: boolean },
+): { readonly status: DeviceStatus; readonly endedAt: number | null } {
+  if (!isInFlight(device.status)) {
+    const waits = device.status === 'pending' || device.status === 'withdrawn';
+    return { status: device.status, endedAt: waits ? null : device.changedAt };
+  }
+  const offeredAt = device.offeredAt ?? device.changedAt;
+  const silentAt = Math.max(offeredAt, device.lastWordAt ?? 0) + patience.silenceMs;
+  if (!sight.connected && sight.now >= silentAt) return { status: 'silent', endedAt: silentAt };
+  const timedOutAt = offeredAt + patience.deviceTimeoutMs;
+  if (sight.now >= timedOutAt) return { status: 'timed-out', endedAt: timedOutAt };
+  return { status: device.status, endedAt: null };
+}

@@ -1,0 +1,246 @@
+/**
+ * The director says who runs what now: one signed statement for each device, with a sequence that grows for ever and an
+ * expiry. Whoever changes what a device should run does it here, inside its own transaction (`assign`), and tells the
+ * devices after the commit (`publish`): persist, then announce. A hub that dies in between says it again when it starts.
+ */
+import type { Transaction } from 'kysely';
+import type { Logger } from '../../platform/logger.ts';
+import { AppError, errorText } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { type DesiredState, desiredStateType, type TrialPlan } from '../../shared/protocol/desired-state.ts';
+import { topics } from '../../shared/protocol/topics.ts';
+import { type DsseSigner, signDsse } from '../../shared/tuf/dsse.ts';
+import type { Broker } from '../broker/broker.ts';
+import type { Tables } from '../db/tables.ts';
+import type { DesiredStore } from './desired-store.ts';
+import { SerialQueue } from './serial-queue.ts';
+
+/** One device is to run one version of a model, or the hub stops saying anything of the model (`version` absent). */
+export type Assignment =
+  | {
+      readonly deviceId: string;
+      readonly model: string;
+      readonly version: string;
+      readonly release: number;
+      readonly manifestSha256: string;
+      readonly rollout?: string;
+      readonly trial: TrialPlan;
+    }
+  | { readonly deviceId: string; readonly model: string; readonly version?: undefined };
+
+export interface DirectorProps {
+  readonly store: DesiredStore;
+  readonly signer: DsseSigner;
+  readonly broker: Pick<Broker, 'retain'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How long a statement is valid; signed anew after half of it. */
+  readonly validMs?: number;
+}
+
+const VALID_MS = 7 * 86_400_000;
+const RENEW_LOOK_MS = 10 * 60_000;
+const BATCH = 200;
+
+export class Director {
+  readonly #store: DesiredStore;
+  readonly #signer: DsseSigner;
+  readonly #broker: Pick<Broker, 'retain'>;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #validMs: number;
+  /** One publish at a time: an older statement must not be retained over a newer one. */
+  readonly #publishing = new SerialQueue();
+  readonly #unpublished = new Set<string>();
+  readonly #offered = new Map<string, ReadonlySet<string>>();
+  readonly #stopping = new AbortController();
+  #renewing: Promise<void> | undefined;
+
+  constructor({ store, signer, broker, clock, logger, validMs = VALID_MS }: DirectorProps) {
+    this.#store = store;
+    this.#signer = signer;
+    this.#broker = broker;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#validMs = validMs;
+  }
+
+  /** Publishes every statement again (the broker's retained messages do not survive it) and keeps them from expiring. */
+  async start(): Promise<void> {
+    await this.republishAll();
+    this.#renewing = this.#renewUntilStopped(this.#stopping.signal);
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await this.#renewing;
+    await this.#publishing.idle();
+  }
+
+  /**
+   * Changes what devices should run and signs the new statements. Returns the sequence of each device's statement. Without
+   * `tx` it commits and publishes by itself; with it, the caller does both: `publish(ids)` after the commit.
+   */
+  async assign(
+    assignments: readonly Assignment[],
+    tx?: Transaction<Tables>,
+  ): Promise<ReadonlyMap<string, number>> {
+    if (!tx) {
+      const sequences = await this.#store.transaction((own) => this.assign(assignments, own));
+      await this.publish([...sequences.keys()]);
+      return sequences;
+    }
+    const deviceIds = new Set(assignments.map((assignment) => assignment.deviceId));
+    for (const assignment of assignments) await this.#write(assignment, tx);
+    const sequences = new Map<string, number>();
+    for (const deviceId of deviceIds) sequences.set(deviceId, await this.#sign(deviceId, tx));
+    return sequences;
+  }
+
+  /** The hub stops saying anything of `model` to the device, which keeps what it has. */
+  async clear(deviceId: string, model: string): Promise<void> {
+    await this.assign([{ deviceId, model }]);
+  }
+
+  /** The version and the rollout each device's desired state names for `model`; devices without one are absent. */
+  async current(
+    model: string,
+    deviceIds: readonly string[],
+    tx?: Transaction<Tables>,
+  ): Promise<ReadonlyMap<string, { readonly version: string; readonly rolloutId: string | null }>> {
+    const rows = await this.#store.ofModel(model, deviceIds, tx);
+    return new Map([...rows].map(([id, row]) => [id, { version: row.version, rolloutId: row.rollout_id }]));
+  }
+
+  /** Manifest digests a device may fetch now: those its desired state names. */
+  async offered(deviceId: string): Promise<ReadonlySet<string>> {
+    const cached = this.#offered.get(deviceId);
+    if (cached) return cached;
+    const digests = new Set((await this.#store.models(deviceId)).map((row) => row.manifest_sha256));
+    this.#offered.set(deviceId, digests);
+    return digests;
+  }
+
+  /**
+   * Announces the stored statements of these devices as retained messages. A broker that refuses is logged, not thrown: the
+   * decision stands, and the statement is published again at the next occasion.
+   */
+  async publish(deviceIds: readonly string[]): Promise<void> {
+    for (const deviceId of deviceIds) {
+      this.#offered.delete(deviceId);
+      this.#unpublished.add(deviceId);
+    }
+    await this.#publishing.run(() => this.#publishPending());
+  }
+
+  /** Signs anew what is past half its life, then publishes the statement of every device. */
+  async republishAll(): Promise<void> {
+    await this.renew();
+    let after = '';
+    for (;;) {
+      const deviceIds = await this.#store.stated({ after, limit: BATCH });
+      if (deviceIds.length === 0) return;
+      await this.publish(deviceIds);
+      after = deviceIds.at(-1)!;
+    }
+  }
+
+  /** Signs anew and publishes the statements that are past half their life, and publishes those that could not be before. */
+  async renew(): Promise<void> {
+    const issuedBefore = this.#clock.now() - this.#validMs / 2;
+    let after = '';
+    for (;;) {
+      const deviceIds = await this.#store.stated({ after, limit: BATCH, issuedBefore });
+      if (deviceIds.length === 0) break;
+      await this.#store.transaction(async (tx) => {
+        for (const deviceId of deviceIds) await this.#sign(deviceId, tx);
+      });
+      await this.publish(deviceIds);
+      after = deviceIds.at(-1)!;
+    }
+    if (this.#unpublished.size > 0) await this.#publishing.run(() => this.#publishPending());
+  }
+
+  async #write(assignment: Assignment, tx: Transaction<Tables>): Promise<void> {
+    this.#offered.delete(assignment.deviceId);
+    if (assignment.version === undefined) {
+      await this.#store.removeModel(assignment.deviceId, assignment.model, tx);
+      return;
+    }
+    await this.#store.setModel(
+      {
+        device_id: assignment.deviceId,
+        model: assignment.model,
+        version: assignment.version,
+        release: assignment.release,
+        manifest_sha256: assignment.manifestSha256,
+        rollout_id: assignment.rollout ?? null,
+        trial: JSON.stringify(assignment.trial),
+        set_at: this.#clock.now(),
+      },
+      tx,
+    );
+  }
+
+  async #sign(deviceId: string, tx: Transaction<Tables>): Promise<number> {
+    const now = this.#clock.now();
+    const models = await this.#store.models(deviceId, tx);
+    if (models.length > limits.modelsPerDeviceMax) {
+      throw new AppError(
+        'too_large',
+        `Cannot assign a model to "${deviceId}": a device runs at most ${limits.modelsPerDeviceMax} models.`,
+      );
+    }
+    const sequence = ((await this.#store.statement(deviceId, tx))?.sequence ?? 0) + 1;
+    const state: DesiredState = {
+      v: 1,
+      device: deviceId,
+      sequence,
+      issued: new Date(now).toISOString(),
+      expires: new Date(now + this.#validMs).toISOString(),
+      models: models.map((row) => ({
+        model: row.model,
+        version: row.version,
+        release: row.release,
+        manifest: row.manifest_sha256,
+        ...(row.rollout_id === null ? {} : { rollout: row.rollout_id }),
+        trial: JSON.parse(row.trial) as TrialPlan,
+      })),
+    };
+    const envelope = signDsse(desiredStateType, Buffer.from(JSON.stringify(state)), this.#signer);
+    await this.#store.setStatement(
+      { device_id: deviceId, sequence, envelope: Buffer.from(envelope).toString('utf8'), issued_at: now },
+      tx,
+    );
+    return sequence;
+  }
+
+  async #publishPending(): Promise<void> {
+    for (const deviceId of [...this.#unpublished]) {
+      // Taken out first: a statement signed while this one travels must be published after it.
+      this.#unpublished.delete(deviceId);
+      try {
+        const statement = await this.#store.statement(deviceId);
+        if (statement) {
+          await this.#broker.retain(topics.device(deviceId, 'desired'), Buffer.from(statement.envelope));
+        }
+        this.#offered.delete(deviceId);
+      } catch (error) {
+        this.#unpublished.add(deviceId);
+        this.#logger.warn({ deviceId, reason: errorText(error) }, 'desired state not published');
+      }
+    }
+  }
+
+  async #renewUntilStopped(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#clock.sleep(RENEW_LOOK_MS, signal);
+        await this.renew();
+      } catch (error) {
+        if (!signal.aborted) this.#logger.error({ reason: errorText(error) }, 'desired states not renewed');
+      }
+    }
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * Gates: from what was observed to a verdict, with every reason. Pure and replayable (promise P6): the inputs are stored
+ * with each verdict, and `judge` of them gives the same verdict again. No data is never a pass (promise P5).
+ * Shares of devices and of requests are compared as they are; tests that know sample size and control cohort take the
+ * same inputs and give the same verdicts.
+ */
+import { formatDuration } from '../../shared/base/duration.ts';
+import type { DeviceStatus } from './device-progress.ts';
+import type { GateRules } from './rollout-plan.ts';
+
+export const verdicts = ['proceed', 'inconclusive', 'hold', 'roll-back'] as const;
+/**
+ * proceed: the phase has ended well. inconclusive: not enough is known yet, wait. hold: something is wrong that needs a
+ * person. roll-back: the version does harm. In rising order: the gravest reason decides.
+ */
+export type Verdict = (typeof verdicts)[number];
+
+export interface GateInputs {
+  /** 0-based phase that is judged. */
+  readonly phase: number;
+  readonly now: number;
+  readonly phaseStartedAt: number;
+  readonly soakMs: number;
+  readonly phaseTimeoutMs: number;
+  readonly rules: GateRules;
+  /** Devices of this phase and those before it. */
+  readonly devices: number;
+  /** The same devices by status; absent is 0. */
+  readonly counts: Readonly<Partial<Record<DeviceStatus, number>>>;
+  /** When the last of them came to an end; null while some are on their way. */
+  readonly settledAt: number | null;
+  /** Requests to the version on these devices since the rollout began; null when nobody asked. */
+  readonly requests: { readonly ok: number; readonly failed: number } | null;
+  readonly drift: {
+    /** Features that drift, with their PSI. */
+    readonly drifting: readonly { readonly name: string; readonly psi: number | null }[];
+    /** Features with too few values to tell. */
+    readonly tooFew: readonly string[];
+    readonly features: number;
+  } | null;
+  /** Why the publisher withdrew the version; null when it stands. */
+  readonly withdrawnReason: string | null;
+}
+
+export interface Reason {
+  /** Stable word a program may switch on. */
+  readonly code: string;
+  readonly verdict: Verdict;
+  readonly text: string;
+}
+
+export interface Judgement {
+  readonly verdict: Verdict;
+  /** Gravest first; the first one decides. */
+  readonly reasons: readonly Reason[];
+}
+
+/** Judges the current phase of a running rollout. */
+export function judge(inputs: GateInputs): Judgement {
+  const reasons = [
+    ...judgeWithdrawal(inputs),
+    ...judgeFailures(inputs),
+    ...judgeErrorRate(inputs),
+    ...judgeDrift(inputs),
+    ...judgeSilence(inputs),
+    ...judgeSoak(inputs),
+  ];
+  const judged = gravest(reasons);
+  if (judged !== 'inconclusive' || inputs.now < inputs.phaseStartedAt + inputs.phaseTimeoutMs) {
+    return { verdict: judged, reasons: sortReasons(reasons) };
+  }
+  const text = `phase ${inputs.phase + 1} has not ended well within ${formatDuration(inputs.phaseTimeoutMs)}`;
+  return {
+    verdict: 'hold',
+    reasons: sortReasons([{ code: 'time_limit', verdict: 'hold', text }, ...reasons]),
+  };
+}
+
+function judgeWithdrawal({ withdrawnReason }: GateInputs): Reason[] {
+  if (withdrawnReason === null) return [];
+  return [
+    {
+      code: 'version_withdrawn',
+      verdict: 'roll-back',
+      text: `the publisher withdrew the version: ${withdrawnReason}`,
+    },
+  ];
+}
+
+/**
+ * Failures are judged as a share of the completed devices once all have ended, or once `minCompleted` have; and before
+ * that as soon as even the success of every device still on its way could not bring the share below the limit.
+ */
+function judgeFailures({ counts, devices, settledAt, rules }: GateInputs): Reason[] {
+  const failed = countFailures(counts);
+  const completed = failed + (counts.succeeded ?? 0);
+  const wanted = Math.min(rules.minCompleted ?? 1, devices);
+  const isJudged = settledAt !== null || (rules.minCompleted !== undefined && completed >= wanted);
+  const base = isJudged && completed >= wanted ? completed : devices;
+  if (failed > 0 && failed > rules.maxFailures * base) {
+    const of = base === completed ? `${completed} completed` : `the ${devices} of this phase`;
+    const text = `${failed} of ${of} devices failed (${percent(failed / base)}, at most ${percent(rules.maxFailures)})`;
+    return [{ code: 'too_many_failures', verdict: 'roll-back', text }];
+  }
+  if (settledAt === null) {
+    const underWay = devices - completed - (counts.silent ?? 0);
+    const text = `${underWay} of ${devices} devices are not done`;
+    return [{ code: 'devices_under_way', verdict: 'inconclusive', text }];
+  }
+  if (completed < wanted || (counts.succeeded ?? 0) === 0) {
+    const text = `${completed} devices completed and ${counts.succeeded ?? 0} of them succeeded; ${wanted} completed and one success are wanted`;
+    return [{ code: 'too_few_completed', verdict: 'inconclusive', text }];
+  }
+  const text = `${failed} of ${completed} completed devices failed (at most ${percent(rules.maxFailures)})`;
+  return [{ code: 'failures_within_limit', verdict: 'proceed', text }];
+}
+
+function judgeErrorRate({ rules, requests }: GateInputs): Reason[] {
+  if (rules.maxErrorRate === undefined) return [];
+  const total = (requests?.ok ?? 0) + (requests?.failed ?? 0);
+  if (total < rules.minRequests) {
+    const text = `${total} requests were served; ${rules.minRequests} are wanted to judge the error rate`;
+    return [{ code: 'too_few_requests', verdict: 'inconclusive', text }];
+  }
+  const rate = requests!.failed / total;
+  const text = `${requests!.failed} of ${total} requests failed (${percent(rate)}, at most ${percent(rules.maxErrorRate)})`;
+  return rate > rules.maxErrorRate
+    ? [{ code: 'error_rate_high', verdict: 'roll-back', text }]
+    : [{ code: 'error_rate_within_limit', verdict: 'proceed', text }];
+}
+
+function judgeDrift({ rules, drift }: GateInputs): Reason[] {
+  if (rules.drift === 'ignore') return [];
+  if (drift === null || drift.features === 0) {
+    return [
+      { code: 'no_drift_figures', verdict: 'inconclusive', text: 'there are no figures to judge drift by' },
+    ];
+  }
+  if (drift.drifting.length > rules.maxDriftShare * drift.features) {
+    const names = drift.drifting
+      .map(({ name, psi }) => (psi === null ? name : `${name} (PSI ${psi.toFixed(2)})`))
+      .join(', ');
+    const text = `${drift.drifting.length} of ${drift.features} features drift (at most ${percent(rules.maxDriftShare)}): ${names}`;
+    return [{ code: 'drift_found', verdict: rules.drift, text }];
+  }
+  if (drift.tooFew.length > 0) {
+    const text = `too few values to judge drift of ${drift.tooFew.join(', ')}`;
+    return [{ code: 'too_few_for_drift', verdict: 'inconclusive', text }];
+  }
+  const text = `${drift.drifting.length} of ${drift.features} features drift`;
+  return [{ code: 'drift_within_limit', verdict: 'proceed', text }];
+}
+
+function judgeSilence({ counts, devices, rules }: GateInputs): Reason[] {
+  const silent = counts.silent ?? 0;
+  if (silent === 0) return [];
+  const text = `${silent} of ${devices} devices are silent (at most ${percent(rules.maxSilent)})`;
+  return silent > rules.maxSilent * devices
+    ? [{ code: 'too_many_silent', verdict: 'inconclusive', text }]
+    : [{ code: 'silence_within_limit', verdict: 'proceed', text }];
+}
+
+function judgeSoak({ settledAt, soakMs, now }: GateInputs): Reason[] {
+  if (settledAt === null) return [];
+  const leftMs = settledAt + soakMs - now;
+  return leftMs > 0
+    ? [
+        {
+          code: 'soaking',
+          verdict: 'inconclusive',
+          text: `watched for ${formatDuration(soakMs)} after the last device was done`,
+        },
+      ]
+    : [{ code: 'soaked', verdict: 'proceed', text: `watched for ${formatDuration(soakMs)}` }];
+}
+
+/** Devices that failed, whatever way; silent and withdrawn ones are not among them. */
+export function countFailures(counts: GateInputs['counts']): number {
+  return (
+    (counts.failed ?? 0) + (counts.rejected ?? 0) + (counts['rolled-back'] ?? 0) + (counts['timed-out'] ?? 0)
+  );
+}
+
+/** Every gate that is asked has a reason, so there is always at least one. */
+function gravest(reasons: readonly Reason[]): Verdict {
+  return reasons.reduce<Verdict>((worst, reason) => worse(worst, reason.verdict), 'proceed');
+}
+
+function worse(a: Verdict, b: Verdict): Verdict {
+  return verdicts.indexOf(a) >= verdicts.indexOf(b) ? a : b;
+}
+
+function sortReasons(reasons: readonly Reason[]): readonly Reason[] {
+  return [...reasons].sort((a, b) => verdicts.indexOf(b.verdict) - verdicts.indexOf(a.verdict));
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toFixed(2))} %`;
+}

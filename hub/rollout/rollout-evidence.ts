@@ -1,0 +1,113 @@
+/** What the engine asks of the rest of the hub: narrow views of services, and the sight the planner judges by. */
+import type { PublishedVersion } from '../models/published-version.ts';
+import type { GateInputs } from './gates.ts';
+import type { RolloutView, Sight } from './rollout-planner.ts';
+
+export interface RolloutVersions {
+  find(model: string, version: string): Promise<PublishedVersion | undefined>;
+}
+
+interface FleetDevice {
+  readonly id: string;
+  readonly models: readonly { readonly model: string; readonly version?: string }[];
+}
+
+export interface RolloutFleet {
+  /** Ids of the group, of all devices when it is undefined; removed ones are left out. */
+  idsInGroup(group: string | undefined): Promise<string[]>;
+  get(deviceId: string): Promise<FleetDevice | undefined>;
+  list(page: {
+    readonly group?: string;
+    readonly after?: string;
+    readonly limit: number;
+  }): Promise<readonly FleetDevice[]>;
+}
+
+export interface RolloutConnections {
+  isConnected(deviceId: string): boolean;
+}
+
+interface EvidenceQuery {
+  readonly model: string;
+  readonly version: string;
+  readonly devices?: ReadonlySet<string> | undefined;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+export interface RolloutTelemetry {
+  figures(query: EvidenceQuery): Promise<{
+    readonly requests: { readonly ok: number; readonly failed: Readonly<Record<string, number>> };
+  }>;
+}
+
+export interface RolloutDrift {
+  assess(query: EvidenceQuery): Promise<{
+    readonly features: readonly {
+      readonly name: string;
+      readonly role: 'input' | 'output';
+      readonly psi: number;
+      readonly verdict: 'stable' | 'watch' | 'drift' | 'too-few';
+    }[];
+  }>;
+}
+
+export interface EvidenceSources {
+  readonly versions: RolloutVersions;
+  readonly connections: RolloutConnections;
+  readonly telemetry: RolloutTelemetry;
+  readonly drift: RolloutDrift;
+}
+
+/** True when the gates of a running rollout look at telemetry, which comes in without telling the engine. */
+export function needsTelemetry({ status, plan }: Pick<RolloutView, 'status' | 'plan'>): boolean {
+  return status === 'running' && (plan.gates.maxErrorRate !== undefined || plan.gates.drift !== 'ignore');
+}
+
+/** Looks at everything the planner wants to know, as of `now`. Only what the plan's gates ask for is asked. */
+export async function lookAround(view: RolloutView, sources: EvidenceSources, now: number): Promise<Sight> {
+  const { plan } = view;
+  const published = await sources.versions.find(plan.model, plan.version);
+  const switched = view.devices.filter((d) => ['trial', 'succeeded', 'rolled-back'].includes(d.status));
+  const query = {
+    model: plan.model,
+    version: plan.version,
+    devices: new Set(switched.map((d) => d.deviceId)),
+    fromMs: view.startedAt ?? now,
+    toMs: now,
+  };
+  const hasData = view.status === 'running' && switched.length > 0;
+  return {
+    now,
+    connected: new Set(
+      view.devices
+        .filter((d) => d.offeredAt !== null && sources.connections.isConnected(d.deviceId))
+        .map((d) => d.deviceId),
+    ),
+    requests: hasData && plan.gates.maxErrorRate !== undefined ? await countRequests(sources, query) : null,
+    drift: hasData && plan.gates.drift !== 'ignore' ? await assessDrift(sources, query) : null,
+    withdrawnReason:
+      published === undefined ? 'it is no longer known' : (published.withdrawn?.reason ?? null),
+  };
+}
+
+async function countRequests(
+  sources: EvidenceSources,
+  query: EvidenceQuery,
+): Promise<GateInputs['requests']> {
+  const { requests } = await sources.telemetry.figures(query);
+  return { ok: requests.ok, failed: Object.values(requests.failed).reduce((sum, count) => sum + count, 0) };
+}
+
+/** Inputs alone: outputs follow from them, and a new version may well answer differently from its reference. */
+async function assessDrift(sources: EvidenceSources, query: EvidenceQuery): Promise<GateInputs['drift']> {
+  const { features } = await sources.drift.assess(query);
+  const inputs = features.filter((feature) => feature.role === 'input');
+  return {
+    features: inputs.length,
+    drifting: inputs
+      .filter((feature) => feature.verdict === 'drift')
+      .map(({ name, psi }) => ({ name, psi: Number.isFinite(psi) ? psi : null })),
+    tooFew: inputs.filter((feature) => feature.verdict === 'too-few').map((feature) => feature.name),
+  };
+}

@@ -1,0 +1,209 @@
+/**
+ * What to do next in a rollout: plan + state + observations + clock → steps as data. Pure; the runner carries the steps
+ * out and asks again. It looks at levels, not at edges: every call derives what is still to be done from the state, so
+ * a hub that died between two steps goes on where it was.
+ *
+ * Invariants (promise P5): a device is offered the version only when its place in the order lies within the current
+ * phase; phases never shrink; whoever pauses or ends a rollout also takes back what was offered and not yet taken.
+ */
+import { limits } from '../../shared/base/limits.ts';
+import {
+  type DeviceStatus,
+  hasSwitched,
+  isInFlight,
+  type RolloutDevice,
+  statusAt,
+} from './device-progress.ts';
+import { type GateInputs, type Judgement, judge } from './gates.ts';
+import type { RolloutAct, RolloutStatus } from './rollout-machine.ts';
+import { phaseSizes, type RolloutPlan } from './rollout-plan.ts';
+
+/** What ends with the rollout: `keep` leaves the version on devices that took it, `back` takes it from all. */
+export type Ending = 'keep' | 'back';
+
+export interface RolloutView {
+  readonly id: string;
+  readonly plan: RolloutPlan;
+  readonly status: RolloutStatus;
+  /** 0-based. */
+  readonly phase: number;
+  readonly startedAt: number | null;
+  /** Start of the phase, or of running again after a pause. */
+  readonly phaseStartedAt: number | null;
+  readonly ending: Ending | null;
+  /** In order of their ordinal. */
+  readonly devices: readonly RolloutDevice[];
+}
+
+/** What the runner saw just now. Figures cover the devices that run the version, from the rollout's start. */
+export interface Sight {
+  readonly now: number;
+  readonly connected: ReadonlySet<string>;
+  readonly requests: GateInputs['requests'];
+  readonly drift: GateInputs['drift'];
+  readonly withdrawnReason: string | null;
+}
+
+export type Step =
+  | { readonly kind: 'offer'; readonly deviceIds: readonly string[] }
+  /** Back to what the device was to run before. */
+  | { readonly kind: 'take-back'; readonly deviceIds: readonly string[] }
+  | { readonly kind: 'start-phase'; readonly phase: number }
+  | { readonly kind: 'act'; readonly act: RolloutAct; readonly reason: string; readonly ending?: Ending };
+
+export interface NextSteps {
+  readonly steps: readonly Step[];
+  /** Present when a running phase was judged. */
+  readonly judged?: { readonly inputs: GateInputs; readonly judgement: Judgement };
+  /** When time alone can change the answer; undefined when only news can. */
+  readonly lookAgainAt?: number;
+}
+
+export function planNextSteps(view: RolloutView, sight: Sight): NextSteps {
+  switch (view.status) {
+    case 'draft':
+    case 'awaiting-approval':
+    case 'completed':
+    case 'rolled-back':
+      return { steps: [] };
+    case 'scheduled': {
+      const startAt = view.plan.startAt ?? 0;
+      if (sight.now < startAt) return { steps: [], lookAgainAt: startAt };
+      return { steps: [{ kind: 'act', act: 'start', reason: 'its time has come' }] };
+    }
+    case 'running':
+      return planRunning(view, sight);
+    case 'paused':
+      return takeBack(view.devices.filter(isOnlyOffered));
+    case 'aborted':
+      return takeBack(view.devices.filter(view.ending === 'keep' ? isOnlyOffered : (d) => d.assigned));
+    case 'rolling-back':
+      return planRollingBack(view, sight);
+  }
+}
+
+function planRunning(view: RolloutView, sight: Sight): NextSteps {
+  const inputs = gateInputs(view, sight);
+  const judgement = judge(inputs);
+  const judged = { inputs, judgement };
+  const reason = judgement.reasons[0]?.text ?? '';
+  switch (judgement.verdict) {
+    case 'roll-back':
+      return view.plan.onFailure === 'pause'
+        ? { steps: [{ kind: 'act', act: 'pause', reason }], judged }
+        : { steps: [{ kind: 'act', act: 'abort', reason, ending: 'back' }], judged };
+    case 'hold':
+      return { steps: [{ kind: 'act', act: 'pause', reason }], judged };
+    case 'proceed': {
+      const isLast = view.phase + 1 >= view.plan.phases.length;
+      return isLast
+        ? { steps: [{ kind: 'act', act: 'complete', reason: 'every phase has ended well' }], judged }
+        : { steps: [{ kind: 'start-phase', phase: view.phase + 1 }], judged };
+    }
+    case 'inconclusive': {
+      const offers = view.devices
+        .slice(0, currentSize(view))
+        .filter((d) => !d.assigned && (d.status === 'pending' || d.status === 'withdrawn'))
+        .map((d) => d.deviceId);
+      if (offers.length === 0) return { steps: [], judged, lookAgainAt: nextInstant(view, inputs, sight) };
+      return { steps: [{ kind: 'offer', deviceIds: firstOf(offers) }], judged, lookAgainAt: sight.now };
+    }
+  }
+}
+
+function planRollingBack(view: RolloutView, sight: Sight): NextSteps {
+  const { steps } = takeBack(view.devices.filter((d) => d.assigned));
+  if (steps.length > 0) return { steps, lookAgainAt: sight.now };
+  const waits = view.devices.filter((d) => d.offeredAt !== null && d.backAt === null);
+  const silentAt = (d: RolloutDevice) => Math.max(d.changedAt, d.lastWordAt ?? 0) + view.plan.silenceMs;
+  const awaited = waits.filter((d) => sight.connected.has(d.deviceId) || sight.now < silentAt(d));
+  if (awaited.length > 0) {
+    return { steps: [], lookAgainAt: Math.max(sight.now + 1_000, Math.min(...awaited.map(silentAt))) };
+  }
+  const reason =
+    waits.length === 0
+      ? 'every device is back'
+      : `every device that answers is back; ${waits.length} silent ones go back when they return`;
+  return { steps: [{ kind: 'act', act: 'finish-rollback', reason }] };
+}
+
+/** Offered and not switched: withdrawing it changes nothing that serves. Devices that failed must not try on their own. */
+function isOnlyOffered(device: RolloutDevice): boolean {
+  return device.assigned && !hasSwitched(device.status);
+}
+
+function takeBack(devices: readonly RolloutDevice[]): NextSteps {
+  if (devices.length === 0) return { steps: [] };
+  return { steps: [{ kind: 'take-back', deviceIds: firstOf(devices.map((d) => d.deviceId)) }] };
+}
+
+/** One transaction must not hold the database for long: the rest follows at the next look. */
+function firstOf(deviceIds: readonly string[]): readonly string[] {
+  return deviceIds.slice(0, limits.rolloutChangesPerStepMax);
+}
+
+/** Devices within the current phase. */
+export function currentSize(view: Pick<RolloutView, 'plan' | 'phase' | 'devices'>): number {
+  return phaseSizes(view.plan, view.devices.length)[view.phase]!;
+}
+
+/** Counts devices by status as of now. */
+export function countStatuses(
+  devices: readonly RolloutDevice[],
+  plan: RolloutPlan,
+  sight: { readonly now: number; readonly connected: ReadonlySet<string> },
+): Partial<Record<DeviceStatus, number>> {
+  const counts: Partial<Record<DeviceStatus, number>> = {};
+  for (const device of devices) {
+    const { status } = statusAt(device, plan, {
+      now: sight.now,
+      connected: sight.connected.has(device.deviceId),
+    });
+    counts[status] = (counts[status] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** What the gates of the current phase look at. */
+export function gateInputs(view: RolloutView, sight: Sight): GateInputs {
+  const { plan } = view;
+  const cohort = view.devices.slice(0, currentSize(view));
+  const phaseStartedAt = view.phaseStartedAt ?? sight.now;
+  let settledAt: number | null = phaseStartedAt;
+  for (const device of cohort) {
+    const connected = sight.connected.has(device.deviceId);
+    const { endedAt } = statusAt(device, plan, { now: sight.now, connected });
+    if (endedAt === null) {
+      settledAt = null;
+      break;
+    }
+    settledAt = Math.max(settledAt, endedAt);
+  }
+  return {
+    phase: view.phase,
+    now: sight.now,
+    phaseStartedAt,
+    soakMs: plan.soakMs,
+    phaseTimeoutMs: plan.phaseTimeoutMs,
+    rules: plan.gates,
+    devices: cohort.length,
+    counts: countStatuses(cohort, plan, sight),
+    settledAt,
+    requests: sight.requests,
+    drift: sight.drift,
+    withdrawnReason: sight.withdrawnReason,
+  };
+}
+
+/** The next instant at which a timer of this phase runs out. */
+function nextInstant(view: RolloutView, inputs: GateInputs, sight: Sight): number {
+  const instants = [inputs.phaseStartedAt + inputs.phaseTimeoutMs];
+  if (inputs.settledAt !== null) instants.push(inputs.settledAt + inputs.soakMs);
+  for (const device of view.devices.slice(0, inputs.devices)) {
+    if (!isInFlight(device.status) || device.offeredAt === null) continue;
+    instants.push(Math.max(device.offeredAt, device.lastWordAt ?? 0) + view.plan.silenceMs);
+    instants.push(device.offeredAt + view.plan.deviceTimeoutMs);
+  }
+  const later = instants.filter((instant) => instant > sight.now);
+  return later.length === 0 ? sight.now + 1_000 : Math.min(...later);
+}

@@ -1,0 +1,114 @@
+/** `/api/v1/rollouts`. */
+import { Type } from 'typebox';
+import { limits } from '../../shared/base/limits.ts';
+import { RolloutId } from '../../shared/base/names.ts';
+import type { Routes } from '../http/routes.ts';
+import { RolloutRequest } from './rollout-plan.ts';
+import type { RolloutService } from './rollout-service.ts';
+import { RolloutDetail, RolloutSummary } from './rollout-view.ts';
+
+const tags = ['rollouts'];
+const params = Type.Object({ id: RolloutId });
+const reason = Type.Optional(Type.String({ minLength: 1, maxLength: 500, description: 'For the audit log' }));
+/** A request without a body is one with none to say. */
+const ActBody = Type.Union([Type.Object({ reason }), Type.Null()]);
+const AbortBody = Type.Union([
+  Type.Object({
+    reason,
+    keep: Type.Optional(Type.Boolean({ description: 'Leave the version on the devices that took it' })),
+  }),
+  Type.Null(),
+]);
+const response = { 200: RolloutDetail };
+
+export function rolloutRoutes(rollouts: RolloutService): Routes {
+  return (api) => {
+    api.post(
+      '/rollouts',
+      {
+        config: { role: 'operator' },
+        schema: { tags, summary: 'Create a rollout and start it', body: RolloutRequest, response },
+      },
+      (request) => rollouts.create(request.body, request.actor),
+    );
+    api.get(
+      '/rollouts',
+      {
+        config: { role: 'viewer' },
+        schema: {
+          tags,
+          summary: 'List rollouts, newest first',
+          querystring: Type.Object({
+            limit: Type.Integer({ minimum: 1, maximum: limits.pageRowsMax, default: 100 }),
+          }),
+          response: { 200: Type.Object({ rollouts: Type.Array(RolloutSummary) }) },
+        },
+      },
+      async (request) => ({ rollouts: await rollouts.list(request.query.limit) }),
+    );
+    api.get(
+      '/rollouts/:id',
+      {
+        config: { role: 'viewer' },
+        schema: { tags, summary: 'Show phases, counts, faults and verdicts of a rollout', params, response },
+      },
+      (request) => rollouts.show(request.params.id),
+    );
+    api.post(
+      '/rollouts/:id/pause',
+      {
+        config: { role: 'operator' },
+        schema: {
+          tags,
+          summary: 'Pause: no new offers, and those not yet taken are taken back',
+          params,
+          body: ActBody,
+          response,
+        },
+      },
+      (request) => rollouts.pause(request.params.id, { actor: request.actor, reason: request.body?.reason }),
+    );
+    api.post(
+      '/rollouts/:id/resume',
+      {
+        config: { role: 'operator' },
+        schema: { tags, summary: 'Resume a paused rollout', params, body: ActBody, response },
+      },
+      (request) => rollouts.resume(request.params.id, { actor: request.actor, reason: request.body?.reason }),
+    );
+    api.post(
+      '/rollouts/:id/abort',
+      {
+        config: { role: 'operator' },
+        schema: {
+          tags,
+          summary: 'End a rollout; its devices go back to the version before unless told to keep it',
+          params,
+          body: AbortBody,
+          response,
+        },
+      },
+      (request) =>
+        rollouts.abort(request.params.id, {
+          actor: request.actor,
+          reason: request.body?.reason,
+          keep: request.body?.keep,
+        }),
+    );
+    api.post(
+      '/rollouts/:id/rollback',
+      {
+        config: { role: 'operator' },
+        schema: {
+          tags,
+          summary: 'Take the version back from every device, also after the rollout has ended',
+          params,
+          body: ActBody,
+          response,
+        },
+      },
+      (request) =>
+        rollouts.rollback(request.params.id, { actor: request.actor, reason: request.body?.reason }),
+    );
+  };
+}

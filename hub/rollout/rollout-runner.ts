@@ -1,0 +1,243 @@
+/**
+ * The engine's hands: looks around, asks the planner, commits its steps, then tells the devices. One writer for each
+ * rollout (a queue), so an act, a tick and a device's word never interleave. Nothing is remembered but when to look
+ * again; after a restart everything is derived from the database, and a step that was committed but not announced is
+ * announced again by the director.
+ */
+import type { Logger } from '../../platform/logger.ts';
+import { AppError, errorText } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import type { ReportedState } from '../../shared/protocol/reported-state.ts';
+import type { UpdateEvent } from '../../shared/protocol/update-event.ts';
+import { type DeviceWord, hearWord, type RolloutDevice } from './device-progress.ts';
+import type { Director } from './director.ts';
+import type { ActedBy, RolloutChanges } from './rollout-changes.ts';
+import { type EvidenceSources, lookAround, needsTelemetry } from './rollout-evidence.ts';
+import { afterAct, type RolloutAct } from './rollout-machine.ts';
+import { type Ending, planNextSteps } from './rollout-planner.ts';
+import { type RolloutRecord, type RolloutStore, toView } from './rollout-store.ts';
+import { SerialQueue } from './serial-queue.ts';
+
+export interface RolloutRunnerProps {
+  readonly store: RolloutStore;
+  readonly changes: RolloutChanges;
+  readonly director: Pick<Director, 'publish'>;
+  readonly evidence: EvidenceSources;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How often the gates of a running rollout look at telemetry, which comes in without telling. */
+  readonly observeMs?: number;
+}
+
+const OBSERVE_MS = 2_000;
+/** Longest time without a look: news that was lost shows then at the latest. */
+const LOOK_MS_MAX = 60_000;
+/** Least time between two looks at one rollout, so that a thousand words of devices are one look. */
+const LOOK_MS_MIN = 50;
+const ROUNDS_MAX = 10_000;
+const hub: ActedBy = { actor: 'hub' };
+
+export class RolloutRunner {
+  readonly #store: RolloutStore;
+  readonly #changes: RolloutChanges;
+  readonly #director: Pick<Director, 'publish'>;
+  readonly #evidence: EvidenceSources;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #observeMs: number;
+  readonly #writers = new Map<string, SerialQueue>();
+  /** When each rollout is looked at again; one that is absent is looked at now. */
+  readonly #lookAt = new Map<string, number>();
+  readonly #stopping = new AbortController();
+  #woken: () => void = () => undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(props: RolloutRunnerProps) {
+    this.#store = props.store;
+    this.#changes = props.changes;
+    this.#director = props.director;
+    this.#evidence = props.evidence;
+    this.#clock = props.clock;
+    this.#logger = props.logger;
+    this.#observeMs = props.observeMs ?? OBSERVE_MS;
+  }
+
+  start(): void {
+    this.#running = this.#runUntilStopped(this.#stopping.signal);
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    this.#woken();
+    await this.#running;
+    await Promise.all([...this.#writers.values()].map((writer) => writer.idle()));
+  }
+
+  /** Looks at every rollout whose time has come, one after the other. */
+  async tick(): Promise<void> {
+    const unfinished = await this.#store.unfinished();
+    for (const id of this.#lookAt.keys()) if (!unfinished.includes(id)) this.#lookAt.delete(id);
+    for (const id of unfinished) {
+      if ((this.#lookAt.get(id) ?? 0) > this.#clock.now()) continue;
+      try {
+        await this.lookAt(id);
+      } catch (error) {
+        this.#lookAt.set(id, this.#clock.now() + this.#observeMs);
+        this.#logger.error({ rollout: id, reason: errorText(error) }, 'rollout not advanced');
+      }
+    }
+  }
+
+  /** Brings a rollout as far as it can go now. */
+  async lookAt(id: string): Promise<void> {
+    await this.#writer(id).run(() => this.#advance(id));
+  }
+
+  /**
+   * Does an act of an operator, and what follows from it at once. Throws `not_found`, `rollout_state_conflict`; nothing is
+   * changed then.
+   */
+  async act(
+    id: string,
+    act: RolloutAct,
+    { by, reason, ending }: { readonly by: ActedBy; readonly reason: string; readonly ending?: Ending },
+  ): Promise<void> {
+    await this.#writer(id).run(async () => {
+      const record = await this.#find(id);
+      afterAct(record.status, act, id);
+      const view = toView(record, []);
+      const step = { kind: 'act', act, reason, ...(ending ? { ending } : {}) } as const;
+      await this.#changes.commit(record, view, { steps: [step] }, { now: this.#clock.now(), by });
+      await this.#advance(id);
+    });
+  }
+
+  /** An update event of a device. Resolves when what it changes is stored. */
+  async hearEvent(deviceId: string, event: UpdateEvent): Promise<void> {
+    if (event.rollout === undefined) return;
+    const { version, state, fault } = event;
+    await this.#hear(event.rollout, deviceId, event.model, {
+      kind: 'event',
+      version,
+      state,
+      ...(fault ? { fault } : {}),
+    });
+  }
+
+  /** A device's reported state. Resolves when what it changes is stored. */
+  async hearReport(deviceId: string, reported: ReportedState): Promise<void> {
+    for (const { model, active, update } of reported.models) {
+      const rolloutId = await this.#store.latestOffered(deviceId, model);
+      if (rolloutId === undefined) continue;
+      const { sequence } = reported;
+      await this.#hear(rolloutId, deviceId, model, {
+        kind: 'report',
+        sequence,
+        ...(active ? { activeVersion: active.version } : {}),
+        ...(update ? { update } : {}),
+      });
+    }
+  }
+
+  async #hear(rolloutId: string, deviceId: string, model: string, word: DeviceWord): Promise<void> {
+    await this.#writer(rolloutId).run(async () => {
+      const device = await this.#store.device(rolloutId, deviceId);
+      if (!device) return;
+      const record = await this.#find(rolloutId);
+      if (record.plan.model !== model) return;
+      const after = hearWord(device, word, { version: record.plan.version, now: this.#clock.now() });
+      if (!isWorthStoring(device, after, record.plan.silenceMs)) return;
+      await this.#store.saveDevice(rolloutId, after);
+      if (after.status === device.status && after.backAt === device.backAt) return;
+      this.#wake(rolloutId);
+    });
+  }
+
+  async #advance(id: string): Promise<void> {
+    const record = await this.#find(id);
+    const sight = await lookAround(
+      toView(record, await this.#store.devices(id)),
+      this.#evidence,
+      this.#clock.now(),
+    );
+    for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      const current = await this.#find(id);
+      const view = toView(current, await this.#store.devices(id));
+      const next = planNextSteps(view, sight);
+      const now = sight.now;
+      const changed = await this.#changes.commit(current, view, next, { now, by: hub });
+      await this.#director.publish(changed);
+      this.#tell(current, next);
+      // An offer that changed nothing: the version went away after it was looked at. The next look sees that.
+      const isStuck = next.steps.some((step) => step.kind === 'offer') && changed.length === 0;
+      if (next.steps.length > 0 && !isStuck && !this.#stopping.signal.aborted) continue;
+      const soonest = needsTelemetry(view) ? now + this.#observeMs : now + LOOK_MS_MAX;
+      this.#lookAt.set(id, Math.max(now + LOOK_MS_MIN, Math.min(next.lookAgainAt ?? soonest, soonest)));
+      return;
+    }
+    throw new AppError('internal', `Cannot advance rollout "${id}": its plan does not come to rest.`);
+  }
+
+  #tell(record: RolloutRecord, { steps, judged }: ReturnType<typeof planNextSteps>): void {
+    for (const step of steps) {
+      const what = step.kind === 'act' ? { act: step.act, reason: step.reason } : { step: step.kind };
+      const verdict = judged ? { verdict: judged.judgement.verdict } : {};
+      this.#logger.info(
+        { rollout: record.id, model: record.plan.model, ...what, ...verdict },
+        'rollout advanced',
+      );
+    }
+  }
+
+  async #find(id: string): Promise<RolloutRecord> {
+    const record = await this.#store.find(id);
+    if (!record) throw new AppError('not_found', `Cannot find rollout "${id}": there is none of that id.`);
+    return record;
+  }
+
+  #writer(id: string): SerialQueue {
+    let writer = this.#writers.get(id);
+    if (!writer) {
+      writer = new SerialQueue();
+      this.#writers.set(id, writer);
+    }
+    return writer;
+  }
+
+  #wake(id: string): void {
+    this.#lookAt.delete(id);
+    this.#woken();
+  }
+
+  async #runUntilStopped(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const wakeUp = new AbortController();
+      this.#woken = () => wakeUp.abort();
+      try {
+        await this.tick();
+        await this.#clock.sleep(LOOK_MS_MIN, signal);
+        const waitMs = Math.min(
+          LOOK_MS_MAX,
+          ...[...this.#lookAt.values()].map((at) => at - this.#clock.now()),
+        );
+        if (waitMs > 0) await this.#clock.sleep(waitMs, AbortSignal.any([signal, wakeUp.signal]));
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!wakeUp.signal.aborted) {
+          this.#logger.error({ reason: errorText(error) }, 'rollouts not looked at');
+          await this.#clock.sleep(this.#observeMs, signal).catch(() => undefined);
+        }
+      }
+    }
+  }
+}
+
+/** A heartbeat alone is written only when the one before it is old enough to matter for silence. */
+function isWorthStoring(before: RolloutDevice, after: RolloutDevice, silenceMs: number): boolean {
+  if (after === before) return false;
+  const isHeartbeat =
+    after.status === before.status && after.backAt === before.backAt && after.fault === before.fault;
+  return (
+    !isHeartbeat || (after.lastWordAt ?? 0) - (before.lastWordAt ?? 0) >= Math.min(30_000, silenceMs / 4)
+  );
+}

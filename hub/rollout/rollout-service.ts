@@ -1,0 +1,207 @@
+/** Rollouts as operators use them: create, look at, pause, resume, abort, roll back. */
+import { AppError } from '../../shared/base/app-error.ts';
+import type { Clock, Random } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import { type Actor, auditActor } from '../http/request-actor.ts';
+import { assignCohort } from './cohort.ts';
+import type { RolloutConnections, RolloutFleet, RolloutVersions } from './rollout-evidence.ts';
+import { makePlan, phaseSizes, type RolloutPlan, type RolloutRequest } from './rollout-plan.ts';
+import type { Ending } from './rollout-planner.ts';
+import type { RolloutRunner } from './rollout-runner.ts';
+import type { RolloutRecord, RolloutStore } from './rollout-store.ts';
+import {
+  describeRollout,
+  type RolloutDetail,
+  type RolloutSummary,
+  summarizeRollout,
+} from './rollout-view.ts';
+
+export interface RolloutServiceProps {
+  readonly store: RolloutStore;
+  readonly runner: RolloutRunner;
+  readonly versions: RolloutVersions;
+  readonly fleet: RolloutFleet;
+  readonly connections: RolloutConnections;
+  readonly audit: Pick<AuditLog, 'append'>;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface ActRequest {
+  readonly actor: Actor;
+  readonly reason?: string | undefined;
+}
+
+export class RolloutService {
+  readonly #props: RolloutServiceProps;
+
+  constructor(props: RolloutServiceProps) {
+    this.#props = props;
+  }
+
+  /**
+   * Checks the plan against versions, devices and other rollouts, fixes the order of the devices and starts. Throws
+   * `rollout_plan_invalid`, `version_unknown`, `version_withdrawn`, `rollout_target_empty`, `rollout_not_needed`,
+   * `rollout_overlap`.
+   */
+  async create(request: RolloutRequest, actor: Actor): Promise<RolloutDetail> {
+    const { store, audit, clock, runner } = this.#props;
+    const plan = makePlan(request);
+    const what = `${plan.model}@${plan.version}`;
+    await this.#checkVersion(plan, what);
+    const deviceIds = await this.#findTarget(plan, what);
+    const sizes = phaseSizes(plan, deviceIds.length);
+    const now = clock.now();
+    const by = auditActor(actor);
+    const record: RolloutRecord = {
+      id: this.#newId(),
+      plan,
+      status: 'scheduled',
+      progress: {
+        phase: 0,
+        startedAt: null,
+        phaseStartedAt: null,
+        endedAt: null,
+        ending: null,
+        reason: null,
+        verdictKey: null,
+      },
+      createdAt: now,
+      createdBy: by.actor,
+      updatedAt: now,
+    };
+    await store.transaction(async (tx) => {
+      const wanted = new Set(deviceIds);
+      for (const holder of await store.holders(plan.model, tx)) {
+        const shared = holder.deviceIds.filter((id) => wanted.has(id));
+        if (shared.length === 0) continue;
+        throw new AppError(
+          'rollout_overlap',
+          `Cannot roll out ${what}: rollout "${holder.rolloutId}" of the same model is ${holder.status} on ${shared.length} of the ${deviceIds.length} devices, such as "${shared[0]}".`,
+          { details: { rollout: holder.rolloutId, devices: shared.length } },
+        );
+      }
+      await store.insert(record, assignCohort(record.id, deviceIds, sizes), tx);
+      await audit.append(
+        {
+          ...by,
+          action: 'rollout.created',
+          target: `rollout/${record.id}`,
+          details: { model: plan.model, version: plan.version, devices: deviceIds.length, plan },
+        },
+        tx,
+      );
+    });
+    await runner.lookAt(record.id);
+    return this.show(record.id);
+  }
+
+  /** Newest first. */
+  async list(limit: number): Promise<RolloutSummary[]> {
+    return (await this.#props.store.list(limit)).map(summarizeRollout);
+  }
+
+  /** Throws `not_found`. */
+  async show(id: string): Promise<RolloutDetail> {
+    const { store, connections, clock } = this.#props;
+    const record = await store.find(id);
+    if (!record) throw new AppError('not_found', `Cannot show rollout "${id}": there is none of that id.`);
+    const devices = await store.devices(id);
+    const connected = new Set(devices.map((d) => d.deviceId).filter((d) => connections.isConnected(d)));
+    const verdicts = await store.verdicts(id, limits.rolloutVerdictsShownMax);
+    return describeRollout(record, devices, verdicts, { now: clock.now(), connected });
+  }
+
+  /** Stops offering and takes back the offers that devices have not switched to. */
+  async pause(id: string, { actor, reason }: ActRequest): Promise<RolloutDetail> {
+    await this.#props.runner.act(id, 'pause', { by: auditActor(actor), reason: reason ?? 'asked for' });
+    return this.show(id);
+  }
+
+  /** Offers again what the pause took back. Gates are judged anew: what was wrong and still is pauses it again. */
+  async resume(id: string, { actor, reason }: ActRequest): Promise<RolloutDetail> {
+    await this.#props.runner.act(id, 'resume', { by: auditActor(actor), reason: reason ?? 'asked for' });
+    return this.show(id);
+  }
+
+  /** Ends it. Devices that took the version go back to what they ran before, unless `keep` is true. */
+  async abort(
+    id: string,
+    { actor, reason, keep }: ActRequest & { readonly keep?: boolean | undefined },
+  ): Promise<RolloutDetail> {
+    const ending: Ending = keep ? 'keep' : 'back';
+    await this.#props.runner.act(id, 'abort', {
+      by: auditActor(actor),
+      reason: reason ?? 'asked for',
+      ending,
+    });
+    return this.show(id);
+  }
+
+  /** Takes the version back from every device that has it, also after the rollout has ended. */
+  async rollback(id: string, { actor, reason }: ActRequest): Promise<RolloutDetail> {
+    await this.#props.runner.act(id, 'rollback', { by: auditActor(actor), reason: reason ?? 'asked for' });
+    return this.show(id);
+  }
+
+  async #checkVersion(plan: RolloutPlan, what: string): Promise<void> {
+    const published = await this.#props.versions.find(plan.model, plan.version);
+    if (!published) {
+      throw new AppError('version_unknown', `Cannot roll out ${what}: no such version is published.`);
+    }
+    if (published.withdrawn) {
+      throw new AppError(
+        'version_withdrawn',
+        `Cannot roll out ${what}: the publisher withdrew it (${published.withdrawn.reason}).`,
+      );
+    }
+    if (plan.gates.drift !== 'ignore' && published.manifest.profile === undefined) {
+      throw new AppError(
+        'rollout_plan_invalid',
+        `Cannot use this plan: it has a drift gate, and ${what} has no reference profile to compare with.`,
+      );
+    }
+  }
+
+  async #findTarget(plan: RolloutPlan, what: string): Promise<readonly string[]> {
+    const { fleet } = this.#props;
+    const deviceIds = await fleet.idsInGroup(plan.group);
+    const target = plan.group === undefined ? 'the hub' : `group "${plan.group}"`;
+    if (deviceIds.length === 0) {
+      throw new AppError('rollout_target_empty', `Cannot roll out ${what}: ${target} has no devices.`);
+    }
+    if (deviceIds.length > limits.devicesPerRolloutMax) {
+      throw new AppError(
+        'too_large',
+        `Cannot roll out ${what}: ${target} has ${deviceIds.length} devices, at most ${limits.devicesPerRolloutMax} are allowed in one rollout.`,
+      );
+    }
+    if (await this.#runsEverywhere(plan)) {
+      throw new AppError('rollout_not_needed', `Cannot roll out ${what}: every device of ${target} runs it.`);
+    }
+    return deviceIds;
+  }
+
+  async #runsEverywhere(plan: RolloutPlan): Promise<boolean> {
+    const group = plan.group === undefined ? {} : { group: plan.group };
+    for (let after: string | undefined; ; ) {
+      const page = await this.#props.fleet.list({
+        ...group,
+        ...(after === undefined ? {} : { after }),
+        limit: limits.pageRowsMax,
+      });
+      const runsIt = page.every((device) =>
+        device.models.some((entry) => entry.model === plan.model && entry.version === plan.version),
+      );
+      if (!runsIt) return false;
+      if (page.length < limits.pageRowsMax) return true;
+      after = page.at(-1)!.id;
+    }
+  }
+
+  #newId(): string {
+    const digits = Array.from({ length: 12 }, () => Math.floor(this.#props.random() * 16).toString(16));
+    return `r-${digits.join('')}`;
+  }
+}

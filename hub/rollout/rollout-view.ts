@@ -1,0 +1,157 @@
+/** A rollout as REST shows it. */
+import { type Static, Type } from 'typebox';
+import { limits } from '../../shared/base/limits.ts';
+import { DeviceId, RolloutId } from '../../shared/base/names.ts';
+import { UpdateFault } from '../../shared/protocol/update-event.ts';
+import { deviceStatuses, isFailure, type RolloutDevice, statusAt } from './device-progress.ts';
+import { verdicts } from './gates.ts';
+import { rolloutStatuses } from './rollout-machine.ts';
+import { phaseSizes, phaseText, RolloutPlan } from './rollout-plan.ts';
+import { countStatuses } from './rollout-planner.ts';
+import type { RolloutRecord, StoredVerdict } from './rollout-store.ts';
+
+const milliseconds = Type.Integer({ description: 'Milliseconds since the epoch' });
+const Counts = Type.Object(
+  Object.fromEntries(deviceStatuses.map((status) => [status, Type.Optional(Type.Integer())])),
+  { description: 'Devices by status; absent is none' },
+);
+
+export const RolloutSummary = Type.Object({
+  id: RolloutId,
+  model: Type.String(),
+  version: Type.String(),
+  group: Type.Optional(Type.String()),
+  status: Type.Enum([...rolloutStatuses]),
+  reason: Type.Optional(Type.String({ description: 'Why it is in this status' })),
+  phase: Type.Integer({ description: '1-based; the phase it is in, or ended in' }),
+  phases: Type.Integer(),
+  createdAt: milliseconds,
+  createdBy: Type.String(),
+  startedAt: Type.Optional(milliseconds),
+  endedAt: Type.Optional(milliseconds),
+});
+export type RolloutSummary = Static<typeof RolloutSummary>;
+
+const NamedDevice = Type.Object({
+  device: DeviceId,
+  status: Type.Enum([...deviceStatuses]),
+  phase: Type.Integer({ description: '1-based' }),
+  since: milliseconds,
+  previousVersion: Type.Optional(Type.String()),
+  fault: Type.Optional(UpdateFault),
+});
+
+const Reason = Type.Object({
+  code: Type.String(),
+  verdict: Type.Enum([...verdicts]),
+  text: Type.String(),
+});
+
+export const RolloutDetail = Type.Object({
+  ...RolloutSummary.properties,
+  plan: RolloutPlan,
+  phaseList: Type.Array(
+    Type.Object({
+      size: Type.String({ description: 'As planned: "10 %" or "1 device"' }),
+      devices: Type.Integer({ description: 'Cumulative' }),
+      state: Type.Enum(['done', 'current', 'waiting']),
+    }),
+  ),
+  target: Type.Integer({ description: 'Devices of the rollout' }),
+  counts: Counts,
+  /** Those that failed, are silent, or are on their way, in this order, at most `limits.rolloutDevicesNamedMax`. */
+  devices: Type.Array(NamedDevice),
+  /** Newest first. */
+  verdicts: Type.Array(
+    Type.Object({
+      at: milliseconds,
+      phase: Type.Integer({ description: '1-based' }),
+      verdict: Type.Enum([...verdicts]),
+      reasons: Type.Array(Reason),
+    }),
+  ),
+});
+export type RolloutDetail = Static<typeof RolloutDetail>;
+
+export function summarizeRollout({
+  id,
+  plan,
+  status,
+  progress,
+  createdAt,
+  createdBy,
+}: RolloutRecord): RolloutSummary {
+  return {
+    id,
+    model: plan.model,
+    version: plan.version,
+    ...(plan.group === undefined ? {} : { group: plan.group }),
+    status,
+    ...(progress.reason === null ? {} : { reason: progress.reason }),
+    phase: progress.phase + 1,
+    phases: plan.phases.length,
+    createdAt,
+    createdBy,
+    ...(progress.startedAt === null ? {} : { startedAt: progress.startedAt }),
+    ...(progress.endedAt === null ? {} : { endedAt: progress.endedAt }),
+  };
+}
+
+export function describeRollout(
+  record: RolloutRecord,
+  devices: readonly RolloutDevice[],
+  stored: readonly StoredVerdict[],
+  sight: { readonly now: number; readonly connected: ReadonlySet<string> },
+): RolloutDetail {
+  const { plan, status, progress } = record;
+  const sizes = phaseSizes(plan, devices.length);
+  const isRunning = status === 'running' || status === 'paused';
+  return {
+    ...summarizeRollout(record),
+    plan,
+    phaseList: plan.phases.map((phase, index) => ({
+      size: phaseText(phase),
+      devices: sizes[index]!,
+      state:
+        index < progress.phase || status === 'completed'
+          ? 'done'
+          : index === progress.phase && isRunning
+            ? 'current'
+            : 'waiting',
+    })),
+    target: devices.length,
+    counts: countStatuses(devices, plan, sight),
+    devices: nameDevices(devices, plan, sight),
+    verdicts: stored.map(({ at, phase, verdict, reasons }) => ({
+      at,
+      phase: phase + 1,
+      verdict,
+      reasons: [...reasons],
+    })),
+  };
+}
+
+/** Devices a person asks about: faults first, then the silent, then those on their way. */
+function nameDevices(
+  devices: readonly RolloutDevice[],
+  plan: RolloutPlan,
+  sight: { readonly now: number; readonly connected: ReadonlySet<string> },
+): RolloutDetail['devices'] {
+  return devices
+    .map((device) => ({
+      device,
+      ...statusAt(device, plan, { now: sight.now, connected: sight.connected.has(device.deviceId) }),
+    }))
+    .map((entry) => ({ ...entry, rank: isFailure(entry.status) ? 0 : entry.status === 'silent' ? 1 : 2 }))
+    .filter(({ status }) => status !== 'pending' && status !== 'succeeded')
+    .sort((a, b) => a.rank - b.rank || a.device.ordinal - b.device.ordinal)
+    .slice(0, limits.rolloutDevicesNamedMax)
+    .map(({ device, status, endedAt }) => ({
+      device: device.deviceId,
+      status,
+      phase: device.phase + 1,
+      since: endedAt ?? device.changedAt,
+      ...(device.previousVersion === null ? {} : { previousVersion: device.previousVersion }),
+      ...(device.fault === null ? {} : { fault: device.fault }),
+    }));
+}
