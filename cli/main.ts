@@ -5,8 +5,10 @@ import { auditCommand } from './commands/audit.ts';
 import { devicesCommand } from './commands/devices.ts';
 import { driftCommand } from './commands/drift.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
+import { modelsCommand } from './commands/models.ts';
 import { telemetryCommand } from './commands/telemetry.ts';
 import { tokensCommand } from './commands/tokens.ts';
+import { trustCommand } from './commands/trust.ts';
 import type { CliContext, HubClient } from './context.ts';
 import { findHubAccess } from './hub-access.ts';
 import { HttpHubClient } from './hub-client.ts';
@@ -20,6 +22,8 @@ const families: readonly ((context: CliContext) => Command)[] = [
   logoutCommand,
   whoamiCommand,
   tokensCommand,
+  trustCommand,
+  modelsCommand,
   devicesCommand,
   telemetryCommand,
   driftCommand,

@@ -1,0 +1,187 @@
+/** `modelfleet models`: pack, publish, list, show and withdraw versions. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { Type } from 'typebox';
+import { makeLogger } from '../../platform/logger.ts';
+import { systemClock } from '../../platform/system-clock.ts';
+import { formatBytes } from '../../shared/base/bytes.ts';
+import { ModelName } from '../../shared/base/names.ts';
+import { parser } from '../../shared/base/parse.ts';
+import { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import type { CliContext, Printer } from '../context.ts';
+import { packVersion } from '../packing/pack.ts';
+import { manifestFileName, type PackedVersion, readPackedVersion } from '../packing/packed-version.ts';
+import { findPassphrase, readKeyFile } from '../trust/key-file.ts';
+import {
+  type PublisherTools,
+  publishVersion,
+  sendWithdrawal,
+  VersionAnswer,
+} from '../trust/publish-version.ts';
+import { packCommand } from './models-pack.ts';
+
+const parseModels = parser(
+  Type.Object({
+    models: Type.Array(Type.Object({ model: ModelName, versions: Type.Integer(), newest: VersionAnswer })),
+  }),
+  'answer of the hub',
+);
+const parseVersions = parser(Type.Object({ versions: Type.Array(VersionAnswer) }), 'answer of the hub');
+const parseDetail = parser(
+  Type.Intersect([VersionAnswer, Type.Object({ bytes: Type.Integer(), manifest: ModelManifest })]),
+  'answer of the hub',
+);
+type Detail = ReturnType<typeof parseDetail>;
+
+interface KeyFlags {
+  readonly key: string;
+  readonly passphraseFile?: string;
+}
+
+export function modelsCommand(context: CliContext): Command {
+  const models = new Command('models').description('versions of models: pack, sign, publish, withdraw');
+  models.addCommand(packCommand(context));
+  withKey(models.command('publish'))
+    .description('sign a version on this machine and publish it')
+    .argument('<dir>', 'packed folder, or a folder with model.yaml, which is packed first')
+    .action((folder: string, flags: KeyFlags) => publish(folder, flags, context));
+  models
+    .command('list')
+    .description('models with their newest version')
+    .action(async () => {
+      const { models: rows } = parseModels(await (await context.hub()).get('/models'));
+      const printer = context.printer();
+      printer.result(rows, () =>
+        printer.table(rows, [
+          { title: 'model', value: (row) => row.model },
+          { title: 'newest', value: (row) => row.newest.version },
+          { title: 'release', value: (row) => row.newest.release, align: 'right' },
+          { title: 'versions', value: (row) => row.versions, align: 'right' },
+          { title: 'published', value: (row) => minute(row.newest.publishedAt) },
+        ]),
+      );
+    });
+  models
+    .command('show')
+    .description('the versions of a model, or one version in full')
+    .argument('<model>')
+    .argument('[version]')
+    .action((model: string, version: string | undefined) => show({ model, version }, context));
+  withKey(models.command('withdraw'))
+    .description('sign that a version must no longer be installed')
+    .argument('<model>')
+    .argument('<version>')
+    .requiredOption('--reason <TEXT>', 'why; operators and devices are shown it')
+    .action(async (model: string, version: string, flags: KeyFlags & { readonly reason: string }) => {
+      const tools = await publisherTools(flags, context);
+      const withdrawn = await sendWithdrawal({ model, version, reason: flags.reason }, tools);
+      context.printer().result(withdrawn, () => `${model} ${version} is withdrawn: ${flags.reason}`);
+    });
+  return models;
+}
+
+function withKey(command: Command): Command {
+  return command
+    .requiredOption('--key <FILE>', 'the publisher key, as "trust init" made it')
+    .option('--passphrase-file <FILE>', 'file with its passphrase (else MODELFLEET_PASSPHRASE)');
+}
+
+async function publish(folder: string, flags: KeyFlags, context: CliContext): Promise<void> {
+  const printer = context.printer();
+  const tools = await publisherTools(flags, context);
+  const packed = await packedVersion(folder, printer);
+  let told = 0;
+  const published = await publishVersion(packed, tools, ({ sentBytes, totalBytes }) => {
+    const tenth = Math.floor((10 * sentBytes) / totalBytes);
+    if (tenth <= told) return;
+    told = tenth;
+    printer.note(`Uploaded ${formatBytes(sentBytes)} of ${formatBytes(totalBytes)}`);
+  });
+  printer.result(published, () =>
+    [
+      `Published ${published.model} ${published.version} (release ${published.release}), ${formatBytes(published.uploadedBytes)} uploaded`,
+      `  manifest ${published.manifestSha256}`,
+    ].join('\n'),
+  );
+}
+
+/** A folder with a manifest is taken as it is; one with model.yaml alone is packed first. */
+async function packedVersion(folder: string, printer: Printer): Promise<PackedVersion> {
+  const has = (name: string) =>
+    stat(join(folder, name)).then(
+      (found) => found.isFile(),
+      () => false,
+    );
+  if ((await has(manifestFileName)) || !(await has('model.yaml'))) return readPackedVersion(folder);
+  const { packed, remarks } = await packVersion({
+    folder,
+    now: systemClock.now(),
+    logger: makeLogger('pack', 'silent'),
+  });
+  for (const remark of remarks) printer.note(`Note: ${remark}.`);
+  printer.note(`Packed into ${packed.folder}`);
+  return packed;
+}
+
+async function publisherTools(
+  { key, passphraseFile }: KeyFlags,
+  context: CliContext,
+): Promise<PublisherTools> {
+  const passphrase = await findPassphrase(passphraseFile, process.env);
+  return {
+    key: await readKeyFile(key, passphrase),
+    keyFile: key,
+    hub: await context.hub(),
+    now: () => systemClock.now(),
+  };
+}
+
+async function show(
+  { model, version }: { readonly model: string; readonly version: string | undefined },
+  context: CliContext,
+): Promise<void> {
+  const hub = await context.hub();
+  const printer = context.printer();
+  const path = `/models/${encodeURIComponent(model)}`;
+  if (version !== undefined) {
+    const detail = parseDetail(await hub.get(`${path}/versions/${encodeURIComponent(version)}`));
+    printer.result(detail, () => describeVersion(detail));
+    return;
+  }
+  const { versions } = parseVersions(await hub.get(path));
+  printer.result(versions, () =>
+    printer.table(versions, [
+      { title: 'version', value: (row) => row.version },
+      { title: 'release', value: (row) => row.release, align: 'right' },
+      { title: 'published', value: (row) => minute(row.publishedAt) },
+      { title: 'by', value: (row) => row.publishedBy },
+      {
+        title: 'state',
+        value: (row) => (row.withdrawn ? `withdrawn: ${row.withdrawn.reason}` : 'published'),
+      },
+    ]),
+  );
+}
+
+function describeVersion(detail: Detail): string {
+  const { manifest, withdrawn } = detail;
+  const tensor = (spec: { name: string; datatype: string; shape: readonly number[] }): string =>
+    `${spec.name} ${spec.datatype}[${spec.shape.join(',')}]`;
+  return [
+    `${detail.model} ${detail.version} (release ${detail.release})`,
+    ...(withdrawn ? [`  WITHDRAWN ${minute(withdrawn.at)}: ${withdrawn.reason}`] : []),
+    `  manifest   ${detail.manifestSha256}`,
+    `  published  ${minute(detail.publishedAt)} by ${detail.publishedBy}, made ${manifest.created}`,
+    `  files      ${manifest.files.map((file) => `${file.path} (${formatBytes(file.bytes)})`).join(', ')}`,
+    `  variants   ${manifest.variants.map((variant) => `${variant.file} ${variant.precision} on ${variant.providers.join('/')}`).join(', ')}`,
+    `  inputs     ${manifest.interface.inputs.map(tensor).join(', ')}`,
+    `  outputs    ${manifest.interface.outputs.map(tensor).join(', ')}`,
+    `  profile    ${manifest.profile ? manifest.profile.features.map((feature) => feature.name).join(', ') : 'none'}`,
+    ...(manifest.card?.description ? [`  about      ${manifest.card.description}`] : []),
+  ].join('\n');
+}
+
+function minute(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
+}

@@ -1,0 +1,117 @@
+/** `modelfleet trust`: the roots of trust, made once, and what has become of them. */
+import { createHash } from 'node:crypto';
+import { Command } from 'commander';
+import { Type } from 'typebox';
+import { systemClock } from '../../platform/system-clock.ts';
+import { AppError } from '../../shared/base/app-error.ts';
+import { ModelName } from '../../shared/base/names.ts';
+import { parser } from '../../shared/base/parse.ts';
+import type { CliContext, Printer } from '../context.ts';
+import { findPassphrase, requirePassphrase } from '../trust/key-file.ts';
+import { makeNewTrust, parseOnlinePublicKeys, requireNoKeys, saveNewTrust } from '../trust/new-trust.ts';
+
+const parseStatus = parser(
+  Type.Object({
+    initialised: Type.Boolean(),
+    roles: Type.Array(Type.Object({ role: Type.String(), version: Type.Integer(), expires: Type.String() })),
+  }),
+  'answer of the hub',
+);
+const parseModel = parser(ModelName, '--model');
+
+interface InitFlags {
+  readonly keys: string;
+  readonly rootKeys: string;
+  readonly rootThreshold: string;
+  readonly model?: string;
+  readonly passphraseFile?: string;
+}
+
+export function trustCommand(context: CliContext): Command {
+  const trust = new Command('trust').description('who may publish: signing keys and trust metadata');
+  trust
+    .command('init')
+    .description('make the signing keys and give the hub its trust root; once per hub')
+    .option('--keys <DIR>', 'folder for the encrypted keys', 'modelfleet-keys')
+    .option('--root-keys <N>', 'number of root keys', '1')
+    .option('--root-threshold <M>', 'how many of them must sign a new root', '1')
+    .option('--model <NAME>', 'limit the publisher to one model')
+    .option('--passphrase-file <FILE>', 'file with the passphrase (else MODELFLEET_PASSPHRASE)')
+    .action((flags: InitFlags) => initialise(flags, context));
+  trust
+    .command('status')
+    .description('version and expiry of each trust role')
+    .action(async () => {
+      const status = parseStatus(await (await context.hub()).get('/trust'));
+      const printer = context.printer();
+      printer.result(status, () => describeStatus(status.roles, printer));
+    });
+  return trust;
+}
+
+async function initialise(flags: InitFlags, context: CliContext): Promise<void> {
+  const printer = context.printer();
+  const model = flags.model === undefined ? undefined : parseModel(flags.model);
+  const rootKeys = wholeNumber(flags.rootKeys, '--root-keys');
+  const rootThreshold = wholeNumber(flags.rootThreshold, '--root-threshold');
+  const passphrase = await findPassphrase(flags.passphraseFile, process.env);
+  requirePassphrase(passphrase);
+  await requireNoKeys(flags.keys);
+  const hub = await context.hub();
+  if (parseStatus(await hub.get('/trust')).initialised) {
+    throw new AppError('trust_exists', 'Cannot make a trust root: the hub already has one.');
+  }
+  const online = parseOnlinePublicKeys(await hub.get('/trust/keys'));
+  const made = makeNewTrust({ online, rootKeys, rootThreshold, model, nowMs: systemClock.now() });
+  // Keys first: a hub whose keys were lost could never be given a new version again.
+  await saveNewTrust(made, flags.keys, passphrase);
+  const body = Object.fromEntries(
+    Object.entries(made.files).map(([topic, bytes]) => [topic, bytes.toString('base64')]),
+  );
+  try {
+    await hub.post('/trust', body);
+  } catch (error) {
+    printer.note(
+      `The keys in ${flags.keys} are not in use; remove them, or name another folder, to try again.`,
+    );
+    throw error;
+  }
+  const rootSha256 = createHash('sha256').update(made.files.root).digest('hex');
+  const keys = [...made.keys.keys()].map((name) => `${name}.pem`);
+  printer.result({ rootSha256, folder: flags.keys, keys }, () =>
+    describeKeys(flags, { rootSha256, rootKeys, rootThreshold, model }),
+  );
+}
+
+function describeKeys(
+  { keys }: InitFlags,
+  made: { rootSha256: string; rootKeys: number; rootThreshold: number; model: string | undefined },
+): string {
+  const roots = made.rootKeys === 1 ? 'root-1.pem' : `root-1.pem … root-${made.rootKeys}.pem`;
+  return [
+    `The hub has its trust root: ${made.rootSha256}`,
+    `Encrypted keys are in ${keys}:`,
+    `  take OFFLINE now   ${roots}   needed to replace keys (${made.rootThreshold} of ${made.rootKeys} must sign)`,
+    '  take OFFLINE now   targets.pem   says who publishes and which director key counts',
+    `  keep at hand       publisher.pem   signs versions of ${made.model ?? 'every model'}: models publish --key ${keys}/publisher.pem`,
+    'Move the offline keys to media that no network reaches, with root.json and targets.json, and delete them here.',
+    'Without the passphrase the keys are lost; without root keys no key can ever be replaced.',
+  ].join('\n');
+}
+
+function describeStatus(
+  roles: readonly { role: string; version: number; expires: string }[],
+  printer: Printer,
+): string {
+  if (roles.length === 0) return 'The hub has no trust root yet: run "modelfleet trust init".';
+  return printer.table(roles, [
+    { title: 'role', value: (row) => row.role },
+    { title: 'version', value: (row) => row.version, align: 'right' },
+    { title: 'expires', value: (row) => row.expires },
+  ]);
+}
+
+function wholeNumber(text: string, option: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new AppError('bad_input', `Cannot read ${option} "${text}": wanted a whole number.`);
+}

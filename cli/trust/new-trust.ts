@@ -1,0 +1,107 @@
+/** A new trust root, made on the publisher's machine: offline keys, and the signed files a hub takes on. */
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Static, Type } from 'typebox';
+import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { AppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { Digest } from '../../shared/base/names.ts';
+import { parser } from '../../shared/base/parse.ts';
+import { readPublicKey } from '../../shared/tuf/ed25519-key.ts';
+import { encodeMetadata, signMetadata } from '../../shared/tuf/metadata-file.ts';
+import { makePublisher, makeRoot, makeTargets, publisherPaths } from '../../shared/tuf/trust-roles.ts';
+import { writeKeyFile } from './key-file.ts';
+
+const KeyInfo = Type.Object({ keyid: Digest, publicKeyPem: Type.String({ maxLength: 1024 }) });
+export const OnlinePublicKeys = Type.Object({ snapshot: KeyInfo, timestamp: KeyInfo, director: KeyInfo });
+export type OnlinePublicKeys = Static<typeof OnlinePublicKeys>;
+export const parseOnlinePublicKeys = parser(OnlinePublicKeys, "the hub's public keys");
+
+export interface NewTrustOptions {
+  readonly online: OnlinePublicKeys;
+  readonly rootKeys: number;
+  readonly rootThreshold: number;
+  /** Limits the publisher to one model. */
+  readonly model?: string | undefined;
+  readonly nowMs: number;
+}
+
+export interface NewTrust {
+  /** By file name without `.pem`: root-1 …, targets, publisher. */
+  readonly keys: ReadonlyMap<string, KeyObject>;
+  /** Signed files by topic. */
+  readonly files: Readonly<Record<'root' | 'targets' | 'publisher' | 'director', Buffer>>;
+}
+
+/** Makes keys and files. Throws `bad_input` for a threshold that cannot be met. */
+export function makeNewTrust({ online, rootKeys, rootThreshold, model, nowMs }: NewTrustOptions): NewTrust {
+  if (
+    rootKeys < 1 ||
+    rootKeys > limits.trustKeysPerRoleMax ||
+    rootThreshold < 1 ||
+    rootThreshold > rootKeys
+  ) {
+    throw new AppError(
+      'bad_input',
+      `Cannot make a root of ${rootKeys} keys with threshold ${rootThreshold}: wanted 1 to ${limits.trustKeysPerRoleMax} keys and a threshold of 1 to that many.`,
+    );
+  }
+  const root = Array.from({ length: rootKeys }, newKey);
+  const targets = newKey();
+  const publisher = newKey();
+  const rootMetadata = makeRoot(
+    {
+      root,
+      rootThreshold,
+      targets: [targets],
+      snapshot: readPublicKey(online.snapshot.publicKeyPem, "the hub's snapshot key"),
+      timestamp: readPublicKey(online.timestamp.publicKeyPem, "the hub's timestamp key"),
+    },
+    { nowMs },
+  );
+  signMetadata(rootMetadata, root);
+  const director = Buffer.from(JSON.stringify({ v: 1, keys: [online.director] }));
+  const content = { director, publishers: [publisher], paths: publisherPaths(model) };
+  const targetsMetadata = makeTargets(content, { nowMs });
+  signMetadata(targetsMetadata, [targets]);
+  const publisherMetadata = makePublisher({}, { version: 1, nowMs });
+  signMetadata(publisherMetadata, [publisher]);
+  return {
+    keys: new Map([
+      ...root.map((key, index) => [`root-${index + 1}`, key] as const),
+      ['targets', targets],
+      ['publisher', publisher],
+    ]),
+    files: {
+      root: encodeMetadata(rootMetadata),
+      targets: encodeMetadata(targetsMetadata),
+      publisher: encodeMetadata(publisherMetadata),
+      director,
+    },
+  };
+}
+
+/** Throws `bad_input` when the folder holds keys already: they may be the only copy. */
+export async function requireNoKeys(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  const found = names.find((name) => name.endsWith('.pem'));
+  if (found === undefined) return;
+  throw new AppError(
+    'bad_input',
+    `Cannot make keys in "${folder}": "${found}" is there already. Name another folder with --keys.`,
+  );
+}
+
+/** Writes the encrypted keys, and root and targets metadata, which their holders need to sign the next ones. */
+export async function saveNewTrust(trust: NewTrust, folder: string, passphrase: string): Promise<void> {
+  await makePrivateFolder(folder);
+  for (const [name, key] of trust.keys) await writeKeyFile(join(folder, `${name}.pem`), key, passphrase);
+  for (const name of ['root', 'targets'] as const) {
+    await writeFileAtomic(join(folder, `${name}.json`), trust.files[name]);
+  }
+}
+
+function newKey(): KeyObject {
+  return generateKeyPairSync('ed25519').privateKey;
+}

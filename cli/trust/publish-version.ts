@@ -1,0 +1,68 @@
+/** Publishing and withdrawing from the publisher's side: upload, sign here, send. */
+import type { KeyObject } from 'node:crypto';
+import { type Static, Type } from 'typebox';
+import { Digest, ModelName, SemVer } from '../../shared/base/names.ts';
+import { parser } from '../../shared/base/parse.ts';
+import { addVersion, withdrawVersion } from '../../shared/tuf/published-targets.ts';
+import type { HubClient } from '../context.ts';
+import type { PackedVersion } from '../packing/packed-version.ts';
+import { signAndSend } from './publisher-signing.ts';
+import { type UploadProgress, uploadChunks } from './upload-chunks.ts';
+
+export const VersionAnswer = Type.Object({
+  model: ModelName,
+  version: SemVer,
+  release: Type.Integer(),
+  manifestSha256: Digest,
+  publishedAt: Type.Integer(),
+  publishedBy: Type.String(),
+  withdrawn: Type.Optional(Type.Object({ at: Type.Integer(), reason: Type.String() })),
+});
+export type VersionAnswer = Static<typeof VersionAnswer>;
+const parseVersion = parser(VersionAnswer, 'answer of the hub');
+
+export interface PublisherTools {
+  readonly hub: HubClient;
+  readonly key: KeyObject;
+  readonly keyFile: string;
+  readonly now: () => number;
+}
+
+/** Uploads what is missing, signs and publishes. Throws the hub's refusals and those of signing. */
+export async function publishVersion(
+  packed: PackedVersion,
+  tools: PublisherTools,
+  onProgress: (progress: UploadProgress) => void = () => undefined,
+): Promise<VersionAnswer & { readonly uploadedBytes: number }> {
+  const { hub, now } = tools;
+  const { model, version, release } = packed.manifest;
+  const uploadedBytes = await uploadChunks(packed, hub, onProgress);
+  const manifest = Buffer.from(packed.manifestBytes).toString('base64');
+  const answer = await signAndSend(tools, {
+    change: (current) =>
+      addVersion(current, { model, version, release, manifest: packed.manifestBytes }, now()),
+    send: (metadata) =>
+      hub.post(`/models/${model}/versions`, { manifest, metadata: metadata.toString('base64') }),
+  });
+  return { ...parseVersion(answer), uploadedBytes };
+}
+
+/** Signs that a version is withdrawn. Throws the hub's refusals and those of signing. */
+export async function sendWithdrawal(
+  target: { readonly model: string; readonly version: string; readonly reason: string },
+  tools: PublisherTools,
+): Promise<VersionAnswer> {
+  const { model, version, reason } = target;
+  const answer = await signAndSend(tools, {
+    change: (current) => withdrawVersion(current, target, tools.now()),
+    send: (metadata) =>
+      tools.hub.post(
+        `/models/${encodeURIComponent(model)}/versions/${encodeURIComponent(version)}/withdraw`,
+        {
+          reason,
+          metadata: metadata.toString('base64'),
+        },
+      ),
+  });
+  return parseVersion(answer);
+}

@@ -1,0 +1,90 @@
+/**
+ * Changes to the publisher's metadata, signed here. The hub is not trusted with what is signed: only metadata that
+ * carries this key's own signature is added to, and none older than what this key was seen to sign.
+ */
+import type { KeyObject } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Metadata, Targets } from '@tufjs/models';
+import { Type } from 'typebox';
+import { writeFileAtomic } from '../../platform/atomic-file.ts';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
+import { jsonParser } from '../../shared/base/parse.ts';
+import { tufKey } from '../../shared/tuf/ed25519-key.ts';
+import { encodeMetadata, parseMetadata, signMetadata } from '../../shared/tuf/metadata-file.ts';
+import type { HubClient } from '../context.ts';
+
+const TRIES = 8;
+const parseSeen = jsonParser(
+  Type.Object({ v: Type.Literal(1), version: Type.Integer({ minimum: 1 }) }),
+  'record of signed versions',
+  1024,
+);
+
+export interface PublisherSigningProps {
+  readonly hub: Pick<HubClient, 'get'>;
+  readonly key: KeyObject;
+  /** The key's file; beside it lies what it was last seen to sign. */
+  readonly keyFile: string;
+}
+
+export interface SignedChange<T> {
+  /** Makes the next metadata from the current one. */
+  readonly change: (current: Metadata<Targets>) => Metadata<Targets>;
+  /** Sends it; `metadata_stale` means that somebody else was faster, and all of it is done again. */
+  readonly send: (metadata: Buffer) => Promise<T>;
+}
+
+/** Throws `signature_invalid`, `metadata_rolled_back`, `metadata_stale` after several tries, and what the two functions throw. */
+export async function signAndSend<T>(
+  props: PublisherSigningProps,
+  { change, send }: SignedChange<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    const next = change(await fetchCurrent(props));
+    signMetadata(next, [props.key]);
+    try {
+      const answer = await send(encodeMetadata(next));
+      await remember(props.keyFile, next.signed.version);
+      return answer;
+    } catch (error) {
+      if (!isAppError(error, 'metadata_stale') || attempt >= TRIES) throw error;
+    }
+  }
+}
+
+async function fetchCurrent({ hub, key, keyFile }: PublisherSigningProps): Promise<Metadata<Targets>> {
+  const json = await hub.get('/trust/publisher');
+  const current = parseMetadata('targets', Buffer.from(JSON.stringify(json)), 'publisher');
+  try {
+    tufKey(key).verifySignature(current);
+  } catch (cause) {
+    throw new AppError(
+      'signature_invalid',
+      `Cannot sign with "${keyFile}": the hub's publisher metadata is not signed with that key, so it is not the publisher's key or the metadata was changed.`,
+      { cause },
+    );
+  }
+  const seen = await lastSeen(keyFile);
+  if (current.signed.version >= seen) return current;
+  throw new AppError(
+    'metadata_rolled_back',
+    `Cannot sign with "${keyFile}": the hub shows publisher metadata version ${current.signed.version}, this key has signed version ${seen}.`,
+  );
+}
+
+async function lastSeen(keyFile: string): Promise<number> {
+  try {
+    return parseSeen(await readFile(seenFile(keyFile))).version;
+  } catch {
+    return 0;
+  }
+}
+
+/** A key on a medium that cannot be written to works as well; then only the signature protects. */
+async function remember(keyFile: string, version: number): Promise<void> {
+  await writeFileAtomic(seenFile(keyFile), JSON.stringify({ v: 1, version })).catch(() => undefined);
+}
+
+function seenFile(keyFile: string): string {
+  return `${keyFile}.seen.json`;
+}
