@@ -62,7 +62,7 @@ export async function qualifySlot(slot: Slot, props: QualificationProps): Promis
   const told =
     passedOver.findLast(({ error }) => error.code !== 'provider_unavailable') ?? passedOver.at(-1)!;
   const others = passedOver.filter((tried) => tried !== told);
-  const text = others.map(({ candidate, error }) => ` On "${candidate.provider}" before: ${error.message}`);
+  const text = others.map(({ candidate, error }) => ` On "${candidate.provider}": ${error.message}`);
   return { ok: false, fault: faultOf(told.error, text.join('')) };
 }
 

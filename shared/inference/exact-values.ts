@@ -50,7 +50,8 @@ export function tensorValues(tensor: Tensor): TensorValues {
 /** The tensor's data where a typed view over it can start: the same bytes, or a copy where they lie askew. */
 export function alignedData({ datatype, data }: Tensor): { buffer: ArrayBuffer; byteOffset: number } {
   const askew = data.byteOffset % (elementBytes(datatype) ?? 1) !== 0;
-  return (askew ? data.slice() : data) as Uint8Array<ArrayBuffer>;
+  // Not `data.slice()`: of a Buffer that is a view, which lies as askew as before.
+  return (askew ? new Uint8Array(data) : data) as Uint8Array<ArrayBuffer>;
 }
 
 /** Throws `tensor_invalid` when the data's length is not what shape and datatype ask for. */

@@ -1,0 +1,214 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { ModelServer } from '../../../../agent/serving/model-server.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+import { numbersOf } from '../../../../shared/inference/tensor-values.ts';
+import type { ModelManifest } from '../../../../shared/manifest/model-manifest.ts';
+import { brokenModel, failingModel, linearModel, slowModel } from '../../../support/models.ts';
+import { runModels } from '../../../support/running-models.ts';
+import { fp32, fp32Spec, makeServingSlot } from '../../../support/serving-slot.ts';
+import { tempFolder } from '../../../support/temp-folder.ts';
+
+async function linearSlot(version: string, factor: number, manifest: Partial<ModelManifest> = {}) {
+  return makeServingSlot({
+    folder: await tempFolder(),
+    onnx: linearModel({ weights: [factor, factor] }),
+    version,
+    inputs: [fp32Spec('x', [-1, 2])],
+    outputs: [fp32Spec('y', [-1, 1])],
+    manifest,
+  });
+}
+
+async function slowSlot(steps: number) {
+  return makeServingSlot({
+    folder: await tempFolder(),
+    onnx: slowModel({ steps }),
+    inputs: [fp32Spec('x', [1])],
+    outputs: [fp32Spec('y', [1])],
+  });
+}
+
+const x = fp32('x', [1, 2], [1, 1]);
+const ask = (models: ModelServer) => models.infer({ model: 'm', inputs: [x] });
+const slowInput = { model: 'm', inputs: [fp32('x', [1], [1])] };
+const fresh = { keepStandby: false };
+
+describe('ModelServer', () => {
+  it('answers with the version it was told to serve and counts it', async () => {
+    const { models, recording } = runModels();
+    await models.serve(await linearSlot('1.0.0', 2), 'cpu', fresh);
+    const answer = await ask(models);
+    expect(answer).toMatchObject({ model: 'm', version: '1.0.0', id: expect.any(String) });
+    expect([...numbersOf(answer.outputs[0]!)]).toEqual([4]);
+    expect(models.figures('m')).toEqual({ requests: 1, failed: 0, crashes: 0 });
+    expect(recording.told).toEqual(['serving 1.0.0', 'answered 1.0.0']);
+  });
+
+  it('switches versions under load without dropping a request', async () => {
+    const { models, recording } = runModels();
+    const slots = [await linearSlot('1.0.0', 1), await linearSlot('2.0.0', 2)];
+    await models.serve(slots[0]!, 'cpu', fresh);
+    let loading = true;
+    const versions: string[] = [];
+    const clients = Array.from({ length: 8 }, async () => {
+      while (loading) versions.push((await ask(models)).version);
+    });
+    for (const turn of [1, 0, 1]) {
+      await models.serve(slots[turn]!, 'cpu', fresh);
+      const before = versions.length;
+      await vi.waitFor(() => expect(versions.length).toBeGreaterThan(before + 50));
+    }
+    loading = false;
+    await Promise.all(clients);
+    expect(versions.at(-1)).toBe('2.0.0');
+    expect(recording.count('answered')).toBe(versions.length);
+    expect(recording.count('failed')).toBe(0);
+  });
+
+  it('keeps the active version when the next one does not start', async () => {
+    const { models } = runModels();
+    await models.serve(await linearSlot('1.0.0', 1), 'cpu', fresh);
+    const broken = await makeServingSlot({
+      folder: await tempFolder(),
+      onnx: brokenModel(),
+      version: '2.0.0',
+      inputs: [],
+      outputs: [],
+    });
+    await expect(models.serve(broken, 'cpu', fresh)).rejects.toMatchObject({ code: 'model_does_not_load' });
+    expect((await ask(models)).version).toBe('1.0.0');
+  });
+
+  it('survives a crash of the runner: requests fail with a code, then a new runner answers', async () => {
+    const { models, recording } = runModels();
+    await models.serve(await linearSlot('1.0.0', 1), 'cpu', fresh);
+    await ask(models);
+    process.kill(models.find('m').keeper.pid!, 'SIGABRT');
+    await vi.waitFor(() => expect(models.find('m').keeper.ready).toBe(false));
+    await expect(ask(models)).rejects.toMatchObject({ code: 'model_not_ready' });
+    await vi.waitFor(async () => expect((await ask(models)).version).toBe('1.0.0'), { timeout: 5_000 });
+    expect(models.figures('m')).toMatchObject({ crashes: 1, lastFault: expect.anything() });
+    expect(recording.count('crashed')).toBe(1);
+  });
+
+  it('lets the standby answer while the version on trial has no runner, and counts it against the trial', async () => {
+    const { models } = runModels();
+    await models.serve(await linearSlot('1.0.0', 1), 'cpu', fresh);
+    await models.serve(await linearSlot('2.0.0', 2), 'cpu', { keepStandby: true });
+    expect((await ask(models)).version).toBe('2.0.0');
+    process.kill(models.find('m').keeper.pid!, 'SIGKILL');
+    expect((await ask(models)).version).toBe('1.0.0');
+    expect(models.figures('m')).toMatchObject({ failed: 1 });
+    await expect(models.infer({ model: 'm', version: '2.0.0', inputs: [x] })).rejects.toBeDefined();
+  });
+
+  it('goes back to the standby at once, with new figures', async () => {
+    const { models } = runModels();
+    const slots = [await linearSlot('1.0.0', 1), await linearSlot('2.0.0', 2)];
+    await models.serve(slots[0]!, 'cpu', fresh);
+    const pid = models.find('m').keeper.pid;
+    await models.serve(slots[1]!, 'cpu', { keepStandby: true });
+    await ask(models);
+    await models.serve(slots[0]!, 'cpu', fresh);
+    expect(models.find('m').keeper.pid).toBe(pid);
+    expect(models.figures('m')).toMatchObject({ requests: 0 });
+    expect((await ask(models)).version).toBe('1.0.0');
+    expect(() => models.find('m', '2.0.0')).toThrow(expect.objectContaining({ code: 'model_not_served' }));
+  });
+
+  it('ends the standby when it is dropped', async () => {
+    const { models } = runModels();
+    await models.serve(await linearSlot('1.0.0', 1), 'cpu', fresh);
+    const pid = models.find('m').keeper.pid!;
+    await models.serve(await linearSlot('2.0.0', 2), 'cpu', { keepStandby: true });
+    await models.dropStandby('m');
+    expect(() => process.kill(pid, 0)).toThrow();
+  });
+
+  it('counts failures of the model, not mistakes of the caller', async () => {
+    const { models, recording } = runModels();
+    const slot = await makeServingSlot({
+      folder: await tempFolder(),
+      onnx: failingModel(),
+      inputs: [fp32Spec('x', [-1, 1])],
+      outputs: [fp32Spec('y', [-1, 1])],
+    });
+    await models.serve(slot, 'cpu', fresh);
+    const put = (value: number, shape = [1, 1]) =>
+      models.infer({ model: 'm', inputs: [fp32('x', shape, [value])] });
+    await put(3);
+    await expect(put(1e6)).rejects.toMatchObject({ code: 'inference_failed' });
+    await expect(put(3, [1])).rejects.toMatchObject({ code: 'tensor_invalid' });
+    expect(models.figures('m')).toMatchObject({ requests: 2, failed: 1, crashes: 0 });
+    expect(recording.told.slice(1)).toEqual(['answered 1.0.0', 'failed 1.0.0 inference_failed']);
+  });
+
+  it('ends a run that hangs, tells the caller, and serves again', async () => {
+    const { models } = runModels({ deadlineMs: 300 });
+    await models.serve(await slowSlot(200), 'cpu', fresh);
+    const started = performance.now();
+    await expect(models.infer(slowInput)).rejects.toMatchObject({ code: 'inference_timeout' });
+    expect(performance.now() - started).toBeLessThan(2_000);
+    await vi.waitFor(() => expect(models.find('m').keeper.ready).toBe(true), { timeout: 5_000 });
+    expect(models.figures('m')).toMatchObject({ requests: 1, failed: 1 });
+  });
+
+  it('turns requests away once too many wait', async () => {
+    const { models, recording } = runModels();
+    await models.serve(await slowSlot(4), 'cpu', fresh);
+    const places = limits.inferQueueMax + 2;
+    const taken = Array.from({ length: places }, () => models.infer(slowInput).catch((error) => error.code));
+    await expect(models.infer(slowInput)).rejects.toMatchObject({ code: 'overloaded' });
+    expect(recording.count('failed 1.0.0 overloaded')).toBe(1);
+    expect(models.figures('m')?.failed).toBe(0);
+    // Ending the runner ends the wait of all that were taken.
+    process.kill(models.find('m').keeper.pid!, 'SIGKILL');
+    const codes = (await Promise.all(taken)) as unknown[];
+    expect(codes.every((code) => code === 'runner_crashed' || code === 'model_not_ready')).toBe(true);
+  });
+
+  it('takes a label for an answer it remembers, once', async () => {
+    const { models, recording } = runModels();
+    await models.serve(
+      await linearSlot('1.0.0', 2, { label: { output: 'y', kind: 'regression' } }),
+      'cpu',
+      fresh,
+    );
+    const { id } = await ask(models);
+    models.label('m', id, 4.5);
+    expect(recording.told.at(-1)).toBe('labelled 1.0.0 4 4.5');
+    expect(() => models.label('m', id, 4.5)).toThrow(expect.objectContaining({ code: 'label_known' }));
+    expect(() => models.label('m', 'other', 1)).toThrow(
+      expect.objectContaining({ code: 'prediction_unknown' }),
+    );
+    expect(() => models.label('none', id, 1)).toThrow(expect.objectContaining({ code: 'model_not_served' }));
+  });
+
+  it('fetches the output its labels need even when a request does not ask for it', async () => {
+    const { models, recording } = runModels();
+    const slot = await makeServingSlot({
+      folder: await tempFolder(),
+      onnx: linearModel(),
+      inputs: [fp32Spec('x', [-1, 2])],
+      outputs: [fp32Spec('y', [-1, 1])],
+      manifest: { label: { output: 'y', kind: 'regression' } },
+    });
+    await models.serve(slot, 'cpu', fresh);
+    const answer = await models.infer({ model: 'm', inputs: [x], outputs: [] });
+    expect(answer.outputs).toEqual([]);
+    models.label('m', answer.id, 2);
+    expect(recording.told.at(-1)).toBe('labelled 1.0.0 2 2');
+  });
+
+  it('stops answering for a model that is retired, and lets what it took finish', async () => {
+    const { models } = runModels();
+    await models.serve(await slowSlot(4), 'cpu', fresh);
+    const pid = models.find('m').keeper.pid!;
+    const answer = models.infer(slowInput);
+    await models.retire('m');
+    await expect(answer).resolves.toMatchObject({ version: '1.0.0' });
+    await expect(models.infer(slowInput)).rejects.toMatchObject({ code: 'model_not_served' });
+    expect(() => process.kill(pid, 0)).toThrow();
+    await models.retire('m');
+  });
+});

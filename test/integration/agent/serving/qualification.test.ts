@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import type { ModelManifest } from '../../../../shared/manifest/model-manifest.ts';
+import { brokenModel, crashingModel, failingModel, linearModel } from '../../../support/models.ts';
+import { runModels } from '../../../support/running-models.ts';
+import { fp32, fp32Spec, makeServingSlot } from '../../../support/serving-slot.ts';
+import { tempFolder } from '../../../support/temp-folder.ts';
+
+const right = { inputs: [fp32('x', [1, 2], [1, 2])], outputs: [fp32('y', [1, 1], [3])] };
+const wrong = { inputs: [fp32('x', [1, 2], [1, 2])], outputs: [fp32('y', [1, 1], [3.5])] };
+
+async function qualify(onnx: Uint8Array, manifest: Partial<ModelManifest> = {}, samples = [right]) {
+  const slot = await makeServingSlot({
+    folder: await tempFolder(),
+    onnx,
+    inputs: [fp32Spec('x', [-1, 2])],
+    outputs: [fp32Spec('y', [-1, 1])],
+    samples,
+    manifest,
+  });
+  const { models } = runModels();
+  return models.qualify(slot);
+}
+
+const onProviders = (...providers: string[]): Partial<ModelManifest> => ({
+  variants: [{ file: 'model.onnx', precision: 'fp32', providers }],
+});
+
+describe('qualification', () => {
+  it('takes a version whose golden samples are right, with figures of this device', async () => {
+    const qualification = await qualify(linearModel(), {}, [right, right, right]);
+    expect(qualification).toMatchObject({ ok: true, provider: 'cpu', samples: 3, passedOver: [] });
+    if (!qualification.ok) return;
+    expect(qualification.latencyMaxMs).toBeGreaterThanOrEqual(qualification.latencyP50Ms);
+    expect(qualification.residentBytes).toBeGreaterThan(10_000_000);
+  });
+
+  it('refuses a version that answers a golden sample wrong, quoting what it got and wanted', async () => {
+    expect(await qualify(linearModel(), {}, [right, wrong])).toEqual({
+      ok: false,
+      fault: {
+        code: 'golden_mismatch_on_device',
+        retry: 'never',
+        message: expect.stringMatching(/golden sample 1, output "y" element 0 is 3, wanted is 3.5 ± 0/),
+      },
+    });
+  });
+
+  it('takes the same answer within the tolerance of the output', async () => {
+    const golden = { file: 'golden.json', tolerances: { y: { absolute: 0.1, relative: 0.2 } } };
+    expect(await qualify(linearModel(), { golden }, [wrong])).toMatchObject({ ok: true });
+  });
+
+  it('falls back to the next provider and says why the first was passed over', async () => {
+    expect(await qualify(linearModel(), onProviders('cuda', 'qnn', 'cpu'))).toMatchObject({
+      ok: true,
+      provider: 'cpu',
+      passedOver: [
+        expect.stringMatching(/^cuda: Cannot load "model.onnx"/),
+        expect.stringMatching(/^qnn: .*only cpu/),
+      ],
+    });
+  });
+
+  it('tells of the provider that ran the version and was wrong, and of the others too', async () => {
+    const qualification = await qualify(linearModel(), onProviders('cpu', 'qnn'), [wrong]);
+    expect(qualification).toMatchObject({
+      ok: false,
+      fault: { code: 'golden_mismatch_on_device', message: expect.stringContaining('On "qnn": Cannot load') },
+    });
+  });
+
+  it('refuses a model that does not load, fails on a golden sample, or lacks an output', async () => {
+    expect(await qualify(brokenModel())).toMatchObject({ ok: false, fault: { code: 'model_does_not_load' } });
+    const fails = { inputs: [fp32('x', [1, 1], [99])], outputs: [fp32('y', [1, 1], [0])] };
+    expect(await qualify(failingModel(), {}, [fails])).toMatchObject({ fault: { code: 'inference_failed' } });
+    const lacks = { ...right, outputs: [fp32('nibbles', [1, 2], [0, 0])] };
+    expect(await qualify(crashingModel(), {}, [lacks])).toMatchObject({
+      fault: { code: 'tensor_type_unsupported' },
+    });
+  });
+
+  it('refuses a version that misses its own objectives', async () => {
+    const slow = await qualify(linearModel(), { objectives: { latencyP95Ms: 1e-6 } });
+    expect(slow).toMatchObject({
+      fault: { code: 'objective_missed_on_device', message: expect.stringMatching(/ms, its objective is/) },
+    });
+    const large = await qualify(linearModel(), { objectives: { memoryBytesMax: 1_000_000 } });
+    expect(large).toMatchObject({
+      fault: { code: 'objective_missed_on_device', message: expect.stringMatching(/MiB, its objective is/) },
+    });
+  });
+});

@@ -1,0 +1,20 @@
+/** A recorder that keeps what it was told. */
+import type { Recorder } from '../../agent/telemetry/observation.ts';
+
+export interface Recording extends Recorder {
+  readonly told: string[];
+  count(start: string): number;
+}
+
+export function makeRecording(): Recording {
+  const told: string[] = [];
+  return {
+    told,
+    count: (start) => told.filter((line) => line.startsWith(start)).length,
+    serving: ({ version }) => told.push(`serving ${version}`),
+    answered: ({ version }) => told.push(`answered ${version}`),
+    failed: ({ version }, code) => told.push(`failed ${version} ${code}`),
+    crashed: ({ version }) => told.push(`crashed ${version}`),
+    labelled: ({ version }, predicted, actual) => told.push(`labelled ${version} ${predicted} ${actual}`),
+  };
+}

@@ -1,0 +1,32 @@
+/** A model server and its local API on a free port, closed after the test. */
+import { onTestFinished } from 'vitest';
+import { fanOutRecorder } from '../../agent/serving/fan-out-recorder.ts';
+import { openLocalApi } from '../../agent/serving/local-api.ts';
+import { ModelServer, type ModelServerProps } from '../../agent/serving/model-server.ts';
+import { ServingMetrics } from '../../agent/serving/serving-metrics.ts';
+import { makeLogger } from '../../platform/logger.ts';
+import { systemClock } from '../../platform/system-clock.ts';
+import { makeRecording } from './recording.ts';
+
+const logger = makeLogger('test', 'silent');
+
+export function runModels(props: Partial<ModelServerProps> = {}) {
+  const recording = makeRecording();
+  const metrics = new ServingMetrics();
+  const models = new ModelServer({
+    recorder: fanOutRecorder([recording, metrics]),
+    clock: systemClock,
+    random: () => 0.5,
+    logger,
+    ...props,
+  });
+  onTestFinished(() => models.close());
+  return { models, recording, metrics };
+}
+
+export async function runLocalApi(props: Partial<ModelServerProps> = {}) {
+  const running = runModels(props);
+  const api = await openLocalApi({ ...running, port: 0, version: '0.0.0', logger });
+  onTestFinished(() => api.close());
+  return { ...running, api };
+}
