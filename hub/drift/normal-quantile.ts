@@ -15,7 +15,7 @@ export function normalQuantile(p: number): number {
 
 /**
  * x with P(χ²_k ≤ x) = p by Wilson and Hilferty (PNAS 17, 1931): k(1 − 2/(9k) + z√(2/(9k)))³. Within 1 % of the exact
- * value for k ≥ 3 and p ≥ 0.9; for k of 1 and 2 within 5 %.
+ * value for k ≥ 3 and p from 0.9 to 0.99, within 2 % at 0.999; for k of 1 and 2 within 5 %.
  */
 export function chiSquareQuantile(p: number, k: number): number {
   const h = 2 / (9 * k);
