@@ -9,16 +9,50 @@ import { makePrivateFolder } from '../platform/atomic-file.ts';
 import { lockFolder } from '../platform/folder-lock.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Clock, Random } from '../shared/base/clock.ts';
+import { limits } from '../shared/base/limits.ts';
 import { tokenRoutes } from './access/token-routes.ts';
 import { type NewToken, TokenService } from './access/token-service.ts';
 import { TokenStore } from './access/token-store.ts';
 import { AuditLog } from './audit/audit-log.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
+import { AedesBroker } from './broker/aedes-broker.ts';
+import { Dispatch } from './broker/dispatch.ts';
 import type { HubOptions } from './config/options-schema.ts';
 import { openDatabase } from './db/database.ts';
+import { registerDeviceMetrics } from './devices/device-metrics.ts';
+import { deviceRoutes } from './devices/device-routes.ts';
+import { DeviceService } from './devices/device-service.ts';
+import { DeviceStore } from './devices/device-store.ts';
+import { driftRoutes } from './drift/drift-routes.ts';
+import { DriftService } from './drift/drift-service.ts';
 import { Readiness } from './http/readiness.ts';
 import { HttpServer } from './http/server.ts';
+import { modelRoutes } from './models/model-routes.ts';
+import { ModelService } from './models/model-service.ts';
 import { Authority } from './pki/authority.ts';
+import { enrolmentRoutes } from './pki/enrolment-routes.ts';
+import { EnrolmentService } from './pki/enrolment-service.ts';
+import { joinTokenRoutes } from './pki/join-token-routes.ts';
+import { JoinTokenService } from './pki/join-token-service.ts';
+import { JoinTokenStore } from './pki/join-token-store.ts';
+import { DesiredStore } from './rollout/desired-store.ts';
+import { Director } from './rollout/director.ts';
+import { RolloutChanges } from './rollout/rollout-changes.ts';
+import { addRolloutMetrics } from './rollout/rollout-metrics.ts';
+import { rolloutRoutes } from './rollout/rollout-routes.ts';
+import { RolloutRunner } from './rollout/rollout-runner.ts';
+import { RolloutService } from './rollout/rollout-service.ts';
+import { RolloutStore } from './rollout/rollout-store.ts';
+import { runExpiryRefresh } from './signing/expiry-refresh.ts';
+import { OnlineKeys } from './signing/online-keys.ts';
+import { trustRoutes } from './signing/trust-routes.ts';
+import { TufRepository } from './signing/tuf-repository.ts';
+import { telemetryRoutes } from './telemetry/telemetry-routes.ts';
+import { TelemetryService } from './telemetry/telemetry-service.ts';
+import { TelemetryStore } from './telemetry/telemetry-store.ts';
+import { blobRoutes } from './transfer/blob-routes.ts';
+import { DiskBlobStore } from './transfer/disk-blob-store.ts';
+import { HotBlobStore } from './transfer/hot-blob-store.ts';
 
 export interface HubEnvironment {
   readonly clock: Clock;
@@ -49,7 +83,7 @@ export interface Hub {
 
 /** Constructs nothing that runs: all of it happens in `start`. */
 export function createHub(options: HubOptions, environment: HubEnvironment): Hub {
-  const closers: (() => Promise<void> | void)[] = [];
+  const closers: Closers = [];
   const stop = async () => {
     for (let close = closers.pop(); close; close = closers.pop()) await close();
   };
@@ -66,20 +100,38 @@ export function createHub(options: HubOptions, environment: HubEnvironment): Hub
   };
 }
 
+type Closers = (() => Promise<void> | void)[];
+
 async function startHub(
   options: HubOptions,
-  { clock, logger }: HubEnvironment,
-  closers: (() => Promise<void> | void)[],
+  environment: HubEnvironment,
+  closers: Closers,
   newAdminToken: boolean,
 ): Promise<HubAddresses> {
-  // Data folder.
+  const foundation = await layFoundation(options, environment, closers);
+  const parts = makeParts(options, environment, foundation);
+  await startParts(options, parts, closers);
+  // Last, because its secret is lost when the start fails after it.
+  const adminToken = await foundation.tokens.makeAdmin({ always: newAdminToken });
+  return {
+    url: parts.hubUrl(),
+    mqtt: parts.mqtt(),
+    caPem: foundation.authority.caPem,
+    caSha256: foundation.authority.caSha256,
+    ...(adminToken ? { adminToken } : {}),
+  };
+}
+
+type Foundation = Awaited<ReturnType<typeof layFoundation>>;
+
+/** What is on the disk: folder, lock, database, keys. And what every part uses. */
+async function layFoundation(options: HubOptions, { clock }: HubEnvironment, closers: Closers) {
   await makePrivateFolder(options.data);
   const lock = lockFolder(options.data);
   closers.push(() => lock.release());
   const database = await openDatabase(join(options.data, 'hub.db'));
   closers.push(() => database.destroy());
 
-  // Services.
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   const readiness = new Readiness();
@@ -87,31 +139,199 @@ async function startHub(
     await database.selectFrom('meta').select('key').limit(1).execute();
   });
   const audit = new AuditLog({ database, clock });
-  const tokens = new TokenService({ store: new TokenStore(database), audit, clock });
-  const authority = await Authority.open(join(options.data, 'pki'), { clock, advertise: options.advertise });
+  return {
+    database,
+    metrics,
+    readiness,
+    audit,
+    tokens: new TokenService({ store: new TokenStore(database), audit, clock }),
+    authority: await Authority.open(join(options.data, 'pki'), { clock, advertise: options.advertise }),
+    keys: await OnlineKeys.open(join(options.data, 'keys')),
+    blobs: new HotBlobStore({
+      store: new DiskBlobStore(join(options.data, 'blobs')),
+      bytesMax: limits.hotBlobBytesMax,
+    }),
+    version: await programVersion(),
+  };
+}
+
+type Parts = ReturnType<typeof makeParts>;
+
+/** Every part, told whom it works with. Nothing runs yet. */
+function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironment, foundation: Foundation) {
+  const { database, metrics, readiness, audit, tokens, authority, keys, blobs, version } = foundation;
+  const host = options.advertise[0]!;
+  const hubUrl = () => `https://${bracketed(host)}:${http.port}`;
+  const mqtt = () => ({ host, port: broker.port });
+
+  // Connection.
+  const broker: AedesBroker = new AedesBroker({
+    tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
+    listen: { host: options.mqttHost, port: options.mqttPort },
+    isAdmitted: (deviceId, certificateSha256) => devices.isAdmitted(deviceId, certificateSha256),
+    logger: logger.child({ part: 'broker' }),
+  });
+  readiness.add('broker', () => {
+    if (broker.port === 0) throw new Error('not listening');
+  });
+  registerDeviceMetrics(metrics, broker);
+  const devices = new DeviceService({
+    store: new DeviceStore(database),
+    audit,
+    clock,
+    logger: logger.child({ part: 'devices' }),
+    connections: broker,
+  });
+
+  // Trust and registry.
+  const trust = new TufRepository({
+    database,
+    broker,
+    audit,
+    keys,
+    clock,
+    logger: logger.child({ part: 'signing' }),
+  });
+  const models = new ModelService({ database, blobs, trust, audit, clock });
+  const rootFile = () => trust.rootFile();
+  const joinTokenStore = new JoinTokenStore(database);
+  const joinTokens = new JoinTokenService({
+    database,
+    store: joinTokenStore,
+    audit,
+    clock,
+    caSha256: authority.caSha256,
+    hubUrl,
+    rootFile,
+  });
+  const enrolments = new EnrolmentService({
+    database,
+    store: joinTokenStore,
+    devices,
+    authority,
+    audit,
+    clock,
+    mqtt,
+    rootFile,
+  });
+
+  // Telemetry and drift.
+  const telemetry = new TelemetryService({
+    store: new TelemetryStore(database),
+    versions: models,
+    clock,
+    logger: logger.child({ part: 'telemetry' }),
+    bucketMs: options.telemetryBucketMs,
+  });
+  const drift = new DriftService({ clock, versions: models, telemetry });
+
+  // Who runs what, and how it spreads.
+  const director = new Director({
+    store: new DesiredStore(database),
+    signer: { keyid: keys.publicKeys.director.keyid, privateKey: keys.director },
+    broker,
+    clock,
+    logger: logger.child({ part: 'director' }),
+  });
+  const rolloutStore = new RolloutStore(database);
+  addRolloutMetrics(metrics, rolloutStore);
+  const rolloutRunner = new RolloutRunner({
+    store: rolloutStore,
+    changes: new RolloutChanges({ store: rolloutStore, director, versions: models, fleet: devices, audit }),
+    director,
+    evidence: { versions: models, connections: broker, telemetry, drift },
+    clock,
+    logger: logger.child({ part: 'rollout' }),
+    observeMs: options.rolloutObserveMs,
+  });
+  devices.onEvent((id, event) => rolloutRunner.hearEvent(id, event));
+  devices.onReported((id, reported) => rolloutRunner.hearReport(id, reported));
+  const rollouts = new RolloutService({
+    store: rolloutStore,
+    runner: rolloutRunner,
+    versions: models,
+    fleet: devices,
+    connections: broker,
+    audit,
+    clock,
+    random,
+  });
 
   // Network.
-  const http = new HttpServer({
+  const dispatch = new Dispatch({
+    devices,
+    handlers: {
+      reported: (id, payload) => devices.receiveReported(id, payload),
+      events: (id, payload) => devices.receiveEvent(id, payload),
+      presence: (id, payload) => devices.receivePresence(id, payload),
+      telemetry: (id, payload) => telemetry.receive(id, payload),
+      'chunk/get': async () => undefined,
+      // Answers to commands; there are no commands yet.
+      reply: async () => undefined,
+    },
+  });
+  const http: HttpServer = new HttpServer({
     tls: { key: authority.serverKeyPem, cert: authority.serverCertPem },
     tokens,
-    routes: [tokenRoutes(tokens), auditRoutes(audit)],
+    routes: [
+      tokenRoutes(tokens),
+      auditRoutes(audit),
+      enrolmentRoutes(enrolments),
+      joinTokenRoutes(joinTokens),
+      deviceRoutes(devices),
+      trustRoutes({ repository: trust, keys }),
+      blobRoutes(blobs),
+      modelRoutes(models),
+      telemetryRoutes({ telemetry, devices, clock }),
+      driftRoutes({ drift, devices, clock }),
+      rolloutRoutes(rollouts),
+    ],
     readiness,
     metrics,
     logger: logger.child({ part: 'http' }),
-    version: await programVersion(),
+    version,
+  });
+  const background = [
+    (signal: AbortSignal) =>
+      runExpiryRefresh({ repository: trust, clock, logger: logger.child({ part: 'signing' }) }, signal),
+    (signal: AbortSignal) => telemetry.run(signal),
+  ];
+  return {
+    broker,
+    dispatch,
+    devices,
+    trust,
+    telemetry,
+    director,
+    rolloutRunner,
+    http,
+    background,
+    hubUrl,
+    mqtt,
+  };
+}
+
+/** From the inside out; `closers` takes them back in reverse. */
+async function startParts(options: HubOptions, parts: Parts, closers: Closers): Promise<void> {
+  const { broker, dispatch, devices, trust, telemetry, director, rolloutRunner, http, background } = parts;
+  await devices.start();
+  closers.push(() => telemetry.close());
+  await broker.start(dispatch);
+  closers.push(() => broker.close());
+  // What the broker retains lives in its memory: it is made again from the database.
+  await trust.republish();
+  await director.start();
+  closers.push(() => director.close());
+  rolloutRunner.start();
+  closers.push(() => rolloutRunner.close());
+  const stopping = new AbortController();
+  const running = background.map((run) => run(stopping.signal));
+  closers.push(async () => {
+    stopping.abort();
+    await Promise.all(running);
   });
   await http.start({ host: options.httpHost, port: options.httpPort });
   closers.push(() => http.close());
-
-  const adminToken = await tokens.makeAdmin({ always: newAdminToken });
-  const host = options.advertise[0]!;
-  return {
-    url: `https://${bracketed(host)}:${http.port}`,
-    mqtt: { host, port: 0 },
-    caPem: authority.caPem,
-    caSha256: authority.caSha256,
-    ...(adminToken ? { adminToken } : {}),
-  };
 }
 
 /** An IPv6 address as URLs write it. */

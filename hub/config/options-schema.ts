@@ -30,7 +30,11 @@ export const hubOptionTable = {
     { min: 1_000, max: DAY_MS },
     'Time span telemetry is merged into.',
   ),
-  rolloutTickMs: durationOption(1_000, { min: 50, max: 60_000 }, 'How often running rollouts are looked at.'),
+  rolloutObserveMs: durationOption(
+    2_000,
+    { min: 50, max: 60_000 },
+    'How often the gates of a running rollout look at telemetry.',
+  ),
 } as const;
 
 export type HubOptions = OptionsOf<typeof hubOptionTable>;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../../platform/system-clock.ts';
 import { RunningHub } from '../../support/running-hub.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
@@ -152,7 +153,7 @@ describe('API tokens', () => {
 
   it('expire', async () => {
     let now = Date.now();
-    const clock = { now: () => now, monotonic: () => now, sleep: () => new Promise<void>(() => undefined) };
+    const clock = { ...systemClock, now: () => now };
     const own = await RunningHub.start({ clock });
     onTestFinished(() => own.stop());
     const made = (await own.client.post('/tokens', { name: 'short', role: 'viewer', ttlMs: 60_000 })) as {
