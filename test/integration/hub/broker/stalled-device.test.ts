@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
+import { makeLogger } from '../../../../platform/logger.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+import { topics } from '../../../../shared/protocol/topics.ts';
+import { BrokerWorld, settlesWithin } from '../../../support/broker-world.ts';
+import { connectPacket, publishPacket, subscribePacket } from '../../../support/mqtt-bytes.ts';
+
+const MIB = 1024 * 1024;
+
+/** What lies in buffers of this process, after the garbage is gone. */
+function bufferBytes(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().arrayBuffers;
+}
+
+describe('a device that stopped reading', () => {
+  let world: BrokerWorld;
+  let broker: AedesBroker;
+  let asked: string[];
+  beforeAll(async () => {
+    const { setFlagsFromString } = await import('node:v8');
+    const { runInNewContext } = await import('node:vm');
+    setFlagsFromString('--expose-gc');
+    globalThis.gc ??= runInNewContext('gc') as typeof globalThis.gc;
+    world = await BrokerWorld.make();
+    const { authority } = world;
+    broker = new AedesBroker({
+      tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
+      listen: { host: '127.0.0.1', port: 0 },
+      isAdmitted: async () => true,
+      logger: makeLogger('test', 'silent'),
+    });
+    asked = [];
+    await broker.start({
+      // As the transfer service does: four chunks for each request, each a buffer of its own, none waited for.
+      message: async ({ deviceId, leaf }) => {
+        if (leaf !== 'chunk/get') return;
+        asked.push(deviceId);
+        for (let n = 0; n < limits.chunksInFlightPerDevice; n += 1) {
+          const chunk = Buffer.alloc(limits.chunkBytes, n);
+          void broker.send(deviceId, topics.chunk(deviceId, 'a'.repeat(64)), chunk, 0);
+        }
+      },
+      connected: () => undefined,
+      disconnected: () => undefined,
+    });
+  });
+  afterAll(async () => {
+    await broker.close();
+    await world.remove();
+  });
+
+  const stall = async (deviceId: string) => {
+    const socket = await world.socket(broker, deviceId);
+    socket.write(connectPacket(Buffer.from(deviceId), { clean: true }));
+    await new Promise((resolve) => socket.once('data', resolve));
+    socket.write(subscribePacket(1, topics.deviceFilters(deviceId)));
+    await new Promise((resolve) => socket.once('data', resolve));
+    socket.removeAllListeners('data');
+    socket.pause();
+    return socket;
+  };
+
+  const healthy = async (deviceId: string) => {
+    const client = await world.connect(broker, deviceId);
+    let chunks = 0;
+    client.on('message', () => (chunks += 1));
+    await client.subscribeAsync([...topics.deviceFilters(deviceId)], { qos: 1 });
+    return {
+      /** Milliseconds until the four chunks of one request are there. */
+      async fetch(): Promise<number> {
+        const [before, began] = [chunks, performance.now()];
+        await client.publishAsync(topics.device(deviceId, 'chunk/get'), 'x', { qos: 1 });
+        await expect.poll(() => chunks - before, { interval: 2, timeout: 5_000 }).toBe(4);
+        return performance.now() - began;
+      },
+    };
+  };
+
+  it('costs bounded memory and nobody any time, however many chunks it asks for', async () => {
+    const socket = await stall('stalled');
+    const other = await healthy('healthy');
+    const request = publishPacket(topics.device('stalled', 'chunk/get'), Buffer.from('x'));
+    const ask = async (times: number) => {
+      const wanted = asked.filter((id) => id === 'stalled').length + times;
+      for (let n = 0; n < times; n += 1) socket.write(request);
+      await expect
+        .poll(() => asked.filter((id) => id === 'stalled').length, { timeout: 10_000 })
+        .toBe(wanted);
+    };
+    // The kernel takes some MiB before anything is left to us.
+    await expect
+      .poll(
+        async () => {
+          await ask(2);
+          return settlesWithin(
+            broker.send('stalled', topics.device('stalled', 'command'), Buffer.from('x'), 0),
+            20,
+          );
+        },
+        { timeout: 10_000 },
+      )
+      .toBe(false);
+    const before = bufferBytes();
+    await ask(300);
+    // 300 MiB were asked for: of ours there is what one connection may have unread.
+    expect(bufferBytes() - before).toBeLessThan(limits.chunkBytesQueuedPerDeviceMax + 8 * MIB);
+    const times: number[] = [];
+    for (let n = 0; n < 10; n += 1) times.push(await other.fetch());
+    expect(Math.max(...times)).toBeLessThan(1_000);
+    expect(await broker.send('stalled', topics.device('stalled', 'command'), Buffer.from('x'), 0)).toBe(
+      false,
+    );
+    socket.destroy();
+  });
+
+  it('is closed once retained messages pile up for it, while others get theirs at once', async () => {
+    const socket = await stall('deaf');
+    const other = await world.connect(broker, 'hearing');
+    let got = 0;
+    other.on('message', () => (got += 1));
+    await other.subscribeAsync([...topics.deviceFilters('hearing')], { qos: 1 });
+    const before = bufferBytes();
+    let worst = 0;
+    for (let n = 1; n <= 200; n += 1) {
+      await broker.retain(topics.device('deaf', 'desired'), Buffer.alloc(MIB / 2, n));
+      if (n % 10 === 0) {
+        await broker.retain(topics.device('hearing', 'desired'), Buffer.from(String(n)));
+        await expect.poll(() => got, { interval: 2, timeout: 2_000 }).toBe(n / 10);
+        worst = Math.max(worst, bufferBytes() - before);
+      }
+    }
+    // 100 MiB were retained for it, one after another.
+    expect(worst).toBeLessThan(limits.mqttBytesQueuedPerDeviceMax + 16 * MIB);
+    await expect.poll(() => broker.isConnected('deaf')).toBe(false);
+    socket.destroy();
+  });
+});
