@@ -34,6 +34,8 @@ export interface DesiredInboxProps {
 }
 
 const RETRY_MS = 5_000;
+/** A signature under a key not known yet: the metadata that names the key may still be on its way. */
+const SIGNATURE_TRIES = 3;
 
 export class DesiredInbox {
   readonly #props: DesiredInboxProps;
@@ -92,8 +94,12 @@ export class DesiredInbox {
   }
 
   async #work(signal: AbortSignal): Promise<void> {
+    let tries = 0;
+    let last: Uint8Array | undefined;
     while (this.#waiting !== undefined && !signal.aborted) {
       const payload = this.#waiting;
+      tries = payload === last ? tries + 1 : 1;
+      last = payload;
       this.#waiting = undefined;
       try {
         await this.accept(payload);
@@ -101,8 +107,9 @@ export class DesiredInbox {
         const fault = toFault(error);
         this.#props.logger.warn({ code: fault.code, reason: fault.message }, 'desired state was refused');
         this.#props.onRefused(fault);
-        // Trust metadata may still be on its way, or a disk full: the message is the current one until another comes.
-        const mayPass = fault.retry === 'later' || isAppError(error, 'signature_invalid');
+        // What may pass by itself is tried again: the message is the current one until another comes.
+        const mayPass =
+          fault.retry === 'later' || (isAppError(error, 'signature_invalid') && tries < SIGNATURE_TRIES);
         if (!mayPass) continue;
         await this.#props.clock.sleep(RETRY_MS, signal).catch(() => undefined);
         this.#waiting ??= payload;

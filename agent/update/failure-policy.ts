@@ -27,7 +27,8 @@ const hubsFaults: ReadonlySet<string> = new Set([
   'link_lost',
   'link_refused',
   'version_not_offered',
-  'trust_no_answer',
+  'trust_unavailable',
+  'metadata_expired',
 ]);
 
 export function isHubsFault(fault: UpdateFault): boolean {

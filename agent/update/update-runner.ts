@@ -66,6 +66,8 @@ export class UpdateRunner {
   #retryAt = 0;
   #waits: Generator<number, never>;
   #wake: () => void = () => undefined;
+  /** Something changed since the last plan: do not rest on it. */
+  #hasNews = false;
   #work: AbortController | undefined;
 
   constructor(record: UpdateRecord, props: UpdateRunnerProps) {
@@ -92,6 +94,7 @@ export class UpdateRunner {
     if (plan.kind === 'move' && (plan.event === 'superseded' || plan.event === 'ordered'))
       this.#work?.abort();
     this.#retryAt = 0;
+    this.#hasNews = true;
     this.#wake();
   }
 
@@ -139,9 +142,10 @@ export class UpdateRunner {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
+        this.#hasNews = false;
+        await this.#announce();
         const plan = planUpdate(this.#situation());
         if (plan.kind === 'rest') {
-          await this.#announce();
           await this.#keepProgress();
           await this.#rest(plan, signal);
         } else if (plan.kind === 'move') await this.#move(plan.event, plan.fault);
@@ -329,6 +333,7 @@ export class UpdateRunner {
   }
 
   async #rest({ wakeInMs }: Extract<Plan, { kind: 'rest' }>, signal: AbortSignal): Promise<void> {
+    if (this.#hasNews) return;
     const woken = new AbortController();
     this.#wake = () => woken.abort();
     const ms = Math.max(1, Math.ceil(Math.min(wakeInMs ?? PROGRESS_MS * 6, PROGRESS_MS * 6)));

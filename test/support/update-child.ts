@@ -1,0 +1,78 @@
+/** A process that runs an update device and kills itself with SIGKILL where the test says. Prints its end as JSON. */
+import { rmSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
+import type { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
+import { openUpdateDevice } from './update-device.ts';
+
+export interface ChildOrder {
+  readonly folder: string;
+  readonly blobs: string;
+  readonly sequence: number;
+  readonly wish: readonly DesiredModel[];
+  /** Die right after this state was stored. */
+  readonly killAt?: UpdateState;
+  /** Die when this many chunks have been asked for. */
+  readonly killAfterChunks?: number;
+  /** The state to end in, of the update to `version` (default 2.0.0). */
+  readonly until: UpdateState;
+  readonly version?: string;
+  readonly crashesInTrial?: number;
+  readonly qualifyFault?: UpdateFault;
+  readonly liftHold?: boolean;
+}
+
+export interface ChildEnd {
+  readonly active: string | undefined;
+  readonly serving: string | undefined;
+  readonly servingAtStart: string | undefined;
+  readonly state: UpdateState | undefined;
+}
+
+const order = JSON.parse(process.argv[2]!) as ChildOrder;
+const die = (): never => {
+  process.kill(process.pid, 'SIGKILL');
+  throw new Error('unreachable');
+};
+
+let asked = 0;
+const device = await openUpdateDevice({
+  folder: order.folder,
+  blobs: order.blobs,
+  onTransition: (_model, state) => {
+    if (state === order.killAt) die();
+    if (state === 'trial') setImmediate(crash);
+  },
+  answer: (request) => {
+    asked += request.chunks.length;
+    if (order.killAfterChunks !== undefined && asked > order.killAfterChunks) die();
+    return false;
+  },
+});
+const servingAtStart = device.served.active?.version;
+if (order.qualifyFault) device.served.qualifyFault = order.qualifyFault;
+if (order.liftHold) rmSync(device.holdFile, { force: true });
+crash();
+device.wish(order.sequence, order.wish);
+
+const version = order.version ?? '2.0.0';
+const state = () => {
+  const update = device.updates.report(Date.now())[0]?.update;
+  return update?.version === version ? update.state : undefined;
+};
+const deadline = Date.now() + 10_000;
+while (state() !== order.until && Date.now() < deadline) await wait(10);
+await wait(50);
+const end: ChildEnd = {
+  active: device.slots.of('demo').active?.version,
+  serving: device.served.active?.version,
+  servingAtStart,
+  state: state(),
+};
+await device.close();
+process.stdout.write(JSON.stringify(end));
+
+function crash(): void {
+  const crashes = order.crashesInTrial ?? 0;
+  if (crashes > 0) device.served.figuresNow = { requests: 0, failed: 0, crashes };
+}
