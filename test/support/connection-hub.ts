@@ -2,10 +2,12 @@
  * The hub's connection parts alone, in this process: real authority, SQLite, HTTPS, broker; what devices send goes to the
  * test.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
+import { makeKeyAndCsr } from '../../agent/connection/csr.ts';
 import { enrol } from '../../agent/connection/enrolment.ts';
 import { type DeviceIdentity, loadIdentity } from '../../agent/connection/identity.ts';
 import { TokenService } from '../../hub/access/token-service.ts';
@@ -22,6 +24,8 @@ import { Readiness } from '../../hub/http/readiness.ts';
 import type { Actor } from '../../hub/http/request-actor.ts';
 import { HttpServer } from '../../hub/http/server.ts';
 import { Authority } from '../../hub/pki/authority.ts';
+import { issueCertificate } from '../../hub/pki/certificate.ts';
+import { readDeviceCsr } from '../../hub/pki/csr.ts';
 import { enrolmentRoutes } from '../../hub/pki/enrolment-routes.ts';
 import { EnrolmentService } from '../../hub/pki/enrolment-service.ts';
 import { joinTokenRoutes } from '../../hub/pki/join-token-routes.ts';
@@ -101,6 +105,32 @@ export class ConnectionHub {
     const { port } = this.broker;
     await this.broker.close();
     await this.#startBroker(port);
+  }
+
+  /** A second broker of the same CA, whose certificate is for another host name. */
+  async startBrokerNamed(host: string): Promise<AedesBroker> {
+    const { authority } = this;
+    const { keyPem, csrPem } = await makeKeyAndCsr(host);
+    const ca = await readFile(join(this.folder, 'pki/ca.pem'), 'utf8');
+    const { pem } = issueCertificate({
+      commonName: 'hub',
+      publicKeyPem: readDeviceCsr(csrPem, host),
+      issuerName: new X509Certificate(authority.caPem).subject.replace('CN=', ''),
+      issuerKeyPem: ca.slice(0, ca.indexOf('-----BEGIN CERTIFICATE')),
+      notBefore: this.clock.now() - 1_000,
+      notAfter: this.clock.now() + 600_000,
+      purpose: 'server',
+      hosts: [host],
+    });
+    const broker = new AedesBroker({
+      tls: { key: keyPem, cert: pem, ca: authority.caPem },
+      listen: { host: '127.0.0.1', port: 0 },
+      isAdmitted: async () => true,
+      logger: this.#logger,
+    });
+    const nothing = () => undefined;
+    await broker.start({ message: async () => undefined, connected: nothing, disconnected: nothing });
+    return broker;
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,160 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { HubLinkHandlers } from '../../../../agent/connection/hub-link.ts';
+import type { DeviceIdentity } from '../../../../agent/connection/identity.ts';
+import { MqttSession, type ReconnectWaits } from '../../../../agent/connection/mqtt-session.ts';
+import { makeLogger } from '../../../../platform/logger.ts';
+import { systemClock } from '../../../../platform/system-clock.ts';
+import type { Clock } from '../../../../shared/base/clock.ts';
+import { topics } from '../../../../shared/protocol/topics.ts';
+import { ConnectionHub, operator } from '../../../support/connection-hub.ts';
+
+const quick: ReconnectWaits = {
+  lost: { firstMs: 20, maxMs: 50 },
+  refused: { firstMs: 60_000, maxMs: 60_000 },
+  stableMs: 10,
+};
+
+describe('the MQTT session', () => {
+  let hub: ConnectionHub;
+  let sessions: MqttSession[];
+  let events: string[];
+  beforeAll(async () => {
+    hub = await ConnectionHub.start();
+  });
+  afterAll(() => hub.stop());
+  afterEach(async () => {
+    await Promise.all(sessions.splice(0).map((session) => session.close()));
+    for (const leaf of Object.keys(hub.handlers)) delete hub.handlers[leaf as keyof typeof hub.handlers];
+  });
+  sessions = [];
+
+  const handlers: HubLinkHandlers = {
+    connected: () => events.push('connected'),
+    disconnected: () => events.push('disconnected'),
+    desired: (payload) => events.push(`desired ${text(payload)}`),
+    command: (payload) => events.push(`command ${text(payload)}`),
+    trust: (role, payload) => events.push(`trust ${role} ${text(payload)}`),
+    chunk: (digest, payload) => events.push(`chunk ${digest.slice(0, 4)} ${text(payload)}`),
+    chunkError: (payload) => events.push(`chunkError ${text(payload)}`),
+  };
+
+  const begin = (identity: DeviceIdentity, clock: Clock = systemClock, waits = quick) => {
+    events = [];
+    const session = new MqttSession({
+      identity,
+      handlers,
+      clock,
+      waits,
+      random: Math.random,
+      logger: makeLogger('test', 'silent'),
+    });
+    sessions.push(session);
+    session.start();
+    return session;
+  };
+
+  it('connects, takes what is for the device, and sends what the hub acknowledges', async () => {
+    await hub.broker.retain(topics.trust('root'), Buffer.from('r'));
+    const identity = await hub.enrol('s-1');
+    await hub.broker.retain(topics.device('s-1', 'desired'), Buffer.from('d'));
+    const session = begin(identity);
+    await expect.poll(() => events.toSorted()).toEqual(['connected', 'desired d', 'trust root r']);
+    events = [];
+    await hub.broker.send('s-1', topics.chunk('s-1', 'ab'.repeat(32)), Buffer.from('c'), 0);
+    await hub.broker.send('s-1', topics.device('s-1', 'chunk/error'), Buffer.from('e'), 0);
+    await hub.broker.send('s-1', topics.device('s-1', 'command'), Buffer.from('m'), 1);
+    await expect.poll(() => events).toEqual(['chunk abab c', 'chunkError e', 'command m']);
+    await session.publish('reply', Buffer.from('answer'));
+    expect(hub.messages.at(-1)).toMatchObject({ deviceId: 's-1', leaf: 'reply' });
+    expect(await hub.devices.get('s-1')).toMatchObject({ connected: true });
+    await session.close();
+    await expect.poll(async () => (await hub.devices.get('s-1'))?.connected).toBe(false);
+  });
+
+  it('does not count a message as sent while the hub has not stored it', async () => {
+    const session = begin(await hub.enrol('s-2'));
+    await expect.poll(() => session.isConnected).toBe(true);
+    let fail: (error: Error) => void = () => undefined;
+    hub.handlers.reply = () => new Promise((_resolve, reject) => (fail = reject));
+    const sent = session.publish('reply', Buffer.from('x'));
+    await expect.poll(() => hub.messages.at(-1)?.leaf).toBe('reply');
+    fail(new Error('disk full'));
+    await expect(sent).rejects.toMatchObject({ code: 'link_lost' });
+  });
+
+  it('comes back by itself after the hub was away', async () => {
+    const session = begin(await hub.enrol('s-3'));
+    await expect.poll(() => events).toContain('connected');
+    events = [];
+    await hub.restartBroker();
+    await expect.poll(() => events, { timeout: 10_000 }).toEqual(['disconnected', 'connected']);
+    await session.publish('reply', Buffer.from('back'));
+  });
+
+  it('refuses to publish while there is no connection', async () => {
+    const identity = await hub.enrol('s-4');
+    const session = begin({ ...identity, mqtt: { host: 'localhost', port: 1 } });
+    await expect(session.publish('reply', Buffer.from('x'))).rejects.toMatchObject({ code: 'link_lost' });
+  });
+
+  it('is cut off at once when the device is removed, refused later, and waits long before it asks again', async () => {
+    const session = begin(await hub.enrol('s-5'));
+    await expect.poll(() => session.isConnected).toBe(true);
+    const waits: number[] = [];
+    const counting: Clock = {
+      ...systemClock,
+      sleep: (ms, signal) => {
+        waits.push(ms);
+        return systemClock.sleep(Math.min(ms, 20), signal);
+      },
+    };
+    await hub.devices.remove('s-5', operator);
+    await expect.poll(() => session.isConnected, { timeout: 2_000 }).toBe(false);
+    await session.close();
+    const identity = await hub.enrol('s-5b');
+    await hub.devices.remove('s-5b', operator);
+    const refused = begin(identity, counting);
+    await expect.poll(() => waits.length, { timeout: 5_000 }).toBeGreaterThan(1);
+    expect(refused.isConnected).toBe(false);
+    expect(events).toEqual([]);
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(30_000);
+    await refused.close();
+  });
+
+  it('refuses the certificate of a removed device even when its id is enrolled again', async () => {
+    const old = await hub.enrol('s-6', `${hub.folder}/s-6-old`);
+    await hub.devices.remove('s-6', operator);
+    await hub.enrol('s-6', `${hub.folder}/s-6-new`);
+    const session = begin(old);
+    await systemClock.sleep(300);
+    expect(session.isConnected).toBe(false);
+    expect(events).toEqual([]);
+  });
+
+  it('does not talk to a broker whose certificate has another name', async () => {
+    const identity = await hub.enrol('s-7');
+    const elsewhere = await hub.startBrokerNamed('elsewhere.example');
+    const named = await hub.startBrokerNamed('localhost');
+    try {
+      const session = begin({ ...identity, mqtt: { host: 'localhost', port: elsewhere.port } });
+      await systemClock.sleep(300);
+      expect(session.isConnected).toBe(false);
+      const other = begin({ ...identity, mqtt: { host: 'localhost', port: named.port } });
+      await expect.poll(() => other.isConnected).toBe(true);
+    } finally {
+      await Promise.all([elsewhere.close(), named.close()]);
+    }
+  });
+
+  it('does not connect with a certificate that this clock calls expired', async () => {
+    const identity = await hub.enrol('s-8');
+    const later: Clock = { ...systemClock, now: () => Date.UTC(2090, 0, 1) };
+    const session = begin(identity, later);
+    await systemClock.sleep(300);
+    expect(session.isConnected).toBe(false);
+  });
+});
+
+function text(payload: Uint8Array): string {
+  return Buffer.from(payload).toString();
+}
