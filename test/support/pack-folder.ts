@@ -1,22 +1,21 @@
 /** A folder that `models pack` can read, made in a test. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { tempFolder } from './temp-folder.ts';
 
-export interface PackFolder extends AsyncDisposable {
+export interface PackFolder {
   readonly path: string;
   write(name: string, content: Uint8Array | string): Promise<void>;
 }
 
-/** Makes a temporary folder with the given files; disposing it removes it. */
+/** Makes a temporary folder with the given files, removed after the test. */
 export async function makePackFolder(
   files: Readonly<Record<string, Uint8Array | string>>,
 ): Promise<PackFolder> {
-  const path = await mkdtemp(join(tmpdir(), 'modelfleet-pack-'));
+  const path = await tempFolder();
   const folder: PackFolder = {
     path,
     write: (name, content) => writeFile(join(path, name), content),
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
   };
   for (const [name, content] of Object.entries(files)) await folder.write(name, content);
   return folder;

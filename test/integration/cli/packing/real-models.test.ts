@@ -13,7 +13,7 @@ const head = (model: string) => `model: ${model}\nversion: 1.0.0\nrelease: 1\n`;
 
 describe.skipIf(data === '')('packVersion() on real models (MODELFLEET_TEST_DATA)', () => {
   it('packs air-quality with a profile of each sensor and of the output', async () => {
-    await using folder = await makePackFolder({
+    const folder = await makePackFolder({
       'model.yaml': `${head('air-quality')}file: air-quality-v1.onnx
 features:
   sensors: ['PT08.S1(CO)', 'PT08.S2(NMHC)', 'PT08.S3(NOx)', 'PT08.S4(NO2)', 'PT08.S5(O3)', T, RH, AH]
@@ -48,7 +48,7 @@ label: { output: co_mg_m3, kind: regression }
   ] as const)('packs %s with %s golden tensors and summary features', async (file, datatype, bytes) => {
     const images = gunzipSync(await readFile(join(data, 'mnist/t10k-images-idx3-ubyte.gz')));
     const pixels = images.subarray(16, 16 + 20 * 784);
-    await using folder = await makePackFolder({
+    const folder = await makePackFolder({
       'model.yaml': `${head('mnist')}file: ${file}.onnx
 sample: { arrays: { Input3: images.npy } }
 golden: { rows: 4 }
@@ -78,7 +78,7 @@ label: { output: Plus214_Output_0, kind: classification }
       { length: 40 * 576 },
       (_, i) => wav.readInt16LE(44 + 2 * (16_000 + i)) / 32_768,
     );
-    await using folder = await makePackFolder({
+    const folder = await makePackFolder({
       'model.yaml': `${head('silero-vad')}file: silero_vad-${release}.onnx
 sample:
   arrays: { input: frames.npy }
@@ -108,7 +108,7 @@ golden: { rows: 3 }
     ['wine-xgboost', 'label'],
     ['wine-lightgbm', 'output'],
   ])('packs %s with its int64 label as categories', async (file, label) => {
-    await using folder = await makePackFolder({
+    const folder = await makePackFolder({
       'model.yaml': `${head('wine')}file: ${file}.onnx
 classes: [class_0, class_1, class_2]
 sample:
@@ -128,7 +128,7 @@ label: { output: ${label}, kind: classification }
   });
 
   it('packs the iris forest without its ZipMap output, and says so', async () => {
-    await using folder = await makePackFolder({
+    const folder = await makePackFolder({
       'model.yaml': `${head('iris')}file: iris-randomforest-zipmap.onnx
 features: { X: [sepal length, sepal width, petal length, petal width] }
 sample: { file: iris.csv, skipLines: 1, header: false, columns: { X: ['1', '2', '3', '4'] } }
