@@ -19,7 +19,11 @@ export function parser<T extends TSchema>(schema: T, what: string, code: ErrorCo
   const validator = Compile(schema);
   return (value: unknown): Static<T> => {
     if (validator.Check(value)) return value as Static<T>;
-    const faults = validator.Errors(value).slice(0, DETAILS_MAX);
+    const faults = validator
+      .Errors(value)
+      // A closed object reports each unknown field, then itself once more.
+      .filter((f, _, all) => all.length === 1 || f.keyword !== 'additionalProperties')
+      .slice(0, DETAILS_MAX);
     const text = faults
       .map((f) => `${f.instancePath || 'the whole'} ${faultText(f)} (found ${found(value, f.instancePath)})`)
       .join('; ');
