@@ -12,6 +12,8 @@ import type { ClosedWindow } from './window.ts';
 export interface TelemetryOutbox {
   /** Resolves when the report is on the disk; the outbox then sends it until the hub has acknowledged it. */
   enqueue(leaf: 'telemetry', payload: Uint8Array): Promise<void>;
+  /** Messages given up since the start. */
+  readonly dropped: { readonly telemetry: number };
 }
 
 export interface TelemetryUploaderProps {
@@ -19,15 +21,15 @@ export interface TelemetryUploaderProps {
   readonly logger: Logger;
   /** Sixteen lower-case hex digits, new at each start. */
   readonly stream: string;
-  /** Reports the outbox had to drop since the last call. */
-  readonly takeDropped?: () => number;
 }
 
 export class TelemetryUploader {
   readonly #props: TelemetryUploaderProps;
   #number = 0;
-  /** Windows lost that no report has told of yet. */
-  #dropped = 0;
+  /** Windows that did not get into the outbox. */
+  #lost = 0;
+  /** Of all lost windows, those that a report has told of. */
+  #told = 0;
 
   constructor(props: TelemetryUploaderProps) {
     this.#props = props;
@@ -36,24 +38,20 @@ export class TelemetryUploader {
   /** Resolves when the window is in the outbox. Throws what the outbox throws (`disk_full`); the loss is then told by the
    * next report that gets through. */
   async send(window: ClosedWindow): Promise<void> {
-    const { outbox, takeDropped } = this.#props;
-    this.#dropped += takeDropped?.() ?? 0;
+    const { outbox, stream } = this.#props;
     this.#number += 1;
-    const told = this.#dropped;
-    const report: TelemetryReport = {
-      v: 1,
-      stream: this.#props.stream,
-      number: this.#number,
-      dropped: told,
-      ...window,
-    };
+    const lost = this.#lost + outbox.dropped.telemetry;
+    const dropped = lost - this.#told;
     try {
-      await outbox.enqueue('telemetry', this.#encode(report));
+      await outbox.enqueue(
+        'telemetry',
+        this.#encode({ v: 1, stream, number: this.#number, dropped, ...window }),
+      );
     } catch (error) {
-      this.#dropped += 1;
+      this.#lost += 1;
       throw error;
     }
-    this.#dropped -= told;
+    this.#told = lost;
   }
 
   /** A profile of many large features can outgrow a message: requests, errors and latency then go alone. */

@@ -106,7 +106,10 @@ export class TelemetryIngest {
         for (const waiting of batch) waiting.resolve();
       } catch (error) {
         this.#props.logger.error({ err: error, reports: batch.length }, 'telemetry could not be stored');
-        for (const waiting of batch) waiting.reject(error);
+        // Those behind it must not be merged first: a lower number that comes again would pass for a duplicate.
+        const behind = this.#queue.splice(0);
+        this.#queuedBytes = 0;
+        for (const waiting of [...batch, ...behind]) waiting.reject(error);
       }
     }
     this.#running = undefined;

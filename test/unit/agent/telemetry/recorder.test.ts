@@ -214,20 +214,19 @@ describe('telemetry uploader', () => {
   it('numbers reports of its stream and tells of windows that were lost', async () => {
     const payloads: Uint8Array[] = [];
     let full = false;
-    let spoolDropped = 3;
+    const dropped = { telemetry: 3 };
     const uploader = new TelemetryUploader({
       logger,
       stream: '0123456789abcdef',
       outbox: {
+        dropped,
         enqueue: async (_, payload) => {
           if (full) throw new Error('disk full');
           payloads.push(payload);
         },
       },
-      takeDropped: () => spoolDropped,
     });
     await uploader.send(window);
-    spoolDropped = 0;
     full = true;
     await expect(uploader.send(window)).rejects.toThrow('disk full');
     full = false;
@@ -245,7 +244,7 @@ describe('telemetry uploader', () => {
     const uploader = new TelemetryUploader({
       logger,
       stream: '0123456789abcdef',
-      outbox: { enqueue: async (_, payload) => void payloads.push(payload) },
+      outbox: { dropped: { telemetry: 0 }, enqueue: async (_, payload) => void payloads.push(payload) },
     });
     const counts = new Array<number>(258).fill(2 ** 31);
     const features = Array.from({ length: 256 }, (_, i) => ({ name: `f${i}`, counts, missing: 0 }));

@@ -1,0 +1,27 @@
+/** Run by ingest.test.ts: merges reports as fast as it can and prints the number of each that was acknowledged. */
+import { openDatabase } from '../../../../hub/db/database.ts';
+import { TelemetryService } from '../../../../hub/telemetry/telemetry-service.ts';
+import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
+import { makeLogger } from '../../../../platform/logger.ts';
+import { systemClock } from '../../../../platform/system-clock.ts';
+import { encodeTelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
+import { publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
+
+const [file, from] = process.argv.slice(2);
+const version = publishedVersion();
+const service = new TelemetryService({
+  store: new TelemetryStore(await openDatabase(file!)),
+  versions: versionsOf(version),
+  clock: systemClock,
+  logger: makeLogger('test', 'silent'),
+  bucketMs: 60_000,
+});
+for (let next = Number(from); ; next += 20) {
+  const numbers = Array.from({ length: 20 }, (_, i) => next + i);
+  await Promise.all(
+    numbers.map(async (number) => {
+      await service.receive('dev', encodeTelemetryReport(report(version, { number, rows: 1 })));
+      process.stdout.write(`${number}\n`);
+    }),
+  );
+}

@@ -1,0 +1,318 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { sql } from 'kysely';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Database, openDatabase } from '../../../../hub/db/database.ts';
+import { TelemetryService, type TelemetryServiceProps } from '../../../../hub/telemetry/telemetry-service.ts';
+import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
+import { makeLogger } from '../../../../platform/logger.ts';
+import { encodeCbor } from '../../../../shared/base/cbor.ts';
+import type { Clock } from '../../../../shared/base/clock.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+import { encodeTelemetryReport, type TelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
+import { LatencySketch } from '../../../../shared/sketch/latency-sketch.ts';
+import { publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
+import { tempFolder } from '../../../support/temp-folder.ts';
+
+const air = publishedVersion({ label: { output: 'y', kind: 'regression' } });
+const always = { model: 'air', version: '1.0.0', fromMs: 0, toMs: Number.MAX_SAFE_INTEGER };
+
+class TestClock implements Clock {
+  time = 1_800_000_000_000;
+  now = () => this.time;
+  monotonic = () => this.time;
+  sleep = async () => undefined;
+}
+
+interface World {
+  readonly service: TelemetryService;
+  readonly database: Database;
+  readonly clock: TestClock;
+  /** Sends a report of device `dev`, or of another. */
+  send(report: TelemetryReport, device?: string): Promise<void>;
+}
+
+async function world(props: Partial<TelemetryServiceProps> = {}, file = ':memory:'): Promise<World> {
+  const database = await openDatabase(file);
+  onTestFinished(() => database.destroy());
+  const clock = new TestClock();
+  const service = new TelemetryService({
+    store: new TelemetryStore(database),
+    versions: versionsOf(air),
+    clock,
+    logger: makeLogger('test', 'silent'),
+    bucketMs: 60_000,
+    ...props,
+  });
+  return {
+    service,
+    database,
+    clock,
+    send: (sent, device = 'dev') => service.receive(device, encodeTelemetryReport(sent)),
+  };
+}
+
+function latencyOf(...ms: number[]): Uint8Array {
+  const sketch = new LatencySketch();
+  for (const value of ms) sketch.add(value);
+  return sketch.toBytes();
+}
+
+describe('telemetry ingest', () => {
+  it('merges windows of several devices into figures', async () => {
+    const { service, send } = await world();
+    const first = report(air, {
+      rows: 3,
+      requests: { ok: 3, failed: { internal: 1 } },
+      latency: latencyOf(10, 10, 10, 200),
+      labels: { kind: 'regression', n: 1, absoluteError: 2, squaredError: 4 },
+      crashes: 1,
+      dropped: 2,
+    });
+    await Promise.all([send(first), send({ ...first, number: 2 }), send(first, 'other')]);
+    const figures = await service.figures(always);
+    expect(figures).toMatchObject({
+      reports: 3,
+      requests: { ok: 9, failed: { internal: 3 } },
+      crashes: 3,
+      dropped: 6,
+      labels: { n: 3, absoluteError: 6 },
+      devices: ['dev', 'other'],
+    });
+    expect(figures.features[0]!.counts[1]).toBe(9);
+    expect(figures.latency.count).toBe(12);
+    expect(figures.latency.quantileMs(0.5)! / 10).toBeCloseTo(1, 1);
+    expect((await service.figures({ ...always, devices: new Set(['other']) })).requests.ok).toBe(3);
+    expect(await service.mainVersion(always)).toBe('1.0.0');
+  });
+
+  it('merges a report that comes again once, in the same batch or later, in memory or after a restart', async () => {
+    const file = join(await tempFolder(), 'hub.db');
+    const one = await world({}, file);
+    await Promise.all([one.send(report(air)), one.send(report(air))]);
+    await one.send(report(air));
+    const two = await world({}, file);
+    await two.send(report(air));
+    await two.send(report(air, { number: 3 }));
+    await two.send(report(air, { number: 2 }));
+    expect(await two.service.figures(always)).toMatchObject({ reports: 2 });
+    expect(one.service.counts).toMatchObject({ merged: 1, duplicate: 2 });
+    expect(two.service.counts).toMatchObject({ merged: 1, duplicate: 2 });
+  });
+
+  it('takes the same numbers of another stream or device as new', async () => {
+    const { service, send } = await world();
+    await send(report(air));
+    await send(report(air, { stream: '00000000000000bb' }));
+    await send(report(air), 'other');
+    expect(await service.figures(always)).toMatchObject({ reports: 3 });
+  });
+
+  it('puts windows into buckets by the time they arrive, whatever the device’s clock says', async () => {
+    const { service, send, clock } = await world();
+    await send(report(air, { from: 0, to: 1 }));
+    clock.time += 600_000;
+    await send(report(air, { number: 2, from: 4e12, to: 4e12 }));
+    const late = { ...always, fromMs: clock.time, toMs: clock.time + 1 };
+    expect(await service.figures(late)).toMatchObject({ reports: 1 });
+    expect(await service.figures(always)).toMatchObject({ reports: 2 });
+  });
+
+  const two = publishedVersion({ version: '2.0.0' });
+  it.each<[string, string, TelemetryReport | Uint8Array]>([
+    ['bytes that are no CBOR', 'bad_input', Uint8Array.of(0xff, 1, 2)],
+    ['a report over the size limit', 'too_large', new Uint8Array(limits.telemetryReportBytesMax + 1)],
+    ['CBOR that is no report', 'bad_input', encodeCbor({ v: 1 })],
+    ['an unknown version', 'telemetry_unknown_version', report(two)],
+    [
+      'another manifest of a known version',
+      'telemetry_unknown_version',
+      { ...report(air), manifest: two.manifestSha256 },
+    ],
+    [
+      'a feature the profile does not have',
+      'telemetry_layout',
+      { ...report(air), features: [{ name: 'x', counts: [1, 2], missing: 0 }] },
+    ],
+    [
+      'a feature of another length',
+      'telemetry_layout',
+      { ...report(air), features: [{ name: 'f0', counts: [1, 2], missing: 0 }] },
+    ],
+    [
+      'a feature twice',
+      'telemetry_layout',
+      { ...report(air), features: [...report(air).features, ...report(air).features] },
+    ],
+    [
+      'labels of another kind',
+      'telemetry_layout',
+      { ...report(air), labels: { kind: 'classification', n: 1, correct: 1 } },
+    ],
+    [
+      'more latencies than requests',
+      'telemetry_layout',
+      { ...report(air, { rows: 1 }), latency: latencyOf(1, 2) },
+    ],
+    ['a latency sketch that is none', 'bad_input', { ...report(air), latency: Uint8Array.of(1, 2, 3) }],
+  ])('refuses and acknowledges %s', async (_, code, sent) => {
+    const { service } = await world();
+    const payload = sent instanceof Uint8Array ? sent : encodeTelemetryReport(sent);
+    await service.receive('dev', payload);
+    expect(service.counts).toMatchObject({ merged: 0, refused: { [code]: 1 } });
+    expect((await service.figures(always)).reports).toBe(0);
+  });
+
+  it('merges what came in one batch with garbage', async () => {
+    const { service, send } = await world();
+    await Promise.all([
+      service.receive('bad', Uint8Array.of(0)),
+      send(report(air)),
+      service.receive('bad', Uint8Array.of(1)),
+    ]);
+    expect((await service.figures(always)).devices).toEqual(['dev']);
+  });
+
+  it('counts error codes nobody knows together, so that a device cannot invent columns', async () => {
+    const { service, send } = await world();
+    const failed = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`made_up_${i}`, 1]));
+    await send(report(air, { requests: { ok: 1, failed } }));
+    expect((await service.figures(always)).requests.failed).toEqual({ unknown: 60 });
+  });
+
+  it('survives the largest counts a device may send', async () => {
+    const { service, send } = await world();
+    const most = limits.telemetryCountMax;
+    const huge = report(air, {
+      requests: { ok: most, failed: {} },
+      features: [{ name: 'f0', counts: new Array<number>(12).fill(most), missing: most }],
+    });
+    for (let number = 1; number <= 3; number += 1) await send({ ...huge, number });
+    await send(report(air), 'other');
+    expect((await service.figures(always)).requests.ok).toBe(3 * most + 10);
+  });
+
+  it('refuses without acknowledging when the queue is full, by reports or by bytes, and takes them later', async () => {
+    for (const bound of [{ queueReportsMax: 2 }, { queueBytesMax: 600 }]) {
+      const { service, send } = await world(bound);
+      const sent = [1, 2, 3, 4, 5].map((number) => send(report(air, { number })));
+      const outcomes = await Promise.allSettled(sent);
+      const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
+      expect(refused.length).toBeGreaterThan(0);
+      expect(refused[0]!.reason).toMatchObject({ code: 'telemetry_busy' });
+      for (let number = 1; number <= 5; number += 1) await send(report(air, { number }));
+      expect((await service.figures(always)).reports).toBe(5);
+    }
+  });
+
+  it('loses nothing when a commit fails: what waited behind it is sent again as well', async () => {
+    const database = await openDatabase(':memory:');
+    onTestFinished(() => database.destroy());
+    let failures = 1;
+    class FailingStore extends TelemetryStore {
+      override transaction: TelemetryStore['transaction'] = async (work) => {
+        if (failures > 0) {
+          failures -= 1;
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          throw new Error('disk I/O error');
+        }
+        return await super.transaction(work);
+      };
+    }
+    const { service, send } = await world({ store: new FailingStore(database) });
+    const first = send(report(air, { number: 1 })).catch((error: Error) => error.message);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    const behind = send(report(air, { number: 2 })).catch((error: Error) => error.message);
+    expect(await Promise.all([first, behind])).toEqual(['disk I/O error', 'disk I/O error']);
+    await send(report(air, { number: 1 }));
+    await send(report(air, { number: 2 }));
+    expect((await service.figures(always)).reports).toBe(2);
+  });
+
+  it('does not let one unreadable bucket stop the others', async () => {
+    const { service, database, send } = await world();
+    await send(report(air));
+    await sql`update telemetry_bucket set body = x'ff00'`.execute(database);
+    await Promise.all([send(report(air, { number: 2 })), send(report(air), 'other')]);
+    expect(await service.figures(always)).toMatchObject({ reports: 2, devices: ['dev', 'other'] });
+  });
+
+  it('keeps a bounded number of streams a device, the last ones', async () => {
+    const { database, clock, send } = await world();
+    for (let i = 0; i < limits.telemetryStreamsPerDeviceMax + 6; i += 1) {
+      clock.time += 1_000;
+      await send(report(air, { stream: i.toString(16).padStart(16, '0') }));
+    }
+    const rows = await database.selectFrom('telemetry_stream').select('stream').orderBy('stream').execute();
+    expect(rows).toHaveLength(limits.telemetryStreamsPerDeviceMax);
+    expect(rows[0]!.stream).toBe('6'.padStart(16, '0'));
+  }, 60_000);
+
+  it('removes old buckets and keeps the others', async () => {
+    const { service, clock, send } = await world({ keptMs: 3_600_000 });
+    await send(report(air));
+    clock.time += 3_000_000;
+    await send(report(air, { number: 2 }));
+    expect(await service.removeOld()).toBe(0);
+    clock.time += 1_000_000;
+    expect(await service.removeOld()).toBe(1);
+    expect((await service.figures(always)).reports).toBe(1);
+  });
+
+  it('stores what it has taken before it closes, and takes nothing more', async () => {
+    const { service, send } = await world();
+    const taken = send(report(air));
+    await service.close();
+    await taken;
+    expect((await service.figures(always)).reports).toBe(1);
+    await expect(send(report(air, { number: 2 }))).rejects.toMatchObject({ code: 'telemetry_busy' });
+  });
+
+  it('says there is no telemetry of a model nobody reported', async () => {
+    const { service } = await world();
+    await expect(service.mainVersion(always)).rejects.toMatchObject({ code: 'no_telemetry' });
+  });
+});
+
+describe('telemetry ingest killed with kill -9 (promise P4)', () => {
+  it('has kept every report it acknowledged, and merges those sent again once', async () => {
+    const file = join(await tempFolder(), 'hub.db');
+    let acknowledged = 0;
+    for (let life = 0; life < 3; life += 1) {
+      // The device sends again from below the last acknowledgement, as after a reconnect.
+      acknowledged = Math.max(acknowledged, await killedAfter(file, Math.max(1, acknowledged - 30), 100));
+      const { service } = await world({ versions: versionsOf(publishedVersion()) }, file);
+      const figures = await service.figures(always);
+      expect(figures.reports).toBeGreaterThanOrEqual(acknowledged);
+      // Numbers are sent without a gap: each was counted exactly once.
+      const stored = await highestNumber(file);
+      expect(figures.reports).toBe(stored);
+      expect(figures.features[0]!.counts[1]).toBe(stored);
+    }
+  });
+});
+
+async function highestNumber(file: string): Promise<number> {
+  const database = await openDatabase(file);
+  const row = await database.selectFrom('telemetry_stream').select('number').executeTakeFirstOrThrow();
+  await database.destroy();
+  return row.number;
+}
+
+/** Runs the child until it has acknowledged `count` reports, kills it at once; returns the highest acknowledged. */
+async function killedAfter(file: string, from: number, count: number): Promise<number> {
+  const script = fileURLToPath(new URL('./ingest-child.ts', import.meta.url));
+  const child = spawn(process.execPath, [script, file, String(from)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let highest = 0;
+  let seen = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    highest = Math.max(highest, Number(line));
+    seen += 1;
+    if (seen === count) child.kill('SIGKILL');
+  }
+  return highest;
+}
