@@ -39,6 +39,7 @@ function faultText({ message, params }: { readonly message: string; readonly par
     readonly allowedValues?: readonly unknown[];
     readonly allowedValue?: unknown;
   };
+  if (message === 'schema is false') return 'is not a known field';
   if (allowedValues) return `must be one of ${allowedValues.join(', ')}`;
   return allowedValue === undefined ? message : `must be ${JSON.stringify(allowedValue)}`;
 }
