@@ -87,8 +87,9 @@ const hubSideFaults: ReadonlySet<string> = new Set([
   'desired_changed',
   'version_not_offered',
   'link_lost',
-  'hub_busy',
+  'link_refused',
   'trust_unavailable',
+  'metadata_expired',
 ]);
 
 const inFlight: ReadonlySet<StoredStatus> = new Set([

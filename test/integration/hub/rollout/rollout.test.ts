@@ -1,0 +1,306 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { judge } from '../../../../hub/rollout/gates.ts';
+import { RolloutWorld, type RolloutWorldOptions } from '../../../support/rollout-world.ts';
+
+let world: RolloutWorld;
+async function open(options: RolloutWorldOptions): Promise<RolloutWorld> {
+  world = await RolloutWorld.open(options);
+  return world;
+}
+afterEach(async () => {
+  await world.close();
+});
+
+describe('a rollout', () => {
+  it('goes phase by phase to every device and completes', async () => {
+    await open({ devices: 10 });
+    const { id } = await world.create();
+    expect(await world.cap(id)).toBe(1);
+    await world.settle();
+    expect(world.carrying('2.0.0')).toHaveLength(1);
+    const detail = await world.runUntil(id, ['completed']);
+    expect(world.carrying('2.0.0')).toHaveLength(10);
+    expect(detail.counts).toEqual({ succeeded: 10 });
+    expect(detail.phaseList.map((phase) => [phase.devices, phase.state])).toEqual([
+      [1, 'done'],
+      [5, 'done'],
+      [10, 'done'],
+    ]);
+  });
+
+  it('goes to devices that run nothing yet', async () => {
+    await open({ devices: 3, running: null });
+    const { id } = await world.create({ version: '1.0.0', phases: [{ percent: 100 }] });
+    await world.runUntil(id, ['completed']);
+    expect(world.carrying('1.0.0')).toHaveLength(3);
+  });
+
+  it('waits for the soak time after the last device of the phase is done', async () => {
+    await open({ devices: 4 });
+    const { id } = await world.create({ soakMs: 60_000 });
+    await world.settle();
+    world.clock.advance(59_000);
+    await world.runner.tick();
+    expect((await world.service.show(id)).phase).toBe(1);
+    expect((await world.service.show(id)).verdicts[0]!.reasons[0]!.code).toBe('soaking');
+    world.clock.advance(1_000);
+    await world.runner.tick();
+    expect((await world.service.show(id)).phase).toBe(2);
+  });
+
+  it('aborts when the first device rolls itself back, names it with its reason, and the fleet stays', async () => {
+    await open({ devices: 10, manner: () => 'rolls-back' });
+    const { id } = await world.create();
+    const detail = await world.runUntil(id, ['aborted']);
+    expect(detail.reason).toBe('1 of 1 completed devices failed (100 %, at most 5 %)');
+    expect(detail.devices).toEqual([
+      expect.objectContaining({
+        status: 'rolled-back',
+        fault: expect.objectContaining({ code: 'trial_error_rate' }),
+      }),
+    ]);
+    expect(detail.counts).toEqual({ 'rolled-back': 1, pending: 9 });
+    await world.settle();
+    expect(world.carrying('1.0.0')).toHaveLength(10);
+  });
+
+  it('takes the version back from the devices of earlier phases when a later phase fails', async () => {
+    await open({ devices: 10 });
+    const { id } = await world.create();
+    await world.runUntil(id, ['completed', 'running'], { stepsMax: 1 });
+    while ((await world.service.show(id)).phase < 2) {
+      await world.settle();
+      world.clock.advance(1_000);
+      await world.runner.tick();
+    }
+    for (const device of world.devices.values()) if (device.active === '1.0.0') device.manner = 'rejects';
+    await world.runUntil(id, ['aborted']);
+    await world.settle();
+    expect(world.carrying('1.0.0')).toHaveLength(10);
+    const { counts } = await world.service.show(id);
+    expect(counts.withdrawn).toBeGreaterThan(0);
+    expect(counts.rejected).toBeGreaterThan(0);
+  });
+
+  it('only pauses on failures when the plan says so', async () => {
+    await open({ devices: 4, manner: () => 'rejects' });
+    const { id } = await world.create({ onFailure: 'pause' });
+    expect((await world.runUntil(id, ['paused'])).counts).toEqual({ rejected: 1, pending: 3 });
+  });
+
+  it('lets pause withdraw what was offered and not yet switched to, and resume offers it again', async () => {
+    await open({ devices: 6 });
+    const { id } = await world.create({ phases: [{ percent: 50 }, { percent: 100 }] });
+    const offered = (await world.service.show(id)).devices.map((d) => d.device);
+    const [fast, slow, away] = offered as [string, string, string];
+    for (const device of [fast, slow]) await world.deliver(device);
+    while (world.devices.get(fast)!.active !== '2.0.0') await world.devices.get(fast)!.work(world.says);
+    await world.devices.get(slow)!.work(world.says);
+
+    const paused = await world.service.pause(id, { actor: { name: 'o', role: 'operator', address: 'x' } });
+    expect(paused.counts).toEqual({ trial: 1, withdrawn: 2, pending: 3 });
+    await world.settle();
+    expect(world.carrying('2.0.0')).toEqual([fast]);
+    expect(world.devices.get(away)!.active).toBe('1.0.0');
+    world.clock.advance(60_000);
+    await world.settle();
+    expect((await world.service.show(id)).counts).toEqual({ succeeded: 1, withdrawn: 2, pending: 3 });
+
+    await world.service.resume(id, { actor: { name: 'o', role: 'operator', address: 'x' } });
+    await world.runUntil(id, ['completed']);
+    expect(world.carrying('2.0.0')).toHaveLength(6);
+  });
+
+  it('withdraws from devices without a version before by saying nothing of the model', async () => {
+    await open({ devices: 2, running: null });
+    const { id } = await world.create({ phases: [{ percent: 100 }] });
+    await world.service.pause(id, { actor: { name: 'o', role: 'operator', address: 'x' } });
+    await world.settle();
+    expect(world.carrying('2.0.0')).toEqual([]);
+    await world.service.resume(id, { actor: { name: 'o', role: 'operator', address: 'x' } });
+    await world.runUntil(id, ['completed']);
+  });
+
+  it('counts silence apart, after its own time, and goes on without the silent', async () => {
+    await open({ devices: 10, manner: (n) => (n < 3 ? 'dead' : 'good') });
+    const { id } = await world.create({ phases: [{ percent: 100 }], silenceMs: 30_000 });
+    await world.settle();
+    expect((await world.service.show(id)).counts).toEqual({ offered: 3, succeeded: 7 });
+    const detail = await world.runUntil(id, ['completed']);
+    expect(detail.counts).toEqual({ silent: 3, succeeded: 7 });
+    expect(detail.devices.map((d) => d.status)).toEqual(['silent', 'silent', 'silent']);
+    expect(detail.endedAt! - detail.startedAt!).toBeGreaterThanOrEqual(31_000);
+  });
+
+  it('does not call a connected device silent; it times out', async () => {
+    await open({ devices: 2, manner: () => 'stuck' });
+    for (const id of world.devices.keys()) world.connected.add(id);
+    const { id } = await world.create({
+      phases: [{ percent: 100 }],
+      silenceMs: 1_000,
+      trial: { seconds: 1 },
+      deviceTimeoutMs: 20_000,
+    });
+    const detail = await world.runUntil(id, ['aborted']);
+    expect(detail.endedAt! - detail.startedAt!).toBeGreaterThanOrEqual(20_000);
+    expect(detail.reason).toMatch(/2 of 2 completed devices failed|2 of the 2/);
+  });
+
+  it('never passes when nobody answers, and pauses when the phase has used up its time', async () => {
+    await open({ devices: 4, manner: () => 'dead' });
+    const { id } = await world.create({ silenceMs: 1_000, phaseTimeoutMs: 700_000 });
+    const detail = await world.runUntil(id, ['paused'], { stepMs: 20_000 });
+    expect(detail.phase).toBe(1);
+    expect(detail.verdicts[0]!.reasons.map((r) => r.code)).toEqual([
+      'time_limit',
+      'too_few_completed',
+      'too_many_silent',
+      'soaked',
+    ]);
+  });
+
+  it('aborts for errors in service although every device says it succeeded', async () => {
+    await open({ devices: 4 });
+    const { id } = await world.create({ gates: { maxErrorRate: 0.05, minRequests: 50 } });
+    await world.settle();
+    world.clock.advance(600_000);
+    await world.runner.tick();
+    expect((await world.service.show(id)).status).toBe('running');
+    world.requests = { ok: 90, failed: { inference_failed: 10 } };
+    world.clock.advance(2_000);
+    await world.runner.tick();
+    expect((await world.service.show(id)).reason).toMatch(/^10 of 100 requests failed \(10 %/);
+    await world.settle();
+    expect(world.carrying('1.0.0')).toHaveLength(4);
+  });
+
+  it('pauses for drift and names the features', async () => {
+    await open({ devices: 4 });
+    world.driftFeatures = [
+      { name: 'co', role: 'input', psi: 0.02, verdict: 'stable' },
+      { name: 'no2', role: 'input', psi: 0.42, verdict: 'drift' },
+      { name: 'estimate', role: 'output', psi: 3, verdict: 'drift' },
+    ];
+    const { id } = await world.create({ gates: { drift: 'hold' } });
+    const detail = await world.runUntil(id, ['paused']);
+    expect(detail.reason).toBe('1 of 2 features drift (at most 0 %): no2 (PSI 0.42)');
+  });
+
+  it('ends when the publisher withdraws the version', async () => {
+    await open({ devices: 4 });
+    const { id } = await world.create();
+    await world.settle();
+    world.withdrawn.set('2.0.0', 'wrong units');
+    const detail = await world.runUntil(id, ['aborted']);
+    expect(detail.reason).toBe('the publisher withdrew the version: wrong units');
+    await world.settle();
+    expect(world.carrying('1.0.0')).toHaveLength(4);
+  });
+
+  it('keeps the version on the devices that took it when aborted so', async () => {
+    await open({ devices: 4 });
+    const { id } = await world.create({ phases: [{ percent: 50 }, { percent: 100 }] });
+    const [first] = (await world.service.show(id)).devices;
+    await world.deliver(first!.device);
+    while (await world.devices.get(first!.device)!.work(world.says));
+    const actor = { name: 'o', role: 'operator', address: 'x' } as const;
+    const detail = await world.service.abort(id, { actor, keep: true });
+    expect(detail.counts).toEqual({ succeeded: 1, withdrawn: 1, pending: 2 });
+    await world.settle();
+    expect(world.carrying('2.0.0')).toEqual([first!.device]);
+  });
+
+  it('rolls a completed rollout back on every device, and says when all are back', async () => {
+    await open({ devices: 5 });
+    const { id } = await world.create({ silenceMs: 3_600_000 });
+    await world.runUntil(id, ['completed']);
+    const actor = { name: 'o', role: 'operator', address: 'x' } as const;
+    expect((await world.service.rollback(id, { actor })).status).toBe('rolling-back');
+    const detail = await world.runUntil(id, ['rolled-back']);
+    expect(detail.reason).toBe('every device is back');
+    expect(world.carrying('1.0.0')).toHaveLength(5);
+  });
+
+  it('does not wait for ever for a silent device when rolling back, and names how many', async () => {
+    await open({ devices: 3 });
+    const { id } = await world.create({ silenceMs: 10_000 });
+    await world.runUntil(id, ['completed']);
+    const [dead] = [...world.devices.values()];
+    dead!.manner = 'dead';
+    const actor = { name: 'o', role: 'operator', address: 'x' } as const;
+    await world.service.rollback(id, { actor });
+    const detail = await world.runUntil(id, ['rolled-back']);
+    expect(detail.reason).toMatch(/1 silent ones go back when they return/);
+    dead!.manner = 'good';
+    await world.settle();
+    expect(world.carrying('1.0.0')).toHaveLength(3);
+  });
+
+  it('leaves devices alone that a later rollout has taken over', async () => {
+    await open({ devices: 2 });
+    const first = await world.create({ phases: [{ percent: 100 }] });
+    await world.runUntil(first.id, ['completed']);
+    const second = await world.create({ version: '3.0.0', phases: [{ percent: 100 }] });
+    await world.runUntil(second.id, ['completed']);
+    const actor = { name: 'o', role: 'operator', address: 'x' } as const;
+    await world.service.rollback(first.id, { actor });
+    await world.runUntil(first.id, ['rolled-back']);
+    await world.settle();
+    expect(world.carrying('3.0.0')).toHaveLength(2);
+    expect((await world.service.show(second.id)).counts).toEqual({ succeeded: 2 });
+  });
+
+  it('notices when a device that succeeded runs something else later', async () => {
+    await open({ devices: 2 });
+    const { id } = await world.create({ phases: [{ percent: 100 }] });
+    await world.runUntil(id, ['completed']);
+    const [device] = [...world.devices.values()];
+    device!.active = '1.0.0';
+    await device!.report(world.says);
+    const detail = await world.service.show(id);
+    expect(detail.counts).toEqual({ succeeded: 1, 'rolled-back': 1 });
+    expect(detail.devices[0]!.fault!.message).toBe('The device reports that it runs version 1.0.0 again.');
+  });
+
+  it('starts at the time that was asked for', async () => {
+    await open({ devices: 2 });
+    const { id, status } = await world.create({ startAt: world.clock.now() + 60_000 });
+    expect(status).toBe('scheduled');
+    world.clock.advance(59_000);
+    await world.settle();
+    expect((await world.service.show(id)).status).toBe('scheduled');
+    await world.runUntil(id, ['running']);
+  });
+
+  it('stores each verdict with inputs that give the same verdict again', async () => {
+    await open({ devices: 10, manner: (n) => (n === 3 ? 'rejects' : 'good') });
+    const { id } = await world.create({ gates: { maxFailures: 0.1, maxErrorRate: 0.5, minRequests: 1 } });
+    world.requests = { ok: 10, failed: {} };
+    await world.runUntil(id, ['completed', 'aborted']);
+    const stored = await world.store.verdicts(id, 100);
+    expect(stored.length).toBeGreaterThan(3);
+    for (const { inputs, verdict, reasons } of stored) expect(judge(inputs)).toEqual({ verdict, reasons });
+  });
+
+  it('leaves every act and verdict in the audit log, with who did it', async () => {
+    await open({ devices: 2 });
+    const { id } = await world.create({ phases: [{ percent: 100 }] });
+    const actor = { name: 'olga', role: 'operator', address: '10.0.0.1' } as const;
+    await world.service.pause(id, { actor, reason: 'looking first' });
+    await world.service.resume(id, { actor });
+    await world.runUntil(id, ['completed']);
+    const rows = await world.database.selectFrom('audit_event').selectAll().orderBy('number').execute();
+    const acts = rows.map((row) => `${row.actor} ${row.action}`);
+    expect(acts.filter((act) => !act.endsWith('judged'))).toEqual([
+      'token:olga rollout.created',
+      'hub rollout.started',
+      'token:olga rollout.paused',
+      'token:olga rollout.resumed',
+      'hub rollout.completed',
+    ]);
+    expect(acts).toContain('hub rollout.judged');
+    expect(JSON.parse(rows.find((row) => row.action === 'rollout.paused')!.details)).toMatchObject({
+      reason: 'looking first',
+    });
+  });
+});

@@ -1,0 +1,288 @@
+/**
+ * The rollout engine as it runs in a hub (real planner, runner, director, signatures and SQLite) with a clock the test
+ * moves and devices the test moves. `rebuild` throws the engine away and makes it anew from the database, as a hub does
+ * that was killed.
+ */
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { pino } from 'pino';
+import { AuditLog } from '../../hub/audit/audit-log.ts';
+import { type Database, openDatabase } from '../../hub/db/database.ts';
+import type { PublishedVersion } from '../../hub/models/published-version.ts';
+import { DesiredStore } from '../../hub/rollout/desired-store.ts';
+import { Director } from '../../hub/rollout/director.ts';
+import { RolloutChanges } from '../../hub/rollout/rollout-changes.ts';
+import type { RolloutRequest } from '../../hub/rollout/rollout-plan.ts';
+import { phaseSizes } from '../../hub/rollout/rollout-plan.ts';
+import { RolloutRunner } from '../../hub/rollout/rollout-runner.ts';
+import { RolloutService } from '../../hub/rollout/rollout-service.ts';
+import { RolloutStore } from '../../hub/rollout/rollout-store.ts';
+import type { RolloutDetail } from '../../hub/rollout/rollout-view.ts';
+import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import { parseTopic } from '../../shared/protocol/topics.ts';
+import { ManualClock } from './manual-clock.ts';
+import { type DeviceSays, digestOf, type Manner, RolloutDeviceModel } from './rollout-device.ts';
+
+export const model = 'air-quality';
+export const operator = { name: 'olga', role: 'operator', address: '127.0.0.1' } as const;
+const logger = pino({ level: 'silent' });
+
+export interface RolloutWorldOptions {
+  readonly devices: number;
+  readonly manner?: (n: number) => Manner;
+  /** Version every device runs and is to run; default 1.0.0, null for none. */
+  readonly running?: string | null;
+  readonly file?: string;
+}
+
+export class RolloutWorld {
+  readonly clock = new ManualClock();
+  readonly database: Database;
+  readonly keys: ReadonlyMap<string, string>;
+  readonly devices = new Map<string, RolloutDeviceModel>();
+  /** Retained statements by device, as the broker holds them. */
+  readonly retained = new Map<string, Uint8Array>();
+  readonly withdrawn = new Map<string, string>();
+  readonly known = new Set(['1.0.0', '2.0.0', '3.0.0']);
+  readonly connected = new Set<string>();
+  requests = { ok: 0, failed: {} as Record<string, number> };
+  driftFeatures: {
+    name: string;
+    role: 'input' | 'output';
+    psi: number;
+    verdict: 'stable' | 'watch' | 'drift' | 'too-few';
+  }[] = [];
+  /** Makes the broker refuse. */
+  isBrokerDown = false;
+  /** Called before each commit of the engine, and before each publish; throw to kill the hub there. */
+  onCommit: () => void = () => undefined;
+  onPublish: () => void = () => undefined;
+  readonly says: DeviceSays;
+  store!: RolloutStore;
+  director!: Director;
+  runner!: RolloutRunner;
+  service!: RolloutService;
+  readonly #signer: { keyid: string; privateKey: import('node:crypto').KeyObject };
+  #ids = 0;
+
+  private constructor(database: Database) {
+    this.database = database;
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+    const pem = publicKey.export({ type: 'spki', format: 'pem' }) as string;
+    const keyid = createHash('sha256').update(pem).digest('hex');
+    this.#signer = { keyid, privateKey };
+    this.keys = new Map([[keyid, pem]]);
+    this.says = {
+      event: (id, event) => this.runner.hearEvent(id, event),
+      reported: (id, reported) => this.runner.hearReport(id, reported),
+    };
+  }
+
+  static async open(options: RolloutWorldOptions): Promise<RolloutWorld> {
+    const world = new RolloutWorld(await openDatabase(options.file ?? ':memory:'));
+    world.rebuild();
+    const running = options.running === undefined ? '1.0.0' : options.running;
+    const manner = options.manner ?? (() => 'good');
+    for (let n = 0; n < options.devices; n += 1) {
+      const id = `device-${String(n).padStart(3, '0')}`;
+      await world.#enrol(id);
+      const active = running === null ? {} : { active: running };
+      world.devices.set(
+        id,
+        new RolloutDeviceModel(id, { model, keys: world.keys, manner: manner(n), ...active }),
+      );
+    }
+    if (running !== null) {
+      await world.director.assign(
+        [...world.devices.keys()].map((deviceId) => ({
+          deviceId,
+          model,
+          version: running,
+          release: 1,
+          manifestSha256: digestOf(running),
+          trial: { seconds: 0, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 },
+        })),
+      );
+    }
+    for (const device of world.devices.values()) await world.deliver(device.id);
+    return world;
+  }
+
+  /** The engine anew, from the database alone. */
+  rebuild(): void {
+    const { clock, database } = this;
+    const audit = new AuditLog({ database, clock });
+    const broker = {
+      retain: async (topic: string, payload: Uint8Array) => {
+        if (this.isBrokerDown) throw new Error('broker is down');
+        const parsed = parseTopic(topic);
+        if (parsed?.kind !== 'device' || parsed.leaf !== 'desired')
+          throw new Error(`unexpected topic ${topic}`);
+        this.retained.set(parsed.deviceId, payload);
+      },
+    };
+    const versions = { find: async (name: string, version: string) => this.#published(name, version) };
+    const connections = { isConnected: (id: string) => this.connected.has(id) };
+    const fleet = {
+      idsInGroup: async (group?: string) => (group === 'none' ? [] : [...this.devices.keys()]),
+      get: async (id: string) => this.#summary(id),
+      list: async ({ after = '', limit }: { after?: string; limit: number }) =>
+        [...this.devices.keys()]
+          .filter((id) => id > after)
+          .slice(0, limit)
+          .map((id) => this.#summary(id)),
+    };
+    this.store = new RolloutStore(database);
+    this.director = new Director({
+      store: new DesiredStore(database),
+      signer: this.#signer,
+      broker,
+      clock,
+      logger,
+    });
+    const changes = new RolloutChanges({
+      store: this.store,
+      director: this.director,
+      versions,
+      fleet,
+      audit,
+    });
+    const watched = {
+      commit: async (...args: Parameters<RolloutChanges['commit']>) => {
+        this.onCommit();
+        return changes.commit(...args);
+      },
+    } as RolloutChanges;
+    const publishing = {
+      publish: async (ids: readonly string[]) => {
+        if (ids.length > 0) this.onPublish();
+        await this.director.publish(ids);
+      },
+    };
+    this.runner = new RolloutRunner({
+      store: this.store,
+      changes: watched,
+      director: publishing,
+      evidence: {
+        versions,
+        connections,
+        telemetry: { figures: async () => ({ requests: this.requests }) },
+        drift: { assess: async () => ({ features: this.driftFeatures }) },
+      },
+      clock,
+      logger,
+    });
+    this.service = new RolloutService({
+      store: this.store,
+      runner: this.runner,
+      versions,
+      fleet,
+      connections,
+      audit,
+      clock,
+      random: () => ((this.#ids++ * 7) % 16) / 16,
+    });
+  }
+
+  create(request: Partial<RolloutRequest> = {}): Promise<RolloutDetail> {
+    return this.service.create(
+      {
+        model,
+        version: '2.0.0',
+        phases: [{ devices: 1 }, { percent: 50 }, { percent: 100 }],
+        soakMs: 1_000,
+        ...request,
+      },
+      operator,
+    );
+  }
+
+  /** Hands the device its retained statement. */
+  async deliver(deviceId: string): Promise<void> {
+    const envelope = this.retained.get(deviceId);
+    if (envelope) await this.devices.get(deviceId)!.receive(envelope, this.says);
+  }
+
+  /** Every device takes its statement and works until none has anything to do. */
+  async settle(): Promise<void> {
+    for (const device of this.devices.values()) {
+      await this.deliver(device.id);
+      while (await device.work(this.says));
+    }
+    this.clock.advance(50);
+    await this.runner.tick();
+  }
+
+  /** Runs devices and engine, moving time, until the rollout has one of `statuses`. */
+  async runUntil(
+    id: string,
+    statuses: readonly string[],
+    { stepMs = 1_000, stepsMax = 400 } = {},
+  ): Promise<RolloutDetail> {
+    for (let step = 0; step < stepsMax; step += 1) {
+      const detail = await this.service.show(id);
+      if (statuses.includes(detail.status)) return detail;
+      await this.settle();
+      this.clock.advance(stepMs);
+      await this.runner.tick();
+    }
+    const { status, counts, verdicts } = await this.service.show(id);
+    throw new Error(`rollout stayed ${status}: ${JSON.stringify({ counts, last: verdicts[0] })}`);
+  }
+
+  /** Ids of devices that answer requests with `version`. */
+  carrying(version: string): string[] {
+    return [...this.devices.values()].filter((d) => d.active === version).map((d) => d.id);
+  }
+
+  /** How many devices the current phase allows. */
+  async cap(id: string): Promise<number> {
+    const record = await this.store.find(id);
+    return phaseSizes(record!.plan, this.devices.size)[record!.progress.phase]!;
+  }
+
+  async close(): Promise<void> {
+    await this.runner.close();
+    await this.director.close();
+    await this.database.destroy();
+  }
+
+  #published(name: string, version: string): PublishedVersion | undefined {
+    if (name !== model || !this.known.has(version)) return undefined;
+    const reason = this.withdrawn.get(version);
+    return {
+      model: name,
+      version,
+      release: Number(version[0]),
+      manifestSha256: digestOf(version),
+      manifest: { profile: {} } as unknown as ModelManifest,
+      publishedAt: 0,
+      publishedBy: 'test',
+      ...(reason === undefined ? {} : { withdrawn: { at: 0, reason } }),
+    };
+  }
+
+  #summary(id: string) {
+    const { active } = this.devices.get(id)!;
+    return { id, models: [{ model, ...(active ? { version: active } : {}) }] };
+  }
+
+  async #enrol(id: string): Promise<void> {
+    await this.database
+      .insertInto('device')
+      .values({
+        id,
+        device_group: 'default',
+        certificate_serial: '1',
+        certificate_sha256: '1',
+        certificate_expires_at: 0,
+        facts: '{}',
+        enrolled_at: 0,
+        revoked_at: null,
+        connected: 0,
+        last_seen_at: null,
+        reported: null,
+        reported_at: null,
+      })
+      .execute();
+  }
+}

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import {
+  afterAct,
+  isUnderWay,
+  type RolloutAct,
+  type RolloutStatus,
+  rolloutActs,
+  rolloutStatuses,
+} from '../../../../hub/rollout/rollout-machine.ts';
+
+const allowed: Readonly<Record<RolloutStatus, Partial<Record<RolloutAct, RolloutStatus>>>> = {
+  draft: { submit: 'awaiting-approval', abort: 'aborted' },
+  'awaiting-approval': { approve: 'scheduled', abort: 'aborted' },
+  scheduled: { start: 'running', abort: 'aborted' },
+  running: { pause: 'paused', complete: 'completed', abort: 'aborted', rollback: 'rolling-back' },
+  paused: { resume: 'running', abort: 'aborted', rollback: 'rolling-back' },
+  completed: { rollback: 'rolling-back' },
+  aborted: { rollback: 'rolling-back' },
+  'rolling-back': { 'finish-rollback': 'rolled-back' },
+  'rolled-back': {},
+};
+const pairs = rolloutStatuses.flatMap((status) => rolloutActs.map((act) => [status, act] as const));
+
+describe('afterAct()', () => {
+  it.each(pairs)('%s × %s', (status, act) => {
+    const next = allowed[status][act];
+    if (next) expect(afterAct(status, act, 'r-1')).toBe(next);
+    else {
+      expect(() => afterAct(status, act, 'r-1')).toThrow(
+        expect.objectContaining({ code: 'rollout_state_conflict' }),
+      );
+    }
+  });
+
+  it('names the state and what is possible in it', () => {
+    expect(() => afterAct('running', 'resume', 'r-1')).toThrow(
+      'Cannot resume rollout "r-1": it is running; possible now: pause, complete, abort, rollback.',
+    );
+  });
+});
+
+describe('isUnderWay()', () => {
+  it('is true until a rollout has ended', () => {
+    expect(rolloutStatuses.filter(isUnderWay)).toEqual([
+      'draft',
+      'awaiting-approval',
+      'scheduled',
+      'running',
+      'paused',
+      'rolling-back',
+    ]);
+  });
+});
