@@ -53,6 +53,7 @@ import { TelemetryStore } from './telemetry/telemetry-store.ts';
 import { blobRoutes } from './transfer/blob-routes.ts';
 import { DiskBlobStore } from './transfer/disk-blob-store.ts';
 import { HotBlobStore } from './transfer/hot-blob-store.ts';
+import { TransferService } from './transfer/transfer-service.ts';
 
 export interface HubEnvironment {
   readonly clock: Clock;
@@ -257,6 +258,16 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     random,
   });
 
+  const transfer = new TransferService({
+    broker,
+    director,
+    versions: models,
+    blobs,
+    clock,
+    random,
+    logger: logger.child({ part: 'transfer' }),
+  });
+
   // Network.
   const dispatch = new Dispatch({
     devices,
@@ -265,7 +276,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       events: (id, payload) => devices.receiveEvent(id, payload),
       presence: (id, payload) => devices.receivePresence(id, payload),
       telemetry: (id, payload) => telemetry.receive(id, payload),
-      'chunk/get': async () => undefined,
+      'chunk/get': (id, payload) => transfer.receive(id, payload),
       // Answers to commands; there are no commands yet.
       reply: async () => undefined,
     },
