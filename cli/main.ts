@@ -6,6 +6,7 @@ import { devicesCommand } from './commands/devices.ts';
 import { driftCommand } from './commands/drift.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
 import { modelsCommand } from './commands/models.ts';
+import { rolloutCommand } from './commands/rollout.ts';
 import { telemetryCommand } from './commands/telemetry.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import { trustCommand } from './commands/trust.ts';
@@ -25,6 +26,7 @@ const families: readonly ((context: CliContext) => Command)[] = [
   trustCommand,
   modelsCommand,
   devicesCommand,
+  rolloutCommand,
   telemetryCommand,
   driftCommand,
   auditCommand,

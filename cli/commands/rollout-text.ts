@@ -1,0 +1,109 @@
+/** A rollout as text for people: where it is, how its devices stand, what was decided and why. */
+import { formatDuration } from '../../shared/base/duration.ts';
+import type { Column } from '../context.ts';
+
+export interface RolloutRow {
+  readonly id: string;
+  readonly model: string;
+  readonly version: string;
+  readonly group?: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly phase: number;
+  readonly phases: number;
+  readonly createdAt: number;
+  readonly createdBy: string;
+}
+
+export interface RolloutStatus extends RolloutRow {
+  readonly target: number;
+  readonly phaseList: readonly { readonly size: string; readonly devices: number; readonly state: string }[];
+  readonly counts: Readonly<Record<string, number>>;
+  readonly devices: readonly {
+    readonly device: string;
+    readonly status: string;
+    readonly phase: number;
+    readonly since: number;
+    readonly previousVersion?: string;
+    readonly fault?: { readonly code: string; readonly message: string };
+  }[];
+  readonly verdicts: readonly {
+    readonly at: number;
+    readonly phase: number;
+    readonly verdict: string;
+    readonly reasons: readonly { readonly code: string; readonly verdict: string; readonly text: string }[];
+  }[];
+}
+
+export const rolloutColumns: readonly Column<RolloutRow>[] = [
+  { title: 'id', value: (row) => row.id },
+  { title: 'version', value: (row) => `${row.model}@${row.version}` },
+  { title: 'group', value: (row) => row.group ?? '(all)' },
+  { title: 'status', value: (row) => row.status },
+  { title: 'phase', value: (row) => `${row.phase}/${row.phases}` },
+  { title: 'created', value: (row) => new Date(row.createdAt).toISOString().slice(0, 16).replace('T', ' ') },
+  { title: 'by', value: (row) => row.createdBy },
+];
+
+/** Order in which people follow a device; what went wrong comes last, where the eye rests. */
+const statusOrder = [
+  'pending',
+  'offered',
+  'downloading',
+  'staged',
+  'qualifying',
+  'trial',
+  'succeeded',
+  'withdrawn',
+  'silent',
+  'timed-out',
+  'failed',
+  'rejected',
+  'rolled-back',
+];
+
+/** `now` is the reader's clock, milliseconds since the epoch. */
+export function rolloutText(rollout: RolloutStatus, now: number): string {
+  const target = rollout.group === undefined ? 'every device' : `group ${rollout.group}`;
+  const lines = [
+    `${rollout.id}  ${rollout.model}@${rollout.version} to ${target} (${rollout.target} devices)`,
+    `status   ${rollout.status}${rollout.reason === undefined ? '' : `: ${rollout.reason}`}`,
+    `phases   ${rollout.phaseList.map(phaseText).join('  ')}`,
+    `devices  ${countsText(rollout.counts)}`,
+    ...verdictLines(rollout, now),
+  ];
+  const faulty = rollout.devices.filter(
+    (d) => d.fault !== undefined || d.status === 'silent' || d.status === 'timed-out',
+  );
+  if (faulty.length > 0) lines.push('', ...faulty.map((device) => faultText(device, now)));
+  return lines.join('\n');
+}
+
+function phaseText({ size, devices, state }: RolloutStatus['phaseList'][number]): string {
+  const mark = state === 'done' ? '[x]' : state === 'current' ? '[>]' : '[ ]';
+  return `${mark} ${size} (${devices})`;
+}
+
+function countsText(counts: RolloutStatus['counts']): string {
+  const shown = statusOrder.filter((status) => (counts[status] ?? 0) > 0);
+  return shown.map((status) => `${counts[status]} ${status}`).join(', ');
+}
+
+function verdictLines({ verdicts }: RolloutStatus, now: number): string[] {
+  const [last] = verdicts;
+  if (last === undefined) return [];
+  return [
+    `verdict  ${last.verdict} (phase ${last.phase}, ${ago(last.at, now)})`,
+    ...last.reasons.map((reason) => `         ${reason.verdict === 'proceed' ? '+' : '-'} ${reason.text}`),
+  ];
+}
+
+function faultText(device: RolloutStatus['devices'][number], now: number): string {
+  const why = device.fault === undefined ? '' : `: ${device.fault.code}: ${device.fault.message}`;
+  // Text of a device must not move the cursor of a terminal.
+  return `${device.device}  ${device.status} ${ago(device.since, now)}${why}`.replace(/\p{Cc}/gu, '?');
+}
+
+function ago(at: number, now: number): string {
+  return `${formatDuration(Math.max(0, now - at))} ago`;
+}
