@@ -12,6 +12,7 @@ import {
   type Targets,
   type Timestamp,
 } from '@tufjs/models';
+import canonicalize from 'canonicalize';
 import { AppError, errorText } from '../base/app-error.ts';
 import { limits } from '../base/limits.ts';
 import { keyIdOf, tufSigner } from './ed25519-key.ts';
@@ -47,6 +48,9 @@ export function parseMetadata<K extends keyof Kinds>(
     // The overloads of fromJSON take one literal each; the kind was checked by it at run time.
     const metadata = Metadata.fromJSON(kind as MetadataKind.Root, json) as unknown as Metadata<Kinds[K]>;
     checkSigned(metadata);
+    // Signatures are checked over the parsed form: a file that says the same in another shape is not what was signed.
+    if (canonicalize(json.signed) !== canonicalize(metadata.signed.toJSON()))
+      throw new Error('its form is not as specified');
     return metadata;
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
