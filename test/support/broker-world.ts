@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import { type KeyAndCsr, makeCsr, makeKeyAndCsr } from '../../agent/connection/csr.ts';
+import type { DeviceIdentity } from '../../agent/connection/identity.ts';
 import type { Broker } from '../../hub/broker/broker.ts';
 import { Authority } from '../../hub/pki/authority.ts';
 import { systemClock } from '../../platform/system-clock.ts';
@@ -67,13 +68,7 @@ export class BrokerWorld {
       ...options,
     } as IClientOptions);
     this.#clients.push(client);
-    await new Promise<void>((resolve, reject) => {
-      client.once('connect', () => resolve());
-      client.once('error', reject);
-      client.once('close', () => reject(new Error('closed')));
-    });
-    client.on('error', () => undefined);
-    return client;
+    return ready(client);
   }
 
   /** A bare TLS connection of a device, for bytes no client library would send. */
@@ -109,4 +104,33 @@ export function settlesWithin(promise: Promise<unknown>, ms: number): Promise<bo
 
 export function closeOf(client: MqttClient): Promise<void> {
   return new Promise((resolve) => client.once('close', () => resolve()));
+}
+
+/** A client of an enrolled device that connects once; rejects with the reason when it is refused. */
+export async function deviceClient(
+  hub: { readonly broker: Broker },
+  { device, keyPem, certificatePem, caPem }: DeviceIdentity,
+): Promise<MqttClient> {
+  const client = connect({
+    protocol: 'mqtts',
+    host: 'localhost',
+    port: hub.broker.port,
+    ca: caPem,
+    key: keyPem,
+    cert: certificatePem,
+    clientId: device,
+    protocolVersion: 4,
+    reconnectPeriod: 0,
+  });
+  return ready(client);
+}
+
+async function ready(client: MqttClient): Promise<MqttClient> {
+  await new Promise<void>((resolve, reject) => {
+    client.once('connect', () => resolve());
+    client.once('error', reject);
+    client.once('close', () => reject(new Error('closed')));
+  });
+  client.on('error', () => undefined);
+  return client;
 }

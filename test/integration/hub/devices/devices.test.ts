@@ -1,0 +1,217 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HttpHubClient } from '../../../../cli/hub-client.ts';
+import type { ReportedState } from '../../../../shared/protocol/reported-state.ts';
+import { topics } from '../../../../shared/protocol/topics.ts';
+import type { UpdateEvent } from '../../../../shared/protocol/update-event.ts';
+import { deviceClient } from '../../../support/broker-world.ts';
+import { ConnectionHub, facts } from '../../../support/connection-hub.ts';
+
+const digest = 'a'.repeat(64);
+const event = (id: string, state: UpdateEvent['state'] = 'staged'): Buffer =>
+  Buffer.from(
+    JSON.stringify({
+      v: 1,
+      id,
+      at: '2026-01-01T00:00:00Z',
+      model: 'air-quality',
+      version: '1.0.0',
+      manifest: digest,
+      sequence: 1,
+      state,
+    } satisfies UpdateEvent),
+  );
+const reported: ReportedState = {
+  v: 1,
+  at: '2026-01-01T00:00:00Z',
+  sequence: 3,
+  facts,
+  freeBytes: 1_000,
+  models: [
+    {
+      model: 'air-quality',
+      active: { version: '1.0.0', manifest: digest, release: 1 },
+      provider: 'cpu',
+      previous: [],
+      update: {
+        version: '1.1.0',
+        state: 'rejected',
+        since: '2026-01-01T00:00:00Z',
+        fault: { code: 'golden_mismatch', message: 'off by 1', retry: 'never' },
+      },
+      parked: [],
+    },
+  ],
+  conditions: [{ code: 'disk_low', severity: 'warning', text: 'little room' }],
+};
+
+describe('devices over REST', () => {
+  let hub: ConnectionHub;
+  let client: HttpHubClient;
+  beforeAll(async () => {
+    hub = await ConnectionHub.start();
+    client = new HttpHubClient({ url: hub.url, token: hub.operatorSecret, ca: hub.authority.caPem });
+    for (const id of ['d-1', 'd-2', 'd-3']) await hub.enrol(id);
+  });
+  afterAll(async () => {
+    await client.close();
+    await hub.stop();
+  });
+
+  it('are listed by group and page by page', async () => {
+    await client.patch('/devices/d-3', { group: 'field' });
+    expect(await client.get('/devices', { group: 'lab' })).toMatchObject({
+      devices: [{ id: 'd-1', connected: false }, { id: 'd-2' }],
+    });
+    const first = (await client.get('/devices', { limit: 2 })) as { devices: unknown[]; next: string };
+    expect(first.devices).toHaveLength(2);
+    const second = (await client.get('/devices', { limit: 2, after: first.next })) as {
+      devices: { id: string }[];
+      next?: string;
+    };
+    expect(second.devices.map((one) => one.id)).toEqual(['d-3']);
+    expect(second.next).toBeUndefined();
+    expect(await hub.devices.idsInGroup('field')).toEqual(['d-3']);
+    expect(await hub.devices.idsInGroup(undefined)).toEqual(['d-1', 'd-2', 'd-3']);
+    await expect(client.get('/devices', { group: 'a b' })).rejects.toMatchObject({ code: 'bad_input' });
+  });
+
+  it('show what the device reported and its latest events', async () => {
+    const device = await deviceClient(hub, await hub.enrol('d-show'));
+    await device.publishAsync(topics.device('d-show', 'reported'), JSON.stringify(reported), { qos: 1 });
+    await device.publishAsync(topics.device('d-show', 'events'), event('s-1'), { qos: 1 });
+    expect(await hub.devices.get('d-show')).toEqual({
+      id: 'd-show',
+      group: 'lab',
+      connected: true,
+      lastSeenAt: expect.any(Number),
+      models: [
+        {
+          model: 'air-quality',
+          version: '1.0.0',
+          provider: 'cpu',
+          update: { version: '1.1.0', state: 'rejected', fault: 'golden_mismatch' },
+        },
+      ],
+      conditions: reported.conditions,
+    });
+    expect(await client.get('/devices/d-show')).toMatchObject({
+      id: 'd-show',
+      sequence: 3,
+      freeBytes: 1_000,
+      events: [{ event: { id: 's-1', state: 'staged' } }],
+    });
+    device.end(true);
+  });
+
+  it('store an event once, and tell listeners before it is acknowledged', async () => {
+    const heard: string[] = [];
+    let fail = true;
+    hub.devices.onEvent(async (id, { id: eventId }) => {
+      heard.push(`${id} ${eventId}`);
+      if (id === 'd-events' && fail) {
+        fail = false;
+        throw new Error('listener cannot store it');
+      }
+    });
+    const identity = await hub.enrol('d-events');
+    const topic = topics.device('d-events', 'events');
+    const first = await deviceClient(hub, identity);
+    const closed = new Promise<void>((resolve) => first.once('close', () => resolve()));
+    first.publish(topic, event('e-1'), { qos: 1 });
+    await closed;
+    const second = await deviceClient(hub, identity);
+    await second.publishAsync(topic, event('e-1'), { qos: 1 });
+    await second.publishAsync(topic, event('e-1'), { qos: 1 });
+    expect(heard.filter((one) => one === 'd-events e-1')).toHaveLength(3);
+    expect((await hub.devices.view('d-events')).events).toHaveLength(1);
+    second.end(true);
+  });
+
+  it('drop what does not fit its schema, and stay connected', async () => {
+    const device = await deviceClient(hub, await hub.enrol('d-garbage'));
+    for (const leaf of ['reported', 'events', 'presence'] as const) {
+      for (const payload of ['', '{', '{"v":1}', '[]', Buffer.from([0xff, 0xfe])]) {
+        await device.publishAsync(topics.device('d-garbage', leaf), payload, { qos: 1 });
+      }
+    }
+    expect(await hub.devices.get('d-garbage')).toMatchObject({ connected: true, models: [] });
+    device.end(true);
+  });
+
+  it('are removed: cut off at once, out of the lists, in the audit log', async () => {
+    const identity = await hub.enrol('d-gone');
+    const device = await deviceClient(hub, identity);
+    const closed = new Promise<void>((resolve) => device.once('close', () => resolve()));
+    await client.delete('/devices/d-gone');
+    await closed;
+    expect(hub.broker.isConnected('d-gone')).toBe(false);
+    await expect(deviceClient(hub, identity)).rejects.toMatchObject({ code: 5 });
+    for (const call of [
+      () => client.get('/devices/d-gone'),
+      () => client.delete('/devices/d-gone'),
+      () => client.patch('/devices/d-gone', { group: 'x' }),
+    ]) {
+      await expect(call()).rejects.toMatchObject({ code: 'not_found' });
+    }
+    expect(await hub.devices.idsInGroup(undefined)).not.toContain('d-gone');
+    const [row] = await hub.audit.list({ action: 'device.removed' });
+    expect(row).toMatchObject({ actor: 'token:op', target: 'device/d-gone' });
+  });
+
+  it('count as offline after a start, whatever the last run left', async () => {
+    await hub.database.updateTable('device').set({ connected: 1 }).where('id', '=', 'd-1').execute();
+    await hub.devices.start();
+    const row = await hub.database
+      .selectFrom('device')
+      .select('connected')
+      .where('id', '=', 'd-1')
+      .executeTakeFirst();
+    expect(row?.connected).toBe(0);
+  });
+});
+
+describe('join tokens over REST', () => {
+  let hub: ConnectionHub;
+  let client: HttpHubClient;
+  beforeAll(async () => {
+    hub = await ConnectionHub.start();
+    client = new HttpHubClient({ url: hub.url, token: hub.operatorSecret, ca: hub.authority.caPem });
+  });
+  afterAll(async () => {
+    await client.close();
+    await hub.stop();
+  });
+
+  it('are made, listed without their secret, and revoked', async () => {
+    const made = (await client.post('/join-tokens', { group: 'g', uses: 3, ttlMs: 60_000 })) as {
+      id: string;
+      token: string;
+    };
+    expect(made.token).toMatch(/^mfj1\./);
+    const list = await client.get('/join-tokens');
+    expect(list).toMatchObject({
+      joinTokens: [{ id: made.id, usesLeft: 3, status: 'usable', createdBy: 'op' }],
+    });
+    expect(JSON.stringify(list)).not.toContain(made.token);
+    await client.delete(`/join-tokens/${made.id}`);
+    expect(await client.get('/join-tokens')).toMatchObject({ joinTokens: [{ status: 'revoked' }] });
+    await expect(client.delete(`/join-tokens/${made.id}`)).rejects.toMatchObject({ code: 'not_found' });
+    const actions = (await hub.audit.list({ action: 'join_token' })).map((row) => row.action);
+    expect(actions).toEqual(['join_token.revoked', 'join_token.created']);
+  });
+
+  it('keep no secret in the database', async () => {
+    const { secret } = (await import('../../../../shared/protocol/join-token.ts')).parseJoinToken(
+      await hub.token(),
+    );
+    const rows = await hub.database.selectFrom('join_token').selectAll().execute();
+    expect(JSON.stringify(rows)).not.toContain(secret);
+  });
+
+  it.each([{ uses: 0 }, { uses: 1e9 }, { ttlMs: 1 }, { ttlMs: 1e15 }, { group: 'a/b' }])(
+    'are refused with %j',
+    async (body) => {
+      await expect(client.post('/join-tokens', body)).rejects.toMatchObject({ code: 'bad_input' });
+    },
+  );
+});
