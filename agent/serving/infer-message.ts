@@ -27,7 +27,9 @@ const InferRequest = Type.Object({
     Type.Object({
       name: tensorName,
       datatype: Datatype,
-      shape: Type.Array(Type.Integer({ minimum: 0 }), { maxItems: limits.tensorRankMax }),
+      shape: Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), {
+        maxItems: limits.tensorRankMax,
+      }),
       parameters: Parameters,
       data: Type.Optional(Type.Array(Type.Unknown())),
     }),
@@ -62,7 +64,7 @@ export interface RenderedAnswer {
  * Throws `bad_input`, `tensor_invalid`, `tensor_type_unsupported` or `too_large`.
  */
 export function readInferMessage(body: Uint8Array, jsonBytes = body.byteLength): InferMessage {
-  if (jsonBytes > body.byteLength || jsonBytes === 0) {
+  if (!Number.isInteger(jsonBytes) || jsonBytes <= 0 || jsonBytes > body.byteLength) {
     throw new AppError(
       'bad_input',
       `Cannot read the inference request: its JSON is to be ${jsonBytes} bytes of a body of ${body.byteLength}.`,

@@ -56,16 +56,17 @@ export class LiveVersion {
 
   /** Runs the model; the answer holds the outputs wanted and those telemetry watches. Failures are counted and thrown. */
   async infer(inputs: readonly Tensor[], wanted: readonly string[], startedMs: number): Promise<Inference> {
+    const names = [...new Set([...wanted, ...this.#alwaysFetched])];
+    let inference: Inference;
     try {
-      const names = [...new Set([...wanted, ...this.#alwaysFetched])];
-      const inference = await this.keeper.infer(inputs, names);
-      this.#figures.requests += 1;
-      this.#recorder.answered(this.served, inputs, inference.outputs, performance.now() - startedMs);
-      return inference;
+      inference = await this.keeper.infer(inputs, names);
     } catch (error) {
       this.#countFailure(error, performance.now() - startedMs);
       throw error;
     }
+    this.#figures.requests += 1;
+    this.#recorder.answered(this.served, inputs, inference.outputs, performance.now() - startedMs);
+    return inference;
   }
 
   /** Counts an end of its runner that nobody asked for. */
