@@ -88,7 +88,7 @@ export class ModelServer implements ServedModels {
     );
     const next = warm ?? (await this.#open(slot, provider, rollout));
     const served = this.#models.get(slot.model);
-    if (served?.active === next) return;
+    if (served?.active === next) return keepStandby ? undefined : this.dropStandby(slot.model);
     next.resetFigures();
     this.#props.recorder.serving(next.served);
     this.#models.set(slot.model, { active: next, standby: keepStandby ? served?.active : undefined });

@@ -5,7 +5,7 @@
 import { basename } from 'node:path';
 import type { Logger } from '../../platform/logger.ts';
 import type { Inference, RunnerOptions, RunnerProcess } from '../../runner/runner-client.ts';
-import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { retrySchedule } from '../../shared/base/retry-schedule.ts';
@@ -28,7 +28,7 @@ export interface RunnerKeeperProps {
   readonly random: Random;
   readonly logger: Logger;
   readonly deadlineMs: number;
-  /** Called each time the runner ended unasked. */
+  /** Called each time the runner ended unasked, or did not come up again. */
   readonly onEnd: (fault: AppError) => void;
 }
 
@@ -123,11 +123,12 @@ export class RunnerKeeper {
   }
 
   async #restart(): Promise<Runner | undefined> {
-    const { runner, startRunner, logger } = this.#props;
+    const { runner, startRunner, logger, onEnd } = this.#props;
     try {
       return await startRunner(runner, { logger });
     } catch (error) {
       logger.error({ file: basename(runner.file), reason: errorText(error) }, 'runner does not start');
+      if (isAppError(error)) onEnd(error);
       return undefined;
     }
   }

@@ -88,7 +88,7 @@ export function tensorDataToJson(tensor: Tensor): string {
 }
 
 function showReal(value: number): string {
-  if (Number.isFinite(value)) return String(value);
+  if (Number.isFinite(value)) return Object.is(value, -0) ? '-0' : String(value);
   if (Number.isNaN(value)) return 'null';
   return value > 0 ? '1e999' : '-1e999';
 }
