@@ -1,6 +1,7 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import BetterSqlite3 from 'better-sqlite3';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { runCli } from '../../support/cli.ts';
 import { RunningHub } from '../../support/running-hub.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
@@ -72,6 +73,22 @@ describe('modelfleet login', () => {
       code: 1,
       stderr: expect.stringContaining('https://'),
     });
+  });
+});
+
+describe('modelfleet audit verify', () => {
+  it('ends with 1 and names the first broken row', async () => {
+    const own = await RunningHub.start();
+    onTestFinished(() => own.stop());
+    const folder = await tempFolder();
+    const caFile = join(folder, 'ca.pem');
+    await writeFile(caFile, own.ca);
+    const intruder = new BetterSqlite3(join(own.data, 'hub.db'));
+    intruder.exec("update audit_event set actor = 'nobody' where number = 1");
+    intruder.close();
+    const env = { MODELFLEET_HUB: own.url, MODELFLEET_TOKEN: own.adminToken, MODELFLEET_CA_FILE: caFile };
+    const result = await runCli(join(folder, 'login.json'), ['audit', 'verify'], { env });
+    expect(result).toMatchObject({ code: 1, stderr: expect.stringMatching(/row 1.*\n.*code: audit_broken/) });
   });
 });
 

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
+import canonicalize from 'canonicalize';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AuditLog } from '../../../hub/audit/audit-log.ts';
 import { openDatabase } from '../../../hub/db/database.ts';
@@ -56,6 +58,22 @@ describe('AuditLog', () => {
       intact: false,
       brokenAt,
       reason: expect.stringContaining(reason),
+    });
+  });
+
+  it('finds an edited row whose own hash was made to fit: the row after it does not follow any more', async () => {
+    const { audit, intruder } = await filledLog();
+    const row = intruder.prepare('select * from audit_event where number = 2').get() as Record<
+      string,
+      unknown
+    >;
+    const { hash: _old, ...edited }: Record<string, unknown> = { ...row, actor: 'token:somebody-else' };
+    const hash = createHash('sha256').update(canonicalize(edited)!).digest('hex');
+    intruder.prepare('update audit_event set actor = ?, hash = ? where number = 2').run(edited.actor, hash);
+    expect(await audit.verify()).toMatchObject({
+      intact: false,
+      brokenAt: 3,
+      reason: expect.stringContaining('does not follow'),
     });
   });
 
