@@ -72,7 +72,7 @@ export class Window {
       ...(rollout === undefined ? {} : { rollout }),
       requests: { ok: this.#ok, failed: Object.fromEntries(this.#failed) },
       crashes: this.#crashes,
-      ...(this.#latency.count > 0 ? { latency: this.#latency.toBytes() } : {}),
+      ...(this.#latency.count > 0 ? { latency: this.#latency.bins() } : {}),
       features: this.#ok > 0 ? (this.#counts?.result() ?? []) : [],
       ...(this.#labels ? { labels: this.#labels } : {}),
     };

@@ -9,7 +9,6 @@ import { limits } from '../../shared/base/limits.ts';
 import { errorCatalogue } from '../../shared/errors/catalogue.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
-import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
 import { countsLength } from '../../shared/telemetry/window-counts.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { Addable } from './figure-sums.ts';
@@ -55,10 +54,10 @@ export class ReportCheck {
     if (report.labels !== undefined && report.labels.kind !== layout.label) {
       throw layoutError(report, `labels of kind "${report.labels.kind}"`, `"${layout.label ?? 'none'}"`);
     }
-    const latency = report.latency && LatencySketch.fromBytes(report.latency);
+    const latencies = report.latency?.counts.reduce((sum, n) => sum + n, 0) ?? 0;
     const requests = Object.values(report.requests.failed).reduce((sum, n) => sum + n, report.requests.ok);
-    if ((latency?.count ?? 0) > requests) {
-      throw layoutError(report, `${latency?.count} latencies`, `at most ${requests}, one a request`);
+    if (latencies > requests) {
+      throw layoutError(report, `${latencies} latencies`, `at most ${requests}, one a request`);
     }
     return {
       model: report.model,
@@ -68,7 +67,7 @@ export class ReportCheck {
       reports: 1,
       requests: { ok: report.requests.ok, failed: knownCodes(report.requests.failed) },
       crashes: report.crashes,
-      latency,
+      latency: report.latency,
       features: report.features,
       labels: report.labels,
       dropped: report.dropped,

@@ -7,7 +7,7 @@ import { decodeCbor, encodeCbor } from '../../shared/base/cbor.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { FeatureCounts, LabelFigures } from '../../shared/protocol/telemetry-report.ts';
 import { addFeatureCounts, copyFeatureCounts, sumLabels } from '../../shared/sketch/add-counts.ts';
-import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
+import { type LatencyBins, LatencySketch } from '../../shared/sketch/latency-sketch.ts';
 import type { TelemetryFigures } from './telemetry-figures.ts';
 
 /** What can be added: a device's checked report, a stored bucket, or the figures of another sum. */
@@ -15,7 +15,7 @@ export interface Addable {
   readonly reports: number;
   readonly requests: { readonly ok: number; readonly failed: Readonly<Record<string, number>> };
   readonly crashes: number;
-  readonly latency?: LatencySketch | undefined;
+  readonly latency?: LatencyBins | undefined;
   readonly features: readonly FeatureCounts[];
   readonly labels?: LabelFigures | undefined;
   readonly dropped: number;
@@ -66,7 +66,7 @@ export class FigureSums {
     const { latency, labels, devices: _, ...counts } = this.figures([]);
     return encodeCbor({
       ...counts,
-      ...(latency.count > 0 ? { latency: latency.toBytes() } : {}),
+      ...(latency.count > 0 ? { latency: latency.bins() } : {}),
       ...(labels ? { labels } : {}),
     });
   }
@@ -74,9 +74,5 @@ export class FigureSums {
 
 /** Reads what `FigureSums.encode` wrote. */
 export function decodeSums(bytes: Uint8Array): Addable {
-  const body = decodeCbor(bytes, 'telemetry bucket', limits.telemetryBucketBytesMax) as Omit<
-    Addable,
-    'latency'
-  > & { readonly latency?: Uint8Array };
-  return { ...body, latency: body.latency && LatencySketch.fromBytes(body.latency) };
+  return decodeCbor(bytes, 'telemetry bucket', limits.telemetryBucketBytesMax) as Addable;
 }

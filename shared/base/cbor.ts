@@ -13,7 +13,7 @@ const codec = new Encoder({ useRecords: false, mapsAsObjects: true, tagUint8Arra
 /** Bytes of a plain value. Objects become maps, Uint8Array byte strings. */
 export function encodeCbor(value: unknown): Uint8Array {
   // A copy: the encoder hands out views of a buffer that it shares between calls.
-  return Uint8Array.from(codec.encode(value));
+  return new Uint8Array(codec.encode(value));
 }
 
 /**

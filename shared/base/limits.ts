@@ -51,7 +51,6 @@ export const limits = {
   // Telemetry windows
   telemetryCountMax: 2 ** 40,
   telemetryErrorCodesMax: 64,
-  latencySketchBytesMax: 16 * 1024,
   momentRowsMin: 16,
   windowsOpenMax: 32,
 
@@ -104,7 +103,7 @@ export const limits = {
   rolloutVerdictsShownMax: 50,
   rolloutDevicesNamedMax: 200,
   telemetryBatchReportsMax: 500,
-  telemetryBatchWaitMs: 20,
+  telemetryBatchWaitMs: 10,
   telemetryQueueReportsMax: 20_000,
   telemetryQueueBytesMax: 64 * 1024 * 1024,
   telemetryStreamsPerDeviceMax: 64,

@@ -9,6 +9,7 @@ import { decodeCbor, encodeCbor } from '../base/cbor.ts';
 import { limits } from '../base/limits.ts';
 import { Digest, ModelName, RolloutId, SemVer } from '../base/names.ts';
 import { parser } from '../base/parse.ts';
+import { latencyKeys } from '../sketch/latency-sketch.ts';
 
 const count = Type.Integer({ minimum: 0, maximum: limits.telemetryCountMax });
 
@@ -56,8 +57,13 @@ export const TelemetryReport = Type.Object({
     }),
   }),
   crashes: count,
-  /** Request latency: bytes of shared/sketch/latency-sketch.ts (DDSketch in protobuf, microseconds). */
-  latency: Type.Optional(Type.Unsafe<Uint8Array>(Type.Unknown())),
+  /** Request latency: bins of shared/sketch/latency-sketch.ts (DDSketch, relative accuracy 1 %, microseconds). */
+  latency: Type.Optional(
+    Type.Object({
+      first: Type.Integer({ minimum: latencyKeys.min, maximum: latencyKeys.max }),
+      counts: Type.Array(count, { maxItems: latencyKeys.max - latencyKeys.min + 1 }),
+    }),
+  ),
   features: Type.Array(FeatureCounts, { maxItems: limits.featuresMax }),
   labels: Type.Optional(LabelFigures),
   /** Reports the spool had to drop since the last one sent. */
@@ -79,11 +85,15 @@ export function encodeTelemetryReport(report: TelemetryReport): Uint8Array {
   return bytes;
 }
 
-/** Reads a report of a device. Throws `too_large` or `bad_input`; the latency bytes are yet to be read. */
+/** Reads a report of a device. Throws `too_large` or `bad_input`. */
 export function decodeTelemetryReport(bytes: Uint8Array): TelemetryReport {
   const report = parse(decodeCbor(bytes, 'telemetry report', limits.telemetryReportBytesMax));
-  if (report.latency !== undefined && !(report.latency instanceof Uint8Array)) {
-    throw new AppError('bad_input', 'Cannot read telemetry report: /latency must be a byte string.');
+  const { latency } = report;
+  if (latency !== undefined && latency.first + latency.counts.length - 1 > latencyKeys.max) {
+    throw new AppError(
+      'bad_input',
+      `Cannot read telemetry report: /latency ends above bin ${latencyKeys.max}.`,
+    );
   }
   return report;
 }

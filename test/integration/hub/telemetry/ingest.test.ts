@@ -54,10 +54,10 @@ async function world(props: Partial<TelemetryServiceProps> = {}, file = ':memory
   };
 }
 
-function latencyOf(...ms: number[]): Uint8Array {
+function latencyOf(...ms: number[]) {
   const sketch = new LatencySketch();
   for (const value of ms) sketch.add(value);
-  return sketch.toBytes();
+  return sketch.bins();
 }
 
 describe('telemetry ingest', () => {
@@ -156,7 +156,6 @@ describe('telemetry ingest', () => {
       'telemetry_layout',
       { ...report(air, { rows: 1 }), latency: latencyOf(1, 2) },
     ],
-    ['a latency sketch that is none', 'bad_input', { ...report(air), latency: Uint8Array.of(1, 2, 3) }],
   ])('refuses and acknowledges %s', async (_, code, sent) => {
     const { service } = await world();
     const payload = sent instanceof Uint8Array ? sent : encodeTelemetryReport(sent);

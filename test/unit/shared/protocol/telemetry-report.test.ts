@@ -35,7 +35,10 @@ describe('telemetry report', () => {
         requests: { ok: 1, failed: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`c${i}`, 1])) },
       },
     ],
-    ['latency that is no byte string', { latency: 'text' }],
+    ['latency that is no bins', { latency: 'text' }],
+    ['a latency bin below two microseconds', { latency: { first: 1, counts: [1] } }],
+    ['latency bins beyond a day', { latency: { first: 1_260, counts: [1, 1] } }],
+    ['more latency bins than there can be', { latency: { first: 35, counts: new Array(1_300).fill(0) } }],
     ['a model name with a slash', { model: '../x' }],
     ['another version of the message', { v: 2 }],
   ])('refuses %s', (_, fields) => {
