@@ -6,6 +6,7 @@
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
+import { SerialQueue } from '../../shared/base/serial-queue.ts';
 import { manifestTarget } from '../../shared/manifest/model-manifest.ts';
 import { directorTarget, parseDirectorKeys } from '../../shared/protocol/desired-state.ts';
 import { readVersionTarget } from '../../shared/tuf/published-targets.ts';
@@ -42,7 +43,7 @@ export class VerifiedVersions implements TrustedVersions {
   readonly #mirror: MetadataMirror;
   readonly #timeoutMs: number;
   #verified: Verified | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new SerialQueue();
 
   constructor(props: VerifiedVersionsProps) {
     this.#props = props;
@@ -62,12 +63,13 @@ export class VerifiedVersions implements TrustedVersions {
   }
 
   async lookUp(model: string, version: string): Promise<TrustedVersion> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       const path = manifestTarget(model, version);
-      let target = await (await this.#upToDate()).update.target(path);
+      const verified = await this.#upToDate();
+      let target = await verified.update.target(path);
       if (!target) {
         // Retained messages come in no order: the desired state can be here before the metadata that names its version.
-        if (await this.#newerThan(this.#mirror.revision, this.#timeoutMs / 3)) {
+        if (await this.#newerThan(verified.revision, this.#timeoutMs / 3)) {
           target = await (await this.#upToDate()).update.target(path);
         }
       }
@@ -89,7 +91,7 @@ export class VerifiedVersions implements TrustedVersions {
   }
 
   async directorKeys(): Promise<ReadonlyMap<string, string>> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       const stored = directorMap((await this.#props.files.load()).director);
       if (stored && !(await this.#mirror.waitFor(() => this.#mirror.file('timestamp'), OFFLINE_WAIT_MS))) {
         return stored;
@@ -204,12 +206,6 @@ export class VerifiedVersions implements TrustedVersions {
   async #raiseFloor(update: TrustedUpdate): Promise<void> {
     const issued = update.issuedAtMs;
     if (issued !== undefined && issued < update.expiresAtMs) await this.#props.floor.raise(issued);
-  }
-
-  #inTurn<T>(act: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(act);
-    this.#last = turn.catch(() => undefined);
-    return turn;
   }
 }
 

@@ -8,13 +8,13 @@ import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { SerialQueue } from '../../shared/base/serial-queue.ts';
 import { type DesiredState, desiredStateType, type TrialPlan } from '../../shared/protocol/desired-state.ts';
 import { topics } from '../../shared/protocol/topics.ts';
 import { type DsseSigner, signDsse } from '../../shared/tuf/dsse.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { Tables } from '../db/tables.ts';
 import type { DesiredStore } from './desired-store.ts';
-import { SerialQueue } from './serial-queue.ts';
 
 /** One device is to run one version of a model, or the hub stops saying anything of the model (`version` absent). */
 export type Assignment =

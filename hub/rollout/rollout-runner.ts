@@ -16,7 +16,7 @@ import { type EvidenceSources, lookAround, needsTelemetry } from './rollout-evid
 import { afterAct, type RolloutAct } from './rollout-machine.ts';
 import { type Ending, planNextSteps } from './rollout-planner.ts';
 import { type RolloutRecord, type RolloutStore, toView } from './rollout-store.ts';
-import { SerialQueue } from './serial-queue.ts';
+import { SerialQueue } from '../../shared/base/serial-queue.ts';
 
 export interface RolloutRunnerProps {
   readonly store: RolloutStore;

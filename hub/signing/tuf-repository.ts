@@ -9,6 +9,7 @@ import type { Transaction } from 'kysely';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
+import { SerialQueue } from '../../shared/base/serial-queue.ts';
 import { topics } from '../../shared/protocol/topics.ts';
 import { type TrustTopic, trustTopics } from '../../shared/protocol/trust-metadata.ts';
 import {
@@ -51,7 +52,7 @@ const signedRoles = ['root', 'targets', 'publisher', 'snapshot', 'timestamp'] as
 
 export class TufRepository {
   readonly #props: TufRepositoryProps;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new SerialQueue();
 
   constructor(props: TufRepositoryProps) {
     this.#props = props;
@@ -59,7 +60,7 @@ export class TufRepository {
 
   /** Takes on a trust root, once. Throws `trust_exists` and what `checkTrustBundle` throws. */
   async initialise(bundle: TrustBundle, actor: Actor): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turns.run(async () => {
       const { database, keys, clock, audit } = this.#props;
       const checked = checkTrustBundle(bundle, { keys, nowMs: clock.now() });
       await database.transaction().execute(async (tx) => {
@@ -97,7 +98,7 @@ export class TufRepository {
    * and what `write` throws; then nothing has changed.
    */
   async publish(publisherBytes: Uint8Array, write: PublishWrite): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turns.run(async () => {
       const { database, clock } = this.#props;
       const next = parseMetadata('targets', publisherBytes, publisherRole);
       await database.transaction().execute(async (tx) => {
@@ -120,7 +121,7 @@ export class TufRepository {
 
   /** Signs snapshot and timestamp again where less than half of their life is left. Returns whether anything was signed. */
   async renew(): Promise<boolean> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       const renewed = await this.#props.database.transaction().execute(async (tx) => {
         if (!(await readTrustFile(tx, 'root'))) return false;
         if (await this.#isDue(tx, 'snapshot')) await this.#signSnapshot(tx);
@@ -145,7 +146,7 @@ export class TufRepository {
         `Cannot sign trust metadata: the hub's ${name} key is not the one its trust root names. Restore the folder "keys" of the data folder.`,
       );
     }
-    if (!(await this.renew())) await this.#inTurn(() => this.#retain());
+    if (!(await this.renew())) await this.#turns.run(() => this.#retain());
   }
 
   /** The root file a device pins at enrolment; undefined before `trust init`. */
@@ -222,12 +223,6 @@ export class TufRepository {
     if (!roots[0]) return undefined;
     const texts = roots.map((root) => Buffer.from(root.bytes).toString('utf8'));
     return Buffer.from(JSON.stringify({ v: 1, first: roots[0].version, roots: texts }));
-  }
-
-  #inTurn<T>(act: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(act);
-    this.#last = turn.catch(() => undefined);
-    return turn;
   }
 }
 

@@ -42,7 +42,7 @@ class Device {
       floor: this.floor,
       clock: this.clock,
       logger: pino({ level: 'silent' }),
-      timeoutMs: 150,
+      timeoutMs: 300,
     });
   }
 }
