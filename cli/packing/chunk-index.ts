@@ -1,6 +1,6 @@
 /** The digest of a file and of its chunks, read once from the disk and never whole into memory. */
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -14,11 +14,19 @@ export interface ChunkIndex {
 
 /** Throws `too_large` past `limits.artifactBytesMax`, `pack_invalid` for an empty file, or the error of the disk. */
 export async function indexChunks(path: string): Promise<ChunkIndex> {
+  const file = await open(path, 'r');
+  try {
+    return await indexFile(file, path);
+  } finally {
+    await file.close();
+  }
+}
+
+async function indexFile(file: FileHandle, path: string): Promise<ChunkIndex> {
   const whole = createHash('sha256');
   const chunks: string[] = [];
   const buffer = Buffer.alloc(limits.chunkBytes);
   let bytes = 0;
-  await using file = await open(path, 'r');
   for (;;) {
     const filled = await fill(file, buffer);
     if (filled === 0) break;
@@ -38,7 +46,7 @@ export async function indexChunks(path: string): Promise<ChunkIndex> {
 }
 
 /** Reads until the buffer is full or the file ends: a single read may give less than asked. */
-async function fill(file: Awaited<ReturnType<typeof open>>, buffer: Buffer): Promise<number> {
+async function fill(file: FileHandle, buffer: Buffer): Promise<number> {
   let filled = 0;
   while (filled < buffer.length) {
     const { bytesRead } = await file.read(buffer, filled, buffer.length - filled);

@@ -73,8 +73,12 @@ async function findMissing(
 }
 
 async function readPiece({ path, offset, bytes }: Piece): Promise<Buffer> {
-  await using file = await open(path, 'r');
-  const buffer = Buffer.alloc(bytes);
-  const { bytesRead } = await file.read(buffer, 0, bytes, offset);
-  return buffer.subarray(0, bytesRead);
+  const file = await open(path, 'r');
+  try {
+    const buffer = Buffer.alloc(bytes);
+    const { bytesRead } = await file.read(buffer, 0, bytes, offset);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
