@@ -2,13 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
-import { parse as parseYaml, YAMLParseError } from 'yaml';
+import { parseDocument } from 'yaml';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { ModelName, SemVer, Timestamp } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { LabelRule, ModelManifest, Tolerance, Variant } from '../../shared/manifest/model-manifest.ts';
 
+const ALIASES_MAX = 100;
 const closed = { additionalProperties: false } as const;
 const name = Type.String({ minLength: 1, maxLength: 256 });
 const file = Type.String({ minLength: 1, maxLength: 512 });
@@ -141,14 +142,7 @@ export function parseModelYamlText(bytes: Uint8Array): ModelYaml {
       `Cannot read model.yaml: ${bytes.byteLength} bytes, at most ${limits.modelYamlBytesMax} are allowed.`,
     );
   }
-  let value: unknown;
-  try {
-    value = parseYaml(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    const where = cause instanceof YAMLParseError ? cause.message.split('\n')[0] : errorText(cause);
-    throw new AppError('model_yaml_invalid', `Cannot read model.yaml: it is not YAML (${where}).`, { cause });
-  }
-  const yaml = parseModelYaml(value);
+  const yaml = parseModelYaml(readYaml(bytes));
   if ((yaml.file === undefined) === (yaml.variants === undefined)) {
     throw new AppError(
       'model_yaml_invalid',
@@ -175,4 +169,20 @@ export function parseModelYamlText(bytes: Uint8Array): ModelYaml {
     );
   }
   return yaml;
+}
+
+/** What the YAML says, as plain values. Warnings (unknown tags and the like) are refused too: they are mistakes. */
+function readYaml(bytes: Uint8Array): unknown {
+  const fault = (reason: string, cause: unknown) =>
+    new AppError('model_yaml_invalid', `Cannot read model.yaml: it is not YAML (${reason}).`, { cause });
+  try {
+    const document = parseDocument(new TextDecoder('utf-8', { fatal: true }).decode(bytes), {
+      logLevel: 'error',
+    });
+    const [first] = [...document.errors, ...document.warnings];
+    if (first) throw fault(first.message.split('\n')[0]!, first);
+    return document.toJS({ maxAliasCount: ALIASES_MAX });
+  } catch (cause) {
+    throw cause instanceof AppError ? cause : fault(errorText(cause), cause);
+  }
 }

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { parseModelYamlText } from '../../../../cli/packing/model-yaml.ts';
+
+const good =
+  'model: m\nversion: 1.0.0\nrelease: 1\nfile: m.onnx\nsample: { file: s.csv }\ngolden: { rows: 3 }\n';
+const parse = (text: string) => parseModelYamlText(Buffer.from(text));
+
+describe('parseModelYamlText()', () => {
+  it('takes the smallest useful file', () => {
+    expect(parse(good)).toMatchObject({ model: 'm', version: '1.0.0', golden: { rows: 3 } });
+  });
+
+  it.each([
+    ['text that is not YAML', 'a: [', /not YAML \(.*line 1, column 5/],
+    ['a key given twice', `${good}model: n\n`, /Map keys must be unique at line 7/],
+    [
+      'a version that YAML reads as a number',
+      good.replace('1.0.0', '1.0'),
+      /\/version must be string \(found 1\)/,
+    ],
+    [
+      'a wrong model name',
+      good.replace('model: m', 'model: My Model'),
+      /\/model must match .* \(found "My Model"\)/,
+    ],
+    ['an unknown field', `${good}lable: {}\n`, /\/lable is not a known field/],
+    [
+      'an unknown field inside',
+      good.replace('rows: 3', 'rows: 3, expect: 1'),
+      /\/golden\/expect is not a known field/,
+    ],
+    [
+      'too many golden rows',
+      good.replace('rows: 3', 'rows: 65'),
+      /\/golden\/rows must be <= 64 \(found 65\)/,
+    ],
+    ['both file and variants', `${good}variants: [{ file: a.onnx }]\n`, /either "file" or "variants"/],
+    ['neither file nor variants', good.replace('file: m.onnx\n', ''), /either "file" or "variants"/],
+    ['golden rows and a golden file', good.replace('rows: 3', 'rows: 3, file: g.csv'), /found both/],
+    ['golden rows without a sample', good.replace('sample: { file: s.csv }\n', ''), /need a "sample"/],
+    [
+      'expected outputs without golden rows',
+      good.replace('rows: 3', 'expected: { y: [y] }'),
+      /needs "golden.file"/,
+    ],
+    ['a list', '- 1\n', /the whole must be object/],
+    ['bytes that are not UTF-8', '\xff', /must be object/],
+  ])('refuses %s', (_, text, message) => {
+    expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'model_yaml_invalid' }));
+    expect(() => parse(text)).toThrow(message);
+  });
+
+  it('refuses a file past the limit before it is read as YAML', () => {
+    expect(() => parse('#'.repeat(300 * 1024))).toThrow(expect.objectContaining({ code: 'too_large' }));
+  });
+
+  it('refuses aliases that grow without bound', () => {
+    const bomb = [
+      'a: &a [x,x,x,x,x,x,x,x,x]',
+      ...'bcdefgh'.split('').map((k, i) => {
+        const before = 'abcdefg'[i];
+        return `${k}: &${k} [${`*${before},`.repeat(9)}]`;
+      }),
+    ].join('\n');
+    expect(() => parse(bomb)).toThrow(/not YAML/);
+  });
+});
