@@ -4,9 +4,9 @@ import { AppError } from '../../shared/base/app-error.ts';
 import type { Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { DesiredState } from '../../shared/protocol/desired-state.ts';
-import type { InstalledVersion, ReportedModel } from '../../shared/protocol/reported-state.ts';
+import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { DownloadProgress } from '../download/version-download.ts';
-import type { SlotRef } from '../slots/slot-index.ts';
+import { reportModel } from './model-report.ts';
 import { isSettled } from './update-machine.ts';
 import type { UpdateRecord } from './update-record.ts';
 import { UpdateRunner, type UpdateRunnerProps } from './update-runner.ts';
@@ -91,29 +91,9 @@ export class ModelUpdates {
   }
 
   #reportOne(record: UpdateRecord, nowMs: number): ReportedModel {
-    const slots = this.#props.slots.of(record.model);
-    const attempt = record.attempt;
-    const serving = attempt?.state === 'trial' && slots.trial ? slots.trial : slots.active;
-    const before =
-      serving === slots.trial && slots.active ? [slots.active, ...slots.previous] : slots.previous;
+    const { attempt, model } = record;
     const progress = attempt?.state === 'downloading' ? this.#props.progress(attempt.manifest) : undefined;
-    return {
-      model: record.model,
-      ...(serving && { active: installed(serving), provider: serving.provider }),
-      previous: before.slice(0, 16).map(installed),
-      ...(attempt && {
-        update: {
-          version: attempt.version,
-          state: attempt.state,
-          since: new Date(attempt.since).toISOString(),
-          ...progress,
-          ...(attempt.fault && { fault: attempt.fault }),
-        },
-      }),
-      parked: record.parked
-        .filter((entry) => entry.until > nowMs)
-        .map(({ version, until, reason }) => ({ version, until: new Date(until).toISOString(), reason })),
-    };
+    return reportModel(model, record, this.#props.slots.of(model), { nowMs, progress });
   }
 
   #add(record: UpdateRecord | undefined, model: string): void {
@@ -134,10 +114,6 @@ export class ModelUpdates {
     const running = runner.run(signal).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
-}
-
-function installed({ version, manifest, release }: SlotRef): InstalledVersion {
-  return { version, manifest, release };
 }
 
 /** 16 hex digits. */

@@ -4,16 +4,28 @@
  */
 import type { Logger } from '../../platform/logger.ts';
 import { errorText, isAppError } from '../../shared/base/app-error.ts';
+import type { Conditions } from '../health/conditions.ts';
 import type { ServedModels } from '../serving/served-model.ts';
 import type { ModelSlots, SlotRef } from '../slots/slot-index.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
+
+export interface ServingRestorerProps {
+  readonly slots: SlotStore;
+  readonly served: ServedModels;
+  /** Told when a model has no version that can be served. */
+  readonly conditions?: Conditions;
+  readonly logger: Logger;
+}
 
 export class ServingRestorer {
   readonly #slots: SlotStore;
   readonly #served: ServedModels;
   readonly #logger: Logger;
+  readonly #conditions: Conditions | undefined;
+  readonly #notServing = new Map<string, string>();
 
-  constructor(props: { readonly slots: SlotStore; readonly served: ServedModels; readonly logger: Logger }) {
+  constructor(props: ServingRestorerProps) {
+    this.#conditions = props.conditions;
     this.#slots = props.slots;
     this.#served = props.served;
     this.#logger = props.logger;
@@ -21,16 +33,36 @@ export class ServingRestorer {
 
   /** Serves the best of `slots`; undefined, with the model no longer answering, when none of them works. */
   async restore(model: string, slots: ModelSlots): Promise<SlotRef | undefined> {
-    for (const ref of [slots.active, ...slots.previous]) {
-      if (ref && (await this.#serve(model, ref, false))) return ref;
+    const candidates = [slots.active, ...slots.previous].filter((ref) => ref !== undefined);
+    for (const ref of candidates) {
+      if (!(await this.#serve(model, ref, false))) continue;
+      this.#tell(model, undefined);
+      return ref;
     }
     await this.#served.retire(model);
+    const tried = candidates.map((ref) => ref.version).join(', ');
+    this.#tell(
+      model,
+      tried && `"${model}" does not answer: none of its versions on this device can be served (${tried}).`,
+    );
     return undefined;
+  }
+
+  /** A version of the model answers now. */
+  noteServing(model: string): void {
+    this.#tell(model, undefined);
   }
 
   /** Serves the version on trial beside its standby; false when it cannot be served. */
   async restoreTrial(model: string, trial: SlotRef, rollout: string | undefined): Promise<boolean> {
     return this.#serve(model, trial, true, rollout);
+  }
+
+  #tell(model: string, trouble: string | undefined): void {
+    if (trouble) this.#notServing.set(model, trouble);
+    else this.#notServing.delete(model);
+    const texts = [...this.#notServing.values()];
+    this.#conditions?.set('model_not_serving', texts.length > 0 ? texts.join(' ') : undefined);
   }
 
   async #serve(model: string, ref: SlotRef, keepStandby: boolean, rollout?: string): Promise<boolean> {

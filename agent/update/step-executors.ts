@@ -88,6 +88,7 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
         keepStandby: true,
         ...(attempt.rollout && { rollout: attempt.rollout }),
       });
+      restorer.noteServing(record.model);
       return {};
     },
 

@@ -14,15 +14,22 @@ export class UpdateJournal {
   readonly #folder: string;
   readonly #logger: Logger;
 
-  constructor(props: { readonly folder: string; readonly logger: Logger }) {
+  readonly #isReadOnly: boolean;
+
+  /** `isReadOnly`: leaves an unreadable record where it is, for those who only look. */
+  constructor(props: { readonly folder: string; readonly logger: Logger; readonly isReadOnly?: boolean }) {
     this.#folder = props.folder;
+    this.#isReadOnly = props.isReadOnly ?? false;
     this.#logger = props.logger;
   }
 
   /** Models that have a record. Makes the folder when absent. */
   async models(): Promise<readonly string[]> {
-    await makePrivateFolder(this.#folder);
-    const names = await readdir(this.#folder);
+    if (!this.#isReadOnly) await makePrivateFolder(this.#folder);
+    const names = await readdir(this.#folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
     return names.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length));
   }
 
@@ -42,7 +49,7 @@ export class UpdateJournal {
         { model, reason: errorText(error) },
         'update journal is unreadable and was put aside',
       );
-      await rename(path, `${path}.unreadable`).catch(() => undefined);
+      if (!this.#isReadOnly) await rename(path, `${path}.unreadable`).catch(() => undefined);
       return undefined;
     }
   }

@@ -1,0 +1,370 @@
+/**
+ * The agent's composition root: the one place that constructs its parts and says who knows whom. What the device has is
+ * served before anybody asks the hub (promise P2); stopping goes the other way round, and a start that fails takes back
+ * what it had started.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { makePrivateFolder } from '../platform/atomic-file.ts';
+import { lockFolder } from '../platform/folder-lock.ts';
+import { freeBytes } from '../platform/free-bytes.ts';
+import type { Logger } from '../platform/logger.ts';
+import { AppError, errorText } from '../shared/base/app-error.ts';
+import type { Clock, Random } from '../shared/base/clock.ts';
+import type { ReportedState } from '../shared/protocol/reported-state.ts';
+import type { UpdateState } from '../shared/protocol/update-event.ts';
+import { dataFolder } from './config/data-folder.ts';
+import type { AgentOptions } from './config/options-schema.ts';
+import { readDeviceFacts } from './connection/device-facts.ts';
+import type { HubLinkHandlers } from './connection/hub-link.ts';
+import { loadIdentity } from './connection/identity.ts';
+import { MqttSession } from './connection/mqtt-session.ts';
+import { Outbox } from './connection/outbox.ts';
+import { openControlServer } from './control/control-server.ts';
+import { ChunkFetcher } from './download/chunk-fetcher.ts';
+import { ChunkStore } from './download/chunk-store.ts';
+import { VersionDownload } from './download/version-download.ts';
+import { Conditions } from './health/conditions.ts';
+import { HealthWatch } from './health/health-watch.ts';
+import { StateReporter } from './health/state-reporter.ts';
+import { providersOffered } from './providers-offered.ts';
+import { fanOutRecorder } from './serving/fan-out-recorder.ts';
+import { openLocalApi } from './serving/local-api.ts';
+import { ModelServer } from './serving/model-server.ts';
+import { ServingMetrics } from './serving/serving-metrics.ts';
+import { SlotChunks } from './slots/slot-chunks.ts';
+import { SlotStore } from './slots/slot-store.ts';
+import { WindowRecorder } from './telemetry/recorder.ts';
+import { TelemetryUploader } from './telemetry/uploader.ts';
+import { ClockFloor } from './trust/clock-floor.ts';
+import { VerifiedFiles } from './trust/verified-files.ts';
+import { VerifiedVersions } from './trust/verified-versions.ts';
+import { DesiredInbox } from './update/desired-inbox.ts';
+import { ModelUpdates } from './update/model-updates.ts';
+import { ServingRestorer } from './update/serving-restorer.ts';
+import { makeStepExecutors } from './update/step-executors.ts';
+import { Turns } from './update/turns.ts';
+import { UpdateJournal } from './update/update-journal.ts';
+
+export interface AgentEnvironment {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** The program's version. */
+  readonly version: string;
+  /** Called right after an update state was stored, before anything is done in it. */
+  readonly onTransition?: (model: string, state: UpdateState) => void;
+}
+
+/** What an agent that has started says of itself. */
+export interface AgentAddresses {
+  readonly device: string;
+  readonly group: string;
+  readonly hub: string;
+  /** The local API, such as `http://127.0.0.1:7470`. */
+  readonly url: string;
+}
+
+export interface AgentStatus extends AgentAddresses {
+  readonly running: true;
+  readonly connected: boolean;
+  readonly outbox: {
+    readonly size: number;
+    readonly dropped: { readonly events: number; readonly telemetry: number };
+  };
+  readonly reported: ReportedState;
+}
+
+export interface Agent {
+  /** Throws `not_enrolled`, `identity_damaged`, `data_folder_locked`, `port_in_use`; then nothing is left running. */
+  start(): Promise<AgentAddresses>;
+  /** Ends what is under way, then closes everything. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+type Closers = (() => Promise<void> | void)[];
+
+/** Constructs nothing that runs: all of it happens in `start`. */
+export function createAgent(options: AgentOptions, environment: AgentEnvironment): Agent {
+  const closers: Closers = [];
+  const stop = async () => {
+    for (let close = closers.pop(); close; close = closers.pop()) await close();
+  };
+  return {
+    async start() {
+      try {
+        return await startAgent(options, environment, closers);
+      } catch (error) {
+        await stop();
+        throw error;
+      }
+    },
+    stop,
+  };
+}
+
+async function startAgent(
+  options: AgentOptions,
+  environment: AgentEnvironment,
+  closers: Closers,
+): Promise<AgentAddresses> {
+  const foundation = await layFoundation(options, environment, closers);
+  const serving = makeServing(options, environment, foundation);
+  closers.push(() => serving.server.close());
+  const parts = makeParts(options, environment, foundation, serving);
+  const api = await openLocalApi({
+    models: serving.server,
+    metrics: serving.metrics,
+    host: options.host,
+    port: options.port,
+    version: environment.version,
+    logger: environment.logger.child({ part: 'api' }),
+  });
+  closers.push(() => api.close());
+  const { device, group, hub } = foundation.identity;
+  const addresses = { device, group, hub, url: api.url };
+  await startParts(addresses, environment, foundation, serving, parts, closers);
+  return addresses;
+}
+
+type Foundation = Awaited<ReturnType<typeof layFoundation>>;
+
+/** What is on the disk: folder, lock, identity, slots, chunks, messages. */
+async function layFoundation(options: AgentOptions, { clock, logger }: AgentEnvironment, closers: Closers) {
+  const paths = dataFolder(options.data);
+  const identity = await loadIdentity(options.data);
+  const lock = lockFolder(options.data);
+  closers.push(() => lock.release());
+  await makePrivateFolder(paths.state);
+  const slots = new SlotStore({
+    folder: paths.slots,
+    indexFile: paths.slotIndex,
+    keepPrevious: options.keepPrevious,
+    logger: logger.child({ part: 'slots' }),
+  });
+  await slots.load();
+  const chunks = new ChunkStore(paths.chunks);
+  await chunks.load();
+  const outbox = await Outbox.open({
+    folder: paths.outbox,
+    clock,
+    logger: logger.child({ part: 'outbox' }),
+    bytesMax: options.spoolBytesMax,
+  });
+  closers.push(() => outbox.close());
+  return { paths, identity, slots, chunks, outbox, floor: await ClockFloor.open(paths.clock, clock) };
+}
+
+type Serving = ReturnType<typeof makeServing>;
+
+function makeServing(
+  options: AgentOptions,
+  { clock, random, logger }: AgentEnvironment,
+  { outbox }: Foundation,
+) {
+  const uploader = new TelemetryUploader({
+    outbox,
+    logger: logger.child({ part: 'telemetry' }),
+    stream: randomBytes(8).toString('hex'),
+  });
+  const telemetry = new WindowRecorder({
+    clock,
+    random,
+    logger: logger.child({ part: 'telemetry' }),
+    windowMs: options.windowMs,
+    send: (window) => uploader.send(window),
+  });
+  const metrics = new ServingMetrics();
+  const server = new ModelServer({
+    recorder: fanOutRecorder([telemetry, metrics]),
+    clock,
+    random,
+    logger: logger.child({ part: 'serving' }),
+    threads: options.threads,
+  });
+  return { telemetry, metrics, server };
+}
+
+type Parts = ReturnType<typeof makeParts>;
+
+/** Every part that follows the hub, told whom it works with. Nothing runs yet. */
+function makeParts(
+  options: AgentOptions,
+  { clock, random, logger, version, onTransition }: AgentEnvironment,
+  { paths, identity, slots, chunks, outbox, floor }: Foundation,
+  { server }: Serving,
+) {
+  const stopping = new AbortController();
+  const trust = new VerifiedVersions({
+    files: new VerifiedFiles(paths.trust),
+    floor,
+    clock,
+    logger: logger.child({ part: 'trust' }),
+  });
+  const handlers: HubLinkHandlers = {
+    connected() {
+      fetcher.linkChanged();
+      updates.notify();
+      outbox.sendOver(link);
+      reporter.changed();
+    },
+    disconnected() {
+      trust.onDisconnected();
+      fetcher.linkChanged();
+    },
+    desired: (payload) => inbox.receive(payload, stopping.signal),
+    command: () => undefined,
+    trust: (role, payload) => trust.onTrust(role, payload),
+    chunk: (digest, payload) => fetcher.receive(digest, payload),
+    chunkError: (payload) => fetcher.receiveError(payload),
+  };
+  const link: MqttSession = new MqttSession({
+    identity,
+    handlers,
+    clock,
+    random,
+    logger: logger.child({ part: 'connection' }),
+  });
+  const fetcher: ChunkFetcher = new ChunkFetcher({
+    link,
+    store: chunks,
+    clock,
+    random,
+    logger: logger.child({ part: 'download' }),
+  });
+  const free = () => freeBytes(options.data);
+  const download = new VersionDownload({
+    chunks,
+    fetcher,
+    slots,
+    slotChunks: new SlotChunks(slots),
+    freeBytes: free,
+  });
+  const updateLogger = logger.child({ part: 'update' });
+  const conditions: Conditions = new Conditions(() => reporter.changed());
+  const restorer = new ServingRestorer({ slots, served: server, conditions, logger: updateLogger });
+  const updates: ModelUpdates = new ModelUpdates({
+    journal: new UpdateJournal({ folder: paths.updates, logger: updateLogger }),
+    slots,
+    served: server,
+    restorer,
+    executors: makeStepExecutors({ trust, download, slots, served: server, restorer, clock }),
+    turns: new Turns(),
+    announce: (event) => outbox.enqueue('events', Buffer.from(JSON.stringify(event))),
+    isConnected: () => link.isConnected,
+    isHeld: () => existsSync(paths.hold),
+    onChange: () => reporter.changed(),
+    onTransition,
+    progress: (digest) => download.progress(digest),
+    clock,
+    random,
+    logger: updateLogger,
+  });
+  const inbox: DesiredInbox = new DesiredInbox({
+    file: paths.desired,
+    deviceId: identity.device,
+    trust,
+    onAccepted: (state) => updates.follow(state),
+    onRefused: (fault) => conditions.set('desired_state_refused', fault && `${fault.code}: ${fault.message}`),
+    clock,
+    logger: updateLogger,
+  });
+  const facts = readDeviceFacts({ agentVersion: version, providers: providersOffered });
+  const compose = async (): Promise<ReportedState> => ({
+    v: 1,
+    at: new Date(clock.now()).toISOString(),
+    sequence: inbox.sequence,
+    facts,
+    freeBytes: await free().catch(() => 0),
+    models: [...updates.report(clock.now())],
+    conditions: [...conditions.list()],
+  });
+  const reporter: StateReporter = new StateReporter({
+    link: () => link,
+    compose,
+    heartbeatMs: options.heartbeatMs,
+    clock,
+    random,
+    logger: logger.child({ part: 'health' }),
+  });
+  const health = new HealthWatch({
+    conditions,
+    slots,
+    chunks,
+    updates,
+    trust,
+    provenMs: () => floor.now(),
+    certificatePem: identity.certificatePem,
+    freeBytes: free,
+    isConnected: () => link.isConnected,
+    dropped: () => outbox.dropped,
+    holdFile: paths.hold,
+    clock,
+    logger: logger.child({ part: 'health' }),
+  });
+  return { stopping, link, updates, inbox, reporter, health, conditions, compose };
+}
+
+const HEALTH_LOOK_MS = 30_000;
+
+/** From the inside out; `closers` takes them back in reverse. */
+async function startParts(
+  addresses: AgentAddresses,
+  { clock, logger }: AgentEnvironment,
+  { paths, slots, outbox }: Foundation,
+  { telemetry }: Serving,
+  { stopping, link, updates, inbox, reporter, health, conditions, compose }: Parts,
+  closers: Closers,
+): Promise<void> {
+  await updates.load();
+  await inbox.load(updates.sequence);
+  if (slots.wasRebuilt) {
+    conditions.set(
+      'slots_rebuilt',
+      'The index of installed versions was unreadable and was made again from the slots.',
+    );
+  }
+  await updates.restore();
+  if (inbox.accepted) updates.follow(inbox.accepted);
+  const status = async (): Promise<AgentStatus> => ({
+    ...addresses,
+    running: true,
+    connected: link.isConnected,
+    outbox: { size: outbox.size, dropped: outbox.dropped },
+    reported: await compose(),
+  });
+  const control = await openControlServer(paths.control, {
+    status,
+    async rollBack(model) {
+      const named = model ?? onlyModel(updates.models());
+      updates.orderBack(named);
+      return { model: named };
+    },
+  });
+  closers.push(() => control.close());
+  const watch = async (signal: AbortSignal) => {
+    while (!signal.aborted) {
+      await health
+        .look()
+        .catch((error) => logger.warn({ reason: errorText(error) }, 'health could not be looked at'));
+      await clock.sleep(HEALTH_LOOK_MS, signal).catch(() => undefined);
+    }
+  };
+  const { signal } = stopping;
+  const running = [updates.run(signal), telemetry.run(signal), reporter.run(signal), watch(signal)];
+  closers.push(async () => {
+    await telemetry.flush();
+    await reporter.send();
+    stopping.abort(new Error('the agent stops'));
+    await Promise.all(running);
+    await link.close();
+  });
+  link.start();
+}
+
+/** The model meant when none is named. Throws `bad_input` when that is not clear. */
+function onlyModel(models: readonly string[]): string {
+  if (models.length === 1) return models[0]!;
+  const found = models.length === 0 ? 'this device has no model' : `this device has ${models.join(', ')}`;
+  throw new AppError('bad_input', `Cannot go back: ${found}. Wanted the name of one.`);
+}

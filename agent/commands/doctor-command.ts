@@ -1,0 +1,24 @@
+/** `modelfleet-agent doctor`: looks at everything a device needs, one line each, with the way out of what is wrong. */
+import { Command } from 'commander';
+import { dataFolderOf } from '../config/load-options.ts';
+import { type Check, examine } from '../health/doctor.ts';
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('check identity, clock, hub, trust, disk and runner')
+    .option('--data <DIR>', 'data folder of the agent')
+    .option('--json', 'print as JSON')
+    .action(async (flags: { data?: string; json?: boolean }) => {
+      const checks = await examine(dataFolderOf(flags, process.env));
+      process.stdout.write(flags.json ? `${JSON.stringify(checks, null, 2)}\n` : doctorText(checks));
+      if (checks.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1;
+    });
+}
+
+export function doctorText(checks: readonly Check[]): string {
+  const lines = checks.flatMap(({ name, verdict, found, wayOut }) => [
+    `${verdict.toUpperCase().padEnd(4)}  ${name.padEnd(12)} ${found}`,
+    ...(wayOut ? [`      ${''.padEnd(12)} → ${wayOut}`] : []),
+  ]);
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,22 @@
+/** `modelfleet-agent rollback [MODEL]`. */
+import { Command } from 'commander';
+import { dataFolderOf } from '../config/load-options.ts';
+import { askAgent } from '../control/control-client.ts';
+
+export function rollbackCommand(): Command {
+  return new Command('rollback')
+    .description('go back to the version before, through the running agent; the hub is told')
+    .argument('[model]', 'model; may be left out when the device has one')
+    .option('--data <DIR>', 'data folder of the agent')
+    .option('--json', 'print as JSON')
+    .action(async (model: string | undefined, flags: { data?: string; json?: boolean }) => {
+      const query = model === undefined ? '' : `?model=${encodeURIComponent(model)}`;
+      const answer = await askAgent(dataFolderOf(flags, process.env), 'POST', `/rollback${query}`);
+      const { model: named } = answer as { model: string };
+      process.stdout.write(
+        flags.json
+          ? `${JSON.stringify(answer)}\n`
+          : `Going back with "${named}"; see "modelfleet-agent status".\n`,
+      );
+    });
+}

@@ -1,0 +1,33 @@
+/** `modelfleet-agent run`. */
+import { Command } from 'commander';
+import { addOptionFlags } from '../../platform/load-options.ts';
+import { makeLogger } from '../../platform/logger.ts';
+import { systemClock } from '../../platform/system-clock.ts';
+import { createAgent } from '../agent.ts';
+import { loadAgentOptions } from '../config/load-options.ts';
+import { agentOptionTable } from '../config/options-schema.ts';
+
+export function runCommand(version: string): Command {
+  return addOptionFlags(new Command('run'), agentOptionTable)
+    .description('run the agent until it is told to stop')
+    .option('--json', 'print the addresses as one JSON line')
+    .action(async ({ json, ...flags }: Record<string, unknown>) => {
+      const options = await loadAgentOptions(flags, process.env);
+      const logger = makeLogger('agent', options.logLevel);
+      const agent = createAgent(options, { clock: systemClock, random: Math.random, logger, version });
+      const stopping = new Promise<string>((resolve) => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
+      });
+      const addresses = await agent.start();
+      process.stdout.write(
+        json
+          ? `${JSON.stringify(addresses)}\n`
+          : `modelfleet agent "${addresses.device}"\n  local API   ${addresses.url}\n  hub         ${addresses.hub}\n`,
+      );
+      logger.info({ ...addresses, data: options.data }, 'agent started');
+      const signal = await stopping;
+      logger.info({ signal }, 'agent stops');
+      await agent.stop();
+      logger.flush();
+    });
+}

@@ -1,0 +1,69 @@
+/** `modelfleet-agent status`: from the running agent, or, when none runs, from what it left on the disk. */
+import { Command } from 'commander';
+import { isAppError } from '../../shared/base/app-error.ts';
+import { formatBytes } from '../../shared/base/bytes.ts';
+import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
+import type { AgentStatus } from '../agent.ts';
+import { dataFolderOf } from '../config/load-options.ts';
+import { askAgent } from '../control/control-client.ts';
+import { readRestingStatus } from '../control/resting-status.ts';
+
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('show what this device runs and what is under way')
+    .option('--data <DIR>', 'data folder of the agent')
+    .option('--json', 'print as JSON')
+    .action(async (flags: { data?: string; json?: boolean }) => {
+      const data = dataFolderOf(flags, process.env);
+      const status = await readStatus(data);
+      process.stdout.write(flags.json ? `${JSON.stringify(status, null, 2)}\n` : statusText(status));
+    });
+}
+
+async function readStatus(data: string): Promise<RestingOr<AgentStatus>> {
+  try {
+    return (await askAgent(data, 'GET', '/status')) as AgentStatus;
+  } catch (error) {
+    if (!isAppError(error, 'agent_not_running')) throw error;
+    return readRestingStatus(data);
+  }
+}
+
+type RestingOr<T> = T | Awaited<ReturnType<typeof readRestingStatus>>;
+
+export function statusText(status: RestingOr<AgentStatus>): string {
+  const lines = [
+    `device    ${status.device} (group ${status.group})`,
+    `hub       ${status.hub}${status.running ? (status.connected ? ', connected' : ', NOT connected') : ''}`,
+  ];
+  if (status.running) {
+    const { outbox, reported } = status;
+    lines.push(
+      `local API ${status.url}`,
+      `agent     ${reported.facts.agentVersion}, desired state ${reported.sequence}, ${formatBytes(reported.freeBytes)} free`,
+      `outbox    ${outbox.size} messages waiting`,
+    );
+  } else lines.push('agent     not running; the following is from its files');
+  const { models, conditions } = status.reported;
+  lines.push(models.length === 0 ? 'models    none' : 'models');
+  for (const model of models) lines.push(...modelLines(model));
+  for (const { code, severity, text } of conditions) lines.push(`${severity.padEnd(9)} ${code}: ${text}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function modelLines(model: ReportedModel): string[] {
+  const { active, provider, previous, update, parked } = model;
+  const kept = previous.map(({ version }) => version).join(', ') || 'none';
+  const lines = [
+    `  ${model.model} ${active?.version ?? '(no version)'}${provider ? ` on ${provider}` : ''}, kept before: ${kept}`,
+  ];
+  if (update) {
+    const done = update.bytesTotal
+      ? ` (${formatBytes(update.bytesHave ?? 0)} of ${formatBytes(update.bytesTotal)})`
+      : '';
+    lines.push(`    update to ${update.version}: ${update.state}${done} since ${update.since}`);
+    if (update.fault) lines.push(`    ${update.fault.code}: ${update.fault.message}`);
+  }
+  for (const { version, until } of parked) lines.push(`    ${version} is left alone until ${until}`);
+  return lines;
+}

@@ -1,0 +1,27 @@
+/** The agent's options: defaults, then `agent.yaml` in the data folder (or `--config`), then environment, then flags. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadOptions } from '../../platform/load-options.ts';
+import { type AgentOptions, agentOptionTable } from './options-schema.ts';
+
+const PREFIX = 'MODELFLEET_AGENT';
+
+/** Throws `bad_input` naming the source and the key at fault. */
+export async function loadAgentOptions(
+  flags: Readonly<Record<string, unknown>>,
+  env: NodeJS.ProcessEnv,
+): Promise<AgentOptions> {
+  const named = flags['config'] ?? env[`${PREFIX}_CONFIG`];
+  const own = join(dataFolderOf(flags, env), 'agent.yaml');
+  const config = named ?? (existsSync(own) ? own : undefined);
+  return loadOptions(agentOptionTable, {
+    envPrefix: PREFIX,
+    env,
+    flags: { ...flags, ...(config !== undefined && { config }) },
+  });
+}
+
+/** The data folder by flag or environment, for the commands that need no other option. */
+export function dataFolderOf(flags: { readonly data?: unknown }, env: NodeJS.ProcessEnv): string {
+  return String(flags.data ?? (env[`${PREFIX}_DATA`] || agentOptionTable.data.default));
+}

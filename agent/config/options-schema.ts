@@ -1,0 +1,45 @@
+/** Every option of the agent: key, default, unit, sentence. */
+import { logLevels } from '../../platform/logger.ts';
+import { limits } from '../../shared/base/limits.ts';
+import {
+  choiceOption,
+  durationOption,
+  integerOption,
+  type OptionsOf,
+  textOption,
+} from '../../shared/options/option-table.ts';
+
+const HOUR_MS = 3_600_000;
+
+export const dataFolderDefault = './modelfleet-agent';
+
+export const agentOptionTable = {
+  data: textOption(
+    dataFolderDefault,
+    'Folder that holds all of the agent: identity, versions, state.',
+    'DIR',
+  ),
+  host: textOption('127.0.0.1', 'Address the local API listens on; it asks for no credentials.', 'ADDRESS'),
+  port: integerOption(7470, { min: 0, max: 65_535 }, 'Port of the local API; 0 takes a free one.'),
+  keepPrevious: integerOption(
+    limits.slotsPreviousDefault,
+    { min: 1, max: limits.slotsPreviousMax },
+    'Versions of each model kept to go back to.',
+  ),
+  threads: integerOption(1, { min: 1, max: 256 }, 'Threads of each runner inside one operator.'),
+  heartbeatMs: durationOption(
+    60_000,
+    { min: 100, max: 24 * HOUR_MS },
+    'How often the device reports its state when nothing changes.',
+  ),
+  windowMs: durationOption(60_000, { min: 100, max: HOUR_MS }, 'Time span of one telemetry report.'),
+  spoolBytesMax: integerOption(
+    limits.spoolBytesMaxDefault,
+    { min: 64 * 1024, max: 2 ** 40 },
+    'Disk for messages the hub has not taken yet.',
+    'bytes',
+  ),
+  logLevel: choiceOption('info', logLevels, 'Least severe log line that is written (standard error).'),
+} as const;
+
+export type AgentOptions = OptionsOf<typeof agentOptionTable>;

@@ -1,0 +1,84 @@
+/**
+ * How `status` and `rollback` reach the running agent: HTTP on a loopback port of its own, with a secret that only who can read
+ * the data folder knows. The local API asks for no credentials, so what steers the device is not on it.
+ */
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type Static, Type } from 'typebox';
+import { writeFileAtomic } from '../../platform/atomic-file.ts';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
+import { jsonParser } from '../../shared/base/parse.ts';
+
+/** `state/control.json`. */
+export const ControlFile = Type.Object({
+  v: Type.Literal(1),
+  port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  secret: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+});
+export type ControlFile = Static<typeof ControlFile>;
+export const parseControlFile = jsonParser(ControlFile, 'control file', 1024);
+
+export interface ControlActions {
+  status(): Promise<unknown>;
+  /** Throws `not_found`, `no_previous_version`, `update_under_way`. */
+  rollBack(model: string | undefined): Promise<unknown>;
+}
+
+export interface ControlServer {
+  close(): Promise<void>;
+}
+
+export async function openControlServer(file: string, actions: ControlActions): Promise<ControlServer> {
+  const secret = randomBytes(32).toString('hex');
+  const server = createServer((request, response) => {
+    answer(request, secret, actions)
+      .then((body) => send(response, 200, body))
+      .catch((error: unknown) => {
+        const known = isAppError(error)
+          ? error
+          : new AppError('internal', 'The agent could not do this; its log holds the cause.');
+        send(response, known.entry.status, { code: known.code, message: known.message });
+      });
+  });
+  server.requestTimeout = 10_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  await writeFileAtomic(file, JSON.stringify({ v: 1, port, secret } satisfies ControlFile));
+  return {
+    async close() {
+      await rm(file, { force: true });
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+async function answer(request: IncomingMessage, secret: string, actions: ControlActions): Promise<unknown> {
+  if (!carries(request, secret)) {
+    throw new AppError(
+      'unauthorized',
+      'Cannot take the request: it does not carry the secret of this agent.',
+    );
+  }
+  const url = new URL(request.url ?? '/', 'http://agent');
+  if (request.method === 'GET' && url.pathname === '/status') return actions.status();
+  if (request.method === 'POST' && url.pathname === '/rollback') {
+    return actions.rollBack(url.searchParams.get('model') ?? undefined);
+  }
+  throw new AppError('not_found', `There is no ${request.method} ${url.pathname.slice(0, 100)} here.`);
+}
+
+function carries(request: IncomingMessage, secret: string): boolean {
+  const given = Buffer.from(request.headers.authorization ?? '');
+  const wanted = Buffer.from(`Bearer ${secret}`);
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}

@@ -1,0 +1,44 @@
+/** What a device runs, read from the files of an agent that does not run. Changes nothing. */
+
+import { readFile } from 'node:fs/promises';
+import { pino } from 'pino';
+import { errorText } from '../../shared/base/app-error.ts';
+import type { Condition, ReportedModel } from '../../shared/protocol/reported-state.ts';
+import { dataFolder } from '../config/data-folder.ts';
+import { loadIdentity } from '../connection/identity.ts';
+import { parseSlotIndex, type SlotIndex } from '../slots/slot-index.ts';
+import { reportModel } from '../update/model-report.ts';
+import { UpdateJournal } from '../update/update-journal.ts';
+
+/** Throws `not_enrolled`, `identity_damaged`. */
+export async function readRestingStatus(data: string) {
+  const paths = dataFolder(data);
+  const { device, group, hub } = await loadIdentity(data);
+  const conditions: Condition[] = [];
+  let index: SlotIndex = { v: 1, models: {} };
+  try {
+    index = parseSlotIndex(await readFile(paths.slotIndex));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      conditions.push({
+        code: 'slots_rebuilt',
+        severity: 'warning',
+        text: `The slot index cannot be read: ${errorText(error)}`,
+      });
+    }
+  }
+  const journal = new UpdateJournal({
+    folder: paths.updates,
+    logger: pino({ level: 'silent' }),
+    isReadOnly: true,
+  });
+  const models: ReportedModel[] = [];
+  for (const model of new Set([...Object.keys(index.models), ...(await journal.models())])) {
+    models.push(
+      reportModel(model, (await journal.read(model)) ?? undefined, index.models[model], {
+        nowMs: Date.now(),
+      }),
+    );
+  }
+  return { running: false as const, device, group, hub, reported: { models, conditions } };
+}

@@ -1,0 +1,151 @@
+/**
+ * Looks now and then at what changes by itself: disk, clock, certificate, whether what runs was withdrawn, whether nothing
+ * shall be switched. Sets and clears the conditions; frees the disk of what nothing needs any more.
+ */
+import { X509Certificate } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import type { Logger } from '../../platform/logger.ts';
+import { errorText } from '../../shared/base/app-error.ts';
+import { formatBytes } from '../../shared/base/bytes.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import { formatDuration } from '../../shared/base/duration.ts';
+import { limits } from '../../shared/base/limits.ts';
+import type { ChunkStore } from '../download/chunk-store.ts';
+import type { SlotStore } from '../slots/slot-store.ts';
+import type { TrustedVersions } from '../trust/trusted-version.ts';
+import type { ModelUpdates } from '../update/model-updates.ts';
+import { clockSuspicion } from './clock-check.ts';
+import type { Conditions } from './conditions.ts';
+
+export interface HealthWatchProps {
+  readonly conditions: Conditions;
+  readonly slots: SlotStore;
+  readonly chunks: ChunkStore;
+  readonly updates: ModelUpdates;
+  readonly trust: Pick<TrustedVersions, 'lookUp'>;
+  /** Time that verified statements prove, milliseconds since the epoch. */
+  readonly provenMs: () => number;
+  readonly certificatePem: string;
+  readonly freeBytes: () => Promise<number>;
+  readonly isConnected: () => boolean;
+  readonly dropped: () => { readonly events: number; readonly telemetry: number };
+  readonly holdFile: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const CERTIFICATE_WARN_MS = 14 * 86_400_000;
+
+export class HealthWatch {
+  readonly #props: HealthWatchProps;
+  #dropped = 0;
+  readonly #certificate: X509Certificate;
+
+  constructor(props: HealthWatchProps) {
+    this.#props = props;
+    this.#certificate = new X509Certificate(props.certificatePem);
+  }
+
+  async look(): Promise<void> {
+    this.#lookAtClock();
+    this.#lookAtUpdates();
+    await this.#lookAtDisk();
+    await this.#lookForWithdrawn();
+    await this.#collectGarbage();
+  }
+
+  #lookAtClock(): void {
+    const { clock, conditions, provenMs } = this.#props;
+    const nowMs = clock.now();
+    const certificateFromMs = Date.parse(this.#certificate.validFrom);
+    const certificateToMs = Date.parse(this.#certificate.validTo);
+    const evidence = { nowMs, provenMs: provenMs(), certificateFromMs, certificateToMs };
+    conditions.set('clock_suspect', clockSuspicion(evidence));
+    const left = certificateToMs - nowMs;
+    const soon = left > 0 && left < CERTIFICATE_WARN_MS;
+    conditions.set(
+      'certificate_ends',
+      soon
+        ? `The device certificate ends at ${new Date(certificateToMs).toISOString()}. Enrol the device again before.`
+        : undefined,
+    );
+  }
+
+  #lookAtUpdates(): void {
+    const { clock, conditions, holdFile, updates, dropped } = this.#props;
+    const nowMs = clock.now();
+    const parked = updates
+      .report(nowMs)
+      .flatMap(({ model, parked }) =>
+        parked.map(
+          ({ version, until, reason }) => `${model} ${version} until ${until} (${reason.slice(0, 200)})`,
+        ),
+      );
+    conditions.set('version_parked', parked.length > 0 ? `Left alone: ${parked.join('; ')}.` : undefined);
+    const isHeld = existsSync(holdFile);
+    conditions.set(
+      'updates_held',
+      isHeld ? `Nothing is switched while the file "${holdFile}" exists.` : undefined,
+    );
+    const { events, telemetry } = dropped();
+    const isDropping = events + telemetry > this.#dropped;
+    this.#dropped = events + telemetry;
+    conditions.set(
+      'spool_dropping',
+      isDropping
+        ? `The outbox is full; given up since the start: ${telemetry} telemetry reports, ${events} events.`
+        : undefined,
+    );
+  }
+
+  async #lookAtDisk(): Promise<void> {
+    const free = await this.#props.freeBytes().catch(() => undefined);
+    const isLow = free !== undefined && free < limits.freeSpaceMarginBytes;
+    this.#props.conditions.set(
+      'low_disk',
+      isLow
+        ? `${formatBytes(free)} are free; installs need ${formatBytes(limits.freeSpaceMarginBytes)} beside their own room.`
+        : undefined,
+    );
+  }
+
+  /** A withdrawn version goes on answering; the hub is told that it does. */
+  async #lookForWithdrawn(): Promise<void> {
+    const { slots, trust, conditions, isConnected, logger } = this.#props;
+    if (!isConnected()) return;
+    const withdrawn: string[] = [];
+    for (const model of slots.models()) {
+      const { active } = slots.of(model);
+      if (!active) continue;
+      try {
+        const { withdrawnReason } = await trust.lookUp(model, active.version);
+        if (withdrawnReason !== undefined) withdrawn.push(`${model} ${active.version} (${withdrawnReason})`);
+      } catch (error) {
+        logger.debug(
+          { model, reason: errorText(error) },
+          'could not look up whether the active version was withdrawn',
+        );
+        return;
+      }
+    }
+    conditions.set(
+      'running_withdrawn',
+      withdrawn.length > 0 ? `Withdrawn, and still serving: ${withdrawn.join('; ')}.` : undefined,
+    );
+  }
+
+  async #collectGarbage(): Promise<void> {
+    const { slots, chunks, updates, clock, logger } = this.#props;
+    try {
+      const pinned = updates.pinned();
+      const removed = await slots.collect(pinned);
+      if (removed > 0) logger.info({ removed }, 'slots that nothing needs were removed');
+      if (pinned.size === 0) await chunks.removeOlderThan(clock.now() - limits.chunkKeptMs);
+    } catch (error) {
+      logger.warn(
+        { reason: errorText(error) },
+        `garbage was not collected; next try in ${formatDuration(60_000)}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Sends the reported state: when the link comes up, soon after a change (changes close together go in one report), and as a heartbeat.
+ * A report that is lost is not sent again: the next one says everything.
+ */
+import type { Logger } from '../../platform/logger.ts';
+import { errorText } from '../../shared/base/app-error.ts';
+import type { Clock, Random } from '../../shared/base/clock.ts';
+import type { ReportedState } from '../../shared/protocol/reported-state.ts';
+import type { HubLink } from '../connection/hub-link.ts';
+
+export interface StateReporterProps {
+  readonly link: () => Pick<HubLink, 'isConnected' | 'publish'>;
+  readonly compose: () => Promise<ReportedState>;
+  readonly heartbeatMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+const TOGETHER_MS = 100;
+
+export class StateReporter {
+  readonly #props: StateReporterProps;
+  #hasNews = false;
+  #wake: () => void = () => undefined;
+
+  constructor(props: StateReporterProps) {
+    this.#props = props;
+  }
+
+  /** Something in the report has changed, or nobody has heard it yet. */
+  changed(): void {
+    this.#hasNews = true;
+    this.#wake();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, random, heartbeatMs } = this.#props;
+    while (!signal.aborted) {
+      if (!this.#hasNews) {
+        const woken = new AbortController();
+        this.#wake = () => woken.abort();
+        // A little earlier or later each time: a fleet that started together shall not report together.
+        const waitMs = heartbeatMs * (0.9 + 0.2 * random());
+        await clock.sleep(waitMs, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
+        this.#wake = () => undefined;
+      }
+      if (this.#hasNews) await clock.sleep(TOGETHER_MS, signal).catch(() => undefined);
+      this.#hasNews = false;
+      if (!signal.aborted) await this.send();
+    }
+  }
+
+  async send(): Promise<void> {
+    const link = this.#props.link();
+    if (!link.isConnected) return;
+    try {
+      await link.publish('reported', Buffer.from(JSON.stringify(await this.#props.compose())));
+    } catch (error) {
+      this.#props.logger.debug({ reason: errorText(error) }, 'reported state was not sent');
+    }
+  }
+}

@@ -1,0 +1,45 @@
+/** `modelfleet-agent`: reads the command line, says what went wrong in one message, ends with the right exit code. */
+import { readFile } from 'node:fs/promises';
+import { Command, CommanderError } from 'commander';
+import { exitCodes, failureExitCode, failureText } from '../shared/errors/failure.ts';
+import { doctorCommand } from './commands/doctor-command.ts';
+import { rollbackCommand } from './commands/rollback-command.ts';
+import { runCommand } from './commands/run-command.ts';
+import { statusCommand } from './commands/status-command.ts';
+import { dataFolderDefault } from './config/options-schema.ts';
+import { enrolCommand } from './connection/enrol-command.ts';
+import { providersOffered } from './providers-offered.ts';
+
+const PROGRAM = 'modelfleet-agent';
+
+async function main(): Promise<void> {
+  const version = await programVersion();
+  const program = new Command(PROGRAM)
+    .description('Device daemon of a model fleet: verifies, qualifies and serves the versions its hub wants')
+    .version(version)
+    .addCommand(enrolCommand({ agentVersion: version, dataFolderDefault, providers: providersOffered }))
+    .addCommand(runCommand(version))
+    .addCommand(statusCommand())
+    .addCommand(doctorCommand())
+    .addCommand(rollbackCommand());
+  for (const command of [program, ...program.commands]) command.exitOverride().allowExcessArguments(false);
+  await program.parseAsync();
+}
+
+async function programVersion(): Promise<string> {
+  const file = new URL('../package.json', import.meta.url);
+  const text = await readFile(file, 'utf8').catch(() =>
+    readFile(new URL('../../package.json', import.meta.url), 'utf8'),
+  );
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+await main().catch((error: unknown) => {
+  // Commander has printed help or what is wrong with the usage.
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    return;
+  }
+  process.stderr.write(failureText(PROGRAM, error));
+  process.exitCode = failureExitCode(error);
+});
