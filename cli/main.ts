@@ -33,6 +33,11 @@ const families: readonly ((context: CliContext) => Command)[] = [
 ];
 
 async function main(): Promise<void> {
+  // A reader that has seen enough (`| head`) is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exitCodes.ok);
+    throw error;
+  });
   const program = new Command(PROGRAM)
     .description('Fleet manager for ML models on devices')
     .option('--hub <URL>', 'hub to talk to (default: the one last logged in to)')

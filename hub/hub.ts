@@ -47,6 +47,7 @@ import { runExpiryRefresh } from './signing/expiry-refresh.ts';
 import { OnlineKeys } from './signing/online-keys.ts';
 import { trustRoutes } from './signing/trust-routes.ts';
 import { TufRepository } from './signing/tuf-repository.ts';
+import { registerTelemetryMetrics } from './telemetry/telemetry-metrics.ts';
 import { telemetryRoutes } from './telemetry/telemetry-routes.ts';
 import { TelemetryService } from './telemetry/telemetry-service.ts';
 import { TelemetryStore } from './telemetry/telemetry-store.ts';
@@ -78,7 +79,7 @@ export interface Hub {
    * `newAdminToken`: make an admin token even when there are tokens (the way back in when all secrets are lost).
    */
   start(options?: { readonly newAdminToken?: boolean }): Promise<HubAddresses>;
-  /** Ends what is under way, then closes everything. Safe to call twice. */
+  /** Ends what is under way, then closes everything, also where a part fails to; that failure is thrown. Safe to call twice. */
   stop(): Promise<void>;
 }
 
@@ -86,14 +87,23 @@ export interface Hub {
 export function createHub(options: HubOptions, environment: HubEnvironment): Hub {
   const closers: Closers = [];
   const stop = async () => {
-    for (let close = closers.pop(); close; close = closers.pop()) await close();
+    const failures: unknown[] = [];
+    for (let close = closers.pop(); close; close = closers.pop()) {
+      try {
+        await close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   };
   return {
     async start(startOptions = {}) {
       try {
         return await startHub(options, environment, closers, startOptions.newAdminToken ?? false);
       } catch (error) {
-        await stop();
+        // What made the start fail matters more than what fails in taking it back.
+        await stop().catch(() => undefined);
         throw error;
       }
     },
@@ -224,6 +234,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     logger: logger.child({ part: 'telemetry' }),
     bucketMs: options.telemetryBucketMs,
   });
+  registerTelemetryMetrics(metrics, telemetry);
   const drift = new DriftService({ clock, versions: models, telemetry });
 
   // Who runs what, and how it spreads.

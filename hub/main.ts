@@ -18,6 +18,12 @@ async function main(): Promise<void> {
     flags: optionFlags,
   }).catch((error: unknown) => fail(error, exitCodes.usage));
   const logger = makeLogger('hub', options.logLevel);
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      logger.fatal({ err: error }, 'hub ends on a defect');
+      logger.flush(() => fail(error, exitCodes.defect));
+    });
+  }
   const hub = createHub(options, { clock: systemClock, random: Math.random, logger });
   const stopping = new Promise<string>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
