@@ -79,7 +79,6 @@ export class LiveVersion {
 
   #countFailure(error: unknown, latencyMs: number): void {
     const fault = faultOf(error);
-    if (fault.code === 'tensor_invalid') return;
     this.#recorder.failed(this.served, fault.code, latencyMs);
     if (busyCodes.has(fault.code)) return;
     this.#figures.requests += 1;
