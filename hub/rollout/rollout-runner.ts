@@ -7,6 +7,7 @@
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
+import { SerialQueue } from '../../shared/base/serial-queue.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { UpdateEvent } from '../../shared/protocol/update-event.ts';
 import { type DeviceWord, hearWord, type RolloutDevice } from './device-progress.ts';
@@ -16,7 +17,6 @@ import { type EvidenceSources, lookAround, needsTelemetry } from './rollout-evid
 import { afterAct, type RolloutAct } from './rollout-machine.ts';
 import { type Ending, planNextSteps } from './rollout-planner.ts';
 import { type RolloutRecord, type RolloutStore, toView } from './rollout-store.ts';
-import { SerialQueue } from '../../shared/base/serial-queue.ts';
 
 export interface RolloutRunnerProps {
   readonly store: RolloutStore;
@@ -79,18 +79,15 @@ export class RolloutRunner {
     for (const id of this.#lookAt.keys()) if (!unfinished.includes(id)) this.#lookAt.delete(id);
     for (const id of unfinished) {
       if ((this.#lookAt.get(id) ?? 0) > this.#clock.now()) continue;
-      try {
-        await this.lookAt(id);
-      } catch (error) {
-        this.#lookAt.set(id, this.#clock.now() + this.#observeMs);
-        this.#logger.error({ rollout: id, reason: errorText(error) }, 'rollout not advanced');
-      }
+      await this.#writer(id).run(() => this.#advanceOrLog(id));
     }
   }
 
-  /** Brings a rollout as far as it can go now. */
+  /** Brings a rollout as far as it can go now. What fails is logged and tried again at the next look. */
   async lookAt(id: string): Promise<void> {
-    await this.#writer(id).run(() => this.#advance(id));
+    await this.#writer(id).run(() => this.#advanceOrLog(id));
+    // The loop sleeps by the times it knew before.
+    this.#woken();
   }
 
   /**
@@ -108,8 +105,10 @@ export class RolloutRunner {
       const view = toView(record, []);
       const step = { kind: 'act', act, reason, ...(ending ? { ending } : {}) } as const;
       await this.#changes.commit(record, view, { steps: [step] }, { now: this.#clock.now(), by });
-      await this.#advance(id);
+      // The act is done: what follows from it may fail now and is tried again at the next look.
+      await this.#advanceOrLog(id);
     });
+    this.#woken();
   }
 
   /** An update event of a device. Resolves when what it changes is stored. */
@@ -140,6 +139,8 @@ export class RolloutRunner {
   }
 
   async #hear(rolloutId: string, deviceId: string, model: string, word: DeviceWord): Promise<void> {
+    // The rollout's id may come from the device: only one that exists gets a writer, which is kept.
+    if (!(await this.#store.device(rolloutId, deviceId))) return;
     await this.#writer(rolloutId).run(async () => {
       const device = await this.#store.device(rolloutId, deviceId);
       if (!device) return;
@@ -151,6 +152,15 @@ export class RolloutRunner {
       if (after.status === device.status && after.backAt === device.backAt) return;
       this.#wake(rolloutId);
     });
+  }
+
+  async #advanceOrLog(id: string): Promise<void> {
+    try {
+      await this.#advance(id);
+    } catch (error) {
+      this.#lookAt.set(id, this.#clock.now() + this.#observeMs);
+      this.#logger.error({ rollout: id, reason: errorText(error) }, 'rollout not advanced');
+    }
   }
 
   async #advance(id: string): Promise<void> {
