@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest';
+import { requestOf, rolloutCommand } from '../../../../cli/commands/rollout.ts';
+import { type RolloutStatus, rolloutText } from '../../../../cli/commands/rollout-text.ts';
+import type { CliContext, HubClient } from '../../../../cli/context.ts';
+
+const flags = { model: 'air-quality', version: '2.0.0', phases: '1d,10,50%,100' };
+const now = 1_700_000_000_000;
+const status: RolloutStatus = {
+  id: 'r-0011223344aa',
+  model: 'air-quality',
+  version: '2.0.0',
+  group: 'default',
+  status: 'running',
+  phase: 2,
+  phases: 2,
+  createdAt: now,
+  createdBy: 'token:olga',
+  target: 6,
+  phaseList: [
+    { size: '1 device', devices: 1, state: 'done' },
+    { size: '100 %', devices: 6, state: 'current' },
+  ],
+  counts: { succeeded: 3, 'rolled-back': 1, trial: 2 },
+  devices: [
+    {
+      device: 'sensor-3',
+      status: 'rolled-back',
+      phase: 2,
+      since: now - 65_000,
+      fault: { code: 'trial_error_rate', message: 'bad\u001b[2J' },
+    },
+    { device: 'sensor-4', status: 'trial', phase: 2, since: now },
+  ],
+  verdicts: [
+    {
+      at: now - 5_000,
+      phase: 2,
+      verdict: 'inconclusive',
+      reasons: [{ code: 'devices_under_way', verdict: 'inconclusive', text: '2 of 6 devices are not done' }],
+    },
+  ],
+};
+
+/** Runs `modelfleet rollout …` against canned answers; returns what was asked and what was printed. */
+async function run(args: readonly string[], answers: Record<string, unknown>, json = false) {
+  const asked: [string, unknown][] = [];
+  const printed: unknown[] = [];
+  const answer = async (method: string, path: string, body: unknown) => {
+    asked.push([`${method} ${path}`, body]);
+    return answers[`${method} ${path}`];
+  };
+  const hub = {
+    get: (path: string, query?: unknown) => answer('GET', path, query),
+    post: (path: string, body?: unknown) => answer('POST', path, body),
+  } as unknown as HubClient;
+  const context: CliContext = {
+    hub: async () => hub,
+    printer: () => ({
+      json,
+      result: (value, text) => printed.push(json ? value : text()),
+      table: (rows) => `${rows.length} rows`,
+      note: () => undefined,
+    }),
+  };
+  await rolloutCommand(context).exitOverride().parseAsync(args, { from: 'user' });
+  return { asked, printed };
+}
+
+describe('requestOf()', () => {
+  it('leaves what is not given to the hub', () => {
+    expect(JSON.parse(JSON.stringify(requestOf(flags)))).toEqual({
+      model: 'air-quality',
+      version: '2.0.0',
+      phases: [{ devices: 1 }, { percent: 10 }, { percent: 50 }, { percent: 100 }],
+    });
+  });
+
+  it('turns shares and durations into numbers', () => {
+    const request = requestOf({
+      ...flags,
+      soak: '10m',
+      maxFailures: '5%',
+      maxErrorRate: '0.02',
+      minCompleted: '3',
+      drift: 'hold',
+      trial: '90s',
+    });
+    expect(request).toMatchObject({
+      soakMs: 600_000,
+      gates: { maxFailures: 0.05, maxErrorRate: 0.02, minCompleted: 3, drift: 'hold' },
+      trial: { seconds: 90 },
+    });
+  });
+
+  it.each([
+    [{ phases: '10,,100' }, '--phases'],
+    [{ phases: '1.5d,100' }, '--phases'],
+    [{ phases: '-1' }, '--phases'],
+    [{ maxFailures: '5' }, '--max-failures'],
+    [{ maxFailures: '101%' }, '--max-failures'],
+    [{ minCompleted: '1.5' }, '--min-completed'],
+    [{ soak: 'soon' }, '--soak'],
+    [{ startAt: 'tomorrow' }, '--start-at'],
+  ])('refuses %j and names the flag', (part, flag) => {
+    expect(() => requestOf({ ...flags, ...part })).toThrow(
+      expect.objectContaining({ code: 'bad_input', message: expect.stringContaining(flag) }),
+    );
+  });
+});
+
+describe('modelfleet rollout', () => {
+  it('shows the newest rollout when none is named', async () => {
+    const { asked, printed } = await run(['status'], {
+      'GET /rollouts': { rollouts: [status] },
+      'GET /rollouts/r-0011223344aa': status,
+    });
+    expect(asked.map(([path]) => path)).toEqual(['GET /rollouts', 'GET /rollouts/r-0011223344aa']);
+    expect(printed[0]).toContain('r-0011223344aa  air-quality@2.0.0 to group default (6 devices)');
+  });
+
+  it('says so when there is no rollout', async () => {
+    await expect(run(['status'], { 'GET /rollouts': { rollouts: [] } })).rejects.toMatchObject({
+      code: 'not_found',
+    });
+  });
+
+  it('watches until the rollout waits for a person', async () => {
+    const { printed } = await run(
+      ['status', status.id, '--watch'],
+      { 'GET /rollouts/r-0011223344aa': { ...status, status: 'paused' } },
+      true,
+    );
+    expect(printed).toHaveLength(1);
+  });
+
+  it.each([
+    [['pause', status.id], {}],
+    [['resume', status.id], {}],
+    [['abort', status.id, '--keep', '--reason', 'enough'], { keep: true, reason: 'enough' }],
+    [['rollback', status.id], {}],
+  ])('sends %j', async (args, body) => {
+    const path = `POST /rollouts/${status.id}/${args[0]}`;
+    expect((await run(args, { [path]: status })).asked).toEqual([[path, body]]);
+  });
+});
+
+describe('rolloutText()', () => {
+  it('shows phases, counts, verdict with reasons, and each fault with its device', () => {
+    expect(rolloutText(status, now).split('\n')).toEqual([
+      'r-0011223344aa  air-quality@2.0.0 to group default (6 devices)',
+      'status   running',
+      'phases   [x] 1 device (1)  [>] 100 % (6)',
+      'devices  2 trial, 3 succeeded, 1 rolled-back',
+      'verdict  inconclusive (phase 2, 5s ago)',
+      '         - 2 of 6 devices are not done',
+      '',
+      'sensor-3  rolled-back 1m 5s ago: trial_error_rate: bad?[2J',
+    ]);
+  });
+});

@@ -1,0 +1,174 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type DeviceWord,
+  hearWord,
+  type RolloutDevice,
+  type StoredStatus,
+  statusAt,
+} from '../../../../hub/rollout/device-progress.ts';
+import type { UpdateState } from '../../../../shared/protocol/update-event.ts';
+
+const t0 = 1_000_000;
+const context = { version: '2.0.0', now: t0 + 5_000 };
+const offered: RolloutDevice = {
+  deviceId: 'a',
+  ordinal: 0,
+  phase: 0,
+  status: 'offered',
+  assigned: true,
+  sequence: 7,
+  previousVersion: '1.0.0',
+  offeredAt: t0,
+  changedAt: t0,
+  lastWordAt: null,
+  backAt: null,
+  fault: null,
+};
+const event = (state: UpdateState, code?: string, retry: 'never' | 'later' = 'never'): DeviceWord => ({
+  kind: 'event',
+  version: '2.0.0',
+  state,
+  ...(code ? { fault: { code, message: code, retry } } : {}),
+});
+const report = (part: Partial<DeviceWord & { kind: 'report' }>): DeviceWord => ({
+  kind: 'report',
+  sequence: 7,
+  ...part,
+});
+const hear = (word: DeviceWord, part: Partial<RolloutDevice> = {}) =>
+  hearWord({ ...offered, ...part }, word, context);
+
+describe('hearWord()', () => {
+  it.each<[UpdateState, StoredStatus]>([
+    ['idle', 'offered'],
+    ['checking', 'downloading'],
+    ['downloading', 'downloading'],
+    ['verifying', 'downloading'],
+    ['staged', 'staged'],
+    ['held', 'staged'],
+    ['qualifying', 'qualifying'],
+    ['activating', 'qualifying'],
+    ['trial', 'trial'],
+    ['rolling-back', 'trial'],
+    ['committed', 'succeeded'],
+    ['rolled-back', 'rolled-back'],
+    ['rejected', 'rejected'],
+  ])('takes an event %s as %s', (state, status) => {
+    expect(hear(event(state)).status).toBe(status);
+  });
+
+  it('keeps the reason of a device that went back by itself', () => {
+    expect(hear(event('rolled-back', 'trial_crashed'), { status: 'trial' })).toMatchObject({
+      status: 'rolled-back',
+      changedAt: context.now,
+      fault: { code: 'trial_crashed' },
+    });
+  });
+
+  it('tells what may be tried again from what is refused for good', () => {
+    expect(hear(event('rejected', 'disk_full', 'later')).status).toBe('failed');
+    expect(hear(event('rejected', 'golden_mismatch')).status).toBe('rejected');
+  });
+
+  it.each(['link_lost', 'version_not_offered', 'desired_changed', 'trust_unavailable'])(
+    'does not hold %s against the device: it is still offered the version',
+    (code) => {
+      expect(hear(event('rejected', code, 'later'), { status: 'downloading' })).toMatchObject({
+        status: 'offered',
+        fault: null,
+      });
+    },
+  );
+
+  it('leaves an end only for proof of the opposite', () => {
+    expect(hear(event('downloading'), { status: 'failed' }).status).toBe('failed');
+    expect(hear(event('committed'), { status: 'failed' })).toMatchObject({
+      status: 'succeeded',
+      fault: null,
+    });
+    expect(hear(event('trial'), { status: 'succeeded' }).status).toBe('succeeded');
+    expect(hear(event('rolled-back', 'rolled_back_by_operator'), { status: 'succeeded' }).status).toBe(
+      'rolled-back',
+    );
+  });
+
+  it('hears nothing of a device that was not offered the version', () => {
+    const pending = {
+      ...offered,
+      status: 'pending',
+      assigned: false,
+      offeredAt: null,
+      sequence: null,
+    } as const;
+    expect(hearWord(pending, event('committed'), context)).toBe(pending);
+  });
+
+  it('does not count what a device does with an offer that was taken back', () => {
+    const withdrawn = { status: 'withdrawn', assigned: false } as const;
+    expect(hear(event('trial'), withdrawn).status).toBe('withdrawn');
+    expect(hear(event('rolled-back', 'trial_crashed'), withdrawn)).toMatchObject({
+      status: 'withdrawn',
+      backAt: context.now,
+    });
+  });
+
+  it('knows a device is back by a commit of the version before, or a report of another version', () => {
+    const withdrawn = { status: 'withdrawn', assigned: false } as const;
+    const commit: DeviceWord = { kind: 'event', version: '1.0.0', state: 'committed' };
+    expect(hear(commit, withdrawn).backAt).toBe(context.now);
+    expect(hear({ ...commit, version: '0.9.0' }, withdrawn).backAt).toBeNull();
+    expect(hear(report({ activeVersion: '1.0.0' }), withdrawn).backAt).toBe(context.now);
+    expect(hear(report({ activeVersion: '2.0.0' }), withdrawn).backAt).toBeNull();
+    expect(hear(report({ activeVersion: '1.0.0', sequence: 6 }), withdrawn).backAt).toBeNull();
+  });
+
+  it('takes a report as proof only when it was made after the offer was seen', () => {
+    expect(hear(report({ activeVersion: '2.0.0' })).status).toBe('succeeded');
+    expect(hear(report({ activeVersion: '2.0.0', sequence: 6 })).status).toBe('offered');
+  });
+
+  it('does not take a version on trial for one that is committed', () => {
+    const trial = { version: '2.0.0', state: 'trial' } as const;
+    expect(hear(report({ activeVersion: '2.0.0', update: trial })).status).toBe('trial');
+    const committed = { version: '2.0.0', state: 'committed' } as const;
+    expect(hear(report({ activeVersion: '2.0.0', update: committed })).status).toBe('succeeded');
+  });
+
+  it('sees in a report that a device which succeeded runs something else', () => {
+    expect(hear(report({ activeVersion: '1.0.0' }), { status: 'succeeded' })).toMatchObject({
+      status: 'rolled-back',
+      fault: { code: 'version_left' },
+    });
+    expect(hear(report({ activeVersion: '1.0.0' })).status).toBe('offered');
+  });
+});
+
+describe('statusAt()', () => {
+  const patience = { silenceMs: 10_000, deviceTimeoutMs: 60_000 };
+  const at = (part: Partial<RolloutDevice>, afterMs: number, connected = false) =>
+    statusAt({ ...offered, ...part }, patience, { now: t0 + afterMs, connected });
+
+  it('calls a device silent after silenceMs without a word, to the millisecond', () => {
+    expect(at({}, 9_999)).toEqual({ status: 'offered', endedAt: null });
+    expect(at({}, 10_000)).toEqual({ status: 'silent', endedAt: t0 + 10_000 });
+    expect(at({ lastWordAt: t0 + 4_000 }, 13_999).status).toBe('offered');
+    expect(at({ lastWordAt: t0 + 4_000 }, 14_000)).toEqual({ status: 'silent', endedAt: t0 + 14_000 });
+  });
+
+  it('never calls a connected device silent, and lets it time out', () => {
+    expect(at({ status: 'downloading' }, 59_999, true).status).toBe('downloading');
+    expect(at({ status: 'downloading' }, 60_000, true)).toEqual({
+      status: 'timed-out',
+      endedAt: t0 + 60_000,
+    });
+  });
+
+  it('leaves ends as they are, and waits for those that wait', () => {
+    expect(at({ status: 'succeeded', changedAt: t0 + 1 }, 99_999)).toEqual({
+      status: 'succeeded',
+      endedAt: t0 + 1,
+    });
+    expect(at({ status: 'pending' }, 99_999)).toEqual({ status: 'pending', endedAt: null });
+    expect(at({ status: 'withdrawn' }, 99_999)).toEqual({ status: 'withdrawn', endedAt: null });
+  });
+});

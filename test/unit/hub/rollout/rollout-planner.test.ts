@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+import type { RolloutDevice } from '../../../../hub/rollout/device-progress.ts';
+import { makePlan } from '../../../../hub/rollout/rollout-plan.ts';
+import { planNextSteps, type RolloutView, type Sight } from '../../../../hub/rollout/rollout-planner.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+
+const t0 = 1_000_000;
+const plan = makePlan({
+  model: 'm',
+  version: '2.0.0',
+  phases: [{ devices: 1 }, { percent: 50 }, { percent: 100 }],
+  soakMs: 10_000,
+});
+const sight: Sight = { now: t0, connected: new Set(), requests: null, drift: null, withdrawnReason: null };
+
+function device(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutDevice {
+  const status = part.status ?? 'pending';
+  const isOffered = status !== 'pending';
+  return {
+    deviceId: `d${ordinal}`,
+    ordinal,
+    phase: 0,
+    status,
+    assigned: isOffered && status !== 'withdrawn',
+    sequence: isOffered ? 2 : null,
+    previousVersion: isOffered ? '1.0.0' : null,
+    offeredAt: isOffered ? t0 : null,
+    changedAt: t0,
+    lastWordAt: null,
+    backAt: null,
+    fault: null,
+    ...part,
+  };
+}
+
+function view(part: Partial<RolloutView>, statuses: readonly RolloutDevice['status'][] = []): RolloutView {
+  const devices = Array.from({ length: Math.max(10, statuses.length) }, (_, n) => {
+    const status = statuses[n];
+    return device(n, status ? { status } : {});
+  });
+  return {
+    id: 'r-1',
+    plan,
+    status: 'running',
+    phase: 0,
+    startedAt: t0,
+    phaseStartedAt: t0,
+    ending: null,
+    devices,
+    ...part,
+  };
+}
+
+describe('planNextSteps()', () => {
+  it('starts a scheduled rollout when its time has come', () => {
+    const later = { ...plan, startAt: t0 + 5_000 };
+    expect(planNextSteps(view({ status: 'scheduled', plan: later }), sight)).toEqual({
+      steps: [],
+      lookAgainAt: t0 + 5_000,
+    });
+    const { steps } = planNextSteps(view({ status: 'scheduled', plan: later }), {
+      ...sight,
+      now: t0 + 5_000,
+    });
+    expect(steps).toMatchObject([{ kind: 'act', act: 'start' }]);
+  });
+
+  it('offers to the devices of the phase that wait, and to no others', () => {
+    expect(planNextSteps(view({}), sight).steps).toEqual([{ kind: 'offer', deviceIds: ['d0'] }]);
+    expect(planNextSteps(view({ phase: 1 }, ['succeeded', 'withdrawn']), sight).steps).toEqual([
+      { kind: 'offer', deviceIds: ['d1', 'd2', 'd3', 'd4'] },
+    ]);
+  });
+
+  it('offers to a bounded number at once', () => {
+    const devices = Array.from({ length: 1_000 }, (_, n) => device(n));
+    const [step] = planNextSteps(view({ devices, phase: 2 }), sight).steps;
+    expect(step).toMatchObject({ kind: 'offer' });
+    expect(step?.kind === 'offer' && step.deviceIds.length).toBe(limits.rolloutChangesPerStepMax);
+  });
+
+  it('offers nothing more once the phase has failed', () => {
+    const { steps } = planNextSteps(view({ phase: 2 }, ['rejected', 'rejected']), sight);
+    expect(steps).toMatchObject([{ kind: 'act', act: 'abort', ending: 'back' }]);
+  });
+
+  it('waits for the next instant at which time alone changes something', () => {
+    const waiting = view({}, ['downloading']);
+    expect(planNextSteps(waiting, { ...sight, now: t0 + 1 })).toMatchObject({
+      steps: [],
+      lookAgainAt: t0 + plan.silenceMs,
+    });
+    const soaking = view({}, ['succeeded']);
+    expect(planNextSteps(soaking, { ...sight, now: t0 + 1 })).toMatchObject({
+      steps: [],
+      lookAgainAt: t0 + 10_000,
+    });
+  });
+
+  it('goes to the next phase after the soak, and completes after the last', () => {
+    const soaked = { ...sight, now: t0 + 10_000 };
+    expect(planNextSteps(view({}, ['succeeded']), soaked).steps).toEqual([{ kind: 'start-phase', phase: 1 }]);
+    const all = view({ phase: 2 }, Array(10).fill('succeeded'));
+    expect(planNextSteps(all, soaked).steps).toMatchObject([{ kind: 'act', act: 'complete' }]);
+  });
+
+  it('only pauses on failure when the plan says so', () => {
+    const pausing = view({ plan: { ...plan, onFailure: 'pause' } }, ['rolled-back']);
+    expect(planNextSteps(pausing, sight).steps).toMatchObject([{ kind: 'act', act: 'pause' }]);
+  });
+
+  it.each(['paused', 'aborted'] as const)(
+    'takes back, when %s and keeping, what was not switched to',
+    (status) => {
+      const stopped = view({ status, phase: 2, ending: 'keep' }, [
+        'succeeded',
+        'trial',
+        'offered',
+        'qualifying',
+        'failed',
+        'withdrawn',
+      ]);
+      expect(planNextSteps(stopped, sight).steps).toEqual([
+        { kind: 'take-back', deviceIds: ['d2', 'd3', 'd4'] },
+      ]);
+    },
+  );
+
+  it('takes back everything when aborted without keeping', () => {
+    const stopped = view({ status: 'aborted', ending: 'back' }, ['succeeded', 'trial', 'withdrawn']);
+    expect(planNextSteps(stopped, sight).steps).toEqual([{ kind: 'take-back', deviceIds: ['d0', 'd1'] }]);
+  });
+
+  it('has rolled back when every device is back or silent, and not before', () => {
+    const back = { status: 'withdrawn', assigned: false, backAt: t0 } as const;
+    const waits = { status: 'withdrawn', assigned: false } as const;
+    const rolling = (second: Partial<RolloutDevice>) =>
+      view({ status: 'rolling-back', devices: [device(0, back), device(1, second)] });
+    expect(planNextSteps(rolling(back), sight).steps).toMatchObject([
+      { act: 'finish-rollback', reason: 'every device is back' },
+    ]);
+    expect(planNextSteps(rolling(waits), sight)).toMatchObject({
+      steps: [],
+      lookAgainAt: t0 + plan.silenceMs,
+    });
+    const late = { ...sight, now: t0 + plan.silenceMs };
+    expect(planNextSteps(rolling(waits), late).steps).toMatchObject([{ act: 'finish-rollback' }]);
+    expect(planNextSteps(rolling(waits), { ...late, connected: new Set(['d1']) }).steps).toEqual([]);
+  });
+
+  it.each(['draft', 'awaiting-approval', 'completed', 'rolled-back'] as const)(
+    'does nothing when %s',
+    (status) => {
+      expect(planNextSteps(view({ status }, ['succeeded', 'failed']), sight)).toEqual({ steps: [] });
+    },
+  );
+});
