@@ -14,8 +14,9 @@ import { elementCount, encodeNumbers } from '../../shared/inference/tensor-value
 import type { GoldenFile } from '../../shared/manifest/golden-file.ts';
 import type { Tolerance } from '../../shared/manifest/model-manifest.ts';
 import type { GoldenSource } from './model-yaml.ts';
+import { readNamedFile } from './named-file.ts';
 import { parseNpy } from './npy-array.ts';
-import { readSampleFile, type SampleRows } from './sample-rows.ts';
+import type { SampleRows } from './sample-rows.ts';
 
 export interface GoldenSample {
   readonly inputs: readonly Tensor[];
@@ -70,7 +71,7 @@ export async function loadExpected(
   const readers = new Map<string, (row: number) => Float64Array>();
   for (const [output, from] of Object.entries(source.expected ?? {})) {
     if (typeof from === 'string') {
-      const { shape, values } = parseNpy(await readSampleFile(folder, from), `"${from}"`);
+      const { shape, values } = parseNpy(await readNamedFile(folder, from), `"${from}"`);
       const width = elementCount(shape.slice(1));
       if (shape[0] !== rows.count) {
         throw new AppError(

@@ -1,7 +1,7 @@
 /** The model files of a version, read and checked against each other and against what model.yaml says of them. */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { showShape } from '../../shared/inference/exact-values.ts';
@@ -9,6 +9,7 @@ import type { TensorSpec } from '../../shared/inference/tensor.ts';
 import type { Variant } from '../../shared/manifest/model-manifest.ts';
 import { type OnnxInterface, readOnnxInterface } from '../../shared/onnx/read-model.ts';
 import type { ModelYaml } from './model-yaml.ts';
+import { missingFile } from './named-file.ts';
 
 export interface VariantFile {
   readonly variant: Variant;
@@ -59,11 +60,7 @@ async function readModelFile(path: string, file: string): Promise<Uint8Array> {
     return await readFile(path);
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
-    throw new AppError(
-      'pack_file_missing',
-      `Cannot read "${file}", which model.yaml names: ${errorText(cause)}.`,
-      { cause },
-    );
+    throw missingFile(path, cause);
   }
 }
 

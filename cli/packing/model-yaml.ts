@@ -1,6 +1,4 @@
 /** `model.yaml`: what a person says of a version, beside what the model file says of itself. See docs/MODEL-YAML.md. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { parseDocument } from 'yaml';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
@@ -8,6 +6,7 @@ import { limits } from '../../shared/base/limits.ts';
 import { ModelName, SemVer, Timestamp } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { LabelRule, ModelManifest, Tolerance, Variant } from '../../shared/manifest/model-manifest.ts';
+import { readNamedFile } from './named-file.ts';
 
 const ALIASES_MAX = 100;
 const closed = { additionalProperties: false } as const;
@@ -127,11 +126,7 @@ const parseModelYaml = parser(ModelYaml, 'model.yaml', 'model_yaml_invalid');
 
 /** Reads `DIR/model.yaml`. Throws `pack_file_missing`, `too_large` or `model_yaml_invalid`, naming line or path and value. */
 export async function loadModelYaml(folder: string): Promise<ModelYaml> {
-  const path = join(folder, 'model.yaml');
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new AppError('pack_file_missing', `Cannot read "${path}": ${errorText(cause)}.`, { cause });
-  });
-  return parseModelYamlText(bytes);
+  return parseModelYamlText(await readNamedFile(folder, 'model.yaml'));
 }
 
 /** Parses the bytes of a model.yaml. */

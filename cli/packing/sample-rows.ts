@@ -2,15 +2,14 @@
  * The rows of a sample as input tensors of a model: from CSV columns, NPY arrays and constant fills, checked against the
  * inputs the model declares.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { showShape } from '../../shared/inference/exact-values.ts';
 import type { Tensor, TensorSpec } from '../../shared/inference/tensor.ts';
 import { elementCount, encodeNumbers } from '../../shared/inference/tensor-values.ts';
 import { CsvTable } from './csv-table.ts';
 import type { SampleSource } from './model-yaml.ts';
+import { readNamedFile } from './named-file.ts';
 import { type NpyArray, parseNpy } from './npy-array.ts';
 
 export interface SampleRowsOptions {
@@ -61,14 +60,14 @@ export class SampleRows {
     const table =
       source.file === undefined
         ? undefined
-        : CsvTable.parse(await readSampleFile(folder, source.file), `"${source.file}"`, source);
+        : CsvTable.parse(await readNamedFile(folder, source.file), `"${source.file}"`, source);
     const rowInputs: RowInput[] = [];
     for (const spec of inputs) {
       const fill = source.fill?.[spec.name];
       const file = source.arrays?.[spec.name];
       if (fill) rowInputs.push(filledInput(spec, fill));
       else if (file) {
-        rowInputs.push(arrayInput(spec, parseNpy(await readSampleFile(folder, file), `"${file}"`), file));
+        rowInputs.push(arrayInput(spec, parseNpy(await readNamedFile(folder, file), `"${file}"`), file));
       } else
         rowInputs.push(
           columnInput(spec, columnsOf(spec, { table, source, features, folder, inputs }), table!),
@@ -116,17 +115,6 @@ export class SampleRows {
       return { name, datatype, shape: input.shapeOf(rows.length), data: encodeNumbers(datatype, values) };
     });
   }
-}
-
-/** Reads a file that model.yaml names. Throws `pack_file_missing`. */
-export async function readSampleFile(folder: string, file: string): Promise<Uint8Array> {
-  return await readFile(join(folder, file)).catch((cause: unknown) => {
-    throw new AppError(
-      'pack_file_missing',
-      `Cannot read "${file}", which model.yaml names: ${errorText(cause)}.`,
-      { cause },
-    );
-  });
 }
 
 function columnsOf(

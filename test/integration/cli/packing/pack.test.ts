@@ -209,19 +209,19 @@ describe('packVersion() refuses', () => {
       'a folder without model.yaml',
       { 'model.yaml': undefined as never },
       'pack_file_missing',
-      /model\.yaml": ENOENT/,
+      /model\.yaml": there is no such file/,
     ],
     [
       'a model file that is absent',
       { 'm.onnx': undefined as never },
       'pack_file_missing',
-      /"m\.onnx", which model\.yaml names/,
+      /m\.onnx": there is no such file/,
     ],
     [
       'a sample that is absent',
       { 's.csv': undefined as never },
       'pack_file_missing',
-      /"s\.csv", which model\.yaml names/,
+      /s\.csv": there is no such file/,
     ],
     [
       'bytes that are no model',
