@@ -303,4 +303,29 @@ describe('a rollout', () => {
       reason: 'looking first',
     });
   });
+
+  it('runs by itself: wakes for words of devices, for acts, and when its timers run out', async () => {
+    await open({ devices: 6, manner: (n) => (n === 0 ? 'dead' : 'good') });
+    world.runner.start();
+    const { id } = await world.create({
+      phases: [{ percent: 50 }, { percent: 100 }],
+      silenceMs: 20_000,
+      gates: { maxSilent: 1, maxErrorRate: 0.5, minRequests: 10 },
+    });
+    await expect
+      .poll(
+        async () => {
+          for (const device of world.devices.values()) {
+            await world.deliver(device.id);
+            while (await device.work(world.says));
+          }
+          world.requests = { ok: 20, failed: {} };
+          world.clock.advance(1_000);
+          return (await world.service.show(id)).status;
+        },
+        { timeout: 10_000, interval: 5 },
+      )
+      .toBe('completed');
+    expect(world.carrying('2.0.0')).toHaveLength(5);
+  });
 });

@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { HttpHubClient } from '../../../../cli/hub-client.ts';
+import { RunningHub } from '../../../support/running-hub.ts';
+
+let hub: RunningHub;
+let operator: HttpHubClient;
+beforeAll(async () => {
+  hub = await RunningHub.start();
+  operator = await hub.clientAs('operator');
+});
+afterAll(() => hub.stop());
+
+const plan = { model: 'm', version: '1.0.0', phases: [{ percent: 10 }, { percent: 100 }] };
+const acts = ['pause', 'resume', 'abort', 'rollback'];
+
+describe('/api/v1/rollouts', () => {
+  it('lists nothing at first', async () => {
+    expect(await operator.get('/rollouts')).toEqual({ rollouts: [] });
+  });
+
+  it.each([
+    [{ ...plan, phases: [] }, 'bad_input'],
+    [{ ...plan, phases: [{ percent: 0 }] }, 'bad_input'],
+    [{ ...plan, phases: [{ percent: 101 }] }, 'bad_input'],
+    [{ ...plan, version: 'one' }, 'bad_input'],
+    [{ ...plan, model: '../m' }, 'bad_input'],
+    [{ ...plan, soakMs: -1 }, 'bad_input'],
+    [{ ...plan, gates: { maxFailures: 5 } }, 'bad_input'],
+    [{ ...plan, gates: { drift: 'panic' } }, 'bad_input'],
+    [{ ...plan, phases: Array(33).fill({ percent: 100 }) }, 'bad_input'],
+    [{ ...plan, phases: [{ percent: 50 }, { percent: 10 }] }, 'rollout_plan_invalid'],
+    [plan, 'version_unknown'],
+  ])('refuses %j with %s', async (body, code) => {
+    await expect(operator.post('/rollouts', body)).rejects.toMatchObject({ code });
+  });
+
+  it('lets viewers look and not act', async () => {
+    const viewer = await hub.clientAs('viewer');
+    expect(await viewer.get('/rollouts')).toEqual({ rollouts: [] });
+    await expect(viewer.post('/rollouts', plan)).rejects.toMatchObject({ code: 'forbidden' });
+    for (const act of acts) {
+      await expect(viewer.post(`/rollouts/r-00000000/${act}`)).rejects.toMatchObject({ code: 'forbidden' });
+    }
+  });
+
+  it.each(acts)(
+    'takes %s with and without a body, and answers not_found for an unknown rollout',
+    async (act) => {
+      const path = `/rollouts/r-00000000/${act}`;
+      await expect(operator.post(path)).rejects.toMatchObject({ code: 'not_found' });
+      await expect(operator.post(path, { reason: 'why not' })).rejects.toMatchObject({ code: 'not_found' });
+      await expect(operator.post(path, { reason: 7 })).rejects.toMatchObject({ code: 'bad_input' });
+      await expect(operator.post(`/rollouts/elsewhere/${act}`)).rejects.toMatchObject({ code: 'bad_input' });
+    },
+  );
+});
