@@ -14,7 +14,7 @@ import { type DeviceWord, hearWord, type RolloutDevice } from './device-progress
 import type { Director } from './director.ts';
 import type { ActedBy, RolloutChanges } from './rollout-changes.ts';
 import { type EvidenceSources, lookAround, needsTelemetry } from './rollout-evidence.ts';
-import { afterAct, type RolloutAct } from './rollout-machine.ts';
+import type { RolloutAct } from './rollout-machine.ts';
 import { type Ending, planNextSteps } from './rollout-planner.ts';
 import { type RolloutRecord, type RolloutStore, toView } from './rollout-store.ts';
 
@@ -101,7 +101,6 @@ export class RolloutRunner {
   ): Promise<void> {
     await this.#writer(id).run(async () => {
       const record = await this.#find(id);
-      afterAct(record.status, act, id);
       const view = toView(record, []);
       const step = { kind: 'act', act, reason, ...(ending ? { ending } : {}) } as const;
       await this.#changes.commit(record, view, { steps: [step] }, { now: this.#clock.now(), by });

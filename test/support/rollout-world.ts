@@ -42,6 +42,8 @@ export class RolloutWorld {
   /** Retained statements by device, as the broker holds them. */
   readonly retained = new Map<string, Uint8Array>();
   readonly withdrawn = new Map<string, string>();
+  /** Versions without a reference profile. */
+  readonly profileless = new Set<string>();
   readonly known = new Set(['1.0.0', '2.0.0', '3.0.0']);
   readonly connected = new Set<string>();
   requests = { ok: 0, failed: {} as Record<string, number> };
@@ -254,7 +256,7 @@ export class RolloutWorld {
       version,
       release: Number(version[0]),
       manifestSha256: digestOf(version),
-      manifest: { profile: {} } as unknown as ModelManifest,
+      manifest: (this.profileless.has(version) ? {} : { profile: {} }) as unknown as ModelManifest,
       publishedAt: 0,
       publishedBy: 'test',
       ...(reason === undefined ? {} : { withdrawn: { at: 0, reason } }),

@@ -53,6 +53,15 @@ describe('create()', () => {
     });
   });
 
+  it('refuses a drift gate for a version that has nothing to compare with', async () => {
+    world.profileless.add('2.0.0');
+    await expect(world.create({ gates: { drift: 'hold' } })).rejects.toMatchObject({
+      code: 'rollout_plan_invalid',
+      message: expect.stringMatching(/no reference profile/),
+    });
+    expect((await world.create()).status).toBe('running');
+  });
+
   it('refuses devices that another rollout of the model holds, until that one has ended', async () => {
     const first = await world.create();
     await expect(world.create({ version: '3.0.0' })).rejects.toMatchObject({
