@@ -1,10 +1,13 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { runCli } from '../../support/cli.ts';
 import { RunningHub } from '../../support/running-hub.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
+
+// Every step is a process: slow when all cores are busy.
+vi.setConfig({ testTimeout: 120_000 });
 
 let hub: RunningHub;
 beforeAll(async () => {

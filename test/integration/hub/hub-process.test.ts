@@ -3,8 +3,11 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { tempFolder } from '../../support/temp-folder.ts';
+
+// Every step is a process: slow when all cores are busy.
+vi.setConfig({ testTimeout: 120_000 });
 
 const main = new URL('../../../hub/main.ts', import.meta.url).pathname;
 
@@ -34,7 +37,7 @@ async function startHub(data: string, args: readonly string[] = ['--json']) {
     stdout += chunk;
   });
   const stderr = text(child.stderr!);
-  await expect.poll(() => stdout, { timeout: 20_000 }).toContain('\n');
+  await expect.poll(() => stdout, { timeout: 60_000 }).toContain('\n');
   return { child, stdout: () => stdout, stderr };
 }
 

@@ -1,7 +1,7 @@
 /** One hub as `createHub` composes it, used by the real command line and a real device session. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { enrol } from '../../../agent/connection/enrolment.ts';
 import type { HubLinkHandlers } from '../../../agent/connection/hub-link.ts';
 import { loadIdentity } from '../../../agent/connection/identity.ts';
@@ -12,6 +12,10 @@ import { runCli } from '../../support/cli.ts';
 import { linearModel } from '../../support/models.ts';
 import { RunningHub } from '../../support/running-hub.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
+
+// Every step is a process: slow when all cores are busy.
+vi.setConfig({ testTimeout: 120_000 });
+const patient = { timeout: 60_000 };
 
 const env = { MODELFLEET_PASSPHRASE: 'correct horse battery staple' };
 let hub: RunningHub;
@@ -87,10 +91,10 @@ describe('a hub with all its parts', () => {
     session.start();
     onTestFinished(() => session.close());
     await expect
-      .poll(() => [...heard.trust].sort())
+      .poll(() => [...heard.trust].sort(), patient)
       .toEqual(expect.arrayContaining(['root', 'targets', 'timestamp']));
     await expect
-      .poll(async () => JSON.stringify(await hub.client.get('/devices')))
+      .poll(async () => JSON.stringify(await hub.client.get('/devices')), patient)
       .toContain('"connected":true');
 
     // A rollout reaches it.
@@ -100,7 +104,7 @@ describe('a hub with all its parts', () => {
       group: 'lab',
       phases: [{ percent: 100 }],
     })) as { id: string };
-    await expect.poll(() => heard.desired.length, { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(() => heard.desired.length, patient).toBeGreaterThan(0);
     const envelope = heard.desired.at(-1)!;
     const statement = JSON.parse(Buffer.from(JSON.parse(envelope).payload, 'base64').toString());
     expect(statement).toMatchObject({ device: 'sensor-1', models: [{ model: 'linear', version: '1.0.0' }] });
@@ -109,8 +113,8 @@ describe('a hub with all its parts', () => {
     heard.desired.length = 0;
     heard.trust.clear();
     await hub.restart();
-    await expect.poll(() => heard.desired.at(-1), { timeout: 15_000 }).toBe(envelope);
-    await expect.poll(() => heard.trust.has('timestamp')).toBe(true);
+    await expect.poll(() => heard.desired.at(-1), patient).toBe(envelope);
+    await expect.poll(() => heard.trust.has('timestamp'), patient).toBe(true);
     expect(await hub.client.get(`/rollouts/${rollout.id}`)).toMatchObject({
       id: rollout.id,
       status: 'running',
