@@ -1,5 +1,6 @@
 /** Enrolment: what an agent sends with its join token's secret, and what makes it a device of the hub. */
 import { type Static, Type } from 'typebox';
+import { limits } from '../base/limits.ts';
 import { DeviceId, GroupName } from '../base/names.ts';
 import { parser } from '../base/parse.ts';
 
@@ -20,7 +21,7 @@ export const EnrolmentRequest = Type.Object({
   v: Type.Literal(1),
   secret: Type.String({ minLength: 16, maxLength: 128 }),
   device: DeviceId,
-  csr: Type.String({ maxLength: 16 * 1024 }),
+  csr: Type.String({ maxLength: limits.csrCharsMax }),
   facts: DeviceFacts,
 });
 export type EnrolmentRequest = Static<typeof EnrolmentRequest>;

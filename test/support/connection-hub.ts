@@ -70,6 +70,7 @@ export class ConnectionHub {
   audit!: AuditLog;
   devices!: DeviceService;
   joinTokens!: JoinTokenService;
+  enrolments!: EnrolmentService;
   broker!: AedesBroker;
   http!: HttpServer;
   operatorSecret = '';
@@ -172,7 +173,7 @@ export class ConnectionHub {
       rootFile,
       hubUrl: () => this.url,
     });
-    const enrolments = new EnrolmentService({
+    this.enrolments = new EnrolmentService({
       database,
       store,
       devices: this.devices,
@@ -187,7 +188,11 @@ export class ConnectionHub {
     this.http = new HttpServer({
       tls: { key: authority.serverKeyPem, cert: authority.serverCertPem },
       tokens,
-      routes: [enrolmentRoutes(enrolments), joinTokenRoutes(this.joinTokens), deviceRoutes(this.devices)],
+      routes: [
+        enrolmentRoutes(this.enrolments),
+        joinTokenRoutes(this.joinTokens),
+        deviceRoutes(this.devices),
+      ],
       readiness: new Readiness(),
       metrics: new Registry(),
       logger: this.#logger,

@@ -3,11 +3,14 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
+import { Agent, request } from 'undici';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { makeKeyAndCsr } from '../../../../agent/connection/csr.ts';
 import { enrol } from '../../../../agent/connection/enrolment.ts';
 import { checkCertificateTime, loadIdentity } from '../../../../agent/connection/identity.ts';
 import { Authority } from '../../../../hub/pki/authority.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
+import { limits } from '../../../../shared/base/limits.ts';
 import { encodeJoinToken, parseJoinToken } from '../../../../shared/protocol/join-token.ts';
 import { ConnectionHub, facts, operator } from '../../../support/connection-hub.ts';
 
@@ -22,6 +25,22 @@ describe('enrolment', () => {
     folder = await mkdtemp(join(tmpdir(), 'modelfleet-agent-'));
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  /** The hub's answer to an enrolment request that no agent of ours would send. */
+  const post = async (body: unknown): Promise<unknown> => {
+    const dispatcher = new Agent({ connect: { ca: hub.authority.caPem } });
+    try {
+      const answer = await request(`${hub.url}/api/v1/enrol`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        dispatcher,
+      });
+      return await answer.body.json();
+    } finally {
+      await dispatcher.close();
+    }
+  };
 
   it('leaves an identity of the hub CA, the pinned root, and private files', async () => {
     const token = await hub.token({ group: 'north' });
@@ -63,6 +82,31 @@ describe('enrolment', () => {
     expect(outcomes.map((one) => one.status).sort()).toEqual(['fulfilled', 'rejected']);
     const refused = outcomes.find((one) => one.status === 'rejected');
     expect(refused?.reason).toMatchObject({ code: 'join_token_used_up' });
+  });
+
+  it('gives the last use of a token to one of those who ask at the same time', async () => {
+    const { secret } = parseJoinToken(await hub.token({ uses: 2 }));
+    const ids = ['race-1', 'race-2', 'race-3', 'race-4'];
+    const requests = await Promise.all(
+      ids.map(async (device) => ({
+        v: 1 as const,
+        secret,
+        device,
+        csr: (await makeKeyAndCsr(device)).csrPem,
+        facts,
+      })),
+    );
+    const outcomes = await Promise.allSettled(requests.map((one) => hub.enrolments.enrol(one, '127.0.0.1')));
+    const refusals = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+    expect(refusals).toHaveLength(2);
+    for (const reason of refusals) expect(reason).toMatchObject({ code: 'join_token_used_up' });
+  });
+
+  it('refuses a certificate request over the limit', async () => {
+    const { secret } = parseJoinToken(await hub.token());
+    const csr = 'A'.repeat(limits.csrCharsMax + 1);
+    const answer = await post({ v: 1, secret, device: 'big', csr, facts });
+    expect(answer).toMatchObject({ status: 400, code: 'bad_input', detail: expect.stringContaining('/csr') });
   });
 
   it('refuses a forged secret', async () => {
@@ -139,21 +183,16 @@ describe('enrolment', () => {
   });
 
   it.each(['a/b', 'a+b', '#', 'nul\0', 'x'.repeat(65), '', '..', 'ü'])(
-    'refuses the device id %j',
+    'refuses the device id %j, here before anything is sent, and on the hub',
     async (deviceId) => {
       const token = await hub.token();
-      await expect(enrol({ token, deviceId, folder, facts })).rejects.toMatchObject({ code: 'bad_input' });
-      const { secret } = parseJoinToken(token);
-      const { request, Agent } = await import('undici');
-      const dispatcher = new Agent({ connect: { ca: hub.authority.caPem } });
-      const answer = await request(`${hub.url}/api/v1/enrol`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ v: 1, secret, device: deviceId, csr: 'x', facts }),
-        dispatcher,
+      const nowhere = encodeJoinToken({ ...parseJoinToken(token), hub: 'https://localhost:1' });
+      await expect(enrol({ token: nowhere, deviceId, folder, facts })).rejects.toMatchObject({
+        code: 'bad_input',
       });
-      expect(await answer.body.json()).toMatchObject({ status: 400, code: 'bad_input' });
-      await dispatcher.close();
+      const { secret } = parseJoinToken(token);
+      const answer = await post({ v: 1, secret, device: deviceId, csr: 'x', facts });
+      expect(answer).toMatchObject({ status: 400, code: 'bad_input' });
     },
   );
 
