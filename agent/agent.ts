@@ -253,7 +253,10 @@ function makeParts(
     announce: (event) => outbox.enqueue('events', Buffer.from(JSON.stringify(event))),
     isConnected: () => link.isConnected,
     isHeld: () => existsSync(paths.hold),
-    onChange: () => reporter.changed(),
+    onChange: () => {
+      health.noteUpdates();
+      reporter.changed();
+    },
     onTransition,
     progress: (digest) => download.progress(digest),
     clock,
@@ -287,7 +290,7 @@ function makeParts(
     random,
     logger: logger.child({ part: 'health' }),
   });
-  const health = new HealthWatch({
+  const health: HealthWatch = new HealthWatch({
     conditions,
     slots,
     chunks,

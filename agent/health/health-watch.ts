@@ -48,7 +48,7 @@ export class HealthWatch {
 
   async look(): Promise<void> {
     this.#lookAtClock();
-    this.#lookAtUpdates();
+    this.noteUpdates();
     await this.#lookAtDisk();
     await this.#lookForWithdrawn();
     await this.#collectGarbage();
@@ -71,7 +71,8 @@ export class HealthWatch {
     );
   }
 
-  #lookAtUpdates(): void {
+  /** What updates have come to; called after each change of theirs too. */
+  noteUpdates(): void {
     const { clock, conditions, holdFile, updates, dropped } = this.#props;
     const nowMs = clock.now();
     const parked = updates

@@ -1,9 +1,10 @@
 /** The agent dies in each state, by SIGKILL in a process of its own, and is started again. */
 import { execFile } from 'node:child_process';
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { UpdateState } from '../../../shared/protocol/update-event.ts';
 import { packedVersion, writeBlobs } from '../../support/packed-version.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
@@ -26,19 +27,35 @@ async function live(order: ChildOrder): Promise<ChildEnd | undefined> {
   }
 }
 
-/** A device that has committed 1.0.0 and wants 2.0.0. */
-async function prepared(): Promise<Pick<ChildOrder, 'folder' | 'blobs' | 'sequence' | 'wish'>> {
-  const root = await tempFolder();
-  const blobs = join(root, 'blobs');
-  const folder = join(root, 'device');
-  await writeBlobs(blobs, [v1, v2]);
-  const first = { folder, blobs, sequence: 1, wish: [wishFor(v1)] };
+let template: string;
+
+beforeAll(async () => {
+  template = await mkdtemp(join(tmpdir(), 'modelfleet-killed-'));
+  await writeBlobs(join(template, 'blobs'), [v1, v2]);
+  const first = {
+    folder: join(template, 'device'),
+    blobs: join(template, 'blobs'),
+    sequence: 1,
+    wish: [wishFor(v1)],
+  };
   expect(await live({ ...first, version: '1.0.0', until: 'committed' })).toMatchObject({
     active: '1.0.0',
     serving: '1.0.0',
   });
+});
+afterAll(() => rm(template, { recursive: true, force: true }));
+
+/** A device that has committed 1.0.0 and wants 2.0.0. */
+async function prepared(): Promise<Pick<ChildOrder, 'folder' | 'blobs' | 'sequence' | 'wish'>> {
+  const folder = join(await tempFolder(), 'device');
+  await cp(join(template, 'device'), folder, { recursive: true });
   const trial = { seconds: 0.1, minRequests: 10, maxErrorRate: 0.1, maxCrashes: 0 };
-  return { folder, blobs, sequence: 2, wish: [wishFor(v2, { trial, rollout: 'r-00000001' })] };
+  return {
+    folder,
+    blobs: join(template, 'blobs'),
+    sequence: 2,
+    wish: [wishFor(v2, { trial, rollout: 'r-00000001' })],
+  };
 }
 
 const chainOf = (folder: string): UpdateState[] =>

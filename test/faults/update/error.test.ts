@@ -1,0 +1,424 @@
+/** The work of each state goes wrong: where the update ends, what answers meanwhile, what the hub is told. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { AppError } from '../../../shared/base/app-error.ts';
+import { limits } from '../../../shared/base/limits.ts';
+import type { UpdateState } from '../../../shared/protocol/update-event.ts';
+import { digestOf, type PackedVersion, packedVersion, writeBlobs } from '../../support/packed-version.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+import {
+  openUpdateDevice,
+  type UpdateDevice,
+  type UpdateDeviceOptions,
+  wishFor,
+} from '../../support/update-device.ts';
+
+const v1 = packedVersion({ version: '1.0.0', bytes: 5000 });
+const v2 = packedVersion({ version: '2.0.0', bytes: limits.chunkBytes + 5000 });
+const rollout = 'r-00000001';
+
+/** A device that has committed 1.0.0; `more` holds for what comes after. */
+async function prepared(
+  more: Partial<UpdateDeviceOptions> = {},
+  versions: readonly PackedVersion[] = [v1, v2],
+) {
+  const root = await tempFolder();
+  const blobs = join(root, 'blobs');
+  const folder = join(root, 'device');
+  await writeBlobs(blobs, versions);
+  const first = await openUpdateDevice({ folder, blobs });
+  first.wish(1, [wishFor(v1)]);
+  await ends(first, 'committed', '1.0.0');
+  await first.close();
+  return { folder, blobs, device: await reopen(folder, blobs, more) };
+}
+
+async function reopen(
+  folder: string,
+  blobs: string,
+  more: Partial<UpdateDeviceOptions> = {},
+): Promise<UpdateDevice> {
+  const device = await openUpdateDevice({ folder, blobs, ...more });
+  onTestFinished(() => device.close());
+  return device;
+}
+
+const update = (device: UpdateDevice) => device.updates.report(Date.now())[0]?.update;
+
+/** Waits until the update to `version` is in `state`, and the hub has been told. */
+async function ends(device: UpdateDevice, state: UpdateState, version = '2.0.0'): Promise<void> {
+  const told = () => device.events().at(-1);
+  await vi.waitFor(() => expect(told()).toMatchObject({ state, version }), { timeout: 10_000, interval: 10 });
+}
+
+const statesOf2 = (device: UpdateDevice) =>
+  device
+    .events()
+    .filter((event) => event.version === '2.0.0')
+    .map((event) => event.state);
+const lastFault = (device: UpdateDevice) => device.events().at(-1)?.fault;
+
+function expectUntouched(device: UpdateDevice): void {
+  expect(device.served.active).toMatchObject({ version: '1.0.0' });
+  expect(device.slots.of('demo').active?.version).toBe('1.0.0');
+}
+
+describe('Error_in_checking', () => {
+  const refusals: readonly [string, Partial<UpdateDeviceOptions>, string][] = [
+    ['withdrawn by its publisher', { withdrawn: new Set(['2.0.0']) }, 'version_withdrawn'],
+    ['not the bytes that were signed', { signed: new Map([['2.0.0', 'a'.repeat(64)]]) }, 'manifest_mismatch'],
+  ];
+  for (const [what, options, code] of refusals) {
+    it(`${what}: refused without a chunk fetched`, async () => {
+      const { device } = await prepared(options);
+      const asked = device.requested().length;
+      device.wish(2, [wishFor(v2, { rollout })]);
+      await ends(device, 'rejected');
+      expect(statesOf2(device)).toEqual(['checking', 'rejected']);
+      expect(lastFault(device)).toMatchObject({ code, retry: 'never' });
+      expect(device.requested()).toHaveLength(asked);
+      expectUntouched(device);
+    });
+  }
+
+  it('a version nobody signed: refused', async () => {
+    const { device } = await prepared({}, [v1]);
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await ends(device, 'rejected');
+    expect(lastFault(device)).toMatchObject({ code: 'version_unknown' });
+  });
+
+  it('a lower release than one committed, not kept here: refused; one kept here: taken', async () => {
+    const old = packedVersion({ version: '0.9.0', release: 1, seed: 77, bytes: 3000 });
+    const first = packedVersion({ version: '1.5.0', release: 3, bytes: 3000 });
+    const { device } = await prepared({}, [v1, v2, old, first]);
+    device.wish(2, [wishFor(first)]);
+    await ends(device, 'committed', '1.5.0');
+    device.wish(3, [wishFor(old, { rollout })]);
+    await ends(device, 'rejected', '0.9.0');
+    expect(lastFault(device)).toMatchObject({ code: 'downgrade_refused', retry: 'never' });
+    expect(device.served.active?.version).toBe('1.5.0');
+    device.wish(4, [wishFor(v1)]);
+    await ends(device, 'committed', '1.0.0');
+    expect(device.served.active?.version).toBe('1.0.0');
+  });
+
+  it('a wish that was refused is not tried again; a new one of the same parked version is refused at once', async () => {
+    const { device, folder, blobs } = await prepared({ withdrawn: new Set(['2.0.0']) });
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await ends(device, 'rejected');
+    device.wish(3, [wishFor(v2, { rollout })]);
+    await device.close();
+    const again = await reopen(folder, blobs);
+    again.wish(3, [wishFor(v2, { rollout })]);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(statesOf2(again)).toEqual(['checking', 'rejected']);
+    again.wish(4, [wishFor(v2, { rollout: 'r-00000002' })]);
+    await vi.waitFor(() => expect(lastFault(again)?.code).toBe('version_parked'));
+    expectUntouched(again);
+  });
+});
+
+describe('Error_in_downloading', () => {
+  it('not enough space: says how much is wanted and free, tries again, then parks the version', async () => {
+    const { device } = await prepared({ freeBytes: async () => 1000 });
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await ends(device, 'rejected');
+    expect(lastFault(device)).toMatchObject({ code: 'not_enough_space' });
+    expect(lastFault(device)?.message).toMatch(/needs 16\.5 MiB of disk, 1000 B are free/);
+    expect(device.updates.report(Date.now())[0]?.parked).toHaveLength(1);
+    expectUntouched(device);
+  });
+
+  it('a chunk the hub lacks: refused as missing', async () => {
+    const lacking = v2.manifest.files[0]!.chunks[1]!;
+    const { device } = await prepared({
+      answer: (request, hub) => {
+        if (!request.chunks.includes(lacking)) return false;
+        hub.error({ code: 'missing', retryAfterMs: 1 });
+        return true;
+      },
+    });
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await ends(device, 'rejected');
+    expect(lastFault(device)).toMatchObject({ code: 'chunk_missing' });
+    expectUntouched(device);
+  });
+
+  it('a hub that no longer offers the version: waited out, not counted', async () => {
+    let offers = false;
+    const { device } = await prepared({
+      answer: (_request, hub) => {
+        if (!offers) hub.error({ code: 'not_offered', retryAfterMs: 1 });
+        return !offers;
+      },
+    });
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('version_not_offered'));
+    expect(update(device)?.state).toBe('downloading');
+    offers = true;
+    device.updates.notify();
+    await ends(device, 'committed');
+  });
+
+  it('a wish that goes back in the middle: the download is given up, and resumed when it comes again', async () => {
+    let hangs = true;
+    const { device } = await prepared({
+      answer: (request, hub) => {
+        if (!hangs || request.chunks.includes(v2.manifestSha256)) return false;
+        hub.chunk(request.chunks[0]!, v2.blobs.get(request.chunks[0]!)!);
+        return true;
+      },
+    });
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await vi.waitFor(() => expect(update(device)?.bytesHave).toBeGreaterThan(0));
+    device.wish(3, [wishFor(v1)]);
+    await ends(device, 'idle');
+    expect(lastFault(device)).toMatchObject({ code: 'desired_changed' });
+    expectUntouched(device);
+    hangs = false;
+    device.wish(4, [wishFor(v2, { rollout })]);
+    await ends(device, 'committed');
+  });
+});
+
+describe('Error_in_verifying', () => {
+  it('files that do not come out as the manifest names them: refused', async () => {
+    const manifest = structuredClone(v2.manifest);
+    manifest.files[0]!.sha256 = 'f'.repeat(64);
+    const manifestBytes = Buffer.from(JSON.stringify(manifest));
+    const manifestSha256 = digestOf(manifestBytes);
+    const lying = {
+      ...v2,
+      manifest,
+      manifestBytes,
+      manifestSha256,
+      blobs: new Map([...v2.blobs, [manifestSha256, manifestBytes]]),
+    };
+    const { device } = await prepared({}, [v1, lying]);
+    device.wish(2, [wishFor(lying, { rollout })]);
+    await ends(device, 'rejected');
+    expect(lastFault(device)).toMatchObject({ code: 'artifact_digest_mismatch', retry: 'never' });
+    expect(await device.slots.onDisk()).not.toContain(manifestSha256);
+    expectUntouched(device);
+  });
+
+  it('a manifest that says another release than the desired state: refused', async () => {
+    const { device } = await prepared();
+    device.wish(2, [wishFor(v2, { release: 9, rollout })]);
+    await ends(device, 'rejected');
+    expect(lastFault(device)).toMatchObject({ code: 'manifest_mismatch', retry: 'never' });
+    expectUntouched(device);
+  });
+});
+
+describe('Error_in_qualifying', () => {
+  it('golden samples that come out wrong: refused, and parked at once', async () => {
+    const { device } = await prepared();
+    device.served.qualifyFault = { code: 'golden_mismatch', message: 'y is 3, wanted 4', retry: 'never' };
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await ends(device, 'rejected');
+    expect(statesOf2(device)).toEqual([
+      'checking',
+      'downloading',
+      'verifying',
+      'staged',
+      'qualifying',
+      'rejected',
+    ]);
+    expect(lastFault(device)).toMatchObject({ code: 'golden_mismatch' });
+    expect(device.updates.report(Date.now())[0]?.parked[0]?.reason).toMatch(/golden_mismatch/);
+    expectUntouched(device);
+  });
+
+  it('a runner that did not start in time: tried three times before it is refused', async () => {
+    const { device } = await prepared();
+    device.served.qualifyFault = { code: 'runner_crashed', message: 'no memory', retry: 'later' };
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await ends(device, 'rejected');
+    const record = JSON.parse(await readFile(join(device.holdFile, '../state/updates/demo.json'), 'utf8'));
+    expect(record.attempt.failures).toBe(2);
+  });
+});
+
+describe('Error_in_activating', () => {
+  it('a version that cannot be served: back on the one before', async () => {
+    const { device } = await prepared();
+    device.served.serveFault = new AppError('internal', 'The runner did not start.');
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await ends(device, 'rolled-back');
+    expect(statesOf2(device).slice(-3)).toEqual(['activating', 'rolling-back', 'rolled-back']);
+    expect(lastFault(device)).toMatchObject({ message: 'The runner did not start.' });
+    expectUntouched(device);
+  });
+});
+
+describe('Error_in_trial', () => {
+  const trial = { seconds: 600, minRequests: 10, maxErrorRate: 0.1, maxCrashes: 1 };
+
+  async function inTrial() {
+    const made = await prepared();
+    made.device.wish(2, [wishFor(v2, { rollout, trial })]);
+    await ends(made.device, 'trial');
+    expect(made.device.served.active).toEqual({ version: '2.0.0', standby: '1.0.0' });
+    return made;
+  }
+
+  it('crashes over the limit: back at once, without the hub', async () => {
+    const { device } = await inTrial();
+    device.link.isConnected = false;
+    device.served.figuresNow = { requests: 1, failed: 0, crashes: 2 };
+    await ends(device, 'rolled-back');
+    expect(lastFault(device)).toMatchObject({ code: 'trial_crashed' });
+    expect(device.updates.report(Date.now())[0]?.parked).toHaveLength(1);
+    expectUntouched(device);
+  });
+
+  it('errors over the limit: back, once there are enough requests', async () => {
+    const { device } = await inTrial();
+    device.served.figuresNow = { requests: 9, failed: 9, crashes: 0 };
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    expect(update(device)?.state).toBe('trial');
+    device.served.figuresNow = {
+      requests: 10,
+      failed: 2,
+      crashes: 0,
+      lastFault: { code: 'inference_failed', message: 'index 12', retry: 'never' },
+    };
+    await ends(device, 'rolled-back');
+    expect(lastFault(device)?.message).toMatch(/2 of 10 requests.*20\.0 %.*index 12/);
+    expectUntouched(device);
+  });
+
+  it('a hub that wants the version before again: back, and the version may be tried again later', async () => {
+    const { device } = await inTrial();
+    device.wish(3, [wishFor(v1)]);
+    await ends(device, 'rolled-back');
+    expect(lastFault(device)).toMatchObject({ code: 'desired_changed' });
+    expect(device.updates.report(Date.now())[0]?.parked).toEqual([]);
+    expectUntouched(device);
+    device.wish(4, [wishFor(v2, { rollout })]);
+    await ends(device, 'committed');
+    await vi.waitFor(() => expect(device.served.active).toEqual({ version: '2.0.0', standby: undefined }));
+  });
+
+  it('an order at the device: back, and not taken again for the same wish', async () => {
+    const { device } = await inTrial();
+    device.updates.orderBack('demo');
+    await ends(device, 'rolled-back');
+    expect(lastFault(device)).toMatchObject({ code: 'rolled_back_by_operator' });
+    device.wish(3, [wishFor(v2, { rollout })]);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(update(device)?.state).toBe('rolled-back');
+    expectUntouched(device);
+  });
+
+  it('a first version that fails leaves nothing that answers', async () => {
+    const root = await tempFolder();
+    const blobs = join(root, 'blobs');
+    await writeBlobs(blobs, [v2]);
+    const device = await reopen(join(root, 'device'), blobs);
+    device.wish(1, [wishFor(v2, { rollout, trial })]);
+    await ends(device, 'trial');
+    device.served.figuresNow = { requests: 0, failed: 0, crashes: 5 };
+    await ends(device, 'rolled-back');
+    expect(device.served.active).toBeUndefined();
+    expect(device.slots.of('demo').trial).toBeUndefined();
+  });
+});
+
+describe('Error_in_rolling-back', () => {
+  it('a damaged version before: the one before that answers, and the damaged one is fetched again when wanted', async () => {
+    const v3 = packedVersion({ version: '3.0.0', bytes: 4000 });
+    const { device, folder } = await prepared({}, [v1, v2, v3]);
+    device.wish(2, [wishFor(v2)]);
+    await vi.waitFor(() => expect(device.slots.of('demo').active?.version).toBe('2.0.0'), { timeout: 5_000 });
+    await device.close();
+    await flipBit(join(folder, 'slots', v2.manifestSha256, 'model.onnx'));
+    const again = await reopen(folder, join(folder, '../blobs'));
+    expect(again.served.active?.version).toBe('1.0.0');
+    expect(await again.slots.onDisk()).not.toContain(v2.manifestSha256);
+    again.wish(2, [wishFor(v2)]);
+    await vi.waitFor(() => expect(again.served.active?.version).toBe('2.0.0'), { timeout: 5_000 });
+  });
+
+  it('is tried again until it has passed', async () => {
+    const { device } = await prepared();
+    device.wish(2, [
+      wishFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
+    ]);
+    await ends(device, 'trial');
+    const endTrial = device.slots.endTrial.bind(device.slots);
+    let fails = 2;
+    device.slots.endTrial = async (model) => {
+      fails -= 1;
+      if (fails >= 0) throw new AppError('disk_full', 'Cannot write: the disk is full.');
+      return endTrial(model);
+    };
+    device.served.figuresNow = { requests: 0, failed: 0, crashes: 1 };
+    await ends(device, 'rolling-back');
+    await vi.waitFor(() => expect(device.served.active?.version).toBe('1.0.0'));
+    await ends(device, 'rolled-back');
+    expect(fails).toBeLessThan(0);
+  });
+});
+
+describe('damaged files at start', () => {
+  it('a torn journal: last-known-good answers, and the next wish is followed', async () => {
+    const { device, folder, blobs } = await prepared();
+    await device.close();
+    const journal = join(folder, 'state/updates/demo.json');
+    await writeFile(journal, (await readFile(journal, 'utf8')).slice(0, 40));
+    const again = await reopen(folder, blobs);
+    expect(again.served.active?.version).toBe('1.0.0');
+    again.wish(2, [wishFor(v2)]);
+    await ends(again, 'committed');
+    expect(await readFile(`${journal}.unreadable`, 'utf8')).toHaveLength(40);
+  });
+
+  it('a torn journal in a trial: the version on trial was not proven, the one before answers', async () => {
+    const { device, folder, blobs } = await prepared();
+    device.wish(2, [
+      wishFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
+    ]);
+    await ends(device, 'trial');
+    await device.close();
+    await writeFile(join(folder, 'state/updates/demo.json'), '{');
+    const again = await reopen(folder, blobs);
+    expect(again.served.active?.version).toBe('1.0.0');
+    expect(again.slots.of('demo').trial).toBeUndefined();
+  });
+
+  it('a corrupt slot index: the version committed last answers, the ones before are kept', async () => {
+    const { device, folder, blobs } = await prepared();
+    device.wish(2, [wishFor(v2)]);
+    await vi.waitFor(() => expect(device.slots.of('demo').active?.version).toBe('2.0.0'), { timeout: 5_000 });
+    await device.close();
+    await writeFile(join(folder, 'state/slots.json'), 'not json');
+    const again = await reopen(folder, blobs);
+    expect(again.slots.wasRebuilt).toBe(true);
+    expect(again.served.active?.version).toBe('2.0.0');
+    expect(again.slots.of('demo')).toMatchObject({ previous: [{ version: '1.0.0' }], floor: 2 });
+  });
+
+  it('a version on trial whose files changed: back on the one before', async () => {
+    const { device, folder, blobs } = await prepared();
+    device.wish(2, [
+      wishFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
+    ]);
+    await ends(device, 'trial');
+    await device.close();
+    await flipBit(join(folder, 'slots', v2.manifestSha256, 'model.onnx'));
+    const again = await reopen(folder, blobs);
+    again.wish(2, [wishFor(v2)]);
+    await ends(again, 'rolled-back');
+    expect(again.served.active?.version).toBe('1.0.0');
+  });
+});
+
+async function flipBit(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[bytes.length >> 1]! ^= 1;
+  await writeFile(path, bytes);
+}
