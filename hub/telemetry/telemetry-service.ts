@@ -3,6 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { BucketCompaction, coarseMs } from './bucket-compaction.ts';
 import { ReportCheck, type VersionLookup } from './checked-report.ts';
 import { decodeSums, FigureSums } from './figure-sums.ts';
 import { type IngestCounts, type IngestProps, TelemetryIngest } from './ingest.ts';
@@ -15,16 +16,18 @@ export interface TelemetryServiceProps extends Omit<IngestProps, 'check'> {
   readonly keptMs?: number;
 }
 
-const REMOVE_EVERY_MS = 60_000;
+const TIDY_EVERY_MS = 60_000;
 
 export class TelemetryService {
   readonly #store: TelemetryStore;
   readonly #props: TelemetryServiceProps;
   readonly #ingest: TelemetryIngest;
+  readonly #compaction: BucketCompaction;
 
   constructor(props: TelemetryServiceProps) {
     this.#store = props.store;
     this.#props = props;
+    this.#compaction = new BucketCompaction(props.store, props.clock);
     this.#ingest = new TelemetryIngest({ ...props, check: new ReportCheck(props.versions) });
   }
 
@@ -86,21 +89,24 @@ export class TelemetryService {
     );
   }
 
-  /** Removes old buckets, a bounded number at a time, until `signal` is aborted. */
+  /** Makes old buckets coarse and removes the oldest, a bounded number at a time, until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        await this.removeOld();
+        await this.tidy();
       } catch (error) {
-        this.#props.logger.error({ err: error }, 'old telemetry could not be removed');
+        this.#props.logger.error({ err: error }, 'old telemetry could not be tidied');
       }
-      await wait(REMOVE_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined);
+      await wait(TIDY_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
 
-  async removeOld(): Promise<number> {
-    const { clock, keptMs = limits.telemetryKeptMs } = this.#props;
-    return await this.#store.removeBefore(clock.now() - keptMs, limits.telemetryRowsRemovedPerPassMax);
+  /** Removes buckets that are too old, then makes those older than a day coarse, until there is nothing left to do. */
+  async tidy(): Promise<void> {
+    const { clock, keptMs = limits.telemetryKeptMs, bucketMs } = this.#props;
+    await this.#store.removeBefore(clock.now() - keptMs, limits.telemetryRowsRemovedPerPassMax);
+    if (bucketMs >= coarseMs) return;
+    while ((await this.#compaction.pass()) > 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Stores what was received; resolves when that is done. */
@@ -117,6 +123,8 @@ export class TelemetryService {
 
   /** Start of the bucket that holds a time. */
   #bucketOf(ms: number): number {
-    return Math.floor(ms / this.#props.bucketMs) * this.#props.bucketMs;
+    const { bucketMs } = this.#props;
+    const span = ms < this.#compaction.detailFromMs() ? Math.max(bucketMs, coarseMs) : bucketMs;
+    return Math.floor(ms / span) * span;
   }
 }

@@ -167,6 +167,36 @@ export class TelemetryStore {
       .execute();
   }
 
+  /** The oldest buckets of [fromMs, toMs) that do not start on a multiple of `spanMs`. */
+  async unaligned(span: {
+    readonly fromMs: number;
+    readonly toMs: number;
+    readonly spanMs: number;
+    readonly rowsMax: number;
+  }): Promise<Bucket[]> {
+    const rows = await this.#database
+      .selectFrom('telemetry_bucket')
+      .selectAll()
+      .where('bucket_at', '>=', span.fromMs)
+      .where('bucket_at', '<', span.toMs)
+      .where(sql<boolean>`bucket_at % ${span.spanMs} <> 0`)
+      .orderBy('bucket_at')
+      .limit(span.rowsMax)
+      .execute();
+    return rows.map(fromRow);
+  }
+
+  async removeBuckets(tx: Tx, keys: readonly BucketKey[]): Promise<void> {
+    if (keys.length === 0) return;
+    const gone = sql.join(
+      keys.map((key) => sql`(${key.model}, ${key.version}, ${key.bucketAt}, ${key.deviceId})`),
+    );
+    await sql`
+      delete from telemetry_bucket where (model, version, bucket_at, device_id) in (values ${gone})`.execute(
+      tx,
+    );
+  }
+
   /** Removes at most `rowsMax` buckets that start before `beforeMs`; returns how many went. */
   async removeBefore(beforeMs: number, rowsMax: number): Promise<number> {
     const { rows } = await sql<{ device_id: string }>`

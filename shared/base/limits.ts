@@ -109,6 +109,7 @@ export const limits = {
   telemetryStreamsPerDeviceMax: 64,
   telemetryBucketBytesMax: 4 * 1024 * 1024,
   telemetryKeptMs: 14 * 86_400_000,
+  telemetryDetailKeptMs: 86_400_000,
   telemetryRowsRemovedPerPassMax: 5_000,
   telemetryVersionsKnownMax: 1_000,
   driftRowsMin: 50,

@@ -209,21 +209,22 @@ describe('telemetry ingest', () => {
   it('loses nothing when a commit fails: what waited behind it is sent again as well', async () => {
     const database = await openDatabase(':memory:');
     onTestFinished(() => database.destroy());
-    let failures = 1;
+    const underWay = Promise.withResolvers<void>();
+    const fail = Promise.withResolvers<never>();
     class FailingStore extends TelemetryStore {
+      calls = 0;
       override transaction: TelemetryStore['transaction'] = async (work) => {
-        if (failures > 0) {
-          failures -= 1;
-          await new Promise((resolve) => setTimeout(resolve, 50));
-          throw new Error('disk I/O error');
-        }
-        return await super.transaction(work);
+        this.calls += 1;
+        if (this.calls > 1) return await super.transaction(work);
+        underWay.resolve();
+        return await fail.promise;
       };
     }
     const { service, send } = await world({ store: new FailingStore(database) });
     const first = send(report(air, { number: 1 })).catch((error: Error) => error.message);
-    await new Promise((resolve) => setTimeout(resolve, 40));
+    await underWay.promise;
     const behind = send(report(air, { number: 2 })).catch((error: Error) => error.message);
+    fail.reject(new Error('disk I/O error'));
     expect(await Promise.all([first, behind])).toEqual(['disk I/O error', 'disk I/O error']);
     await send(report(air, { number: 1 }));
     await send(report(air, { number: 2 }));
@@ -254,10 +255,41 @@ describe('telemetry ingest', () => {
     await send(report(air));
     clock.time += 3_000_000;
     await send(report(air, { number: 2 }));
-    expect(await service.removeOld()).toBe(0);
+    await service.tidy();
+    expect((await service.figures(always)).reports).toBe(2);
     clock.time += 1_000_000;
-    expect(await service.removeOld()).toBe(1);
+    await service.tidy();
     expect((await service.figures(always)).reports).toBe(1);
+  });
+
+  it('makes buckets coarse after a day without changing a figure', async () => {
+    const { service, database, clock, send } = await world();
+    const rows = async () =>
+      (await database.selectFrom('telemetry_bucket').select('bucket_at').execute()).length;
+    const start = clock.time;
+    for (let number = 1; number <= 13; number += 1) {
+      await Promise.all([
+        send(report(air, { number, latency: latencyOf(number) })),
+        send(report(air, { number }), 'b'),
+      ]);
+      clock.time += 600_000;
+    }
+    const before = await service.figures(always);
+    await service.tidy();
+    expect(await rows()).toBe(26);
+    clock.time += limits.telemetryDetailKeptMs;
+    await service.tidy();
+    expect(await rows()).toBe(6);
+    const after = await service.figures(always);
+    expect({ ...after, latency: after.latency.bins() }).toEqual({
+      ...before,
+      latency: before.latency.bins(),
+    });
+    // A span that begins in the middle of an hour still gets that hour.
+    const span = { ...always, fromMs: start + 5_400_000, toMs: clock.time };
+    expect((await service.figures(span)).reports).toBe(14);
+    await send(report(air, { number: 14 }));
+    expect((await service.figures(always)).reports).toBe(27);
   });
 
   it('stores what it has taken before it closes, and takes nothing more', async () => {
@@ -290,7 +322,7 @@ describe('telemetry ingest killed with kill -9 (promise P4)', () => {
       expect(figures.reports).toBe(stored);
       expect(figures.features[0]!.counts[1]).toBe(stored);
     }
-  });
+  }, 120_000);
 });
 
 async function highestNumber(file: string): Promise<number> {

@@ -1,0 +1,62 @@
+/**
+ * Makes old buckets coarse: what is older than a day is merged into whole hours, so that a device costs some 1,800 rows
+ * and not 20,000. Merging is addition, so no figure changes; only the time in it becomes coarse.
+ */
+
+import type { Clock } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { decodeSums, FigureSums } from './figure-sums.ts';
+import { type BucketKey, bucketText, type TelemetryStore } from './telemetry-store.ts';
+
+export const coarseMs = 3_600_000;
+const ROWS_PER_PASS = 500;
+
+export class BucketCompaction {
+  readonly #store: TelemetryStore;
+  readonly #clock: Clock;
+  /** Everything before is coarse. */
+  #doneMs = 0;
+
+  constructor(store: TelemetryStore, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** Start of the time that still has its detail; a multiple of an hour. */
+  detailFromMs(): number {
+    return Math.floor((this.#clock.now() - limits.telemetryDetailKeptMs) / coarseMs) * coarseMs;
+  }
+
+  /** Merges a bounded number of buckets; returns how many went. */
+  async pass(): Promise<number> {
+    const toMs = this.detailFromMs();
+    const fine = await this.#store.unaligned({
+      fromMs: this.#doneMs,
+      toMs,
+      spanMs: coarseMs,
+      rowsMax: ROWS_PER_PASS,
+    });
+    if (fine.length < ROWS_PER_PASS) this.#doneMs = Math.max(this.#doneMs, toMs);
+    if (fine.length === 0) return 0;
+    const hours = new Map<string, { readonly key: BucketKey; readonly sums: FigureSums }>();
+    await this.#store.transaction(async (tx) => {
+      for (const bucket of fine) {
+        const key = { ...bucket, bucketAt: Math.floor(bucket.bucketAt / coarseMs) * coarseMs };
+        const text = bucketText(key);
+        const hour = hours.get(text) ?? { key, sums: new FigureSums() };
+        hours.set(text, hour);
+        hour.sums.add(decodeSums(bucket.body));
+      }
+      const keys = [...hours.values()].map((hour) => hour.key);
+      for (const [text, body] of await this.#store.buckets(tx, keys)) {
+        hours.get(text)!.sums.add(decodeSums(body));
+      }
+      await this.#store.saveBuckets(
+        tx,
+        [...hours.values()].map(({ key, sums }) => ({ ...key, body: sums.encode() })),
+      );
+      await this.#store.removeBuckets(tx, fine);
+    });
+    return fine.length;
+  }
+}
