@@ -168,10 +168,9 @@ export class Fleet {
     return answer;
   }
 
-  /** The end of a program's log, for a reader who wants to know why. */
-  async logTail(name: string, lines = 5): Promise<string> {
-    const text = await readFile(join(this.folder, 'logs', `${name}.log`), 'utf8').catch(() => '');
-    return text.trimEnd().split('\n').slice(-lines).join('\n');
+  /** A program's log. */
+  async logText(name: string): Promise<string> {
+    return readFile(join(this.folder, 'logs', `${name}.log`), 'utf8').catch(() => '');
   }
 
   #shown(word: string): string {

@@ -15,7 +15,9 @@ const { values, positionals } = parseArgs({ options: { json: { type: 'string' } 
 const names = positionals.length > 0 ? positionals : Object.keys(benches);
 const unknown = names.filter((name) => !(name in benches));
 if (unknown.length > 0) {
-  console.error(`bench: there is no "${unknown.join('", "')}"; there are ${Object.keys(benches).join(', ')}.`);
+  console.error(
+    `bench: there is no "${unknown.join('", "')}"; there are ${Object.keys(benches).join(', ')}.`,
+  );
   process.exit(2);
 }
 
@@ -43,7 +45,12 @@ function renderTable(all: readonly BenchRow[]): string {
   ]);
   const widths = header.map((title, i) => Math.max(title.length, ...body.map((cells) => cells[i]!.length)));
   return [header, widths.map((w) => '-'.repeat(w)), ...body]
-    .map((cells) => cells.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd())
+    .map((cells) =>
+      cells
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 

@@ -1,0 +1,70 @@
+/**
+ * `npm run demo`: a year of eight gas sensors on six devices, in under two minutes. Drives the programs as README teaches them, says what happens, checks
+ * what it says, and ends with 1 when a check does not hold.
+ */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { Fleet } from './fleet.ts';
+import { generatedData, realData, seedDefault } from './gas-sensors/gas-sensor-data.ts';
+import { Narrator } from './narrator.ts';
+import { Programs } from './programs.ts';
+import { lookAround } from './story/look-around.ts';
+import { tellStory } from './story/tell-story.ts';
+
+const flags = new Command('demo')
+  .description('The story of a year of gas sensors: a hub, six devices, three good versions and two bad ones')
+  .option('--once', 'end after the story instead of leaving the fleet running')
+  .option('--data <DIR>', 'tell it on the real readings and models in DIR/air-quality')
+  .option('--seed <N>', 'seed of the generated year', Number, seedDefault)
+  .option('--keep', 'keep the folder with data and logs after the end')
+  .parse()
+  .opts<{ once?: boolean; data?: string; seed: number; keep?: boolean }>();
+
+const folder = await mkdtemp(join(tmpdir(), 'modelfleet-demo-'));
+await mkdir(join(folder, 'logs'));
+const programs = new Programs({
+  logs: join(folder, 'logs'),
+  env: {
+    MODELFLEET_CONFIG: join(folder, 'login.json'),
+    MODELFLEET_PASSPHRASE: 'only for the demo',
+    NODE_NO_WARNINGS: '1',
+  },
+});
+const narrator = new Narrator();
+const fleet = new Fleet({
+  folder,
+  programs,
+  narrator,
+  hubFlags: ['--telemetry-bucket-ms', '1s', '--rollout-observe-ms', '500ms'],
+  agentFlags: ['--window-ms', '1s'],
+});
+
+process.on('exit', () => programs.killAll());
+const interrupted = new Promise<void>((resolve) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+});
+
+let exitCode = 0;
+try {
+  narrator.chapter('A year of eight gas sensors');
+  const data = flags.data === undefined ? generatedData(flags.seed) : await realData(flags.data);
+  narrator.tell(`${data.readings.length} hourly readings: ${data.source}.`);
+  await Promise.race([
+    tellStory({ fleet, narrator, data }),
+    interrupted.then(() => Promise.reject(new Error('interrupted'))),
+  ]);
+  narrator.chapter(`The end: ${narrator.checks} checks held, ${narrator.seconds.toFixed(0)} s.`);
+  if (!flags.once) {
+    lookAround(fleet, narrator);
+    await interrupted;
+  }
+} catch (error) {
+  exitCode = 1;
+  console.error(`\ndemo: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`Logs and data are kept in ${folder}`);
+}
+await programs.stopAll();
+if (exitCode === 0 && !flags.keep) await rm(folder, { recursive: true, force: true });
+process.exit(exitCode);
