@@ -3,7 +3,7 @@
 // runs `dist/`, because Node does not strip types below node_modules.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createRequire, enableCompileCache } from 'node:module';
+import nodeModule, { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -18,7 +18,9 @@ export async function launch(program) {
   if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
     process.argv[1] = entry;
     // A quarter of a command's start is compiling; the default folder would be one all users can write to.
-    enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'modelfleet', 'compiled'));
+    nodeModule.enableCompileCache(
+      join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'modelfleet', 'compiled'),
+    );
     await import(pathToFileURL(entry).href);
     return;
   }
