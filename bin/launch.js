@@ -9,6 +9,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const NODE_MAJOR_MIN = 24;
+// A quarter of a command's start is compiling. Node's default folder for it would be one that all users can write to.
+const compiled = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'modelfleet', 'compiled');
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** Runs `program` (a path below the project without its ending, such as `hub/main`) with this process's arguments. */
@@ -17,15 +19,15 @@ export async function launch(program) {
   const entry = existsSync(source) ? source : join(root, 'dist', `${program}.js`);
   if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
     process.argv[1] = entry;
-    // A quarter of a command's start is compiling; the default folder would be one all users can write to.
-    nodeModule.enableCompileCache(
-      join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'modelfleet', 'compiled'),
-    );
+    nodeModule.enableCompileCache(compiled);
     await import(pathToFileURL(entry).href);
     return;
   }
   const node = join(dirname(createRequire(import.meta.url).resolve('node/package.json')), 'bin', 'node');
-  const child = spawn(node, [entry, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(node, [entry, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env: { NODE_COMPILE_CACHE: compiled, ...process.env },
+  });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     console.error(
