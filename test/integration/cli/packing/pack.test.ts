@@ -238,9 +238,9 @@ describe('packVersion() refuses', () => {
     ],
     [
       'columns the sample lacks',
-      { 's.csv': 'a,c\n1,2\n' },
+      { 's.csv': 'd,c\n1,2\n' },
       'sample_invalid',
-      /it lacks column "b"; it has columns "a", "c"/,
+      /it lacks columns "a", "b"; it has columns "d", "c"/,
     ],
     ['a cell that is no number', { 's.csv': 'a,b\n1,x\n' }, 'sample_invalid', /row 1, column "b" holds "x"/],
     [
