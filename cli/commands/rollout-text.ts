@@ -65,9 +65,11 @@ const statusOrder = [
 /** `now` is the reader's clock, milliseconds since the epoch. */
 export function rolloutText(rollout: RolloutStatus, now: number): string {
   const target = rollout.group === undefined ? 'every device' : `group ${rollout.group}`;
+  // Why it runs says nothing; why it does not, much.
+  const why = rollout.reason === undefined || rollout.status === 'running' ? '' : `: ${rollout.reason}`;
   const lines = [
     `${rollout.id}  ${rollout.model}@${rollout.version} to ${target} (${rollout.target} devices)`,
-    `status   ${rollout.status}${rollout.reason === undefined ? '' : `: ${rollout.reason}`}`,
+    `status   ${rollout.status}${why}`,
     `phases   ${rollout.phaseList.map(phaseText).join('  ')}`,
     `devices  ${countsText(rollout.counts)}`,
     ...verdictLines(rollout, now),

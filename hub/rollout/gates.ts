@@ -168,7 +168,7 @@ function judgeSoak({ settledAt, soakMs, now }: GateInputs): Reason[] {
         {
           code: 'soaking',
           verdict: 'inconclusive',
-          text: `watched for ${formatDuration(soakMs)} after the last device was done`,
+          text: `it is watched for ${formatDuration(soakMs)} after its last device was done`,
         },
       ]
     : [{ code: 'soaked', verdict: 'proceed', text: `watched for ${formatDuration(soakMs)}` }];

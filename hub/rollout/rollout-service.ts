@@ -6,6 +6,7 @@ import type { AuditLog } from '../audit/audit-log.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import { assignCohort } from './cohort.ts';
 import type { RolloutConnections, RolloutFleet, RolloutVersions } from './rollout-evidence.ts';
+import type { RolloutAct } from './rollout-machine.ts';
 import { makePlan, phaseSizes, type RolloutPlan, type RolloutRequest } from './rollout-plan.ts';
 import type { Ending } from './rollout-planner.ts';
 import type { RolloutRunner } from './rollout-runner.ts';
@@ -114,34 +115,40 @@ export class RolloutService {
   }
 
   /** Stops offering and takes back the offers that devices have not switched to. */
-  async pause(id: string, { actor, reason }: ActRequest): Promise<RolloutDetail> {
-    await this.#props.runner.act(id, 'pause', { by: auditActor(actor), reason: reason ?? 'asked for' });
-    return this.show(id);
+  pause(id: string, request: ActRequest): Promise<RolloutDetail> {
+    return this.#act(id, 'pause', request);
   }
 
   /** Offers again what the pause took back. Gates are judged anew: what was wrong and still is pauses it again. */
-  async resume(id: string, { actor, reason }: ActRequest): Promise<RolloutDetail> {
-    await this.#props.runner.act(id, 'resume', { by: auditActor(actor), reason: reason ?? 'asked for' });
-    return this.show(id);
+  resume(id: string, request: ActRequest): Promise<RolloutDetail> {
+    return this.#act(id, 'resume', request);
   }
 
   /** Ends it. Devices that took the version go back to what they ran before, unless `keep` is true. */
-  async abort(
+  abort(
     id: string,
-    { actor, reason, keep }: ActRequest & { readonly keep?: boolean | undefined },
+    { keep, ...request }: ActRequest & { readonly keep?: boolean | undefined },
   ): Promise<RolloutDetail> {
-    const ending: Ending = keep ? 'keep' : 'back';
-    await this.#props.runner.act(id, 'abort', {
-      by: auditActor(actor),
-      reason: reason ?? 'asked for',
-      ending,
-    });
-    return this.show(id);
+    return this.#act(id, 'abort', request, keep ? 'keep' : 'back');
   }
 
   /** Takes the version back from every device that has it, also after the rollout has ended. */
-  async rollback(id: string, { actor, reason }: ActRequest): Promise<RolloutDetail> {
-    await this.#props.runner.act(id, 'rollback', { by: auditActor(actor), reason: reason ?? 'asked for' });
+  rollback(id: string, request: ActRequest): Promise<RolloutDetail> {
+    return this.#act(id, 'rollback', request);
+  }
+
+  async #act(
+    id: string,
+    act: RolloutAct,
+    { actor, reason }: ActRequest,
+    ending?: Ending,
+  ): Promise<RolloutDetail> {
+    const by = auditActor(actor);
+    await this.#props.runner.act(id, act, {
+      by,
+      reason: reason ?? `asked for by ${by.actor}`,
+      ...(ending ? { ending } : {}),
+    });
     return this.show(id);
   }
 
