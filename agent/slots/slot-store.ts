@@ -10,7 +10,7 @@ import { createReadStream } from 'node:fs';
 import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type } from 'typebox';
-import { makePrivateFolder, syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { asDiskError, makePrivateFolder, syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
@@ -142,21 +142,32 @@ export class SlotStore {
     const unfinished = `${folder}${UNFINISHED}`;
     await rm(unfinished, { recursive: true, force: true });
     await makePrivateFolder(unfinished);
-    for (const file of manifest.files) {
-      const found = await writeFromChunks(join(unfinished, file.path), file.chunks, readChunk, signal);
-      if (found !== file.sha256) {
-        await rm(unfinished, { recursive: true, force: true });
-        throw new AppError(
-          'artifact_digest_mismatch',
-          `Cannot install "${manifest.model}" ${manifest.version}: "${file.path}" came out as "${found}", the manifest names "${file.sha256}".`,
-        );
-      }
-    }
+    await this.#writeFiles(manifest, unfinished, readChunk, signal).catch(async (error: unknown) => {
+      // What is half done takes room that the version that runs may need.
+      await rm(unfinished, { recursive: true, force: true });
+      throw asDiskError(error, unfinished);
+    });
     await writeFileAtomic(join(unfinished, manifestFileName), manifestBytes);
     await rm(folder, { recursive: true, force: true });
     await rename(unfinished, folder);
     await syncFolder(this.#props.folder);
     return this.verify(manifestSha256);
+  }
+
+  async #writeFiles(
+    manifest: ModelManifest,
+    folder: string,
+    readChunk: (digest: string) => Promise<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (const file of manifest.files) {
+      const found = await writeFromChunks(join(folder, file.path), file.chunks, readChunk, signal);
+      if (found === file.sha256) continue;
+      throw new AppError(
+        'artifact_digest_mismatch',
+        `Cannot install "${manifest.model}" ${manifest.version}: "${file.path}" came out as "${found}", the manifest names "${file.sha256}".`,
+      );
+    }
   }
 
   /** Points at a verified slot as the one on trial. */

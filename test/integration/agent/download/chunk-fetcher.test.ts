@@ -1,0 +1,210 @@
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { describe, expect, it, vi } from 'vitest';
+import { ChunkFetcher } from '../../../../agent/download/chunk-fetcher.ts';
+import { ChunkStore } from '../../../../agent/download/chunk-store.ts';
+import { systemClock } from '../../../../platform/system-clock.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+import { type ChunkRequest, parseChunkRequest } from '../../../../shared/protocol/chunk-transfer.ts';
+import { digestOf } from '../../../support/packed-version.ts';
+import { tempFolder } from '../../../support/temp-folder.ts';
+
+const blobs = new Map(
+  Array.from({ length: 20 }, (_, i) => Buffer.from(`chunk ${i}`)).map((b) => [digestOf(b), b]),
+);
+const digests = [...blobs.keys()];
+const manifest = 'a'.repeat(64);
+const never = new AbortController().signal;
+
+/** A fetcher whose hub is the given function. */
+async function make(
+  hub: (request: ChunkRequest, fetcher: ChunkFetcher) => void | Promise<void>,
+  answerMs = 100,
+) {
+  const store = new ChunkStore(await tempFolder());
+  await store.load();
+  const requests: ChunkRequest[] = [];
+  const link = {
+    isConnected: true,
+    async publish(_leaf: string, payload: Uint8Array) {
+      const request = parseChunkRequest(payload);
+      requests.push(request);
+      await hub(request, fetcher);
+    },
+  };
+  const fetcher: ChunkFetcher = new ChunkFetcher({
+    link,
+    store,
+    clock: systemClock,
+    random: () => 0,
+    logger: pino({ level: 'silent' }),
+    answerMs,
+  });
+  return { fetcher, store, link, requests };
+}
+
+const serve = (request: ChunkRequest, fetcher: ChunkFetcher) => {
+  for (const digest of request.chunks) setImmediate(() => fetcher.receive(digest, blobs.get(digest)!));
+};
+const refuse = (fetcher: ChunkFetcher, request: ChunkRequest, error: object) =>
+  setImmediate(() =>
+    fetcher.receiveError(Buffer.from(JSON.stringify({ v: 1, request: request.request, ...error }))),
+  );
+
+describe('ChunkFetcher', () => {
+  it('fetches everything and never asks for more than its credit', async () => {
+    let outstanding = 0;
+    let most = 0;
+    const { fetcher, store } = await make(({ chunks }, to) => {
+      outstanding += chunks.length;
+      most = Math.max(most, outstanding);
+      for (const digest of chunks) {
+        setTimeout(() => {
+          outstanding -= 1;
+          to.receive(digest, blobs.get(digest)!);
+        }, 1);
+      }
+    });
+    await fetcher.fetch(manifest, digests, never);
+    expect(digests.every((digest) => store.has(digest))).toBe(true);
+    expect(most).toBe(limits.chunksInFlightPerDevice);
+  });
+
+  it('asks only for chunks it does not have, in this life or from one before', async () => {
+    const { fetcher, store, requests } = await make(serve);
+    for (const digest of digests.slice(0, 15)) await store.put(digest, blobs.get(digest)!);
+    await fetcher.fetch(manifest, digests, never);
+    expect(requests.flatMap(({ chunks }) => chunks).sort()).toEqual(digests.slice(15).sort());
+  });
+
+  it('asks again for chunks that did not come', async () => {
+    const lost = new Set(digests.slice(0, 2));
+    const { fetcher, store } = await make((request, to) => {
+      const chunks = request.chunks.filter((digest) => !lost.delete(digest));
+      serve({ ...request, chunks }, to);
+    });
+    await fetcher.fetch(manifest, digests, never);
+    expect(store.has(digests[0]!)).toBe(true);
+  });
+
+  it('waits as long as a busy hub says, and counts it as no failure', async () => {
+    let refusals = 12;
+    const times: number[] = [];
+    const { fetcher } = await make((request, to) => {
+      times.push(performance.now());
+      refusals -= 1;
+      if (refusals >= 0) refuse(to, request, { code: 'busy', retryAfterMs: 20 });
+      else serve(request, to);
+    });
+    await fetcher.fetch(manifest, digests, never);
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(19);
+  });
+
+  it('stores no chunk that does not fit its digest, and gives up after several', async () => {
+    const { fetcher, store } = await make((request, to) => {
+      for (const digest of request.chunks)
+        setImmediate(() => to.receive(digest, Buffer.from('something else')));
+    });
+    await expect(fetcher.fetch(manifest, digests, never)).rejects.toMatchObject({
+      code: 'chunk_digest_mismatch',
+    });
+    expect(digests.some((digest) => store.has(digest))).toBe(false);
+  });
+
+  it('takes one bad chunk among good ones as an accident', async () => {
+    let bad = 1;
+    const { fetcher, store } = await make((request, to) => {
+      for (const digest of request.chunks) {
+        bad -= 1;
+        const bytes = bad >= 0 ? Buffer.from('x') : blobs.get(digest)!;
+        setImmediate(() => to.receive(digest, bytes));
+      }
+    });
+    await fetcher.fetch(manifest, digests, never);
+    expect(digests.every((digest) => store.has(digest))).toBe(true);
+  });
+
+  it('stores no chunk it has not asked for', async () => {
+    const { fetcher, store } = await make(serve);
+    fetcher.receive(digests[0]!, blobs.get(digests[0]!)!);
+    await fetcher.fetch(manifest, [digests[1]!], never);
+    fetcher.receive(digests[0]!, blobs.get(digests[0]!)!);
+    expect(store.has(digests[0]!)).toBe(false);
+  });
+
+  it('gives up a chunk the hub lacks, and a version it does not offer', async () => {
+    const lacking = await make((request, to) => refuse(to, request, { code: 'missing', retryAfterMs: 1 }));
+    await expect(lacking.fetcher.fetch(manifest, digests, never)).rejects.toMatchObject({
+      code: 'chunk_missing',
+    });
+    const closed = await make((request, to) => refuse(to, request, { code: 'not_offered', retryAfterMs: 1 }));
+    await expect(closed.fetcher.fetch(manifest, digests, never)).rejects.toMatchObject({
+      code: 'version_not_offered',
+    });
+  });
+
+  it('waits while there is no connection, and asks anew on the next one', async () => {
+    const { fetcher, link, requests, store } = await make((request, to) => {
+      if (requests.length > 1) serve(request, to);
+    }, 60_000);
+    const fetched = fetcher.fetch(manifest, digests, never);
+    await vi.waitFor(() => expect(requests).toHaveLength(1));
+    link.isConnected = false;
+    fetcher.linkChanged();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(requests).toHaveLength(1);
+    link.isConnected = true;
+    fetcher.linkChanged();
+    await fetched;
+    expect(store.has(digests[0]!)).toBe(true);
+  });
+
+  it('ends when its caller gives up', async () => {
+    const { fetcher } = await make(() => undefined);
+    const stop = new AbortController();
+    const fetched = fetcher.fetch(manifest, digests, stop.signal);
+    stop.abort(new Error('enough'));
+    await expect(fetched).rejects.toThrow('enough');
+  });
+
+  it('takes an error message it does not understand as noise', async () => {
+    const { fetcher } = await make(serve);
+    const fetched = fetcher.fetch(manifest, digests, never);
+    fetcher.receiveError(Buffer.from('garbage'));
+    await fetched;
+  });
+});
+
+describe('ChunkStore', () => {
+  it('counts a damaged chunk as absent and removes it', async () => {
+    const folder = await tempFolder();
+    const store = new ChunkStore(folder);
+    await store.load();
+    await store.put(digests[0]!, blobs.get(digests[0]!)!);
+    const { writeFile } = await import('node:fs/promises');
+    await writeFile(join(folder, digests[0]!), 'torn');
+    expect(await store.read(digests[0]!)).toBeUndefined();
+    expect(store.has(digests[0]!)).toBe(false);
+  });
+
+  it('finds what was stored before, and clears half-written files away', async () => {
+    const folder = await tempFolder();
+    const { writeFile, readdir } = await import('node:fs/promises');
+    await writeFile(join(folder, digests[0]!), blobs.get(digests[0]!)!);
+    await writeFile(join(folder, `${digests[1]}.abc.tmp`), 'half');
+    const store = new ChunkStore(folder);
+    await store.load();
+    expect(store.has(digests[0]!)).toBe(true);
+    expect(await readdir(folder)).toEqual([digests[0]]);
+  });
+
+  it('removes leftovers of downloads given up long ago', async () => {
+    const store = new ChunkStore(await tempFolder());
+    await store.load();
+    await store.put(digests[0]!, blobs.get(digests[0]!)!);
+    await store.removeOlderThan(Date.now() - 60_000);
+    expect(store.has(digests[0]!)).toBe(true);
+    await store.removeOlderThan(Date.now() + 60_000);
+    expect(store.has(digests[0]!)).toBe(false);
+  });
+});
