@@ -6,6 +6,7 @@ import { doctorCommand } from './commands/doctor-command.ts';
 import { rollbackCommand } from './commands/rollback-command.ts';
 import { runCommand } from './commands/run-command.ts';
 import { statusCommand } from './commands/status-command.ts';
+import { UsageError } from './commands/usage-error.ts';
 import { dataFolderDefault } from './config/options-schema.ts';
 import { enrolCommand } from './connection/enrol-command.ts';
 import { providersOffered } from './providers-offered.ts';
@@ -40,6 +41,7 @@ await main().catch((error: unknown) => {
     process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     return;
   }
-  process.stderr.write(failureText(PROGRAM, error));
-  process.exitCode = failureExitCode(error);
+  const isUsage = error instanceof UsageError;
+  process.stderr.write(failureText(PROGRAM, isUsage ? error.cause : error));
+  process.exitCode = isUsage ? exitCodes.usage : failureExitCode(error);
 });

@@ -6,13 +6,16 @@ import { systemClock } from '../../platform/system-clock.ts';
 import { createAgent } from '../agent.ts';
 import { loadAgentOptions } from '../config/load-options.ts';
 import { agentOptionTable } from '../config/options-schema.ts';
+import { UsageError } from './usage-error.ts';
 
 export function runCommand(version: string): Command {
   return addOptionFlags(new Command('run'), agentOptionTable)
     .description('run the agent until it is told to stop')
     .option('--json', 'print the addresses as one JSON line')
     .action(async ({ json, ...flags }: Record<string, unknown>) => {
-      const options = await loadAgentOptions(flags, process.env);
+      const options = await loadAgentOptions(flags, process.env).catch((error: unknown) => {
+        throw new UsageError(error);
+      });
       const logger = makeLogger('agent', options.logLevel);
       const agent = createAgent(options, { clock: systemClock, random: Math.random, logger, version });
       const stopping = new Promise<string>((resolve) => {

@@ -72,7 +72,12 @@ export class ServingRestorer {
       return true;
     } catch (error) {
       this.#logger.error(
-        { model, version: ref.version, reason: errorText(error) },
+        {
+          model,
+          version: ref.version,
+          code: isAppError(error) ? error.code : 'internal',
+          reason: errorText(error),
+        },
         'version cannot be served',
       );
       if (isAppError(error, 'slot_damaged')) {

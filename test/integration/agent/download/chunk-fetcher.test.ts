@@ -17,10 +17,7 @@ const manifest = 'a'.repeat(64);
 const never = new AbortController().signal;
 
 /** A fetcher whose hub is the given function. */
-async function make(
-  hub: (request: ChunkRequest, fetcher: ChunkFetcher) => void | Promise<void>,
-  answerMs = 100,
-) {
+async function make(hub: (request: ChunkRequest, fetcher: ChunkFetcher) => unknown, answerMs = 100) {
   const store = new ChunkStore(await tempFolder());
   await store.load();
   const requests: ChunkRequest[] = [];

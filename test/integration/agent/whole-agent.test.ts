@@ -1,0 +1,218 @@
+/** One agent as `createAgent` composes it, against a whole hub: real TLS, real trust, real runners. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type Agent, type AgentStatus, createAgent } from '../../../agent/agent.ts';
+import { type AgentOptions, agentOptionTable } from '../../../agent/config/options-schema.ts';
+import { enrol } from '../../../agent/connection/enrolment.ts';
+import { askAgent } from '../../../agent/control/control-client.ts';
+import { readRestingStatus } from '../../../agent/control/resting-status.ts';
+import { examine } from '../../../agent/health/doctor.ts';
+import { systemClock } from '../../../platform/system-clock.ts';
+import { resolveOptions } from '../../../shared/options/option-table.ts';
+import { runCli } from '../../support/cli.ts';
+import { linearModel } from '../../support/models.ts';
+import { RunningHub } from '../../support/running-hub.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+const patient = { timeout: 60_000, interval: 100 };
+
+let hub: RunningHub;
+let folder: string;
+let agent: Agent;
+let url: string;
+let cli: (...args: string[]) => Promise<Record<string, unknown>>;
+
+const data = () => join(folder, 'agent');
+
+async function startAgent(more: Partial<AgentOptions> = {}): Promise<void> {
+  const options = {
+    ...resolveOptions(agentOptionTable, []),
+    data: data(),
+    port: 0,
+    heartbeatMs: 500,
+    windowMs: 500,
+    ...more,
+  };
+  agent = createAgent(options, {
+    clock: systemClock,
+    random: Math.random,
+    logger: pino({ level: process.env['TEST_LOG'] ?? 'silent' }, pino.destination(2)),
+    version: '0.0.0',
+  });
+  ({ url } = await agent.start());
+}
+
+async function publish(version: string, weight: number): Promise<void> {
+  const path = join(folder, version);
+  await mkdir(path);
+  await writeFile(join(path, 'model.onnx'), linearModel({ weights: [weight, weight] }));
+  await writeFile(join(path, 'sample.csv'), 'a,b\n1,2\n3,4\n5,6\n7,8\n');
+  const lines = ['model: linear', `version: ${version}`, `release: ${version[0]}`, 'file: model.onnx'];
+  lines.push('sample: { file: sample.csv, columns: { x: [a, b] } }', 'golden: { rows: 2 }');
+  await writeFile(join(path, 'model.yaml'), lines.join('\n'));
+  await cli('models', 'publish', path, '--key', join(folder, 'keys/publisher.pem'));
+}
+
+async function rollOut(version: string): Promise<void> {
+  await cli(
+    'rollout',
+    'create',
+    '--model',
+    'linear',
+    '--version',
+    version,
+    '--phases',
+    '100',
+    '--soak',
+    '1s',
+    '--trial',
+    '1s',
+  );
+}
+
+const status = async () => (await askAgent(data(), 'GET', '/status')) as AgentStatus;
+const model = async () => (await status()).reported.models[0];
+
+async function infer(): Promise<{ model_version: string; data: number }> {
+  const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] }];
+  const response = await fetch(`${url}/v2/models/linear/infer`, {
+    method: 'POST',
+    body: JSON.stringify({ inputs }),
+  });
+  const answer = (await response.json()) as { model_version: string; outputs: { data: number[] }[] };
+  return { model_version: answer.model_version, data: answer.outputs[0]!.data[0]! };
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'modelfleet-agent-'));
+  hub = await RunningHub.start();
+  const config = join(folder, 'login.json');
+  cli = async (...args) => {
+    const env = { MODELFLEET_PASSPHRASE: 'correct horse battery staple' };
+    const result = await runCli(config, [...args, '--json'], { env });
+    expect(result.code, `${args.join(' ')}: ${result.stderr}`).toBe(0);
+    return JSON.parse(result.stdout);
+  };
+  await cli('login', hub.url, '--token', hub.adminToken, '--ca-fingerprint', hub.addresses.caSha256);
+  await cli('trust', 'init', '--keys', join(folder, 'keys'));
+  const { token } = (await cli('devices', 'token', 'create')) as { token: string };
+  const facts = {
+    agentVersion: '0',
+    os: 't',
+    arch: 't',
+    cpus: 1,
+    memoryBytes: 1,
+    hostname: 't',
+    providers: ['cpu'],
+  };
+  await enrol({ token, deviceId: 'sensor-1', folder: data(), facts });
+  await startAgent();
+});
+afterAll(async () => {
+  await agent?.stop();
+  await hub?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('an agent with all its parts', () => {
+  it('fetches, verifies, qualifies and serves what the hub rolls out', async () => {
+    await publish('1.0.0', 1);
+    await rollOut('1.0.0');
+    await expect.poll(async () => (await model())?.update?.state, patient).toBe('committed');
+    expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
+    expect(await model()).toMatchObject({ active: { version: '1.0.0' }, provider: 'cpu' });
+  });
+
+  it('switches to the next version and keeps the one before', async () => {
+    await publish('2.0.0', 2);
+    await rollOut('2.0.0');
+    await expect
+      .poll(async () => (await model())?.update, patient)
+      .toMatchObject({ version: '2.0.0', state: 'committed' });
+    await expect.poll(async () => (await model())?.previous, patient).toMatchObject([{ version: '1.0.0' }]);
+    expect(await infer()).toEqual({ model_version: '2.0.0', data: 6 });
+  });
+
+  it('tells the hub what it runs', async () => {
+    await expect
+      .poll(async () => JSON.stringify(await hub.client.get('/devices/sensor-1')), patient)
+      .toContain('"version":"2.0.0"');
+  });
+
+  it('finds itself in order', async () => {
+    const checks = await examine(data());
+    expect(checks.filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
+    expect(checks.map(({ name }) => name)).toEqual([
+      'identity',
+      'certificate',
+      'clock',
+      'hub',
+      'trust',
+      'disk',
+      'runner',
+    ]);
+  });
+
+  it('lets no second agent onto its folder', async () => {
+    const options = { ...resolveOptions(agentOptionTable, []), data: data(), port: 0 };
+    const logger = pino({ level: 'silent' });
+    const second = createAgent(options, { clock: systemClock, random: Math.random, logger, version: '0' });
+    await expect(second.start()).rejects.toMatchObject({ code: 'data_folder_locked' });
+  });
+
+  it('lets nobody steer it who cannot read its folder', async () => {
+    const { port } = JSON.parse(await readFile(join(data(), 'state/control.json'), 'utf8'));
+    const response = await fetch(`http://127.0.0.1:${port}/rollback`, { method: 'POST' });
+    expect(response.status).toBe(401);
+    await expect(askAgent(data(), 'POST', '/rollback?model=other')).rejects.toMatchObject({
+      code: 'not_found',
+    });
+  });
+
+  it('goes back when somebody at the device says so, and stays there', async () => {
+    await askAgent(data(), 'POST', '/rollback');
+    await expect.poll(async () => (await model())?.update?.state, patient).toBe('rolled-back');
+    expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
+    expect((await model())?.parked).toMatchObject([{ version: '2.0.0' }]);
+  });
+
+  it('says which port is taken, and leaves nothing running', async () => {
+    const taken = Number(new URL(url).port);
+    const other = join(folder, 'other');
+    const { token } = (await cli('devices', 'token', 'create')) as { token: string };
+    const facts = {
+      agentVersion: '0',
+      os: 't',
+      arch: 't',
+      cpus: 1,
+      memoryBytes: 1,
+      hostname: 't',
+      providers: ['cpu'],
+    };
+    await enrol({ token, deviceId: 'sensor-2', folder: other, facts });
+    const logger = pino({ level: 'silent' });
+    const environment = { clock: systemClock, random: Math.random, logger, version: '0' };
+    const options = { ...resolveOptions(agentOptionTable, []), data: other, port: taken };
+    await expect(createAgent(options, environment).start()).rejects.toMatchObject({ code: 'port_in_use' });
+    const free = createAgent({ ...options, port: 0 }, environment);
+    await free.start();
+    await free.stop();
+  });
+
+  it('serves after a restart without any hub, and says so when it does not run', async () => {
+    await hub.stop();
+    await agent.stop();
+    const resting = await readRestingStatus(data());
+    expect(resting).toMatchObject({
+      running: false,
+      device: 'sensor-1',
+      reported: { models: [{ active: { version: '1.0.0' } }] },
+    });
+    await expect(status()).rejects.toMatchObject({ code: 'agent_not_running' });
+    await startAgent();
+    expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
+  });
+});

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { applyMove } from '../../../../agent/update/attempt-moves.ts';
+import { judgeFailure, parkingFor, toFault } from '../../../../agent/update/failure-policy.ts';
+import type { UpdateRecord } from '../../../../agent/update/update-record.ts';
+import { AppError } from '../../../../shared/base/app-error.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+import type { UpdateFault } from '../../../../shared/protocol/update-event.ts';
+
+const manifest = 'b'.repeat(64);
+const trial = { seconds: 60, minRequests: 10, maxErrorRate: 0.1, maxCrashes: 1 };
+const desired = {
+  model: 'm',
+  version: '2.0.0',
+  release: 2,
+  manifest,
+  trial,
+  sequence: 5,
+  rollout: 'r-00000001',
+};
+const empty: UpdateRecord = { v: 1, model: 'm', stream: '0'.repeat(16), parked: [], answered: [] };
+const slots = {
+  active: { manifest: 'a'.repeat(64), version: '1.0.0', release: 1, provider: 'cpu' },
+  previous: [],
+  floor: 1,
+};
+const golden: UpdateFault = { code: 'golden_mismatch', message: 'y is off', retry: 'never' };
+const changed: UpdateFault = { code: 'desired_changed', message: 'other', retry: 'later' };
+
+const move = (record: UpdateRecord, event: Parameters<typeof applyMove>[0]['event'], fault?: UpdateFault) =>
+  applyMove({ record, event, fault, desired, slots, nowMs: 1_000 });
+const upTo = (...events: Parameters<typeof applyMove>[0]['event'][]) =>
+  events.reduce((record, event) => move(record, event), empty);
+const toTrial = ['wanted', 'passed', 'passed', 'passed', 'passed', 'passed', 'passed'] as const;
+
+describe('applyMove', () => {
+  it('begins an attempt from the wish', () => {
+    expect(move(empty, 'wanted').attempt).toMatchObject({
+      state: 'checking',
+      version: '2.0.0',
+      rollout: 'r-00000001',
+      event: 1,
+      announced: false,
+    });
+  });
+
+  it('numbers each state’s event and counts restarts anew', () => {
+    const record = upTo('wanted', 'passed');
+    const restarted = { ...record, attempt: { ...record.attempt!, restarts: 3 } };
+    expect(move(restarted, 'passed').attempt).toMatchObject({ state: 'verifying', event: 3, restarts: 0 });
+  });
+
+  it('parks a version that was refused, and answers the wish', () => {
+    const record = move(upTo('wanted'), 'failed', golden);
+    expect(record.attempt).toMatchObject({ state: 'rejected', fault: golden });
+    expect(record.parked).toMatchObject([{ manifest, until: 1_000 + limits.parkedMs }]);
+    expect(record.answered).toEqual([{ manifest, wish: 'r-00000001' }]);
+  });
+
+  it('keeps the reason over going back, and parks once it has ended', () => {
+    const back = move(upTo(...toTrial), 'failed', golden);
+    expect(back.parked).toEqual([]);
+    const record = move(back, 'passed');
+    expect(record.attempt).toMatchObject({ state: 'rolled-back', fault: golden });
+    expect(record.parked).toHaveLength(1);
+  });
+
+  it('blames no version for a hub that changed its mind', () => {
+    const record = move(move(upTo(...toTrial), 'superseded', changed), 'passed');
+    expect(record.attempt).toMatchObject({ state: 'rolled-back', fault: changed });
+    expect(record.parked).toEqual([]);
+    expect(record.answered).toEqual([]);
+  });
+
+  it('forgets old faults when it goes on', () => {
+    const record = upTo('wanted');
+    const waiting = { ...record, attempt: { ...record.attempt!, fault: changed } };
+    expect(move(waiting, 'passed').attempt?.fault).toBeUndefined();
+  });
+
+  it('takes an order in a settled state as one about the active version', () => {
+    expect(move(empty, 'ordered').attempt).toMatchObject({ version: '1.0.0', state: 'rolling-back' });
+  });
+
+  it('follows a newer wish for the same version', () => {
+    const later = { ...desired, sequence: 9, rollout: 'r-00000002' };
+    const record = applyMove({ record: upTo('wanted'), event: 'passed', desired: later, slots, nowMs: 0 });
+    expect(record.attempt).toMatchObject({ sequence: 9, rollout: 'r-00000002' });
+  });
+
+  it('refuses a pair the table has no row for', () => {
+    expect(() => move(empty, 'passed')).toThrow('no row for "passed" in state "idle"');
+  });
+});
+
+describe('judgeFailure', () => {
+  const attempt = upTo('wanted').attempt!;
+  const later: UpdateFault = { code: 'disk_full', message: '', retry: 'later' };
+
+  it('waits out what lies with the hub, however often', () => {
+    expect(judgeFailure({ ...attempt, failures: 99 }, later, true)).toBe('wait');
+  });
+
+  it('tries three times what can pass, and once what cannot', () => {
+    expect(judgeFailure(attempt, later, false)).toBe('try-again');
+    expect(judgeFailure({ ...attempt, failures: 2 }, later, false)).toBe('give-up');
+    expect(judgeFailure(attempt, golden, false)).toBe('give-up');
+  });
+
+  it('does not try again while switching, and never gives up going back', () => {
+    expect(judgeFailure({ ...attempt, state: 'activating' }, later, false)).toBe('give-up');
+    expect(judgeFailure({ ...attempt, state: 'rolling-back', failures: 99 }, golden, false)).toBe(
+      'try-again',
+    );
+  });
+});
+
+describe('parkingFor', () => {
+  const attempt = upTo('wanted').attempt!;
+
+  it('parks no version twice for being parked', () => {
+    const parked: UpdateFault = { code: 'version_parked', message: '', retry: 'never' };
+    expect(parkingFor(attempt, parked, 0)).toBeUndefined();
+    expect(parkingFor(attempt, golden, 0)).toMatchObject({ until: limits.parkedMs });
+  });
+});
+
+describe('toFault', () => {
+  it('takes code and retry from the catalogue, and calls anything else a defect', () => {
+    expect(toFault(new AppError('version_withdrawn', 'gone'))).toEqual({
+      code: 'version_withdrawn',
+      message: 'gone',
+      retry: 'never',
+    });
+    expect(toFault(new TypeError('x is not a function'))).toMatchObject({ code: 'internal', retry: 'later' });
+  });
+});
