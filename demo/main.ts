@@ -37,8 +37,8 @@ const fleet = new Fleet({
   folder,
   programs,
   narrator,
-  hubFlags: ['--telemetry-bucket-ms', '1s', '--rollout-observe-ms', '500ms'],
-  agentFlags: ['--window-ms', '1s'],
+  hubFlags: ['--telemetry-bucket', '1s', '--rollout-observe', '500ms'],
+  agentFlags: ['--window', '1s'],
 });
 
 process.on('exit', () => programs.killAll());

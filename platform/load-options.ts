@@ -10,6 +10,7 @@ import {
   kebabCase,
   type OptionsOf,
   type OptionTable,
+  publicName,
   resolveOptions,
 } from '../shared/options/option-table.ts';
 
@@ -26,11 +27,11 @@ const CONFIG_BYTES_MAX = 256 * 1024;
 /** Adds `--config` and a flag per option. The values come back from `command.opts()`, which `loadOptions` takes. */
 export function addOptionFlags(command: Command, table: OptionTable): Command {
   command.option('--config <FILE>', 'YAML or JSON file with options');
-  for (const [key, { default: value, sentence, placeholder }] of Object.entries(table)) {
-    const shown = Array.isArray(value) ? value.join(',') : String(value);
+  for (const [key, { default: value, shown, sentence, placeholder }] of Object.entries(table)) {
+    const text = shown ?? (Array.isArray(value) ? value.join(',') : String(value));
     command.option(
-      `--${kebabCase(key)} <${placeholder}>`,
-      `${sentence}${shown ? ` (default: ${shown})` : ''}`,
+      `--${kebabCase(publicName(key))} <${placeholder}>`,
+      `${sentence}${text ? ` (default: ${text})` : ''}`,
     );
   }
   return command;
@@ -44,7 +45,11 @@ export async function loadOptions<const T extends OptionTable>(
   const variable = (key: string) => `${envPrefix}_${kebabCase(key).replaceAll('-', '_').toUpperCase()}`;
   const file = flags['config'] ?? env[`${envPrefix}_CONFIG`];
   const ours = (values: Readonly<Record<string, unknown>>, name: (key: string) => string) =>
-    Object.fromEntries(Object.keys(table).map((key) => [key, values[name(key)] || undefined]));
+    Object.fromEntries(
+      Object.keys(table)
+        .map(publicName)
+        .map((key) => [key, values[name(key)] || undefined]),
+    );
   return resolveOptions(table, [
     ...(typeof file === 'string' && file !== ''
       ? [{ values: await readConfig(file), spell: (key: string) => `"${key}" of ${file}` }]

@@ -37,9 +37,9 @@ export async function tamperedArtifact(stage: Stage): Promise<void> {
   await fleet.startAgent(victim);
   const log = await until('the agent has looked at its slots', async () => {
     const text = await fleet.logText(`agent-${victim}`);
-    return text.includes('slot_corrupt') ? text : undefined;
+    return text.includes('slot_damaged') ? text : undefined;
   });
-  narrator.check('The agent notices before it serves it', log.includes('slot_corrupt'));
+  narrator.check('The agent notices before it serves it', log.includes('slot_damaged'));
   narrator.check(
     'It fetches what is missing and answers with 2.0.0 again',
     await everyDeviceOn(stage, '2.0.0'),

@@ -3,10 +3,12 @@
  * order given (defaults first), each value is checked where it comes from, and the result is frozen.
  */
 import { AppError } from '../base/app-error.ts';
-import { parseDuration } from '../base/duration.ts';
+import { formatDuration, parseDuration } from '../base/duration.ts';
 
 export interface Option<T> {
   readonly default: T;
+  /** The default as an operator would write it, where that differs. */
+  readonly shown?: string;
   readonly unit?: string;
   /** What the option decides, for `--help` and the docs. */
   readonly sentence: string;
@@ -22,8 +24,9 @@ export type OptionsOf<T extends OptionTable> = {
 };
 
 export interface OptionSource {
+  /** By public name. */
   readonly values: Readonly<Record<string, unknown>>;
-  /** How this source spells a key, for messages: `--http-port`, `MODELFLEET_HUB_HTTP_PORT`. */
+  /** How this source spells a public name, for messages: `--http-port`, `MODELFLEET_HUB_HTTP_PORT`. */
   readonly spell: (key: string) => string;
 }
 
@@ -34,19 +37,25 @@ export function resolveOptions<const T extends OptionTable>(
 ): OptionsOf<T> {
   const resolved: Record<string, unknown> = {};
   for (const [key, option] of Object.entries(table)) resolved[key] = option.default;
+  const keys = new Map(Object.keys(table).map((key) => [publicName(key), key]));
   for (const { values, spell } of sources) {
-    for (const [key, value] of Object.entries(values)) {
-      const option = table[key];
-      if (!option) {
+    for (const [name, value] of Object.entries(values)) {
+      const key = keys.get(name);
+      if (key === undefined) {
         throw new AppError(
           'bad_input',
-          `Cannot use option ${spell(key)}: it is unknown. Wanted one of ${Object.keys(table).join(', ')}.`,
+          `Cannot use option ${spell(name)}: it is unknown. Wanted one of ${[...keys.keys()].join(', ')}.`,
         );
       }
-      if (value !== undefined) resolved[key] = option.read(value, spell(key));
+      if (value !== undefined) resolved[key] = table[key]!.read(value, spell(name));
     }
   }
   return Object.freeze(resolved) as OptionsOf<T>;
+}
+
+/** What an operator calls an option: `telemetryBucketMs` → `telemetryBucket`, for durations are written with their unit. */
+export function publicName(key: string): string {
+  return key.replace(/Ms$/, '');
 }
 
 /** `httpPort` → `http-port`. */
@@ -92,6 +101,7 @@ export function integerOption(
 export function durationOption(valueMs: number, { min, max }: Bounds, sentence: string): Option<number> {
   return {
     default: valueMs,
+    shown: formatDuration(valueMs),
     unit: 'ms',
     sentence,
     placeholder: 'DURATION',
@@ -99,7 +109,7 @@ export function durationOption(valueMs: number, { min, max }: Bounds, sentence: 
       const text = typeof found === 'string' && !/^\d+$/.test(found);
       const ms = text ? parseDuration(found, name) : Number(found);
       if (Number.isFinite(ms) && ms >= min && ms <= max) return ms;
-      return refuse(name, found, `a duration from ${min} ms to ${max} ms`);
+      return refuse(name, found, `a duration from ${formatDuration(min)} to ${formatDuration(max)}`);
     },
   };
 }

@@ -37,17 +37,17 @@ describe('resolveOptions()', () => {
   });
 
   it('reads durations as people write them and as milliseconds', () => {
-    expect(resolveOptions(table, [source({ tickMs: '2s' })]).tickMs).toBe(2_000);
-    expect(resolveOptions(table, [source({ tickMs: '250' })]).tickMs).toBe(250);
-    expect(resolveOptions(table, [source({ tickMs: 300 })]).tickMs).toBe(300);
+    expect(resolveOptions(table, [source({ tick: '2s' })]).tickMs).toBe(2_000);
+    expect(resolveOptions(table, [source({ tick: '250' })]).tickMs).toBe(250);
+    expect(resolveOptions(table, [source({ tick: 300 })]).tickMs).toBe(300);
   });
 
   it.each([
     ['httpPort', '70000', 'a whole number from 0 to 65535'],
     ['httpPort', 'http', 'a whole number'],
     ['httpPort', 1.5, 'a whole number'],
-    ['tickMs', '2h', 'a duration from'],
-    ['tickMs', 'soon', 'wanted a duration'],
+    ['tick', '2h', 'a duration from'],
+    ['tick', 'soon', 'wanted a duration'],
     ['advertise', 'UPPER', 'host names'],
     ['advertise', [], 'host names'],
     ['logLevel', 'loud', 'info, debug'],
