@@ -231,6 +231,7 @@ function makeParts(
     clock,
     random,
     logger: logger.child({ part: 'download' }),
+    bytesPerSecondMax: options.downloadBytesPerSecondMax,
   });
   const free = () => freeBytes(options.data);
   const download = new VersionDownload({

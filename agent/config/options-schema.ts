@@ -39,6 +39,12 @@ export const agentOptionTable = {
     'Disk for messages the hub has not taken yet.',
     'bytes',
   ),
+  downloadBytesPerSecondMax: integerOption(
+    0,
+    { min: 0, max: 2 ** 40 },
+    'How fast versions are downloaded, on average; 0 is no limit.',
+    'bytes a second',
+  ),
   logLevel: choiceOption('info', logLevels, 'Least severe log line that is written (standard error).'),
 } as const;
 

@@ -22,6 +22,8 @@ export interface ChunkFetcherProps {
   readonly logger: Logger;
   /** How long an answer may take before it is asked for again. Default `limits.chunkAnswerMs`. */
   readonly answerMs?: number;
+  /** Bytes a second, on average over a few chunks; 0 or absent: as fast as it comes. */
+  readonly bytesPerSecondMax?: number;
 }
 
 interface Fetch {
@@ -33,6 +35,8 @@ interface Fetch {
   readonly storing: Set<string>;
   readonly bad: Map<string, number>;
   pauseUntil: number;
+  /** What has come is paid for, in time, by then; nothing more is asked for before. */
+  paidUntil: number;
   missingAnswers: number;
   fault: unknown;
   waits: Generator<number, never>;
@@ -69,6 +73,7 @@ export class ChunkFetcher {
       storing: new Set(),
       bad: new Map(),
       pauseUntil: 0,
+      paidUntil: 0,
       missingAnswers: 0,
       fault: undefined,
       waits: this.#newWaits(),
@@ -98,6 +103,7 @@ export class ChunkFetcher {
       return;
     }
     fetch.storing.add(digest);
+    this.#pay(fetch, payload.byteLength);
     this.#props.store
       .put(digest, payload)
       .then(
@@ -183,6 +189,12 @@ export class ChunkFetcher {
     fetch.wake();
   }
 
+  #pay(fetch: Fetch, bytes: number): void {
+    const { bytesPerSecondMax, clock } = this.#props;
+    if (!bytesPerSecondMax) return;
+    fetch.paidUntil = Math.max(fetch.paidUntil, clock.monotonic()) + (bytes / bytesPerSecondMax) * 1_000;
+  }
+
   #putBack(fetch: Fetch, digest: string): void {
     if (fetch.storing.has(digest)) return;
     fetch.inFlight.delete(digest);
@@ -208,7 +220,8 @@ export class ChunkFetcher {
     const free = limits.chunksInFlightPerDevice - fetch.inFlight.size;
     // Half the credit at a time: enough to keep the line busy, without a request for each chunk.
     const enough = fetch.inFlight.size === 0 ? 1 : Math.ceil(limits.chunksInFlightPerDevice / 2);
-    if (!link.isConnected || clock.monotonic() < fetch.pauseUntil || free < enough) return;
+    const from = Math.max(fetch.pauseUntil, fetch.paidUntil);
+    if (!link.isConnected || clock.monotonic() < from || free < enough) return;
     const chunks = fetch.waiting.splice(0, free);
     if (chunks.length === 0) return;
     this.#request += 1;
@@ -230,7 +243,8 @@ export class ChunkFetcher {
     if (fetch.waiting.length + fetch.inFlight.size === 0 || fetch.fault !== undefined) return;
     const now = this.#props.clock.monotonic();
     const times = [...fetch.inFlight.values()].map(({ until }) => until);
-    if (fetch.pauseUntil > now) times.push(fetch.pauseUntil);
+    const from = Math.max(fetch.pauseUntil, fetch.paidUntil);
+    if (from > now) times.push(from);
     const ms = Math.max(1, Math.min(...times, now + WAIT_MAX_MS) - now);
     const woken = new AbortController();
     fetch.wake = () => woken.abort();

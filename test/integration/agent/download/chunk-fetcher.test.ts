@@ -17,7 +17,11 @@ const manifest = 'a'.repeat(64);
 const never = new AbortController().signal;
 
 /** A fetcher whose hub is the given function. */
-async function make(hub: (request: ChunkRequest, fetcher: ChunkFetcher) => unknown, answerMs = 100) {
+async function make(
+  hub: (request: ChunkRequest, fetcher: ChunkFetcher) => unknown,
+  answerMs = 100,
+  bytesPerSecondMax = 0,
+) {
   const store = new ChunkStore(await tempFolder());
   await store.load();
   const requests: ChunkRequest[] = [];
@@ -36,6 +40,7 @@ async function make(hub: (request: ChunkRequest, fetcher: ChunkFetcher) => unkno
     random: () => 0,
     logger: pino({ level: 'silent' }),
     answerMs,
+    bytesPerSecondMax,
   });
   return { fetcher, store, link, requests };
 }
@@ -49,6 +54,16 @@ const refuse = (fetcher: ChunkFetcher, request: ChunkRequest, error: object) =>
   );
 
 describe('ChunkFetcher', () => {
+  it('asks no faster than it may download', async () => {
+    const bytes = [...blobs.values()].reduce((sum, blob) => sum + blob.byteLength, 0);
+    const { fetcher } = await make(serve, 10_000, bytes / 0.5);
+    const started = performance.now();
+    await fetcher.fetch(manifest, digests, never);
+    // The last credit is not waited for: it has come.
+    const share = (digests.length - limits.chunksInFlightPerDevice) / digests.length;
+    expect(performance.now() - started).toBeGreaterThan(0.9 * share * 500);
+  });
+
   it('fetches everything and never asks for more than its credit', async () => {
     let outstanding = 0;
     let most = 0;
