@@ -1,56 +1,22 @@
 /** The work of each state goes wrong: where the update ends, what answers meanwhile, what the hub is told. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AppError } from '../../../shared/base/app-error.ts';
-import { limits } from '../../../shared/base/limits.ts';
-import type { UpdateState } from '../../../shared/protocol/update-event.ts';
-import { digestOf, type PackedVersion, packedVersion, writeBlobs } from '../../support/packed-version.ts';
-import { tempFolder } from '../../support/temp-folder.ts';
+import { digestOf, packedVersion, writeBlobs } from '../../support/packed-version.ts';
 import {
-  openUpdateDevice,
-  type UpdateDevice,
-  type UpdateDeviceOptions,
-  wishFor,
-} from '../../support/update-device.ts';
-
-const v1 = packedVersion({ version: '1.0.0', bytes: 5000 });
-const v2 = packedVersion({ version: '2.0.0', bytes: limits.chunkBytes + 5000 });
-const rollout = 'r-00000001';
-
-/** A device that has committed 1.0.0; `more` holds for what comes after. */
-async function prepared(
-  more: Partial<UpdateDeviceOptions> = {},
-  versions: readonly PackedVersion[] = [v1, v2],
-) {
-  const root = await tempFolder();
-  const blobs = join(root, 'blobs');
-  const folder = join(root, 'device');
-  await writeBlobs(blobs, versions);
-  const first = await openUpdateDevice({ folder, blobs });
-  first.wish(1, [wishFor(v1)]);
-  await ends(first, 'committed', '1.0.0');
-  await first.close();
-  return { folder, blobs, device: await reopen(folder, blobs, more) };
-}
-
-async function reopen(
-  folder: string,
-  blobs: string,
-  more: Partial<UpdateDeviceOptions> = {},
-): Promise<UpdateDevice> {
-  const device = await openUpdateDevice({ folder, blobs, ...more });
-  onTestFinished(() => device.close());
-  return device;
-}
-
-const update = (device: UpdateDevice) => device.updates.report(Date.now())[0]?.update;
-
-/** Waits until the update to `version` is in `state`, and the hub has been told. */
-async function ends(device: UpdateDevice, state: UpdateState, version = '2.0.0'): Promise<void> {
-  const told = () => device.events().at(-1);
-  await vi.waitFor(() => expect(told()).toMatchObject({ state, version }), { timeout: 10_000, interval: 10 });
-}
+  ends,
+  expectUntouched,
+  flipBit,
+  prepared,
+  reopen,
+  rollout,
+  update,
+  v1,
+  v2,
+} from '../../support/prepared-device.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+import { type UpdateDevice, type UpdateDeviceOptions, wishFor } from '../../support/update-device.ts';
 
 const statesOf2 = (device: UpdateDevice) =>
   device
@@ -58,11 +24,6 @@ const statesOf2 = (device: UpdateDevice) =>
     .filter((event) => event.version === '2.0.0')
     .map((event) => event.state);
 const lastFault = (device: UpdateDevice) => device.events().at(-1)?.fault;
-
-function expectUntouched(device: UpdateDevice): void {
-  expect(device.served.active).toMatchObject({ version: '1.0.0' });
-  expect(device.slots.of('demo').active?.version).toBe('1.0.0');
-}
 
 describe('Error_in_checking', () => {
   const refusals: readonly [string, Partial<UpdateDeviceOptions>, string][] = [
@@ -363,62 +324,3 @@ describe('Error_in_rolling-back', () => {
     expect(fails).toBeLessThan(0);
   });
 });
-
-describe('damaged files at start', () => {
-  it('a torn journal: last-known-good answers, and the next wish is followed', async () => {
-    const { device, folder, blobs } = await prepared();
-    await device.close();
-    const journal = join(folder, 'state/updates/demo.json');
-    await writeFile(journal, (await readFile(journal, 'utf8')).slice(0, 40));
-    const again = await reopen(folder, blobs);
-    expect(again.served.active?.version).toBe('1.0.0');
-    again.wish(2, [wishFor(v2)]);
-    await ends(again, 'committed');
-    expect(await readFile(`${journal}.unreadable`, 'utf8')).toHaveLength(40);
-  });
-
-  it('a torn journal in a trial: the version on trial was not proven, the one before answers', async () => {
-    const { device, folder, blobs } = await prepared();
-    device.wish(2, [
-      wishFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
-    ]);
-    await ends(device, 'trial');
-    await device.close();
-    await writeFile(join(folder, 'state/updates/demo.json'), '{');
-    const again = await reopen(folder, blobs);
-    expect(again.served.active?.version).toBe('1.0.0');
-    expect(again.slots.of('demo').trial).toBeUndefined();
-  });
-
-  it('a corrupt slot index: the version committed last answers, the ones before are kept', async () => {
-    const { device, folder, blobs } = await prepared();
-    device.wish(2, [wishFor(v2)]);
-    await vi.waitFor(() => expect(device.slots.of('demo').active?.version).toBe('2.0.0'), { timeout: 5_000 });
-    await device.close();
-    await writeFile(join(folder, 'state/slots.json'), 'not json');
-    const again = await reopen(folder, blobs);
-    expect(again.slots.wasRebuilt).toBe(true);
-    expect(again.served.active?.version).toBe('2.0.0');
-    expect(again.slots.of('demo')).toMatchObject({ previous: [{ version: '1.0.0' }], floor: 2 });
-  });
-
-  it('a version on trial whose files changed: back on the one before', async () => {
-    const { device, folder, blobs } = await prepared();
-    device.wish(2, [
-      wishFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
-    ]);
-    await ends(device, 'trial');
-    await device.close();
-    await flipBit(join(folder, 'slots', v2.manifestSha256, 'model.onnx'));
-    const again = await reopen(folder, blobs);
-    again.wish(2, [wishFor(v2)]);
-    await ends(again, 'rolled-back');
-    expect(again.served.active?.version).toBe('1.0.0');
-  });
-});
-
-async function flipBit(path: string): Promise<void> {
-  const bytes = await readFile(path);
-  bytes[bytes.length >> 1]! ^= 1;
-  await writeFile(path, bytes);
-}
