@@ -18,7 +18,7 @@ import {
   versionFolder,
 } from './stage.ts';
 
-interface Drift {
+export interface Drift {
   readonly verdict: string;
   readonly features: readonly {
     name: string;
@@ -48,7 +48,7 @@ export async function springPasses(stage: Stage): Promise<void> {
   narrator.tell(`Mean absolute error against the reference analyser: ${drift.labels!.mae.toFixed(2)} mg/m³.`);
 }
 
-export async function winterComes(stage: Stage): Promise<void> {
+export async function winterComes(stage: Stage): Promise<Drift> {
   const { fleet, narrator, data } = stage;
   narrator.chapter('Winter: drift is found, by name of sensor');
   const winter = labelled(readingsBetween(data.readings, '2004-12-01', '2005-02-01'), READINGS_A_SEASON);
@@ -68,6 +68,7 @@ export async function winterComes(stage: Stage): Promise<void> {
   narrator.tell(`Mean absolute error is ${drift.labels!.mae.toFixed(2)} mg/m³ now.`);
   const table = await fleet.tryCli('telemetry', 'show', '--model', model);
   narrator.check('The telemetry behind it can be shown', table.code === 0, table);
+  return drift;
 }
 
 export async function secondVersion(stage: Stage): Promise<void> {
@@ -103,7 +104,7 @@ export async function secondVersion(stage: Stage): Promise<void> {
 }
 
 /** Replays a season through all agents and returns the drift report over it. */
-async function replaySeason(stage: Stage, readings: ReturnType<typeof labelled>): Promise<Drift> {
+export async function replaySeason(stage: Stage, readings: ReturnType<typeof labelled>): Promise<Drift> {
   const { fleet, narrator } = stage;
   // A season begins in a bucket of its own, so that its figures are its own.
   await new Promise((resolve) => setTimeout(resolve, 2 * BUCKET_MS));
