@@ -1,7 +1,7 @@
 /** `modelfleet-agent doctor`: looks at everything a device needs, one line each, with the way out of what is wrong. */
 import { Command } from 'commander';
 import { dataFolderOf } from '../config/load-options.ts';
-import { type Check, examine } from '../health/doctor.ts';
+import type { Check } from '../health/doctor.ts';
 
 export function doctorCommand(): Command {
   return new Command('doctor')
@@ -9,6 +9,8 @@ export function doctorCommand(): Command {
     .option('--data <DIR>', 'data folder of the agent')
     .option('--json', 'print as JSON')
     .action(async (flags: { data?: string; json?: boolean }) => {
+      // Loaded here: the daemon should not carry it.
+      const { examine } = await import('../health/doctor.ts');
       const checks = await examine(dataFolderOf(flags, process.env));
       process.stdout.write(flags.json ? `${JSON.stringify(checks, null, 2)}\n` : doctorText(checks));
       if (checks.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1;

@@ -3,7 +3,6 @@ import { Command } from 'commander';
 import { addOptionFlags } from '../../platform/load-options.ts';
 import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
-import { createAgent } from '../agent.ts';
 import { loadAgentOptions } from '../config/load-options.ts';
 import { agentOptionTable } from '../config/options-schema.ts';
 import { UsageError } from './usage-error.ts';
@@ -16,6 +15,8 @@ export function runCommand(version: string): Command {
       const options = await loadAgentOptions(flags, process.env).catch((error: unknown) => {
         throw new UsageError(error);
       });
+      // Loaded here: the other commands start without the daemon's code.
+      const { createAgent } = await import('../agent.ts');
       const logger = makeLogger('agent', options.logLevel);
       const agent = createAgent(options, { clock: systemClock, random: Math.random, logger, version });
       const stopping = new Promise<string>((resolve) => {

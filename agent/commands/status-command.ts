@@ -6,7 +6,7 @@ import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { AgentStatus } from '../agent.ts';
 import { dataFolderOf } from '../config/load-options.ts';
 import { askAgent } from '../control/control-client.ts';
-import { readRestingStatus } from '../control/resting-status.ts';
+import type { RestingStatus } from '../control/resting-status.ts';
 
 export function statusCommand(): Command {
   return new Command('status')
@@ -20,18 +20,17 @@ export function statusCommand(): Command {
     });
 }
 
-async function readStatus(data: string): Promise<RestingOr<AgentStatus>> {
+async function readStatus(data: string): Promise<AgentStatus | RestingStatus> {
   try {
     return (await askAgent(data, 'GET', '/status')) as AgentStatus;
   } catch (error) {
     if (!isAppError(error, 'agent_not_running')) throw error;
+    const { readRestingStatus } = await import('../control/resting-status.ts');
     return readRestingStatus(data);
   }
 }
 
-type RestingOr<T> = T | Awaited<ReturnType<typeof readRestingStatus>>;
-
-export function statusText(status: RestingOr<AgentStatus>): string {
+export function statusText(status: AgentStatus | RestingStatus): string {
   const lines = [
     `device    ${status.device} (group ${status.group})`,
     `hub       ${status.hub}${status.running ? (status.connected ? ', connected' : ', NOT connected') : ''}`,

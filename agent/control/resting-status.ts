@@ -10,6 +10,8 @@ import { parseSlotIndex, type SlotIndex } from '../slots/slot-index.ts';
 import { reportModel } from '../update/model-report.ts';
 import { UpdateJournal } from '../update/update-journal.ts';
 
+export type RestingStatus = Awaited<ReturnType<typeof readRestingStatus>>;
+
 /** Throws `not_enrolled`, `identity_damaged`. */
 export async function readRestingStatus(data: string) {
   const paths = dataFolder(data);
