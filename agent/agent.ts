@@ -310,6 +310,7 @@ function makeParts(
 }
 
 const HEALTH_LOOK_MS = 30_000;
+const STOP_WAIT_MS = 3_000;
 
 /** From the inside out; `closers` takes them back in reverse. */
 async function startParts(
@@ -358,9 +359,10 @@ async function startParts(
   const running = [updates.run(signal), telemetry.run(signal), reporter.run(signal), watch(signal)];
   closers.push(async () => {
     await telemetry.flush();
-    await reporter.send();
+    // A hub that does not answer, or golden samples that run long, do not hold up the end: both begin again next time.
+    await Promise.race([reporter.send(), clock.sleep(STOP_WAIT_MS)]);
     stopping.abort(new Error('the agent stops'));
-    await Promise.all(running);
+    await Promise.race([Promise.all(running), clock.sleep(STOP_WAIT_MS)]);
     await link.close();
   });
   link.start();

@@ -242,6 +242,8 @@ export class UpdateRunner {
     } finally {
       this.#work = undefined;
     }
+    // What was no longer wanted when it ended is planned anew, not passed.
+    if (either.aborted) return;
     const attempt = this.#record.attempt!;
     if (isSettled(attempt.state)) return this.#props.onChange();
     this.#record = { ...this.#record, attempt: { ...attempt, ...result } };

@@ -193,6 +193,19 @@ describe('Error_in_qualifying', () => {
     expectUntouched(device);
   });
 
+  it('a wish that goes back meanwhile: given up as if nothing had been, not rolled back', async () => {
+    const { device } = await prepared();
+    const qualify = device.served.qualify.bind(device.served);
+    device.served.qualify = async () => {
+      device.wish(3, [wishFor(v1)]);
+      return qualify();
+    };
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await ends(device, 'idle');
+    expect(statesOf2(device).slice(-2)).toEqual(['qualifying', 'idle']);
+    expectUntouched(device);
+  });
+
   it('a runner that did not start in time: tried three times before it is refused', async () => {
     const { device } = await prepared();
     device.served.qualifyFault = { code: 'runner_crashed', message: 'no memory', retry: 'later' };
