@@ -18,7 +18,7 @@ import type { AgentOptions } from './config/options-schema.ts';
 import { readDeviceFacts } from './connection/device-facts.ts';
 import type { HubLinkHandlers } from './connection/hub-link.ts';
 import { loadIdentity } from './connection/identity.ts';
-import { MqttSession } from './connection/mqtt-session.ts';
+import { MqttSession, reconnectWaitsDefault } from './connection/mqtt-session.ts';
 import { Outbox } from './connection/outbox.ts';
 import { openControlServer } from './control/control-server.ts';
 import { ChunkFetcher } from './download/chunk-fetcher.ts';
@@ -224,6 +224,10 @@ function makeParts(
     clock,
     random,
     logger: logger.child({ part: 'connection' }),
+    waits: {
+      ...reconnectWaitsDefault,
+      lost: { ...reconnectWaitsDefault.lost, maxMs: options.reconnectMaxMs },
+    },
   });
   const fetcher: ChunkFetcher = new ChunkFetcher({
     link,

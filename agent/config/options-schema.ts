@@ -27,6 +27,11 @@ export const agentOptionTable = {
     'Versions of each model kept to go back to.',
   ),
   threads: integerOption(1, { min: 1, max: 256 }, 'Threads of each runner inside one operator.'),
+  reconnectMaxMs: durationOption(
+    60_000,
+    { min: 1_000, max: 24 * HOUR_MS },
+    'Longest wait before a hub that was lost is tried again; waits grow from 1 s and vary by chance.',
+  ),
   heartbeatMs: durationOption(
     60_000,
     { min: 100, max: 24 * HOUR_MS },
