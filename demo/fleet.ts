@@ -136,6 +136,11 @@ export class Fleet {
     return url;
   }
 
+  /** Process id of a running agent; on an old Node its launcher's. */
+  agentPid(id: string): number {
+    return this.#agents.get(id)!.pid;
+  }
+
   async stopAgent(id: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const program = this.#agents.get(id);
     program?.kill(signal);

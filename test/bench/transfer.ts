@@ -81,7 +81,10 @@ type Job = Omit<ClientsJob, 'mode' | 'port'>;
 type Chunks = ReadonlyMap<string, Uint8Array>;
 
 async function measureOurs(authority: Authority, folder: string, job: Job, chunks: Chunks): Promise<number> {
-  const blobs = new HotBlobStore(new DiskBlobStore(join(folder, 'blobs')));
+  const blobs = new HotBlobStore({
+    store: new DiskBlobStore(join(folder, 'blobs')),
+    bytesMax: limits.hotBlobBytesMax,
+  });
   for (const [digest, bytes] of chunks) await blobs.put(digest, bytes);
   const logger = makeLogger('bench', 'silent');
   const broker = new AedesBroker({
@@ -94,8 +97,9 @@ async function measureOurs(authority: Authority, folder: string, job: Job, chunk
   const transfer = new TransferService({
     broker,
     blobs,
-    offers: { offered: async () => offered },
+    director: { offered: async () => offered },
     versions: { hasChunk: async (_manifest, chunk) => chunks.has(chunk) },
+    clock: systemClock,
     random: Math.random,
     logger,
   });
