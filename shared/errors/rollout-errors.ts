@@ -5,7 +5,8 @@ export const rolloutErrors = defineErrors({
   rollout_plan_invalid: {
     status: 400,
     retry: 'never',
-    meaning: 'The plan of the rollout cannot work: phases that do not rise to 100 %, or times that exclude each other.',
+    meaning:
+      'The plan of the rollout cannot work: phases that do not rise to 100 %, or times that exclude each other.',
     fix: 'Correct the part of the plan that the message names.',
   },
   rollout_target_empty: {

@@ -1,4 +1,5 @@
 /** The hub's trust and model registry behind its real REST API, on a real database and disk; a map stands in for the broker. */
+
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -23,6 +24,7 @@ import { blobRoutes } from '../../hub/transfer/blob-routes.ts';
 import { DiskBlobStore } from '../../hub/transfer/disk-blob-store.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import type { Clock } from '../../shared/base/clock.ts';
+import { parseMetadata } from '../../shared/tuf/metadata-file.ts';
 import { packedVersion } from './packed-version.ts';
 import { tempFolder } from './temp-folder.ts';
 
@@ -149,4 +151,9 @@ export async function packedFolder(options: {
   }
   await writeFile(join(folder, 'manifest.json'), made.manifestBytes);
   return readPackedVersion(folder);
+}
+
+/** The publisher metadata the hub holds now. */
+export async function currentPublisher(hub: ModelHub) {
+  return parseMetadata('targets', (await hub.repository.current('publisher'))!, 'publisher');
 }
