@@ -3,24 +3,21 @@
 import { withoutScaler, withTemperatureTable } from '../gas-sensors/bad-versions.ts';
 import { summerStretch, trainingStretch } from '../gas-sensors/gas-sensor-data.ts';
 import { readingsBetween } from '../gas-sensors/reading.ts';
-import { writeVersionFolder } from '../gas-sensors/version-folder.ts';
 import {
   activeVersions,
   everyDeviceOn,
   labelled,
-  publisherKey,
+  publish,
   rollOut,
   type Stage,
   Traffic,
-  versionFolder,
+  writeVersion,
 } from './stage.ts';
 
 export async function goldenSamplesFail(stage: Stage): Promise<void> {
   const { fleet, narrator, data } = stage;
   narrator.chapter('Version 2.1.0: exported without its scaler');
-  const folder = versionFolder(stage, '2.1.0');
-  await writeVersionFolder({
-    folder,
+  const folder = await writeVersion(stage, {
     version: '2.1.0',
     release: 3,
     onnx: withoutScaler(data.models.v2),
@@ -36,7 +33,7 @@ export async function goldenSamplesFail(stage: Stage): Promise<void> {
   );
   await fleet.tellCli('models', 'pack', folder, '--skip-golden-check');
   narrator.tell('The publisher insists. The devices have the golden samples too.');
-  await fleet.tellCli('models', 'publish', `${folder}/packed`, '--key', publisherKey(stage));
+  await publish(stage, `${folder}/packed`);
   const end = await rollOut(stage, '2.1.0', ['--phases', '1d,50,100', '--trial', '1s', '--soak', '1s']);
   const named = end.devices.filter(({ status }) => status === 'rejected');
   for (const { device, fault } of named) narrator.tell(`${device}: ${fault?.message}`);
@@ -46,18 +43,16 @@ export async function goldenSamplesFail(stage: Stage): Promise<void> {
 }
 
 export async function serviceFails(stage: Stage): Promise<void> {
-  const { fleet, narrator, data } = stage;
+  const { narrator, data } = stage;
   narrator.chapter('Version 2.2.0: right on its golden samples, wrong in winter');
-  const folder = versionFolder(stage, '2.2.0');
-  await writeVersionFolder({
-    folder,
+  const folder = await writeVersion(stage, {
     version: '2.2.0',
     release: 4,
     onnx: withTemperatureTable(data.models.v2, summerStretch(data.readings)),
     readings: summerStretch(data.readings),
     description: 'With a temperature compensation whose table ends at the coldest hour of summer.',
   });
-  await fleet.tellCli('models', 'publish', folder, '--key', publisherKey(stage));
+  await publish(stage, folder);
   const traffic = new Traffic(
     stage,
     labelled(readingsBetween(data.readings, '2004-12-01', '2005-02-01'), 600),

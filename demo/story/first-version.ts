@@ -2,15 +2,20 @@
 import { copyFile, cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { trainingStretch } from '../gas-sensors/gas-sensor-data.ts';
-import { writeVersionFolder } from '../gas-sensors/version-folder.ts';
-import { deviceIds, everyDeviceOn, publisherKey, rollOut, type Stage, versionFolder } from './stage.ts';
+import {
+  deviceIds,
+  everyDeviceOn,
+  publish,
+  publisherKey,
+  rollOut,
+  type Stage,
+  writeVersion,
+} from './stage.ts';
 
 export async function firstVersion(stage: Stage): Promise<void> {
   const { fleet, narrator, data } = stage;
   narrator.chapter('Version 1.0.0: trained on spring, signed, published');
-  const folder = versionFolder(stage, '1.0.0');
-  await writeVersionFolder({
-    folder,
+  const folder = await writeVersion(stage, {
     version: '1.0.0',
     release: 1,
     onnx: data.models.v1,
@@ -38,7 +43,7 @@ export async function firstVersion(stage: Stage): Promise<void> {
   );
   narrator.show(refused.stderr);
 
-  await fleet.tellCli('models', 'publish', packed.folder, '--key', publisherKey(stage));
+  await publish(stage, packed.folder);
   const again = await fleet.tryCli('models', 'publish', packed.folder, '--key', publisherKey(stage));
   narrator.check(
     'Publishing it twice is refused',

@@ -5,17 +5,16 @@ import { until } from '../fleet.ts';
 import { trainingStretch } from '../gas-sensors/gas-sensor-data.ts';
 import { readingsBetween } from '../gas-sensors/reading.ts';
 import { coarseTable, fineTable, withTable } from '../gas-sensors/temperature-table.ts';
-import { writeVersionFolder } from '../gas-sensors/version-folder.ts';
 import {
   everyDeviceOn,
   followRollout,
   group,
   labelled,
   model,
-  publisherKey,
+  publish,
   type RolloutStatus,
   type Stage,
-  versionFolder,
+  writeVersion,
 } from './stage.ts';
 import { type Drift, replaySeason } from './winter.ts';
 
@@ -28,17 +27,15 @@ const CHUNKS_FIRST = 6;
 export async function interruptedDownload(stage: Stage): Promise<void> {
   const { fleet, narrator, data } = stage;
   narrator.chapter('Version 3.0.0: the table made right, 6 MiB of it, and kill -9 in the middle');
-  const folder = versionFolder(stage, '3.0.0');
   const readings = trainingStretch(data.readings, 'v3');
-  await writeVersionFolder({
-    folder,
+  const folder = await writeVersion(stage, {
     version: '3.0.0',
     release: 5,
     onnx: withTable(data.models.v3, fineTable(coarseTable(readings), TABLE_BYTES), true),
     readings,
     description: 'Trained up to January 2005; its table covers the year and is closed at both ends.',
   });
-  await fleet.tellCli('models', 'publish', folder, '--key', publisherKey(stage));
+  await publish(stage, folder);
   await fleet.stopAgent(victim, 'SIGTERM');
   await fleet.startAgent(victim, slowLine);
   narrator.tell(`${victim} is on a slow line now: 2 MiB/s.`);

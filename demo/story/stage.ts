@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Fleet, until } from '../fleet.ts';
 import type { GasSensorData } from '../gas-sensors/gas-sensor-data.ts';
 import { type Reading, withAllSensors } from '../gas-sensors/reading.ts';
+import { type VersionFolderOptions, writeVersionFolder } from '../gas-sensors/version-folder.ts';
 import type { Narrator } from '../narrator.ts';
 import { type LabelledReading, type ReplayResult, replay } from '../replay.ts';
 
@@ -20,8 +21,19 @@ export function publisherKey({ fleet }: Stage): string {
   return join(fleet.folder, 'keys', 'publisher.pem');
 }
 
-export function versionFolder({ fleet }: Stage, version: string): string {
-  return join(fleet.folder, 'versions', version);
+/** Writes the folder of a version, as its makers hand it to `models pack`, and returns it. */
+export async function writeVersion(
+  { fleet }: Stage,
+  options: Omit<VersionFolderOptions, 'folder'>,
+): Promise<string> {
+  const folder = join(fleet.folder, 'versions', options.version);
+  await writeVersionFolder({ ...options, folder });
+  return folder;
+}
+
+/** Packs, if that is still to be done, signs and publishes. */
+export async function publish(stage: Stage, folder: string): Promise<void> {
+  await stage.fleet.tellCli('models', 'publish', folder, '--key', publisherKey(stage));
 }
 
 export interface RolloutStatus {

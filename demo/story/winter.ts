@@ -3,7 +3,6 @@
 import { until } from '../fleet.ts';
 import { trainingStretch } from '../gas-sensors/gas-sensor-data.ts';
 import { readingsBetween } from '../gas-sensors/reading.ts';
-import { writeVersionFolder } from '../gas-sensors/version-folder.ts';
 import { replay } from '../replay.ts';
 import {
   deviceIds,
@@ -11,11 +10,11 @@ import {
   group,
   labelled,
   model,
-  publisherKey,
+  publish,
   rollOut,
   type Stage,
   Traffic,
-  versionFolder,
+  writeVersion,
 } from './stage.ts';
 
 export interface Drift {
@@ -72,11 +71,9 @@ export async function winterComes(stage: Stage): Promise<Drift> {
 }
 
 export async function secondVersion(stage: Stage): Promise<void> {
-  const { fleet, narrator, data } = stage;
+  const { narrator, data } = stage;
   narrator.chapter('Version 2.0.0, by canary');
-  const folder = versionFolder(stage, '2.0.0');
-  await writeVersionFolder({
-    folder,
+  const folder = await writeVersion(stage, {
     version: '2.0.0',
     release: 2,
     onnx: data.models.v2,
@@ -84,7 +81,7 @@ export async function secondVersion(stage: Stage): Promise<void> {
     trainedModel: data.models.v2,
     description: 'Trained on the readings up to September 2004.',
   });
-  await fleet.tellCli('models', 'publish', folder, '--key', publisherKey(stage));
+  await publish(stage, folder);
   const traffic = new Traffic(
     stage,
     labelled(readingsBetween(data.readings, '2004-11-01', '2005-02-01'), READINGS_A_SEASON),
