@@ -2,11 +2,11 @@
  * The hub's composition root: the one place that constructs its parts and says who knows whom. Starting goes from the data
  * folder outwards to the network, stopping the other way round; a start that fails takes back what it had started.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { makePrivateFolder } from '../platform/atomic-file.ts';
 import { lockFolder } from '../platform/folder-lock.ts';
+import { programVersion } from '../platform/installation.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Clock, Random } from '../shared/base/clock.ts';
 import { limits } from '../shared/base/limits.ts';
@@ -37,6 +37,7 @@ import { JoinTokenService } from './pki/join-token-service.ts';
 import { JoinTokenStore } from './pki/join-token-store.ts';
 import { DesiredStore } from './rollout/desired-store.ts';
 import { Director } from './rollout/director.ts';
+import { ProcessLeases } from './rollout/process-leases.ts';
 import { RolloutChanges } from './rollout/rollout-changes.ts';
 import { addRolloutMetrics } from './rollout/rollout-metrics.ts';
 import { rolloutRoutes } from './rollout/rollout-routes.ts';
@@ -252,6 +253,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     changes: new RolloutChanges({ store: rolloutStore, director, versions: models, fleet: devices, audit }),
     director,
     evidence: { versions: models, connections: broker, telemetry, drift },
+    leases: new ProcessLeases(),
     clock,
     logger: logger.child({ part: 'rollout' }),
     observeMs: options.rolloutObserveMs,
@@ -359,12 +361,4 @@ async function startParts(options: HubOptions, parts: Parts, closers: Closers): 
 /** An IPv6 address as URLs write it. */
 function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
-}
-
-async function programVersion(): Promise<string> {
-  const file = new URL('../package.json', import.meta.url);
-  const text = await readFile(file, 'utf8').catch(() =>
-    readFile(new URL('../../package.json', import.meta.url), 'utf8'),
-  );
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,17 +1,17 @@
 /**
  * The engine's hands: looks around, asks the planner, commits its steps, then tells the devices. One writer for each
- * rollout (a queue), so an act, a tick and a device's word never interleave. Nothing is remembered but when to look
+ * rollout (its lease), so an act, a tick and a device's word never interleave. Nothing is remembered but when to look
  * again; after a restart everything is derived from the database, and a step that was committed but not announced is
  * announced again by the director.
  */
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
-import { SerialQueue } from '../../shared/base/serial-queue.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { UpdateEvent } from '../../shared/protocol/update-event.ts';
 import { type DeviceWord, hearWord, type RolloutDevice } from './device-progress.ts';
 import type { Director } from './director.ts';
+import type { Leases } from './leases.ts';
 import type { ActedBy, RolloutChanges } from './rollout-changes.ts';
 import { type EvidenceSources, lookAround, needsTelemetry } from './rollout-evidence.ts';
 import type { RolloutAct } from './rollout-machine.ts';
@@ -23,6 +23,7 @@ export interface RolloutRunnerProps {
   readonly changes: RolloutChanges;
   readonly director: Pick<Director, 'publish'>;
   readonly evidence: EvidenceSources;
+  readonly leases: Leases;
   readonly clock: Clock;
   readonly logger: Logger;
   /** How often the gates of a running rollout look at telemetry, which comes in without telling. */
@@ -45,7 +46,7 @@ export class RolloutRunner {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #observeMs: number;
-  readonly #writers = new Map<string, SerialQueue>();
+  readonly #leases: Leases;
   /** When each rollout is looked at again; one that is absent is looked at now. */
   readonly #lookAt = new Map<string, number>();
   readonly #stopping = new AbortController();
@@ -57,6 +58,7 @@ export class RolloutRunner {
     this.#changes = props.changes;
     this.#director = props.director;
     this.#evidence = props.evidence;
+    this.#leases = props.leases;
     this.#clock = props.clock;
     this.#logger = props.logger;
     this.#observeMs = props.observeMs ?? OBSERVE_MS;
@@ -70,7 +72,7 @@ export class RolloutRunner {
     this.#stopping.abort();
     this.#woken();
     await this.#running;
-    await Promise.all([...this.#writers.values()].map((writer) => writer.idle()));
+    await this.#leases.idle();
   }
 
   /** Looks at every rollout whose time has come, one after the other. */
@@ -79,13 +81,13 @@ export class RolloutRunner {
     for (const id of this.#lookAt.keys()) if (!unfinished.includes(id)) this.#lookAt.delete(id);
     for (const id of unfinished) {
       if ((this.#lookAt.get(id) ?? 0) > this.#clock.now()) continue;
-      await this.#writer(id).run(() => this.#advanceOrLog(id));
+      await this.#leases.hold(id, () => this.#advanceOrLog(id));
     }
   }
 
   /** Brings a rollout as far as it can go now. What fails is logged and tried again at the next look. */
   async lookAt(id: string): Promise<void> {
-    await this.#writer(id).run(() => this.#advanceOrLog(id));
+    await this.#leases.hold(id, () => this.#advanceOrLog(id));
     // The loop sleeps by the times it knew before.
     this.#woken();
   }
@@ -99,7 +101,7 @@ export class RolloutRunner {
     act: RolloutAct,
     { by, reason, ending }: { readonly by: ActedBy; readonly reason: string; readonly ending?: Ending },
   ): Promise<void> {
-    await this.#writer(id).run(async () => {
+    await this.#leases.hold(id, async () => {
       const record = await this.#find(id);
       const view = toView(record, []);
       const step = { kind: 'act', act, reason, ...(ending ? { ending } : {}) } as const;
@@ -138,9 +140,9 @@ export class RolloutRunner {
   }
 
   async #hear(rolloutId: string, deviceId: string, model: string, word: DeviceWord): Promise<void> {
-    // The rollout's id may come from the device: only one that exists gets a writer, which is kept.
+    // The rollout's id may come from the device: only one that exists is looked at.
     if (!(await this.#store.device(rolloutId, deviceId))) return;
-    await this.#writer(rolloutId).run(async () => {
+    await this.#leases.hold(rolloutId, async () => {
       const device = await this.#store.device(rolloutId, deviceId);
       if (!device) return;
       const record = await this.#find(rolloutId);
@@ -202,15 +204,6 @@ export class RolloutRunner {
     const record = await this.#store.find(id);
     if (!record) throw new AppError('not_found', `Cannot find rollout "${id}": there is none of that id.`);
     return record;
-  }
-
-  #writer(id: string): SerialQueue {
-    let writer = this.#writers.get(id);
-    if (!writer) {
-      writer = new SerialQueue();
-      this.#writers.set(id, writer);
-    }
-    return writer;
   }
 
   #wake(id: string): void {

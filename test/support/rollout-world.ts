@@ -10,6 +10,7 @@ import { type Database, openDatabase } from '../../hub/db/database.ts';
 import type { PublishedVersion } from '../../hub/models/published-version.ts';
 import { DesiredStore } from '../../hub/rollout/desired-store.ts';
 import { Director } from '../../hub/rollout/director.ts';
+import { ProcessLeases } from '../../hub/rollout/process-leases.ts';
 import { RolloutChanges } from '../../hub/rollout/rollout-changes.ts';
 import type { RolloutRequest } from '../../hub/rollout/rollout-plan.ts';
 import { phaseSizes } from '../../hub/rollout/rollout-plan.ts';
@@ -170,6 +171,7 @@ export class RolloutWorld {
         telemetry: { figures: async () => ({ requests: this.requests }) },
         drift: { assess: async () => ({ features: this.driftFeatures }) },
       },
+      leases: new ProcessLeases(),
       clock,
       logger,
     });
