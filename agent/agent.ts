@@ -23,6 +23,7 @@ import { Outbox } from './connection/outbox.ts';
 import { openControlServer } from './control/control-server.ts';
 import { ChunkFetcher } from './download/chunk-fetcher.ts';
 import { ChunkStore } from './download/chunk-store.ts';
+import { MqttChunkTransport } from './download/mqtt-chunk-transport.ts';
 import { VersionDownload } from './download/version-download.ts';
 import { Conditions } from './health/conditions.ts';
 import { HealthWatch } from './health/health-watch.ts';
@@ -230,7 +231,7 @@ function makeParts(
     },
   });
   const fetcher: ChunkFetcher = new ChunkFetcher({
-    link,
+    transport: new MqttChunkTransport(link),
     store: chunks,
     clock,
     random,

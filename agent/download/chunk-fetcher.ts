@@ -1,5 +1,5 @@
 /**
- * Pulls chunks over the link, with credit: never more than `limits.chunksInFlightPerDevice` are asked for and not
+ * Pulls chunks with credit: never more than `limits.chunksInFlightPerDevice` are asked for and not
  * come. Each is hashed on arrival and stored before its credit is given back. What does not come is asked for again,
  * later and later; a busy hub is waited for as long as it says. Silence is therefore never an error here: it ends when
  * the caller gives up through its signal.
@@ -10,12 +10,12 @@ import type { Clock, Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { retrySchedule } from '../../shared/base/retry-schedule.ts';
 import { type ChunkRequest, parseChunkError } from '../../shared/protocol/chunk-transfer.ts';
-import type { HubLink } from '../connection/hub-link.ts';
 import { sha256 } from '../slots/sha256.ts';
 import type { ChunkStore } from './chunk-store.ts';
+import type { ChunkTransport } from './chunk-transport.ts';
 
 export interface ChunkFetcherProps {
-  readonly link: Pick<HubLink, 'isConnected' | 'publish'>;
+  readonly transport: ChunkTransport;
   readonly store: ChunkStore;
   readonly clock: Clock;
   readonly random: Random;
@@ -216,12 +216,12 @@ export class ChunkFetcher {
   }
 
   #ask(fetch: Fetch): void {
-    const { link, clock } = this.#props;
+    const { transport, clock } = this.#props;
     const free = limits.chunksInFlightPerDevice - fetch.inFlight.size;
     // Half the credit at a time: enough to keep the line busy, without a request for each chunk.
     const enough = fetch.inFlight.size === 0 ? 1 : Math.ceil(limits.chunksInFlightPerDevice / 2);
     const from = Math.max(fetch.pauseUntil, fetch.paidUntil);
-    if (!link.isConnected || clock.monotonic() < from || free < enough) return;
+    if (!transport.isReady || clock.monotonic() < from || free < enough) return;
     const chunks = fetch.waiting.splice(0, free);
     if (chunks.length === 0) return;
     this.#request += 1;
@@ -229,7 +229,7 @@ export class ChunkFetcher {
     const until = clock.monotonic() + this.#answerMs;
     for (const digest of chunks) fetch.inFlight.set(digest, { request: request.request, until });
     // Not awaited: chunks may come before the hub acknowledges. A request that was lost is found by its timeout.
-    link.publish('chunk/get', Buffer.from(JSON.stringify(request))).catch((error: unknown) => {
+    transport.ask(request).catch((error: unknown) => {
       this.#props.logger.debug({ reason: errorText(error) }, 'chunk request was not acknowledged');
       for (const digest of chunks)
         if (fetch.inFlight.get(digest)?.request === request.request) this.#putBack(fetch, digest);

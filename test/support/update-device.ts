@@ -4,12 +4,14 @@
  * where a killed one stopped: a hub that answers chunk requests from a folder of blobs, trust that knows the versions
  * in it, serving that only remembers what it was told.
  */
+
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { ChunkFetcher } from '../../agent/download/chunk-fetcher.ts';
 import { ChunkStore } from '../../agent/download/chunk-store.ts';
+import { MqttChunkTransport } from '../../agent/download/mqtt-chunk-transport.ts';
 import { VersionDownload } from '../../agent/download/version-download.ts';
 import type { Qualification, ServedFigures, ServedModels } from '../../agent/serving/served-model.ts';
 import type { Slot } from '../../agent/slots/slot.ts';
@@ -125,7 +127,14 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
   };
   const chunks = new ChunkStore(join(folder, 'chunks'));
   await chunks.load();
-  const fetcher = new ChunkFetcher({ link, store: chunks, clock, random, logger, answerMs: 300 });
+  const fetcher = new ChunkFetcher({
+    transport: new MqttChunkTransport(link),
+    store: chunks,
+    clock,
+    random,
+    logger,
+    answerMs: 300,
+  });
   const slots = new SlotStore({
     folder: join(folder, 'slots'),
     indexFile: join(folder, 'state/slots.json'),

@@ -5,7 +5,7 @@ import { ChunkFetcher } from '../../../../agent/download/chunk-fetcher.ts';
 import { ChunkStore } from '../../../../agent/download/chunk-store.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
-import { type ChunkRequest, parseChunkRequest } from '../../../../shared/protocol/chunk-transfer.ts';
+import type { ChunkRequest } from '../../../../shared/protocol/chunk-transfer.ts';
 import { digestOf } from '../../../support/packed-version.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
@@ -25,16 +25,15 @@ async function make(
   const store = new ChunkStore(await tempFolder());
   await store.load();
   const requests: ChunkRequest[] = [];
-  const link = {
-    isConnected: true,
-    async publish(_leaf: string, payload: Uint8Array) {
-      const request = parseChunkRequest(payload);
+  const transport = {
+    isReady: true,
+    async ask(request: ChunkRequest) {
       requests.push(request);
       await hub(request, fetcher);
     },
   };
   const fetcher: ChunkFetcher = new ChunkFetcher({
-    link,
+    transport,
     store,
     clock: systemClock,
     random: () => 0,
@@ -42,7 +41,7 @@ async function make(
     answerMs,
     bytesPerSecondMax,
   });
-  return { fetcher, store, link, requests };
+  return { fetcher, store, transport, requests };
 }
 
 const serve = (request: ChunkRequest, fetcher: ChunkFetcher) => {
@@ -156,16 +155,16 @@ describe('ChunkFetcher', () => {
   });
 
   it('waits while there is no connection, and asks anew on the next one', async () => {
-    const { fetcher, link, requests, store } = await make((request, to) => {
+    const { fetcher, transport, requests, store } = await make((request, to) => {
       if (requests.length > 1) serve(request, to);
     }, 60_000);
     const fetched = fetcher.fetch(manifest, digests, never);
     await vi.waitFor(() => expect(requests).toHaveLength(1));
-    link.isConnected = false;
+    transport.isReady = false;
     fetcher.linkChanged();
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(requests).toHaveLength(1);
-    link.isConnected = true;
+    transport.isReady = true;
     fetcher.linkChanged();
     await fetched;
     expect(store.has(digests[0]!)).toBe(true);
