@@ -20,6 +20,8 @@ export interface LinearModelOptions {
   readonly bias?: readonly number[];
   readonly inputName?: string;
   readonly outputName?: string;
+  /** Noise that makes the file this much larger, and no difference. */
+  readonly ballastBytes?: number;
 }
 
 /** `x` f32[-1,features] → `y` f32[-1,outputs] = x·weights + bias. Two weights make two versions whose answers differ. */
@@ -27,8 +29,18 @@ export function linearModel(options: LinearModelOptions = {}): Uint8Array {
   const { features = 2, outputs = 1, inputName = 'x', outputName = 'y' } = options;
   const weights = options.weights ?? new Array<number>(features * outputs).fill(1);
   const bias = options.bias ?? new Array<number>(outputs).fill(0);
-  return new ModelBuilder('linear')
-    .input(inputName, 'float', ['batch', features])
+  const model = new ModelBuilder('linear').input(inputName, 'float', ['batch', features]);
+  const count = Math.ceil((options.ballastBytes ?? 0) / 4);
+  if (count > 0) {
+    const random = seededRandom(count);
+    model.constant(
+      'ballast',
+      'float',
+      [count],
+      Float32Array.from({ length: count }, () => random()),
+    );
+  }
+  return model
     .constant('weights', 'float', [features, outputs], weights)
     .constant('bias', 'float', [outputs], bias)
     .node('Gemm', { inputs: [inputName, 'weights', 'bias'], outputs: [outputName] })
