@@ -1,4 +1,4 @@
-/** Which folder may know which, each rule with its reason. Run by `npm run dependencies`. */
+/** Which folder may know which, each rule with its reason. Run by `npm run boundaries`. */
 const programs = ['agent', 'hub', 'cli', 'demo'];
 const features = [
   'access',
