@@ -3,8 +3,9 @@
  * `mf/1/d/<its id>/` and subscribes to `mf/1/trust/+`; the broker enforces that from the certificate.
  */
 import { limits } from '../base/limits.ts';
+import { protocolVersion } from './version.ts';
 
-const ROOT = 'mf/1';
+const ROOT = `mf/${protocolVersion}`;
 
 /** Messages a device sends, by the last part of `mf/1/d/<id>/…`. */
 export const deviceSends = ['reported', 'events', 'telemetry', 'presence', 'reply', 'chunk/get'] as const;

@@ -1,5 +1,5 @@
 /**
- * The protocol between hub and agents. One integer, raised when a message changes in a way the other side must know;
+ * The protocol between hub and agents. One integer, part of every topic, raised when a message changes in a way the other side must know;
  * every message carries its own `v`, an unknown one is refused with `unsupported_version`, an unknown field is kept.
  *
  *   1  2026-11  First version: enrolment, desired and reported state, update events, chunk pull, telemetry windows.
