@@ -62,8 +62,9 @@ export function endTrial(slots: ModelSlots): ModelSlots {
 }
 
 /**
- * Goes back from the active version to the one before it: the kept version of the highest release below it. The version
- * left behind is kept last, so it is the first whose room is used again. Throws `no_previous_version`.
+ * Goes back from the active version to the one before it: of the kept versions with a lower release, the one committed
+ * last. A higher one among them was taken back since, and is not what to return to. The version left behind is kept last,
+ * so it is the first whose room is used again. Throws `no_previous_version`.
  */
 export function goBack(slots: ModelSlots, model: string): ModelSlots {
   const target = versionBefore(slots);
@@ -77,13 +78,8 @@ export function goBack(slots: ModelSlots, model: string): ModelSlots {
   return { ...slots, active: target, previous: [...others, slots.active] };
 }
 
-export function versionBefore(slots: ModelSlots): SlotRef | undefined {
-  return slots.previous
-    .filter((slot) => slots.active !== undefined && slot.release < slots.active.release)
-    .reduce<SlotRef | undefined>(
-      (best, slot) => (best && best.release > slot.release ? best : slot),
-      undefined,
-    );
+export function versionBefore({ active, previous }: ModelSlots): SlotRef | undefined {
+  return previous.find((slot) => active !== undefined && slot.release < active.release);
 }
 
 /** Leaves a slot that turned out damaged out of every role; the newest of the previous ones takes an empty place. */

@@ -46,8 +46,11 @@ describe('slot roles', () => {
     expect(releases(committed(1, 2, 1))).toEqual([1, 2]);
   });
 
-  it('go back to the highest release below the active one, and keep the one left for last', () => {
+  it('go back to the version committed before the active one, and keep the one left for last', () => {
     expect(releases(goBack(committed(1, 2, 3), 'm'))).toEqual([2, 1, 3]);
+    // 2 was taken back before 3 came.
+    expect(releases(goBack(committed(1, 2, 1, 3), 'm'))).toEqual([1, 2, 3]);
+    expect(() => goBack(committed(1, 2, 1), 'm')).toThrow(/no earlier version/);
     expect(() => goBack(goBack(goBack(committed(1, 2, 3), 'm'), 'm'), 'm')).toThrow(/no earlier version/);
     expect(() => goBack(noSlots, 'm')).toThrow(/no earlier version/);
   });
