@@ -13,12 +13,21 @@ const QUOTED_MAX = 80;
 
 /**
  * Makes a parser for `schema`. It returns its argument typed, or throws `bad_input` (or `code`) with a message that
- * names `what`, where in it the fault lies, what was found and what is wanted.
+ * names `what`, where in it the fault lies, what was found and what is wanted. A value whose `v` is a number other than
+ * the one the schema wants is refused with `unsupported_version`: of another version, nothing else can be told.
  */
 export function parser<T extends TSchema>(schema: T, what: string, code: ErrorCode = 'bad_input') {
   const validator = Compile(schema);
+  const wantedVersion = (schema as { properties?: { v?: { const?: unknown } } }).properties?.v?.const;
   return (value: unknown): Static<T> => {
     if (validator.Check(value)) return value as Static<T>;
+    const version = typeof value === 'object' && value !== null ? (value as { v?: unknown }).v : undefined;
+    if (wantedVersion !== undefined && typeof version === 'number' && version !== wantedVersion) {
+      throw new AppError(
+        'unsupported_version',
+        `Cannot read ${what}: it has version ${version}, this program knows version ${wantedVersion}.`,
+      );
+    }
     const faults = validator
       .Errors(value)
       // A closed object reports each unknown field, then itself once more.
@@ -44,11 +53,11 @@ function faultText({ message, params }: { readonly message: string; readonly par
   return allowedValue === undefined ? message : `must be ${JSON.stringify(allowedValue)}`;
 }
 
-/** What is at `path`, for a message; a field that may hold a secret is never quoted. */
+const secretName = /(secret|token|password|passphrase|key)$/i;
+
+/** What is at `path`, for a message; a field that may hold a secret is never quoted, nor as a part of what is. */
 function found(value: unknown, path: string): string {
-  return /(secret|token|password|passphrase|key)$/i.test(path)
-    ? 'a value not shown'
-    : quote(valueAt(value, path));
+  return secretName.test(path) ? 'a value not shown' : quote(valueAt(value, path));
 }
 
 /**
@@ -89,6 +98,7 @@ function valueAt(value: unknown, pointer: string): unknown {
 }
 
 function quote(value: unknown): string {
-  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value));
+  const withoutSecrets = (name: string, part: unknown) => (secretName.test(name) ? 'not shown' : part);
+  const text = value === undefined ? 'nothing' : (JSON.stringify(value, withoutSecrets) ?? String(value));
   return text.length > QUOTED_MAX ? `${text.slice(0, QUOTED_MAX)}…` : text;
 }
