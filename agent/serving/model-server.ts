@@ -16,6 +16,7 @@ import { type Label, PredictionLog } from './prediction-log.ts';
 import { qualifySlot } from './qualification.ts';
 import { RunnerKeeper, type StartRunner } from './runner-keeper.ts';
 import type { Qualification, ServedFigures, ServedModels, ServeOptions } from './served-model.ts';
+import { checkArtifact } from './slot-artifact.ts';
 import { variantChain } from './variant-chain.ts';
 
 export interface ModelServerProps {
@@ -198,8 +199,12 @@ export class ModelServer implements ServedModels {
     }
     let live: LiveVersion | undefined;
     const keeper = await RunnerKeeper.open({
-      runner: { file: candidate.file, provider, threads },
-      startRunner: this.#startRunner,
+      runner: { file: candidate.artifact.file, provider, threads },
+      // Each start, also one after a crash, loads the bytes that were signed or nothing.
+      startRunner: async (...start) => {
+        await checkArtifact(candidate.artifact);
+        return this.#startRunner(...start);
+      },
       clock,
       random,
       logger: logger.child({ model: slot.model, version: slot.version }),

@@ -4,7 +4,6 @@
  * taken, and why the ones before it were not is reported.
  */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Logger } from '../../platform/logger.ts';
 import type { RunnerProcess } from '../../runner/runner-client.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
@@ -18,6 +17,7 @@ import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { Slot } from '../slots/slot.ts';
 import type { StartRunner } from './runner-keeper.ts';
 import type { Qualification } from './served-model.ts';
+import { checkArtifact, checkArtifactBytes, slotArtifact } from './slot-artifact.ts';
 import { type Candidate, variantChain } from './variant-chain.ts';
 
 /** Runs measured at least, so that a version of one sample still gives a median; within a time of their own. */
@@ -74,7 +74,10 @@ export function faultOf(error: unknown, more = ''): UpdateFault {
 }
 
 async function readSamples(slot: Slot): Promise<readonly Sample[]> {
-  const golden = parseGoldenFile(await readFile(join(slot.folder, slot.manifest.golden.file)));
+  const artifact = slotArtifact(slot, slot.manifest.golden.file);
+  const bytes = await readFile(artifact.file);
+  checkArtifactBytes(artifact, bytes);
+  const golden = parseGoldenFile(bytes);
   return golden.samples.map(({ inputs, outputs }) => ({
     inputs: inputs.map(decode),
     outputs: outputs.map(decode),
@@ -89,11 +92,12 @@ function decode({ name, datatype, shape, data }: Omit<Tensor, 'data'> & { readon
 
 async function tryCandidate(
   slot: Slot,
-  { provider, file }: Candidate,
+  { provider, artifact }: Candidate,
   samples: readonly Sample[],
   { startRunner, threads, logger }: QualificationProps,
 ) {
-  const runner = await startRunner({ file, provider, threads }, { logger });
+  await checkArtifact(artifact);
+  const runner = await startRunner({ file: artifact.file, provider, threads }, { logger });
   try {
     // The first run compiles and allocates; it is no latency a request will see.
     await checkSample(runner, slot, samples[0]!, 0, provider);

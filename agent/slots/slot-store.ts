@@ -6,7 +6,6 @@
  * tell the last-known-good version (promise P3).
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type } from 'typebox';
@@ -16,7 +15,7 @@ import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 import { type ModelManifest, parseManifest } from '../../shared/manifest/model-manifest.ts';
 import { slotsToRemove } from './garbage-collector.ts';
-import { sha256 } from './sha256.ts';
+import { sha256, sha256OfFile } from './sha256.ts';
 import type { Slot } from './slot.ts';
 import {
   commitTrial,
@@ -117,7 +116,7 @@ export class SlotStore {
     const manifest = await this.#readManifest(manifestSha256);
     if (!this.#verified.has(manifestSha256)) {
       for (const file of manifest.files) {
-        const found = await hashFile(join(folder, file.path)).catch((error) => errorText(error));
+        const found = await sha256OfFile(join(folder, file.path)).catch((error) => errorText(error));
         if (found !== file.sha256) {
           throw damaged(manifest, `file "${file.path}" has digest "${found}", wanted "${file.sha256}"`);
         }
@@ -287,12 +286,6 @@ function rebuildIndex(marked: readonly MarkedSlot[], keepPrevious: number): Slot
 
 function damaged(manifest: ModelManifest, what: string): AppError {
   return new AppError('slot_damaged', `Cannot serve "${manifest.model}" ${manifest.version}: ${what}.`);
-}
-
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const part of createReadStream(path)) hash.update(part as Uint8Array);
-  return hash.digest('hex');
 }
 
 async function writeFromChunks(

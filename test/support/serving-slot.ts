@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Slot } from '../../agent/slots/slot.ts';
 import type { Tensor, TensorSpec } from '../../shared/inference/tensor.ts';
-import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import type { ArtifactEntry, ModelManifest } from '../../shared/manifest/model-manifest.ts';
 
 export interface GoldenSample {
   readonly inputs: readonly Tensor[];
@@ -29,7 +29,8 @@ export async function makeServingSlot(options: ServingSlotOptions): Promise<Slot
   const folder = join(options.folder, manifestSha256);
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'model.onnx'), onnx);
-  await writeFile(join(folder, 'golden.json'), goldenJson(samples));
+  const golden = Buffer.from(goldenJson(samples));
+  await writeFile(join(folder, 'golden.json'), golden);
   return {
     model,
     version,
@@ -42,13 +43,18 @@ export async function makeServingSlot(options: ServingSlotOptions): Promise<Slot
       version,
       release: 1,
       created: '2026-11-21T00:00:00Z',
-      files: [],
+      files: [artifact('model.onnx', 'model', onnx), artifact('golden.json', 'golden', golden)],
       variants: [{ file: 'model.onnx', precision: 'fp32', providers: ['cpu'] }],
       interface: { inputs: [...inputs], outputs: [...outputs] },
       golden: { file: 'golden.json', tolerances: {} },
       ...manifest,
     },
   };
+}
+
+function artifact(path: string, role: ArtifactEntry['role'], bytes: Uint8Array): ArtifactEntry {
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return { path, role, sha256, bytes: bytes.byteLength, chunks: [sha256] };
 }
 
 /** An FP32 tensor. */

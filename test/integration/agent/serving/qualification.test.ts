@@ -1,3 +1,5 @@
+import { copyFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ModelManifest } from '../../../../shared/manifest/model-manifest.ts';
 import { brokenModel, crashingModel, failingModel, linearModel } from '../../../support/models.ts';
@@ -8,8 +10,8 @@ import { tempFolder } from '../../../support/temp-folder.ts';
 const right = { inputs: [fp32('x', [1, 2], [1, 2])], outputs: [fp32('y', [1, 1], [3])] };
 const wrong = { inputs: [fp32('x', [1, 2], [1, 2])], outputs: [fp32('y', [1, 1], [3.5])] };
 
-async function qualify(onnx: Uint8Array, manifest: Partial<ModelManifest> = {}, samples = [right]) {
-  const slot = await makeServingSlot({
+async function slotOf(onnx: Uint8Array, manifest: Partial<ModelManifest> = {}, samples = [right]) {
+  return makeServingSlot({
     folder: await tempFolder(),
     onnx,
     inputs: [fp32Spec('x', [-1, 2])],
@@ -17,8 +19,11 @@ async function qualify(onnx: Uint8Array, manifest: Partial<ModelManifest> = {}, 
     samples,
     manifest,
   });
+}
+
+async function qualify(onnx: Uint8Array, manifest: Partial<ModelManifest> = {}, samples = [right]) {
   const { models } = runModels();
-  return models.qualify(slot);
+  return models.qualify(await slotOf(onnx, manifest, samples));
 }
 
 const onProviders = (...providers: string[]): Partial<ModelManifest> => ({
@@ -26,6 +31,40 @@ const onProviders = (...providers: string[]): Partial<ModelManifest> => ({
 });
 
 describe('qualification', () => {
+  it('runs no file that the manifest does not list, wherever it lies', async () => {
+    const outside = join(await tempFolder(), 'unsigned.onnx');
+    await writeFile(outside, linearModel());
+    for (const file of ['other.onnx', `../../../../../../../..${outside}`]) {
+      const variants = [{ file, precision: 'fp32' as const, providers: ['cpu'] }];
+      expect(await qualify(linearModel(), { variants })).toMatchObject({
+        ok: false,
+        fault: { code: 'artifact_digest_mismatch' },
+      });
+    }
+    const golden = { file: 'other.json', tolerances: {} };
+    expect(await qualify(linearModel(), { golden })).toMatchObject({
+      fault: { code: 'artifact_digest_mismatch' },
+    });
+  });
+
+  it('runs no file that was changed after it was installed', async () => {
+    const { models } = runModels();
+    const slot = await slotOf(linearModel());
+    await writeFile(join(slot.folder, 'model.onnx'), linearModel({ weights: [9, 9] }));
+    expect(await models.qualify(slot)).toMatchObject({ ok: false, fault: { code: 'slot_damaged' } });
+    await expect(models.serve(slot, 'cpu', { keepStandby: false })).rejects.toMatchObject({
+      code: 'slot_damaged',
+    });
+  });
+
+  it('believes no golden file that was changed after it was installed', async () => {
+    const { models } = runModels();
+    const slot = await slotOf(linearModel(), {}, [wrong]);
+    const easy = await slotOf(linearModel());
+    await copyFile(join(easy.folder, 'golden.json'), join(slot.folder, 'golden.json'));
+    expect(await models.qualify(slot)).toMatchObject({ ok: false, fault: { code: 'slot_damaged' } });
+  });
+
   it('takes a version whose golden samples are right, with figures of this device', async () => {
     const qualification = await qualify(linearModel(), {}, [right, right, right]);
     expect(qualification).toMatchObject({ ok: true, provider: 'cpu', samples: 3, passedOver: [] });
