@@ -276,6 +276,7 @@ function makeParts(
     onAccepted: (state) => updates.follow(state),
     onRefused: (fault) => conditions.set('desired_state_refused', fault && `${fault.code}: ${fault.message}`),
     clock,
+    floor,
     logger: updateLogger,
   });
   const facts = readDeviceFacts({ agentVersion: version, providers: providersOffered });

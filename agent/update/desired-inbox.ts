@@ -16,6 +16,7 @@ import { DesiredState, desiredStateType, parseDesiredState } from '../../shared/
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import { verifyDsse } from '../../shared/tuf/dsse.ts';
 import { sha256 } from '../slots/sha256.ts';
+import type { ClockFloor } from '../trust/clock-floor.ts';
 import type { TrustedVersions } from '../trust/trusted-version.ts';
 import { toFault } from './failure-policy.ts';
 
@@ -30,6 +31,8 @@ export interface DesiredInboxProps {
   /** A desired state was refused, or `undefined`: one was accepted since. */
   readonly onRefused: (fault: UpdateFault | undefined) => void;
   readonly clock: Clock;
+  /** Time that does not go back behind what signed statements have shown. */
+  readonly floor: Pick<ClockFloor, 'now'>;
   readonly logger: Logger;
 }
 
@@ -140,7 +143,7 @@ export class DesiredInbox {
   }
 
   #check(state: DesiredState): void {
-    const { deviceId, clock } = this.#props;
+    const { deviceId, floor } = this.#props;
     if (state.device !== deviceId) {
       throw new AppError(
         'desired_state_wrong_device',
@@ -153,10 +156,10 @@ export class DesiredInbox {
         `Cannot accept desired state ${state.sequence}: this device has accepted ${this.#sequence} already.`,
       );
     }
-    if (Date.parse(state.expires) <= clock.now()) {
+    if (Date.parse(state.expires) <= floor.now()) {
       throw new AppError(
         'desired_state_expired',
-        `Cannot accept desired state ${state.sequence}: it expired at ${state.expires}, and it is ${new Date(clock.now()).toISOString()} here.`,
+        `Cannot accept desired state ${state.sequence}: it expired at ${state.expires}, and it is ${new Date(floor.now()).toISOString()} here.`,
       );
     }
   }

@@ -41,6 +41,7 @@ async function open(folder: string, more: Partial<DesiredInboxProps> = {}, seque
     onAccepted: (state) => accepted.push(state),
     onRefused: (fault) => refused.push(fault?.code),
     clock: systemClock,
+    floor: systemClock,
     logger: pino({ level: 'silent' }),
     ...more,
   });
@@ -64,6 +65,16 @@ describe('DesiredInbox', () => {
     await inbox.accept(statement());
     await inbox.accept(statement());
     expect(accepted).toHaveLength(1);
+  });
+
+  it('refuses one that has expired by what was signed, on a clock that was set back', async () => {
+    const clock = { ...systemClock, now: () => 0 };
+    const floor = { now: () => Date.parse('2026-03-01T00:00:00Z') };
+    const { inbox } = await open(await tempFolder(), { clock, floor });
+    await expect(inbox.accept(statement({ expires: '2026-02-01T00:00:00Z' }))).rejects.toMatchObject({
+      code: 'desired_state_expired',
+      message: expect.stringContaining('it is 2026-03-01T00:00:00.000Z'),
+    });
   });
 
   const refusals: readonly [string, Uint8Array, string][] = [
