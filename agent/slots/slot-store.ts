@@ -13,6 +13,7 @@ import { asDiskError, makePrivateFolder, syncFolder, writeFileAtomic } from '../
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
+import { SerialQueue } from '../../shared/base/serial-queue.ts';
 import { type ModelManifest, parseManifest } from '../../shared/manifest/model-manifest.ts';
 import { slotsToRemove } from './garbage-collector.ts';
 import { sha256, sha256OfFile } from './sha256.ts';
@@ -54,6 +55,8 @@ export class SlotStore {
   readonly #props: SlotStoreProps;
   #index: SlotIndex = { v: 1, models: {} };
   #marks = 0;
+  /** The index is one file for all models, whose updates go on side by side. */
+  readonly #changes = new SerialQueue();
   /** Slots hashed in this life of the agent. */
   readonly #verified = new Set<string>();
   /** Index was unreadable when loaded and was rebuilt from the slots. */
@@ -214,9 +217,11 @@ export class SlotStore {
     return unused.length;
   }
 
-  async #change(model: string, change: (slots: ModelSlots) => ModelSlots): Promise<void> {
-    const models = { ...this.#index.models, [model]: change(this.of(model)) };
-    await this.#write({ v: 1, models });
+  #change(model: string, change: (slots: ModelSlots) => ModelSlots): Promise<void> {
+    return this.#changes.run(async () => {
+      const models = { ...this.#index.models, [model]: change(this.of(model)) };
+      await this.#write({ v: 1, models });
+    });
   }
 
   async #write(index: SlotIndex): Promise<void> {

@@ -56,6 +56,19 @@ describe('SlotStore', () => {
     expect((await readdir(slot.folder)).sort()).toEqual(['.manifest.json', 'golden.json', 'model.onnx']);
   });
 
+  it('loses no change of one model to a change of another at the same time', async () => {
+    const root = await tempFolder();
+    const store = await open(root);
+    await install(store, v1);
+    await Promise.all(['one', 'two', 'three'].map((model) => store.startTrial(model, refOf(v1))));
+    await Promise.all([store.commit('one'), store.endTrial('two'), store.startTrial('three', refOf(v1))]);
+    for (const found of [store, await open(root)]) {
+      expect(found.of('one').active).toMatchObject({ version: '1.0.0' });
+      expect(found.of('two').trial).toBeUndefined();
+      expect(found.of('three').trial).toMatchObject({ version: '1.0.0' });
+    }
+  });
+
   it('keeps roles over a restart', async () => {
     const root = await tempFolder();
     const store = await open(root);
