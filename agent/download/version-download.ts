@@ -58,8 +58,13 @@ export class VersionDownload {
     const missing = await this.#missing(manifest, signal);
     const bytesTotal = totalBytes(manifest);
     this.#current = { manifest: manifestSha256, missing, bytesTotal };
-    await this.#checkSpace(manifest, sum(missing.values()) + bytesTotal);
-    await this.#props.fetcher.fetch(manifestSha256, [...missing.keys()], signal);
+    const toFetch = [...missing].filter(([digest]) => !this.#props.chunks.has(digest));
+    await this.#checkSpace(manifest, sum(toFetch.map(([, bytes]) => bytes)) + bytesTotal);
+    await this.#props.fetcher.fetch(
+      manifestSha256,
+      toFetch.map(([digest]) => digest),
+      signal,
+    );
   }
 
   /** Makes a slot of the fetched chunks, which are then dropped. Throws `artifact_digest_mismatch`, `chunk_missing`. */
@@ -116,7 +121,7 @@ export class VersionDownload {
   }
 }
 
-/** A chunk that was there is gone or damaged: the next try fetches it again. */
+/** A chunk that was there is gone or damaged: `fetch` brings it again. */
 function lost(digest: string): AppError {
   return new AppError(
     'chunk_missing',

@@ -59,6 +59,8 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
     },
 
     async verify({ attempt, record }, signal) {
+      // A try that failed may have found a chunk that had decayed since it was fetched.
+      if (attempt.failures > 0) await download.fetch(attempt.manifest, signal);
       const slot = await download.install(attempt.manifest, signal);
       // What was signed is the manifest; the desired state only says of it what it says itself.
       const { model, version, release } = slot.manifest;

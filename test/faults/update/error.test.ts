@@ -1,8 +1,10 @@
 /** The work of each state goes wrong: where the update ends, what answers meanwhile, what the hub is told. */
+import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { AppError } from '../../../shared/base/app-error.ts';
+import { limits } from '../../../shared/base/limits.ts';
 import { digestOf, packedVersion, writeBlobs } from '../../support/packed-version.ts';
 import {
   ends,
@@ -90,6 +92,31 @@ describe('Error_in_downloading', () => {
     expect(lastFault(device)?.message).toMatch(/needs 16\.5 MiB of disk, 1000 B are free/);
     expect(device.updates.report(Date.now())[0]?.parked).toHaveLength(1);
     expectUntouched(device);
+  });
+
+  it('space for what is still to come: chunks fetched before are not counted again', async () => {
+    const bytes = v2.manifest.files.reduce((sum, file) => sum + file.bytes, 0);
+    const { device } = await prepared({
+      freeBytes: async () => limits.freeSpaceMarginBytes + bytes,
+    });
+    for (const [digest, chunk] of v2.blobs) await device.chunks.put(digest, chunk);
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await ends(device, 'committed');
+  });
+
+  it('a chunk that decayed before the files were put together: fetched again', async () => {
+    const decaying = v2.manifest.files[0]!.chunks[0]!;
+    let isDecayed = false;
+    const { device, folder } = await prepared({
+      onTransition: (_model, state) => {
+        if (state !== 'verifying' || isDecayed) return;
+        isDecayed = true;
+        writeFileSync(join(folder, 'chunks', decaying), 'decayed');
+      },
+    });
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await ends(device, 'committed');
+    expect(isDecayed).toBe(true);
   });
 
   it('a chunk the hub lacks: refused as missing', async () => {
