@@ -14,7 +14,7 @@ const QUOTED_MAX = 80;
 /**
  * Makes a parser for `schema`. It returns its argument typed, or throws `bad_input` (or `code`) with a message that
  * names `what`, where in it the fault lies, what was found and what is wanted. A value whose `v` is a number other than
- * the one the schema wants is refused with `unsupported_version`: of another version, nothing else can be told.
+ * the one the schema wants is `unsupported_version`, not `bad_input`: of another version, nothing else can be told.
  */
 export function parser<T extends TSchema>(schema: T, what: string, code: ErrorCode = 'bad_input') {
   const validator = Compile(schema);
@@ -24,7 +24,7 @@ export function parser<T extends TSchema>(schema: T, what: string, code: ErrorCo
     const version = typeof value === 'object' && value !== null ? (value as { v?: unknown }).v : undefined;
     if (wantedVersion !== undefined && typeof version === 'number' && version !== wantedVersion) {
       throw new AppError(
-        'unsupported_version',
+        code === 'bad_input' ? 'unsupported_version' : code,
         `Cannot read ${what}: it has version ${version}, this program knows version ${wantedVersion}.`,
       );
     }

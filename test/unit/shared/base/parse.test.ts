@@ -36,6 +36,13 @@ describe('parser()', () => {
     });
   });
 
+  it('keeps the code of a caller that has its own, with the version as the reason', () => {
+    const parseSlot = parser(Message, 'slot', 'slot_damaged');
+    expect(() => parseSlot({ v: 2 })).toThrow(
+      expect.objectContaining({ code: 'slot_damaged', message: expect.stringContaining('has version 2') }),
+    );
+  });
+
   it.each([{ name: 'a' }, { v: 'one', name: 'a' }, null, [], 1])(
     'calls %j, which has no version, bad input',
     (value) => {
@@ -43,14 +50,14 @@ describe('parser()', () => {
     },
   );
 
-  it.each([{ v: 1, secret: 'hidden-1' }, { v: 1, name: 'a', secret: { token: 'hidden-1' } }])(
-    'does not quote a secret, nor as a part of what it quotes: %#',
-    (value) => {
-      const { message } = refusal(value) as Error;
-      expect(message).toMatch(/^Cannot read message: /);
-      expect(message).not.toContain('hidden');
-    },
-  );
+  it.each([
+    { v: 1, secret: 'hidden-1' },
+    { v: 1, name: 'a', secret: { token: 'hidden-1' } },
+  ])('does not quote a secret, nor as a part of what it quotes: %#', (value) => {
+    const { message } = refusal(value) as Error;
+    expect(message).toMatch(/^Cannot read message: /);
+    expect(message).not.toContain('hidden');
+  });
 });
 
 describe('jsonParser()', () => {
