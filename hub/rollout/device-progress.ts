@@ -40,7 +40,7 @@ export interface RolloutDevice {
   readonly offeredAt: number | null;
   readonly changedAt: number;
   readonly lastWordAt: number | null;
-  /** When a device the version was taken back from was known not to run it. */
+  /** When a device the version was taken back from was known not to run it, or to have nothing to go back to. */
   readonly backAt: number | null;
   readonly fault: UpdateFault | null;
 }
@@ -201,6 +201,31 @@ export interface Patience {
   readonly deviceTimeoutMs: number;
 }
 
+/** What the hub knows of its devices just now. */
+export interface FleetSight {
+  readonly now: number;
+  readonly connected: ReadonlySet<string>;
+  /** Since when the hub has been watching without a gap (watch-span.ts). */
+  readonly watchingSince: number;
+}
+
+/**
+ * When a device that was told something at `toldAt` counts as silent (unless it is connected), and as too late. Time in
+ * which the hub did not watch is not the device's.
+ */
+export function patienceEnds(
+  device: RolloutDevice,
+  toldAt: number,
+  patience: Patience,
+  { watchingSince }: Pick<FleetSight, 'watchingSince'>,
+): { readonly silentAt: number; readonly timedOutAt: number } {
+  const from = Math.max(toldAt, watchingSince);
+  return {
+    silentAt: Math.max(from, device.lastWordAt ?? 0) + patience.silenceMs,
+    timedOutAt: from + patience.deviceTimeoutMs,
+  };
+}
+
 /**
  * Status as of `now`, and since when it is an end (null while the device is on its way or waits). A device that is
  * connected is not silent; it can still time out.
@@ -208,16 +233,16 @@ export interface Patience {
 export function statusAt(
   device: RolloutDevice,
   patience: Patience,
-  sight: { readonly now: number; readonly connected: boolean },
+  sight: FleetSight,
 ): { readonly status: DeviceStatus; readonly endedAt: number | null } {
   if (!isInFlight(device.status)) {
     const waits = device.status === 'pending' || device.status === 'withdrawn';
     return { status: device.status, endedAt: waits ? null : device.changedAt };
   }
-  const offeredAt = device.offeredAt ?? device.changedAt;
-  const silentAt = Math.max(offeredAt, device.lastWordAt ?? 0) + patience.silenceMs;
-  if (!sight.connected && sight.now >= silentAt) return { status: 'silent', endedAt: silentAt };
-  const timedOutAt = offeredAt + patience.deviceTimeoutMs;
+  const toldAt = device.offeredAt ?? device.changedAt;
+  const { silentAt, timedOutAt } = patienceEnds(device, toldAt, patience, sight);
+  const isConnected = sight.connected.has(device.deviceId);
+  if (!isConnected && sight.now >= silentAt) return { status: 'silent', endedAt: silentAt };
   if (sight.now >= timedOutAt) return { status: 'timed-out', endedAt: timedOutAt };
   return { status: device.status, endedAt: null };
 }

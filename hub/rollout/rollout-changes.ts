@@ -137,8 +137,12 @@ export class RolloutChanges {
     const sequences = await this.#props.director.assign(assignments, tx);
     for (const device of devices) {
       const canGoBack = device.previousVersion !== null && known.has(device.previousVersion);
+      // Without a version to go back to, a device keeps what it has: there is nothing to wait for.
       const isBack =
-        keptStatuses.has(device.status) || device.previousVersion === plan.version || !isOwn(device);
+        !canGoBack ||
+        keptStatuses.has(device.status) ||
+        device.previousVersion === plan.version ||
+        !isOwn(device);
       await this.#props.store.saveDevice(
         view.id,
         {

@@ -1,4 +1,5 @@
 /** What the engine asks of the rest of the hub: narrow views of services, and the sight the planner judges by. */
+import { isAppError } from '../../shared/base/app-error.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { GateInputs } from './gates.ts';
 import type { RolloutView, Sight } from './rollout-planner.ts';
@@ -65,7 +66,11 @@ export function needsTelemetry({ status, plan }: Pick<RolloutView, 'status' | 'p
 }
 
 /** Looks at everything the planner wants to know, as of `now`. Only what the plan's gates ask for is asked. */
-export async function lookAround(view: RolloutView, sources: EvidenceSources, now: number): Promise<Sight> {
+export async function lookAround(
+  view: RolloutView,
+  sources: EvidenceSources,
+  { now, watchingSince }: Pick<Sight, 'now' | 'watchingSince'>,
+): Promise<Sight> {
   const { plan } = view;
   const published = await sources.versions.find(plan.model, plan.version);
   const switched = view.devices.filter((d) => ['trial', 'succeeded', 'rolled-back'].includes(d.status));
@@ -79,6 +84,7 @@ export async function lookAround(view: RolloutView, sources: EvidenceSources, no
   const hasData = view.status === 'running' && switched.length > 0;
   return {
     now,
+    watchingSince,
     connected: new Set(
       view.devices
         .filter((d) => d.offeredAt !== null && sources.connections.isConnected(d.deviceId))
@@ -99,9 +105,17 @@ async function countRequests(
   return { ok: requests.ok, failed: Object.values(requests.failed).reduce((sum, count) => sum + count, 0) };
 }
 
-/** Inputs alone: outputs follow from them, and a new version may well answer differently from its reference. */
+/**
+ * Inputs alone: outputs follow from them, and a new version may well answer differently from its reference. A version
+ * with nothing to compare with has no figures, which no gate takes for a pass.
+ */
 async function assessDrift(sources: EvidenceSources, query: EvidenceQuery): Promise<GateInputs['drift']> {
-  const { features } = await sources.drift.assess(query);
+  const report = await sources.drift.assess(query).catch((error: unknown) => {
+    if (isAppError(error, 'drift_no_profile')) return undefined;
+    throw error;
+  });
+  if (!report) return null;
+  const { features } = report;
   const inputs = features.filter((feature) => feature.role === 'input');
   return {
     features: inputs.length,

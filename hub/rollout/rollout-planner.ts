@@ -9,8 +9,10 @@
 import { limits } from '../../shared/base/limits.ts';
 import {
   type DeviceStatus,
+  type FleetSight,
   hasSwitched,
   isInFlight,
+  patienceEnds,
   type RolloutDevice,
   statusAt,
 } from './device-progress.ts';
@@ -36,9 +38,7 @@ export interface RolloutView {
 }
 
 /** What the runner saw just now. Figures cover the devices that run the version, from the rollout's start. */
-export interface Sight {
-  readonly now: number;
-  readonly connected: ReadonlySet<string>;
+export interface Sight extends FleetSight {
   readonly requests: GateInputs['requests'];
   readonly drift: GateInputs['drift'];
   readonly withdrawnReason: string | null;
@@ -114,17 +114,24 @@ function planRunning(view: RolloutView, sight: Sight): NextSteps {
 function planRollingBack(view: RolloutView, sight: Sight): NextSteps {
   const { steps } = takeBack(view.devices.filter((d) => d.assigned));
   if (steps.length > 0) return { steps, lookAgainAt: sight.now };
-  const waits = view.devices.filter((d) => d.offeredAt !== null && d.backAt === null);
-  const silentAt = (d: RolloutDevice) => Math.max(d.changedAt, d.lastWordAt ?? 0) + view.plan.silenceMs;
-  const awaited = waits.filter((d) => sight.connected.has(d.deviceId) || sight.now < silentAt(d));
+  const offered = view.devices.filter((d) => d.offeredAt !== null);
+  const waits = offered.filter((d) => d.backAt === null);
+  const ends = waits.map((d) => {
+    const { silentAt, timedOutAt } = patienceEnds(d, d.changedAt, view.plan, sight);
+    return sight.connected.has(d.deviceId) ? timedOutAt : Math.min(silentAt, timedOutAt);
+  });
+  const awaited = ends.filter((end) => sight.now < end);
   if (awaited.length > 0) {
-    return { steps: [], lookAgainAt: Math.max(sight.now + 1_000, Math.min(...awaited.map(silentAt))) };
+    return { steps: [], lookAgainAt: Math.max(sight.now + 1_000, Math.min(...awaited)) };
   }
-  const reason =
+  const keep = offered.filter((d) => d.backAt !== null && d.previousVersion === null).length;
+  const reasons = [
     waits.length === 0
       ? 'every device is back'
-      : `every device that answers is back; ${waits.length} silent ones go back when they return`;
-  return { steps: [{ kind: 'act', act: 'finish-rollback', reason }] };
+      : `${waits.length} of ${offered.length} devices did not go back in time; they go back when they return`,
+    ...(keep === 0 ? [] : [`${keep} had no version to go back to and keep what they have`]),
+  ];
+  return { steps: [{ kind: 'act', act: 'finish-rollback', reason: reasons.join('; ') }] };
 }
 
 /** Offered and not switched: withdrawing it changes nothing that serves. Devices that failed must not try on their own. */
@@ -151,14 +158,11 @@ export function currentSize(view: Pick<RolloutView, 'plan' | 'phase' | 'devices'
 export function countStatuses(
   devices: readonly RolloutDevice[],
   plan: RolloutPlan,
-  sight: { readonly now: number; readonly connected: ReadonlySet<string> },
+  sight: FleetSight,
 ): Partial<Record<DeviceStatus, number>> {
   const counts: Partial<Record<DeviceStatus, number>> = {};
   for (const device of devices) {
-    const { status } = statusAt(device, plan, {
-      now: sight.now,
-      connected: sight.connected.has(device.deviceId),
-    });
+    const { status } = statusAt(device, plan, sight);
     counts[status] = (counts[status] ?? 0) + 1;
   }
   return counts;
@@ -171,8 +175,7 @@ export function gateInputs(view: RolloutView, sight: Sight): GateInputs {
   const phaseStartedAt = view.phaseStartedAt ?? sight.now;
   let settledAt: number | null = phaseStartedAt;
   for (const device of cohort) {
-    const connected = sight.connected.has(device.deviceId);
-    const { endedAt } = statusAt(device, plan, { now: sight.now, connected });
+    const { endedAt } = statusAt(device, plan, sight);
     if (endedAt === null) {
       settledAt = null;
       break;
@@ -201,8 +204,8 @@ function nextInstant(view: RolloutView, inputs: GateInputs, sight: Sight): numbe
   if (inputs.settledAt !== null) instants.push(inputs.settledAt + inputs.soakMs);
   for (const device of view.devices.slice(0, inputs.devices)) {
     if (!isInFlight(device.status) || device.offeredAt === null) continue;
-    instants.push(Math.max(device.offeredAt, device.lastWordAt ?? 0) + view.plan.silenceMs);
-    instants.push(device.offeredAt + view.plan.deviceTimeoutMs);
+    const { silentAt, timedOutAt } = patienceEnds(device, device.offeredAt, view.plan, sight);
+    instants.push(silentAt, timedOutAt);
   }
   const later = instants.filter((instant) => instant > sight.now);
   return later.length === 0 ? sight.now + 1_000 : Math.min(...later);

@@ -17,6 +17,7 @@ import { type EvidenceSources, lookAround, needsTelemetry } from './rollout-evid
 import type { RolloutAct } from './rollout-machine.ts';
 import { type Ending, planNextSteps } from './rollout-planner.ts';
 import { type RolloutRecord, type RolloutStore, toView } from './rollout-store.ts';
+import { WatchSpan } from './watch-span.ts';
 
 export interface RolloutRunnerProps {
   readonly store: RolloutStore;
@@ -47,7 +48,8 @@ export class RolloutRunner {
   readonly #logger: Logger;
   readonly #observeMs: number;
   readonly #leases: Leases;
-  /** When each rollout is looked at again; one that is absent is looked at now. */
+  readonly #watch: WatchSpan;
+  /** When each rollout is looked at again, monotonic milliseconds; one that is absent is looked at now. */
   readonly #lookAt = new Map<string, number>();
   readonly #stopping = new AbortController();
   #woken: () => void = () => undefined;
@@ -62,6 +64,12 @@ export class RolloutRunner {
     this.#clock = props.clock;
     this.#logger = props.logger;
     this.#observeMs = props.observeMs ?? OBSERVE_MS;
+    this.#watch = new WatchSpan(props.clock);
+  }
+
+  /** Since when the hub has been watching without a gap, milliseconds since the epoch. */
+  get watchingSince(): number {
+    return this.#watch.since();
   }
 
   start(): void {
@@ -80,7 +88,7 @@ export class RolloutRunner {
     const unfinished = await this.#store.unfinished();
     for (const id of this.#lookAt.keys()) if (!unfinished.includes(id)) this.#lookAt.delete(id);
     for (const id of unfinished) {
-      if ((this.#lookAt.get(id) ?? 0) > this.#clock.now()) continue;
+      if ((this.#lookAt.get(id) ?? 0) > this.#clock.monotonic()) continue;
       await this.#leases.hold(id, () => this.#advanceOrLog(id));
     }
   }
@@ -159,18 +167,18 @@ export class RolloutRunner {
     try {
       await this.#advance(id);
     } catch (error) {
-      this.#lookAt.set(id, this.#clock.now() + this.#observeMs);
+      this.#lookAt.set(id, this.#clock.monotonic() + this.#observeMs);
       this.#logger.error({ rollout: id, reason: errorText(error) }, 'rollout not advanced');
     }
   }
 
   async #advance(id: string): Promise<void> {
     const record = await this.#find(id);
-    const sight = await lookAround(
-      toView(record, await this.#store.devices(id)),
-      this.#evidence,
-      this.#clock.now(),
-    );
+    const lookedAt = this.#clock.monotonic();
+    const sight = await lookAround(toView(record, await this.#store.devices(id)), this.#evidence, {
+      now: this.#clock.now(),
+      watchingSince: this.watchingSince,
+    });
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       const current = await this.#find(id);
       const view = toView(current, await this.#store.devices(id));
@@ -182,8 +190,9 @@ export class RolloutRunner {
       // An offer that changed nothing: the version went away after it was looked at. The next look sees that.
       const isStuck = next.steps.some((step) => step.kind === 'offer') && changed.length === 0;
       if (next.steps.length > 0 && !isStuck && !this.#stopping.signal.aborted) continue;
-      const soonest = needsTelemetry(view) ? now + this.#observeMs : now + LOOK_MS_MAX;
-      this.#lookAt.set(id, Math.max(now + LOOK_MS_MIN, Math.min(next.lookAgainAt ?? soonest, soonest)));
+      const longestMs = needsTelemetry(view) ? this.#observeMs : LOOK_MS_MAX;
+      const waitMs = next.lookAgainAt === undefined ? longestMs : next.lookAgainAt - now;
+      this.#lookAt.set(id, lookedAt + Math.max(LOOK_MS_MIN, Math.min(waitMs, longestMs)));
       return;
     }
     throw new AppError('internal', `Cannot advance rollout "${id}": its plan does not come to rest.`);
@@ -220,7 +229,7 @@ export class RolloutRunner {
         await this.#clock.sleep(LOOK_MS_MIN, signal);
         const waitMs = Math.min(
           LOOK_MS_MAX,
-          ...[...this.#lookAt.values()].map((at) => at - this.#clock.now()),
+          ...[...this.#lookAt.values()].map((at) => at - this.#clock.monotonic()),
         );
         if (waitMs > 0) await this.#clock.sleep(waitMs, AbortSignal.any([signal, wakeUp.signal]));
       } catch (error) {

@@ -105,13 +105,14 @@ export class RolloutService {
 
   /** Throws `not_found`. */
   async show(id: string): Promise<RolloutDetail> {
-    const { store, connections, clock } = this.#props;
+    const { store, connections, clock, runner } = this.#props;
     const record = await store.find(id);
     if (!record) throw new AppError('not_found', `Cannot show rollout "${id}": there is none of that id.`);
     const devices = await store.devices(id);
     const connected = new Set(devices.map((d) => d.deviceId).filter((d) => connections.isConnected(d)));
     const verdicts = await store.verdicts(id, limits.rolloutVerdictsShownMax);
-    return describeRollout(record, devices, verdicts, { now: clock.now(), connected });
+    const { watchingSince } = runner;
+    return describeRollout(record, devices, verdicts, { now: clock.now(), connected, watchingSince });
   }
 
   /** Stops offering and takes back the offers that devices have not switched to. */
@@ -163,10 +164,11 @@ export class RolloutService {
         `Cannot roll out ${what}: the publisher withdrew it (${published.withdrawn.reason}).`,
       );
     }
-    if (plan.gates.drift !== 'ignore' && published.manifest.profile === undefined) {
+    const inputs = published.manifest.profile?.features.filter((feature) => feature.role === 'input') ?? [];
+    if (plan.gates.drift !== 'ignore' && inputs.length === 0) {
       throw new AppError(
         'rollout_plan_invalid',
-        `Cannot use this plan: it has a drift gate, and ${what} has no reference profile to compare with.`,
+        `Cannot use this plan: it has a drift gate, and ${what} has no reference profile of its inputs to compare with.`,
       );
     }
   }

@@ -3,7 +3,13 @@ import { type Static, Type } from 'typebox';
 import { limits } from '../../shared/base/limits.ts';
 import { DeviceId, RolloutId } from '../../shared/base/names.ts';
 import { UpdateFault } from '../../shared/protocol/update-event.ts';
-import { deviceStatuses, isFailure, type RolloutDevice, statusAt } from './device-progress.ts';
+import {
+  deviceStatuses,
+  type FleetSight,
+  isFailure,
+  type RolloutDevice,
+  statusAt,
+} from './device-progress.ts';
 import { verdicts } from './gates.ts';
 import { rolloutStatuses } from './rollout-machine.ts';
 import { phaseSizes, phaseText, RolloutPlan } from './rollout-plan.ts';
@@ -101,7 +107,7 @@ export function describeRollout(
   record: RolloutRecord,
   devices: readonly RolloutDevice[],
   stored: readonly StoredVerdict[],
-  sight: { readonly now: number; readonly connected: ReadonlySet<string> },
+  sight: FleetSight,
 ): RolloutDetail {
   const { plan, status, progress } = record;
   const sizes = phaseSizes(plan, devices.length);
@@ -135,12 +141,12 @@ export function describeRollout(
 function nameDevices(
   devices: readonly RolloutDevice[],
   plan: RolloutPlan,
-  sight: { readonly now: number; readonly connected: ReadonlySet<string> },
+  sight: FleetSight,
 ): RolloutDetail['devices'] {
   return devices
     .map((device) => ({
       device,
-      ...statusAt(device, plan, { now: sight.now, connected: sight.connected.has(device.deviceId) }),
+      ...statusAt(device, plan, sight),
     }))
     .map((entry) => ({ ...entry, rank: isFailure(entry.status) ? 0 : entry.status === 'silent' ? 1 : 2 }))
     .filter(({ status }) => status !== 'pending' && status !== 'succeeded')

@@ -1,12 +1,14 @@
-/** A clock that stands still until a test moves it. */
+/** A clock that stands still until a test moves it. `advance` lets time pass; `set` is what an operator does to a clock. */
 import type { Clock } from '../../shared/base/clock.ts';
 
 export class ManualClock implements Clock {
   #now: number;
+  #monotonic: number;
   #sleepers: { readonly at: number; readonly wake: () => void }[] = [];
 
   constructor(now = 1_700_000_000_000) {
     this.#now = now;
+    this.#monotonic = now;
   }
 
   now(): number {
@@ -14,13 +16,13 @@ export class ManualClock implements Clock {
   }
 
   monotonic(): number {
-    return this.#now;
+    return this.#monotonic;
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
-      this.#sleepers.push({ at: this.#now + ms, wake: resolve });
+      this.#sleepers.push({ at: this.#monotonic + ms, wake: resolve });
       signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
   }
@@ -28,8 +30,14 @@ export class ManualClock implements Clock {
   /** Moves time forward and wakes those whose time has come. */
   advance(ms: number): void {
     this.#now += ms;
-    const due = this.#sleepers.filter((sleeper) => sleeper.at <= this.#now);
-    this.#sleepers = this.#sleepers.filter((sleeper) => sleeper.at > this.#now);
+    this.#monotonic += ms;
+    const due = this.#sleepers.filter((sleeper) => sleeper.at <= this.#monotonic);
+    this.#sleepers = this.#sleepers.filter((sleeper) => sleeper.at > this.#monotonic);
     for (const sleeper of due) sleeper.wake();
+  }
+
+  /** Sets the wall clock; no time passes. */
+  set(now: number): void {
+    this.#now = now;
   }
 }

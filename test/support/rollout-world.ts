@@ -18,6 +18,7 @@ import { RolloutRunner } from '../../hub/rollout/rollout-runner.ts';
 import { RolloutService } from '../../hub/rollout/rollout-service.ts';
 import { RolloutStore } from '../../hub/rollout/rollout-store.ts';
 import type { RolloutDetail } from '../../hub/rollout/rollout-view.ts';
+import { AppError } from '../../shared/base/app-error.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import { parseTopic } from '../../shared/protocol/topics.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -43,17 +44,20 @@ export class RolloutWorld {
   /** Retained statements by device, as the broker holds them. */
   readonly retained = new Map<string, Uint8Array>();
   readonly withdrawn = new Map<string, string>();
-  /** Versions without a reference profile. */
+  /** Versions without a reference profile of their inputs. */
   readonly profileless = new Set<string>();
   readonly known = new Set(['1.0.0', '2.0.0', '3.0.0']);
   readonly connected = new Set<string>();
   requests = { ok: 0, failed: {} as Record<string, number> };
-  driftFeatures: {
-    name: string;
-    role: 'input' | 'output';
-    psi: number;
-    verdict: 'stable' | 'watch' | 'drift' | 'too-few';
-  }[] = [];
+  /** Undefined: there is nothing to compare with. */
+  driftFeatures:
+    | {
+        name: string;
+        role: 'input' | 'output';
+        psi: number;
+        verdict: 'stable' | 'watch' | 'drift' | 'too-few';
+      }[]
+    | undefined = [];
   /** Makes the broker refuse. */
   isBrokerDown = false;
   /** Called before each commit of the engine, and before each publish; throw to kill the hub there. */
@@ -169,7 +173,7 @@ export class RolloutWorld {
         versions,
         connections,
         telemetry: { figures: async () => ({ requests: this.requests }) },
-        drift: { assess: async () => ({ features: this.driftFeatures }) },
+        drift: { assess: async () => ({ features: this.#driftFeatures() }) },
       },
       leases: new ProcessLeases(),
       clock,
@@ -250,6 +254,11 @@ export class RolloutWorld {
     await this.database.destroy();
   }
 
+  #driftFeatures() {
+    if (this.driftFeatures) return this.driftFeatures;
+    throw new AppError('drift_no_profile', 'Cannot assess drift: there is no profile.');
+  }
+
   #published(name: string, version: string): PublishedVersion | undefined {
     if (name !== model || !this.known.has(version)) return undefined;
     const reason = this.withdrawn.get(version);
@@ -258,7 +267,9 @@ export class RolloutWorld {
       version,
       release: Number(version[0]),
       manifestSha256: digestOf(version),
-      manifest: (this.profileless.has(version) ? {} : { profile: {} }) as unknown as ModelManifest,
+      manifest: {
+        profile: { features: [{ role: this.profileless.has(version) ? 'output' : 'input' }] },
+      } as unknown as ModelManifest,
       publishedAt: 0,
       publishedBy: 'test',
       ...(reason === undefined ? {} : { withdrawn: { at: 0, reason } }),

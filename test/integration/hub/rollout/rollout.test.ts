@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { judge } from '../../../../hub/rollout/gates.ts';
-import { RolloutWorld, type RolloutWorldOptions } from '../../../support/rollout-world.ts';
+import { operator, RolloutWorld, type RolloutWorldOptions } from '../../../support/rollout-world.ts';
 
 let world: RolloutWorld;
 async function open(options: RolloutWorldOptions): Promise<RolloutWorld> {
@@ -186,6 +186,17 @@ describe('a rollout', () => {
     expect(detail.reason).toBe('1 of 2 features drift (at most 0 %): no2 (PSI 0.42)');
   });
 
+  it('counts a version with nothing to compare with as one without figures, and judges the other gates', async () => {
+    await open({ devices: 4, manner: (n) => (n === 0 ? 'rejects' : 'good') });
+    world.driftFeatures = undefined;
+    const gates = { drift: 'hold', maxFailures: 0 } as const;
+    const { id } = await world.create({ gates, phases: [{ percent: 100 }] });
+    const detail = await world.runUntil(id, ['aborted']);
+    expect(detail.verdicts[0]!.reasons.map((r) => r.code)).toEqual(
+      expect.arrayContaining(['too_many_failures', 'no_drift_figures']),
+    );
+  });
+
   it('ends when the publisher withdraws the version', async () => {
     await open({ devices: 4 });
     const { id } = await world.create();
@@ -230,10 +241,70 @@ describe('a rollout', () => {
     const actor = { name: 'o', role: 'operator', address: 'x' } as const;
     await world.service.rollback(id, { actor });
     const detail = await world.runUntil(id, ['rolled-back']);
-    expect(detail.reason).toMatch(/1 silent ones go back when they return/);
+    expect(detail.reason).toMatch(/^1 of 3 devices did not go back in time/);
     dead!.manner = 'good';
     await world.settle();
     expect(world.carrying('1.0.0')).toHaveLength(3);
+  });
+
+  it('waits for nothing when there is no version to go back to: devices keep what they have', async () => {
+    await open({ devices: 2, running: null });
+    const { id } = await world.create({ phases: [{ percent: 100 }] });
+    await world.runUntil(id, ['completed']);
+    for (const device of world.devices.keys()) world.connected.add(device);
+    await world.service.rollback(id, { actor: operator });
+    const detail = await world.runUntil(id, ['rolled-back']);
+    expect(detail.reason).toBe(
+      'every device is back; 2 had no version to go back to and keep what they have',
+    );
+    expect(world.carrying('2.0.0')).toHaveLength(2);
+  });
+
+  it('does not wait for ever for a device that lives and does not go back', async () => {
+    await open({ devices: 2 });
+    const { id } = await world.create({ phases: [{ percent: 100 }], deviceTimeoutMs: 700_000 });
+    await world.runUntil(id, ['completed']);
+    const [stubborn] = [...world.devices.values()];
+    stubborn!.manner = 'dead';
+    world.connected.add(stubborn!.id);
+    await world.service.rollback(id, { actor: operator });
+    world.clock.advance(690_000);
+    await world.settle();
+    expect((await world.service.show(id)).status).toBe('rolling-back');
+    const detail = await world.runUntil(id, ['rolled-back']);
+    expect(detail.reason).toMatch(/^1 of 2 devices did not go back in time/);
+  });
+
+  it('holds the time in which the hub was down against no device', async () => {
+    await open({ devices: 2, manner: () => 'stuck' });
+    const { id } = await world.create({ phases: [{ percent: 100 }], silenceMs: 1_800_000 });
+    await world.settle();
+    world.clock.advance(8 * 3_600_000);
+    world.rebuild();
+    await world.runner.tick();
+    expect((await world.service.show(id)).counts).toEqual({ downloading: 2 });
+    for (const device of world.devices.keys()) world.connected.add(device);
+    world.clock.advance(3_600_000);
+    await world.runner.tick();
+    expect((await world.service.show(id)).counts).toEqual({ downloading: 2 });
+    world.clock.advance(6 * 3_600_000);
+    await world.runner.tick();
+    expect((await world.service.show(id)).status).toBe('aborted');
+  });
+
+  it('holds a clock that was set against no device, and goes on looking', async () => {
+    await open({ devices: 2, manner: () => 'stuck' });
+    const { id } = await world.create({ phases: [{ percent: 100 }] });
+    await world.settle();
+    world.clock.set(world.clock.now() + 20 * 3_600_000);
+    world.clock.advance(60_000);
+    await world.runner.tick();
+    expect((await world.service.show(id)).counts).toEqual({ downloading: 2 });
+    world.clock.set(world.clock.now() - 30 * 3_600_000);
+    world.withdrawn.set('2.0.0', 'wrong units');
+    world.clock.advance(60_000);
+    await world.runner.tick();
+    expect((await world.service.show(id)).status).toBe('aborted');
   });
 
   it('leaves devices alone that a later rollout has taken over', async () => {

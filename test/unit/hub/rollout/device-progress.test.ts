@@ -145,8 +145,12 @@ describe('hearWord()', () => {
 
 describe('statusAt()', () => {
   const patience = { silenceMs: 10_000, deviceTimeoutMs: 60_000 };
-  const at = (part: Partial<RolloutDevice>, afterMs: number, connected = false) =>
-    statusAt({ ...offered, ...part }, patience, { now: t0 + afterMs, connected });
+  const at = (part: Partial<RolloutDevice>, afterMs: number, connected = false, watchingSince = 0) =>
+    statusAt({ ...offered, ...part }, patience, {
+      now: t0 + afterMs,
+      connected: new Set(connected ? [offered.deviceId] : []),
+      watchingSince,
+    });
 
   it('calls a device silent after silenceMs without a word, to the millisecond', () => {
     expect(at({}, 9_999)).toEqual({ status: 'offered', endedAt: null });
@@ -161,6 +165,14 @@ describe('statusAt()', () => {
       status: 'timed-out',
       endedAt: t0 + 60_000,
     });
+  });
+
+  it('counts only time in which the hub was watching', () => {
+    const since = t0 + 100_000;
+    expect(at({ lastWordAt: t0 + 1 }, 109_999, false, since).status).toBe('offered');
+    expect(at({ lastWordAt: t0 + 1 }, 110_000, false, since).status).toBe('silent');
+    expect(at({ status: 'trial' }, 159_999, true, since).status).toBe('trial');
+    expect(at({ status: 'trial' }, 160_000, true, since).status).toBe('timed-out');
   });
 
   it('leaves ends as they are, and waits for those that wait', () => {

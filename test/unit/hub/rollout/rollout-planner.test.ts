@@ -11,7 +11,14 @@ const plan = makePlan({
   phases: [{ devices: 1 }, { percent: 50 }, { percent: 100 }],
   soakMs: 10_000,
 });
-const sight: Sight = { now: t0, connected: new Set(), requests: null, drift: null, withdrawnReason: null };
+const sight: Sight = {
+  now: t0,
+  watchingSince: 0,
+  connected: new Set(),
+  requests: null,
+  drift: null,
+  withdrawnReason: null,
+};
 
 function device(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutDevice {
   const status = part.status ?? 'pending';
@@ -145,7 +152,16 @@ describe('planNextSteps()', () => {
     });
     const late = { ...sight, now: t0 + plan.silenceMs };
     expect(planNextSteps(rolling(waits), late).steps).toMatchObject([{ act: 'finish-rollback' }]);
-    expect(planNextSteps(rolling(waits), { ...late, connected: new Set(['d1']) }).steps).toEqual([]);
+    expect(planNextSteps(rolling(waits), { ...late, watchingSince: t0 + 1 }).steps).toEqual([]);
+    const alive = { ...late, connected: new Set(['d1']) };
+    expect(planNextSteps(rolling(waits), alive).steps).toEqual([]);
+    const tooLate = { ...alive, now: t0 + plan.deviceTimeoutMs };
+    expect(planNextSteps(rolling(waits), tooLate).steps).toMatchObject([
+      {
+        act: 'finish-rollback',
+        reason: '1 of 2 devices did not go back in time; they go back when they return',
+      },
+    ]);
   });
 
   it.each(['draft', 'awaiting-approval', 'completed', 'rolled-back'] as const)(
