@@ -3,13 +3,12 @@
  * answer of it must carry for telemetry and labels.
  */
 import type { Inference } from '../../runner/runner-client.ts';
-import type { AppError } from '../../shared/base/app-error.ts';
+import { type AppError, isAppError } from '../../shared/base/app-error.ts';
+import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
-import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { Slot } from '../slots/slot.ts';
 import type { Recorder, ServedVersion } from '../telemetry/observation.ts';
-import { faultOf } from './qualification.ts';
 import type { RunnerKeeper } from './runner-keeper.ts';
 import type { ServedFigures } from './served-model.ts';
 
@@ -30,7 +29,7 @@ export class LiveVersion {
   readonly keeper: RunnerKeeper;
   readonly #recorder: Recorder;
   readonly #alwaysFetched: readonly string[];
-  #figures: { requests: number; failed: number; crashes: number; lastFault?: UpdateFault } = emptyFigures();
+  #figures: { requests: number; failed: number; crashes: number; lastError?: ErrorCode } = emptyFigures();
 
   constructor({ slot, provider, rollout, keeper, recorder }: LiveVersionProps) {
     const { model, version, manifestSha256, manifest } = slot;
@@ -69,21 +68,22 @@ export class LiveVersion {
     return inference;
   }
 
-  /** Counts an end of its runner that nobody asked for. */
-  countEnd(fault: AppError): void {
-    if (fault.code !== 'runner_crashed') return;
+  /** Counts an end of its runner that nobody asked for, and each time it did not come up again. */
+  countEnd({ code }: AppError): void {
+    // Its end was ours, and the request that it was ended for has been counted.
+    if (code === 'inference_timeout') return;
     this.#figures.crashes += 1;
-    this.#figures.lastFault = faultOf(fault);
+    this.#figures.lastError = code;
     this.#recorder.crashed(this.served);
   }
 
   #countFailure(error: unknown, latencyMs: number): void {
-    const fault = faultOf(error);
-    this.#recorder.failed(this.served, fault.code, latencyMs);
-    if (busyCodes.has(fault.code)) return;
+    const code = isAppError(error) ? error.code : 'internal';
+    this.#recorder.failed(this.served, code, latencyMs);
+    if (busyCodes.has(code)) return;
     this.#figures.requests += 1;
     this.#figures.failed += 1;
-    this.#figures.lastFault = fault;
+    this.#figures.lastError = code;
   }
 }
 

@@ -1,4 +1,5 @@
 /** What the update machine asks of serving. */
+import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { Slot } from '../slots/slot.ts';
 
@@ -21,7 +22,8 @@ export interface ServedFigures {
   readonly requests: number;
   readonly failed: number;
   readonly crashes: number;
-  readonly lastFault?: UpdateFault;
+  /** Its code alone: what the runtime says of a failed request may quote the request (promise P7). */
+  readonly lastError?: ErrorCode;
 }
 
 export interface ServeOptions {

@@ -5,7 +5,7 @@
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 import type { ModelSlots } from '../slots/slot-index.ts';
-import { parkingFor } from './failure-policy.ts';
+import { isParked, parkingFor } from './failure-policy.ts';
 import { type MachineEvent, nextState } from './update-machine.ts';
 import { type Attempt, noFigures, recordEntriesMax, type UpdateRecord, wishKey } from './update-record.ts';
 
@@ -46,7 +46,7 @@ export function applyMove({ record, event, fault, desired, slots, nowMs }: Move)
 /** A refusal answers the wish, and parks the version unless it did nothing wrong. */
 function settle(record: UpdateRecord, attempt: Attempt, nowMs: number): UpdateRecord {
   const { fault, state } = attempt;
-  const live = record.parked.filter((entry) => entry.until > nowMs);
+  const live = record.parked.filter((entry) => isParked(entry, nowMs));
   if (fault === undefined || (state !== 'rejected' && state !== 'rolled-back'))
     return { ...record, parked: live };
   if (fault.code === 'desired_changed') return { ...record, parked: live };

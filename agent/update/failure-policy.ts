@@ -5,6 +5,7 @@
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
+import { isSettled } from './update-machine.ts';
 import type { Attempt, ParkedVersion } from './update-record.ts';
 
 export type FailureVerdict =
@@ -15,7 +16,8 @@ export type FailureVerdict =
   | 'give-up';
 
 export function judgeFailure(attempt: Attempt, fault: UpdateFault, isHubs: boolean): FailureVerdict {
-  if (attempt.state === 'rolling-back') return 'try-again';
+  // Going back, and bringing the slots to what a settled journal says, have no other way out.
+  if (attempt.state === 'rolling-back' || isSettled(attempt.state)) return 'try-again';
   if (attempt.state === 'activating') return 'give-up';
   if (isHubs) return 'wait';
   if (fault.retry === 'never') return 'give-up';
@@ -66,4 +68,9 @@ export function parkingFor(attempt: Attempt, fault: UpdateFault, nowMs: number):
     until: nowMs + limits.parkedMs,
     reason: `${fault.code}: ${fault.message}`.slice(0, 2_000),
   };
+}
+
+/** Whether the device leaves the version alone now. A clock that was far ahead when it parked holds it no longer than others. */
+export function isParked({ until }: ParkedVersion, nowMs: number): boolean {
+  return until > nowMs && until - nowMs <= limits.parkedMs;
 }

@@ -2,6 +2,7 @@
 import type { InstalledVersion, ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { DownloadProgress } from '../download/version-download.ts';
 import { type ModelSlots, noSlots, type SlotRef } from '../slots/slot-index.ts';
+import { isParked } from './failure-policy.ts';
 import type { UpdateRecord } from './update-record.ts';
 
 export function reportModel(
@@ -27,7 +28,7 @@ export function reportModel(
       },
     }),
     parked: (record?.parked ?? [])
-      .filter((entry) => entry.until > nowMs)
+      .filter((entry) => isParked(entry, nowMs))
       .map(({ version, until, reason }) => ({ version, until: new Date(until).toISOString(), reason })),
   };
 }

@@ -3,6 +3,7 @@
  * that one bad request among three does not end a rollout. Time alone commits: a device nobody asks anything of would
  * otherwise stay in trial for ever; whether silence is enough for the fleet is the hub's gate (promise P5).
  */
+import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import type { TrialPlan } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { TrialFigures } from './update-record.ts';
@@ -16,12 +17,12 @@ export interface Trial {
   readonly plan: TrialPlan;
   readonly spentMs: number;
   readonly figures: TrialFigures;
-  /** The last error the version answered with, to name in the fault. */
-  readonly lastFault?: UpdateFault | undefined;
+  /** Code of the last error the version answered with, to name in the fault. */
+  readonly lastError?: ErrorCode | undefined;
 }
 
-export function judgeTrial({ plan, spentMs, figures, lastFault }: Trial): TrialVerdict {
-  const last = lastFault ? ` Last error: ${lastFault.code}: ${lastFault.message.slice(0, 500)}` : '';
+export function judgeTrial({ plan, spentMs, figures, lastError }: Trial): TrialVerdict {
+  const last = lastError ? ` Last error: ${lastError}.` : '';
   if (figures.crashes > plan.maxCrashes) {
     const message = `The version crashed ${figures.crashes} times in its trial; at most ${plan.maxCrashes} are allowed.${last}`;
     return { verdict: 'roll-back', fault: { code: 'trial_crashed', message, retry: 'never' } };

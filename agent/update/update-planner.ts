@@ -5,9 +5,11 @@
  */
 import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
+import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import { keepsCommitted, type ModelSlots } from '../slots/slot-index.ts';
+import { isParked } from './failure-policy.ts';
 import type { Plan, Step } from './step.ts';
 import { judgeTrial } from './trial-judge.ts';
 import { isSettled, isSwitched } from './update-machine.ts';
@@ -22,7 +24,7 @@ export interface Situation {
   readonly trial?: {
     readonly figures: TrialFigures;
     readonly spentMs: number;
-    readonly lastFault?: UpdateFault | undefined;
+    readonly lastError?: ErrorCode | undefined;
   };
   /** Somebody at the device asks that nothing be switched now. */
   readonly isHeld: boolean;
@@ -141,7 +143,7 @@ export function admissionFault(
   slots: ModelSlots,
   nowMs: number,
 ): UpdateFault | undefined {
-  const parked = record.parked.find((entry) => entry.manifest === attempt.manifest && entry.until > nowMs);
+  const parked = record.parked.find((entry) => entry.manifest === attempt.manifest && isParked(entry, nowMs));
   if (parked) {
     const left = formatDuration(parked.until - nowMs);
     const message = `Version ${attempt.version} is parked on this device for another ${left}: ${parked.reason}`;

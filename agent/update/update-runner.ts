@@ -185,7 +185,7 @@ export class UpdateRunner {
       crashes: before.crashes + (now?.crashes ?? 0),
     };
     const spentMs = attempt.trialSpentMs + this.#props.clock.monotonic() - this.#enteredAt;
-    return { figures, spentMs, ...(now?.lastFault && { lastFault: now.lastFault }) };
+    return { figures, spentMs, ...(now?.lastError && { lastError: now.lastError }) };
   }
 
   async #move(event: MachineEvent, fault?: UpdateFault): Promise<void> {
@@ -274,8 +274,8 @@ export class UpdateRunner {
     );
     if (verdict === 'give-up') return this.#move('failed', fault);
     const failures = attempt.failures + (verdict === 'try-again' ? 1 : 0);
-    // While going back, the fault that led there is the one worth keeping.
-    const kept = attempt.state === 'rolling-back' ? {} : { fault };
+    // While going back, the fault that led there is the one worth keeping; what was committed has none.
+    const kept = attempt.state === 'rolling-back' || isSettled(attempt.state) ? {} : { fault };
     this.#record = { ...this.#record, attempt: { ...attempt, failures, ...kept } };
     this.#retryAt = clock.monotonic() + waitMs;
     onChange();

@@ -285,10 +285,10 @@ describe('Error_in_trial', () => {
       requests: 10,
       failed: 2,
       crashes: 0,
-      lastFault: { code: 'inference_failed', message: 'index 12', retry: 'never' },
+      lastError: 'inference_failed',
     };
     await ends(device, 'rolled-back');
-    expect(lastFault(device)?.message).toMatch(/2 of 10 requests.*20\.0 %.*index 12/);
+    expect(lastFault(device)?.message).toMatch(/2 of 10 requests.*20\.0 %.*Last error: inference_failed\./);
     expectUntouched(device);
   });
 

@@ -1,5 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { ModelServer } from '../../../../agent/serving/model-server.ts';
+import { RunnerProcess } from '../../../../runner/runner-client.ts';
+import { AppError } from '../../../../shared/base/app-error.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { numbersOf } from '../../../../shared/inference/tensor-values.ts';
 import type { ModelManifest } from '../../../../shared/manifest/model-manifest.ts';
@@ -87,8 +89,41 @@ describe('ModelServer', () => {
     await vi.waitFor(() => expect(models.find('m').keeper.ready).toBe(false));
     await expect(ask(models)).rejects.toMatchObject({ code: 'model_not_ready' });
     await vi.waitFor(async () => expect((await ask(models)).version).toBe('1.0.0'), { timeout: 5_000 });
-    expect(models.figures('m')).toMatchObject({ crashes: 1, lastFault: expect.anything() });
+    expect(models.figures('m')).toMatchObject({ crashes: 1, lastError: expect.any(String) });
     expect(recording.count('crashed')).toBe(1);
+  });
+
+  it('counts a runner that does not come up again like a crash', async () => {
+    let starts = 0;
+    const { models } = runModels({
+      startRunner: async (...start) => {
+        starts += 1;
+        if (starts > 1) throw new AppError('model_does_not_load', 'no memory left');
+        return RunnerProcess.start(...start);
+      },
+    });
+    await models.serve(await linearSlot('1.0.0', 1), 'cpu', fresh);
+    process.kill(models.find('m').keeper.pid!, 'SIGKILL');
+    await vi.waitFor(() => expect(models.figures('m')).toMatchObject({ crashes: 2 }), { timeout: 5_000 });
+    expect(models.figures('m')).toMatchObject({ lastError: 'model_does_not_load' });
+  });
+
+  it('tells of a failure by its code alone: what the runtime says may quote the request', async () => {
+    const { models } = runModels();
+    const slot = await makeServingSlot({
+      folder: await tempFolder(),
+      onnx: failingModel(),
+      inputs: [fp32Spec('x', [-1, 2])],
+      outputs: [fp32Spec('y', [-1, 1])],
+    });
+    await models.serve(slot, 'cpu', fresh);
+    await expect(ask(models)).rejects.toMatchObject({ code: 'inference_failed' });
+    expect(models.figures('m')).toEqual({
+      requests: 1,
+      failed: 1,
+      crashes: 0,
+      lastError: 'inference_failed',
+    });
   });
 
   it('lets the standby answer while the version on trial has no runner, and counts it against the trial', async () => {

@@ -108,9 +108,9 @@ describe('judgeFailure', () => {
 
   it('does not try again while switching, and never gives up going back', () => {
     expect(judgeFailure({ ...attempt, state: 'activating' }, later, false)).toBe('give-up');
-    expect(judgeFailure({ ...attempt, state: 'rolling-back', failures: 99 }, golden, false)).toBe(
-      'try-again',
-    );
+    for (const state of ['rolling-back', 'rolled-back', 'committed'] as const) {
+      expect(judgeFailure({ ...attempt, state, failures: 99 }, golden, false)).toBe('try-again');
+    }
   });
 });
 

@@ -217,6 +217,12 @@ describe('admissionFault', () => {
     expect(admissionFault(higher, { ...record, parked }, slots, 1_000)).toBeUndefined();
   });
 
+  it('parks for a day at most, also when the clock was years ahead when it parked', () => {
+    const until = 20 * 365 * 86_400_000;
+    const parked = [{ manifest: digest('b'), version: '2.0.0', until, reason: 'golden' }];
+    expect(admissionFault({ ...candidate, release: 9 }, { ...record, parked }, slots, 1_000)).toBeUndefined();
+  });
+
   it('refuses a release below the floor unless the device keeps that very version', () => {
     expect(admissionFault(candidate, record, slots, 0)).toMatchObject({ code: 'downgrade_refused' });
     expect(admissionFault({ ...candidate, manifest: digest('e') }, record, slots, 0)).toBeUndefined();
