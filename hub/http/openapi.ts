@@ -20,6 +20,13 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
       return { schema: { ...schema, description, security: [{ token: [] }] }, url };
     },
   });
-  await app.register(fastifySwaggerUi, { routePrefix: '/docs' });
+  await app.register(fastifySwaggerUi, {
+    routePrefix: '/docs',
+    theme: {
+      title: 'modelfleet hub',
+      // The bar offers to load descriptions of other servers, which the page's content policy forbids.
+      css: [{ filename: 'modelfleet.css', content: '.swagger-ui .topbar { display: none; }' }],
+    },
+  });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
 }
