@@ -56,11 +56,14 @@ export const actDone: Readonly<Record<RolloutAct, string>> = {
   'finish-rollback': 'rolled_back',
 };
 
+/** What people may ask for; the other acts are the engine's own. */
+const asked: ReadonlySet<string> = new Set<RolloutAct>(['approve', 'pause', 'resume', 'abort', 'rollback']);
+
 /** The status after `act`. Throws `rollout_state_conflict` when the table has no such row. */
 export function afterAct(status: RolloutStatus, act: RolloutAct, rolloutId: string): RolloutStatus {
   const next = table[status][act];
   if (next !== undefined) return next;
-  const possible = Object.keys(table[status]);
+  const possible = Object.keys(table[status]).filter((name) => asked.has(name));
   throw new AppError(
     'rollout_state_conflict',
     `Cannot ${act} rollout "${rolloutId}": it is ${status}; possible now: ${possible.length === 0 ? 'nothing' : possible.join(', ')}.`,

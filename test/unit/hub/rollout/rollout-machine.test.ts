@@ -32,10 +32,11 @@ describe('afterAct()', () => {
     }
   });
 
-  it('names the state and what is possible in it', () => {
+  it('names the state and what one can ask for in it', () => {
     expect(() => afterAct('running', 'resume', 'r-1')).toThrow(
-      'Cannot resume rollout "r-1": it is running; possible now: pause, complete, abort, rollback.',
+      'Cannot resume rollout "r-1": it is running; possible now: pause, abort, rollback.',
     );
+    expect(() => afterAct('rolling-back', 'abort', 'r-1')).toThrow('possible now: nothing.');
   });
 });
 
