@@ -117,11 +117,12 @@ export class MqttSession implements HubLink {
     const { identity, handlers, clock, logger } = this.#props;
     let wasConnected = false;
     let client: MqttClient | undefined;
+    const over = new AbortController();
     try {
       // Said here with both times, because the TLS alert of the hub would say less.
       checkCertificateTime(identity.certificatePem, clock);
       client = connect(clientOptions(identity));
-      const ended = endOf(client, signal);
+      const ended = endOf(client, { stop: signal, over: over.signal });
       ended.catch(() => undefined);
       client.on('message', (topic, payload) => this.#receive(topic, payload));
       await Promise.race([subscribed(client, identity.device), ended]);
@@ -134,6 +135,7 @@ export class MqttSession implements HubLink {
       return { error, wasConnected, isRefusal: isRefusal(error) };
     } finally {
       this.#live = undefined;
+      over.abort();
       client?.removeAllListeners('message');
       client?.end(true);
       if (wasConnected) handlers.disconnected();
@@ -194,13 +196,16 @@ function clientOptions(identity: DeviceIdentity): IClientOptions {
   } as IClientOptions;
 }
 
-/** Rejects with the reason when the connection ends; never resolves. */
-function endOf(client: MqttClient, signal: AbortSignal): Promise<never> {
+/** Rejects with the reason when the connection ends or `stop` says so; never resolves. `over` takes its listener back. */
+function endOf(
+  client: MqttClient,
+  { stop, over }: { readonly stop: AbortSignal; readonly over: AbortSignal },
+): Promise<never> {
   return new Promise((_resolve, reject) => {
     // The first reason is the telling one: `close` follows each `error`.
     client.on('error', reject);
     client.on('close', () => reject(new Error('the hub closed the connection, or the network did')));
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    stop.addEventListener('abort', () => reject(stop.reason), { once: true, signal: over });
   });
 }
 

@@ -8,8 +8,9 @@ export class Turns {
     this.#last = new Promise((resolve) => {
       done = resolve;
     });
+    const waited = new AbortController();
     try {
-      await Promise.race([before, aborted(signal)]);
+      await Promise.race([before, aborted(signal, waited.signal)]).finally(() => waited.abort());
       return await work();
     } finally {
       // Who left early still passes the turn on only after the ones before have ended.
@@ -18,9 +19,10 @@ export class Turns {
   }
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
+/** `over` takes the listener back. */
+function aborted(signal: AbortSignal, over: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: over });
   });
 }

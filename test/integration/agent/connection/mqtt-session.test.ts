@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { getEventListeners } from 'node:events';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { HubLinkHandlers } from '../../../../agent/connection/hub-link.ts';
 import type { DeviceIdentity } from '../../../../agent/connection/identity.ts';
 import { MqttSession, type ReconnectWaits } from '../../../../agent/connection/mqtt-session.ts';
@@ -89,6 +90,33 @@ describe('the MQTT session', () => {
     await hub.restartBroker();
     await expect.poll(() => events, { timeout: 10_000 }).toEqual(['disconnected', 'connected']);
     await session.publish('reply', Buffer.from('back'));
+  });
+
+  it('keeps nothing of the connections that are over, however many they were', async () => {
+    const signals = new Set<AbortSignal>();
+    const { addEventListener } = EventTarget.prototype;
+    const add = vi.spyOn(EventTarget.prototype, 'addEventListener').mockImplementation(function (
+      this: EventTarget,
+      ...args: Parameters<EventTarget['addEventListener']>
+    ) {
+      if (this instanceof AbortSignal) signals.add(this);
+      return addEventListener.apply(this, args);
+    });
+    onTestFinished(() => add.mockRestore());
+    const identity = await hub.enrol('s-many');
+    let tries = 0;
+    const clock: Clock = {
+      ...systemClock,
+      sleep: (ms, signal) => {
+        tries += 1;
+        return systemClock.sleep(ms, signal);
+      },
+    };
+    const nowhere = { ...identity, mqtt: { ...identity.mqtt, port: 1 } };
+    begin(nowhere, clock, { ...quick, lost: { firstMs: 1, maxMs: 2 } });
+    await expect.poll(() => tries).toBeGreaterThan(20);
+    const kept = [...signals].map((signal) => getEventListeners(signal, 'abort').length);
+    expect(Math.max(...kept)).toBeLessThan(4);
   });
 
   it('refuses to publish while there is no connection', async () => {
