@@ -4,6 +4,7 @@
  */
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { hubFaults } from '../../shared/protocol/hub-faults.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import { isSettled } from './update-machine.ts';
 import type { Attempt, ParkedVersion } from './update-record.ts';
@@ -24,17 +25,8 @@ export function judgeFailure(attempt: Attempt, fault: UpdateFault, isHubs: boole
   return attempt.failures + 1 < limits.updateFailuresMax ? 'try-again' : 'give-up';
 }
 
-/** Faults that lie with the link or the hub. */
-const hubsFaults: ReadonlySet<string> = new Set([
-  'link_lost',
-  'link_refused',
-  'version_not_offered',
-  'trust_unavailable',
-  'metadata_expired',
-]);
-
 export function isHubsFault(fault: UpdateFault): boolean {
-  return hubsFaults.has(fault.code);
+  return hubFaults.has(fault.code);
 }
 
 /** A step that ended with a fault of its own making, such as golden samples that came out wrong. */

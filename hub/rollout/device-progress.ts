@@ -3,6 +3,7 @@
  * took an offer back) is never a failure of the device; silence and timeouts are not words, so they are computed from
  * the clock when somebody looks (`statusAt`) and vanish when the device speaks again.
  */
+import { hubFaults } from '../../shared/protocol/hub-faults.ts';
 import type { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 
 /** What is stored: pending → offered → … → succeeded, or one of the ends. */
@@ -82,15 +83,8 @@ const statusOfState: Readonly<Record<UpdateState, StoredStatus | undefined>> = {
   rejected: 'rejected',
 };
 
-/** Faults that tell of the hub's doing or of the way to it, not of the device or the version: the device tries again. */
-const hubSideFaults: ReadonlySet<string> = new Set([
-  'desired_changed',
-  'version_not_offered',
-  'link_lost',
-  'link_refused',
-  'trust_unavailable',
-  'metadata_expired',
-]);
+/** Not of the device or the version either: the hub changed its mind, or lacks a chunk of what it offers. */
+const hubSideFaults: ReadonlySet<string> = new Set([...hubFaults, 'desired_changed', 'chunk_missing']);
 
 const inFlight: ReadonlySet<StoredStatus> = new Set([
   'offered',

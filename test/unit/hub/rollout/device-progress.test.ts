@@ -6,6 +6,7 @@ import {
   type StoredStatus,
   statusAt,
 } from '../../../../hub/rollout/device-progress.ts';
+import { hubFaults } from '../../../../shared/protocol/hub-faults.ts';
 import type { UpdateState } from '../../../../shared/protocol/update-event.ts';
 
 const t0 = 1_000_000;
@@ -70,7 +71,7 @@ describe('hearWord()', () => {
     expect(hear(event('rejected', 'golden_mismatch')).status).toBe('rejected');
   });
 
-  it.each(['link_lost', 'version_not_offered', 'desired_changed', 'trust_unavailable'])(
+  it.each([...hubFaults, 'desired_changed', 'chunk_missing'])(
     'does not hold %s against the device: it is still offered the version',
     (code) => {
       expect(hear(event('rejected', code, 'later'), { status: 'downloading' })).toMatchObject({
