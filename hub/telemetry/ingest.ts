@@ -65,11 +65,9 @@ export class TelemetryIngest {
       queueReportsMax = limits.telemetryQueueReportsMax,
       queueBytesMax = limits.telemetryQueueBytesMax,
     } = this.#props;
-    if (
-      this.#closed ||
-      this.#queue.length >= queueReportsMax ||
-      this.#queuedBytes + payload.byteLength > queueBytesMax
-    ) {
+    // Not by the size of this one: a smaller one right behind it would be taken, and this one, sent again, pass for a duplicate.
+    const isFull = this.#queue.length >= queueReportsMax || this.#queuedBytes >= queueBytesMax;
+    if (this.#closed || isFull) {
       return Promise.reject(
         new AppError(
           'telemetry_busy',

@@ -11,6 +11,7 @@ import { makeLogger } from '../../../../platform/logger.ts';
 import { encodeCbor } from '../../../../shared/base/cbor.ts';
 import type { Clock } from '../../../../shared/base/clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
+import { errorCatalogue } from '../../../../shared/errors/catalogue.ts';
 import { encodeTelemetryReport, type TelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
 import { LatencySketch } from '../../../../shared/sketch/latency-sketch.ts';
 import { publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
@@ -204,6 +205,27 @@ describe('telemetry ingest', () => {
       for (let number = 1; number <= 5; number += 1) await send(report(air, { number }));
       expect((await service.figures(always)).reports).toBe(5);
     }
+  });
+
+  it('takes no small report right behind a large one it refused: the large one would pass for a duplicate', async () => {
+    const large = report(air, {
+      requests: {
+        ok: 10,
+        failed: Object.fromEntries(
+          Object.keys(errorCatalogue)
+            .slice(0, 40)
+            .map((code) => [code, 1]),
+        ),
+      },
+    });
+    const bytes = encodeTelemetryReport(report(air)).byteLength;
+    const { service, send } = await world({ queueBytesMax: 2 * bytes + 100 });
+    const windows = [report(air), { ...large, number: 2 }, report(air, { number: 3 })];
+    const outcomes = await Promise.allSettled(windows.map((window) => send(window)));
+    const refusedAt = outcomes.findIndex((outcome) => outcome.status === 'rejected');
+    expect(outcomes.slice(refusedAt).every((outcome) => outcome.status === 'rejected')).toBe(true);
+    for (const window of windows) await send(window);
+    expect((await service.figures(always)).reports).toBe(3);
   });
 
   it('loses nothing when a commit fails: what waited behind it is sent again as well', async () => {
