@@ -10,7 +10,7 @@ import { problemOf } from '../../shared/protocol/problem.ts';
 
 /** Fastify error handler. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const coded = asAppError(asDiskError(error, 'the data folder'), request.id);
+  const coded = asAppError(asDiskError(error, 'the data folder'), request);
   const problem = problemOf(coded, request.id);
   if (problem.status >= 500) request.log.error({ err: error, code: coded.code }, 'request failed');
   else request.log.debug({ code: coded.code, status: problem.status }, 'request refused');
@@ -35,13 +35,13 @@ export function answerNotFound(request: FastifyRequest, reply: FastifyReply): vo
 }
 
 /** Fastify's own refusals (body too large, no JSON, wrong media type) have a status below 500 and a text fit for callers. */
-function asAppError(error: unknown, requestId: string): AppError {
+function asAppError(error: unknown, request: FastifyRequest): AppError {
   if (isAppError(error)) return error;
   const status = (error as { statusCode?: number } | undefined)?.statusCode ?? 500;
   if (status === 413) {
     return new AppError(
       'too_large',
-      `Cannot read the request: its body is over the limit of ${limits.httpBodyBytesMax} bytes.`,
+      `Cannot read the request: its body is over the limit of ${request.routeOptions.bodyLimit ?? limits.httpBodyBytesMax} bytes.`,
     );
   }
   if (status >= 400 && status < 500) {
@@ -49,6 +49,6 @@ function asAppError(error: unknown, requestId: string): AppError {
   }
   return new AppError(
     'internal',
-    `The hub failed on this request. Its log names the cause under "${requestId}".`,
+    `The hub failed on this request. Its log names the cause under "${request.id}".`,
   );
 }

@@ -10,9 +10,9 @@ export interface Actor {
   readonly address: string;
 }
 
-/** The caller as the audit log names it. */
+/** The caller as the audit log names it. Public routes have no caller: they name the actor of what they record themselves. */
 export function auditActor(actor: Actor): { readonly actor: string; readonly address: string } {
-  return { actor: actor.name === 'anonymous' ? actor.name : `token:${actor.name}`, address: actor.address };
+  return { actor: `token:${actor.name}`, address: actor.address };
 }
 
 import type {} from 'fastify';

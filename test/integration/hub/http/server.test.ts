@@ -13,6 +13,7 @@ import { HttpServer } from '../../../../hub/http/server.ts';
 import { Authority } from '../../../../hub/pki/authority.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { AppError } from '../../../../shared/base/app-error.ts';
+import { limits } from '../../../../shared/base/limits.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
 async function startServer(routes: Routes, readiness = new Readiness()) {
@@ -130,6 +131,22 @@ describe('HttpServer', () => {
     const refused = await call('/api/v1/echo', { method: 'POST', body: '{"secret":"hunter2"}' });
     expect(refused).toMatchObject({ status: 400, json: { code: 'bad_input' } });
     expect(refused.text).not.toContain('hunter2');
+  });
+
+  it('names the limit of the route whose body is too large', async () => {
+    const { call } = await startServer((api) => {
+      api.post('/small', { ...open, bodyLimit: 1_000 }, () => ({}));
+      api.post('/large', open, () => ({}));
+    });
+    const body = JSON.stringify('x'.repeat(2_000));
+    expect(await call('/api/v1/small', { method: 'POST', body })).toMatchObject({
+      status: 413,
+      json: { code: 'too_large', detail: expect.stringContaining('limit of 1000 bytes') },
+    });
+    const huge = JSON.stringify('x'.repeat(limits.httpBodyBytesMax));
+    expect((await call('/api/v1/large', { method: 'POST', body: huge })).json.detail).toContain(
+      `limit of ${limits.httpBodyBytesMax} bytes`,
+    );
   });
 
   it('limits calls of a public route by address', async () => {
