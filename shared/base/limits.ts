@@ -10,9 +10,9 @@ export const limits = {
   controlMessageBytesMax: 64 * 1024,
   telemetryReportBytesMax: 256 * 1024,
   trustMetadataBytesMax: 2 * 1024 * 1024,
-  mqttPacketBytesMax: 3 * 1024 * 1024,
   topicCharsMax: 256,
   dsseSignaturesMax: 8,
+  qualificationFactsMax: 64,
 
   // A version
   manifestBytesMax: 1024 * 1024,

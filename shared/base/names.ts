@@ -43,10 +43,11 @@ export type SemVer = Static<typeof SemVer>;
 export const Digest = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256, lower-case hex' });
 export type Digest = Static<typeof Digest>;
 
-/** RFC 3339 time in UTC. */
+/** RFC 3339 time in UTC, without leap seconds: `Date.parse` can read each one that fits. */
 export const Timestamp = Type.String({
   maxLength: 30,
-  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,3})?Z$',
+  pattern:
+    '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,3})?Z$',
   description: 'RFC 3339 time, UTC',
 });
 export type Timestamp = Static<typeof Timestamp>;

@@ -53,8 +53,10 @@ export const UpdateEvent = Type.Object({
   /** Facts of qualification: execution provider used, golden samples run, latency, memory. */
   facts: Type.Optional(
     Type.Record(
-      Type.String({ maxLength: 64 }),
+      Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }),
       Type.Union([Type.String({ maxLength: 512 }), Type.Number(), Type.Boolean()]),
+      // Without the latter, keys that do not fit the pattern would pass with any value.
+      { maxProperties: limits.qualificationFactsMax, additionalProperties: false },
     ),
   ),
 });

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { limits } from '../../../../shared/base/limits.ts';
+import { parseUpdateEvent } from '../../../../shared/protocol/update-event.ts';
+
+const event = (facts: unknown) => ({
+  v: 1,
+  id: 'a-1',
+  at: '2026-11-22T00:00:00Z',
+  model: 'm',
+  version: '1.0.0',
+  manifest: 'a'.repeat(64),
+  sequence: 1,
+  state: 'qualifying',
+  facts,
+});
+const parse = (facts: unknown) => parseUpdateEvent(Buffer.from(JSON.stringify(event(facts))));
+
+describe('parseUpdateEvent()', () => {
+  it('takes facts that are short and flat', () => {
+    const facts = { provider: 'cpu', latencyP50Ms: 1.5, isFirst: true };
+    expect(parse(facts).facts).toEqual(facts);
+  });
+
+  it.each([
+    ['a key with a line break', { 'a\nb': { deep: 1 } }],
+    ['an empty key', { '': 1 }],
+    ['a key that is too long', { ['k'.repeat(65)]: 1 }],
+    ['a value that is no fact', { provider: { deep: 1 } }],
+    ['a text that is too long', { provider: 'x'.repeat(513) }],
+    [
+      'too many of them',
+      Object.fromEntries(Array.from({ length: limits.qualificationFactsMax + 1 }, (_, n) => [`k${n}`, n])),
+    ],
+  ])('refuses facts with %s', (_, facts) => {
+    expect(() => parse(facts)).toThrow(expect.objectContaining({ code: 'bad_input' }));
+  });
+});
