@@ -12,7 +12,9 @@ export function reportModel(
   { nowMs, progress }: { readonly nowMs: number; readonly progress?: DownloadProgress | undefined },
 ): ReportedModel {
   const attempt = record?.attempt;
-  const serving = attempt?.state === 'trial' && slots.trial ? slots.trial : slots.active;
+  // A version that was committed a moment ago is still on trial in the slots.
+  const isTrialServing = attempt?.state === 'trial' || attempt?.state === 'committed';
+  const serving = (isTrialServing && slots.trial) || slots.active;
   const before = serving === slots.trial && slots.active ? [slots.active, ...slots.previous] : slots.previous;
   return {
     model,
