@@ -3,9 +3,11 @@
  * and not 20,000. Merging is addition, so no figure changes; only the time in it becomes coarse.
  */
 
+import type { Logger } from '../../platform/logger.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { decodeSums, FigureSums } from './figure-sums.ts';
+import { FigureSums } from './figure-sums.ts';
+import { addStored } from './stored-sums.ts';
 import { type BucketKey, bucketText, type TelemetryStore } from './telemetry-store.ts';
 
 export const coarseMs = 3_600_000;
@@ -14,12 +16,14 @@ const ROWS_PER_PASS = 500;
 export class BucketCompaction {
   readonly #store: TelemetryStore;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   /** Everything before is coarse. */
   #doneMs = 0;
 
-  constructor(store: TelemetryStore, clock: Clock) {
-    this.#store = store;
-    this.#clock = clock;
+  constructor(props: { readonly store: TelemetryStore; readonly clock: Clock; readonly logger: Logger }) {
+    this.#store = props.store;
+    this.#clock = props.clock;
+    this.#logger = props.logger;
   }
 
   /** Start of the time that still has its detail; a multiple of an hour. */
@@ -45,11 +49,12 @@ export class BucketCompaction {
         const text = bucketText(key);
         const hour = hours.get(text) ?? { key, sums: new FigureSums() };
         hours.set(text, hour);
-        hour.sums.add(decodeSums(bucket.body));
+        addStored(hour.sums, bucket, this.#logger);
       }
       const keys = [...hours.values()].map((hour) => hour.key);
       for (const [text, body] of await this.#store.buckets(tx, keys)) {
-        hours.get(text)!.sums.add(decodeSums(body));
+        const { key, sums } = hours.get(text)!;
+        addStored(sums, { ...key, body }, this.#logger);
       }
       await this.#store.saveBuckets(
         tx,

@@ -14,7 +14,8 @@ import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { decodeTelemetryReport } from '../../shared/protocol/telemetry-report.ts';
 import type { CheckedReport, ReportCheck } from './checked-report.ts';
-import { decodeSums, FigureSums } from './figure-sums.ts';
+import { FigureSums } from './figure-sums.ts';
+import { addStored } from './stored-sums.ts';
 import { type Bucket, bucketText, streamText, type TelemetryStore } from './telemetry-store.ts';
 
 export interface IngestProps {
@@ -150,9 +151,10 @@ export class TelemetryIngest {
       );
       const bodies = await store.buckets(tx, [...keys.values()]);
       const sums = new Map<string, FigureSums>();
-      for (const text of keys.keys()) {
+      for (const [text, key] of keys) {
         const sum = new FigureSums();
-        this.#addStored(sum, bodies.get(text), text);
+        const body = bodies.get(text);
+        if (body) addStored(sum, { ...key, body }, this.#props.logger);
         sums.set(text, sum);
       }
       for (const { deviceId, report } of fresh) {
@@ -177,16 +179,6 @@ export class TelemetryIngest {
     });
     this.counts.merged += merged;
     this.counts.duplicate += reports.length - merged;
-  }
-
-  /** A bucket that cannot be read must not stop the telemetry of every other device: it starts again from nothing. */
-  #addStored(sum: FigureSums, body: Uint8Array | undefined, bucket: string): void {
-    if (body === undefined) return;
-    try {
-      sum.add(decodeSums(body));
-    } catch (error) {
-      this.#props.logger.error({ bucket, err: error }, 'a telemetry bucket is unreadable and starts again');
-    }
   }
 
   /** The report, or undefined when it is refused. Throws when that cannot be told now. */

@@ -5,10 +5,11 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { BucketCompaction, coarseMs } from './bucket-compaction.ts';
 import { ReportCheck, type VersionLookup } from './checked-report.ts';
-import { decodeSums, FigureSums } from './figure-sums.ts';
+import { FigureSums } from './figure-sums.ts';
 import { type IngestCounts, type IngestProps, TelemetryIngest } from './ingest.ts';
+import { addStored } from './stored-sums.ts';
 import type { FigureQuery, TelemetryFigures } from './telemetry-figures.ts';
-import type { TelemetryStore } from './telemetry-store.ts';
+import type { Bucket, TelemetryStore } from './telemetry-store.ts';
 
 export interface TelemetryServiceProps extends Omit<IngestProps, 'check'> {
   readonly versions: VersionLookup;
@@ -27,7 +28,7 @@ export class TelemetryService {
   constructor(props: TelemetryServiceProps) {
     this.#store = props.store;
     this.#props = props;
-    this.#compaction = new BucketCompaction(props.store, props.clock);
+    this.#compaction = new BucketCompaction(props);
     this.#ingest = new TelemetryIngest({ ...props, check: new ReportCheck(props.versions) });
   }
 
@@ -45,9 +46,9 @@ export class TelemetryService {
   async figures(query: FigureQuery): Promise<TelemetryFigures> {
     const sums = new FigureSums();
     const devices = new Set<string>();
-    await this.#each(query, (deviceId, body) => {
-      devices.add(deviceId);
-      sums.add(decodeSums(body));
+    await this.#each(query, (bucket) => {
+      devices.add(bucket.deviceId);
+      addStored(sums, bucket, this.#props.logger);
     });
     return sums.figures([...devices].sort());
   }
@@ -55,13 +56,10 @@ export class TelemetryService {
   /** The sum of each device that reported, by id. */
   async figuresByDevice(query: FigureQuery): Promise<ReadonlyMap<string, TelemetryFigures>> {
     const sums = new Map<string, FigureSums>();
-    await this.#each(query, (deviceId, body) => {
-      let sum = sums.get(deviceId);
-      if (sum === undefined) {
-        sum = new FigureSums();
-        sums.set(deviceId, sum);
-      }
-      sum.add(decodeSums(body));
+    await this.#each(query, (bucket) => {
+      const sum = sums.get(bucket.deviceId) ?? new FigureSums();
+      sums.set(bucket.deviceId, sum);
+      addStored(sum, bucket, this.#props.logger);
     });
     return new Map([...sums].map(([deviceId, sum]) => [deviceId, sum.figures([deviceId])]));
   }
@@ -114,10 +112,9 @@ export class TelemetryService {
     return this.#ingest.close();
   }
 
-  async #each(query: FigureQuery, use: (deviceId: string, body: Uint8Array) => void): Promise<void> {
+  async #each(query: FigureQuery, use: (bucket: Bucket) => void): Promise<void> {
     for await (const bucket of this.#store.read({ ...query, fromMs: this.#bucketOf(query.fromMs) })) {
-      if (query.devices === undefined || query.devices.has(bucket.deviceId))
-        use(bucket.deviceId, bucket.body);
+      if (query.devices === undefined || query.devices.has(bucket.deviceId)) use(bucket);
     }
   }
 

@@ -261,6 +261,19 @@ describe('telemetry ingest', () => {
     expect(await service.figures(always)).toMatchObject({ reports: 2, devices: ['dev', 'other'] });
   });
 
+  it('leaves an unreadable bucket out of figures, and tidies the others', async () => {
+    const { service, database, clock, send } = await world();
+    await send(report(air));
+    await sql`update telemetry_bucket set body = x'ff00'`.execute(database);
+    await send(report(air), 'other');
+    expect((await service.figures(always)).reports).toBe(1);
+    expect((await service.figuresByDevice(always)).get('other')).toMatchObject({ reports: 1 });
+    clock.time += 30 * 3_600_000;
+    await service.tidy();
+    expect((await service.figures(always)).reports).toBe(1);
+    expect(await database.selectFrom('telemetry_bucket').select('bucket_at').execute()).toHaveLength(2);
+  });
+
   it('keeps a bounded number of streams a device, the last ones', async () => {
     const { database, clock, send } = await world();
     for (let i = 0; i < limits.telemetryStreamsPerDeviceMax + 6; i += 1) {
