@@ -129,6 +129,12 @@ export const updateErrors = defineErrors({
     meaning: 'The version passed its golden samples but could not be made to serve.',
     fix: 'Look at the runner’s error in the message.',
   },
+  version_left: {
+    status: 409,
+    retry: 'never',
+    meaning: 'A device that had taken the version of a rollout reports that it runs another one.',
+    fix: 'Look at the device’s events: it went back by itself, or by order of a person at the device.',
+  },
   agent_not_running: {
     status: 503,
     retry: 'later',
