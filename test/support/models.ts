@@ -20,8 +20,8 @@ export interface LinearModelOptions {
   readonly bias?: readonly number[];
   readonly inputName?: string;
   readonly outputName?: string;
-  /** Noise that makes the file this much larger, and no difference. */
-  readonly ballastBytes?: number;
+  /** Noise that makes the file larger by `bytes`, and no difference. */
+  readonly ballast?: { readonly bytes: number; readonly seed: number };
 }
 
 /** `x` f32[-1,features] → `y` f32[-1,outputs] = x·weights + bias. Two weights make two versions whose answers differ. */
@@ -30,9 +30,9 @@ export function linearModel(options: LinearModelOptions = {}): Uint8Array {
   const weights = options.weights ?? new Array<number>(features * outputs).fill(1);
   const bias = options.bias ?? new Array<number>(outputs).fill(0);
   const model = new ModelBuilder('linear').input(inputName, 'float', ['batch', features]);
-  const count = Math.ceil((options.ballastBytes ?? 0) / 4);
-  if (count > 0) {
-    const random = seededRandom(count);
+  const count = Math.ceil((options.ballast?.bytes ?? 0) / 4);
+  if (options.ballast && count > 0) {
+    const random = seededRandom(options.ballast.seed);
     model.constant(
       'ballast',
       'float',

@@ -160,7 +160,7 @@ export class SmallFleet {
     const n = this.#published;
     const folder = join(this.fleet.folder, 'versions', `${n}`);
     await mkdir(folder, { recursive: true });
-    await writeFile(join(folder, 'line.onnx'), linearModel({ bias: [n], ballastBytes: bytes }));
+    await writeFile(join(folder, 'line.onnx'), linearModel({ bias: [n], ballast: { bytes, seed: n } }));
     const rows = Array.from({ length: 40 }, (_, i) => `${i % 7},${(i * 3) % 11}`);
     await writeFile(join(folder, 'sample.csv'), `a,b\n${rows.join('\n')}\n`);
     await writeFile(
