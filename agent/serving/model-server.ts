@@ -17,6 +17,7 @@ import { qualifySlot } from './qualification.ts';
 import { RunnerKeeper, type StartRunner } from './runner-keeper.ts';
 import type { Qualification, ServedFigures, ServedModels, ServeOptions } from './served-model.ts';
 import { checkArtifact } from './slot-artifact.ts';
+import { StartedRunners } from './started-runners.ts';
 import { variantChain } from './variant-chain.ts';
 
 export interface ModelServerProps {
@@ -59,7 +60,8 @@ const processFaults: ReadonlySet<string> = new Set(['runner_crashed', 'model_not
 
 export class ModelServer implements ServedModels {
   readonly #props: ModelServerProps;
-  readonly #startRunner: StartRunner;
+  readonly #runners: StartedRunners;
+  #isClosed = false;
   readonly #models = new Map<string, ServedModel>();
   readonly #predictions = new PredictionLog();
   readonly #draining = new Set<Promise<void>>();
@@ -68,14 +70,15 @@ export class ModelServer implements ServedModels {
 
   constructor(props: ModelServerProps) {
     this.#props = props;
-    this.#startRunner =
-      props.startRunner ?? ((options, runnerProps) => RunnerProcess.start(options, runnerProps));
+    this.#runners = new StartedRunners(
+      props.startRunner ?? ((options, runnerProps) => RunnerProcess.start(options, runnerProps)),
+    );
     this.#idStem = Math.floor(props.random() * 2 ** 48).toString(36);
   }
 
   qualify(slot: Slot): Promise<Qualification> {
     const { logger, threads = 1 } = this.#props;
-    return qualifySlot(slot, { startRunner: this.#startRunner, threads, logger });
+    return qualifySlot(slot, { startRunner: this.#runners.start, threads, logger });
   }
 
   /** Throws what the start of the runner throws; the version that was active then still is. */
@@ -88,6 +91,10 @@ export class ModelServer implements ServedModels {
         live.keeper.ready,
     );
     const next = warm ?? (await this.#open(slot, provider, rollout));
+    if (this.#isClosed) {
+      await next.keeper.close();
+      throw new AppError('model_not_ready', `Cannot serve ${slot.model} ${slot.version}: the agent stops.`);
+    }
     const served = this.#models.get(slot.model);
     if (served?.active === next) return keepStandby ? undefined : this.dropStandby(slot.model);
     next.resetFigures();
@@ -162,14 +169,16 @@ export class ModelServer implements ServedModels {
     for (const { predicted, actual } of pairs) this.#props.recorder.labelled(version, predicted, actual);
   }
 
-  /** Ends every runner, after the requests they have taken. */
+  /** Ends every runner, those that serve after the requests they have taken. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const { active, standby } of this.#models.values()) {
       this.#drain(active);
       this.#drain(standby);
     }
     this.#models.clear();
     await Promise.all(this.#draining);
+    await this.#runners.close();
   }
 
   async #inferOn(live: LiveVersion, request: InferenceRequest, startedMs: number): Promise<InferenceAnswer> {
@@ -203,7 +212,7 @@ export class ModelServer implements ServedModels {
       // Each start, also one after a crash, loads the bytes that were signed or nothing.
       startRunner: async (...start) => {
         await checkArtifact(candidate.artifact);
-        return this.#startRunner(...start);
+        return this.#runners.start(...start);
       },
       clock,
       random,

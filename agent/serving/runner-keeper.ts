@@ -127,6 +127,7 @@ export class RunnerKeeper {
     try {
       return await startRunner(runner, { logger });
     } catch (error) {
+      if (this.#closed.signal.aborted) return undefined;
       logger.error({ file: basename(runner.file), reason: errorText(error) }, 'runner does not start');
       if (isAppError(error)) onEnd(error);
       return undefined;

@@ -126,6 +126,34 @@ describe('ModelServer', () => {
     });
   });
 
+  it('leaves no runner behind when it is closed while one starts or is qualified', async () => {
+    const pids: number[] = [];
+    const { models } = runModels({
+      startRunner: async (...start) => {
+        const runner = await RunnerProcess.start(...start);
+        pids.push(runner.pid!);
+        return runner;
+      },
+    });
+    const many = { inputs: [fp32('x', [1], [1])], outputs: [fp32('y', [1], [1])] };
+    const slow = await makeServingSlot({
+      folder: await tempFolder(),
+      onnx: slowModel({ steps: 50 }),
+      inputs: [fp32Spec('x', [1])],
+      outputs: [fp32Spec('y', [1])],
+      samples: [many],
+    });
+    const qualified = models.qualify(slow);
+    await vi.waitFor(() => expect(pids).toHaveLength(1), { timeout: 5_000 });
+    const served = models.serve(await linearSlot('1.0.0', 1), 'cpu', fresh).catch((error) => error);
+    await models.close();
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow();
+    expect(await served).toMatchObject({ code: 'model_not_ready' });
+    expect(await qualified).toMatchObject({ ok: false });
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow();
+    expect(models.list()).toEqual([]);
+  });
+
   it('lets the standby answer while the version on trial has no runner, and counts it against the trial', async () => {
     const { models } = runModels();
     await models.serve(await linearSlot('1.0.0', 1), 'cpu', fresh);
