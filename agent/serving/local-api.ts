@@ -15,6 +15,9 @@ import type { LiveVersion } from './live-version.ts';
 import type { ModelServer } from './model-server.ts';
 import type { ServingMetrics } from './serving-metrics.ts';
 
+/** How long a request may take to arrive, and how long one under way may hold up the end. */
+const REQUEST_MS = 30_000;
+const CLOSE_MS = 5_000;
 const HEADER_LENGTH = 'inference-header-content-length';
 
 const label = Type.Union([Type.Number(), Type.String({ maxLength: 256 })]);
@@ -43,7 +46,7 @@ export interface LocalApi {
   /** Such as `http://127.0.0.1:7470`. */
   readonly url: string;
   readonly port: number;
-  /** Takes no new connection, lets requests under way finish. */
+  /** Takes no new connection, lets requests under way finish; who is not done in time is cut off. */
   close(): Promise<void>;
 }
 
@@ -57,7 +60,12 @@ type ModelRequest = FastifyRequest<{ Params: ModelParams }>;
 /** Starts listening. Throws `port_in_use`. */
 export async function openLocalApi(props: LocalApiProps): Promise<LocalApi> {
   const { host = '127.0.0.1', port, logger } = props;
-  const app = fastify({ bodyLimit: limits.inferBodyBytesMax, forceCloseConnections: 'idle' });
+  const app = fastify({
+    bodyLimit: limits.inferBodyBytesMax,
+    requestTimeout: REQUEST_MS,
+    forceCloseConnections: 'idle',
+  });
+  app.server.maxConnections = limits.localConnectionsMax;
   const checkHeaders = hostGuard(host);
   app.addHook('onRequest', async (request) => checkHeaders(request.headers));
   // Bodies stay bytes: they are parsed once, by the schema of the route, whatever content type a client names.
@@ -79,7 +87,13 @@ export async function openLocalApi(props: LocalApiProps): Promise<LocalApi> {
   }
   const { port: bound } = app.server.address() as AddressInfo;
   const shown = host.includes(':') ? `[${host}]` : host;
-  return { url: `http://${shown}:${bound}`, port: bound, close: () => app.close() };
+  return { url: `http://${shown}:${bound}`, port: bound, close: () => closeInTime(app) };
+}
+
+/** A client that never ends its request must not keep the agent from ending. */
+async function closeInTime(app: FastifyInstance): Promise<void> {
+  const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
+  await app.close().finally(() => clearTimeout(cut));
 }
 
 function addServerRoutes(app: FastifyInstance, { models, metrics, version }: LocalApiProps): void {

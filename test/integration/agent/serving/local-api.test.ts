@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openLocalApi } from '../../../../agent/serving/local-api.ts';
 import type { ModelServerProps } from '../../../../agent/serving/model-server.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
@@ -207,6 +208,19 @@ describe('local API', () => {
     expect(body).toContain('nv_inference_request_success{model="air",version="1.0.0"} 1');
     expect(body).toContain('nv_inference_count{model="air",version="1.0.0"} 1');
   });
+
+  it('closes in spite of a client that never finishes its request', async () => {
+    const { api } = await runLocalApi();
+    const client = connect(api.port, '127.0.0.1');
+    onTestFinished(() => void client.destroy());
+    client.on('error', () => undefined);
+    client.write('POST /v2/models/m/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"half"');
+    await once(client, 'connect');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const began = performance.now();
+    await api.close();
+    expect(performance.now() - began).toBeLessThan(8_000);
+  }, 15_000);
 
   it('refuses requests for another host and from web pages', async () => {
     const { api } = await serveLinear();
