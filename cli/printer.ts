@@ -42,7 +42,9 @@ export function formatTable<T>(rows: readonly T[], columns: readonly Column<T>[]
     columns.map((column) => column.title.toUpperCase()),
     ...rows.map((row) => columns.map((column) => printable(String(column.value(row))))),
   ];
-  const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index]!.length)));
+  const widths = columns.map((_, index) =>
+    cells.reduce((widest, line) => Math.max(widest, line[index]!.length), 0),
+  );
   return cells
     .map((line) =>
       line

@@ -122,7 +122,7 @@ function planRollingBack(view: RolloutView, sight: Sight): NextSteps {
   });
   const awaited = ends.filter((end) => sight.now < end);
   if (awaited.length > 0) {
-    return { steps: [], lookAgainAt: Math.max(sight.now + 1_000, Math.min(...awaited)) };
+    return { steps: [], lookAgainAt: Math.max(sight.now + 1_000, earliest(awaited)) };
   }
   const keep = offered.filter((d) => d.backAt !== null && d.previousVersion === null).length;
   const reasons = [
@@ -208,5 +208,10 @@ function nextInstant(view: RolloutView, inputs: GateInputs, sight: Sight): numbe
     instants.push(silentAt, timedOutAt);
   }
   const later = instants.filter((instant) => instant > sight.now);
-  return later.length === 0 ? sight.now + 1_000 : Math.min(...later);
+  return later.length === 0 ? sight.now + 1_000 : earliest(later);
+}
+
+/** Of at least one; there can be more of them than a call takes arguments. */
+function earliest(instants: readonly number[]): number {
+  return instants.reduce((first, instant) => Math.min(first, instant));
 }

@@ -164,6 +164,13 @@ describe('planNextSteps()', () => {
     ]);
   });
 
+  it('plans for as many devices as a rollout may have', () => {
+    const count = limits.devicesPerRolloutMax;
+    const devices = Array.from({ length: count }, (_, n) => device(n, { status: 'offered' }));
+    const { steps, lookAgainAt } = planNextSteps(view({ phase: 2, devices }), sight);
+    expect({ steps, lookAgainAt }).toEqual({ steps: [], lookAgainAt: t0 + plan.silenceMs });
+  });
+
   it.each(['draft', 'awaiting-approval', 'completed', 'rolled-back'] as const)(
     'does nothing when %s',
     (status) => {
