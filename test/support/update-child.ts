@@ -61,7 +61,10 @@ const state = () => {
   return update?.version === version ? update.state : undefined;
 };
 const deadline = Date.now() + 10_000;
-while (state() !== order.until && Date.now() < deadline) await wait(10);
+// The slots follow the journal: a commit has ended when nothing is on trial any more.
+const isThere = () =>
+  state() === order.until && (order.until !== 'committed' || device.slots.of('demo').trial === undefined);
+while (!isThere() && Date.now() < deadline) await wait(10);
 await wait(50);
 const end: ChildEnd = {
   active: device.slots.of('demo').active?.version,
