@@ -351,8 +351,11 @@ async function startParts(
       updates.orderBack(named);
       return { model: named };
     },
+  }).catch((error: unknown) => {
+    // What runs goes on without it (promise P2).
+    logger.error({ reason: errorText(error) }, 'status and rollback cannot reach this agent');
   });
-  closers.push(() => control.close());
+  if (control) closers.push(() => control.close());
   const watch = async (signal: AbortSignal) => {
     while (!signal.aborted) {
       await health

@@ -28,7 +28,11 @@ export function lockFolder(folder: string): FolderLock {
       { cause },
     );
   }
-  writeFileSync(holderFile, `${process.pid}\n`, { mode: 0o600 });
+  try {
+    writeFileSync(holderFile, `${process.pid}\n`, { mode: 0o600 });
+  } catch {
+    // A full disk: the lock holds all the same.
+  }
   return { release: () => file.close() };
 }
 

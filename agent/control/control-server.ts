@@ -30,6 +30,7 @@ export interface ControlServer {
   close(): Promise<void>;
 }
 
+/** Throws `disk_full` when the file cannot be written; then nothing listens. */
 export async function openControlServer(file: string, actions: ControlActions): Promise<ControlServer> {
   const secret = randomBytes(32).toString('hex');
   const server = createServer((request, response) => {
@@ -48,12 +49,20 @@ export async function openControlServer(file: string, actions: ControlActions): 
     server.listen(0, '127.0.0.1', resolve);
   });
   const { port } = server.address() as AddressInfo;
-  await writeFileAtomic(file, JSON.stringify({ v: 1, port, secret } satisfies ControlFile));
+  const end = () => {
+    const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    return ended;
+  };
+  const content = JSON.stringify({ v: 1, port, secret } satisfies ControlFile);
+  await writeFileAtomic(file, content).catch(async (error: unknown) => {
+    await end();
+    throw error;
+  });
   return {
     async close() {
       await rm(file, { force: true });
-      server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await end();
     },
   };
 }

@@ -75,17 +75,11 @@ export class SlotStore {
     await makePrivateFolder(this.#props.folder);
     const marked = await this.#readMarks();
     this.#marks = Math.max(0, ...marked.map((entry) => entry.number));
-    const bytes = await readFile(this.#props.indexFile).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
-    });
     try {
-      if (bytes !== undefined) {
-        this.#index = parseSlotIndex(bytes);
-        return;
-      }
-      if (marked.length === 0) return;
+      this.#index = parseSlotIndex(await readFile(this.#props.indexFile));
+      return;
     } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT' && marked.length === 0) return;
       this.#props.logger.error(
         { reason: errorText(error) },
         'slot index is unreadable; rebuilding it from the slots',

@@ -64,16 +64,12 @@ export class DesiredInbox {
   /** Reads what was accepted before. `sequenceFloor` is what the journals know, should the file be unreadable. */
   async load(sequenceFloor: number): Promise<void> {
     this.#sequence = sequenceFloor;
-    const bytes = await readFile(this.#props.file).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
-    });
-    if (bytes === undefined) return;
     try {
-      const { digest, state } = parseStoredWish(bytes);
+      const { digest, state } = parseStoredWish(await readFile(this.#props.file));
       this.#accepted = { digest, state };
       this.#sequence = Math.max(sequenceFloor, state.sequence);
     } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       this.#props.logger.error(
         { reason: errorText(error) },
         'accepted desired state is unreadable and was put aside',

@@ -35,16 +35,10 @@ export class UpdateJournal {
 
   async read(model: string): Promise<UpdateRecord | undefined> {
     const path = this.#pathOf(model);
-    let bytes: Uint8Array;
     try {
-      bytes = await readFile(path);
+      return parseUpdateRecord(await readFile(path));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    }
-    try {
-      return parseUpdateRecord(bytes);
-    } catch (error) {
       this.#logger.error(
         { model, reason: errorText(error) },
         'update journal is unreadable and was put aside',

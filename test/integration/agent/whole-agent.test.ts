@@ -215,4 +215,15 @@ describe('an agent with all its parts', () => {
     await startAgent();
     expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
   });
+
+  it('serves although the files that only help cannot be written', async () => {
+    await agent.stop();
+    for (const file of ['lock.pid', 'state/control.json', 'state/clock.json', 'state/desired.json']) {
+      await rm(join(data(), file), { force: true });
+      await mkdir(join(data(), file, 'in the way'), { recursive: true });
+    }
+    await startAgent();
+    expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
+    await expect(status()).rejects.toMatchObject({ code: 'agent_not_running' });
+  });
 });
