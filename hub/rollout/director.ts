@@ -3,6 +3,7 @@
  * expiry. Whoever changes what a device should run does it here, inside its own transaction (`assign`), and tells the
  * devices after the commit (`publish`): persist, then announce. A hub that dies in between says it again when it starts.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
@@ -143,6 +144,8 @@ export class Director {
       if (deviceIds.length === 0) return;
       await this.publish(deviceIds);
       after = deviceIds.at(-1)!;
+      // SQLite answers at once: without this a large fleet would hold up everything else.
+      await nextTurn();
     }
   }
 
@@ -158,6 +161,7 @@ export class Director {
       });
       await this.publish(deviceIds);
       after = deviceIds.at(-1)!;
+      await nextTurn();
     }
     if (this.#unpublished.size > 0) await this.#publishing.run(() => this.#publishPending());
   }

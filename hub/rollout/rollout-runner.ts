@@ -4,6 +4,7 @@
  * again; after a restart everything is derived from the database, and a step that was committed but not announced is
  * announced again by the director.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
@@ -189,7 +190,11 @@ export class RolloutRunner {
       this.#tell(current, next);
       // An offer that changed nothing: the version went away after it was looked at. The next look sees that.
       const isStuck = next.steps.some((step) => step.kind === 'offer') && changed.length === 0;
-      if (next.steps.length > 0 && !isStuck && !this.#stopping.signal.aborted) continue;
+      if (next.steps.length > 0 && !isStuck && !this.#stopping.signal.aborted) {
+        // SQLite answers at once: without this a large rollout would hold up everything else.
+        await nextTurn();
+        continue;
+      }
       const longestMs = needsTelemetry(view) ? this.#observeMs : LOOK_MS_MAX;
       const waitMs = next.lookAgainAt === undefined ? longestMs : next.lookAgainAt - now;
       this.#lookAt.set(id, lookedAt + Math.max(LOOK_MS_MIN, Math.min(waitMs, longestMs)));

@@ -6,6 +6,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { AuditLog } from '../../../hub/audit/audit-log.ts';
 import { openDatabase } from '../../../hub/db/database.ts';
 import { systemClock } from '../../../platform/system-clock.ts';
+import { limits } from '../../../shared/base/limits.ts';
+import { countTurns } from '../../support/loop-turns.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 /** A log of three rows, and a second connection to tamper with it. */
@@ -88,6 +90,16 @@ describe('AuditLog', () => {
       }),
     );
     expect(await audit.verify()).toMatchObject({ intact: true, rows: 43 });
+  });
+
+  it('lets others have their turn while it verifies a long log', async () => {
+    const { audit, database } = await filledLog();
+    await database.transaction().execute(async (tx) => {
+      for (let n = 0; n < 3 * limits.pageRowsMax; n += 1) {
+        await audit.append({ actor: 'hub', action: 'rollout.judged', target: `rollout/${n}` }, tx);
+      }
+    });
+    expect(await countTurns(() => audit.verify())).toBeGreaterThanOrEqual(3);
   });
 
   it('forgets the event of a transaction that failed', async () => {

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { judge } from '../../../../hub/rollout/gates.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+import { countTurns } from '../../../support/loop-turns.ts';
 import { operator, RolloutWorld, type RolloutWorldOptions } from '../../../support/rollout-world.ts';
 
 let world: RolloutWorld;
@@ -184,6 +186,13 @@ describe('a rollout', () => {
     const { id } = await world.create({ gates: { drift: 'hold' } });
     const detail = await world.runUntil(id, ['paused']);
     expect(detail.reason).toBe('1 of 2 features drift (at most 0 %): no2 (PSI 0.42)');
+  });
+
+  it('lets others have their turn while it offers, and while it says everything again', async () => {
+    await open({ devices: 3 * limits.rolloutChangesPerStepMax });
+    const create = () => world.create({ phases: [{ percent: 100 }] });
+    expect(await countTurns(create)).toBeGreaterThanOrEqual(3);
+    expect(await countTurns(() => world.director.republishAll())).toBeGreaterThanOrEqual(3);
   });
 
   it('counts a version with nothing to compare with as one without figures, and judges the other gates', async () => {
