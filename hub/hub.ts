@@ -323,7 +323,6 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   return {
     broker,
     dispatch,
-    devices,
     trust,
     telemetry,
     director,
@@ -337,8 +336,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
 
 /** From the inside out; `closers` takes them back in reverse. */
 async function startParts(options: HubOptions, parts: Parts, closers: Closers): Promise<void> {
-  const { broker, dispatch, devices, trust, telemetry, director, rolloutRunner, http, background } = parts;
-  await devices.start();
+  const { broker, dispatch, trust, telemetry, director, rolloutRunner, http, background } = parts;
   closers.push(() => telemetry.close());
   await broker.start(dispatch);
   closers.push(() => broker.close());

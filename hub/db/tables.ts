@@ -51,7 +51,6 @@ export interface Tables {
     facts: string;
     enrolled_at: number;
     revoked_at: number | null;
-    connected: number;
     last_seen_at: number | null;
     reported: string | null;
     reported_at: number | null;

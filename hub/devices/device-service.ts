@@ -59,11 +59,6 @@ export class DeviceService {
     this.#props = props;
   }
 
-  /** After a start nobody is connected, whatever the last run left in the table. */
-  async start(): Promise<void> {
-    await this.#props.store.resetConnected();
-  }
-
   /** Undefined when there is no such device, or it was removed. */
   async get(id: string): Promise<DeviceSummary | undefined> {
     const row = await this.#find(id);
@@ -103,7 +98,6 @@ export class DeviceService {
       facts: JSON.stringify(facts),
       enrolled_at: clock.now(),
       revoked_at: null,
-      connected: 0,
       last_seen_at: null,
       reported: null,
       reported_at: null,
@@ -139,7 +133,7 @@ export class DeviceService {
   async remove(id: string, actor: Actor): Promise<void> {
     const { store, audit, clock, connections } = this.#props;
     await store.transaction(async (tx) => {
-      if (!(await store.update(id, { revoked_at: clock.now(), connected: 0 }, tx))) {
+      if (!(await store.update(id, { revoked_at: clock.now() }, tx))) {
         throw notFound('remove', id);
       }
       await audit.append({ ...auditActor(actor), action: 'device.removed', target: `device/${id}` }, tx);
@@ -187,18 +181,14 @@ export class DeviceService {
   }
 
   connected(deviceId: string): void {
-    const now = this.#seen(deviceId);
-    this.#write(deviceId, { connected: 1, last_seen_at: now });
+    this.#writeSeen(deviceId, this.#seen(deviceId));
     for (const listener of this.#connectedListeners) listener(deviceId);
   }
 
   disconnected(deviceId: string): void {
     const lastSeenAt = this.#lastSeenAt.get(deviceId);
     this.#lastSeenAt.delete(deviceId);
-    this.#write(deviceId, {
-      connected: 0,
-      ...(lastSeenAt === undefined ? {} : { last_seen_at: lastSeenAt }),
-    });
+    if (lastSeenAt !== undefined) this.#writeSeen(deviceId, lastSeenAt);
   }
 
   /** A message of the device arrived that another part handles. */
@@ -212,9 +202,9 @@ export class DeviceService {
     return now;
   }
 
-  /** For facts that are only shown: a failure is logged, and the next one overwrites it. */
-  #write(deviceId: string, values: Parameters<DeviceStore['update']>[1]): void {
-    this.#props.store.update(deviceId, values).catch((error: unknown) => {
+  /** Only shown: a failure is logged, and the next one overwrites it. */
+  #writeSeen(deviceId: string, lastSeenAt: number): void {
+    this.#props.store.update(deviceId, { last_seen_at: lastSeenAt }).catch((error: unknown) => {
       this.#props.logger.warn({ device: deviceId, err: error }, 'presence not stored');
     });
   }

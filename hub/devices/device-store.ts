@@ -78,10 +78,6 @@ export class DeviceStore {
     return numUpdatedRows > 0n;
   }
 
-  async resetConnected(): Promise<void> {
-    await this.#database.updateTable('device').set({ connected: 0 }).where('connected', '=', 1).execute();
-  }
-
   /** False when the event was there already. The oldest events of the device beyond the limit are dropped. */
   async addEvent(deviceId: string, event: UpdateEvent, now: number): Promise<boolean> {
     return this.transaction(async (tx) => {

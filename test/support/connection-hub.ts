@@ -159,7 +159,6 @@ export class ConnectionHub {
         disconnect: (id) => this.broker.disconnect(id),
       },
     });
-    await this.devices.start();
     await this.#startBroker(0);
     const store = new JoinTokenStore(database);
     const rootFile = async () => this.root;

@@ -21,7 +21,7 @@ const statements = [
   `create table device (
      id text primary key, device_group text not null, certificate_serial text not null,
      certificate_sha256 text not null, certificate_expires_at integer not null, facts text not null,
-     enrolled_at integer not null, revoked_at integer, connected integer not null default 0, last_seen_at integer,
+     enrolled_at integer not null, revoked_at integer, last_seen_at integer,
      reported text, reported_at integer) strict`,
   `create index device_by_group on device (device_group)`,
   `create table trust_file (

@@ -76,7 +76,6 @@ beforeEach(async () => {
         facts: '{}',
         enrolled_at: 0,
         revoked_at: null,
-        connected: 0,
         last_seen_at: null,
         reported: null,
         reported_at: null,
