@@ -22,6 +22,18 @@ describe('hostGuard', () => {
     expect(() => hostGuard('10.0.0.5')({ host: '10.0.0.5:7470' })).not.toThrow();
   });
 
+  it('takes any address when it listens on all, and still no name that a page could point here', () => {
+    for (const host of ['0.0.0.0', '::']) {
+      const check = hostGuard(host);
+      for (const named of ['10.0.0.5:7470', '[fe80::1]:7470', 'localhost']) {
+        expect(() => check({ host: named })).not.toThrow();
+      }
+      expect(() => check({ host: 'example.org:7470' })).toThrow(refused);
+    }
+    expect(() => hostGuard('127.0.0.1')({ host: '10.0.0.5:7470' })).toThrow(refused);
+    expect(() => hostGuard('fe80::1')({ host: '[fe80::1]:7470' })).not.toThrow();
+  });
+
   it('refuses pages of other origins', () => {
     const check = hostGuard('127.0.0.1');
     const host = '127.0.0.1:7470';
