@@ -8,7 +8,6 @@ import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import type { Clock } from '../../shared/base/clock.ts';
-import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { ChunkStore } from '../download/chunk-store.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
@@ -143,10 +142,7 @@ export class HealthWatch {
       if (removed > 0) logger.info({ removed }, 'slots that nothing needs were removed');
       if (pinned.size === 0) await chunks.removeOlderThan(clock.now() - limits.chunkKeptMs);
     } catch (error) {
-      logger.warn(
-        { reason: errorText(error) },
-        `garbage was not collected; next try in ${formatDuration(60_000)}`,
-      );
+      logger.warn({ reason: errorText(error) }, 'garbage was not collected; it is tried again');
     }
   }
 }

@@ -28,28 +28,39 @@ export interface StepExecutorProps {
   readonly slots: SlotStore;
   readonly served: ServedModels;
   readonly restorer: ServingRestorer;
+  readonly isConnected: () => boolean;
   readonly clock: Clock;
 }
 
 export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
-  const { trust, download, slots, served, restorer, clock } = props;
+  const { trust, download, slots, served, restorer, isConnected, clock } = props;
+
+  /** What the publisher signed of the version is what the hub asks for, and it was not withdrawn. */
+  async function checkSigned({
+    attempt,
+    record,
+  }: StepArguments['check'] & { readonly record: UpdateRecord }) {
+    const trusted = await trust.lookUp(record.model, attempt.version);
+    if (trusted.manifestSha256 !== attempt.manifest) {
+      throw new AppError(
+        'manifest_mismatch',
+        `Cannot install "${record.model}" ${attempt.version}: the hub asks for manifest "${attempt.manifest}", the publisher signed "${trusted.manifestSha256}".`,
+      );
+    }
+    if (trusted.withdrawnReason !== undefined) {
+      throw new AppError(
+        'version_withdrawn',
+        `Cannot install "${record.model}" ${attempt.version}: its publisher withdrew it (${trusted.withdrawnReason}).`,
+      );
+    }
+  }
+
   return {
-    async check({ attempt, record }) {
+    async check(args) {
+      const { attempt, record } = args;
       const fault = admissionFault(attempt, record, slots.of(record.model), clock.now());
       if (fault) throw new StepFailed(fault);
-      const trusted = await trust.lookUp(record.model, attempt.version);
-      if (trusted.manifestSha256 !== attempt.manifest) {
-        throw new AppError(
-          'manifest_mismatch',
-          `Cannot install "${record.model}" ${attempt.version}: the hub asks for manifest "${attempt.manifest}", the publisher signed "${trusted.manifestSha256}".`,
-        );
-      }
-      if (trusted.withdrawnReason !== undefined) {
-        throw new AppError(
-          'version_withdrawn',
-          `Cannot install "${record.model}" ${attempt.version}: its publisher withdrew it (${trusted.withdrawnReason}).`,
-        );
-      }
+      await checkSigned(args);
       return {};
     },
 
@@ -73,7 +84,10 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
       return {};
     },
 
-    async qualify({ attempt }) {
+    async qualify(args) {
+      const { attempt } = args;
+      // A long download, a hold or a restart lies between; without the hub what was verified then counts.
+      if (isConnected()) await checkSigned(args);
       const outcome = await served.qualify(await slots.verify(attempt.manifest));
       if (!outcome.ok) throw new StepFailed(outcome.fault);
       const { provider, samples, latencyP50Ms, latencyMaxMs, residentBytes, passedOver } = outcome;

@@ -162,6 +162,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
       slots,
       served,
       restorer,
+      isConnected: () => link.isConnected,
       clock,
     }),
     turns: new Turns(),

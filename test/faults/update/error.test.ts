@@ -1,5 +1,5 @@
 /** The work of each state goes wrong: where the update ends, what answers meanwhile, what the hub is told. */
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -202,6 +202,19 @@ describe('Error_in_verifying', () => {
 });
 
 describe('Error_in_qualifying', () => {
+  it('withdrawn while it was held: refused before its bytes run', async () => {
+    const withdrawn = new Set<string>();
+    const { device } = await prepared({ withdrawn });
+    writeFileSync(device.holdFile, '');
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await ends(device, 'held');
+    withdrawn.add('2.0.0');
+    rmSync(device.holdFile);
+    await ends(device, 'rejected');
+    expect(lastFault(device)).toMatchObject({ code: 'version_withdrawn' });
+    expectUntouched(device);
+  });
+
   it('golden samples that come out wrong: refused, and parked at once', async () => {
     const { device } = await prepared();
     device.served.qualifyFault = { code: 'golden_mismatch', message: 'y is 3, wanted 4', retry: 'never' };
