@@ -5,6 +5,7 @@
 import { Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { mapOf } from '../../shared/base/map-of.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 import { checkTensorBytes } from '../../shared/inference/exact-values.ts';
 import { Datatype, type Tensor } from '../../shared/inference/tensor.ts';
@@ -12,10 +13,9 @@ import { tensorDataToJson, tensorFromJson } from '../../shared/inference/tensor-
 import type { InferenceAnswer } from './model-server.ts';
 
 const Parameters = Type.Optional(
-  Type.Record(
-    Type.String({ maxLength: 256 }),
-    Type.Union([Type.String({ maxLength: 4_096 }), Type.Number(), Type.Boolean()]),
-  ),
+  mapOf(Type.Union([Type.String({ maxLength: 4_096 }), Type.Number(), Type.Boolean()]), {
+    entriesMax: limits.inferParametersMax,
+  }),
 );
 
 const tensorName = Type.String({ minLength: 1, maxLength: 256 });

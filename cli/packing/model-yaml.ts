@@ -1,8 +1,9 @@
 /** `model.yaml`: what a person says of a version, beside what the model file says of itself. See docs/MODEL-YAML.md. */
-import { type Static, Type } from 'typebox';
+import { type Static, type TSchema, Type } from 'typebox';
 import { parseDocument } from 'yaml';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { mapOf } from '../../shared/base/map-of.ts';
 import { ModelName, SemVer, Timestamp } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { LabelRule, ModelManifest, Tolerance, Variant } from '../../shared/manifest/model-manifest.ts';
@@ -12,6 +13,8 @@ const ALIASES_MAX = 100;
 const closed = { additionalProperties: false } as const;
 const name = Type.String({ minLength: 1, maxLength: 256 });
 const file = Type.String({ minLength: 1, maxLength: 512 });
+/** Values by the name of an input or output. */
+const byName = <T extends TSchema>(value: T) => mapOf(value, { entriesMax: limits.tensorsPerModelMax });
 const columnList = Type.Array(name, { minItems: 1, maxItems: 65_536 });
 
 const csvFields = {
@@ -25,13 +28,12 @@ const csvFields = {
   /** Cells that mean "no value"; an empty cell always does. */
   missing: Type.Optional(Type.Array(Type.Union([Type.Number(), Type.String()]), { maxItems: 64 })),
   /** Input name → CSV columns in the order of the tensor's elements. */
-  columns: Type.Optional(Type.Record(name, columnList)),
+  columns: Type.Optional(byName(columnList)),
   /** Input name → NPY file with one row a sample along the first axis. */
-  arrays: Type.Optional(Type.Record(name, file)),
+  arrays: Type.Optional(byName(file)),
   /** Input name → the same number in every element, for inputs such as a sampling rate or a first state. */
   fill: Type.Optional(
-    Type.Record(
-      name,
+    byName(
       Type.Object(
         {
           value: Type.Number(),
@@ -52,7 +54,7 @@ export const GoldenSource = Type.Object(
     /** How many rows of the sample to take, spread evenly; not with a source of its own. */
     rows: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.goldenSamplesMax })),
     /** Output name → CSV columns of the golden file, or an NPY file, that hold what is right. */
-    expected: Type.Optional(Type.Record(name, Type.Union([columnList, file]))),
+    expected: Type.Optional(byName(Type.Union([columnList, file]))),
   },
   closed,
 );
@@ -82,14 +84,12 @@ export const ModelYaml = Type.Object(
     inputs: Type.Optional(declaredTensors()),
     outputs: Type.Optional(declaredTensors()),
     /** Input name → names of the columns of its last axis. */
-    features: Type.Optional(
-      Type.Record(name, Type.Array(name, { minItems: 1, maxItems: limits.featuresMax })),
-    ),
+    features: Type.Optional(byName(Type.Array(name, { minItems: 1, maxItems: limits.featuresMax }))),
     classes: Type.Optional(ModelManifest.properties.interface.properties.classes),
     units: Type.Optional(ModelManifest.properties.interface.properties.units),
     sample: Type.Optional(SampleSource),
     golden: GoldenSource,
-    tolerances: Type.Optional(Type.Record(name, Tolerance)),
+    tolerances: Type.Optional(byName(Tolerance)),
     profile: Type.Optional(
       Type.Object(
         {

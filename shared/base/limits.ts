@@ -71,6 +71,7 @@ export const limits = {
   outboxMessagesMax: 10_000,
   inferBodyBytesMax: 64 * 1024 * 1024,
   inferQueueMax: 256,
+  inferParametersMax: 64,
   localConnectionsMax: 512,
   inferDeadlineMsDefault: 10_000,
   predictionsKeptForFeedback: 4_096,

@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from 'typebox';
 import { limits } from '../base/limits.ts';
+import { mapOf } from '../base/map-of.ts';
 import { Digest, ModelName, SemVer, Timestamp } from '../base/names.ts';
 import { jsonParser } from '../base/parse.ts';
 import { TensorSpec } from '../inference/tensor.ts';
@@ -62,12 +63,12 @@ export const ModelManifest = Type.Object({
     inputs: Type.Array(TensorSpec, { minItems: 1, maxItems: limits.tensorsPerModelMax }),
     outputs: Type.Array(TensorSpec, { minItems: 1, maxItems: limits.tensorsPerModelMax }),
     classes: Type.Optional(Type.Array(Type.String({ maxLength: 128 }), { maxItems: 100_000 })),
-    units: Type.Optional(Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 64 }))),
+    units: Type.Optional(mapOf(Type.String({ maxLength: 64 }), { entriesMax: limits.featuresMax })),
   }),
   golden: Type.Object({
     file: Type.String({ maxLength: 128 }),
     /** Tolerance by output name. */
-    tolerances: Type.Record(Type.String({ maxLength: 256 }), Tolerance),
+    tolerances: mapOf(Tolerance, { entriesMax: limits.tensorsPerModelMax }),
   }),
   label: Type.Optional(LabelRule),
   profile: Type.Optional(ReferenceProfile),

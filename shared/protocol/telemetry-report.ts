@@ -7,6 +7,7 @@ import { type Static, Type } from 'typebox';
 import { AppError } from '../base/app-error.ts';
 import { decodeCbor, encodeCbor } from '../base/cbor.ts';
 import { limits } from '../base/limits.ts';
+import { mapOf } from '../base/map-of.ts';
 import { Digest, ModelName, RolloutId, SemVer } from '../base/names.ts';
 import { parser } from '../base/parse.ts';
 import { latencyKeys } from '../sketch/latency-sketch.ts';
@@ -50,11 +51,7 @@ export const TelemetryReport = Type.Object({
   requests: Type.Object({
     ok: count,
     /** Failed requests by error code. */
-    failed: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }), count, {
-      maxProperties: limits.telemetryErrorCodesMax,
-      // Without this, keys that do not fit the pattern would pass with any value.
-      additionalProperties: false,
-    }),
+    failed: mapOf(count, { keys: '^[a-z][a-z0-9_]{0,63}$', entriesMax: limits.telemetryErrorCodesMax }),
   }),
   crashes: count,
   /** Request latency: bins of shared/sketch/latency-sketch.ts (DDSketch, relative accuracy 1 %, microseconds). */

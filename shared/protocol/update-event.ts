@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from 'typebox';
 import { limits } from '../base/limits.ts';
+import { mapOf } from '../base/map-of.ts';
 import { Digest, ModelName, RolloutId, SemVer, Timestamp } from '../base/names.ts';
 import { jsonParser } from '../base/parse.ts';
 
@@ -52,12 +53,10 @@ export const UpdateEvent = Type.Object({
   fault: Type.Optional(UpdateFault),
   /** Facts of qualification: execution provider used, golden samples run, latency, memory. */
   facts: Type.Optional(
-    Type.Record(
-      Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }),
-      Type.Union([Type.String({ maxLength: 512 }), Type.Number(), Type.Boolean()]),
-      // Without the latter, keys that do not fit the pattern would pass with any value.
-      { maxProperties: limits.qualificationFactsMax, additionalProperties: false },
-    ),
+    mapOf(Type.Union([Type.String({ maxLength: 512 }), Type.Number(), Type.Boolean()]), {
+      keys: '^[A-Za-z0-9_.-]{1,64}$',
+      entriesMax: limits.qualificationFactsMax,
+    }),
   ),
 });
 export type UpdateEvent = Static<typeof UpdateEvent>;

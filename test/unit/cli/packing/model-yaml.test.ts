@@ -43,6 +43,7 @@ describe('parseModelYamlText()', () => {
       good.replace('rows: 3', 'expected: { y: [y] }'),
       /needs "golden.file"/,
     ],
+    ['a name with a line break', `${good}tolerances: { "a\\nb": 1 }\n`, /is not a known field/],
     ['a list', '- 1\n', /the whole must be object/],
     ['bytes that are not UTF-8', '\xff', /must be object/],
   ])('refuses %s', (_, text, message) => {
