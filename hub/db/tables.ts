@@ -70,7 +70,7 @@ export interface Tables {
     withdrawn_at: number | null;
     withdrawn_reason: string | null;
   };
-  /** models: which chunks belong to which version, for offers and garbage collection. */
+  /** models: which chunks belong to which version. */
   version_chunk: { manifest_sha256: string; chunk_sha256: string };
   /** rollout/director: what each device should run. `sequence` is that of the device's last signed statement. */
   desired_model: {

@@ -35,7 +35,6 @@ const statements = [
      primary key (model, version), unique (model, release)) strict`,
   `create table version_chunk (
      manifest_sha256 text not null, chunk_sha256 text not null, primary key (manifest_sha256, chunk_sha256)) strict, without rowid`,
-  `create index version_chunk_by_chunk on version_chunk (chunk_sha256)`,
   `create table desired_model (
      device_id text not null references device (id), model text not null, version text not null,
      release integer not null, manifest_sha256 text not null, rollout_id text, trial text not null,
@@ -61,7 +60,6 @@ const statements = [
      device_id text not null, event_id text not null, received_at integer not null, model text not null,
      version text not null, rollout_id text, state text not null, body text not null,
      primary key (device_id, event_id)) strict`,
-  `create index device_event_by_rollout on device_event (rollout_id, device_id)`,
   `create table telemetry_stream (
      device_id text not null, stream text not null, number integer not null, updated_at integer not null,
      primary key (device_id, stream)) strict, without rowid`,
