@@ -3,10 +3,11 @@
  * secret is not sent before the first has been proven, and nothing is kept before both have.
  */
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { lockFolder } from '../../platform/folder-lock.ts';
 import { fetchCa } from '../../platform/pinned-tls.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -18,10 +19,19 @@ import {
   type EnrolmentResponse,
   parseEnrolmentResponse,
 } from '../../shared/protocol/enrolment.ts';
-import { parseJoinToken } from '../../shared/protocol/join-token.ts';
+import { type JoinToken, parseJoinToken } from '../../shared/protocol/join-token.ts';
 import { errorOf, parseProblem } from '../../shared/protocol/problem.ts';
+import { dataFolder } from '../config/data-folder.ts';
+import { VerifiedFiles } from '../trust/verified-files.ts';
 import { makeKeyAndCsr } from './csr.ts';
-import { checkIdentity, type DeviceFile, identityFiles, identityFolder, isEnrolled } from './identity.ts';
+import {
+  checkIdentity,
+  type DeviceFile,
+  identityFiles,
+  identityFolder,
+  isEnrolled,
+  loadIdentity,
+} from './identity.ts';
 
 const ANSWER_MS = 30_000;
 const parseDeviceId = parser(DeviceId, 'device id');
@@ -40,17 +50,28 @@ export interface EnrolOptions {
 
 /**
  * Enrols and leaves `identity/` and `trust/root.json` in the folder. Throws `bad_input` (token, id), `already_enrolled`,
- * `hub_unreachable`, `ca_mismatch`, the hub's own refusal, `enrolment_answer_refused`.
+ * `data_folder_locked`, `hub_unreachable`, `ca_mismatch`, the hub's own refusal, `enrolment_answer_refused`.
  */
 export async function enrol(options: EnrolOptions): Promise<DeviceFile> {
   const token = parseJoinToken(options.token);
   const device = parseDeviceId(options.deviceId);
-  if (!options.force && (await isEnrolled(options.folder))) {
+  if (!(await isEnrolled(options.folder))) return obtain(options, token, device);
+  if (!options.force) {
     throw new AppError(
       'already_enrolled',
       `Cannot enrol "${device}": "${options.folder}" holds the identity of an enrolled device.`,
     );
   }
+  // Not under an agent that runs with the identity it is about to lose.
+  const lock = lockFolder(options.folder);
+  try {
+    return await obtain(options, token, device);
+  } finally {
+    lock.release();
+  }
+}
+
+async function obtain(options: EnrolOptions, token: JoinToken, device: string): Promise<DeviceFile> {
   const caPem = await fetchCa(token.hub, token.ca, options.signal ? { signal: options.signal } : {});
   const { keyPem, csrPem } = await makeKeyAndCsr(device);
   const answer = await post(
@@ -86,9 +107,11 @@ interface Kept {
 /** device.json goes first and comes last: at no instant does it vouch for files of two enrolments. */
 async function keep(folder: string, file: DeviceFile, kept: Kept): Promise<void> {
   const identity = identityFolder(folder);
-  const trust = join(folder, 'trust');
+  const { trust } = dataFolder(folder);
+  const stale = await staleFiles(folder, file.device, kept.root);
   await makePrivateFolder(identity);
   await rm(join(identity, identityFiles.device), { force: true });
+  for (const path of stale) await rm(path, { recursive: true, force: true });
   // Metadata verified under an older root says nothing under the new one.
   await rm(trust, { recursive: true, force: true });
   await makePrivateFolder(trust);
@@ -97,6 +120,22 @@ async function keep(folder: string, file: DeviceFile, kept: Kept): Promise<void>
   await writeFileAtomic(join(identity, identityFiles.certificate), kept.certificatePem);
   await writeFileAtomic(join(identity, identityFiles.ca), kept.caPem);
   await writeFileAtomic(join(identity, identityFiles.device), `${JSON.stringify(file, null, 2)}\n`);
+}
+
+/**
+ * What an earlier enrolment left that means nothing now. Wishes, journals and messages are those of one device: under
+ * another, its first desired state would be refused as a replay. Versions and the proven time hold under one trust root.
+ */
+async function staleFiles(folder: string, device: string, root: Uint8Array): Promise<readonly string[]> {
+  const paths = dataFolder(folder);
+  const before = await loadIdentity(folder).catch(() => undefined);
+  const known = await new VerifiedFiles(paths.trust).load().catch(() => undefined);
+  const pinned = await readFile(join(paths.trust, 'root.json'), 'utf8').catch(() => undefined);
+  const isSameRoot = [pinned, known?.root].includes(Buffer.from(root).toString('utf8'));
+  const ofDevice = [paths.desired, paths.updates, paths.outbox];
+  const ofRoot = [paths.slots, paths.slotIndex, paths.clock, paths.chunks];
+  if (!isSameRoot) return [...ofDevice, ...ofRoot];
+  return before?.device === device ? [] : ofDevice;
 }
 
 async function post(

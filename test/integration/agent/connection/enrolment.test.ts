@@ -1,14 +1,16 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createServer } from 'node:tls';
 import { Agent, request } from 'undici';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { makeKeyAndCsr } from '../../../../agent/connection/csr.ts';
 import { enrol } from '../../../../agent/connection/enrolment.ts';
 import { checkCertificateTime, loadIdentity } from '../../../../agent/connection/identity.ts';
 import { Authority } from '../../../../hub/pki/authority.ts';
+import { lockFolder } from '../../../../platform/folder-lock.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { encodeJoinToken, parseJoinToken } from '../../../../shared/protocol/join-token.ts';
@@ -204,6 +206,41 @@ describe('enrolment', () => {
     });
     await enrol({ token, deviceId: 'other', folder, facts, force: true });
     expect((await loadIdentity(folder)).device).toBe('other');
+  });
+
+  it('leaves nothing of another device or another trust root in the folder', async () => {
+    const wishes = ['state/desired.json', 'state/updates/m.json', 'outbox/0000000000000001.events'];
+    const versions = ['state/slots.json', 'state/clock.json', 'slots/a/model.onnx'];
+    const again = async (deviceId: string) => {
+      for (const file of [...wishes, ...versions]) {
+        await mkdir(dirname(join(folder, file)), { recursive: true });
+        await writeFile(join(folder, file), 'x');
+      }
+      await enrol({ token: await hub.token(), deviceId, folder, facts, force: true });
+      return [...wishes, ...versions].filter((file) => existsSync(join(folder, file)));
+    };
+    await hub.enrol('first', folder);
+    await hub.devices.remove('first', operator);
+    expect(await again('first')).toEqual([...wishes, ...versions]);
+    expect(await again('second')).toEqual(versions);
+    const { root } = hub;
+    hub.root = Buffer.from('{"another":"root"}');
+    try {
+      expect(await again('third')).toEqual([]);
+    } finally {
+      hub.root = root;
+    }
+  });
+
+  it('does not change the identity under an agent that runs', async () => {
+    await hub.enrol('running', folder);
+    const lock = lockFolder(folder);
+    onTestFinished(() => lock.release());
+    const token = await hub.token();
+    await expect(enrol({ token, deviceId: 'next', folder, facts, force: true })).rejects.toMatchObject({
+      code: 'data_folder_locked',
+    });
+    expect((await loadIdentity(folder)).device).toBe('running');
   });
 
   it('makes no join token before trust is set up', async () => {
