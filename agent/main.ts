@@ -1,6 +1,6 @@
 /** `modelfleet-agent`: reads the command line, says what went wrong in one message, ends with the right exit code. */
-import { readFile } from 'node:fs/promises';
 import { Command, CommanderError } from 'commander';
+import { programVersion } from '../platform/installation.ts';
 import { exitCodes, failureExitCode, failureText } from '../shared/errors/failure.ts';
 import { doctorCommand } from './commands/doctor-command.ts';
 import { rollbackCommand } from './commands/rollback-command.ts';
@@ -25,14 +25,6 @@ async function main(): Promise<void> {
     .addCommand(rollbackCommand());
   for (const command of [program, ...program.commands]) command.exitOverride().allowExcessArguments(false);
   await program.parseAsync();
-}
-
-async function programVersion(): Promise<string> {
-  const file = new URL('../package.json', import.meta.url);
-  const text = await readFile(file, 'utf8').catch(() =>
-    readFile(new URL('../../package.json', import.meta.url), 'utf8'),
-  );
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 await main().catch((error: unknown) => {

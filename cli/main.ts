@@ -1,5 +1,6 @@
 /** `modelfleet`: the operator's and publisher's command line. Every command is a call of the hub's REST API or works on files. */
 import { Command, CommanderError } from 'commander';
+import { programVersion } from '../platform/installation.ts';
 import { exitCodes, failureExitCode, failureJson, failureText } from '../shared/errors/failure.ts';
 import { auditCommand } from './commands/audit.ts';
 import { devicesCommand } from './commands/devices.ts';
@@ -12,7 +13,6 @@ import { tokensCommand } from './commands/tokens.ts';
 import { trustCommand } from './commands/trust.ts';
 import type { CliContext, HubClient } from './context.ts';
 import { findHubAccess } from './hub-access.ts';
-import { HttpHubClient } from './hub-client.ts';
 import { StreamPrinter } from './printer.ts';
 
 const PROGRAM = 'modelfleet';
@@ -40,13 +40,18 @@ async function main(): Promise<void> {
   });
   const program = new Command(PROGRAM)
     .description('Fleet manager for ML models on devices')
+    .version(await programVersion())
     .option('--hub <URL>', 'hub to talk to (default: the one last logged in to)')
     .option('--json', 'print results as JSON');
   const globals = () => program.opts<{ hub?: string; json?: boolean }>();
   let client: HubClient | undefined;
   const context: CliContext = {
     hub: async () => {
-      client ??= new HttpHubClient(await findHubAccess(globals().hub, process.env));
+      if (client) return client;
+      const access = await findHubAccess(globals().hub, process.env);
+      // Loaded here: half of the command line's code, and `--help` and `models pack` need no hub.
+      const { HttpHubClient } = await import('./hub-client.ts');
+      client = new HttpHubClient(access);
       return client;
     },
     printer: () =>

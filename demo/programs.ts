@@ -15,22 +15,32 @@ export interface Finished {
 
 const STOP_MS_MAX = 10_000;
 const COMMAND_MS_MAX = 60_000;
-const bins = fileURLToPath(new URL('../bin/', import.meta.url));
+const binsOfCheckout = fileURLToPath(new URL('../bin/', import.meta.url));
+
+export interface ProgramsProps {
+  /** Added to this process's. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Folder for the standard error of long-running programs. */
+  readonly logs: string;
+  /** Folder of the bins to run; those of this checkout by default. */
+  readonly bins?: string | undefined;
+}
 
 export class Programs {
   readonly #running = new Set<RunningProgram>();
   readonly #env: NodeJS.ProcessEnv;
   readonly #logs: string;
+  readonly #bins: string;
 
-  /** `env` is added to this process's; standard error of long-running programs goes to files in `logs`. */
-  constructor({ env, logs }: { readonly env: Readonly<Record<string, string>>; readonly logs: string }) {
+  constructor({ env, logs, bins = binsOfCheckout }: ProgramsProps) {
     this.#env = { ...process.env, ...env };
     this.#logs = logs;
+    this.#bins = bins;
   }
 
   /** Runs a command to its end. Never throws for an exit code; the caller looks at it. */
   async run(program: ProgramName, args: readonly string[]): Promise<Finished> {
-    const child = spawn(process.execPath, [join(bins, `${program}.js`), ...args], {
+    const child = spawn(process.execPath, [join(this.#bins, `${program}.js`), ...args], {
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: COMMAND_MS_MAX,
@@ -48,7 +58,7 @@ export class Programs {
 
   /** Starts a program that runs until it is stopped. */
   start(program: ProgramName, args: readonly string[], name: string): RunningProgram {
-    const child = spawn(process.execPath, [join(bins, `${program}.js`), ...args], {
+    const child = spawn(process.execPath, [join(this.#bins, `${program}.js`), ...args], {
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -1,5 +1,6 @@
 /** `modelfleet-hub`: reads options, runs the hub until it is told to stop, tells people what they need to reach it. */
 import { Command, CommanderError } from 'commander';
+import { programVersion } from '../platform/installation.ts';
 import { addOptionFlags, loadOptions } from '../platform/load-options.ts';
 import { makeLogger } from '../platform/logger.ts';
 import { systemClock } from '../platform/system-clock.ts';
@@ -10,7 +11,7 @@ import { createHub, type HubAddresses } from './hub.ts';
 const PROGRAM = 'modelfleet-hub';
 
 async function main(): Promise<void> {
-  const flags = readFlags();
+  const flags = readFlags(await programVersion());
   const { json, newAdminToken, ...optionFlags } = flags;
   const options = await loadOptions(hubOptionTable, {
     envPrefix: 'MODELFLEET_HUB',
@@ -39,9 +40,10 @@ async function main(): Promise<void> {
   logger.flush();
 }
 
-function readFlags(): Record<string, unknown> {
+function readFlags(version: string): Record<string, unknown> {
   const command = addOptionFlags(new Command(PROGRAM), hubOptionTable)
     .description('Central hub of a model fleet: REST API, MQTT broker, rollouts')
+    .version(version)
     .option('--json', 'print addresses and the admin token as one JSON line')
     .option('--new-admin-token', 'make and print one more admin token at this start')
     .allowExcessArguments(false)

@@ -4,7 +4,6 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { parse as parseYaml } from 'yaml';
 import { AppError, errorText } from '../shared/base/app-error.ts';
 import {
   kebabCase,
@@ -64,7 +63,9 @@ async function readConfig(file: string): Promise<Record<string, unknown>> {
   try {
     const bytes = await readFile(file);
     if (bytes.byteLength > CONFIG_BYTES_MAX) throw new Error(`it is over ${CONFIG_BYTES_MAX} bytes`);
-    value = parseYaml(bytes.toString('utf8'));
+    // Loaded here: most programs are started without a file.
+    const { parse } = await import('yaml');
+    value = parse(bytes.toString('utf8'));
   } catch (cause) {
     throw new AppError('bad_input', `Cannot read the options in "${file}": ${errorText(cause)}.`, { cause });
   }

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { basename } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { programFile } from '../platform/installation.ts';
 import type { Logger } from '../platform/logger.ts';
 import { AppError } from '../shared/base/app-error.ts';
 import { limits } from '../shared/base/limits.ts';
@@ -109,7 +109,7 @@ export class RunnerProcess {
       file,
       provider,
       threads = 1,
-      entry = defaultEntry(),
+      entry = programFile('runner/main'),
       loadMsMax = limits.runnerLoadMsMax,
     } = options;
     const child = fork(entry, [], {
@@ -277,9 +277,4 @@ export class RunnerProcess {
   #gone(how: string): AppError {
     return new AppError('runner_crashed', `Cannot answer: the ${this.#what} ended (${how}).`);
   }
-}
-
-/** The runner's program beside this file: TypeScript in a checkout, JavaScript once built. */
-function defaultEntry(): string {
-  return fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url));
 }

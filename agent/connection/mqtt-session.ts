@@ -5,6 +5,7 @@
  * come back in a tight loop.
  */
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
+import { writeToStream } from 'mqtt-packet';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
@@ -49,6 +50,8 @@ export class MqttSession implements HubLink {
 
   constructor(props: MqttSessionProps) {
     this.#props = props;
+    // Otherwise the first packet makes a buffer of each number up to 65,535 and keeps them: 10 MB of a device's memory.
+    writeToStream.cacheNumbers = false;
   }
 
   get isConnected(): boolean {

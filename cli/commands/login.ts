@@ -7,7 +7,6 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { parser } from '../../shared/base/parse.ts';
 import type { CliContext } from '../context.ts';
 import { hubOrigin } from '../hub-access.ts';
-import { HttpHubClient } from '../hub-client.ts';
 import { loginFilePath, readLogins, writeLogins } from '../login-file.ts';
 
 const parseMe = parser(Type.Object({ name: Type.String(), role: Type.String() }), 'answer of the hub');
@@ -23,6 +22,7 @@ export function loginCommand(context: CliContext): Command {
       // The CA is proven before the token leaves this machine.
       const ca = await fetchCa(url, flags.caFingerprint);
       const token = (flags.token === '-' ? await readAll(process.stdin) : flags.token).trim();
+      const { HttpHubClient } = await import('../hub-client.ts');
       const client = new HttpHubClient({ url, token, ca });
       try {
         const me = parseMe(await client.get('/me'));

@@ -64,11 +64,15 @@ export class SmallFleet {
     this.devices = devices;
   }
 
-  /** A hub with trust and nothing else. */
-  static async startHub(devices: readonly string[]): Promise<SmallFleet> {
+  /** A hub with trust and nothing else. `bins` is the folder of other programs than this checkout's. */
+  static async startHub(
+    devices: readonly string[],
+    { bins }: { readonly bins?: string } = {},
+  ): Promise<SmallFleet> {
     const folder = await mkdtemp(join(tmpdir(), 'modelfleet-fleet-'));
     await mkdir(join(folder, 'logs'));
     const programs = new Programs({
+      bins,
       logs: join(folder, 'logs'),
       env: {
         MODELFLEET_CONFIG: join(folder, 'login.json'),
@@ -100,8 +104,11 @@ export class SmallFleet {
   }
 
   /** The whole fleet, every agent connected. */
-  static async start(devices: readonly string[]): Promise<SmallFleet> {
-    const small = await SmallFleet.startHub(devices);
+  static async start(
+    devices: readonly string[],
+    programs: { readonly bins?: string } = {},
+  ): Promise<SmallFleet> {
+    const small = await SmallFleet.startHub(devices, programs);
     try {
       await small.joinDevices();
     } catch (error) {
