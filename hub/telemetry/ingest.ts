@@ -9,10 +9,10 @@
  */
 
 import type { Logger } from '../../platform/logger.ts';
-import { AppError, isAppError } from '../../shared/base/app-error.ts';
+import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { decodeTelemetryReport } from '../../shared/protocol/telemetry-report.ts';
+import { decodeTelemetryReport, type TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
 import type { CheckedReport, ReportCheck } from './checked-report.ts';
 import { FigureSums } from './figure-sums.ts';
 import { addStored } from './stored-sums.ts';
@@ -183,13 +183,18 @@ export class TelemetryIngest {
 
   /** The report, or undefined when it is refused. Throws when that cannot be told now. */
   async #checked(deviceId: string, payload: Uint8Array): Promise<CheckedReport | undefined> {
+    let report: TelemetryReport | undefined;
     try {
-      return await this.#props.check.check(decodeTelemetryReport(payload));
+      report = decodeTelemetryReport(payload);
+      return await this.#props.check.check(report);
     } catch (error) {
-      if (!isAppError(error) || error.entry.retry === 'later') throw error;
-      this.counts.refused[error.code] = (this.counts.refused[error.code] ?? 0) + 1;
+      // What cannot be read cannot be read the next time either: it must not take the batch, which is of many devices, with it.
+      const isRefused = report === undefined || (isAppError(error) && error.entry.retry !== 'later');
+      if (!isRefused) throw error;
+      const code = isAppError(error) ? error.code : 'internal';
+      this.counts.refused[code] = (this.counts.refused[code] ?? 0) + 1;
       this.#props.logger.warn(
-        { device: deviceId, code: error.code, reason: error.message },
+        { device: deviceId, code, reason: errorText(error) },
         'a telemetry report is refused',
       );
       return undefined;

@@ -97,8 +97,13 @@ function valueAt(value: unknown, pointer: string): unknown {
   return at;
 }
 
+/** CBOR can hold integers that JSON.stringify throws on. */
+function quotable(name: string, part: unknown): unknown {
+  if (secretName.test(name)) return 'not shown';
+  return typeof part === 'bigint' ? String(part) : part;
+}
+
 function quote(value: unknown): string {
-  const withoutSecrets = (name: string, part: unknown) => (secretName.test(name) ? 'not shown' : part);
-  const text = value === undefined ? 'nothing' : (JSON.stringify(value, withoutSecrets) ?? String(value));
+  const text = value === undefined ? 'nothing' : (JSON.stringify(value, quotable) ?? String(value));
   return text.length > QUOTED_MAX ? `${text.slice(0, QUOTED_MAX)}…` : text;
 }

@@ -126,6 +126,7 @@ describe('telemetry ingest', () => {
     ['bytes that are no CBOR', 'bad_input', Uint8Array.of(0xff, 1, 2)],
     ['a report over the size limit', 'too_large', new Uint8Array(limits.telemetryReportBytesMax + 1)],
     ['CBOR that is no report', 'bad_input', encodeCbor({ v: 1 })],
+    ['an integer that JSON has no form for', 'bad_input', encodeCbor({ v: 2n ** 63n })],
     ['an unknown version', 'telemetry_unknown_version', report(two)],
     [
       'another manifest of a known version',

@@ -60,6 +60,13 @@ describe('parser()', () => {
   });
 });
 
+it('parser() quotes an integer that JSON has no form for', () => {
+  expect(refusal({ v: 1, name: 2n ** 64n })).toMatchObject({
+    code: 'bad_input',
+    message: expect.stringContaining('18446744073709551616'),
+  });
+});
+
 describe('jsonParser()', () => {
   const parseBytes = jsonParser(Message, 'message', 64);
 
