@@ -1,9 +1,11 @@
 /** `modelfleet audit`: who did what, and whether the record of it is whole. */
+
 import { Command } from 'commander';
 import { Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
 import { parser } from '../../shared/base/parse.ts';
 import type { CliContext } from '../context.ts';
+import { timeText } from '../time-text.ts';
 
 const parseEvents = parser(
   Type.Object({
@@ -57,7 +59,7 @@ export function auditCommand(context: CliContext): Command {
       printer.result(events, () =>
         printer.table(events, [
           { title: 'number', value: (row) => row.number, align: 'right' },
-          { title: 'at', value: (row) => new Date(row.at).toISOString() },
+          { title: 'at', value: (row) => timeText(row.at, 'second') },
           { title: 'actor', value: (row) => row.actor },
           { title: 'from', value: (row) => row.address ?? '-' },
           { title: 'action', value: (row) => row.action },

@@ -1,4 +1,5 @@
 /** The hub's answers about devices: what of them the command line reads, and how it shows them. */
+
 import { type Static, Type } from 'typebox';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { formatDuration } from '../../shared/base/duration.ts';
@@ -7,6 +8,7 @@ import { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import { Condition, ReportedModel } from '../../shared/protocol/reported-state.ts';
 import { UpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { Printer } from '../context.ts';
+import { timeText } from '../time-text.ts';
 
 const DeviceRow = Type.Object({
   id: Type.String(),
@@ -72,8 +74,8 @@ export function deviceText(printer: Printer, device: Device, now: number): strin
     `device       ${device.id}`,
     `group        ${device.group}`,
     `link         ${device.connected ? 'online' : 'offline'}, seen ${ago(device.lastSeenAt, now)}`,
-    `enrolled     ${time(device.enrolledAt)}`,
-    `certificate  until ${time(device.certificate.expiresAt)}, SHA-256 ${device.certificate.sha256}`,
+    `enrolled     ${timeText(device.enrolledAt)}`,
+    `certificate  until ${timeText(device.certificate.expiresAt)}, SHA-256 ${device.certificate.sha256}`,
     `machine      ${facts.hostname}: ${facts.os} ${facts.arch}, ${memory}${free}`,
     `providers    ${facts.providers.join(', ') || '-'}`,
     `agent        ${facts.agentVersion}`,
@@ -91,15 +93,18 @@ function modelLines({ model, active, provider, previous, update, parked }: Repor
   if (previous.length > 0) lines.push(`previous     ${previous.map((one) => one.version).join(', ')}`);
   if (update) {
     const fault = update.fault ? `, ${update.fault.code}: ${update.fault.message}` : '';
-    lines.push(`update       ${update.version} ${update.state} since ${update.since}${fault}`);
+    lines.push(
+      `update       ${update.version} ${update.state} since ${timeText(Date.parse(update.since), 'second')}${fault}`,
+    );
   }
-  for (const one of parked) lines.push(`parked       ${one.version} until ${one.until}: ${one.reason}`);
+  for (const one of parked)
+    lines.push(`parked       ${one.version} until ${timeText(Date.parse(one.until))}: ${one.reason}`);
   return lines;
 }
 
 function eventTable(printer: Printer, events: Device['events']): string {
   return printer.table(events, [
-    { title: 'time', value: ({ at }) => time(at) },
+    { title: 'time', value: ({ at }) => timeText(at, 'second') },
     { title: 'version', value: ({ event }) => `${event.model}@${event.version}` },
     { title: 'state', value: ({ event }) => event.state },
     {
@@ -124,8 +129,4 @@ function updatesOf(row: DeviceRow): string {
 
 function ago(ms: number | undefined, now: number): string {
   return ms === undefined ? 'never' : `${formatDuration(Math.max(0, now - ms))} ago`;
-}
-
-function time(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
 }

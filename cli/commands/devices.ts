@@ -1,9 +1,11 @@
 /** `modelfleet devices`: join tokens, and the devices they made. */
+
 import { Command } from 'commander';
 import { Type } from 'typebox';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { parser } from '../../shared/base/parse.ts';
 import type { CliContext } from '../context.ts';
+import { timeText } from '../time-text.ts';
 import { type DeviceRow, deviceTable, deviceText, parseDevice, parseDevicePage } from './device-answers.ts';
 
 const PAGE_ROWS = 500;
@@ -88,7 +90,7 @@ function tokenCommand(context: CliContext): Command {
       const printer = context.printer();
       printer.result(made, () => made.token);
       printer.note(
-        `Good for ${made.usesTotal} device(s) until ${time(made.expiresAt)}; it is not shown again. On the device:\n` +
+        `Good for ${made.usesTotal} device(s) until ${timeText(made.expiresAt)}; it is not shown again. On the device:\n` +
           '  MODELFLEET_JOIN_TOKEN=<token> modelfleet-agent enrol --id <device-id>',
       );
     });
@@ -104,7 +106,7 @@ function tokenCommand(context: CliContext): Command {
           { title: 'group', value: (row) => row.group },
           { title: 'state', value: (row) => row.status },
           { title: 'left', value: (row) => `${row.usesLeft}/${row.usesTotal}`, align: 'right' },
-          { title: 'expires', value: (row) => time(row.expiresAt) },
+          { title: 'expires', value: (row) => timeText(row.expiresAt) },
           { title: 'made by', value: (row) => row.createdBy },
         ]),
       );
@@ -122,8 +124,4 @@ function tokenCommand(context: CliContext): Command {
 
 function devicePath(id: string): string {
   return `/devices/${encodeURIComponent(id)}`;
-}
-
-function time(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
 }

@@ -1,4 +1,5 @@
 /** `modelfleet models`: pack, publish, list, show and withdraw versions. */
+
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -12,6 +13,7 @@ import { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { CliContext, Printer } from '../context.ts';
 import { packVersion } from '../packing/pack.ts';
 import { manifestFileName, type PackedVersion, readPackedVersion } from '../packing/packed-version.ts';
+import { timeText } from '../time-text.ts';
 import { findPassphrase, readKeyFile } from '../trust/key-file.ts';
 import {
   type PublisherTools,
@@ -58,7 +60,7 @@ export function modelsCommand(context: CliContext): Command {
           { title: 'newest', value: (row) => row.newest.version },
           { title: 'release', value: (row) => row.newest.release, align: 'right' },
           { title: 'versions', value: (row) => row.versions, align: 'right' },
-          { title: 'published', value: (row) => minute(row.newest.publishedAt) },
+          { title: 'published', value: (row) => timeText(row.newest.publishedAt) },
         ]),
       );
     });
@@ -154,7 +156,7 @@ async function show(
     printer.table(versions, [
       { title: 'version', value: (row) => row.version },
       { title: 'release', value: (row) => row.release, align: 'right' },
-      { title: 'published', value: (row) => minute(row.publishedAt) },
+      { title: 'published', value: (row) => timeText(row.publishedAt) },
       { title: 'by', value: (row) => row.publishedBy },
       {
         title: 'state',
@@ -170,9 +172,9 @@ function describeVersion(detail: Detail): string {
     `${spec.name} ${spec.datatype}[${spec.shape.join(',')}]`;
   return [
     `${detail.model} ${detail.version} (release ${detail.release})`,
-    ...(withdrawn ? [`  WITHDRAWN ${minute(withdrawn.at)}: ${withdrawn.reason}`] : []),
+    ...(withdrawn ? [`  WITHDRAWN ${timeText(withdrawn.at)}: ${withdrawn.reason}`] : []),
     `  manifest   ${detail.manifestSha256}`,
-    `  published  ${minute(detail.publishedAt)} by ${detail.publishedBy}, made ${manifest.created}`,
+    `  published  ${timeText(detail.publishedAt)} by ${detail.publishedBy}, made ${timeText(Date.parse(manifest.created))}`,
     `  files      ${manifest.files.map((file) => `${file.path} (${formatBytes(file.bytes)})`).join(', ')}`,
     `  variants   ${manifest.variants.map((variant) => `${variant.file} ${variant.precision} on ${variant.providers.join('/')}`).join(', ')}`,
     `  inputs     ${manifest.interface.inputs.map(tensor).join(', ')}`,
@@ -180,8 +182,4 @@ function describeVersion(detail: Detail): string {
     `  profile    ${manifest.profile ? manifest.profile.features.map((feature) => feature.name).join(', ') : 'none'}`,
     ...(manifest.card?.description ? [`  about      ${manifest.card.description}`] : []),
   ].join('\n');
-}
-
-function minute(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
 }

@@ -1,6 +1,8 @@
 /** A rollout as text for people: where it is, how its devices stand, what was decided and why. */
+
 import { formatDuration } from '../../shared/base/duration.ts';
 import type { Column } from '../context.ts';
+import { timeText } from '../time-text.ts';
 
 export interface RolloutRow {
   readonly id: string;
@@ -41,7 +43,7 @@ export const rolloutColumns: readonly Column<RolloutRow>[] = [
   { title: 'group', value: (row) => row.group ?? '(all)' },
   { title: 'status', value: (row) => row.status },
   { title: 'phase', value: (row) => `${row.phase}/${row.phases}` },
-  { title: 'created', value: (row) => new Date(row.createdAt).toISOString().slice(0, 16).replace('T', ' ') },
+  { title: 'created', value: (row) => timeText(row.createdAt) },
   { title: 'by', value: (row) => row.createdBy },
 ];
 

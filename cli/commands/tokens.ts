@@ -1,9 +1,11 @@
 /** `modelfleet tokens`: API tokens of people and programs. */
+
 import { Command } from 'commander';
 import { Type } from 'typebox';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { parser } from '../../shared/base/parse.ts';
 import type { CliContext } from '../context.ts';
+import { timeText } from '../time-text.ts';
 
 const ApiToken = Type.Object({
   name: Type.String(),
@@ -67,5 +69,5 @@ function stateOf(token: { revokedAt?: number; expiresAt?: number }, now: number)
 }
 
 function day(ms: number | undefined): string {
-  return ms === undefined ? '-' : new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
+  return ms === undefined ? '-' : timeText(ms);
 }

@@ -1,4 +1,5 @@
 /** `modelfleet trust`: the roots of trust, made once, and what has become of them. */
+
 import { createHash } from 'node:crypto';
 import { Command } from 'commander';
 import { Type } from 'typebox';
@@ -7,6 +8,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { ModelName } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
 import type { CliContext, Printer } from '../context.ts';
+import { timeText } from '../time-text.ts';
 import { findPassphrase, requirePassphrase } from '../trust/key-file.ts';
 import { makeNewTrust, parseOnlinePublicKeys, requireNoKeys, saveNewTrust } from '../trust/new-trust.ts';
 
@@ -107,7 +109,7 @@ function describeStatus(
   return printer.table(roles, [
     { title: 'role', value: (row) => row.role },
     { title: 'version', value: (row) => row.version, align: 'right' },
-    { title: 'expires', value: (row) => row.expires },
+    { title: 'expires', value: (row) => timeText(Date.parse(row.expires)) },
   ]);
 }
 
