@@ -98,8 +98,8 @@ function judgeFailures({ counts, devices, settledAt, rules }: GateInputs): Reaso
   const isJudged = settledAt !== null || (rules.minCompleted !== undefined && completed >= wanted);
   const base = isJudged && completed >= wanted ? completed : devices;
   if (failed > 0 && failed > rules.maxFailures * base) {
-    const of = base === completed ? `${completed} completed` : `the ${devices} of this phase`;
-    const text = `${failed} of ${of} devices failed (${percent(failed / base)}, at most ${percent(rules.maxFailures)})`;
+    const of = base === completed ? `${completed} completed devices` : `the ${devices} devices of this phase`;
+    const text = `${failed} of ${of} failed (${percent(failed / base)}, at most ${percent(rules.maxFailures)})`;
     return [{ code: 'too_many_failures', verdict: 'roll-back', text }];
   }
   if (settledAt === null) {
