@@ -166,7 +166,15 @@ async function checkDisk(data: string): Promise<Check> {
       wayOut: `Free space: installs keep ${formatBytes(limits.freeSpaceMarginBytes)} untouched.`,
     };
   } catch (error) {
-    return { ...failed(name, error), wayOut: 'Name the data folder with --data.' };
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      return {
+        name,
+        verdict: 'fail',
+        found: `there is no folder "${data}"`,
+        wayOut: 'Name the data folder with --data.',
+      };
+    }
+    return { ...failed(name, error), wayOut: 'Check that the disk is mounted and the folder may be read.' };
   }
 }
 

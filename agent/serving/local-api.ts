@@ -83,7 +83,8 @@ export async function openLocalApi(props: LocalApiProps): Promise<LocalApi> {
   } catch (cause) {
     await app.close();
     if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
-    throw new AppError('port_in_use', `Cannot listen on ${host}:${port}: another program does.`, { cause });
+    const message = `Cannot listen on ${host}:${port}: another program has the port. Stop it, or choose another port with --port.`;
+    throw new AppError('port_in_use', message, { cause });
   }
   const { port: bound } = app.server.address() as AddressInfo;
   const shown = host.includes(':') ? `[${host}]` : host;
