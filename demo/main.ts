@@ -13,6 +13,9 @@ import { Programs } from './programs.ts';
 import { lookAround } from './story/look-around.ts';
 import { tellStory } from './story/tell-story.ts';
 
+/** As shells count a program that SIGINT ended. */
+const EXIT_INTERRUPTED = 130;
+
 const flags = new Command('demo')
   .description('The story of a year of gas sensors: a hub, six devices, three good versions and two bad ones')
   .option('--once', 'end after the story instead of leaving the fleet running')
@@ -42,8 +45,10 @@ const fleet = new Fleet({
 });
 
 process.on('exit', () => programs.killAll());
+const interruption = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort());
 const interrupted = new Promise<void>((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  interruption.signal.addEventListener('abort', () => resolve());
 });
 
 let exitCode = 0;
@@ -61,10 +66,11 @@ try {
     await interrupted;
   }
 } catch (error) {
-  exitCode = 1;
-  console.error(`\ndemo: ${error instanceof Error ? error.message : String(error)}`);
-  console.error(`Logs and data are kept in ${folder}`);
+  const text = error instanceof Error ? error.message : String(error);
+  exitCode = interruption.signal.aborted ? EXIT_INTERRUPTED : 1;
+  console.error(`\ndemo: ${text}`);
+  if (exitCode === 1) console.error(`Logs and data are kept in ${folder}`);
 }
 await programs.stopAll();
-if (exitCode === 0 && !flags.keep) await rm(folder, { recursive: true, force: true });
+if (exitCode !== 1 && !flags.keep) await rm(folder, { recursive: true, force: true });
 process.exit(exitCode);
