@@ -118,7 +118,7 @@ describe('a publisher with the command line', () => {
     });
 
     await refusals({ keys, run, runWithout });
-  });
+  }, 120_000);
 
   async function refusals({ keys, run, runWithout }: Awaited<ReturnType<typeof publisherMachine>>) {
     const fresh = await modelFolder('3.0.0', 3);
