@@ -5,7 +5,7 @@ import { device, startServedAgent } from './served-agent.ts';
 const RUNS = 5;
 
 export async function run(): Promise<BenchRow[]> {
-  const small = await startServedAgent();
+  const { small, stop } = await startServedAgent();
   const figures: number[] = [];
   try {
     for (let i = 0; i < RUNS; i += 1) {
@@ -16,7 +16,7 @@ export async function run(): Promise<BenchRow[]> {
       figures.push(performance.now() - started);
     }
   } finally {
-    await small.stop();
+    await stop();
   }
   const range = { runs: RUNS, min: Math.min(...figures), max: Math.max(...figures) };
   return [{ name: 'cold/agent', unit: 'ms', ours: median(figures), against: {}, ratio: null, ...range }];

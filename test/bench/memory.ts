@@ -1,4 +1,9 @@
-/** `memory/…`: resident memory of an agent, and of a runner that serves a small model, after a thousand requests. */
+/**
+ * `memory/…`, in MB (10⁶ bytes): resident memory of an agent as it is installed, which has brought in a version and
+ * answered a thousand requests with it, and of the runner process that serves a small model. `private` is the part
+ * that is the agent's own; the rest (some 55 MB) are pages of files, nearly all of Node itself, which hub, runners and
+ * agents on one machine have once together. `peak` is the most it ever was, the download included.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,39 +14,42 @@ import { RunnerProcess } from '../../runner/runner-client.ts';
 import { fp32 } from '../support/serving-slot.ts';
 import { type BenchRow, median } from './bench-row.ts';
 import { mlpModel } from './mlp-model.ts';
-import { device, residentBytes, startServedAgent } from './served-agent.ts';
+import { device, type ResidentMemory, residentMemory, startServedAgent } from './served-agent.ts';
 
 const RUNS = 3;
 const REQUESTS = 1_000;
 const SETTLE_MS = 5_000;
-const MIB = 1024 * 1024;
+const MB = 1_000_000;
 
 export async function run(): Promise<BenchRow[]> {
   const runner: number[] = [];
-  const agent: number[] = [];
+  const agent: ResidentMemory[] = [];
   for (let i = 0; i < RUNS; i += 1) {
-    runner.push((await runnerBytes()) / MIB);
-    agent.push((await agentBytes()) / MIB);
+    runner.push((await runnerBytes()) / MB);
+    agent.push(await agentMemory());
   }
-  return [row('memory/agent', agent), row('memory/runner', runner)];
+  const ofAgent = (key: keyof ResidentMemory) => agent.map((memory) => memory[key] / MB);
+  return [
+    row('memory/agent', ofAgent('VmRSS')),
+    row('memory/agent private', ofAgent('RssAnon')),
+    row('memory/agent peak', ofAgent('VmHWM')),
+    row('memory/runner', runner),
+  ];
 }
 
 function row(name: string, figures: readonly number[]): BenchRow {
   const range = { runs: figures.length, min: Math.min(...figures), max: Math.max(...figures) };
-  return { name, unit: 'MiB', ours: median(figures), against: {}, ratio: null, ...range };
+  return { name, unit: 'MB', ours: median(figures), against: {}, ratio: null, ...range };
 }
 
-/** The agent's own process, after it has brought in a version and answered as many requests. */
-async function agentBytes(): Promise<number> {
-  const small = await startServedAgent();
+async function agentMemory(): Promise<ResidentMemory> {
+  const { small, stop } = await startServedAgent();
   try {
-    await small.fleet.stopAgent(device, 'SIGTERM');
-    await small.fleet.startAgent(device);
     for (let i = 0; i < REQUESTS; i += 1) await small.infer(device);
     await setTimeout(SETTLE_MS);
-    return await residentBytes(small.fleet.agentPid(device));
+    return await residentMemory(small.fleet.agentPid(device));
   } finally {
-    await small.stop();
+    await stop();
   }
 }
 
