@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   });
   const program = new Command(PROGRAM)
     .description('Fleet manager for ML models on devices')
-    .version(await programVersion())
+    .version(await programVersion(), '-V', 'print the version of this program (also --version alone)')
     .option('--hub <URL>', 'hub to talk to (default: the one last logged in to)')
     .option('--json', 'print results as JSON');
   const globals = () => program.opts<{ hub?: string; json?: boolean }>();
@@ -64,7 +64,9 @@ async function main(): Promise<void> {
   for (const family of families) program.addCommand(family(context));
   setUpUsageErrors(program);
   try {
-    await program.parseAsync();
+    const args = process.argv.slice(2);
+    // Further on `--version` names a version of a model.
+    await program.parseAsync(args[0] === '--version' ? ['-V'] : args, { from: 'user' });
   } catch (error) {
     process.exitCode = report(error, globals().json ?? false);
   } finally {
