@@ -1,6 +1,6 @@
 /**
  * `memory/…`, in MB (10⁶ bytes): resident memory of an agent as it is installed, which has brought in a version and
- * answered a thousand requests with it, and of the runner process that serves a small model. `private` is the part
+ * answered a thousand requests with it, and of the runner process, installed too, that serves a small model. `private` is the part
  * that is the agent's own; the rest (some 55 MB) are pages of files, nearly all of Node itself, which hub, runners and
  * agents on one machine have once together. `peak` is the most it ever was, the download included.
  */
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { makeLogger } from '../../platform/logger.ts';
 import { RunnerProcess } from '../../runner/runner-client.ts';
-
+import { installPackage } from '../support/installed-package.ts';
 import { fp32 } from '../support/serving-slot.ts';
 import { type BenchRow, median } from './bench-row.ts';
 import { mlpModel } from './mlp-model.ts';
@@ -58,13 +58,16 @@ async function runnerBytes(): Promise<number> {
   const file = join(folder, 'model.onnx');
   await writeFile(file, mlpModel());
   const logger = makeLogger('bench', 'error');
-  const runner = await RunnerProcess.start({ file, provider: 'cpu' }, { logger });
+  const installed = await installPackage();
+  const entry = join(installed.bins, '../dist/runner/main.js');
+  const runner = await RunnerProcess.start({ file, provider: 'cpu', entry }, { logger });
   try {
     const input = fp32('sensors', [1, 8], [1, 2, 3, 4, 5, 6, 7, 8]);
     for (let i = 0; i < REQUESTS; i += 1) await runner.infer([input]);
     return await runner.residentBytes();
   } finally {
     await runner.close();
+    await installed.remove();
     await rm(folder, { recursive: true, force: true });
   }
 }
