@@ -1,7 +1,7 @@
 /** `modelfleet-agent`: reads the command line, says what went wrong in one message, ends with the right exit code. */
 import { Command, CommanderError } from 'commander';
 import { programVersion } from '../platform/installation.ts';
-import { exitCodes, failureExitCode, failureText } from '../shared/errors/failure.ts';
+import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
 import { doctorCommand } from './commands/doctor-command.ts';
 import { rollbackCommand } from './commands/rollback-command.ts';
 import { runCommand } from './commands/run-command.ts';
@@ -23,7 +23,12 @@ async function main(): Promise<void> {
     .addCommand(statusCommand())
     .addCommand(doctorCommand())
     .addCommand(rollbackCommand());
-  for (const command of [program, ...program.commands]) command.exitOverride().allowExcessArguments(false);
+  for (const command of [program, ...program.commands]) {
+    command
+      .exitOverride()
+      .allowExcessArguments(false)
+      .configureOutput({ outputError: (text, write) => write(usageText(PROGRAM, text)) });
+  }
   await program.parseAsync();
 }
 

@@ -1,7 +1,7 @@
 /** `modelfleet`: the operator's and publisher's command line. Every command is a call of the hub's REST API or works on files. */
 import { Command, CommanderError } from 'commander';
 import { programVersion } from '../platform/installation.ts';
-import { exitCodes, failureExitCode, failureJson, failureText } from '../shared/errors/failure.ts';
+import { exitCodes, failureExitCode, failureJson, failureText, usageText } from '../shared/errors/failure.ts';
 import { auditCommand } from './commands/audit.ts';
 import { devicesCommand } from './commands/devices.ts';
 import { driftCommand } from './commands/drift.ts';
@@ -77,7 +77,7 @@ async function main(): Promise<void> {
 /** Commander ends the process itself unless told otherwise, on every command of the tree. */
 function setUpUsageErrors(command: Command): void {
   command.exitOverride().configureOutput({
-    outputError: (text, write) => write(text.replace(/^error:/, `${PROGRAM}:`)),
+    outputError: (text, write) => write(usageText(PROGRAM, text)),
   });
   if (!command.parent) command.allowExcessArguments(false);
   for (const child of command.commands) setUpUsageErrors(child.allowExcessArguments(false));

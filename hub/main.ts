@@ -4,7 +4,7 @@ import { programVersion } from '../platform/installation.ts';
 import { addOptionFlags, loadOptions } from '../platform/load-options.ts';
 import { makeLogger } from '../platform/logger.ts';
 import { systemClock } from '../platform/system-clock.ts';
-import { exitCodes, failureExitCode, failureText } from '../shared/errors/failure.ts';
+import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
 import { hubOptionTable } from './config/options-schema.ts';
 import { createHub, type HubAddresses } from './hub.ts';
 
@@ -47,6 +47,7 @@ function readFlags(version: string): Record<string, unknown> {
     .option('--json', 'print addresses and the admin token as one JSON line')
     .option('--new-admin-token', 'make and print one more admin token at this start')
     .allowExcessArguments(false)
+    .configureOutput({ outputError: (text, write) => write(usageText(PROGRAM, text)) })
     .exitOverride();
   try {
     return command.parse().opts();

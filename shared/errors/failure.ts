@@ -10,6 +10,11 @@ export function failureText(program: string, error: unknown): string {
   return `${program}: ${error.message}\n  code: ${error.code}\n  fix:  ${error.entry.fix}\n`;
 }
 
+/** What the parser of a command line found wrong (`error: …`), in the form of every other failure. */
+export function usageText(program: string, text: string): string {
+  return `${text.replace(/^error:/, `${program}:`)}  fix:  Add --help to see what the command takes.\n`;
+}
+
 /** The same as one JSON line, for `--json`. */
 export function failureJson(error: unknown): string {
   const failure = isAppError(error)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../../shared/base/app-error.ts';
-import { failureExitCode, failureJson, failureText } from '../../../../shared/errors/failure.ts';
+import { failureExitCode, failureJson, failureText, usageText } from '../../../../shared/errors/failure.ts';
 
 const refused = new AppError('not_found', 'Cannot show "x": there is none.', { details: { id: 'x' } });
 const defect = new TypeError('x is undefined');
@@ -25,5 +25,13 @@ describe('a failed program', () => {
     expect(failureExitCode(refused)).toBe(1);
     expect(failureExitCode(new AppError('hub_unreachable', 'no'))).toBe(69);
     expect(failureExitCode(defect)).toBe(70);
+  });
+});
+
+describe('usageText()', () => {
+  it('names the program and where to look', () => {
+    expect(usageText('modelfleet', "error: unknown command 'foo'\n")).toBe(
+      "modelfleet: unknown command 'foo'\n  fix:  Add --help to see what the command takes.\n",
+    );
   });
 });
