@@ -13,8 +13,29 @@ export interface BenchRow {
   readonly max: number;
 }
 
+/** Makes a row of the figures of each run: ours, and each peer's. */
+export function benchRow(
+  name: string,
+  unit: string,
+  ours: readonly number[],
+  peers: Readonly<Record<string, readonly number[]>> = {},
+): BenchRow {
+  const against = Object.fromEntries(Object.entries(peers).map(([peer, figures]) => [peer, median(figures)]));
+  const [first] = Object.values(against);
+  return {
+    name,
+    unit,
+    ours: median(ours),
+    against,
+    ratio: first === undefined ? null : median(ours) / first,
+    runs: ours.length,
+    min: Math.min(...ours),
+    max: Math.max(...ours),
+  };
+}
+
 /** Middle value; the mean of the two middle ones for an even count. */
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;

@@ -1,5 +1,5 @@
 /** `cold/agent`: from starting the agent's process to its first answer, with a version on disk and a hub that is up. */
-import { type BenchRow, median } from './bench-row.ts';
+import { type BenchRow, benchRow } from './bench-row.ts';
 import { device, startServedAgent } from './served-agent.ts';
 
 const RUNS = 5;
@@ -18,8 +18,7 @@ export async function run(): Promise<BenchRow[]> {
   } finally {
     await stop();
   }
-  const range = { runs: RUNS, min: Math.min(...figures), max: Math.max(...figures) };
-  return [{ name: 'cold/agent', unit: 'ms', ours: median(figures), against: {}, ratio: null, ...range }];
+  return [benchRow('cold/agent', 'ms', figures)];
 }
 
 async function firstAnswer(ask: () => Promise<unknown>): Promise<void> {

@@ -15,7 +15,7 @@ import { SessionHost } from '../../runner/session-host.ts';
 import { numbersOf } from '../../shared/inference/tensor-values.ts';
 import { mnistLike } from '../support/models.ts';
 import { fp32, fp32Spec, makeServingSlot } from '../support/serving-slot.ts';
-import { type BenchRow, median } from './bench-row.ts';
+import { type BenchRow, benchRow } from './bench-row.ts';
 import { mlpModel } from './mlp-model.ts';
 
 const ROUNDS = 5;
@@ -106,17 +106,5 @@ async function time(work: () => Promise<unknown>, times: number): Promise<number
 
 function row(name: string, ours: readonly number[][], peer: readonly number[][], quantile: number): BenchRow {
   const at = (sorted: readonly number[]) => sorted[Math.ceil(sorted.length * quantile) - 1]!;
-  const figures = ours.map(at);
-  const mine = median(figures);
-  const theirs = median(peer.map(at));
-  return {
-    name,
-    unit: 'ms',
-    ours: mine,
-    against: { 'session.run()': theirs },
-    ratio: mine / theirs,
-    runs: ROUNDS,
-    min: Math.min(...figures),
-    max: Math.max(...figures),
-  };
+  return benchRow(name, 'ms', ours.map(at), { 'session.run()': peer.map(at) });
 }

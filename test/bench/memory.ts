@@ -12,7 +12,7 @@ import { makeLogger } from '../../platform/logger.ts';
 import { RunnerProcess } from '../../runner/runner-client.ts';
 import { installPackage } from '../support/installed-package.ts';
 import { fp32 } from '../support/serving-slot.ts';
-import { type BenchRow, median } from './bench-row.ts';
+import { type BenchRow, benchRow } from './bench-row.ts';
 import { mlpModel } from './mlp-model.ts';
 import { device, type ResidentMemory, residentMemory, startServedAgent } from './served-agent.ts';
 
@@ -30,16 +30,11 @@ export async function run(): Promise<BenchRow[]> {
   }
   const ofAgent = (key: keyof ResidentMemory) => agent.map((memory) => memory[key] / MB);
   return [
-    row('memory/agent', ofAgent('VmRSS')),
-    row('memory/agent private', ofAgent('RssAnon')),
-    row('memory/agent peak', ofAgent('VmHWM')),
-    row('memory/runner', runner),
+    benchRow('memory/agent', 'MB', ofAgent('VmRSS')),
+    benchRow('memory/agent private', 'MB', ofAgent('RssAnon')),
+    benchRow('memory/agent peak', 'MB', ofAgent('VmHWM')),
+    benchRow('memory/runner', 'MB', runner),
   ];
-}
-
-function row(name: string, figures: readonly number[]): BenchRow {
-  const range = { runs: figures.length, min: Math.min(...figures), max: Math.max(...figures) };
-  return { name, unit: 'MB', ours: median(figures), against: {}, ratio: null, ...range };
 }
 
 async function agentMemory(): Promise<ResidentMemory> {

@@ -22,7 +22,7 @@ import { systemClock } from '../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../shared/protocol/telemetry-report.ts';
 import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
 import { publishedVersion, report, uniformProfile, versionsOf } from '../support/profiles.ts';
-import { type BenchRow, median } from './bench-row.ts';
+import { type BenchRow, benchRow } from './bench-row.ts';
 import type { SendersJob } from './telemetry-senders.ts';
 
 const DEVICES = 100;
@@ -46,18 +46,7 @@ export async function run(): Promise<BenchRow[]> {
       ours.push(await measureOurs(authority, join(folder, `hub-${i}.db`), job));
       bare.push(await measureBare(authority, job));
     }
-    return [
-      {
-        name: 'telemetry/durable',
-        unit: 'reports/s',
-        ours: median(ours),
-        against: { 'bare broker, nothing kept': median(bare) },
-        ratio: median(ours) / median(bare),
-        runs: RUNS,
-        min: Math.min(...ours),
-        max: Math.max(...ours),
-      },
-    ];
+    return [benchRow('telemetry/durable', 'reports/s', ours, { 'bare broker, nothing kept': bare })];
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -20,7 +20,7 @@ import { TransferService } from '../../hub/transfer/transfer-service.ts';
 import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { type BenchRow, median } from './bench-row.ts';
+import { type BenchRow, benchRow } from './bench-row.ts';
 import type { ClientsJob } from './transfer-clients.ts';
 
 const DEVICES = 50;
@@ -60,18 +60,7 @@ export async function run(): Promise<BenchRow[]> {
       ours.push(await measureOurs(authority, folder, job, chunks));
       bare.push(await measureBare(authority, job, chunks));
     }
-    return [
-      {
-        name: 'transfer/fan-out-50',
-        unit: 'MB/s',
-        ours: median(ours),
-        against: { 'bare broker': median(bare) },
-        ratio: median(ours) / median(bare),
-        runs: RUNS,
-        min: Math.min(...ours),
-        max: Math.max(...ours),
-      },
-    ];
+    return [benchRow('transfer/fan-out-50', 'MB/s', ours, { 'bare broker': bare })];
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

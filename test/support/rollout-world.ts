@@ -3,6 +3,7 @@
  * moves and devices the test moves. `rebuild` throws the engine away and makes it anew from the database, as a hub does
  * that was killed.
  */
+
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { pino } from 'pino';
 import { AuditLog } from '../../hub/audit/audit-log.ts';
@@ -21,6 +22,7 @@ import type { RolloutDetail } from '../../hub/rollout/rollout-view.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import { parseTopic } from '../../shared/protocol/topics.ts';
+import { deviceRow } from './device-row.ts';
 import { ManualClock } from './manual-clock.ts';
 import { type DeviceSays, digestOf, type Manner, RolloutDeviceModel } from './rollout-device.ts';
 
@@ -282,21 +284,6 @@ export class RolloutWorld {
   }
 
   async #enrol(id: string): Promise<void> {
-    await this.database
-      .insertInto('device')
-      .values({
-        id,
-        device_group: 'default',
-        certificate_serial: '1',
-        certificate_sha256: '1',
-        certificate_expires_at: 0,
-        facts: '{}',
-        enrolled_at: 0,
-        revoked_at: null,
-        last_seen_at: null,
-        reported: null,
-        reported_at: null,
-      })
-      .execute();
+    await this.database.insertInto('device').values(deviceRow(id)).execute();
   }
 }

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { askAgent } from '../../agent/control/control-client.ts';
 import { until } from '../../demo/fleet.ts';
 import { limits } from '../../shared/base/limits.ts';
-import type { UpdateState } from '../../shared/protocol/update-event.ts';
 import type { SmallFleet } from '../support/small-fleet.ts';
 import { Traffic } from '../support/traffic.ts';
+import { wholeWay } from '../support/update-way.ts';
 import { devices, first, manyChunksBytes, second, VersionStory } from '../support/version-story.ts';
 
 const TEST_MS = 120_000;
@@ -24,17 +24,7 @@ describe('an agent is killed while versions come', { timeout: TEST_MS }, () => {
   }, TEST_MS);
   afterAll(() => story?.stop());
 
-  const agentPoints: readonly UpdateState[] = [
-    'checking',
-    'downloading',
-    'verifying',
-    'staged',
-    'qualifying',
-    'activating',
-    'trial',
-    'committed',
-  ];
-  it.each(agentPoints)('in state %s', async (state) => {
+  it.each(wholeWay)('in state %s', async (state) => {
     const version = await small.publishNext();
     const armed = await small.armAgent(first, state);
     const id = await small.rollOut(version);

@@ -10,6 +10,7 @@ import { packedVersion, writeBlobs } from '../../support/packed-version.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import type { ChildEnd, ChildOrder } from '../../support/update-child.ts';
 import { readEvents, wishFor } from '../../support/update-device.ts';
+import { wholeWay } from '../../support/update-way.ts';
 
 const run = promisify(execFile);
 const child = join(import.meta.dirname, '../../support/update-child.ts');
@@ -62,17 +63,6 @@ const chainOf = (folder: string): UpdateState[] =>
   readEvents(join(folder, 'events.log'))
     .filter((event) => event.version === '2.0.0')
     .map((event) => event.state);
-
-const wholeWay: UpdateState[] = [
-  'checking',
-  'downloading',
-  'verifying',
-  'staged',
-  'qualifying',
-  'activating',
-  'trial',
-  'committed',
-];
 
 describe('killed in a state and started again', () => {
   for (const killAt of wholeWay) {

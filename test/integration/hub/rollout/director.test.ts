@@ -11,6 +11,7 @@ import { limits } from '../../../../shared/base/limits.ts';
 import { desiredStateType, parseDesiredState } from '../../../../shared/protocol/desired-state.ts';
 import { topics } from '../../../../shared/protocol/topics.ts';
 import { verifyDsse } from '../../../../shared/tuf/dsse.ts';
+import { deviceRow } from '../../../support/device-row.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
 const HOUR_MS = 3_600_000;
@@ -65,22 +66,7 @@ beforeEach(async () => {
   };
   await openDirector();
   for (const id of ['a', 'b']) {
-    await database
-      .insertInto('device')
-      .values({
-        id,
-        device_group: 'default',
-        certificate_serial: '1',
-        certificate_sha256: '1',
-        certificate_expires_at: 0,
-        facts: '{}',
-        enrolled_at: 0,
-        revoked_at: null,
-        last_seen_at: null,
-        reported: null,
-        reported_at: null,
-      })
-      .execute();
+    await database.insertInto('device').values(deviceRow(id)).execute();
   }
 });
 afterEach(async () => {
