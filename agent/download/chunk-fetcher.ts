@@ -84,9 +84,11 @@ export class ChunkFetcher {
       while (fetch.waiting.length + fetch.inFlight.size > 0) {
         signal.throwIfAborted();
         if (fetch.fault !== undefined) throw fetch.fault;
-        this.#takeBackCredit(fetch);
-        this.#ask(fetch);
-        await this.#sleepUntilNews(fetch, signal);
+        // One look at the clock for all three: a pause that ended between two would be waited for by nobody.
+        const now = this.#props.clock.monotonic();
+        this.#takeBackCredit(fetch, now);
+        this.#ask(fetch, now);
+        await this.#sleepUntilNews(fetch, now, signal);
       }
       if (fetch.fault !== undefined) throw fetch.fault;
     } finally {
@@ -201,8 +203,7 @@ export class ChunkFetcher {
     fetch.waiting.unshift(digest);
   }
 
-  #takeBackCredit(fetch: Fetch): void {
-    const now = this.#props.clock.monotonic();
+  #takeBackCredit(fetch: Fetch, now: number): void {
     let late = 0;
     for (const [digest, { until }] of fetch.inFlight) {
       if (until > now || fetch.storing.has(digest)) continue;
@@ -215,18 +216,18 @@ export class ChunkFetcher {
     this.#props.logger.info({ late, waitMs: wait }, 'chunks did not come; asking again');
   }
 
-  #ask(fetch: Fetch): void {
+  #ask(fetch: Fetch, now: number): void {
     const { transport, clock } = this.#props;
     const free = limits.chunksInFlightPerDevice - fetch.inFlight.size;
     // Half the credit at a time: enough to keep the line busy, without a request for each chunk.
     const enough = fetch.inFlight.size === 0 ? 1 : Math.ceil(limits.chunksInFlightPerDevice / 2);
     const from = Math.max(fetch.pauseUntil, fetch.paidUntil);
-    if (!transport.isReady || clock.monotonic() < from || free < enough) return;
+    if (!transport.isReady || now < from || free < enough) return;
     const chunks = fetch.waiting.splice(0, free);
     if (chunks.length === 0) return;
     this.#request += 1;
     const request: ChunkRequest = { v: 1, request: this.#request, manifest: fetch.manifest, chunks };
-    const until = clock.monotonic() + this.#answerMs;
+    const until = now + this.#answerMs;
     for (const digest of chunks) fetch.inFlight.set(digest, { request: request.request, until });
     // Not awaited: chunks may come before the hub acknowledges. A request that was lost is found by its timeout.
     transport.ask(request).catch((error: unknown) => {
@@ -239,9 +240,8 @@ export class ChunkFetcher {
   }
 
   /** Until a chunk or an error came, the link changed, or the next timeout. */
-  async #sleepUntilNews(fetch: Fetch, signal: AbortSignal): Promise<void> {
+  async #sleepUntilNews(fetch: Fetch, now: number, signal: AbortSignal): Promise<void> {
     if (fetch.waiting.length + fetch.inFlight.size === 0 || fetch.fault !== undefined) return;
-    const now = this.#props.clock.monotonic();
     const times = [...fetch.inFlight.values()].map(({ until }) => until);
     const from = Math.max(fetch.pauseUntil, fetch.paidUntil);
     if (from > now) times.push(from);

@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { ChunkFetcher } from '../../../../agent/download/chunk-fetcher.ts';
 import { ChunkStore } from '../../../../agent/download/chunk-store.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
+import type { Clock } from '../../../../shared/base/clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import type { ChunkRequest } from '../../../../shared/protocol/chunk-transfer.ts';
 import { digestOf } from '../../../support/packed-version.ts';
@@ -21,6 +22,7 @@ async function make(
   hub: (request: ChunkRequest, fetcher: ChunkFetcher) => unknown,
   answerMs = 100,
   bytesPerSecondMax = 0,
+  clock: Clock = systemClock,
 ) {
   const store = new ChunkStore(await tempFolder());
   await store.load();
@@ -35,7 +37,7 @@ async function make(
   const fetcher: ChunkFetcher = new ChunkFetcher({
     transport,
     store,
-    clock: systemClock,
+    clock,
     random: () => 0,
     logger: pino({ level: 'silent' }),
     answerMs,
@@ -109,6 +111,33 @@ describe('ChunkFetcher', () => {
     });
     await fetcher.fetch(manifest, digests, never);
     expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(19);
+  });
+
+  it('goes on at once when a pause ends between two looks at the clock', async () => {
+    let now = 0;
+    let longest = 0;
+    const clock: Clock = {
+      now: () => now,
+      monotonic: () => ++now,
+      async sleep(ms, signal) {
+        longest = Math.max(longest, ms);
+        await new Promise((resolve) => setImmediate(resolve));
+        if (!signal?.aborted) now += ms;
+      },
+    };
+    let refusals = 12;
+    const { fetcher } = await make(
+      (request, to) => {
+        refusals -= 1;
+        if (refusals >= 0) refuse(to, request, { code: 'busy', retryAfterMs: refusals });
+        else serve(request, to);
+      },
+      1_000,
+      0,
+      clock,
+    );
+    await fetcher.fetch(manifest, digests, never);
+    expect(longest).toBeLessThanOrEqual(1_000);
   });
 
   it('stores no chunk that does not fit its digest, and gives up after several', async () => {
