@@ -6,11 +6,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer } from 'node:tls';
-import { Aedes } from 'aedes';
 import { makeCsr } from '../../agent/connection/csr.ts';
 import { AedesBroker } from '../../hub/broker/aedes-broker.ts';
 import { openDatabase } from '../../hub/db/database.ts';
@@ -22,6 +19,7 @@ import { systemClock } from '../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../shared/protocol/telemetry-report.ts';
 import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
 import { publishedVersion, report, uniformProfile, versionsOf } from '../support/profiles.ts';
+import { startBareBroker } from './bare-broker.ts';
 import { type BenchRow, benchRow } from './bench-row.ts';
 import type { SendersJob } from './telemetry-senders.ts';
 
@@ -122,21 +120,9 @@ async function measureOurs(authority: Authority, file: string, job: Job): Promis
 }
 
 async function measureBare(authority: Authority, job: Job): Promise<number> {
-  const aedes = await Aedes.createBroker({ concurrency: 10_000 });
-  const server = createServer(
-    {
-      key: authority.serverKeyPem,
-      cert: authority.serverCertPem,
-      ca: authority.caPem,
-      requestCert: true,
-      noDelay: true,
-    },
-    (socket) => aedes.handle(socket),
-  );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { perSecond } = await runSenders({ ...job, port: (server.address() as AddressInfo).port });
-  await new Promise<void>((resolve) => aedes.close(resolve));
-  await new Promise((resolve) => server.close(resolve));
+  const broker = await startBareBroker(authority);
+  const { perSecond } = await runSenders({ ...job, port: broker.port });
+  await broker.close();
   return perSecond;
 }
 

@@ -6,11 +6,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer } from 'node:tls';
-import { Aedes } from 'aedes';
 import { makeKeyAndCsr } from '../../agent/connection/csr.ts';
 import { AedesBroker } from '../../hub/broker/aedes-broker.ts';
 import { Authority } from '../../hub/pki/authority.ts';
@@ -20,6 +17,7 @@ import { TransferService } from '../../hub/transfer/transfer-service.ts';
 import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { startBareBroker } from './bare-broker.ts';
 import { type BenchRow, benchRow } from './bench-row.ts';
 import type { ClientsJob } from './transfer-clients.ts';
 
@@ -106,40 +104,25 @@ async function measureOurs(authority: Authority, folder: string, job: Job, chunk
 }
 
 async function measureBare(authority: Authority, job: Job, chunks: Chunks): Promise<number> {
-  const aedes = await Aedes.createBroker({ concurrency: 10_000 });
-  const server = createServer(
-    {
-      key: authority.serverKeyPem,
-      cert: authority.serverCertPem,
-      ca: authority.caPem,
-      requestCert: true,
-      noDelay: true,
-    },
-    (socket) => aedes.handle(socket),
-  );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const broker = await startBareBroker(authority);
   try {
-    return await timeClients(
-      { ...job, mode: 'listen', port: (server.address() as AddressInfo).port },
-      async () => {
-        for (const payload of chunks.values()) {
-          await new Promise<void>((resolve, reject) => {
-            const packet = {
-              cmd: 'publish',
-              topic: job.topic,
-              payload: Buffer.from(payload),
-              qos: 0,
-              retain: false,
-              dup: false,
-            } as const;
-            aedes.publish(packet, (error) => (error ? reject(error) : resolve()));
-          });
-        }
-      },
-    );
+    return await timeClients({ ...job, mode: 'listen', port: broker.port }, async () => {
+      for (const payload of chunks.values()) {
+        await new Promise<void>((resolve, reject) => {
+          const packet = {
+            cmd: 'publish',
+            topic: job.topic,
+            payload: Buffer.from(payload),
+            qos: 0,
+            retain: false,
+            dup: false,
+          } as const;
+          broker.aedes.publish(packet, (error) => (error ? reject(error) : resolve()));
+        });
+      }
+    });
   } finally {
-    await new Promise<void>((resolve) => aedes.close(resolve));
-    server.close();
+    await broker.close();
   }
 }
 
