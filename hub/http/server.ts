@@ -11,7 +11,8 @@ import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { asListenError } from '../../platform/listen-error.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { isAppError } from '../../shared/base/app-error.ts';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
+import { isJsonShallow } from '../../shared/base/json-depth.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { type Authenticator, addAuthentication } from './authentication.ts';
@@ -87,6 +88,17 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
   app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
     done(null, body),
   );
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    if (isJsonShallow(body as Buffer, limits.jsonDepthMax)) parseJson(request, String(body), done);
+    else
+      done(
+        new AppError(
+          'bad_input',
+          `Cannot read the request: it is nested more than ${limits.jsonDepthMax} levels deep.`,
+        ),
+      );
+  });
   measureRequests(app, props.metrics);
   await addOpenApi(app, props.version);
   addProbeRoutes(app, props);

@@ -5,6 +5,8 @@
 export const limits = {
   /** Device ids, model names and group names: characters. */
   nameCharsMax: 64,
+  /** Brackets open at once in JSON from outside. */
+  jsonDepthMax: 64,
 
   // Wire (MQTT payloads)
   controlMessageBytesMax: 64 * 1024,

@@ -7,9 +7,11 @@ import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { ErrorCode } from '../errors/catalogue.ts';
 import { AppError } from './app-error.ts';
+import { excerpt } from './excerpt.ts';
+import { isJsonShallow } from './json-depth.ts';
+import { limits } from './limits.ts';
 
 const DETAILS_MAX = 5;
-const QUOTED_MAX = 80;
 
 /**
  * Makes a parser for `schema`. It returns its argument typed, or throws `bad_input` (or `code`) with a message that
@@ -57,12 +59,12 @@ const secretName = /(secret|token|password|passphrase|key)$/i;
 
 /** What is at `path`, for a message; a field that may hold a secret is never quoted, nor as a part of what is. */
 function found(value: unknown, path: string): string {
-  return secretName.test(path) ? 'a value not shown' : quote(valueAt(value, path));
+  return secretName.test(path) ? 'a value not shown' : excerpt(valueAt(value, path), { hidden: secretName });
 }
 
 /**
- * Like `parser()`, for JSON bytes: refuses more than `bytesMax` bytes before decoding (`too_large`), then bytes that
- * are not UTF-8 JSON, then values that do not fit.
+ * Like `parser()`, for JSON bytes: refuses more than `bytesMax` bytes before decoding (`too_large`), then deep nesting,
+ * then bytes that are not UTF-8 JSON, then values that do not fit.
  */
 export function jsonParser<T extends TSchema>(
   schema: T,
@@ -76,6 +78,12 @@ export function jsonParser<T extends TSchema>(
       throw new AppError(
         'too_large',
         `Cannot read ${what}: ${bytes.byteLength} bytes, at most ${bytesMax} are allowed.`,
+      );
+    }
+    if (!isJsonShallow(bytes, limits.jsonDepthMax)) {
+      throw new AppError(
+        code,
+        `Cannot read ${what}: it is nested more than ${limits.jsonDepthMax} levels deep.`,
       );
     }
     let value: unknown;
@@ -95,15 +103,4 @@ function valueAt(value: unknown, pointer: string): unknown {
     at = (at as Record<string, unknown>)[part.replaceAll('~1', '/').replaceAll('~0', '~')];
   }
   return at;
-}
-
-/** CBOR can hold integers that JSON.stringify throws on. */
-function quotable(name: string, part: unknown): unknown {
-  if (secretName.test(name)) return 'not shown';
-  return typeof part === 'bigint' ? String(part) : part;
-}
-
-function quote(value: unknown): string {
-  const text = value === undefined ? 'nothing' : (JSON.stringify(value, quotable) ?? String(value));
-  return text.length > QUOTED_MAX ? `${text.slice(0, QUOTED_MAX)}…` : text;
 }

@@ -149,6 +149,18 @@ describe('HttpServer', () => {
     );
   });
 
+  it('refuses deep nesting before anything walks it', async () => {
+    const { call } = await startServer((api) => {
+      api.post('/any', { ...open, schema: { body: Type.Unknown() } }, (r) => ({ taken: r.body }));
+    });
+    const deep = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
+    expect((await call('/api/v1/any', { method: 'POST', body: deep(10) })).status).toBe(200);
+    expect(await call('/api/v1/any', { method: 'POST', body: deep(100_000) })).toMatchObject({
+      status: 400,
+      json: { code: 'bad_input', detail: expect.stringContaining('levels deep') },
+    });
+  });
+
   it('limits calls of a public route by address', async () => {
     const { call } = await startServer((api) => {
       api.get('/door', { config: { role: 'public' } }, () => ({}));

@@ -75,7 +75,23 @@ describe('jsonParser()', () => {
     ['no JSON', Buffer.from('{'), 'bad_input'],
     ['broken UTF-8', Uint8Array.of(0x22, 0xff, 0x22), 'bad_input'],
     ['another version', Buffer.from('{"v":7}'), 'unsupported_version'],
+    ['depth that could end the stack of whoever walks it', Buffer.from('['.repeat(64)), 'bad_input'],
   ])('refuses %s', (_, bytes, code) => {
     expect(() => parseBytes(bytes)).toThrow(expect.objectContaining({ code }));
   });
+});
+
+it('jsonParser() refuses deep nesting as such, before it is decoded', () => {
+  const parseBytes = jsonParser(Message, 'message', 1_000_000);
+  const deep = `{"v":1,"name":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+  expect(() => parseBytes(Buffer.from(deep))).toThrow(
+    expect.objectContaining({ code: 'bad_input', message: expect.stringContaining('levels deep') }),
+  );
+});
+
+it('parser() refuses a large value as fast as a small one', () => {
+  const started = performance.now();
+  const message = refusal({ v: 1, name: new Array<number>(5_000_000).fill(12_345) });
+  expect(message).toMatchObject({ code: 'bad_input', message: expect.stringMatching(/12345,[^ ]*…/) });
+  expect(performance.now() - started).toBeLessThan(1_000);
 });
