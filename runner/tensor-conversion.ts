@@ -4,7 +4,13 @@
  */
 import type { Tensor as OrtTensor } from 'onnxruntime-node';
 import { AppError } from '../shared/base/app-error.ts';
-import { alignedData, checkTensorBytes, encodeStrings } from '../shared/inference/exact-values.ts';
+import {
+  alignedData,
+  checkTensorBytes,
+  encodeStrings,
+  inputTextFault,
+  quoteText,
+} from '../shared/inference/exact-values.ts';
 import type { Datatype, Tensor } from '../shared/inference/tensor.ts';
 import { elementCount, textsOf } from '../shared/inference/tensor-values.ts';
 
@@ -40,15 +46,31 @@ export function datatypeOf(type: string): Datatype | undefined {
   return datatypes.get(type);
 }
 
-/** Makes ONNX Runtime's tensor. Throws `tensor_invalid` when the bytes are not those of the shape and datatype. */
+/**
+ * Makes ONNX Runtime's tensor. Throws `tensor_invalid` when the bytes are not those of the shape and datatype, and for
+ * a text that ONNX Runtime would change.
+ */
 export function toOrt(tensor: Tensor, OrtTensor: OrtTensorClass): OrtTensor {
   const { datatype, shape } = tensor;
   checkTensorBytes(tensor);
-  if (datatype === 'BYTES') return new OrtTensor('string', textsOf(tensor), shape);
+  if (datatype === 'BYTES') return new OrtTensor('string', inputTexts(tensor), shape);
   const kind = kinds[datatype];
   const { buffer, byteOffset } = alignedData(tensor);
   const values = new kind.view(buffer, byteOffset, elementCount(shape));
   return new OrtTensor(kind.type, values as OrtTensor.DataTypeMap['float32'], shape);
+}
+
+function inputTexts(tensor: Tensor): string[] {
+  const texts = textsOf(tensor);
+  for (const [element, text] of texts.entries()) {
+    const fault = inputTextFault(text);
+    if (fault === undefined) continue;
+    throw new AppError(
+      'tensor_invalid',
+      `Cannot run the model: element ${element} of input "${tensor.name}" is ${quoteText(text)}: it ${fault}.`,
+    );
+  }
+  return texts;
 }
 
 /** Makes our tensor. Throws `tensor_type_unsupported` for an element type the protocol has no name for. */

@@ -8,6 +8,9 @@ import { float16Value } from './float16.ts';
 import type { Tensor } from './tensor.ts';
 import { elementBytes, elementCount, textsOf } from './tensor-values.ts';
 
+const QUOTED_BYTES_MAX = 16;
+const QUOTED_CHARS_MAX = 40;
+
 export type TensorValues = ArrayLike<number> | ArrayLike<bigint> | readonly string[];
 
 /**
@@ -54,19 +57,19 @@ export function alignedData({ datatype, data }: Tensor): { buffer: ArrayBuffer; 
   return (askew ? new Uint8Array(data) : data) as Uint8Array<ArrayBuffer>;
 }
 
-/** Throws `tensor_invalid` when the data's length is not what shape and datatype ask for. */
+/** Throws `tensor_invalid` when the data's length is not what shape and datatype ask for, or a text is not UTF-8. */
 export function checkTensorBytes({ name, datatype, shape, data }: Tensor): void {
   const count = elementCount(shape);
   const size = elementBytes(datatype);
-  const found = size === undefined ? countStrings(data) : data.byteLength / size;
+  const found = size === undefined ? countStrings(name, data) : data.byteLength / size;
   if (found === count) return;
   const wanted =
     size === undefined
-      ? `${count} UTF-8 elements, each after its length`
-      : `${count * size} bytes (${count} × ${size})`;
+      ? `${count} UTF-8 elements, each after its length, found ${found} elements in`
+      : `${count * size} bytes (${count} × ${size}), found`;
   throw new AppError(
     'tensor_invalid',
-    `Cannot read tensor "${name}": ${datatype} ${showShape(shape)} wants ${wanted}, found ${data.byteLength} bytes.`,
+    `Cannot read tensor "${name}": ${datatype} ${showShape(shape)} wants ${wanted} ${data.byteLength} bytes.`,
   );
 }
 
@@ -75,25 +78,41 @@ export function showShape(shape: readonly number[]): string {
   return `[${shape.map((size) => (size === -1 ? '?' : size)).join(', ')}]`;
 }
 
-/** Number of BYTES elements; NaN when one is cut short or is not UTF-8. */
-function countStrings(data: Uint8Array): number {
+/** Number of BYTES elements. Throws `tensor_invalid`, naming the element that is cut short or is not UTF-8. */
+function countStrings(name: string, data: Uint8Array): number {
+  const fault = (element: number, why: string) =>
+    new AppError('tensor_invalid', `Cannot read tensor "${name}": its element ${element} ${why}.`);
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   let count = 0;
   let at = 0;
   while (at < data.byteLength) {
-    if (at + 4 > data.byteLength) return Number.NaN;
+    if (at + 4 > data.byteLength) throw fault(count, 'has no length of 4 bytes before it');
     const end = at + 4 + view.getUint32(at, true);
-    if (end > data.byteLength || !isUtf8(data.subarray(at + 4, end))) return Number.NaN;
+    if (end > data.byteLength) throw fault(count, `is cut short by ${end - data.byteLength} bytes`);
+    const text = data.subarray(at + 4, end);
+    if (!isUtf8(text)) {
+      const shown = Buffer.from(text.subarray(0, QUOTED_BYTES_MAX)).toString('hex');
+      throw fault(count, `is not UTF-8 (bytes ${shown}${text.length > QUOTED_BYTES_MAX ? '…' : ''})`);
+    }
     at = end;
     count += 1;
   }
   return count;
 }
 
-/** BYTES data of strings: a uint32 length before the UTF-8 bytes of each. */
-export function encodeStrings(strings: readonly string[]): Uint8Array {
+/**
+ * BYTES data of strings: a uint32 length before the UTF-8 bytes of each. Throws `tensor_invalid`, beginning with
+ * `action`, for half a surrogate pair, which no UTF-8 can hold.
+ */
+export function encodeStrings(strings: readonly string[], action = 'Cannot write texts'): Uint8Array {
   const encoder = new TextEncoder();
-  const encoded = strings.map((text) => encoder.encode(text));
+  const encoded = strings.map((text, element) => {
+    if (text.isWellFormed()) return encoder.encode(text);
+    throw new AppError(
+      'tensor_invalid',
+      `${action}: element ${element} is ${quoteText(text)}, with half a surrogate pair, which is no text.`,
+    );
+  });
   const data = new Uint8Array(encoded.reduce((total, bytes) => total + 4 + bytes.byteLength, 0));
   const view = new DataView(data.buffer);
   let at = 0;
@@ -103,4 +122,15 @@ export function encodeStrings(strings: readonly string[]): Uint8Array {
     at += 4 + bytes.byteLength;
   }
   return data;
+}
+
+/** Why ONNX Runtime would not see a text as it is; undefined where it would. Its binding ends a text at a NUL. */
+export function inputTextFault(text: string): string | undefined {
+  if (!text.isWellFormed()) return 'holds half a surrogate pair, which is no text';
+  return text.includes('\0') ? 'holds a NUL, at which ONNX Runtime would cut it' : undefined;
+}
+
+/** A text for a message: quoted, escaped, and cut short. */
+export function quoteText(text: string): string {
+  return JSON.stringify(text.length > QUOTED_CHARS_MAX ? `${text.slice(0, QUOTED_CHARS_MAX)}…` : text);
 }

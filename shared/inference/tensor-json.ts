@@ -4,6 +4,7 @@
  * JSON has no NaN: a missing value of FP32 or FP64 is `null` both ways, and infinity is written `1e999`.
  */
 import { AppError } from '../base/app-error.ts';
+import { holdsNumber } from './element-range.ts';
 import { encodeStrings, showShape, tensorValues } from './exact-values.ts';
 import type { Datatype, Tensor } from './tensor.ts';
 import { elementBytes, elementCount } from './tensor-values.ts';
@@ -17,8 +18,6 @@ export interface JsonTensor {
 
 type Writer = (at: number, value: unknown) => boolean;
 
-const FP32_MAX = 3.4028234663852886e38;
-
 /** Writes one element and says true, or says false when the value is of another type or out of the datatype's range. */
 const writers: Readonly<Record<Exclude<Datatype, 'BYTES' | 'FP16'>, (view: DataView) => Writer>> = {
   BOOL: (view) => (at, value) => {
@@ -26,19 +25,16 @@ const writers: Readonly<Record<Exclude<Datatype, 'BYTES' | 'FP16'>, (view: DataV
     view.setUint8(at, value ? 1 : 0);
     return true;
   },
-  UINT8: (view) => integer(0, 2 ** 8 - 1, (at, n) => view.setUint8(at, n)),
-  UINT16: (view) => integer(0, 2 ** 16 - 1, (at, n) => view.setUint16(at, n, true)),
-  UINT32: (view) => integer(0, 2 ** 32 - 1, (at, n) => view.setUint32(at, n, true)),
-  UINT64: (view) => integer(0, Number.MAX_SAFE_INTEGER, (at, n) => view.setBigUint64(at, BigInt(n), true)),
-  INT8: (view) => integer(-(2 ** 7), 2 ** 7 - 1, (at, n) => view.setInt8(at, n)),
-  INT16: (view) => integer(-(2 ** 15), 2 ** 15 - 1, (at, n) => view.setInt16(at, n, true)),
-  INT32: (view) => integer(-(2 ** 31), 2 ** 31 - 1, (at, n) => view.setInt32(at, n, true)),
-  INT64: (view) =>
-    integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, (at, n) =>
-      view.setBigInt64(at, BigInt(n), true),
-    ),
-  FP32: (view) => real(FP32_MAX, (at, n) => view.setFloat32(at, n, true)),
-  FP64: (view) => real(Number.MAX_VALUE, (at, n) => view.setFloat64(at, n, true)),
+  UINT8: (view) => integer('UINT8', (at, n) => view.setUint8(at, n)),
+  UINT16: (view) => integer('UINT16', (at, n) => view.setUint16(at, n, true)),
+  UINT32: (view) => integer('UINT32', (at, n) => view.setUint32(at, n, true)),
+  UINT64: (view) => integer('UINT64', (at, n) => view.setBigUint64(at, BigInt(n), true)),
+  INT8: (view) => integer('INT8', (at, n) => view.setInt8(at, n)),
+  INT16: (view) => integer('INT16', (at, n) => view.setInt16(at, n, true)),
+  INT32: (view) => integer('INT32', (at, n) => view.setInt32(at, n, true)),
+  INT64: (view) => integer('INT64', (at, n) => view.setBigInt64(at, BigInt(n), true)),
+  FP32: (view) => real('FP32', (at, n) => view.setFloat32(at, n, true)),
+  FP64: (view) => real('FP64', (at, n) => view.setFloat64(at, n, true)),
 };
 
 const ranges: Readonly<Partial<Record<Datatype, string>>> = {
@@ -58,7 +54,7 @@ export function tensorFromJson({ name, datatype, shape, data }: JsonTensor): Ten
     for (const [i, value] of values.entries()) {
       if (typeof value !== 'string') refuseElement(name, datatype, i, value);
     }
-    return { name, datatype, shape, data: encodeStrings(values as string[]) };
+    return { name, datatype, shape, data: encodeStrings(values as string[], `Cannot read input "${name}"`) };
   }
   const size = elementBytes(datatype)!;
   const bytes = new Uint8Array(values.length * size);
@@ -93,18 +89,19 @@ function showReal(value: number): string {
   return value > 0 ? '1e999' : '-1e999';
 }
 
-function integer(min: number, max: number, set: (at: number, value: number) => void): Writer {
+/** Beyond 2^53 − 1 a JSON number may already have been rounded, so only safe integers are taken. */
+function integer(datatype: Exclude<Datatype, 'BYTES'>, set: (at: number, value: number) => void): Writer {
   return (at, value) => {
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) return false;
-    set(at, value);
+    if (!Number.isSafeInteger(value) || !holdsNumber(datatype, value as number)) return false;
+    set(at, value as number);
     return true;
   };
 }
 
-function real(max: number, set: (at: number, value: number) => void): Writer {
+function real(datatype: 'FP32' | 'FP64', set: (at: number, value: number) => void): Writer {
   return (at, value) => {
     if (value === null) set(at, Number.NaN);
-    else if (typeof value !== 'number' || (Number.isFinite(value) && Math.abs(value) > max)) return false;
+    else if (typeof value !== 'number' || !holdsNumber(datatype, value)) return false;
     else set(at, value);
     return true;
   };

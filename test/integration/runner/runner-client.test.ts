@@ -72,6 +72,28 @@ describe('RunnerProcess', () => {
     expect(outputs[0]?.data).toEqual(fp32('', [2, 1], [11, 22]).data);
   });
 
+  it('refuses a text that ONNX Runtime would cut at a NUL, and takes all others as they are', async () => {
+    const runner = await startRunner(
+      new ModelBuilder('texts')
+        .input('s', 'string', ['n'])
+        .node('Identity', { inputs: ['s'], outputs: ['t'] })
+        .output('t', 'string', ['n'])
+        .encode(),
+    );
+    const input = (texts: string[]): Tensor => ({
+      name: 's',
+      datatype: 'BYTES',
+      shape: [texts.length],
+      data: encodeStrings(texts),
+    });
+    await expect(runner.infer([input(['a', 'b\0c'])])).rejects.toMatchObject({
+      code: 'tensor_invalid',
+      message: expect.stringContaining('element 1 of input "s" is "b\\u0000c": it holds a NUL'),
+    });
+    const exact = input(['\ufefffirst', '\ufffd']);
+    expect(Buffer.from((await runner.infer([exact])).outputs[0]!.data)).toEqual(Buffer.from(exact.data));
+  });
+
   it('computes in float16', async () => {
     const runner = await startRunner(float16Model());
     const data = bytesOf(Uint16Array.of(0x3c00, 0xc000));

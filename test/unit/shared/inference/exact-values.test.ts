@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { checkTensorBytes, encodeStrings, tensorValues } from '../../../../shared/inference/exact-values.ts';
+import {
+  checkTensorBytes,
+  encodeStrings,
+  inputTextFault,
+  tensorValues,
+} from '../../../../shared/inference/exact-values.ts';
 
 const strings = (data: Uint8Array, count: number) => ({
   name: 's',
@@ -38,5 +43,32 @@ describe('checkTensorBytes', () => {
     expect(() => checkTensorBytes(strings(good.subarray(0, 3), 1))).toThrow(refused);
     expect(() => checkTensorBytes(strings(Uint8Array.of(1, 0, 0, 0, 0xff), 1))).toThrow(refused);
     expect(() => checkTensorBytes(strings(Uint8Array.of(255, 255, 255, 255), 1))).toThrow(refused);
+  });
+});
+
+describe('strings', () => {
+  it('come back as they were, whatever text they hold', () => {
+    const texts = ['\ufeffstart', 'a\0b', '\ufffd', '👍'];
+    expect(tensorValues(strings(encodeStrings(texts), 4))).toEqual(texts);
+  });
+
+  it('are refused by element where no UTF-8 can hold them', () => {
+    expect(() => encodeStrings(['a', 'b\ud800'])).toThrow(
+      expect.objectContaining({
+        code: 'tensor_invalid',
+        message: expect.stringContaining('element 1 is "b\\ud800"'),
+      }),
+    );
+  });
+
+  it('name the element that is not UTF-8', () => {
+    const bytes = Buffer.concat([encodeStrings(['a']), Uint8Array.of(2, 0, 0, 0, 0xc3, 0x28)]);
+    expect(() => checkTensorBytes(strings(bytes, 2))).toThrow('element 1 is not UTF-8 (bytes c328)');
+  });
+
+  it('are said to be cut where ONNX Runtime would cut them', () => {
+    expect(inputTextFault('a\0b')).toMatch(/NUL/);
+    expect(inputTextFault('a\udc00')).toMatch(/surrogate/);
+    expect(inputTextFault('Grüße 👍')).toBeUndefined();
   });
 });

@@ -41,6 +41,7 @@ describe('tensorFromJson', () => {
     ['FP32', 1e39],
     ['FP32', '1'],
     ['BYTES', 1],
+    ['BYTES', 'half \ud83d'],
   ] as const)('refuses what %s cannot hold: %s', (datatype, value) => {
     expect(() => read(datatype, [1], [value])).toThrow(coded('tensor_invalid', /"t": element 0 is /));
   });
