@@ -338,9 +338,10 @@ async function startParts(
   await updates.load();
   await inbox.load(updates.sequence);
   if (slots.wasRebuilt) {
+    const entries = slots.damagedEntries.join(', ');
     conditions.set(
       'slots_rebuilt',
-      'The index of installed versions was unreadable and was made again from the slots.',
+      `The index of installed versions was unreadable${entries && ` in its entry of ${entries}`} and was made again from the slots.`,
     );
   }
   await updates.restore();

@@ -1,6 +1,7 @@
 /** Which hub a command talks to, and as whom: environment first, then the saved logins. */
 import { readFile } from 'node:fs/promises';
 import { AppError, errorText } from '../shared/base/app-error.ts';
+import { ownValue } from '../shared/base/own-value.ts';
 import type { HubAccess } from './hub-client.ts';
 import { loginFilePath, readLogins } from './login-file.ts';
 
@@ -23,7 +24,7 @@ export async function findHubAccess(hub: string | undefined, env: NodeJS.Process
   if (url && token && caFile) return { url, token, ca: await readCa(caFile) };
   const logins = await readLogins(loginFilePath(env));
   const chosen = url ?? logins.current;
-  const login = chosen === undefined ? undefined : logins.hubs[chosen];
+  const login = chosen === undefined ? undefined : ownValue(logins.hubs, chosen);
   if (chosen !== undefined && login) return { url: chosen, ...login };
   const known = Object.keys(logins.hubs);
   throw new AppError(

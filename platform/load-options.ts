@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { AppError, errorText } from '../shared/base/app-error.ts';
+import { ownValue } from '../shared/base/own-value.ts';
 import {
   kebabCase,
   type OptionsOf,
@@ -42,12 +43,12 @@ export async function loadOptions<const T extends OptionTable>(
   { envPrefix, env, flags }: OptionSources,
 ): Promise<OptionsOf<T>> {
   const variable = (key: string) => `${envPrefix}_${kebabCase(key).replaceAll('-', '_').toUpperCase()}`;
-  const file = flags['config'] ?? env[`${envPrefix}_CONFIG`];
+  const file = flags['config'] ?? ownValue(env, `${envPrefix}_CONFIG`);
   const ours = (values: Readonly<Record<string, unknown>>, name: (key: string) => string) =>
     Object.fromEntries(
       Object.keys(table)
         .map(publicName)
-        .map((key) => [key, values[name(key)] || undefined]),
+        .map((key) => [key, ownValue(values, name(key)) || undefined]),
     );
   return resolveOptions(table, [
     ...(typeof file === 'string' && file !== ''

@@ -5,6 +5,7 @@
 import { basename } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import { AppError, errorText } from '../shared/base/app-error.ts';
+import { ownValue } from '../shared/base/own-value.ts';
 import type { Tensor, TensorSpec } from '../shared/inference/tensor.ts';
 import type { InferRequest, LoadRequest } from './runner-protocol.ts';
 import { datatypeOf, fromOrt, toOrt } from './tensor-conversion.ts';
@@ -95,7 +96,7 @@ export class SessionHost {
       throw new AppError('inference_failed', `Cannot run the model: ${firstLine(cause)}`, { cause });
     }
     const inferMs = performance.now() - start;
-    const tensors: Tensor[] = names.map((name) => fromOrt(name, answers[name] as never));
+    const tensors: Tensor[] = names.map((name) => fromOrt(name, ownValue(answers, name) as never));
     return { outputs: tensors, inferMs };
   }
 }

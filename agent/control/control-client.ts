@@ -24,7 +24,8 @@ export async function askAgent(data: string, method: 'GET' | 'POST', path: strin
   if (response.status === 401) throw notRunning(data);
   const body = (await response.json()) as { code?: string; message?: string };
   if (response.ok) return body;
-  const code = body.code !== undefined && body.code in errorCatalogue ? (body.code as ErrorCode) : 'internal';
+  const isKnown = body.code !== undefined && Object.hasOwn(errorCatalogue, body.code);
+  const code = isKnown ? (body.code as ErrorCode) : 'internal';
   throw new AppError(code, body.message ?? 'The agent refused.');
 }
 

@@ -6,7 +6,7 @@ import { type Static, Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { Digest, ModelName, SemVer } from '../../shared/base/names.ts';
-import { jsonParser } from '../../shared/base/parse.ts';
+import { jsonParser, parser } from '../../shared/base/parse.ts';
 
 export const SlotRef = Type.Object({
   manifest: Digest,
@@ -27,12 +27,37 @@ export const ModelSlots = Type.Object({
 });
 export type ModelSlots = Static<typeof ModelSlots>;
 
-export const SlotIndex = Type.Object({
-  v: Type.Literal(1),
-  models: Type.Record(ModelName, ModelSlots, { maxProperties: limits.modelsPerDeviceMax }),
-});
-export type SlotIndex = Static<typeof SlotIndex>;
-export const parseSlotIndex = jsonParser(SlotIndex, 'slot index', limits.controlMessageBytesMax);
+export interface SlotIndex {
+  readonly v: 1;
+  readonly models: Readonly<Record<string, ModelSlots>>;
+}
+
+const parseIndexFile = jsonParser(
+  Type.Object({ v: Type.Literal(1), models: Type.Object({}) }),
+  'slot index',
+  limits.controlMessageBytesMax,
+);
+const parseEntry = parser(Type.Object({ model: ModelName, slots: ModelSlots }), 'entry of the slot index');
+
+/**
+ * The index in a file's bytes. An entry that cannot be read costs its model alone: it is left out and named in `damaged`.
+ * Throws `bad_input` and `too_large` when the whole cannot be read.
+ */
+export function readSlotIndex(bytes: Uint8Array): {
+  readonly index: SlotIndex;
+  readonly damaged: readonly string[];
+} {
+  const models = new Map<string, ModelSlots>();
+  const damaged: string[] = [];
+  for (const [model, slots] of Object.entries(parseIndexFile(bytes).models)) {
+    try {
+      models.set(model, parseEntry({ model, slots }).slots);
+    } catch {
+      damaged.push(model);
+    }
+  }
+  return { index: { v: 1, models: Object.fromEntries(models) }, damaged };
+}
 
 export const noSlots: ModelSlots = { previous: [], floor: 0 };
 

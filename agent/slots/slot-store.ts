@@ -12,6 +12,7 @@ import { Type } from 'typebox';
 import { asDiskError, makePrivateFolder, syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
 import { type ModelManifest, parseManifest } from '../../shared/manifest/model-manifest.ts';
@@ -25,7 +26,7 @@ import {
   goBack,
   type ModelSlots,
   noSlots,
-  parseSlotIndex,
+  readSlotIndex,
   type SlotIndex,
   type SlotRef,
   startTrial,
@@ -59,8 +60,10 @@ export class SlotStore {
   readonly #changes = new SerialQueue();
   /** Slots hashed in this life of the agent. */
   readonly #verified = new Set<string>();
-  /** Index was unreadable when loaded and was rebuilt from the slots. */
+  /** Index was unreadable when loaded, as a whole or in part, and was rebuilt from the slots. */
   wasRebuilt = false;
+  /** Models whose entries alone were unreadable. */
+  damagedEntries: readonly string[] = [];
 
   constructor(props: SlotStoreProps) {
     this.#props = props;
@@ -75,17 +78,26 @@ export class SlotStore {
     await makePrivateFolder(this.#props.folder);
     const marked = await this.#readMarks();
     this.#marks = Math.max(0, ...marked.map((entry) => entry.number));
+    const rebuilt = rebuildModels(marked, this.#props.keepPrevious);
     try {
-      this.#index = parseSlotIndex(await readFile(this.#props.indexFile));
-      return;
+      const { index, damaged } = readSlotIndex(await readFile(this.#props.indexFile));
+      this.#index = index;
+      if (damaged.length === 0) return;
+      this.damagedEntries = damaged;
+      const again = [...rebuilt].filter(([model]) => damaged.includes(model));
+      this.#index = { v: 1, models: { ...index.models, ...Object.fromEntries(again) } };
+      this.#props.logger.error(
+        { models: damaged },
+        'entries of the slot index are unreadable; rebuilding them from the slots',
+      );
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT' && marked.length === 0) return;
+      this.#index = { v: 1, models: Object.fromEntries(rebuilt) };
       this.#props.logger.error(
         { reason: errorText(error) },
         'slot index is unreadable; rebuilding it from the slots',
       );
     }
-    this.#index = rebuildIndex(marked, this.#props.keepPrevious);
     this.wasRebuilt = true;
     await this.#write(this.#index).catch((error) =>
       this.#props.logger.error({ reason: errorText(error) }, 'rebuilt slot index could not be stored'),
@@ -97,7 +109,7 @@ export class SlotStore {
   }
 
   of(model: string): ModelSlots {
-    return this.#index.models[model] ?? noSlots;
+    return ownValue(this.#index.models, model) ?? noSlots;
   }
 
   /** Manifest digests of the complete slots on disk. */
@@ -270,17 +282,17 @@ interface MarkedSlot {
 }
 
 /** Last committed is active, those before it are previous. A trial under way is forgotten: it was not proven. */
-function rebuildIndex(marked: readonly MarkedSlot[], keepPrevious: number): SlotIndex {
-  const models: Record<string, ModelSlots> = {};
+function rebuildModels(marked: readonly MarkedSlot[], keepPrevious: number): ReadonlyMap<string, ModelSlots> {
+  const models = new Map<string, ModelSlots>();
   for (const { model, ref } of [...marked].sort((a, b) => b.number - a.number)) {
-    const slots = models[model];
-    if (slots === undefined) models[model] = { active: ref, previous: [], floor: ref.release };
+    const slots = models.get(model);
+    if (slots === undefined) models.set(model, { active: ref, previous: [], floor: ref.release });
     else {
       const previous = [...slots.previous, ref].slice(0, keepPrevious);
-      models[model] = { ...slots, previous, floor: Math.max(slots.floor, ref.release) };
+      models.set(model, { ...slots, previous, floor: Math.max(slots.floor, ref.release) });
     }
   }
-  return { v: 1, models };
+  return models;
 }
 
 function damaged(manifest: ModelManifest, what: string): AppError {

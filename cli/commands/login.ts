@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { Type } from 'typebox';
 import { fetchCa } from '../../platform/pinned-tls.ts';
 import { AppError } from '../../shared/base/app-error.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 import { parser } from '../../shared/base/parse.ts';
 import type { CliContext } from '../context.ts';
 import { hubOrigin } from '../hub-access.ts';
@@ -46,7 +47,7 @@ export function logoutCommand(context: CliContext): Command {
       const path = loginFilePath(process.env);
       const { current, hubs, v } = await readLogins(path);
       const url = urlText === undefined ? current : hubOrigin(urlText);
-      if (url === undefined || !hubs[url]) {
+      if (url === undefined || !ownValue(hubs, url)) {
         throw new AppError('not_logged_in', `Not logged in${url ? ` to ${url}` : ' to a hub'}.`);
       }
       const { [url]: _forgotten, ...rest } = hubs;

@@ -1,6 +1,7 @@
 /** A rollout as text for people: where it is, how its devices stand, what was decided and why. */
 
 import { formatDuration } from '../../shared/base/duration.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 import type { Column } from '../context.ts';
 import { timeText } from '../time-text.ts';
 
@@ -89,8 +90,8 @@ function phaseText({ size, devices, state }: RolloutStatus['phaseList'][number])
 }
 
 function countsText(counts: RolloutStatus['counts']): string {
-  const shown = statusOrder.filter((status) => (counts[status] ?? 0) > 0);
-  return shown.map((status) => `${counts[status]} ${status}`).join(', ');
+  const shown = statusOrder.filter((status) => (ownValue(counts, status) ?? 0) > 0);
+  return shown.map((status) => `${ownValue(counts, status)} ${status}`).join(', ');
 }
 
 function verdictLines({ verdicts }: RolloutStatus, now: number): string[] {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
@@ -18,6 +19,6 @@ export async function readNamedFile(folder: string, file: string): Promise<Uint8
 }
 
 export function missingFile(path: string, cause: unknown): AppError {
-  const reason = REASONS[(cause as NodeJS.ErrnoException).code ?? ''] ?? errorText(cause);
+  const reason = ownValue(REASONS, (cause as NodeJS.ErrnoException).code ?? '') ?? errorText(cause);
   return new AppError('pack_file_missing', `Cannot read "${path}": ${reason}.`, { cause });
 }

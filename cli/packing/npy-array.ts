@@ -5,6 +5,7 @@
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 import type { Datatype } from '../../shared/inference/tensor.ts';
 import { elementBytes, elementCount, numbersOf } from '../../shared/inference/tensor-values.ts';
 
@@ -49,7 +50,7 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
   const order = /'fortran_order':\s*(True|False)/.exec(header)?.[1];
   const dims = /'shape':\s*\(([\d,\s]*)\)/.exec(header)?.[1];
   if (descr === undefined || order === undefined || dims === undefined) throw fault('its header is damaged');
-  const datatype = DATATYPES[descr];
+  const datatype = ownValue(DATATYPES, descr);
   if (datatype === undefined)
     throw fault(`its numbers are "${descr}", wanted one of ${Object.keys(DATATYPES).join(' ')}`);
   if (order === 'True') throw fault('it is in Fortran order; save numpy.ascontiguousarray(array)');

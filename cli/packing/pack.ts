@@ -11,6 +11,7 @@ import type { Logger } from '../../platform/logger.ts';
 import { RunnerProcess } from '../../runner/runner-client.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 import type { Tensor, TensorSpec } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
@@ -173,7 +174,7 @@ async function profileSample(
   const plans = planFeatures({
     inputs: inputs.filter((spec) => varying.includes(spec.name)),
     outputs,
-    columnNames: (input) => yaml.features?.[input] ?? sample.columnNames(input),
+    columnNames: (input) => ownValue(yaml.features, input) ?? sample.columnNames(input),
     classes: yaml.classes,
   });
   const builder = new ProfileBuilder(plans);
@@ -245,7 +246,10 @@ function tolerancesOf(
   outputs: readonly TensorSpec[],
 ): ModelManifest['golden']['tolerances'] {
   return Object.fromEntries(
-    outputs.map((output) => [output.name, yaml.tolerances?.[output.name] ?? defaultTolerance(output)]),
+    outputs.map((output) => [
+      output.name,
+      ownValue(yaml.tolerances, output.name) ?? defaultTolerance(output),
+    ]),
   );
 }
 

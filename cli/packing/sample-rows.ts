@@ -4,6 +4,7 @@
  */
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 import { showShape } from '../../shared/inference/exact-values.ts';
 import type { Tensor, TensorSpec } from '../../shared/inference/tensor.ts';
 import { elementCount, encodeNumbers } from '../../shared/inference/tensor-values.ts';
@@ -63,8 +64,8 @@ export class SampleRows {
         : CsvTable.parse(await readNamedFile(folder, source.file), `"${source.file}"`, source);
     const rowInputs: RowInput[] = [];
     for (const spec of inputs) {
-      const fill = source.fill?.[spec.name];
-      const file = source.arrays?.[spec.name];
+      const fill = ownValue(source.fill, spec.name);
+      const file = ownValue(source.arrays, spec.name);
       if (fill) rowInputs.push(filledInput(spec, fill));
       else if (file) {
         rowInputs.push(arrayInput(spec, parseNpy(await readNamedFile(folder, file), `"${file}"`), file));
@@ -126,7 +127,7 @@ function columnsOf(
       `input "${spec.name}" has no values: name its CSV columns under "columns", an NPY file under "arrays", or a constant under "fill"`,
     );
   }
-  const named = source.columns?.[spec.name] ?? features[spec.name];
+  const named = ownValue(source.columns, spec.name) ?? ownValue(features, spec.name);
   if (named) return named;
   if (table.columns.includes(spec.name)) return [spec.name];
   throw mismatch(

@@ -6,6 +6,7 @@ import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import forge from 'node-forge';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 
 const digestBySignature: Readonly<Record<string, string>> = {
   '1.2.840.113549.1.1.11': 'sha256',
@@ -16,7 +17,7 @@ const digestBySignature: Readonly<Record<string, string>> = {
 /** Returns the public key (SPKI PEM) of a request that proves `deviceId`'s possession of it. Throws `bad_csr`. */
 export function readDeviceCsr(csrPem: string, deviceId: string): string {
   const request = decode(csrPem);
-  const digest = digestBySignature[request.signatureOid];
+  const digest = ownValue(digestBySignature, request.signatureOid);
   if (!digest) throw refusal('its signature is not RSA with SHA-256, SHA-384 or SHA-512');
   const key = readKey(request.publicKey);
   const { modulusLength = 0 } = key.asymmetricKeyDetails ?? {};

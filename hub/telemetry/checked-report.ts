@@ -134,10 +134,10 @@ function layoutError(report: TelemetryReport, found: string, wanted: string): Ap
 
 /** Codes that are not in the catalogue (a newer agent, or an invention) are counted together, so that buckets stay bounded. */
 function knownCodes(failed: Readonly<Record<string, number>>): Record<string, number> {
-  const known: Record<string, number> = {};
+  const known = new Map<string, number>();
   for (const [code, count] of Object.entries(failed)) {
     const name = Object.hasOwn(errorCatalogue, code) ? code : 'unknown';
-    known[name] = (known[name] ?? 0) + count;
+    known.set(name, (known.get(name) ?? 0) + count);
   }
-  return known;
+  return Object.fromEntries(known);
 }

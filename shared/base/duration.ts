@@ -1,7 +1,7 @@
 /** Durations as people write them (`500ms`, `10s`, `10m`, `1h30m`, `7d`) and as code keeps them: milliseconds. */
 import { AppError } from './app-error.ts';
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** Parses a duration into milliseconds. Throws `bad_input` naming `what` when the text is no duration. */
 export function parseDuration(text: string, what = 'duration'): number {
@@ -12,7 +12,7 @@ export function parseDuration(text: string, what = 'duration'): number {
       `Cannot read ${what} "${text}": wanted a duration such as 500ms, 10s, 5m, 1h30m or 7d.`,
     );
   }
-  return parts.reduce((sum, part) => sum + Number(part[1]) * UNIT_MS[part[2]!]!, 0);
+  return parts.reduce((sum, part) => sum + Number(part[1]) * UNIT_MS[part[2] as keyof typeof UNIT_MS], 0);
 }
 
 /** Writes milliseconds in at most two units: `1h 30m`, `12s`, `350ms`. */
@@ -22,8 +22,8 @@ export function formatDuration(ms: number): string {
   let rest = Math.round(ms / 1_000) * 1_000;
   const parts: string[] = [];
   for (const unit of units) {
-    const count = Math.floor(rest / UNIT_MS[unit]!);
-    rest -= count * UNIT_MS[unit]!;
+    const count = Math.floor(rest / UNIT_MS[unit]);
+    rest -= count * UNIT_MS[unit];
     if (count > 0) parts.push(`${count}${unit}`);
     if (parts.length === 2) break;
   }

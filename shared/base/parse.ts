@@ -10,6 +10,7 @@ import { AppError } from './app-error.ts';
 import { excerpt } from './excerpt.ts';
 import { isJsonShallow } from './json-depth.ts';
 import { limits } from './limits.ts';
+import { ownValue } from './own-value.ts';
 
 const DETAILS_MAX = 5;
 
@@ -100,7 +101,7 @@ function valueAt(value: unknown, pointer: string): unknown {
   let at: unknown = value;
   for (const part of pointer.split('/').slice(1)) {
     if (typeof at !== 'object' || at === null) return undefined;
-    at = (at as Record<string, unknown>)[part.replaceAll('~1', '/').replaceAll('~0', '~')];
+    at = ownValue(at as Record<string, unknown>, part.replaceAll('~1', '/').replaceAll('~0', '~'));
   }
   return at;
 }

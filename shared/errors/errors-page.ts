@@ -2,10 +2,9 @@
 import type { ErrorEntry } from './error-entry.ts';
 
 export function renderErrorsPage(catalogue: Readonly<Record<string, ErrorEntry>>): string {
-  const sections = Object.keys(catalogue)
-    .sort()
-    .map((code) => {
-      const { status, retry, meaning, fix } = catalogue[code]!;
+  const sections = Object.entries(catalogue)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([code, { status, retry, meaning, fix }]) => {
       const retryText = retry === 'later' ? 'may succeed later' : 'does not help without a change';
       return `## ${code}\n\nHTTP ${status}. Trying again ${retryText}.\n\n${meaning}\n\n_What to do:_ ${fix}\n`;
     });

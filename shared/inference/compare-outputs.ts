@@ -2,6 +2,7 @@
  * Compares a model's outputs with the golden ones: |got − want| ≤ absolute + relative·|want| for each element. NaN
  * equals NaN only, infinity only itself, text only itself.
  */
+import { ownValue } from '../base/own-value.ts';
 import type { Tolerance } from '../manifest/model-manifest.ts';
 import { showShape, tensorValues } from './exact-values.ts';
 import type { Tensor } from './tensor.ts';
@@ -36,7 +37,7 @@ export function compareOutputs({ got, want, tolerances }: Comparison): OutputMis
     if (describe(found) !== describe(wanted)) {
       return { output: wanted.name, got: describe(found), want: describe(wanted) };
     }
-    const mismatch = compareElements(found, wanted, tolerances[wanted.name] ?? exact);
+    const mismatch = compareElements(found, wanted, ownValue(tolerances, wanted.name) ?? exact);
     if (mismatch) return mismatch;
   }
   return undefined;

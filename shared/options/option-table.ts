@@ -35,22 +35,22 @@ export function resolveOptions<const T extends OptionTable>(
   table: T,
   sources: readonly OptionSource[],
 ): OptionsOf<T> {
-  const resolved: Record<string, unknown> = {};
-  for (const [key, option] of Object.entries(table)) resolved[key] = option.default;
-  const keys = new Map(Object.keys(table).map((key) => [publicName(key), key]));
+  const options = Object.entries(table);
+  const resolved = new Map<string, unknown>(options.map(([key, option]) => [key, option.default]));
+  const byName = new Map(options.map(([key, option]) => [publicName(key), { key, option }]));
   for (const { values, spell } of sources) {
     for (const [name, value] of Object.entries(values)) {
-      const key = keys.get(name);
-      if (key === undefined) {
+      const known = byName.get(name);
+      if (known === undefined) {
         throw new AppError(
           'bad_input',
-          `Cannot use option ${spell(name)}: it is unknown. Wanted one of ${[...keys.keys()].join(', ')}.`,
+          `Cannot use option ${spell(name)}: it is unknown. Wanted one of ${[...byName.keys()].join(', ')}.`,
         );
       }
-      if (value !== undefined) resolved[key] = table[key]!.read(value, spell(name));
+      if (value !== undefined) resolved.set(known.key, known.option.read(value, spell(name)));
     }
   }
-  return Object.freeze(resolved) as OptionsOf<T>;
+  return Object.freeze(Object.fromEntries(resolved)) as OptionsOf<T>;
 }
 
 /** What an operator calls an option: `telemetryBucketMs` → `telemetryBucket`, for durations are written with their unit. */

@@ -8,6 +8,7 @@ import { type Static, Type } from 'typebox';
 import { AppError } from '../base/app-error.ts';
 import { limits } from '../base/limits.ts';
 import { Digest, Timestamp } from '../base/names.ts';
+import { ownValue } from '../base/own-value.ts';
 import { parser } from '../base/parse.ts';
 import { manifestTarget } from '../manifest/model-manifest.ts';
 import { fileTarget, makePublisher } from './trust-roles.ts';
@@ -80,7 +81,7 @@ export function withdrawVersion(
 ): Metadata<Targets> {
   const path = manifestTarget(version.model, version.version);
   const name = `${version.model} ${version.version}`;
-  const target = Object.hasOwn(current.signed.targets, path) ? current.signed.targets[path] : undefined;
+  const target = ownValue(current.signed.targets, path);
   if (!target)
     throw new AppError('version_unknown', `Cannot withdraw ${name}: no such version is published.`);
   const { release, withdrawn } = readVersionTarget(target);
@@ -108,7 +109,7 @@ export function comparePublisher(before: Metadata<Targets>, after: Metadata<Targ
   if (after.signed.delegations) throw invalid('it delegates further');
   const changes: PublisherChange[] = [];
   for (const [path, target] of Object.entries(before.signed.targets)) {
-    const same = Object.hasOwn(after.signed.targets, path) ? after.signed.targets[path] : undefined;
+    const same = ownValue(after.signed.targets, path);
     if (!same) throw invalid(`"${path}" vanished`);
     if (isSame(target.toJSON(), same.toJSON())) continue;
     changes.push({ kind: 'withdrawn', version: withdrawal(target, same) });

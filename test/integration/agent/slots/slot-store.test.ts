@@ -129,6 +129,39 @@ describe('SlotStore', () => {
     expect((await open(root)).wasRebuilt).toBe(false);
   });
 
+  it('pays for a damaged entry of the index with that model alone, and makes it again from the commits', async () => {
+    const root = await tempFolder();
+    const store = await open(root);
+    await commit(store, v1);
+    await store.startTrial('other', refOf(v1));
+    const file = join(root, 'state/slots.json');
+    const { models } = JSON.parse(await readFile(file, 'utf8'));
+    await writeFile(
+      file,
+      JSON.stringify({ v: 1, models: { ...models, demo: 'x', 'NO NAME': {}, constructor: 1 } }),
+    );
+    const again = await open(root);
+    expect(again.wasRebuilt).toBe(true);
+    expect(again.damagedEntries).toEqual(['demo', 'NO NAME', 'constructor']);
+    expect(again.of('demo')).toMatchObject({ active: { version: '1.0.0' } });
+    expect(again.of('other')).toEqual(store.of('other'));
+    expect(again.models()).toEqual(['other', 'demo']);
+    expect((await open(root)).wasRebuilt).toBe(false);
+  });
+
+  it.each(['constructor', 'valueof'])(
+    'takes no inherited key for the slots of a model called "%s"',
+    async (model) => {
+      const root = await tempFolder();
+      const store = await open(root);
+      expect(store.of(model)).toEqual({ previous: [], floor: 0 });
+      await install(store, v1);
+      await store.startTrial(model, refOf(v1));
+      await store.commit(model);
+      expect((await open(root)).of(model).active).toMatchObject({ version: '1.0.0' });
+    },
+  );
+
   it('removes what has no role, and what an install left half done', async () => {
     const root = await tempFolder();
     const store = await open(root);
