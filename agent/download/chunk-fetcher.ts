@@ -1,6 +1,7 @@
 /**
  * Pulls chunks with credit: never more than `limits.chunksInFlightPerDevice` are asked for and not
- * come. Each is hashed on arrival and stored before its credit is given back. What does not come is asked for again,
+ * come. Downloads of several models share the line and nothing else: each gets its part of the credit in turn, and one that
+ * waits, is refused or goes wrong holds up none of the others. Each chunk is hashed on arrival and stored before its credit is given back. What does not come is asked for again,
  * later and later; a busy hub is waited for as long as it says. Silence is therefore never an error here: it ends when
  * the caller gives up through its signal.
  */
@@ -9,7 +10,7 @@ import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { retrySchedule } from '../../shared/base/retry-schedule.ts';
-import { type ChunkRequest, parseChunkError } from '../../shared/protocol/chunk-transfer.ts';
+import { type ChunkError, type ChunkRequest, parseChunkError } from '../../shared/protocol/chunk-transfer.ts';
 import { sha256 } from '../slots/sha256.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import type { ChunkTransport } from './chunk-transport.ts';
@@ -35,8 +36,6 @@ interface Fetch {
   readonly storing: Set<string>;
   readonly bad: Map<string, number>;
   pauseUntil: number;
-  /** What has come is paid for, in time, by then; nothing more is asked for before. */
-  paidUntil: number;
   missingAnswers: number;
   fault: unknown;
   waits: Generator<number, never>;
@@ -51,9 +50,11 @@ const MISSING_ANSWERS_MAX = 3;
 export class ChunkFetcher {
   readonly #props: ChunkFetcherProps;
   readonly #answerMs: number;
-  /** One download at a time: the credit is the device's, and the next version can wait for this one. */
-  #fetch: Fetch | undefined;
+  /** Downloads under way; the one that has waited longest for credit comes first. */
+  readonly #fetches = new Set<Fetch>();
   #request = 0;
+  /** What has come is paid for, in time, by then; nothing more is asked for before. */
+  #paidUntil = 0;
 
   constructor(props: ChunkFetcherProps) {
     this.#props = props;
@@ -65,7 +66,6 @@ export class ChunkFetcher {
    * `disk_full`, or the signal's reason.
    */
   async fetch(manifest: string, chunks: readonly string[], signal: AbortSignal): Promise<void> {
-    if (this.#fetch) throw new Error('A download is under way already.');
     const fetch: Fetch = {
       manifest,
       waiting: [...new Set(chunks)].filter((digest) => !this.#props.store.has(digest)),
@@ -73,13 +73,12 @@ export class ChunkFetcher {
       storing: new Set(),
       bad: new Map(),
       pauseUntil: 0,
-      paidUntil: 0,
       missingAnswers: 0,
       fault: undefined,
       waits: this.#newWaits(),
       wake: () => undefined,
     };
-    this.#fetch = fetch;
+    this.#fetches.add(fetch);
     try {
       while (fetch.waiting.length + fetch.inFlight.size > 0) {
         signal.throwIfAborted();
@@ -87,58 +86,66 @@ export class ChunkFetcher {
         // One look at the clock for all three: a pause that ended between two would be waited for by nobody.
         const now = this.#props.clock.monotonic();
         this.#takeBackCredit(fetch, now);
-        this.#ask(fetch, now);
+        this.#shareCredit(now);
         await this.#sleepUntilNews(fetch, now, signal);
       }
       if (fetch.fault !== undefined) throw fetch.fault;
     } finally {
-      this.#fetch = undefined;
+      this.#fetches.delete(fetch);
+      // Its credit is free for the others.
+      for (const other of this.#fetches) other.wake();
     }
   }
 
   /** A chunk came. Hostile until hashed: the topic's digest is a claim. */
   receive(digest: string, payload: Uint8Array): void {
-    const fetch = this.#fetch;
-    if (!fetch?.inFlight.has(digest) || fetch.storing.has(digest)) return;
+    // Versions that share bytes may wait for the same chunk.
+    const waiting = [...this.#fetches].filter((f) => f.inFlight.has(digest) && !f.storing.has(digest));
+    if (waiting.length === 0) return;
     if (sha256(payload) !== digest) {
-      this.#receiveBad(fetch, digest);
+      for (const fetch of waiting) this.#receiveBad(fetch, digest);
       return;
     }
-    fetch.storing.add(digest);
-    this.#pay(fetch, payload.byteLength);
-    this.#props.store
-      .put(digest, payload)
-      .then(
-        () => {
-          fetch.waits = this.#newWaits();
-          fetch.missingAnswers = 0;
-        },
-        (error: unknown) => {
-          fetch.fault = error;
-        },
-      )
-      .finally(() => {
-        fetch.storing.delete(digest);
-        fetch.inFlight.delete(digest);
-        fetch.wake();
-      });
+    this.#pay(payload.byteLength);
+    for (const fetch of waiting) fetch.storing.add(digest);
+    const stored = this.#props.store.put(digest, payload);
+    for (const fetch of waiting) {
+      stored
+        .then(
+          () => {
+            fetch.waits = this.#newWaits();
+            fetch.missingAnswers = 0;
+          },
+          (error: unknown) => {
+            fetch.fault = error;
+          },
+        )
+        .finally(() => {
+          fetch.storing.delete(digest);
+          fetch.inFlight.delete(digest);
+          fetch.wake();
+        });
+    }
   }
 
   receiveError(payload: Uint8Array): void {
-    const fetch = this.#fetch;
-    if (!fetch) return;
-    let answer: ReturnType<typeof parseChunkError>;
+    let answer: ChunkError;
     try {
       answer = parseChunkError(payload);
     } catch (error) {
       this.#props.logger.warn({ reason: errorText(error) }, 'chunk error message was not understood');
       return;
     }
-    const refused = [...fetch.inFlight].filter(
-      ([digest, { request }]) => request === answer.request && !fetch.storing.has(digest),
-    );
-    if (refused.length === 0) return;
-    for (const [digest] of refused) this.#putBack(fetch, digest);
+    for (const fetch of this.#fetches) {
+      const refused = [...fetch.inFlight]
+        .filter(([digest, { request }]) => request === answer.request && !fetch.storing.has(digest))
+        .map(([digest]) => digest);
+      if (refused.length > 0) this.#refused(fetch, answer, refused);
+    }
+  }
+
+  #refused(fetch: Fetch, answer: ChunkError, refused: readonly string[]): void {
+    for (const digest of refused) this.#putBack(fetch, digest);
     if (answer.code === 'not_offered') {
       fetch.fault = new AppError(
         'version_not_offered',
@@ -147,7 +154,7 @@ export class ChunkFetcher {
     } else if (answer.code === 'missing') {
       fetch.missingAnswers += 1;
       if (fetch.missingAnswers >= MISSING_ANSWERS_MAX) {
-        const names = refused.map(([digest]) => digest.slice(0, 12)).join(', ');
+        const names = refused.map((digest) => digest.slice(0, 12)).join(', ');
         fetch.fault = new AppError(
           'chunk_missing',
           `Cannot fetch version "${fetch.manifest}": the hub lacks some of its chunks (one of ${names}).`,
@@ -165,11 +172,11 @@ export class ChunkFetcher {
 
   /** The connection came or went: what was asked for on the old one will not come. */
   linkChanged(): void {
-    const fetch = this.#fetch;
-    if (!fetch) return;
-    for (const digest of [...fetch.inFlight.keys()]) this.#putBack(fetch, digest);
-    fetch.pauseUntil = 0;
-    fetch.wake();
+    for (const fetch of this.#fetches) {
+      for (const digest of [...fetch.inFlight.keys()]) this.#putBack(fetch, digest);
+      fetch.pauseUntil = 0;
+      fetch.wake();
+    }
   }
 
   #receiveBad(fetch: Fetch, digest: string): void {
@@ -191,10 +198,10 @@ export class ChunkFetcher {
     fetch.wake();
   }
 
-  #pay(fetch: Fetch, bytes: number): void {
+  #pay(bytes: number): void {
     const { bytesPerSecondMax, clock } = this.#props;
     if (!bytesPerSecondMax) return;
-    fetch.paidUntil = Math.max(fetch.paidUntil, clock.monotonic()) + (bytes / bytesPerSecondMax) * 1_000;
+    this.#paidUntil = Math.max(this.#paidUntil, clock.monotonic()) + (bytes / bytesPerSecondMax) * 1_000;
   }
 
   #putBack(fetch: Fetch, digest: string): void {
@@ -216,15 +223,36 @@ export class ChunkFetcher {
     this.#props.logger.info({ late, waitMs: wait }, 'chunks did not come; asking again');
   }
 
-  #ask(fetch: Fetch, now: number): void {
-    const { transport, clock } = this.#props;
-    const free = limits.chunksInFlightPerDevice - fetch.inFlight.size;
-    // Half the credit at a time: enough to keep the line busy, without a request for each chunk.
-    const enough = fetch.inFlight.size === 0 ? 1 : Math.ceil(limits.chunksInFlightPerDevice / 2);
-    const from = Math.max(fetch.pauseUntil, fetch.paidUntil);
-    if (!transport.isReady || now < from || free < enough) return;
-    const chunks = fetch.waiting.splice(0, free);
+  /** Hands the credit that is free to the downloads that can use it, each at most its part, in turn. */
+  #shareCredit(now: number): void {
+    if (!this.#props.transport.isReady || now < this.#paidUntil) return;
+    const all = limits.chunksInFlightPerDevice;
+    const able = [...this.#fetches].filter(
+      (fetch) => fetch.inFlight.size > 0 || (fetch.waiting.length > 0 && now >= fetch.pauseUntil),
+    );
+    const part = Math.ceil(all / Math.max(1, able.length));
+    for (const fetch of able) {
+      if (fetch.waiting.length === 0 || now < fetch.pauseUntil) continue;
+      const taken = [...this.#fetches].reduce((sum, { inFlight }) => sum + inFlight.size, 0);
+      const free = Math.min(all - taken, part - fetch.inFlight.size);
+      // Half a part at a time: enough to keep the line busy, without a request for each chunk.
+      const enough = fetch.inFlight.size === 0 ? 1 : Math.ceil(part / 2);
+      if (free < enough) continue;
+      this.#ask(fetch, free, now);
+    }
+  }
+
+  #ask(fetch: Fetch, credit: number, now: number): void {
+    const { transport, clock, store } = this.#props;
+    // Another download may have brought some of them meanwhile.
+    const waiting = fetch.waiting.splice(0).filter((digest) => !store.has(digest));
+    const chunks = waiting.splice(0, credit);
+    fetch.waiting.push(...waiting);
+    fetch.wake();
     if (chunks.length === 0) return;
+    // To the end of the queue for credit.
+    this.#fetches.delete(fetch);
+    this.#fetches.add(fetch);
     this.#request += 1;
     const request: ChunkRequest = { v: 1, request: this.#request, manifest: fetch.manifest, chunks };
     const until = now + this.#answerMs;
@@ -243,7 +271,7 @@ export class ChunkFetcher {
   async #sleepUntilNews(fetch: Fetch, now: number, signal: AbortSignal): Promise<void> {
     if (fetch.waiting.length + fetch.inFlight.size === 0 || fetch.fault !== undefined) return;
     const times = [...fetch.inFlight.values()].map(({ until }) => until);
-    const from = Math.max(fetch.pauseUntil, fetch.paidUntil);
+    const from = Math.max(fetch.pauseUntil, this.#paidUntil);
     if (from > now) times.push(from);
     const ms = Math.max(1, Math.min(...times, now + WAIT_MAX_MS) - now);
     const woken = new AbortController();
