@@ -1,8 +1,12 @@
-/** A CSV file as named columns of text. The file is untrusted: bytes, rows and shape are bounded before use. */
+/** A CSV file as named columns of cells. The file is untrusted: bytes, rows and shape are bounded before use. */
 import { CsvError, parse } from 'csv-parse/sync';
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { wantedElement } from '../../shared/inference/element-range.ts';
+import { inputTextFault, quoteText } from '../../shared/inference/exact-values.ts';
+import type { Datatype } from '../../shared/inference/tensor.ts';
+import { type ElementValue, readCell } from './element-value.ts';
 
 export interface CsvOptions {
   readonly delimiter?: string | undefined;
@@ -12,6 +16,7 @@ export interface CsvOptions {
 }
 
 export class CsvTable {
+  /** Names in composed form (NFC), so that a name is found however its accents are written. */
   readonly columns: readonly string[];
   readonly #rows: readonly (readonly string[])[];
   readonly #missing: readonly (number | string)[];
@@ -21,11 +26,11 @@ export class CsvTable {
     this.#what = what;
     this.#missing = options.missing ?? [];
     const header = options.header !== false;
+    const [first = []] = rows;
     this.columns = header
-      ? (rows[0] ?? []).map((cell) => cell.trim())
-      : (rows[0] ?? []).map((_, i) => String(i + 1));
-    // Spreadsheets leave rows of nothing but delimiters at the end.
-    this.#rows = (header ? rows.slice(1) : rows).filter((row) => row.some((cell) => cell.trim() !== ''));
+      ? first.map((cell) => cell.trim().normalize('NFC'))
+      : first.map((_, i) => String(i + 1));
+    this.#rows = this.#readRows(header ? rows.slice(1) : rows);
   }
 
   /** Parses CSV bytes; `what` names the file in messages. Throws `sample_invalid` or `too_large`. */
@@ -38,12 +43,14 @@ export class CsvTable {
     }
     let rows: string[][];
     try {
-      rows = parse(Buffer.from(new TextDecoder('utf-8', { fatal: true }).decode(bytes)), {
+      // A byte order mark is the file's only at its very start; csv-parse takes that one away.
+      const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+      rows = parse(Buffer.from(text), {
         bom: true,
         delimiter: options.delimiter ?? ',',
         from_line: (options.skipLines ?? 0) + 1,
         max_record_size: 16 * 1024 * 1024,
-        skip_empty_lines: true,
+        relax_column_count: true,
         to: limits.sampleRowsMax + 2,
       });
     } catch (cause) {
@@ -62,24 +69,21 @@ export class CsvTable {
     return this.#rows.length;
   }
 
-  /** Numbers of a column, NaN where a value is missing. Throws `sample_invalid` for a cell that is no number. */
-  numbers(column: string): Float64Array {
+  /**
+   * Elements of a column, undefined or NaN where a value is missing. Throws `sample_invalid`, with row and column, for a
+   * cell that is no element of the datatype.
+   */
+  elements(column: string, datatype: Datatype): ArrayLike<ElementValue | undefined> {
     const at = this.#indexOf(column);
-    return Float64Array.from(this.#rows, (row, i) => {
-      const cell = row[at]!.trim();
-      const value = Number(cell);
-      if (cell === '' || this.#missing.some((mark) => mark === cell || mark === value)) return Number.NaN;
-      if (Number.isFinite(value)) return value;
-      throw new AppError(
-        'sample_invalid',
-        `Cannot read ${this.#what}: row ${i + 1}, column "${column}" holds "${cell.slice(0, 40)}", wanted a number. A marker for missing values is named in "missing".`,
-      );
-    });
+    const read = (row: readonly string[], i: number) => this.#element(row[at]!, datatype, { row: i, column });
+    // Numbers of a million rows are kept as such, not as an object each.
+    if (datatype === 'BYTES' || datatype.endsWith('INT64')) return this.#rows.map(read);
+    return Float64Array.from(this.#rows, (row, i) => (read(row, i) as number | undefined) ?? Number.NaN);
   }
 
   /** Throws `sample_invalid` naming every one of `columns` that is not there, and those that are. */
   requireColumns(columns: readonly string[]): void {
-    const absent = columns.filter((column) => !this.columns.includes(column));
+    const absent = columns.filter((column) => !this.columns.includes(column.normalize('NFC')));
     if (absent.length === 0) return;
     throw new AppError(
       'sample_invalid',
@@ -88,10 +92,56 @@ export class CsvTable {
     );
   }
 
+  #element(
+    cell: string,
+    datatype: Datatype,
+    { row, column }: { readonly row: number; readonly column: string },
+  ): ElementValue | undefined {
+    const refuse = (why: string) =>
+      new AppError(
+        'sample_invalid',
+        `Cannot read ${this.#what}: row ${row + 1}, column "${column}" holds ${quoteText(cell)}${why}.`,
+      );
+    const text = datatype === 'BYTES' ? cell : cell.trim();
+    if (cell.trim() === '' || this.#missing.some((mark) => String(mark) === text)) return undefined;
+    const value = readCell(cell, datatype);
+    if (typeof value === 'string') {
+      const fault = inputTextFault(value);
+      if (fault !== undefined) throw refuse(`: it ${fault}`);
+      return value;
+    }
+    const number = value ?? readCell(cell, 'FP64');
+    // Of one kind or two: 9007199254740993n is not 9007199254740992.
+    // biome-ignore lint/suspicious/noDoubleEquals: a number and a bigint are compared by value.
+    if (number !== undefined && this.#missing.some((mark) => typeof mark === 'number' && mark == number)) {
+      return undefined;
+    }
+    if (value !== undefined) return value;
+    const marker = number === undefined ? '. A marker for missing values is named in "missing"' : '';
+    throw refuse(`, wanted ${wantedElement(datatype)}${marker}`);
+  }
+
+  /** Rows as long as the header. Spreadsheets leave rows of nothing but delimiters at the end; those are left out. */
+  #readRows(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
+    const width = this.columns.length;
+    // An empty line is a row only where a row is one cell.
+    const kept = width === 1 ? rows : rows.filter((row) => row.length > 1 || row[0] !== '');
+    const last = kept.findLastIndex((row) => row.some((cell) => cell.trim() !== ''));
+    const uneven = kept.findIndex((row) => row.length !== width);
+    if (uneven !== -1) {
+      throw new AppError(
+        'sample_invalid',
+        `Cannot read ${this.#what}: row ${uneven + 1} has ${kept[uneven]!.length} cells, wanted are ${width}.`,
+      );
+    }
+    return kept.slice(0, last + 1);
+  }
+
   #indexOf(column: string): number {
     this.requireColumns([column]);
-    const at = this.columns.indexOf(column);
-    if (this.columns.lastIndexOf(column) !== at) {
+    const name = column.normalize('NFC');
+    const at = this.columns.indexOf(name);
+    if (this.columns.lastIndexOf(name) !== at) {
       throw new AppError('sample_invalid', `Cannot read ${this.#what}: it has two columns "${column}".`);
     }
     return at;

@@ -9,10 +9,13 @@ import {
   describeMismatch,
   type OutputMismatch,
 } from '../../shared/inference/compare-outputs.ts';
-import type { Tensor } from '../../shared/inference/tensor.ts';
-import { elementCount, encodeNumbers } from '../../shared/inference/tensor-values.ts';
+import { wantedElement } from '../../shared/inference/element-range.ts';
+import type { Datatype, Tensor } from '../../shared/inference/tensor.ts';
+import { elementCount } from '../../shared/inference/tensor-values.ts';
 import type { GoldenFile } from '../../shared/manifest/golden-file.ts';
 import type { Tolerance } from '../../shared/manifest/model-manifest.ts';
+import type { CsvTable } from './csv-table.ts';
+import { type ElementValue, encodeElements, fitsDatatype } from './element-value.ts';
 import type { GoldenSource } from './model-yaml.ts';
 import { readNamedFile } from './named-file.ts';
 import { parseNpy } from './npy-array.ts';
@@ -68,7 +71,7 @@ export async function loadExpected(
   source: GoldenSource,
   rows: SampleRows,
 ): Promise<ExpectedOutputs> {
-  const readers = new Map<string, (row: number) => Float64Array>();
+  const readers = new Map<string, (row: number, datatype: Datatype) => readonly ElementValue[]>();
   for (const [output, from] of Object.entries(source.expected ?? {})) {
     if (typeof from === 'string') {
       const { shape, values } = parseNpy(await readNamedFile(folder, from), `"${from}"`);
@@ -79,30 +82,46 @@ export async function loadExpected(
           `Cannot read "${from}": it has ${shape[0] ?? 0} rows, the golden samples have ${rows.count}.`,
         );
       }
-      readers.set(output, (row) => values.subarray(row * width, (row + 1) * width));
+      readers.set(output, (row) => Array.from({ length: width }, (_, i) => values[row * width + i]!));
     } else {
-      if (rows.table === undefined) {
+      const { table } = rows;
+      if (table === undefined) {
         throw new AppError(
           'sample_invalid',
           `Cannot read expected "${output}": its columns need a "golden.file".`,
         );
       }
-      rows.table.requireColumns(from);
-      const columns = from.map((column) => rows.table!.numbers(column));
-      readers.set(output, (row) => Float64Array.from(columns, (column) => column[row]!));
+      table.requireColumns(from);
+      readers.set(output, (row, datatype) =>
+        from.map((column) => expectedCell(table, column, row, datatype)),
+      );
     }
   }
   return (row, output) => {
-    const values = readers.get(output.name)?.(row);
+    const values = readers.get(output.name)?.(row, output.datatype);
     if (values === undefined) return undefined;
-    if (values.length !== elementCount(output.shape)) {
-      throw new AppError(
+    const refuse = (reason: string) =>
+      new AppError(
         'interface_mismatch',
-        `Cannot read expected "${output.name}": ${values.length} values a row, the model gives ${elementCount(output.shape)}.`,
+        `Cannot read expected "${output.name}" of row ${row + 1}: ${reason}.`,
       );
+    if (values.length !== elementCount(output.shape)) {
+      throw refuse(`${values.length} values a row, the model gives ${elementCount(output.shape)}`);
     }
-    return { ...output, data: encodeNumbers(output.datatype, values) };
+    const wrong = values.find((value) => !fitsDatatype(output.datatype, value));
+    if (wrong !== undefined)
+      throw refuse(`${wrong} where the output wants ${wantedElement(output.datatype)}`);
+    return { ...output, data: encodeElements(output.datatype, values) };
   };
+}
+
+function expectedCell(table: CsvTable, column: string, row: number, datatype: Datatype): ElementValue {
+  const value = table.elements(column, datatype)[row];
+  if (value !== undefined && !Number.isNaN(value)) return value;
+  throw new AppError(
+    'sample_invalid',
+    `Cannot read the golden samples: row ${row + 1} has no expected value in column "${column}".`,
+  );
 }
 
 /** Throws `golden_mismatch`, quoting the worst of the samples whose computed outputs are not the golden ones. */

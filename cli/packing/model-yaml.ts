@@ -31,12 +31,13 @@ const csvFields = {
   columns: Type.Optional(byName(columnList)),
   /** Input name → NPY file with one row a sample along the first axis. */
   arrays: Type.Optional(byName(file)),
-  /** Input name → the same number in every element, for inputs such as a sampling rate or a first state. */
+  /** Input name → the same value in every element, for inputs such as a sampling rate or a first state. */
   fill: Type.Optional(
     byName(
       Type.Object(
         {
-          value: Type.Number(),
+          /** In quotes where a number is larger than 2^53: YAML would round it. */
+          value: Type.Union([Type.Number(), Type.String({ maxLength: 4_096 }), Type.Boolean()]),
           shape: Type.Optional(Type.Array(Type.Integer({ minimum: 0 }), { maxItems: limits.tensorRankMax })),
         },
         closed,

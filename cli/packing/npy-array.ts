@@ -1,20 +1,31 @@
 /**
  * NumPy's `.npy` files, format 1.0 to 3.0 (numpy.lib.format): magic, version, a header that is a Python dict literal,
- * then the array. Only little-endian numbers in C order are read; the header is matched by pattern and never evaluated.
+ * then the array. Little-endian numbers and fixed-width texts (`U`, UTF-32; `S`, taken as UTF-8) in C order are read; the
+ * header is matched by pattern and never evaluated.
  */
+import { isUtf8 } from 'node:buffer';
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
+import {
+  inputTextFault,
+  quoteText,
+  type TensorValues,
+  tensorValues,
+} from '../../shared/inference/exact-values.ts';
 import type { Datatype } from '../../shared/inference/tensor.ts';
-import { elementBytes, elementCount, numbersOf } from '../../shared/inference/tensor-values.ts';
+import { elementBytes, elementCount } from '../../shared/inference/tensor-values.ts';
 
 export interface NpyArray {
   readonly shape: readonly number[];
-  readonly values: Float64Array;
+  /** Row-major: numbers, bigints of 64-bit integers, or texts. */
+  readonly values: TensorValues;
 }
 
 const HEADER_BYTES_MAX = 64 * 1024;
+const CODE_POINT_MAX = 0x10ffff;
+const TEXT = /^(?:<U|\|S)(\d{1,6})$/;
 const DATATYPES: Readonly<Record<string, Datatype>> = {
   '|b1': 'BOOL',
   '|u1': 'UINT8',
@@ -51,8 +62,10 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
   const dims = /'shape':\s*\(([\d,\s]*)\)/.exec(header)?.[1];
   if (descr === undefined || order === undefined || dims === undefined) throw fault('its header is damaged');
   const datatype = ownValue(DATATYPES, descr);
-  if (datatype === undefined)
-    throw fault(`its numbers are "${descr}", wanted one of ${Object.keys(DATATYPES).join(' ')}`);
+  const width = TEXT.exec(descr)?.[1];
+  if (datatype === undefined && width === undefined) {
+    throw fault(`its elements are "${descr}", wanted one of ${Object.keys(DATATYPES).join(' ')} <U |S`);
+  }
   if (order === 'True') throw fault('it is in Fortran order; save numpy.ascontiguousarray(array)');
   const shape = dims
     .split(',')
@@ -60,10 +73,37 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
     .filter((d) => d !== '')
     .map(Number);
   if (shape.length > limits.tensorRankMax + 1) throw fault(`its rank is ${shape.length}`);
-  const wanted = elementCount(shape) * elementBytes(datatype)!;
-  if (wanted !== bytes.byteLength - dataAt) {
-    throw fault(`shape (${shape}) of "${descr}" is ${wanted} bytes, found ${bytes.byteLength - dataAt}`);
+  const size = datatype ? elementBytes(datatype)! : Number(width) * (descr.startsWith('|S') ? 1 : 4);
+  const wanted = elementCount(shape) * size;
+  const data = bytes.subarray(dataAt);
+  if (wanted !== data.byteLength) {
+    throw fault(`shape (${shape}) of "${descr}" is ${wanted} bytes, found ${data.byteLength}`);
   }
-  const values = numbersOf({ name: what, datatype, shape, data: bytes.subarray(dataAt) });
+  if (datatype) return { shape, values: tensorValues({ name: what, datatype, shape, data }) };
+  const decode = descr.startsWith('|S') ? utf8Text : utf32Text;
+  const values = Array.from({ length: elementCount(shape) }, (_, i) => {
+    const text = decode(data.subarray(i * size, (i + 1) * size));
+    const why = text === undefined ? 'is no text' : inputTextFault(text);
+    if (why === undefined) return text!;
+    throw fault(`element ${i}${text === undefined ? '' : ` is ${quoteText(text)}, it`} ${why}`);
+  });
   return { shape, values };
+}
+
+/** NumPy fills a text up with NULs. */
+function utf8Text(bytes: Uint8Array): string | undefined {
+  const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
+  const text = Buffer.from(bytes.subarray(0, end));
+  return isUtf8(text) ? text.toString() : undefined;
+}
+
+function utf32Text(bytes: Uint8Array): string | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const points = Array.from({ length: bytes.byteLength / 4 }, (_, i) => view.getUint32(i * 4, true));
+  const end = points.findLastIndex((point) => point !== 0) + 1;
+  if (points.some((point) => point > CODE_POINT_MAX)) return undefined;
+  return points
+    .slice(0, end)
+    .map((point) => String.fromCodePoint(point))
+    .join('');
 }

@@ -181,7 +181,7 @@ async function profileSample(
   const batched = sample.batchable && outputs.every((spec) => spec.shape[0] === -1);
   const rows = Array.from({ length: sample.count }, (_, row) => row);
   const complete = rows.filter((row) => sample.isComplete(row));
-  for (const batch of batches(rows, batched ? BATCH_ROWS : 1)) builder.add('input', sample.tensors(batch));
+  for (const batch of batches(rows, batched ? BATCH_ROWS : 1)) builder.add('input', sample.observed(batch));
   for (const batch of batches(complete, batched ? BATCH_ROWS : 1)) {
     builder.add('output', await infer(sample.tensors(batch)));
   }

@@ -7,6 +7,7 @@
  */
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import type { TensorValues } from '../../shared/inference/exact-values.ts';
 import type { Tensor, TensorSpec } from '../../shared/inference/tensor.ts';
 import type {
   FeatureProfile,
@@ -71,11 +72,12 @@ export class ProfileBuilder {
     this.#values = plans.map(() => []);
   }
 
-  /** Takes the tensors of one run of the given role. */
-  add(role: 'input' | 'output', tensors: readonly Tensor[]): void {
+  /** Takes the tensors of one run of the given role; `elements` are a tensor's own where some of them are missing. */
+  add(role: 'input' | 'output', tensors: readonly (Tensor & { readonly elements?: TensorValues })[]): void {
     for (const [i, plan] of this.#plans.entries()) {
       const tensor = plan.role === role ? tensors.find((t) => t.name === plan.source.tensor) : undefined;
-      if (tensor) for (const value of featureValues(plan.source, tensor)) this.#values[i]!.push(value);
+      if (!tensor) continue;
+      for (const value of featureValues(plan.source, tensor, tensor.elements)) this.#values[i]!.push(value);
     }
   }
 

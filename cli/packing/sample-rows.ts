@@ -3,15 +3,21 @@
  * inputs the model declares.
  */
 import { AppError } from '../../shared/base/app-error.ts';
-import { limits } from '../../shared/base/limits.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
-import { showShape } from '../../shared/inference/exact-values.ts';
+import { isReal, wantedElement } from '../../shared/inference/element-range.ts';
+import {
+  quoteText,
+  showShape,
+  type TensorValues,
+  tensorValues,
+} from '../../shared/inference/exact-values.ts';
 import type { Tensor, TensorSpec } from '../../shared/inference/tensor.ts';
-import { elementCount, encodeNumbers } from '../../shared/inference/tensor-values.ts';
 import { CsvTable } from './csv-table.ts';
+import { type ElementValue, encodeElements, fitsDatatype } from './element-value.ts';
 import type { SampleSource } from './model-yaml.ts';
 import { readNamedFile } from './named-file.ts';
-import { type NpyArray, parseNpy } from './npy-array.ts';
+import { parseNpy } from './npy-array.ts';
+import { arrayInput, columnInput, filledInput, mismatch, type RowInput } from './row-input.ts';
 
 export interface SampleRowsOptions {
   /** Folder that file names are relative to. */
@@ -22,15 +28,10 @@ export interface SampleRowsOptions {
   readonly features: Readonly<Record<string, readonly string[]>>;
 }
 
-interface RowInput {
-  readonly spec: TensorSpec;
-  /** Rows it has; undefined for a fill, which has as many as are wanted. */
-  readonly rows: number | undefined;
-  readonly columnNames: readonly string[] | undefined;
-  /** Shape of a tensor of `count` rows. */
-  readonly shapeOf: (count: number) => readonly number[];
-  readonly write: (row: number, to: Float64Array, at: number) => void;
-  readonly elements: number;
+/** Rows of one input as a profile sees them. */
+export interface ObservedTensor extends Tensor {
+  /** The tensor's elements, NaN where a value is missing: whole numbers and texts have no such element in `data`. */
+  readonly elements: TensorValues;
 }
 
 export class SampleRows {
@@ -40,17 +41,12 @@ export class SampleRows {
 
   private constructor(inputs: readonly RowInput[], table: CsvTable | undefined) {
     const counts = inputs.flatMap((input) => input.rows ?? []);
-    if (counts.length === 0) {
-      throw new AppError(
-        'sample_invalid',
-        'Cannot read the sample: every input is a fill, so it has no rows.',
-      );
-    }
     if (counts.some((count) => count !== counts[0])) {
       const found = inputs.map((i) => `"${i.spec.name}" ${i.rows ?? 'any'}`).join(', ');
       throw new AppError('sample_invalid', `Cannot read the sample: its inputs differ in rows: ${found}.`);
     }
-    this.count = counts[0]!;
+    // A model without inputs, or whose every input is a fill, has one way to be run.
+    this.count = counts[0] ?? table?.rows ?? 1;
     this.table = table;
     this.#inputs = inputs;
   }
@@ -79,7 +75,10 @@ export class SampleRows {
 
   /** Whether several rows may go into one run. */
   get batchable(): boolean {
-    return this.#inputs.every(({ rows, spec }) => rows !== undefined && spec.shape[0] === -1);
+    return (
+      this.#inputs.length > 0 &&
+      this.#inputs.every(({ rows, spec }) => rows !== undefined && spec.shape[0] === -1)
+    );
   }
 
   /** Names of the columns of an input's tensor, where they came from a CSV file. */
@@ -94,28 +93,86 @@ export class SampleRows {
 
   /** Whether a row has a value in every place. */
   isComplete(row: number): boolean {
-    return this.#inputs.every((input) => {
-      const values = new Float64Array(input.elements);
-      input.write(row, values, 0);
-      return !values.some(Number.isNaN);
+    return this.#inputs.every(({ elements, at }) => {
+      for (let i = 0; i < elements; i += 1) if (isMissing(at(row, i))) return false;
+      return true;
     });
   }
 
-  /** The inputs of one run over `rows` (one row where the model takes no batch). A missing value is NaN. */
+  /**
+   * The inputs of one run over `rows` (one row where the model takes no batch). A missing value is NaN. Throws
+   * `sample_invalid`, with the value and its place, for what the input's datatype cannot hold, a missing value of whole
+   * numbers or texts included.
+   */
   tensors(rows: readonly number[]): Tensor[] {
     return this.#inputs.map((input) => {
-      const values = new Float64Array(input.elements * rows.length);
-      for (const [i, row] of rows.entries()) input.write(row, values, i * input.elements);
-      const { name, datatype } = input.spec;
-      if (!datatype.startsWith('FP') && values.some((value) => !Number.isInteger(value))) {
-        throw new AppError(
-          'sample_invalid',
-          `Cannot read the sample: input "${name}" is ${datatype}, row ${rows[0]! + 1} or one after it holds no whole number.`,
-        );
-      }
-      return { name, datatype, shape: input.shapeOf(rows.length), data: encodeNumbers(datatype, values) };
+      const { datatype } = input.spec;
+      const values = valuesOf(input, rows);
+      const at = isReal(datatype) ? -1 : values.findIndex(isMissing);
+      if (at === -1) return tensorOf(input, rows, values);
+      const row = rows[Math.floor(at / input.elements)]!;
+      throw new AppError(
+        'sample_invalid',
+        `Cannot run the sample: ${input.where(row, at % input.elements)} has no value, and ${datatype} has none for that.`,
+      );
     });
   }
+
+  /** The inputs over `rows`, whose missing values are no reason to refuse them. */
+  observed(rows: readonly number[]): ObservedTensor[] {
+    return this.#inputs.map((input) => {
+      const values = valuesOf(input, rows);
+      const { datatype } = input.spec;
+      if (isReal(datatype) || !values.some(isMissing)) {
+        const tensor = tensorOf(input, rows, values);
+        return { ...tensor, elements: tensorValues(tensor) };
+      }
+      const blank = datatype === 'BYTES' ? '' : 0;
+      const tensor = tensorOf(
+        input,
+        rows,
+        values.map((value) => (isMissing(value) ? blank : value)),
+      );
+      const elements = values.map((value) => (isMissing(value) ? Number.NaN : value)) as unknown;
+      return { ...tensor, elements: elements as TensorValues };
+    });
+  }
+}
+
+function isMissing(value: ElementValue | undefined): value is undefined {
+  return value === undefined || Number.isNaN(value);
+}
+
+function valuesOf(input: RowInput, rows: readonly number[]): (ElementValue | undefined)[] {
+  const values = new Array<ElementValue | undefined>(rows.length * input.elements);
+  let to = 0;
+  for (const row of rows) {
+    for (let i = 0; i < input.elements; i += 1) {
+      const value = input.at(row, i);
+      if (!isMissing(value) && !fitsDatatype(input.spec.datatype, value)) {
+        const shown = typeof value === 'string' ? quoteText(value) : value;
+        throw new AppError(
+          'sample_invalid',
+          `Cannot read the sample: ${input.where(row, i)} is ${shown}, input "${input.spec.name}" wants ${wantedElement(input.spec.datatype)}.`,
+        );
+      }
+      values[to] = value;
+      to += 1;
+    }
+  }
+  return values;
+}
+
+function tensorOf(
+  { spec: { name, datatype }, shapeOf }: RowInput,
+  rows: readonly number[],
+  values: readonly (ElementValue | undefined)[],
+): Tensor {
+  const data = encodeElements(
+    datatype,
+    values.map((value) => value ?? Number.NaN),
+  );
+  return { name, datatype, shape: shapeOf(rows.length), data };
 }
 
 function columnsOf(
@@ -129,101 +186,10 @@ function columnsOf(
   }
   const named = ownValue(source.columns, spec.name) ?? ownValue(features, spec.name);
   if (named) return named;
-  if (table.columns.includes(spec.name)) return [spec.name];
+  if (table.columns.includes(spec.name.normalize('NFC'))) return [spec.name];
   throw mismatch(
     `input "${spec.name}" ${spec.datatype} ${showShape(spec.shape)} has no columns: list them under "sample.columns.${spec.name}" or "features.${spec.name}"${inputs.length > 1 ? ', or give it a "fill"' : ''}`,
   );
-}
-
-function columnInput(spec: TensorSpec, columns: readonly string[], table: CsvTable): RowInput {
-  table.requireColumns(columns);
-  const shape = rowShape(spec, columns.length, `${columns.length} columns`);
-  const values = columns.map((column) => table.numbers(column));
-  return {
-    spec,
-    rows: table.rows,
-    columnNames: columns,
-    elements: columns.length,
-    shapeOf: batchShape(spec, shape),
-    write(row, to, at) {
-      for (const [i, column] of values.entries()) to[at + i] = column[row]!;
-    },
-  };
-}
-
-function arrayInput(spec: TensorSpec, array: NpyArray, file: string): RowInput {
-  const [rows, ...rest] = array.shape;
-  if (rows === undefined || rows < 1 || rows > limits.sampleRowsMax) {
-    throw new AppError(
-      'sample_invalid',
-      `Cannot read "${file}": shape (${array.shape}) has no rows along its first axis, or too many.`,
-    );
-  }
-  const elements = elementCount(rest);
-  const shape = rowShape(spec, elements, `"${file}" with shape (${array.shape})`, rest);
-  return {
-    spec,
-    rows,
-    columnNames: undefined,
-    elements,
-    shapeOf: batchShape(spec, shape),
-    write: (row, to, at) => to.set(array.values.subarray(row * elements, (row + 1) * elements), at),
-  };
-}
-
-function filledInput(
-  spec: TensorSpec,
-  fill: { readonly value: number; readonly shape?: readonly number[] },
-): RowInput {
-  const shape = fill.shape ?? spec.shape;
-  if (shape.includes(-1)) {
-    throw mismatch(`fill of "${spec.name}" wants a "shape": the model declares ${showShape(spec.shape)}`);
-  }
-  const fits = shape.length === spec.shape.length && spec.shape.every((d, i) => d === -1 || d === shape[i]);
-  if (!fits)
-    throw mismatch(
-      `fill of "${spec.name}" has shape ${showShape(shape)}, the model ${showShape(spec.shape)}`,
-    );
-  const elements = elementCount(shape);
-  return {
-    spec,
-    rows: undefined,
-    columnNames: undefined,
-    elements,
-    shapeOf: () => shape,
-    write: (_row, to, at) => to.fill(fill.value, at, at + elements),
-  };
-}
-
-/** True when the first axis counts rows, so that a row is what is left of the shape. */
-function hasRowAxis({ shape }: TensorSpec): boolean {
-  return shape[0] === -1 || (shape.length > 1 && shape[0] === 1);
-}
-
-/** Shape of one row, with the places the model leaves open taken from the data. */
-function rowShape(
-  spec: TensorSpec,
-  elements: number,
-  what: string,
-  known?: readonly number[],
-): readonly number[] {
-  const declared = hasRowAxis(spec) ? spec.shape.slice(1) : spec.shape;
-  const refuse = () =>
-    mismatch(
-      `input "${spec.name}" is ${spec.datatype} ${showShape(spec.shape)}, which one row of ${what} does not fill`,
-    );
-  if (known && known.length === declared.length) {
-    if (!declared.every((size, i) => size === -1 || size === known[i])) throw refuse();
-    return known;
-  }
-  const open = declared.filter((size) => size === -1).length;
-  const fixed = elementCount(declared.filter((size) => size !== -1));
-  if (open > 1 || (open === 0 ? fixed !== elements : elements % fixed !== 0)) throw refuse();
-  return declared.map((size) => (size === -1 ? elements / fixed : size));
-}
-
-function batchShape(spec: TensorSpec, row: readonly number[]): (count: number) => readonly number[] {
-  return hasRowAxis(spec) ? (count) => [count, ...row] : () => row;
 }
 
 function checkNames(source: SampleSource, inputs: readonly TensorSpec[]): void {
@@ -235,8 +201,4 @@ function checkNames(source: SampleSource, inputs: readonly TensorSpec[]): void {
       `"${field}" names input "${unknown}", the model has ${known.map((n) => `"${n}"`).join(', ')}`,
     );
   }
-}
-
-function mismatch(reason: string): AppError {
-  return new AppError('interface_mismatch', `Cannot fit the sample to the model: ${reason}.`);
 }

@@ -1,6 +1,7 @@
 /** Tiny ONNX models, written by our own writer, one for each way a model can behave. */
 import { seededRandom } from '../../shared/base/seeded-random.ts';
-import { ModelBuilder } from '../../shared/onnx/write-model.ts';
+import type { ElementName } from '../../shared/onnx/element-datatypes.ts';
+import { type Dimension, ModelBuilder } from '../../shared/onnx/write-model.ts';
 
 /** `a` f32[-1,1] + `b` f32[-1,1] → `sum` f32[-1,1]. */
 export function addModel(): Uint8Array {
@@ -212,6 +213,26 @@ export function largeModel({
     .node('Gather', { inputs: ['noise', 'first'], outputs: ['bias'], attributes: { axis: { int: 0 } } })
     .node('Add', { inputs: ['x', 'bias'], outputs: ['y'] })
     .output('y', 'float', [1])
+    .encode();
+}
+
+/** `x` → `y`, the same values, of any element type and [-1,1] unless other sizes are given. */
+export function identityModel(
+  element: ElementName,
+  {
+    dims = ['batch', 1],
+    inputName = 'x',
+    outputName = 'y',
+  }: {
+    readonly dims?: readonly Dimension[];
+    readonly inputName?: string;
+    readonly outputName?: string;
+  } = {},
+): Uint8Array {
+  return new ModelBuilder('identity')
+    .input(inputName, element, dims)
+    .node('Identity', { inputs: [inputName], outputs: [outputName] })
+    .output(outputName, element, dims)
     .encode();
 }
 

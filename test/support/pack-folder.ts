@@ -23,12 +23,16 @@ export async function makePackFolder(
 
 /** An NPY 1.0 file of little-endian float32. */
 export function npyFile(shape: readonly number[], values: ArrayLike<number>): Uint8Array {
-  const dict = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`;
+  return npyBytes('<f4', shape, Float32Array.from(values));
+}
+
+/** An NPY 1.0 file of elements that numpy calls `descr`. */
+export function npyBytes(descr: string, shape: readonly number[], values: ArrayBufferView): Uint8Array {
+  const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`;
   const header = `${dict.padEnd(Math.ceil((dict.length + 11) / 64) * 64 - 11)}\n`;
-  const file = Buffer.alloc(10 + header.length + values.length * 4);
-  file.write('\x93NUMPY\x01\x00', 0, 'latin1');
-  file.writeUInt16LE(header.length, 8);
-  file.write(header, 10, 'latin1');
-  for (let i = 0; i < values.length; i += 1) file.writeFloatLE(values[i]!, 10 + header.length + i * 4);
-  return file;
+  const start = Buffer.alloc(10 + header.length);
+  start.write('\x93NUMPY\x01\x00', 0, 'latin1');
+  start.writeUInt16LE(header.length, 8);
+  start.write(header, 10, 'latin1');
+  return Buffer.concat([start, new Uint8Array(values.buffer, values.byteOffset, values.byteLength)]);
 }

@@ -4,6 +4,7 @@ import { CsvTable } from '../../../../cli/packing/csv-table.ts';
 import { parseModelYamlText } from '../../../../cli/packing/model-yaml.ts';
 import { parseNpy } from '../../../../cli/packing/npy-array.ts';
 import { AppError } from '../../../../shared/base/app-error.ts';
+import { datatypes } from '../../../../shared/inference/tensor.ts';
 import { npyFile } from '../../../support/pack-folder.ts';
 
 function answers(read: () => unknown): void {
@@ -24,10 +25,10 @@ describe('parsers of sample files on hostile bytes', () => {
       fc.uint8Array({ maxLength: 200 }),
     );
     fc.assert(
-      fc.property(bytes, fc.boolean(), (content, header) =>
+      fc.property(bytes, fc.boolean(), fc.constantFrom(...datatypes), (content, header, datatype) =>
         answers(() => {
           const table = CsvTable.parse(content, 'a', { header });
-          for (const column of table.columns) table.numbers(column);
+          for (const column of table.columns) table.elements(column, datatype);
         }),
       ),
       { numRuns: 2_000 },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseNpy } from '../../../../cli/packing/npy-array.ts';
-import { npyFile } from '../../../support/pack-folder.ts';
+import { npyBytes, npyFile } from '../../../support/pack-folder.ts';
 
 /** `numpy.save` of `numpy.array([[1, -2], [3, 400]], '<i2')`, numpy 1.24. */
 const byNumpy = Buffer.concat([
@@ -11,14 +11,37 @@ const byNumpy = Buffer.concat([
 
 describe('parseNpy()', () => {
   it('reads what numpy writes', () => {
-    expect(parseNpy(byNumpy, 'a')).toEqual({ shape: [2, 2], values: Float64Array.of(1, -2, 3, 400) });
+    expect(parseNpy(byNumpy, 'a')).toEqual({ shape: [2, 2], values: Int16Array.of(1, -2, 3, 400) });
   });
 
   it('reads float32 of one dimension', () => {
     expect(parseNpy(npyFile([3], [1, 2, 0.5]), 'a')).toEqual({
       shape: [3],
-      values: Float64Array.of(1, 2, 0.5),
+      values: Float32Array.of(1, 2, 0.5),
     });
+  });
+
+  it('reads 64-bit integers exactly', () => {
+    const ids = BigInt64Array.of(9_007_199_254_740_993n);
+    expect(parseNpy(npyBytes('<i8', [1], ids), 'a').values).toEqual(ids);
+  });
+
+  it('reads texts of fixed width', () => {
+    const utf32 = Uint32Array.of(0x67, 0xfc, 0, 0x1f44d, 0, 0);
+    expect(parseNpy(npyBytes('<U3', [2], utf32), 'a').values).toEqual(['gü', '👍']);
+    expect(parseNpy(npyBytes('|S3', [2], Uint8Array.of(0xc3, 0xbc, 0, 97, 98, 99)), 'a').values).toEqual([
+      'ü',
+      'abc',
+    ]);
+  });
+
+  it.each([
+    ['<U1', Uint32Array.of(0xd800), /element 0 is "\\ud800", it holds half a surrogate pair/],
+    ['<U1', Uint32Array.of(0x110000), /element 0 is no text/],
+    ['<U3', Uint32Array.of(97, 0, 98), /it holds a NUL/],
+    ['|S1', Uint8Array.of(0xff), /element 0 is no text/],
+  ])('refuses a text of %s that is none', (descr, data, message) => {
+    expect(() => parseNpy(npyBytes(descr, [1], data), 'a')).toThrow(message);
   });
 
   it.each([
@@ -26,8 +49,8 @@ describe('parseNpy()', () => {
     ['nothing', new Uint8Array(), /not an NPY file/],
     ['a header cut short', byNumpy.subarray(0, 60), /header is cut short/],
     ['data cut short', byNumpy.subarray(0, -1), /is 8 bytes, found 7/],
-    ['big-endian numbers', replaced('<i2', '>i2'), /numbers are ">i2"/],
-    ['Python objects', replaced("'<i2'", "'|O' "), /numbers are "\|O"/],
+    ['big-endian numbers', replaced('<i2', '>i2'), /elements are ">i2"/],
+    ['Python objects', replaced("'<i2'", "'|O' "), /elements are "\|O"/],
     ['Fortran order', replaced('False', 'True '), /Fortran order/],
     ['a shape that is none', replaced('(2, 2)', '(2; 2)'), /header is damaged/],
   ])('refuses %s', (_, bytes, message) => {
