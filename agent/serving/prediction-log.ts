@@ -6,7 +6,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
-import { featureValues } from '../../shared/telemetry/feature-value.ts';
+import { type FeatureValue, featureValues } from '../../shared/telemetry/feature-value.ts';
 import type { ServedVersion } from '../telemetry/observation.ts';
 
 export type Label = number | string;
@@ -68,10 +68,14 @@ export class PredictionLog {
 /** One prediction a row: the first column for a regression, the class for a classification. */
 function predictedLabels({ label, interface: { classes } }: ModelManifest, output: Tensor): readonly Label[] {
   const tensor = output.name;
-  if (label?.kind === 'regression') return featureValues({ tensor, column: 0 }, output);
+  if (label?.kind === 'regression') return featureValues({ tensor, column: 0 }, output).map(asLabel);
   const scores = output.datatype.startsWith('FP');
   const values = featureValues(scores ? { tensor, summary: 'argmax' } : { tensor, column: 0 }, output);
-  return values.map((value) => (typeof value === 'number' ? (classes?.[value] ?? value) : value));
+  return values.map((value) => (typeof value === 'number' ? (classes?.[value] ?? value) : asLabel(value)));
+}
+
+function asLabel(value: FeatureValue): Label {
+  return typeof value === 'bigint' ? Number(value) : value;
 }
 
 function actualLabel({ label, interface: { classes } }: ModelManifest, actual: Label): Label {

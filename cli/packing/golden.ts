@@ -10,6 +10,7 @@ import {
   type OutputMismatch,
 } from '../../shared/inference/compare-outputs.ts';
 import { wantedElement } from '../../shared/inference/element-range.ts';
+import { quoteText } from '../../shared/inference/exact-values.ts';
 import type { Datatype, Tensor } from '../../shared/inference/tensor.ts';
 import { elementCount } from '../../shared/inference/tensor-values.ts';
 import type { GoldenFile } from '../../shared/manifest/golden-file.ts';
@@ -29,20 +30,22 @@ export interface GoldenSample {
 /** Runs a model once over the given inputs. */
 export type Infer = (inputs: readonly Tensor[]) => Promise<readonly Tensor[]>;
 
-/** `count` of the rows that have all their values, spread evenly; all of them where there are fewer. */
-export function spreadRows(rows: SampleRows, count: number): number[] {
-  const complete = Array.from({ length: rows.count }, (_, row) => row).filter((row) => rows.isComplete(row));
-  if (complete.length === 0) {
+/** `count` of the rows that can be run, spread evenly; all of them where there are fewer. Throws `sample_invalid` where there is none. */
+export function spreadRows(sample: SampleRows, count: number): number[] {
+  const rows = sample.runnableRows();
+  if (rows.length === 0) {
+    const dead = sample.deadColumns.map((column) => quoteText(column));
+    const why =
+      dead.length > 0
+        ? `; ${dead.slice(0, 10).join(', ')} ${dead.length === 1 ? 'has' : 'have'} none in any row`
+        : '';
     throw new AppError(
       'sample_invalid',
-      'Cannot make golden samples: no row of the sample has all its values.',
+      `Cannot make golden samples: no row of the sample has all its values${why}. Give "golden" a "file" or "arrays" of its own.`,
     );
   }
-  const taken = Math.min(count, complete.length);
-  return Array.from(
-    { length: taken },
-    (_, i) => complete[Math.floor(((i + 0.5) * complete.length) / taken)]!,
-  );
+  const taken = Math.min(count, rows.length);
+  return Array.from({ length: taken }, (_, i) => rows[Math.floor(((i + 0.5) * rows.length) / taken)]!);
 }
 
 /** Runs the model on each row. `expected` gives, for a row, the outputs that are known to be right; others are the model's own. */

@@ -16,6 +16,7 @@ import type { Tensor, TensorSpec } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
 import { indexChunks } from './chunk-index.ts';
+import { planFeatures } from './feature-plan.ts';
 import {
   checkGolden,
   defaultTolerance,
@@ -29,7 +30,7 @@ import {
 import { loadVariants, type VariantFile } from './model-variants.ts';
 import { loadModelYaml, type ModelYaml } from './model-yaml.ts';
 import { manifestFileName, type PackedVersion, readPackedVersion } from './packed-version.ts';
-import { ProfileBuilder, planFeatures } from './reference-profile.ts';
+import { type BuiltProfile, ProfileBuilder } from './reference-profile.ts';
 import { SampleRows } from './sample-rows.ts';
 
 const GOLDEN_FILE = 'golden.json';
@@ -100,10 +101,10 @@ async function runReference(
   const sample = yaml.sample ? await load(yaml.sample) : undefined;
   const ownRows = yaml.golden.file !== undefined || yaml.golden.arrays !== undefined;
   const goldenRows = ownRows ? await load(yaml.golden) : sample!;
-  const picked = spreadRows(
-    goldenRows,
-    ownRows ? goldenRows.count : (yaml.golden.rows ?? GOLDEN_ROWS_DEFAULT),
-  );
+  // Rows of an own file are all run as they are: each is there to be judged.
+  const picked = ownRows
+    ? Array.from({ length: goldenRows.count }, (_, row) => row)
+    : spreadRows(goldenRows, yaml.golden.rows ?? GOLDEN_ROWS_DEFAULT);
   if (picked.length > limits.goldenSamplesMax) {
     throw new AppError(
       'too_large',
@@ -133,9 +134,7 @@ async function runReference(
     samples,
     remarks: [
       ...leftOut.map(({ name, reason }) => `output "${name}" ${reason}: left out of the interface`),
-      ...(profile && profile.incomplete > 0
-        ? [`${profile.incomplete} of ${sample!.count} sample rows lack a value and were not run`]
-        : []),
+      ...(profile?.remarks ?? []),
     ],
   };
 }
@@ -169,24 +168,36 @@ async function profileSample(
     readonly outputs: readonly TensorSpec[];
     readonly infer: Infer;
   },
-): Promise<{ readonly profile: ReferenceProfile; readonly incomplete: number }> {
+): Promise<BuiltProfile> {
   const varying = sample.varyingInputs;
-  const plans = planFeatures({
+  const planned = planFeatures({
     inputs: inputs.filter((spec) => varying.includes(spec.name)),
     outputs,
     columnNames: (input) => ownValue(yaml.features, input) ?? sample.columnNames(input),
     classes: yaml.classes,
   });
-  const builder = new ProfileBuilder(plans);
+  const builder = new ProfileBuilder(planned.plans);
   const batched = sample.batchable && outputs.every((spec) => spec.shape[0] === -1);
   const rows = Array.from({ length: sample.count }, (_, row) => row);
-  const complete = rows.filter((row) => sample.isComplete(row));
+  const complete = sample.runnableRows();
   for (const batch of batches(rows, batched ? BATCH_ROWS : 1)) builder.add('input', sample.observed(batch));
   for (const batch of batches(complete, batched ? BATCH_ROWS : 1)) {
     builder.add('output', await infer(sample.tensors(batch)));
   }
   const cells = yaml.profile?.cells ?? CELLS_DEFAULT;
-  return { profile: builder.build({ rows: rows.length, cells }), incomplete: rows.length - complete.length };
+  const { profile, remarks } = builder.build({ rows: rows.length, cells });
+  const incomplete = rows.length - complete.length;
+  return {
+    profile,
+    remarks: [
+      ...(incomplete > 0
+        ? [`${incomplete} of ${rows.length} sample rows lack a value and were not run`]
+        : []),
+      ...(complete.length === 0 ? ['no sample row has all its values: the outputs have no profile'] : []),
+      ...planned.remarks,
+      ...remarks,
+    ],
+  };
 }
 
 function* batches(rows: readonly number[], size: number): Generator<readonly number[]> {

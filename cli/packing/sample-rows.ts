@@ -91,12 +91,27 @@ export class SampleRows {
     return this.#inputs.filter(({ rows }) => rows !== undefined).map(({ spec }) => spec.name);
   }
 
-  /** Whether a row has a value in every place. */
-  isComplete(row: number): boolean {
-    return this.#inputs.every(({ elements, at }) => {
-      for (let i = 0; i < elements; i += 1) if (isMissing(at(row, i))) return false;
-      return true;
-    });
+  /**
+   * The rows that have a value in every place, less the places that have one in no row: a dead column of a floating-point
+   * input is NaN here as it is on a device, and does not keep its rows from being run.
+   */
+  runnableRows(): number[] {
+    const rows = Array.from({ length: this.count }, (_, row) => row);
+    const needed = this.#inputs.flatMap((input) =>
+      placesOf(input)
+        .filter((i) => !isReal(input.spec.datatype) || !isDead(input, i))
+        .map((i) => ({ at: input.at, i })),
+    );
+    return rows.filter((row) => needed.every(({ at, i }) => !isMissing(at(row, i))));
+  }
+
+  /** Columns (or inputs) without a value in any row. */
+  get deadColumns(): readonly string[] {
+    return this.#inputs.flatMap((input) =>
+      placesOf(input)
+        .filter((i) => isDead(input, i))
+        .map((i) => input.columnNames?.[i] ?? input.spec.name),
+    );
   }
 
   /**
@@ -137,6 +152,16 @@ export class SampleRows {
       return { ...tensor, elements: elements as TensorValues };
     });
   }
+}
+
+function placesOf({ elements }: RowInput): readonly number[] {
+  return Array.from({ length: elements }, (_, i) => i);
+}
+
+/** Whether a place of an input's row has a value in no row. */
+function isDead({ at, rows = 1 }: RowInput, i: number): boolean {
+  for (let row = 0; row < rows; row += 1) if (!isMissing(at(row, i))) return false;
+  return true;
 }
 
 function isMissing(value: ElementValue | undefined): value is undefined {

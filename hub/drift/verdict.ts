@@ -19,6 +19,7 @@ import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import { meanAndDeviation } from '../../shared/sketch/moment-sums.ts';
 import { benjaminiHochberg } from './benjamini-hochberg.ts';
 import { type KolmogorovSmirnov, kolmogorovSmirnov } from './ks.ts';
+import { pooledCategories } from './pooled-categories.ts';
 import { populationStability } from './psi.ts';
 
 export const driftRule = {
@@ -66,14 +67,18 @@ function measure(profile: FeatureProfile, counts: FeatureCounts | undefined): Me
   const missing = counts?.missing ?? 0;
   const present = now.reduce((sum, n) => sum + n, 0);
   const n = present + missing;
-  const referenceN = cells.reduce((sum, c) => sum + c, 0) + profile.missing;
+  const referencePresent = cells.reduce((sum, c) => sum + c, 0);
+  const referenceN = referencePresent + profile.missing;
   // Missing values are a cell of their own: a sensor that went dead is the strongest drift there is.
+  const seen = profile.kind === 'numeric' ? { reference: cells, current: now } : pooledCategories(cells, now);
   const { psi, critical } = populationStability(
-    [...cells, profile.missing],
-    [...now, missing],
+    [...seen.reference, profile.missing],
+    [...seen.current, missing],
     driftRule.alpha,
   );
-  const outside = profile.kind === 'numeric' ? now[0]! + now.at(-1)! : now.at(-1)!;
+  // A feature that the sample never had a value of has its cells at random: every value is outside.
+  let outside = profile.kind === 'numeric' ? now[0]! + now.at(-1)! : now.at(-1)!;
+  if (referencePresent === 0) outside = present;
   return {
     facts: {
       name: profile.name,

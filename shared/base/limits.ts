@@ -27,8 +27,12 @@ export const limits = {
   tensorsPerModelMax: 64,
   tensorRankMax: 8,
   featuresMax: 256,
+  featureNameCharsMax: 128,
   binsMax: 32,
   categoriesMax: 256,
+  categoryCharsMax: 128,
+  /** Elements of a row (or of one channel) that its mean and deviation are taken over, spread evenly. */
+  summaryElementsMax: 65_536,
   modelYamlBytesMax: 256 * 1024,
   sampleRowsMax: 1_000_000,
   sampleFileBytesMax: 512 * 1024 * 1024,

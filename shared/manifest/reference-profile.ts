@@ -7,14 +7,25 @@ import { limits } from '../base/limits.ts';
 
 const count = Type.Integer({ minimum: 0 });
 
-/** Where a feature's value comes from: one column of the last axis of a tensor, or a summary of the whole sample. */
+const index = Type.Integer({ minimum: 0, maximum: 65_535 });
+const tensor = Type.String({ maxLength: 256 });
+
+/**
+ * Where a feature's value comes from: one column of the last axis of a tensor, one element of each row whatever the rank,
+ * the mean or deviation of one channel of an image, or a summary of the whole row. An image of four axes has rows along
+ * the first; one of three axes is one row.
+ */
 export const FeatureSource = Type.Union([
+  Type.Object({ tensor, column: index }),
+  Type.Object({ tensor, element: index }),
   Type.Object({
-    tensor: Type.String({ maxLength: 256 }),
-    column: Type.Integer({ minimum: 0, maximum: 65_535 }),
+    tensor,
+    axis: Type.Integer({ minimum: 0, maximum: 3 }),
+    channel: index,
+    summary: Type.Union([Type.Literal('mean'), Type.Literal('stddev')]),
   }),
   Type.Object({
-    tensor: Type.String({ maxLength: 256 }),
+    tensor,
     summary: Type.Union([
       Type.Literal('mean'),
       Type.Literal('stddev'),
@@ -26,7 +37,8 @@ export const FeatureSource = Type.Union([
 ]);
 export type FeatureSource = Static<typeof FeatureSource>;
 
-/** Sums over the values seen (missing ones left out); `sum` and `sumSquares` are taken after subtracting `shift`. */
+/** Sums over the values seen (missing ones, and those too far to be squared, left out); `sum` and `sumSquares` are taken
+ * after subtracting `shift`. */
 export const Moments = Type.Object({
   n: count,
   shift: Type.Number(),
@@ -37,11 +49,12 @@ export type Moments = Static<typeof Moments>;
 
 /**
  * Numeric feature: B+1 edges, strictly rising, make B bins [e_i, e_{i+1}) (the last closed). `counts` has B+2
- * entries: underflow, the bins, overflow. NaN and absent values are `missing`.
+ * entries: underflow, the bins, overflow. NaN and absent values are `missing`. A feature that the sample never had a value of
+ * has counts of 0 throughout, and all of its rows in `missing`.
  */
 export const NumericProfile = Type.Object({
   kind: Type.Literal('numeric'),
-  name: Type.String({ minLength: 1, maxLength: 128 }),
+  name: Type.String({ minLength: 1, maxLength: limits.featureNameCharsMax }),
   role: Type.Union([Type.Literal('input'), Type.Literal('output')]),
   source: FeatureSource,
   edges: Type.Array(Type.Number(), { minItems: 2, maxItems: limits.binsMax + 1 }),
@@ -54,10 +67,13 @@ export type NumericProfile = Static<typeof NumericProfile>;
 /** Categorical feature: `counts[i]` belongs to `categories[i]`; a value outside them is `unseen`. */
 export const CategoricalProfile = Type.Object({
   kind: Type.Literal('categorical'),
-  name: Type.String({ minLength: 1, maxLength: 128 }),
+  name: Type.String({ minLength: 1, maxLength: limits.featureNameCharsMax }),
   role: Type.Union([Type.Literal('input'), Type.Literal('output')]),
   source: FeatureSource,
-  categories: Type.Array(Type.String({ maxLength: 128 }), { minItems: 1, maxItems: limits.categoriesMax }),
+  categories: Type.Array(Type.String({ maxLength: limits.categoryCharsMax }), {
+    minItems: 1,
+    maxItems: limits.categoriesMax,
+  }),
   counts: Type.Array(count, { minItems: 1, maxItems: limits.categoriesMax }),
   unseen: count,
   missing: count,

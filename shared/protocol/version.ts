@@ -3,5 +3,6 @@
  * every message carries its own `v`, an unknown one is refused with `unsupported_version`, an unknown field is kept.
  *
  *   1  2026-11  First version: enrolment, desired and reported state, update events, chunk pull, telemetry windows.
+ *      2026-11-26  Feature sources of a profile may name an element of each row, or a channel of an image.
  */
 export const protocolVersion = 1;

@@ -14,7 +14,7 @@ export class CategoryCounts {
   }
 
   /** Numbers are compared by their shortest decimal text (`3`, `0.5`); NaN is missing. */
-  add(value: number | string): void {
+  add(value: number | bigint | string): void {
     if (typeof value === 'number' && Number.isNaN(value)) {
       this.missing += 1;
       return;

@@ -1,3 +1,5 @@
+const DISTANCE_MAX = 1e145;
+
 /**
  * Sums from which mean and standard deviation follow. Values are shifted by a number near their mean first, so that the
  * sum of squares does not cancel. There is deliberately no minimum and no maximum: each would be a raw value.
@@ -12,10 +14,14 @@ export class MomentSums {
     this.shift = shift;
   }
 
-  /** Values that are not finite are left out. */
+  /**
+   * Values that are not finite are left out, and so are those further than 1e145 from the shift: the squares of 2^40 of them
+   * would overflow, and one sentinel of 1e308 would take mean and deviation from all the others.
+   */
   add(value: number): void {
-    if (!Number.isFinite(value)) return;
     const distance = value - this.shift;
+    // NaN and what overflows fail the comparison too.
+    if (!(Math.abs(distance) <= DISTANCE_MAX)) return;
     this.n += 1;
     this.sum += distance;
     this.sumSquares += distance * distance;

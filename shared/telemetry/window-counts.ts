@@ -3,18 +3,18 @@
  * a row is kept (promise P7).
  */
 import { limits } from '../base/limits.ts';
-import { type TensorValues, tensorValues } from '../inference/exact-values.ts';
 import type { Tensor } from '../inference/tensor.ts';
 import type { FeatureProfile, ReferenceProfile } from '../manifest/reference-profile.ts';
 import type { FeatureCounts } from '../protocol/telemetry-report.ts';
 import { CategoryCounts } from '../sketch/category-counts.ts';
 import { HistogramCounts } from '../sketch/histogram-counts.ts';
 import { MomentSums } from '../sketch/moment-sums.ts';
-import { featureValues } from './feature-value.ts';
+import { type FeatureValue, featureValues } from './feature-value.ts';
+import { TensorReading } from './tensor-reading.ts';
 
 interface CountedFeature {
   readonly profile: FeatureProfile;
-  add(value: number | string): void;
+  add(value: FeatureValue): void;
   result(): FeatureCounts;
 }
 
@@ -35,7 +35,7 @@ export class WindowCounts {
       const { role, source } = feature.profile;
       const read = tensors[role].get(source.tensor);
       if (read === undefined) feature.add(Number.NaN);
-      else for (const value of featureValues(source, read.tensor, read.elements)) feature.add(value);
+      else for (const value of featureValues(source, read.tensor, read.reading)) feature.add(value);
     }
   }
 
@@ -45,11 +45,11 @@ export class WindowCounts {
   }
 }
 
-/** Each tensor's elements, read once however many features look at it. */
+/** Each tensor, read once however many features look at it. */
 function readAll(
   tensors: readonly Tensor[],
-): ReadonlyMap<string, { tensor: Tensor; elements: TensorValues }> {
-  return new Map(tensors.map((tensor) => [tensor.name, { tensor, elements: tensorValues(tensor) }]));
+): ReadonlyMap<string, { readonly tensor: Tensor; readonly reading: TensorReading }> {
+  return new Map(tensors.map((tensor) => [tensor.name, { tensor, reading: new TensorReading(tensor) }]));
 }
 
 function countedFeature(profile: FeatureProfile): CountedFeature {
@@ -70,7 +70,7 @@ function countedFeature(profile: FeatureProfile): CountedFeature {
   return {
     profile,
     add(value) {
-      const number = typeof value === 'number' ? value : Number.NaN;
+      const number = typeof value === 'string' ? Number.NaN : Number(value);
       counts.add(number);
       moments.add(number);
     },
@@ -79,7 +79,7 @@ function countedFeature(profile: FeatureProfile): CountedFeature {
       counts: counts.counts.slice(),
       missing: counts.missing,
       // The sums of one row are the row: they leave the device only when enough rows hide in them.
-      ...(moments.n >= limits.momentRowsMin && Number.isFinite(moments.sumSquares)
+      ...(moments.n >= limits.momentRowsMin
         ? { moments: { n: moments.n, sum: moments.sum, sumSquares: moments.sumSquares } }
         : {}),
     }),

@@ -62,7 +62,10 @@ describe('packVersion()', () => {
     const model = packed.files.find((file) => file.entry.role === 'model')!;
     expect(model.entry.sha256).toBe(createHash('sha256').update(linear).digest('hex'));
     expect(goldenSamples).toBe(2);
-    expect(remarks).toEqual(['1 of 4 sample rows lack a value and were not run']);
+    expect(remarks).toEqual([
+      '1 of 4 sample rows lack a value and were not run',
+      'the profile has 3 rows, and drift is judged from 50 rows on: it will say "too-few" until the sample has that many',
+    ]);
   });
 
   it('writes the manifest as canonical JSON: the same folder gives the same bytes', async () => {
@@ -245,7 +248,7 @@ describe('packVersion() refuses', () => {
     ['a cell that is no number', { 's.csv': 'a,b\n1,x\n' }, 'sample_invalid', /row 1, column "b" holds "x"/],
     [
       'a sample without a complete row',
-      { 's.csv': 'a,b\n1,\n' },
+      { 's.csv': 'a,b\n1,\n,2\n' },
       'sample_invalid',
       /no row of the sample has all its values/,
     ],

@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type FeaturePlan,
-  numericEdges,
-  ProfileBuilder,
-  planFeatures,
-  profileFeature,
-} from '../../../../cli/packing/reference-profile.ts';
+import type { FeaturePlan } from '../../../../cli/packing/feature-plan.ts';
+import { ProfileBuilder, profileFeature } from '../../../../cli/packing/reference-profile.ts';
+import { limits } from '../../../../shared/base/limits.ts';
 import { encodeNumbers } from '../../../../shared/inference/tensor-values.ts';
 
 const numeric: FeaturePlan = {
@@ -14,31 +10,6 @@ const numeric: FeaturePlan = {
   source: { tensor: 'x', column: 0 },
   kind: 'numeric',
 };
-
-describe('numericEdges()', () => {
-  it('puts edges at the quantiles, so that cells hold equally many', () => {
-    const values = Array.from({ length: 101 }, (_, i) => i);
-    expect(numericEdges(values, 4)).toEqual([25, 50, 75]);
-  });
-
-  it('puts edges halfway between few distinct values', () => {
-    expect(numericEdges([1, 2, 2, 4], 20)).toEqual([1.5, 3]);
-  });
-
-  it.each([
-    ['one value', [5, 5, 5]],
-    ['one value of zero', [0, 0]],
-    ['two values', [0, 1, 1]],
-    [
-      'one value nearly everywhere',
-      [...new Array<number>(1000).fill(0), ...Array.from({ length: 30 }, (_, i) => i + 1)],
-    ],
-  ])('gives at least two strictly rising edges for %s', (_, values) => {
-    const edges = numericEdges(values, 20);
-    expect(edges.length).toBeGreaterThanOrEqual(2);
-    for (let i = 1; i < edges.length; i += 1) expect(edges[i]).toBeGreaterThan(edges[i - 1]!);
-  });
-});
 
 describe('profileFeature()', () => {
   it('counts under- and overflow, missing values and moments', () => {
@@ -49,7 +20,7 @@ describe('profileFeature()', () => {
       edges: [25.75, 50.5, 75.25],
       counts: [25, 25, 25, 25],
       missing: 2,
-      moments: { n: 100, shift: 50.5, sum: 0, sumSquares: 83_325 },
+      moments: { n: 100, shift: 50, sum: 50, sumSquares: 83_350 },
     });
   });
 
@@ -68,49 +39,47 @@ describe('profileFeature()', () => {
     expect(profile).toMatchObject({ categories: ['0', '1', '2'], counts: [2, 0, 1], unseen: 0 });
   });
 
-  it('leaves out a feature without any value', () => {
-    expect(profileFeature(numeric, [Number.NaN], 20)).toBeUndefined();
-  });
-});
-
-describe('planFeatures()', () => {
-  const none = { columnNames: () => undefined, classes: undefined };
-
-  it('takes columns of tables, summaries of images, and no states', () => {
-    const plans = planFeatures({
-      ...none,
-      inputs: [
-        { name: 'table', datatype: 'FP32', shape: [-1, 2] },
-        { name: 'image', datatype: 'FP32', shape: [1, 1, 28, 28] },
-        { name: 'frame', datatype: 'FP32', shape: [-1, -1] },
-        { name: 'sr', datatype: 'INT64', shape: [] },
-      ],
-      outputs: [
-        { name: 'y', datatype: 'FP32', shape: [-1, 1] },
-        { name: 'logits', datatype: 'FP32', shape: [1, 10] },
-        { name: 'label', datatype: 'INT64', shape: [-1] },
-        { name: 'state', datatype: 'FP32', shape: [2, -1, 128] },
-      ],
+  it('watches a feature without any value as empty', () => {
+    expect(profileFeature(numeric, [Number.NaN, Number.NaN], 20)).toMatchObject({
+      kind: 'numeric',
+      counts: [0, 0, 0],
+      missing: 2,
+      moments: { n: 0, shift: 0, sum: 0, sumSquares: 0 },
     });
-    expect(plans.map((plan) => plan.name)).toEqual([
-      'table[0]',
-      'table[1]',
-      'image mean',
-      'image stddev',
-      'frame mean',
-      'frame stddev',
-      'y',
-      'logits argmax',
-      'logits max',
-      'label',
-    ]);
   });
 
-  it('refuses two features of one name', () => {
-    const inputs = [{ name: 'x', datatype: 'FP32' as const, shape: [-1, 2] }];
-    expect(() =>
-      planFeatures({ inputs, outputs: [], classes: undefined, columnNames: () => ['a', 'a'] }),
-    ).toThrow(/"a" is used twice/);
+  it('keeps every figure finite, whatever the values', () => {
+    const values = [1, 2, 3, Number.MAX_VALUE, -Number.MAX_VALUE, Number.POSITIVE_INFINITY, 1e200];
+    const profile = profileFeature(numeric, values, 20);
+    if (profile.kind !== 'numeric') throw new Error(profile.kind);
+    expect(profile.moments).toMatchObject({ n: 3, shift: 2, sum: 0, sumSquares: 2 });
+    expect(profile.counts.reduce((sum, n) => sum + n)).toBe(7);
+    expect(profile.edges.every(Number.isFinite)).toBe(true);
+  });
+
+  it('tells 64-bit ids apart that are one as numbers', () => {
+    const ids = [2n ** 60n, 2n ** 60n + 1n, 2n ** 60n + 1n];
+    expect(profileFeature({ ...numeric, kind: 'integers' }, ids, 20)).toMatchObject({
+      categories: ['1152921504606846976', '1152921504606846977'],
+      counts: [1, 2],
+    });
+  });
+
+  it('lists the most frequent texts, and neither long ones nor those that JSON cannot hold', () => {
+    const texts = ['b', 'a', 'a', 'x'.repeat(limits.categoryCharsMax + 1), '\ud800'];
+    expect(profileFeature({ ...numeric, kind: [] }, texts, 20)).toMatchObject({
+      kind: 'categorical',
+      categories: ['a', 'b'],
+      counts: [2, 1],
+      unseen: 2,
+    });
+    const ids = Array.from({ length: 1_000 }, (_, i) => `id-${i % 300}`);
+    const many = profileFeature({ ...numeric, kind: [] }, ids, 20);
+    expect(many).toMatchObject({ kind: 'categorical', unseen: 44 * 3 });
+    expect(profileFeature({ ...numeric, kind: [] }, ['\ud800'], 20)).toMatchObject({
+      categories: [''],
+      unseen: 1,
+    });
   });
 });
 
@@ -119,10 +88,29 @@ describe('ProfileBuilder', () => {
     const builder = new ProfileBuilder([numeric]);
     const data = encodeNumbers('FP32', [0.1, 0.2, 0.3, 0.4]);
     builder.add('input', [{ name: 'x', datatype: 'FP32', shape: [4, 1], data }]);
-    const profile = builder.build({ rows: 4, cells: 20 });
+    const { profile, remarks } = builder.build({ rows: 4, cells: 20 });
+    expect(remarks).toEqual([expect.stringMatching(/has 4 rows, and drift is judged from 50 rows on/)]);
     expect(profile.rows).toBe(4);
     expect(profile.features[0]).toMatchObject({
       edges: [0.1, 0.2, 0.3].map((v, i) => (Math.fround(v) + Math.fround([0.2, 0.3, 0.4][i]!)) / 2),
     });
+  });
+
+  it('remarks on what it cannot tell, naming the feature', () => {
+    const builder = new ProfileBuilder([
+      numeric,
+      { name: 'dead', role: 'input', source: { tensor: 'x', column: 1 }, kind: 'numeric' },
+    ]);
+    const rows = 60;
+    const values = Array.from({ length: 2 * rows }, (_, i) =>
+      i % 2 === 1 ? Number.NaN : i === 0 ? 1e300 : i,
+    );
+    builder.add('input', [
+      { name: 'x', datatype: 'FP64', shape: [rows, 2], data: encodeNumbers('FP64', values) },
+    ]);
+    expect(builder.build({ rows, cells: 20 }).remarks).toEqual([
+      'input "f": 1 of 60 values are too large for a mean, such as 1e+300; if that means "no value", name it under "sample.missing"',
+      'input "dead" has no value in any of the 60 sample rows: watched as empty, a value on a device is drift',
+    ]);
   });
 });

@@ -72,6 +72,52 @@ describe('feature values', () => {
     expect(featureValues({ tensor: 'x', summary: 'max' }, broken)).toEqual([Number.NaN]);
   });
 
+  it('takes one element of each row, whatever the rank', () => {
+    const x = tensor('FP32', [2, 2, 1], Float32Array.of(1, 2, 3, 4));
+    expect(featureValues({ tensor: 'x', element: 1 }, x)).toEqual([2, 4]);
+    expect(featureValues({ tensor: 'x', element: 2 }, x)).toEqual([Number.NaN, Number.NaN]);
+  });
+
+  it.each([
+    ['NCHW', [2, 2, 2, 1], 1, [1, 2, 30, 50, 5, 5, 70, 70]],
+    ['NHWC', [2, 2, 1, 2], 3, [1, 30, 2, 50, 5, 70, 5, 70]],
+  ])('tells the channels of an image in %s apart', (_, shape, axis, values) => {
+    const x = tensor('FP32', shape, Float32Array.from(values));
+    const of = (channel: number, summary: 'mean' | 'stddev') =>
+      featureValues({ tensor: 'x', axis, channel, summary }, x);
+    expect([of(0, 'mean'), of(0, 'stddev')]).toEqual([
+      [1.5, 5],
+      [0.5, 0],
+    ]);
+    expect([of(1, 'mean'), of(1, 'stddev')]).toEqual([
+      [40, 70],
+      [10, 0],
+    ]);
+    expect(of(2, 'mean')).toEqual([Number.NaN, Number.NaN]);
+  });
+
+  it('takes an image without an axis of rows as one', () => {
+    const x = tensor('UINT8', [2, 2, 1], Uint8Array.of(1, 3, 5, 9));
+    expect(featureValues({ tensor: 'x', axis: 0, channel: 1, summary: 'mean' }, x)).toEqual([7]);
+    const last = tensor('UINT8', [1, 2, 2], Uint8Array.of(1, 3, 5, 9));
+    expect(featureValues({ tensor: 'x', axis: 2, channel: 1, summary: 'mean' }, last)).toEqual([6]);
+  });
+
+  it('spreads what it looks at over a large tensor, and is as good as exact', () => {
+    const side = 1_024;
+    const pixels = Float32Array.from({ length: side * side }, (_, i) => (i % side) + Math.floor(i / side));
+    const x = tensor('FP32', [1, side * side], pixels);
+    const [mean] = featureValues({ tensor: 'x', summary: 'mean' }, x) as number[];
+    const [stddev] = featureValues({ tensor: 'x', summary: 'stddev' }, x) as number[];
+    expect(Math.abs(mean! - 1_023)).toBeLessThan(5);
+    expect(Math.abs(stddev! - Math.sqrt((side * side - 1) / 6))).toBeLessThan(5);
+  });
+
+  it('keeps 64-bit integers that a number cannot hold', () => {
+    const x = tensor('INT64', [2, 1], BigInt64Array.of(2n ** 60n + 1n, 5n));
+    expect(featureValues(column(0), x)).toEqual([2n ** 60n + 1n, 5]);
+  });
+
   it('reads strings', () => {
     const bytes = Uint8Array.of(1, 0, 0, 0, 97, 2, 0, 0, 0, 98, 99);
     expect(featureValues(column(0), tensor('BYTES', [2, 1], bytes))).toEqual(['a', 'bc']);
