@@ -12,6 +12,9 @@ export function fanOutRecorder(recorders: readonly Recorder[]): Recorder {
     failed: (...told) => {
       for (const recorder of recorders) recorder.failed(...told);
     },
+    refused: (...told) => {
+      for (const recorder of recorders) recorder.refused(...told);
+    },
     crashed: (...told) => {
       for (const recorder of recorders) recorder.crashed(...told);
     },

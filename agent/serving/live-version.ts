@@ -4,7 +4,6 @@
  */
 import type { Inference } from '../../runner/runner-client.ts';
 import { type AppError, isAppError } from '../../shared/base/app-error.ts';
-import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { Slot } from '../slots/slot.ts';
@@ -29,7 +28,7 @@ export class LiveVersion {
   readonly keeper: RunnerKeeper;
   readonly #recorder: Recorder;
   readonly #alwaysFetched: readonly string[];
-  #figures: { requests: number; failed: number; crashes: number; lastError?: ErrorCode } = emptyFigures();
+  #figures: { -readonly [K in keyof ServedFigures]: ServedFigures[K] } = emptyFigures();
 
   constructor({ slot, provider, rollout, keeper, recorder }: LiveVersionProps) {
     const { model, version, manifestSha256, manifest } = slot;
@@ -68,6 +67,12 @@ export class LiveVersion {
     return inference;
   }
 
+  /** Counts a request that does not fit it; against it when the version before would have taken the request. */
+  countRefused(fitsBefore: boolean): void {
+    if (fitsBefore) this.#figures.refused += 1;
+    this.#recorder.refused(this.served, fitsBefore);
+  }
+
   /** Counts an end of its runner that nobody asked for, and each time it did not come up again. */
   countEnd({ code }: AppError): void {
     // Its end was ours, and the request that it was ended for has been counted.
@@ -88,7 +93,7 @@ export class LiveVersion {
 }
 
 function emptyFigures() {
-  return { requests: 0, failed: 0, crashes: 0 };
+  return { requests: 0, failed: 0, refused: 0, crashes: 0 };
 }
 
 /** Outputs that drift or labels are computed from; fetched even when a request does not ask for them. */

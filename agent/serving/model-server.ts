@@ -9,6 +9,7 @@ import type { Clock, Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { checkInputs, checkOutputNames } from '../../shared/inference/signature.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
+import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { Slot } from '../slots/slot.ts';
 import type { Recorder } from '../telemetry/observation.ts';
 import { LiveVersion } from './live-version.ts';
@@ -53,6 +54,8 @@ export interface InferenceAnswer {
 interface ServedModel {
   active: LiveVersion;
   standby?: LiveVersion | undefined;
+  /** The version that answered before the active one: tells a client that was broken from one that never fitted. */
+  readonly before?: ModelManifest | undefined;
 }
 
 /** Failures of the active version's process, not of its answer: the standby may answer instead. */
@@ -99,7 +102,8 @@ export class ModelServer implements ServedModels {
     if (served?.active === next) return keepStandby ? undefined : this.dropStandby(slot.model);
     next.resetFigures();
     this.#props.recorder.serving(next.served);
-    this.#models.set(slot.model, { active: next, standby: keepStandby ? served?.active : undefined });
+    const standby = keepStandby ? served?.active : undefined;
+    this.#models.set(slot.model, { active: next, standby, before: served?.active.manifest });
     if (!keepStandby) this.#drain(served?.active);
     if (served?.standby !== next) this.#drain(served?.standby);
   }
@@ -150,15 +154,23 @@ export class ModelServer implements ServedModels {
   async infer(request: InferenceRequest): Promise<InferenceAnswer> {
     const startedMs = performance.now();
     const live = this.find(request.model, request.version);
+    const { standby, before } = this.#models.get(request.model)!;
+    const refusal = refusalBy(live.manifest, request);
+    if (refusal) {
+      // Who names a version asks for its interface and no other.
+      const fitsBefore = request.version === undefined && before !== undefined && !refusalBy(before, request);
+      live.countRefused(fitsBefore);
+      if (!standby || !fitsBefore) throw refusal;
+      return this.#inferOn(standby, request, startedMs);
+    }
     try {
       return await this.#inferOn(live, request, startedMs);
     } catch (error) {
-      const standby = request.version === undefined ? this.#models.get(request.model)?.standby : undefined;
-      if (!standby || standby === live || !isAppError(error) || !processFaults.has(error.code)) throw error;
-      return this.#inferOn(standby, request, startedMs).catch((second) => {
-        // The standby may have another interface; then the first failure is the one to tell.
-        throw isAppError(second, 'tensor_invalid') ? error : second;
-      });
+      const second = request.version === undefined ? this.#models.get(request.model)?.standby : undefined;
+      if (!second || second === live || !isAppError(error) || !processFaults.has(error.code)) throw error;
+      // The standby may have another interface; then the first failure is the one to tell.
+      if (refusalBy(second.manifest, request)) throw error;
+      return this.#inferOn(second, request, startedMs);
     }
   }
 
@@ -182,10 +194,7 @@ export class ModelServer implements ServedModels {
   }
 
   async #inferOn(live: LiveVersion, request: InferenceRequest, startedMs: number): Promise<InferenceAnswer> {
-    const { inputs, outputs } = live.manifest.interface;
-    checkInputs(request.inputs, inputs);
-    if (request.outputs) checkOutputNames(request.outputs, outputs);
-    const wanted = request.outputs ?? outputs.map((output) => output.name);
+    const wanted = request.outputs ?? live.manifest.interface.outputs.map((output) => output.name);
     const inference = await live.infer(request.inputs, wanted, startedMs);
     const id = request.id ?? this.#newId();
     this.#predictions.keep(id, live.served, inference.outputs);
@@ -234,5 +243,17 @@ export class ModelServer implements ServedModels {
   #newId(): string {
     this.#lastId += 1;
     return `${this.#idStem}-${this.#lastId}`;
+  }
+}
+
+/** Why a request does not fit the interface of a version; undefined when it does. */
+function refusalBy({ interface: { inputs, outputs } }: ModelManifest, request: InferenceRequest) {
+  try {
+    checkInputs(request.inputs, inputs);
+    if (request.outputs) checkOutputNames(request.outputs, outputs);
+    return undefined;
+  } catch (error) {
+    if (isAppError(error, 'tensor_invalid')) return error;
+    throw error;
   }
 }

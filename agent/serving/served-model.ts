@@ -19,8 +19,11 @@ export type Qualification =
 
 /** Figures of the version that serves now, since it was switched to. */
 export interface ServedFigures {
+  /** Requests it ran, and those of them that failed. */
   readonly requests: number;
   readonly failed: number;
+  /** Requests whose tensors it refused and the version before takes; not among `requests`. */
+  readonly refused: number;
   readonly crashes: number;
   /** Its code alone: what the runtime says of a failed request may quote the request (promise P7). */
   readonly lastError?: ErrorCode;

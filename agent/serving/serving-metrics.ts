@@ -21,7 +21,7 @@ export class ServingMetrics implements Recorder {
   readonly #labels = this.#counter('modelfleet_labels', 'Labels taken for earlier answers');
   readonly #failure = new Counter({
     name: 'nv_inference_request_failure',
-    help: 'Requests that failed, by reason: REJECTED (too many waited), BACKEND (the model or its runner)',
+    help: 'Requests that failed, by reason: REJECTED (too many waited), BACKEND (the model or its runner), OTHER (tensors that do not fit the interface)',
     labelNames: [...labelNames, 'reason'],
     registers: [this.registry],
   });
@@ -45,6 +45,10 @@ export class ServingMetrics implements Recorder {
 
   failed(served: ServedVersion, code: string): void {
     this.#failure.inc({ ...labelsOf(served), reason: code === 'overloaded' ? 'REJECTED' : 'BACKEND' });
+  }
+
+  refused(served: ServedVersion): void {
+    this.#failure.inc({ ...labelsOf(served), reason: 'OTHER' });
   }
 
   crashed(served: ServedVersion): void {

@@ -21,8 +21,10 @@ export interface Recorder {
     outputs: readonly Tensor[],
     latencyMs: number,
   ): void;
-  /** `code` is an error code of the catalogue. Requests the agent refused for the caller's own mistake are not failures of the model and are not recorded. */
+  /** `code` is an error code of the catalogue. */
   failed(version: ServedVersion, code: string, latencyMs: number): void;
+  /** A request whose tensors do not fit the version's interface. `fitsBefore`: the version before would have taken it. */
+  refused(version: ServedVersion, fitsBefore: boolean): void;
   crashed(version: ServedVersion): void;
   /** `predicted` and `actual` as numbers (regression) or class labels (classification). */
   labelled(version: ServedVersion, predicted: number | string, actual: number | string): void;

@@ -71,6 +71,10 @@ export class WindowRecorder implements Recorder {
     this.#window(version)?.addFailed(code, latencyMs);
   }
 
+  refused(version: ServedVersion, fitsBefore: boolean): void {
+    this.#window(version)?.addRefused(fitsBefore);
+  }
+
   crashed(version: ServedVersion): void {
     this.#window(version)?.addCrash();
   }

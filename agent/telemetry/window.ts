@@ -22,6 +22,8 @@ export class Window {
   readonly #latency = new LatencySketch();
   readonly #failed = new Map<string, number>();
   #ok = 0;
+  #refused = 0;
+  #fitBefore = 0;
   #crashes = 0;
   #labels: LabelFigures | undefined;
 
@@ -32,7 +34,8 @@ export class Window {
   }
 
   get isEmpty(): boolean {
-    return this.#ok === 0 && this.#failed.size === 0 && this.#crashes === 0 && (this.#labels?.n ?? 0) === 0;
+    const counts = this.#ok + this.#failed.size + this.#refused + this.#crashes + (this.#labels?.n ?? 0);
+    return counts === 0;
   }
 
   /** Throws `tensor_invalid` after the request itself was counted. */
@@ -49,6 +52,11 @@ export class Window {
     const counted = known && !full ? code : 'internal';
     this.#failed.set(counted, (this.#failed.get(counted) ?? 0) + 1);
     this.#latency.add(latencyMs);
+  }
+
+  addRefused(fitsBefore: boolean): void {
+    this.#refused += 1;
+    if (fitsBefore) this.#fitBefore += 1;
   }
 
   addCrash(): void {
@@ -70,7 +78,11 @@ export class Window {
       version,
       manifest: manifestSha256,
       ...(rollout === undefined ? {} : { rollout }),
-      requests: { ok: this.#ok, failed: Object.fromEntries(this.#failed) },
+      requests: {
+        ok: this.#ok,
+        failed: Object.fromEntries(this.#failed),
+        ...(this.#refused > 0 ? { refused: { all: this.#refused, fitBefore: this.#fitBefore } } : {}),
+      },
       crashes: this.#crashes,
       ...(this.#latency.count > 0 ? { latency: this.#latency.bins() } : {}),
       features: this.#ok > 0 ? (this.#counts?.result() ?? []) : [],

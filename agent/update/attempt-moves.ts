@@ -102,7 +102,7 @@ function ofActive(slots: ModelSlots, last: Attempt | undefined): Attempt {
   if (slots.active === undefined) throw new Error('An order to go back came where no version is active.');
   if (last?.manifest === slots.active.manifest) return last;
   const { version, release, manifest } = slots.active;
-  const trial = { seconds: 0, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 };
+  const trial = { seconds: 0, minRequests: 0, maxErrorRate: 1, maxCrashes: 0 };
   return fresh({ model: '', version, release, manifest, trial, sequence: last?.sequence ?? 0 });
 }
 

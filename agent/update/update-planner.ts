@@ -116,7 +116,7 @@ function planTrial({ trial }: Situation, attempt: Attempt): Plan {
   const judged = judgeTrial({ plan: attempt.trial, ...trial });
   if (judged.verdict === 'commit') return { kind: 'move', event: 'passed' };
   if (judged.verdict === 'roll-back') return { kind: 'move', event: 'failed', fault: judged.fault };
-  return { kind: 'rest', wakeInMs: Math.min(judged.leftMs, TRIAL_LOOK_MS) };
+  return { kind: 'rest', wakeInMs: Math.min(judged.leftMs || TRIAL_LOOK_MS, TRIAL_LOOK_MS) };
 }
 
 /** Why the attempt is given up because of what the hub wants now; undefined when it is still wanted. */

@@ -11,8 +11,15 @@ import { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts'
 const count = Type.Integer({ minimum: 0 });
 const RECORD_BYTES_MAX = 256 * 1024;
 
-/** Counts of requests since the version was switched to. */
-export const TrialFigures = Type.Object({ requests: count, failed: count, crashes: count });
+/** Counts since the version was switched to. */
+export const TrialFigures = Type.Object({
+  /** Requests it ran, and those of them that failed. */
+  requests: count,
+  failed: count,
+  crashes: count,
+  /** Requests whose tensors it refused and the version before takes; not among `requests`. */
+  refused: Type.Optional(count),
+});
 export type TrialFigures = Static<typeof TrialFigures>;
 export const noFigures: TrialFigures = { requests: 0, failed: 0, crashes: 0 };
 

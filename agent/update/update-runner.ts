@@ -183,6 +183,7 @@ export class UpdateRunner {
       requests: before.requests + (now?.requests ?? 0),
       failed: before.failed + (now?.failed ?? 0),
       crashes: before.crashes + (now?.crashes ?? 0),
+      refused: (before.refused ?? 0) + (now?.refused ?? 0),
     };
     const spentMs = attempt.trialSpentMs + this.#props.clock.monotonic() - this.#enteredAt;
     return { figures, spentMs, ...(now?.lastError && { lastError: now.lastError }) };

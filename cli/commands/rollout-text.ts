@@ -59,6 +59,7 @@ const statusOrder = [
   'succeeded',
   'withdrawn',
   'silent',
+  'unproven',
   'timed-out',
   'failed',
   'rejected',
@@ -78,7 +79,7 @@ export function rolloutText(rollout: RolloutStatus, now: number): string {
     ...verdictLines(rollout, now),
   ];
   const faulty = rollout.devices.filter(
-    (d) => d.fault !== undefined || d.status === 'silent' || d.status === 'timed-out',
+    (d) => d.fault !== undefined || ['silent', 'unproven', 'timed-out'].includes(d.status),
   );
   if (faulty.length > 0) lines.push('', ...faulty.map((device) => faultText(device, now)));
   return lines.join('\n');

@@ -68,6 +68,7 @@ interface CreateFlags {
   readonly maxFailures?: string;
   readonly minCompleted?: string;
   readonly maxSilent?: string;
+  readonly maxUnproven?: string;
   readonly maxErrorRate?: string;
   readonly minRequests?: string;
   readonly drift?: string;
@@ -76,6 +77,7 @@ interface CreateFlags {
   readonly trialMinRequests?: string;
   readonly trialMaxErrorRate?: string;
   readonly trialMaxCrashes?: string;
+  readonly breaking?: boolean;
   readonly onFailure?: string;
   readonly startAt?: string;
 }
@@ -127,14 +129,16 @@ function addCreate(rollout: Command, context: CliContext): void {
     .option('--max-failures <SHARE>', 'failed devices among the completed, such as 5% (default: 5%)')
     .option('--min-completed <N>', 'completed devices from which failures are judged before a phase ends')
     .option('--max-silent <SHARE>', 'silent devices in a phase (default: 50%)')
+    .option('--max-unproven <SHARE>', 'devices in a phase that saw too few requests (default: 0%)')
     .option('--max-error-rate <SHARE>', 'failed requests to the version (default: not asked)')
     .option('--min-requests <N>', 'requests the error rate needs (default: 100)')
     .option('--drift <ACTION>', 'what drift of the inputs does: hold, roll-back or ignore (default: ignore)')
     .option('--max-drift-share <SHARE>', 'share of features that may drift (default: 0%)')
     .option('--trial <DURATION>', 'how long a device tries the version before it keeps it (default: 10m)')
-    .option('--trial-min-requests <N>', 'requests a device needs to judge its trial (default: 20)')
+    .option('--trial-min-requests <N>', 'requests a device waits for; 0: time alone decides (default: 20)')
     .option('--trial-max-error-rate <SHARE>', 'failed requests at which a device goes back (default: 10%)')
     .option('--trial-max-crashes <N>', 'crashes a device allows in its trial (default: 1)')
+    .option('--breaking', 'although the interface breaks clients of the versions that run now')
     .option('--on-failure <ACTION>', 'roll-back or pause (default: roll-back)')
     .option('--start-at <TIME>', 'start not before, RFC 3339')
     .action(async (flags: CreateFlags) => {
@@ -170,6 +174,7 @@ export function requestOf(flags: CreateFlags): Record<string, unknown> {
       maxFailures: parseShare(flags.maxFailures, '--max-failures'),
       minCompleted: parseCount(flags.minCompleted, '--min-completed'),
       maxSilent: parseShare(flags.maxSilent, '--max-silent'),
+      maxUnproven: parseShare(flags.maxUnproven, '--max-unproven'),
       maxErrorRate: parseShare(flags.maxErrorRate, '--max-error-rate'),
       minRequests: parseCount(flags.minRequests, '--min-requests'),
       drift: flags.drift,
@@ -181,6 +186,7 @@ export function requestOf(flags: CreateFlags): Record<string, unknown> {
       maxErrorRate: parseShare(flags.trialMaxErrorRate, '--trial-max-error-rate'),
       maxCrashes: parseCount(flags.trialMaxCrashes, '--trial-max-crashes'),
     }),
+    breaking: flags.breaking,
     onFailure: flags.onFailure,
     startAt: flags.startAt === undefined ? undefined : parseTime(flags.startAt),
   };

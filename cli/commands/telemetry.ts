@@ -39,6 +39,7 @@ export function telemetryCommand(context: CliContext): Command {
           { title: 'devices', value: (v) => v.devices, align: 'right' },
           { title: 'requests', value: (v) => v.requests.ok + failures(v), align: 'right' },
           { title: 'failed', value: failureText },
+          { title: 'refused', value: refusedText },
           { title: 'crashes', value: (v) => v.crashes, align: 'right' },
           { title: 'p50 ms', value: (v) => v.latencyMs?.p50.toFixed(2) ?? '–', align: 'right' },
           { title: 'p95 ms', value: (v) => v.latencyMs?.p95.toFixed(2) ?? '–', align: 'right' },
@@ -62,6 +63,13 @@ export function labelText(labels: LabelError): string {
 
 function failures({ requests }: VersionFigures): number {
   return Object.values(requests.failed).reduce((sum, n) => sum + n, 0);
+}
+
+/** `12 (3 fitted the version before)`. */
+function refusedText({ requests: { refused } }: VersionFigures): string {
+  return refused.fitBefore === 0
+    ? String(refused.all)
+    : `${refused.all} (${refused.fitBefore} fitted the version before)`;
 }
 
 function failureText(version: VersionFigures): string {

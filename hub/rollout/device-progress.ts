@@ -3,6 +3,7 @@
  * took an offer back) is never a failure of the device; silence and timeouts are not words, so they are computed from
  * the clock when somebody looks (`statusAt`) and vanish when the device speaks again.
  */
+import { asksForRequests, type TrialPlan } from '../../shared/protocol/desired-state.ts';
 import { hubFaults } from '../../shared/protocol/hub-faults.ts';
 import type { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 
@@ -22,8 +23,8 @@ export const storedStatuses = [
 ] as const;
 export type StoredStatus = (typeof storedStatuses)[number];
 
-/** What is shown and judged: with the two that only the clock can tell. */
-export const deviceStatuses = [...storedStatuses, 'timed-out', 'silent'] as const;
+/** What is shown and judged: with those that only the clock can tell. */
+export const deviceStatuses = [...storedStatuses, 'timed-out', 'unproven', 'silent'] as const;
 export type DeviceStatus = (typeof deviceStatuses)[number];
 
 export interface RolloutDevice {
@@ -193,6 +194,7 @@ function markBack(device: RolloutDevice, now: number): RolloutDevice {
 export interface Patience {
   readonly silenceMs: number;
   readonly deviceTimeoutMs: number;
+  readonly trial: TrialPlan;
 }
 
 /** What the hub knows of its devices just now. */
@@ -210,7 +212,7 @@ export interface FleetSight {
 export function patienceEnds(
   device: RolloutDevice,
   toldAt: number,
-  patience: Patience,
+  patience: Pick<Patience, 'silenceMs' | 'deviceTimeoutMs'>,
   { watchingSince }: Pick<FleetSight, 'watchingSince'>,
 ): { readonly silentAt: number; readonly timedOutAt: number } {
   const from = Math.max(toldAt, watchingSince);
@@ -222,7 +224,8 @@ export function patienceEnds(
 
 /**
  * Status as of `now`, and since when it is an end (null while the device is on its way or waits). A device that is
- * connected is not silent; it can still time out.
+ * connected is not silent; it can still time out. One that is on trial by then has been asked too little to judge the
+ * version: it is unproven, which is no failure and no success.
  */
 export function statusAt(
   device: RolloutDevice,
@@ -237,6 +240,9 @@ export function statusAt(
   const { silentAt, timedOutAt } = patienceEnds(device, toldAt, patience, sight);
   const isConnected = sight.connected.has(device.deviceId);
   if (!isConnected && sight.now >= silentAt) return { status: 'silent', endedAt: silentAt };
-  if (sight.now >= timedOutAt) return { status: 'timed-out', endedAt: timedOutAt };
+  if (sight.now >= timedOutAt) {
+    const isUnproven = device.status === 'trial' && asksForRequests(patience.trial);
+    return { status: isUnproven ? 'unproven' : 'timed-out', endedAt: timedOutAt };
+  }
   return { status: device.status, endedAt: null };
 }

@@ -29,8 +29,13 @@ export interface GateInputs {
   readonly counts: Readonly<Partial<Record<DeviceStatus, number>>>;
   /** When the last of them came to an end; null while some are on their way. */
   readonly settledAt: number | null;
-  /** Requests to the version on these devices since the rollout began; null when nobody asked. */
-  readonly requests: { readonly ok: number; readonly failed: number } | null;
+  /** Devices that have tried the version for its time and wait for requests to judge it by; absent is 0. */
+  readonly wantRequests?: number;
+  /**
+   * Requests to the version on these devices since the rollout began; null when nobody asked. `refused`: for their
+   * tensors, which the version before takes; absent is 0.
+   */
+  readonly requests: { readonly ok: number; readonly failed: number; readonly refused?: number } | null;
   readonly drift: {
     /** Features that drift, with their PSI. */
     readonly drifting: readonly { readonly name: string; readonly psi: number | null }[];
@@ -63,6 +68,7 @@ export function judge(inputs: GateInputs): Judgement {
     ...judgeErrorRate(inputs),
     ...judgeDrift(inputs),
     ...judgeSilence(inputs),
+    ...judgeUnproven(inputs),
     ...judgeSoak(inputs),
   ];
   const judged = gravest(reasons);
@@ -91,7 +97,7 @@ function judgeWithdrawal({ withdrawnReason }: GateInputs): Reason[] {
  * Failures are judged as a share of the completed devices once all have ended, or once `minCompleted` have; and before
  * that as soon as even the success of every device still on its way could not bring the share below the limit.
  */
-function judgeFailures({ counts, devices, settledAt, rules }: GateInputs): Reason[] {
+function judgeFailures({ counts, devices, settledAt, rules, wantRequests = 0 }: GateInputs): Reason[] {
   const failed = countFailures(counts);
   const completed = failed + (counts.succeeded ?? 0);
   const wanted = Math.min(rules.minCompleted ?? 1, devices);
@@ -103,9 +109,12 @@ function judgeFailures({ counts, devices, settledAt, rules }: GateInputs): Reaso
     return [{ code: 'too_many_failures', verdict: 'roll-back', text }];
   }
   if (settledAt === null) {
-    const underWay = devices - completed - (counts.silent ?? 0);
+    const underWay = devices - completed - (counts.silent ?? 0) - (counts.unproven ?? 0);
     const text = `${underWay} of ${devices} devices are not done`;
-    return [{ code: 'devices_under_way', verdict: 'inconclusive', text }];
+    const reasons: Reason[] = [{ code: 'devices_under_way', verdict: 'inconclusive', text }];
+    if (wantRequests === 0) return reasons;
+    const wanting = `${wantRequests} of them have tried the version for its time and wait for requests to judge it by; ${wayOut}`;
+    return [...reasons, { code: 'trials_want_requests', verdict: 'inconclusive', text: wanting }];
   }
   if (completed < wanted || (counts.succeeded ?? 0) === 0) {
     const text = `${completed} devices completed and ${counts.succeeded ?? 0} of them succeeded; ${wanted} completed and one success are wanted`;
@@ -117,13 +126,17 @@ function judgeFailures({ counts, devices, settledAt, rules }: GateInputs): Reaso
 
 function judgeErrorRate({ rules, requests }: GateInputs): Reason[] {
   if (rules.maxErrorRate === undefined) return [];
-  const total = (requests?.ok ?? 0) + (requests?.failed ?? 0);
+  const { ok = 0, failed: failures = 0, refused = 0 } = requests ?? {};
+  const total = ok + failures + refused;
   if (total < rules.minRequests) {
-    const text = `${total} requests were served; ${rules.minRequests} are wanted to judge the error rate`;
+    const text = `${total} requests were counted; ${rules.minRequests} are wanted to judge the error rate`;
     return [{ code: 'too_few_requests', verdict: 'inconclusive', text }];
   }
-  const rate = requests!.failed / total;
-  const text = `${requests!.failed} of ${total} requests failed (${percent(rate)}, at most ${percent(rules.maxErrorRate)})`;
+  const failed = failures + refused;
+  const rate = failed / total;
+  const refusals =
+    refused === 0 ? '' : `, ${refused} of them refused for tensors that the version before takes`;
+  const text = `${failed} of ${total} requests failed${refusals} (${percent(rate)}, at most ${percent(rules.maxErrorRate)})`;
   return rate > rules.maxErrorRate
     ? [{ code: 'error_rate_high', verdict: 'roll-back', text }]
     : [{ code: 'error_rate_within_limit', verdict: 'proceed', text }];
@@ -160,6 +173,25 @@ function judgeSilence({ counts, devices, rules }: GateInputs): Reason[] {
     : [{ code: 'silence_within_limit', verdict: 'proceed', text }];
 }
 
+/** What to do about devices that nobody asks. */
+const wayOut = 'send them requests, or plan with --trial-min-requests 0 to let time alone decide';
+
+function judgeUnproven({ counts, devices, rules }: GateInputs): Reason[] {
+  const unproven = counts.unproven ?? 0;
+  if (unproven === 0) return [];
+  const most = rules.maxUnproven ?? 0;
+  const text = `${unproven} of ${devices} devices run the version unproven: they saw too few requests (at most ${percent(most)})`;
+  return unproven > most * devices
+    ? [
+        {
+          code: 'too_many_unproven',
+          verdict: 'inconclusive',
+          text: `${text}; ${wayOut}, or allow more with --max-unproven`,
+        },
+      ]
+    : [{ code: 'unproven_within_limit', verdict: 'proceed', text }];
+}
+
 function judgeSoak({ settledAt, soakMs, now }: GateInputs): Reason[] {
   if (settledAt === null) return [];
   const leftMs = settledAt + soakMs - now;
@@ -174,7 +206,7 @@ function judgeSoak({ settledAt, soakMs, now }: GateInputs): Reason[] {
     : [{ code: 'soaked', verdict: 'proceed', text: `watched for ${formatDuration(soakMs)}` }];
 }
 
-/** Devices that failed, whatever way; silent and withdrawn ones are not among them. */
+/** Devices that failed, whatever way; silent, unproven and withdrawn ones are not among them. */
 export function countFailures(counts: GateInputs['counts']): number {
   return (
     (counts.failed ?? 0) + (counts.rejected ?? 0) + (counts['rolled-back'] ?? 0) + (counts['timed-out'] ?? 0)

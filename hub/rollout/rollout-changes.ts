@@ -20,7 +20,7 @@ import type { RolloutProgress, RolloutRecord, RolloutStore } from './rollout-sto
 export type ActedBy = Pick<AuditEvent, 'actor' | 'address'>;
 
 /** A version the device ran before was proven then: going back to it waits for nothing and is judged by nothing. */
-const noTrial: TrialPlan = { seconds: 0, minRequests: 1, maxErrorRate: 1, maxCrashes: 100 };
+const noTrial: TrialPlan = { seconds: 0, minRequests: 0, maxErrorRate: 1, maxCrashes: 100 };
 
 /** Statuses a taken-back offer leaves as they are: how the device failed is worth more than that the hub withdrew. */
 const keptStatuses: ReadonlySet<RolloutDevice['status']> = new Set(['failed', 'rejected', 'rolled-back']);

@@ -38,7 +38,11 @@ interface EvidenceQuery {
 
 export interface RolloutTelemetry {
   figures(query: EvidenceQuery): Promise<{
-    readonly requests: { readonly ok: number; readonly failed: Readonly<Record<string, number>> };
+    readonly requests: {
+      readonly ok: number;
+      readonly failed: Readonly<Record<string, number>>;
+      readonly refused: { readonly fitBefore: number };
+    };
   }>;
 }
 
@@ -90,7 +94,10 @@ export async function lookAround(
         .filter((d) => d.offeredAt !== null && sources.connections.isConnected(d.deviceId))
         .map((d) => d.deviceId),
     ),
-    requests: hasData && plan.gates.maxErrorRate !== undefined ? await countRequests(sources, query) : null,
+    requests:
+      hasData && plan.gates.maxErrorRate !== undefined
+        ? await countRequests(sources, query, plan.trial.breaking)
+        : null,
     drift: hasData && plan.gates.drift !== 'ignore' ? await assessDrift(sources, query) : null,
     withdrawnReason:
       published === undefined ? 'it is no longer known' : (published.withdrawn?.reason ?? null),
@@ -100,9 +107,15 @@ export async function lookAround(
 async function countRequests(
   sources: EvidenceSources,
   query: EvidenceQuery,
+  isBreaking = false,
 ): Promise<GateInputs['requests']> {
   const { requests } = await sources.telemetry.figures(query);
-  return { ok: requests.ok, failed: Object.values(requests.failed).reduce((sum, count) => sum + count, 0) };
+  return {
+    ok: requests.ok,
+    failed: Object.values(requests.failed).reduce((sum, count) => sum + count, 0),
+    // Where the interface changes on purpose, what the old one alone fits says nothing of the version.
+    refused: isBreaking ? 0 : requests.refused.fitBefore,
+  };
 }
 
 /**

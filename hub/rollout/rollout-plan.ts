@@ -28,6 +28,8 @@ export const GateRules = Type.Object({
   minCompleted: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.devicesPerRolloutMax })),
   /** Silent devices as a share of the phase. */
   maxSilent: share,
+  /** Devices that saw too few requests to judge the version, as a share of the phase; absent is 0. */
+  maxUnproven: Type.Optional(share),
   /** Failed requests as a share of all, over the devices that run the version. Absent: not asked. */
   maxErrorRate: Type.Optional(share),
   /** Requests from which the error rate is judged; with fewer, a phase does not end well. */
@@ -74,7 +76,12 @@ export const RolloutRequest = Type.Object({
   deviceTimeoutMs: Type.Optional(waitMs),
   phaseTimeoutMs: Type.Optional(waitMs),
   gates: Type.Optional(Type.Partial(GateRules)),
-  trial: Type.Optional(Type.Partial(TrialPlan)),
+  trial: Type.Optional(Type.Partial(Type.Omit(TrialPlan, ['breaking']))),
+  breaking: Type.Optional(
+    Type.Boolean({
+      description: 'Roll out although the interface breaks clients of the versions that run now',
+    }),
+  ),
   onFailure: Type.Optional(RolloutPlan.properties.onFailure),
 });
 export type RolloutRequest = Static<typeof RolloutRequest>;
@@ -84,18 +91,30 @@ export const planDefaults = {
   silenceMs: 30 * 60_000,
   deviceTimeoutMs: 6 * 3_600_000,
   phaseTimeoutMs: 24 * 3_600_000,
-  gates: { maxFailures: 0.05, maxSilent: 0.5, minRequests: 100, drift: 'ignore', maxDriftShare: 0 },
+  gates: {
+    maxFailures: 0.05,
+    maxSilent: 0.5,
+    maxUnproven: 0,
+    minRequests: 100,
+    drift: 'ignore',
+    maxDriftShare: 0,
+  },
   trial: { seconds: 600, minRequests: 20, maxErrorRate: 0.1, maxCrashes: 1 },
   onFailure: 'roll-back',
 } as const satisfies Omit<RolloutPlan, 'model' | 'version' | 'phases'>;
 
 /** Fills in the defaults and checks what needs no target. Throws `rollout_plan_invalid`. */
 export function makePlan(request: RolloutRequest): RolloutPlan {
+  const { breaking, ...asked } = request;
   const plan: RolloutPlan = {
     ...planDefaults,
-    ...withoutUndefined(request),
+    ...withoutUndefined(asked),
     gates: { ...planDefaults.gates, ...withoutUndefined(request.gates ?? {}) },
-    trial: { ...planDefaults.trial, ...withoutUndefined(request.trial ?? {}) },
+    trial: {
+      ...planDefaults.trial,
+      ...withoutUndefined(request.trial ?? {}),
+      ...(breaking ? { breaking } : {}),
+    },
   };
   checkPhasesRise(plan.phases);
   checkTimes(plan);

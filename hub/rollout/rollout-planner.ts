@@ -7,6 +7,7 @@
  * phase; phases never shrink; whoever pauses or ends a rollout also takes back what was offered and not yet taken.
  */
 import { limits } from '../../shared/base/limits.ts';
+import { asksForRequests, type TrialPlan } from '../../shared/protocol/desired-state.ts';
 import {
   type DeviceStatus,
   type FleetSight,
@@ -192,10 +193,25 @@ export function gateInputs(view: RolloutView, sight: Sight): GateInputs {
     devices: cohort.length,
     counts: countStatuses(cohort, plan, sight),
     settledAt,
+    wantRequests: cohort.filter((device) => wantsRequests(device, plan, sight)).length,
     requests: sight.requests,
     drift: sight.drift,
     withdrawnReason: sight.withdrawnReason,
   };
+}
+
+/** Word of a commit may still be on its way this long after a trial's time. */
+const TRIAL_GRACE_MS = 10_000;
+
+/** A connected device whose trial has lasted its time and goes on: it was asked too little to judge the version. */
+function wantsRequests(device: RolloutDevice, { trial }: RolloutPlan, sight: FleetSight): boolean {
+  if (device.status !== 'trial' || !asksForRequests(trial) || !sight.connected.has(device.deviceId))
+    return false;
+  return sight.now >= trialEndsAt(device, trial);
+}
+
+function trialEndsAt(device: RolloutDevice, trial: TrialPlan): number {
+  return device.changedAt + trial.seconds * 1_000 + TRIAL_GRACE_MS;
 }
 
 /** The next instant at which a timer of this phase runs out. */
@@ -206,6 +222,7 @@ function nextInstant(view: RolloutView, inputs: GateInputs, sight: Sight): numbe
     if (!isInFlight(device.status) || device.offeredAt === null) continue;
     const { silentAt, timedOutAt } = patienceEnds(device, device.offeredAt, view.plan, sight);
     instants.push(silentAt, timedOutAt);
+    if (device.status === 'trial') instants.push(trialEndsAt(device, view.plan.trial));
   }
   const later = instants.filter((instant) => instant > sight.now);
   return later.length === 0 ? sight.now + 1_000 : earliest(later);

@@ -4,6 +4,7 @@ import { limits } from '../../shared/base/limits.ts';
 import { DeviceId, RolloutId } from '../../shared/base/names.ts';
 import { UpdateFault } from '../../shared/protocol/update-event.ts';
 import {
+  type DeviceStatus,
   deviceStatuses,
   type FleetSight,
   isFailure,
@@ -137,7 +138,12 @@ export function describeRollout(
   };
 }
 
-/** Devices a person asks about: faults first, then the silent, then those on their way. */
+function rankOf(status: DeviceStatus): number {
+  if (isFailure(status)) return 0;
+  return status === 'silent' || status === 'unproven' ? 1 : 2;
+}
+
+/** Devices a person asks about: faults first, then the silent and the unproven, then those on their way. */
 function nameDevices(
   devices: readonly RolloutDevice[],
   plan: RolloutPlan,
@@ -148,7 +154,7 @@ function nameDevices(
       device,
       ...statusAt(device, plan, sight),
     }))
-    .map((entry) => ({ ...entry, rank: isFailure(entry.status) ? 0 : entry.status === 'silent' ? 1 : 2 }))
+    .map((entry) => ({ ...entry, rank: rankOf(entry.status) }))
     .filter(({ status }) => status !== 'pending' && status !== 'succeeded')
     .sort((a, b) => a.rank - b.rank || a.device.ordinal - b.device.ordinal)
     .slice(0, limits.rolloutDevicesNamedMax)

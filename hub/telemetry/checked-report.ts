@@ -59,13 +59,21 @@ export class ReportCheck {
     if (latencies > requests) {
       throw layoutError(report, `${latencies} latencies`, `at most ${requests}, one a request`);
     }
+    const { refused } = report.requests;
+    if (refused !== undefined && refused.fitBefore > refused.all) {
+      throw layoutError(
+        report,
+        `${refused.fitBefore} refused requests that fit before`,
+        `at most ${refused.all}, as many as were refused`,
+      );
+    }
     return {
       model: report.model,
       version: report.version,
       stream: report.stream,
       number: report.number,
       reports: 1,
-      requests: { ok: report.requests.ok, failed: knownCodes(report.requests.failed) },
+      requests: { ok: report.requests.ok, failed: knownCodes(report.requests.failed), refused },
       crashes: report.crashes,
       latency: report.latency,
       features: report.features,

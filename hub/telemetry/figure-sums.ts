@@ -8,12 +8,17 @@ import { limits } from '../../shared/base/limits.ts';
 import type { FeatureCounts, LabelFigures } from '../../shared/protocol/telemetry-report.ts';
 import { addFeatureCounts, copyFeatureCounts, sumLabels } from '../../shared/sketch/add-counts.ts';
 import { type LatencyBins, LatencySketch } from '../../shared/sketch/latency-sketch.ts';
-import type { TelemetryFigures } from './telemetry-figures.ts';
+import type { RefusedRequests, TelemetryFigures } from './telemetry-figures.ts';
 
 /** What can be added: a device's checked report, a stored bucket, or the figures of another sum. */
 export interface Addable {
   readonly reports: number;
-  readonly requests: { readonly ok: number; readonly failed: Readonly<Record<string, number>> };
+  readonly requests: {
+    readonly ok: number;
+    readonly failed: Readonly<Record<string, number>>;
+    /** Absent in what was stored before refused requests were counted. */
+    readonly refused?: RefusedRequests | undefined;
+  };
   readonly crashes: number;
   readonly latency?: LatencyBins | undefined;
   readonly features: readonly FeatureCounts[];
@@ -24,6 +29,8 @@ export interface Addable {
 export class FigureSums {
   #reports = 0;
   #ok = 0;
+  #refused = 0;
+  #fitBefore = 0;
   #crashes = 0;
   #dropped = 0;
   #labels: LabelFigures | undefined;
@@ -34,6 +41,8 @@ export class FigureSums {
   add(more: Addable): void {
     this.#reports += more.reports;
     this.#ok += more.requests.ok;
+    this.#refused += more.requests.refused?.all ?? 0;
+    this.#fitBefore += more.requests.refused?.fitBefore ?? 0;
     this.#crashes += more.crashes;
     this.#dropped += more.dropped;
     this.#labels = sumLabels(this.#labels, more.labels);
@@ -52,7 +61,11 @@ export class FigureSums {
   figures(devices: readonly string[]): TelemetryFigures {
     return {
       reports: this.#reports,
-      requests: { ok: this.#ok, failed: Object.fromEntries(this.#failed) },
+      requests: {
+        ok: this.#ok,
+        failed: Object.fromEntries(this.#failed),
+        refused: { all: this.#refused, fitBefore: this.#fitBefore },
+      },
       crashes: this.#crashes,
       latency: this.#latency,
       features: [...this.#features.values()],

@@ -2,10 +2,21 @@
 import type { FeatureCounts, LabelFigures } from '../../shared/protocol/telemetry-report.ts';
 import type { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
 
+/** Requests whose tensors did not fit the version's interface. */
+export interface RefusedRequests {
+  readonly all: number;
+  /** Those of them that the version before would have taken: clients that this version broke. */
+  readonly fitBefore: number;
+}
+
 export interface TelemetryFigures {
   /** Windows merged. */
   readonly reports: number;
-  readonly requests: { readonly ok: number; readonly failed: Readonly<Record<string, number>> };
+  readonly requests: {
+    readonly ok: number;
+    readonly failed: Readonly<Record<string, number>>;
+    readonly refused: RefusedRequests;
+  };
   readonly crashes: number;
   readonly latency: LatencySketch;
   /** Counts by feature, laid out as the version's reference profile says; features nobody reported are absent. */

@@ -83,7 +83,7 @@ function show(version: string, figures: TelemetryFigures): VersionFigures {
     version,
     devices: devices.length,
     windows: reports,
-    requests: { ok: requests.ok, failed: { ...requests.failed } },
+    requests: { ok: requests.ok, failed: { ...requests.failed }, refused: { ...requests.refused } },
     crashes,
     ...(latency.count > 0
       ? {

@@ -123,6 +123,13 @@ export const updateErrors = defineErrors({
     meaning: 'The version answered more requests with errors than its trial allows.',
     fix: 'Look at the error codes in the telemetry of this version.',
   },
+  trial_requests_refused: {
+    status: 500,
+    retry: 'never',
+    meaning:
+      'The version refused the tensors of more requests than its trial allows, which the version before takes: its interface breaks the clients of the device.',
+    fix: 'Publish the version with the interface of the one before; where the clients change with it, roll it out with --breaking.',
+  },
   trial_not_serving: {
     status: 500,
     retry: 'never',

@@ -26,12 +26,22 @@ export const parseDirectorKeys = jsonParser(DirectorKeys, 'director keys', limit
 /** How long and under which watch a device tries the version before it commits it. */
 export const TrialPlan = Type.Object({
   seconds: Type.Number({ minimum: 0, maximum: 7 * 86_400 }),
-  /** The rules need this many requests before they judge; crashes count at once. */
-  minRequests: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+  /**
+   * Requests a device must have seen to commit; with fewer the trial goes on after its time. 0: time alone commits.
+   * Failures and crashes are judged whatever their number.
+   */
+  minRequests: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
   maxErrorRate: Type.Number({ minimum: 0, maximum: 1 }),
   maxCrashes: Type.Integer({ minimum: 0, maximum: 100 }),
+  /** The interface changes on purpose: requests that fit the version before alone do not count against the trial. */
+  breaking: Type.Optional(Type.Boolean()),
 });
 export type TrialPlan = Static<typeof TrialPlan>;
+
+/** Whether time alone may not commit. Where every share of failures is allowed, requests could prove nothing. */
+export function asksForRequests({ minRequests, maxErrorRate }: TrialPlan): boolean {
+  return minRequests > 0 && maxErrorRate < 1;
+}
 
 export const DesiredModel = Type.Object({
   model: ModelName,

@@ -20,6 +20,13 @@ export const VersionFigures = Type.Object({
   requests: Type.Object({
     ok: Type.Number(),
     failed: Type.Record(Type.String(), Type.Number(), { description: 'By error code' }),
+    refused: Type.Object(
+      {
+        all: Type.Number(),
+        fitBefore: Type.Number({ description: 'Those that the version before would have taken' }),
+      },
+      { description: 'Requests whose tensors did not fit the interface' },
+    ),
   }),
   crashes: Type.Number(),
   latencyMs: Type.Optional(Type.Object({ p50: Type.Number(), p95: Type.Number(), p99: Type.Number() })),

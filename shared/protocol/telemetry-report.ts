@@ -52,6 +52,8 @@ export const TelemetryReport = Type.Object({
     ok: count,
     /** Failed requests by error code. */
     failed: mapOf(count, { keys: '^[a-z][a-z0-9_]{0,63}$', entriesMax: limits.telemetryErrorCodesMax }),
+    /** Requests whose tensors did not fit the interface, and those of them that the version before would have taken. */
+    refused: Type.Optional(Type.Object({ all: count, fitBefore: count })),
   }),
   crashes: count,
   /** Request latency: bins of shared/sketch/latency-sketch.ts (DDSketch, relative accuracy 1 %, microseconds). */

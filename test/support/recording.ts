@@ -14,6 +14,7 @@ export function makeRecording(): Recording {
     serving: ({ version }) => told.push(`serving ${version}`),
     answered: ({ version }) => told.push(`answered ${version}`),
     failed: ({ version }, code) => told.push(`failed ${version} ${code}`),
+    refused: ({ version }, fitsBefore) => told.push(`refused ${version}${fitsBefore ? ' fits before' : ''}`),
     crashed: ({ version }) => told.push(`crashed ${version}`),
     labelled: ({ version }, predicted, actual) => told.push(`labelled ${version} ${predicted} ${actual}`),
   };

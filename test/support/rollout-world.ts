@@ -50,7 +50,7 @@ export class RolloutWorld {
   readonly profileless = new Set<string>();
   readonly known = new Set(['1.0.0', '2.0.0', '3.0.0']);
   readonly connected = new Set<string>();
-  requests = { ok: 0, failed: {} as Record<string, number> };
+  requests = { ok: 0, failed: {} as Record<string, number>, refused: { fitBefore: 0 } };
   /** Undefined: there is nothing to compare with. */
   driftFeatures:
     | {

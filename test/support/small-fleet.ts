@@ -41,6 +41,7 @@ export interface RolloutWish {
   readonly phases?: readonly object[];
   readonly soakMs?: number;
   readonly trialSeconds?: number;
+  readonly trialMinRequests?: number;
 }
 
 export interface Answer {
@@ -203,7 +204,9 @@ export class SmallFleet {
   /** Throws when the hub does not take it. */
   async rollOut(version: string, wish: RolloutWish = {}): Promise<string> {
     const { phases = [{ percent: 100 }], soakMs = 0, trialSeconds = 0.3 } = wish;
-    const plan = { model: wish.model ?? model, version, phases, soakMs, trial: { seconds: trialSeconds } };
+    // Nobody asks these devices by default: time alone commits.
+    const trial = { seconds: trialSeconds, minRequests: wish.trialMinRequests ?? 0 };
+    const plan = { model: wish.model ?? model, version, phases, soakMs, trial };
     const made = await this.fleet.rest('POST', '/rollouts', plan);
     if (made.status !== 200) throw new Error(`rollout of ${version} was refused: ${JSON.stringify(made)}`);
     const { id } = made.body as RolloutView;

@@ -77,5 +77,5 @@ process.stdout.write(JSON.stringify(end));
 
 function crash(): void {
   const crashes = order.crashesInTrial ?? 0;
-  if (crashes > 0) device.served.figuresNow = { requests: 0, failed: 0, crashes };
+  if (crashes > 0) device.served.figuresNow = { requests: 0, failed: 0, refused: 0, crashes };
 }

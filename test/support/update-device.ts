@@ -38,7 +38,7 @@ import type { PackedVersion } from './packed-version.ts';
 export class RecordingServed implements ServedModels {
   readonly log: string;
   active: { readonly version: string; readonly standby: string | undefined } | undefined;
-  figuresNow: ServedFigures = { requests: 0, failed: 0, crashes: 0 };
+  figuresNow: ServedFigures = { requests: 0, failed: 0, refused: 0, crashes: 0 };
   qualifyFault: UpdateFault | undefined;
   serveFault: Error | undefined;
 
@@ -70,7 +70,7 @@ export class RecordingServed implements ServedModels {
       version: slot.version,
       standby: keepStandby && before !== slot.version ? before : undefined,
     };
-    this.figuresNow = { requests: 0, failed: 0, crashes: 0 };
+    this.figuresNow = { requests: 0, failed: 0, refused: 0, crashes: 0 };
     appendFileSync(
       this.log,
       `serve ${slot.version}${this.active.standby ? ` standby ${this.active.standby}` : ''}\n`,
@@ -260,7 +260,7 @@ export function wishFor(version: PackedVersion, more: Partial<DesiredModel> = {}
     version: version.version,
     release: version.release,
     manifest: version.manifestSha256,
-    trial: { seconds: 0, minRequests: 10, maxErrorRate: 0.1, maxCrashes: 0 },
+    trial: { seconds: 0, minRequests: 0, maxErrorRate: 0.1, maxCrashes: 0 },
     ...more,
   };
 }

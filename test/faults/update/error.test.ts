@@ -282,26 +282,27 @@ describe('Error_in_trial', () => {
   it('crashes over the limit: back at once, without the hub', async () => {
     const { device } = await inTrial();
     device.link.isConnected = false;
-    device.served.figuresNow = { requests: 1, failed: 0, crashes: 2 };
+    device.served.figuresNow = { requests: 1, failed: 0, refused: 0, crashes: 2 };
     await ends(device, 'rolled-back');
     expect(lastFault(device)).toMatchObject({ code: 'trial_crashed' });
     expect(device.updates.report(Date.now())[0]?.parked).toHaveLength(1);
     expectUntouched(device);
   });
 
-  it('errors over the limit: back, once there are enough requests', async () => {
+  it('errors over the limit: back, as soon as they cannot be chance', async () => {
     const { device } = await inTrial();
-    device.served.figuresNow = { requests: 9, failed: 9, crashes: 0 };
+    device.served.figuresNow = { requests: 3, failed: 1, refused: 0, crashes: 0 };
     await new Promise((resolve) => setTimeout(resolve, 1_200));
     expect(update(device)?.state).toBe('trial');
     device.served.figuresNow = {
       requests: 10,
-      failed: 2,
+      failed: 6,
+      refused: 0,
       crashes: 0,
       lastError: 'inference_failed',
     };
     await ends(device, 'rolled-back');
-    expect(lastFault(device)?.message).toMatch(/2 of 10 requests.*20\.0 %.*Last error: inference_failed\./);
+    expect(lastFault(device)?.message).toMatch(/6 of 10 requests.*60\.0 %.*Last error: inference_failed\./);
     expectUntouched(device);
   });
 
@@ -335,7 +336,7 @@ describe('Error_in_trial', () => {
     const device = await reopen(join(root, 'device'), blobs);
     device.wish(1, [wishFor(v2, { rollout, trial })]);
     await ends(device, 'trial');
-    device.served.figuresNow = { requests: 0, failed: 0, crashes: 5 };
+    device.served.figuresNow = { requests: 0, failed: 0, refused: 0, crashes: 5 };
     await ends(device, 'rolled-back');
     expect(device.served.active).toBeUndefined();
     expect(device.slots.of('demo').trial).toBeUndefined();
@@ -370,7 +371,7 @@ describe('Error_in_rolling-back', () => {
       if (fails >= 0) throw new AppError('disk_full', 'Cannot write: the disk is full.');
       return endTrial(model);
     };
-    device.served.figuresNow = { requests: 0, failed: 0, crashes: 1 };
+    device.served.figuresNow = { requests: 0, failed: 0, refused: 0, crashes: 1 };
     await ends(device, 'rolling-back');
     await vi.waitFor(() => expect(device.served.active?.version).toBe('1.0.0'));
     await ends(device, 'rolled-back');

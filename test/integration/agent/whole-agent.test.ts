@@ -70,6 +70,8 @@ async function rollOut(version: string): Promise<void> {
     '1s',
     '--trial',
     '1s',
+    '--trial-min-requests',
+    '0',
   );
 }
 

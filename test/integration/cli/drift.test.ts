@@ -164,7 +164,9 @@ describe('modelfleet telemetry', () => {
   it('shows requests, failures by code, latency and label error by version', async () => {
     const { code, stdout } = await run('telemetry', 'show', '--model', 'air');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^1\.0\.0 +2 +2000 +8 internal +0 +\d+\.\d\d +\d+\.\d\d +\d+\.\d\d +MAE 0\.500/m);
+    expect(stdout).toMatch(
+      /^1\.0\.0 +2 +2000 +8 internal +0 +0 +\d+\.\d\d +\d+\.\d\d +\d+\.\d\d +MAE 0\.500/m,
+    );
   });
 
   it('answers as JSON, and says so when nobody reported', async () => {

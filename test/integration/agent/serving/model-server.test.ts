@@ -42,7 +42,7 @@ describe('ModelServer', () => {
     const answer = await ask(models);
     expect(answer).toMatchObject({ model: 'm', version: '1.0.0', id: expect.any(String) });
     expect([...numbersOf(answer.outputs[0]!)]).toEqual([4]);
-    expect(models.figures('m')).toEqual({ requests: 1, failed: 0, crashes: 0 });
+    expect(models.figures('m')).toEqual({ requests: 1, failed: 0, refused: 0, crashes: 0 });
     expect(recording.told).toEqual(['serving 1.0.0', 'answered 1.0.0']);
   });
 
@@ -121,6 +121,7 @@ describe('ModelServer', () => {
     expect(models.figures('m')).toEqual({
       requests: 1,
       failed: 1,
+      refused: 0,
       crashes: 0,
       lastError: 'inference_failed',
     });
@@ -202,8 +203,74 @@ describe('ModelServer', () => {
     await put(3);
     await expect(put(1e6)).rejects.toMatchObject({ code: 'inference_failed' });
     await expect(put(3, [1])).rejects.toMatchObject({ code: 'tensor_invalid' });
-    expect(models.figures('m')).toMatchObject({ requests: 2, failed: 1, crashes: 0 });
-    expect(recording.told.slice(1)).toEqual(['answered 1.0.0', 'failed 1.0.0 inference_failed']);
+    expect(models.figures('m')).toMatchObject({ requests: 2, failed: 1, refused: 0, crashes: 0 });
+    expect(recording.told.slice(1)).toEqual([
+      'answered 1.0.0',
+      'failed 1.0.0 inference_failed',
+      'refused 1.0.0',
+    ]);
+  });
+
+  describe('with another interface on trial', () => {
+    /** 2.0.0 wants "features" where 1.0.0 wants "x", and calls its answer "score" where 1.0.0 says "y". */
+    async function renamed() {
+      const { models, recording } = runModels();
+      await models.serve(await linearSlot('1.0.0', 1), 'cpu', fresh);
+      const slot = await makeServingSlot({
+        folder: await tempFolder(),
+        onnx: linearModel({ weights: [2, 2], inputName: 'features', outputName: 'score' }),
+        version: '2.0.0',
+        inputs: [fp32Spec('features', [-1, 2])],
+        outputs: [fp32Spec('score', [-1, 1])],
+      });
+      await models.serve(slot, 'cpu', { keepStandby: true });
+      recording.told.length = 0;
+      return { models, recording };
+    }
+    const features = fp32('features', [1, 2], [1, 1]);
+
+    it('answers a request that fits the standby alone with the standby, and counts it against the trial', async () => {
+      const { models, recording } = await renamed();
+      expect(await ask(models)).toMatchObject({ version: '1.0.0' });
+      expect(await models.infer({ model: 'm', inputs: [features] })).toMatchObject({ version: '2.0.0' });
+      expect(models.figures('m')).toMatchObject({ requests: 1, failed: 0, refused: 1 });
+      expect(recording.told).toEqual(['refused 2.0.0 fits before', 'answered 1.0.0', 'answered 2.0.0']);
+    });
+
+    it('answers with the standby when an output is asked for that the new version does not have', async () => {
+      const { models } = await renamed();
+      const answer = await models.infer({ model: 'm', inputs: [x], outputs: ['y'] });
+      expect(answer).toMatchObject({ version: '1.0.0', outputs: [{ name: 'y' }] });
+      expect(models.figures('m')).toMatchObject({ refused: 1 });
+    });
+
+    it('holds a request that fits neither version against no trial, and counts it all the same', async () => {
+      const { models, recording } = await renamed();
+      const garbage = { model: 'm', inputs: [fp32('rubbish', [1], [1])] };
+      await expect(models.infer(garbage)).rejects.toMatchObject({
+        code: 'tensor_invalid',
+        message: expect.stringContaining('"features"'),
+      });
+      expect(models.figures('m')).toMatchObject({ requests: 0, refused: 0 });
+      expect(recording.told).toEqual(['refused 2.0.0']);
+    });
+
+    it('gives who names a version the interface of that version', async () => {
+      const { models } = await renamed();
+      const named = models.infer({ model: 'm', version: '2.0.0', inputs: [x] });
+      await expect(named).rejects.toMatchObject({ code: 'tensor_invalid' });
+      expect(await models.infer({ model: 'm', version: '1.0.0', inputs: [x] })).toMatchObject({
+        version: '1.0.0',
+      });
+      expect(models.figures('m')).toMatchObject({ refused: 0 });
+    });
+
+    it('goes on counting the clients that broke after the commit', async () => {
+      const { models, recording } = await renamed();
+      await models.dropStandby('m');
+      await expect(ask(models)).rejects.toMatchObject({ code: 'tensor_invalid' });
+      expect(recording.told).toEqual(['refused 2.0.0 fits before']);
+    });
   });
 
   it('ends a run that hangs, tells the caller, and serves again', async () => {

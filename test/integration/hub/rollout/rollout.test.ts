@@ -168,7 +168,7 @@ describe('a rollout', () => {
     world.clock.advance(600_000);
     await world.runner.tick();
     expect((await world.service.show(id)).status).toBe('running');
-    world.requests = { ok: 90, failed: { inference_failed: 10 } };
+    world.requests = { ok: 90, failed: { inference_failed: 10 }, refused: { fitBefore: 0 } };
     world.clock.advance(2_000);
     await world.runner.tick();
     expect((await world.service.show(id)).reason).toMatch(/^10 of 100 requests failed \(10 %/);
@@ -287,7 +287,7 @@ describe('a rollout', () => {
   it('stores each verdict with inputs that give the same verdict again', async () => {
     await open({ devices: 10, manner: (n) => (n === 3 ? 'rejects' : 'good') });
     const { id } = await world.create({ gates: { maxFailures: 0.1, maxErrorRate: 0.5, minRequests: 1 } });
-    world.requests = { ok: 10, failed: {} };
+    world.requests = { ok: 10, failed: {}, refused: { fitBefore: 0 } };
     await world.runUntil(id, ['completed', 'aborted']);
     const stored = await world.store.verdicts(id, 100);
     expect(stored.length).toBeGreaterThan(3);
@@ -331,7 +331,7 @@ describe('a rollout', () => {
             await world.deliver(device.id);
             while (await device.work(world.says));
           }
-          world.requests = { ok: 20, failed: {} };
+          world.requests = { ok: 20, failed: {}, refused: { fitBefore: 0 } };
           world.clock.advance(1_000);
           return (await world.service.show(id)).status;
         },

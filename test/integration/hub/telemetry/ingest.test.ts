@@ -66,7 +66,7 @@ describe('telemetry ingest', () => {
     const { service, send } = await world();
     const first = report(air, {
       rows: 3,
-      requests: { ok: 3, failed: { internal: 1 } },
+      requests: { ok: 3, failed: { internal: 1 }, refused: { all: 4, fitBefore: 2 } },
       latency: latencyOf(10, 10, 10, 200),
       labels: { kind: 'regression', n: 1, absoluteError: 2, squaredError: 4 },
       crashes: 1,
@@ -76,7 +76,7 @@ describe('telemetry ingest', () => {
     const figures = await service.figures(always);
     expect(figures).toMatchObject({
       reports: 3,
-      requests: { ok: 9, failed: { internal: 3 } },
+      requests: { ok: 9, failed: { internal: 3 }, refused: { all: 12, fitBefore: 6 } },
       crashes: 3,
       dropped: 6,
       labels: { n: 3, absoluteError: 6 },
@@ -87,6 +87,12 @@ describe('telemetry ingest', () => {
     expect(figures.latency.quantileMs(0.5)! / 10).toBeCloseTo(1, 1);
     expect((await service.figures({ ...always, devices: new Set(['other']) })).requests.ok).toBe(3);
     expect(await service.mainVersion(always)).toBe('1.0.0');
+  });
+
+  it('refuses a report of more requests that fit before than were refused', async () => {
+    const { service, send } = await world();
+    await send(report(air, { requests: { ok: 1, failed: {}, refused: { all: 1, fitBefore: 2 } } }));
+    expect(service.counts.refused).toEqual({ telemetry_layout: 1 });
   });
 
   it('merges a report that comes again once, in the same batch or later, in memory or after a restart', async () => {

@@ -84,6 +84,15 @@ describe('telemetry recorder', () => {
     expect(latency.count).toBe(3);
   });
 
+  it('counts requests refused for their tensors apart, and those that the version before takes', async () => {
+    const { sent, recorder } = world();
+    recorder.refused(served(), true);
+    recorder.refused(served(), false);
+    await recorder.flush();
+    expect(sent[0]!.requests).toEqual({ ok: 0, failed: {}, refused: { all: 2, fitBefore: 1 } });
+    expect(sent[0]!.latency).toBeUndefined();
+  });
+
   it('sends an empty window of the version that serves, and none of one that no longer does', async () => {
     const { sent, recorder } = world();
     recorder.serving(served('1.0.0'));

@@ -6,6 +6,7 @@ import {
   type StoredStatus,
   statusAt,
 } from '../../../../hub/rollout/device-progress.ts';
+import { planDefaults } from '../../../../hub/rollout/rollout-plan.ts';
 import { hubFaults } from '../../../../shared/protocol/hub-faults.ts';
 import type { UpdateState } from '../../../../shared/protocol/update-event.ts';
 
@@ -145,7 +146,7 @@ describe('hearWord()', () => {
 });
 
 describe('statusAt()', () => {
-  const patience = { silenceMs: 10_000, deviceTimeoutMs: 60_000 };
+  const patience = { silenceMs: 10_000, deviceTimeoutMs: 60_000, trial: planDefaults.trial };
   const at = (part: Partial<RolloutDevice>, afterMs: number, connected = false, watchingSince = 0) =>
     statusAt({ ...offered, ...part }, patience, {
       now: t0 + afterMs,
@@ -172,8 +173,20 @@ describe('statusAt()', () => {
     const since = t0 + 100_000;
     expect(at({ lastWordAt: t0 + 1 }, 109_999, false, since).status).toBe('offered');
     expect(at({ lastWordAt: t0 + 1 }, 110_000, false, since).status).toBe('silent');
-    expect(at({ status: 'trial' }, 159_999, true, since).status).toBe('trial');
-    expect(at({ status: 'trial' }, 160_000, true, since).status).toBe('timed-out');
+    expect(at({ status: 'staged' }, 159_999, true, since).status).toBe('staged');
+    expect(at({ status: 'staged' }, 160_000, true, since).status).toBe('timed-out');
+  });
+
+  it('calls a device unproven that is still on trial when its time is over: nobody asks it', () => {
+    expect(at({ status: 'trial' }, 59_999, true).status).toBe('trial');
+    expect(at({ status: 'trial' }, 60_000, true)).toEqual({ status: 'unproven', endedAt: t0 + 60_000 });
+    expect(at({ status: 'trial' }, 60_000, false).status).toBe('silent');
+  });
+
+  it('calls it too late when its trial needs no requests', () => {
+    const trial = { ...planDefaults.trial, minRequests: 0 };
+    const sight = { now: t0 + 60_000, connected: new Set(['a']), watchingSince: 0 };
+    expect(statusAt({ ...offered, status: 'trial' }, { ...patience, trial }, sight).status).toBe('timed-out');
   });
 
   it('leaves ends as they are, and waits for those that wait', () => {

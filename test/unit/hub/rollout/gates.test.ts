@@ -75,6 +75,13 @@ describe('judge()', () => {
     ['more than half is silent', { counts: { succeeded: 4, silent: 6 } }, 'inconclusive', 'too_many_silent'],
     ['all are silent', { counts: { silent: 10 } }, 'inconclusive', 'too_few_completed'],
     ['nothing is known of any device', { counts: {} }, 'inconclusive', 'too_few_completed'],
+    [
+      'one saw too few requests',
+      { counts: { succeeded: 9, unproven: 1 } },
+      'inconclusive',
+      'too_many_unproven',
+    ],
+    ['all saw too few requests', { counts: { unproven: 10 } }, 'inconclusive', 'too_few_completed'],
     ['the version was withdrawn', { withdrawnReason: 'wrong units' }, 'roll-back', 'version_withdrawn'],
   ])('when %s', (_, part, verdict, code) => {
     expect(verdictOf({ ...good, ...part })).toEqual([verdict, code]);
@@ -122,6 +129,39 @@ describe('judge()', () => {
     [{ ok: 94, failed: 6 }, 'roll-back'],
   ] as const)('with an error gate of 5 %% over 100 requests, %j is %s', (requests, verdict) => {
     expect(judge({ ...withRules({ maxErrorRate: 0.05 }), requests }).verdict).toBe(verdict);
+  });
+
+  it('lets as many devices stay unproven as the plan says, and names the flags otherwise', () => {
+    const counts = { succeeded: 8, unproven: 2 };
+    expect(judge({ ...withRules({ maxUnproven: 0.2 }), counts }).verdict).toBe('proceed');
+    expect(judge({ ...withRules({ maxUnproven: 0.1 }), counts }).reasons[0]!.text).toBe(
+      '2 of 10 devices run the version unproven: they saw too few requests (at most 10 %); send them requests, or plan with ' +
+        '--trial-min-requests 0 to let time alone decide, or allow more with --max-unproven',
+    );
+  });
+
+  it('says how many devices wait for requests, while it waits for them', () => {
+    const inputs = { ...good, counts: { succeeded: 7, trial: 3 }, settledAt: null, wantRequests: 2 };
+    expect(judge(inputs).reasons.map(({ code }) => code)).toEqual([
+      'devices_under_way',
+      'trials_want_requests',
+    ]);
+    expect(judge(inputs).reasons[1]!.text).toMatch(/^2 of them .*--trial-min-requests 0/);
+  });
+
+  it('counts requests refused for their tensors as failed, and names them', () => {
+    const inputs = { ...withRules({ maxErrorRate: 0.05 }), requests: { ok: 90, failed: 2, refused: 8 } };
+    expect(judge(inputs)).toMatchObject({
+      verdict: 'roll-back',
+      reasons: [
+        {
+          code: 'error_rate_high',
+          text: '10 of 100 requests failed, 8 of them refused for tensors that the version before takes (10 %, at most 5 %)',
+        },
+        {},
+        {},
+      ],
+    });
   });
 
   it('stops for errors in service before the devices are done', () => {

@@ -35,6 +35,10 @@ describe('telemetry report', () => {
         requests: { ok: 1, failed: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`c${i}`, 1])) },
       },
     ],
+    [
+      'refused requests that are no counts',
+      { requests: { ok: 1, failed: {}, refused: { all: -1, fitBefore: 0 } } },
+    ],
     ['latency that is no bins', { latency: 'text' }],
     ['a latency bin below two microseconds', { latency: { first: 1, counts: [1] } }],
     ['latency bins beyond a day', { latency: { first: 1_260, counts: [1, 1] } }],
@@ -44,6 +48,11 @@ describe('telemetry report', () => {
     expect(() => decodeTelemetryReport(encodeCbor({ ...good, ...fields }))).toThrow(
       expect.objectContaining({ code: 'bad_input' }),
     );
+  });
+
+  it('carries how many requests were refused for their tensors', () => {
+    const requests = { ok: 1, failed: {}, refused: { all: 5, fitBefore: 3 } };
+    expect(decodeTelemetryReport(encodeTelemetryReport({ ...good, requests })).requests).toEqual(requests);
   });
 
   it('refuses another version of the message', () => {
