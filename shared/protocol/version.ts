@@ -4,7 +4,7 @@
  *
  *   1  2026-11  First version: enrolment, desired and reported state, update events, chunk pull, telemetry windows.
  *      2026-11-26  Feature sources of a profile may name an element of each row, or a channel of an image.
- *   1  2026-11  Telemetry counts requests refused for their tensors (`requests.refused`). A trial may ask for no requests
- *               (`minRequests` 0) and may know that the interface breaks on purpose (`breaking`).
+ *      2026-11-26  Telemetry counts requests refused for their tensors (`requests.refused`). A trial may ask for no
+ *                  requests (`minRequests` 0) and may know that the interface breaks on purpose (`breaking`).
  */
 export const protocolVersion = 1;
