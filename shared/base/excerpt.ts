@@ -2,6 +2,7 @@
  * A value as a message quotes it: the beginning of its JSON. Only what is quoted is walked, so that a refusal costs the
  * same however large the value is.
  */
+import { ownValue } from './own-value.ts';
 
 const QUOTED_MAX = 80;
 
@@ -38,7 +39,8 @@ export function excerpt(value: unknown, { hidden }: ExcerptOptions = {}): string
         if (!write(`${isFirst ? '' : ','}${scalarText(name)}:`)) return false;
         isFirst = false;
         const isShown = hidden?.test(name) !== true;
-        if (!(isShown ? walk((part as Record<string, unknown>)[name]) : write('"not shown"'))) return false;
+        if (!(isShown ? walk(ownValue(part as Record<string, unknown>, name)) : write('"not shown"')))
+          return false;
       }
       return write('}');
     }
