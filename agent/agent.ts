@@ -5,10 +5,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { makePrivateFolder } from '../platform/atomic-file.ts';
 import { lockFolder } from '../platform/folder-lock.ts';
 import { freeBytes } from '../platform/free-bytes.ts';
 import type { Logger } from '../platform/logger.ts';
+import { makeStateFolder } from '../platform/state-folder.ts';
 import { AppError, errorText } from '../shared/base/app-error.ts';
 import type { Clock, Random } from '../shared/base/clock.ts';
 import type { ReportedState } from '../shared/protocol/reported-state.ts';
@@ -136,7 +136,7 @@ async function layFoundation(options: AgentOptions, { clock, logger }: AgentEnvi
   const identity = await loadIdentity(options.data);
   const lock = lockFolder(options.data);
   closers.push(() => lock.release());
-  await makePrivateFolder(paths.state);
+  await makeStateFolder(paths.state);
   const slots = new SlotStore({
     folder: paths.slots,
     indexFile: paths.slotIndex,
@@ -317,6 +317,7 @@ function makeParts(
     isConnected: () => link.isConnected,
     dropped: () => outbox.dropped,
     holdFile: paths.hold,
+    data: options.data,
     clock,
     logger: logger.child({ part: 'health' }),
   });

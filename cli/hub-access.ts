@@ -1,6 +1,7 @@
 /** Which hub a command talks to, and as whom: environment first, then the saved logins. */
-import { readFile } from 'node:fs/promises';
+import { readGivenFile } from '../platform/regular-file.ts';
 import { AppError, errorText } from '../shared/base/app-error.ts';
+import { limits } from '../shared/base/limits.ts';
 import { ownValue } from '../shared/base/own-value.ts';
 import type { HubAccess } from './hub-client.ts';
 import { loginFilePath, readLogins } from './login-file.ts';
@@ -37,7 +38,7 @@ export async function findHubAccess(hub: string | undefined, env: NodeJS.Process
 
 async function readCa(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return String(await readGivenFile(file, limits.keyFileBytesMax));
   } catch (cause) {
     throw new AppError('bad_input', `Cannot read MODELFLEET_CA_FILE "${file}": ${errorText(cause)}.`, {
       cause,

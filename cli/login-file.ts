@@ -2,11 +2,11 @@
  * The logins a user has saved: per hub a token and the CA it was pinned with, readable by the user alone. `MODELFLEET_CONFIG`
  * names another file.
  */
-import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { makePrivateFolder, writeFileAtomic } from '../platform/atomic-file.ts';
+import { readRegularFile } from '../platform/regular-file.ts';
 import { jsonParser } from '../shared/base/parse.ts';
 
 const LoginFile = Type.Object({
@@ -20,7 +20,8 @@ const LoginFile = Type.Object({
 });
 export type Logins = Static<typeof LoginFile>;
 
-const parseLogins = jsonParser(LoginFile, 'saved logins', 1024 * 1024);
+const FILE_BYTES_MAX = 1024 * 1024;
+const parseLogins = jsonParser(LoginFile, 'saved logins', FILE_BYTES_MAX);
 
 export function loginFilePath(env: NodeJS.ProcessEnv): string {
   const config = env['XDG_CONFIG_HOME'] || join(homedir(), '.config');
@@ -30,7 +31,7 @@ export function loginFilePath(env: NodeJS.ProcessEnv): string {
 export async function readLogins(path: string): Promise<Logins> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await readRegularFile(path, FILE_BYTES_MAX, { links: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { v: 1, hubs: {} };
     throw error;

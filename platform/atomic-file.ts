@@ -6,8 +6,12 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AppError } from '../shared/base/app-error.ts';
+import { setAside } from './set-aside.ts';
 
-/** Replaces `path` with `bytes` so that a crash leaves the old or the new content. Throws `disk_full` when there is no room. */
+/**
+ * Replaces `path` with `bytes` so that a crash leaves the old or the new content. A folder that is in the way is set aside.
+ * Throws `disk_full` when there is no room.
+ */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | string, mode = 0o600): Promise<void> {
   const beside = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   let file: FileHandle | undefined;
@@ -17,7 +21,11 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string, 
     await file.sync();
     await file.close();
     file = undefined;
-    await rename(beside, path);
+    await rename(beside, path).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EISDIR') throw error;
+      await setAside(path);
+      await rename(beside, path);
+    });
     await syncFolder(dirname(path));
   } catch (cause) {
     await file?.close().catch(() => undefined);

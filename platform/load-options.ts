@@ -2,9 +2,8 @@
  * Where a program's options come from, weakest first: the table's defaults, a file (`--config FILE`, YAML or JSON), environment
  * variables `<PREFIX>_<KEY>`, flags.
  */
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { AppError, errorText } from '../shared/base/app-error.ts';
+import { AppError, errorText, isAppError } from '../shared/base/app-error.ts';
 import { ownValue } from '../shared/base/own-value.ts';
 import {
   kebabCase,
@@ -13,6 +12,7 @@ import {
   publicName,
   resolveOptions,
 } from '../shared/options/option-table.ts';
+import { readGivenFile } from './regular-file.ts';
 
 export interface OptionSources {
   /** `MODELFLEET_HUB`: variables are `MODELFLEET_HUB_HTTP_PORT`, … */
@@ -62,12 +62,12 @@ export async function loadOptions<const T extends OptionTable>(
 async function readConfig(file: string): Promise<Record<string, unknown>> {
   let value: unknown;
   try {
-    const bytes = await readFile(file);
-    if (bytes.byteLength > CONFIG_BYTES_MAX) throw new Error(`it is over ${CONFIG_BYTES_MAX} bytes`);
+    const bytes = await readGivenFile(file, CONFIG_BYTES_MAX);
     // Loaded here: most programs are started without a file.
     const { parse } = await import('yaml');
     value = parse(bytes.toString('utf8'));
   } catch (cause) {
+    if (isAppError(cause)) throw new AppError('bad_input', cause.message, { cause });
     throw new AppError('bad_input', `Cannot read the options in "${file}": ${errorText(cause)}.`, { cause });
   }
   if (value === null) return {};

@@ -1,7 +1,8 @@
 /** The agent's options: defaults, then `agent.yaml` in the data folder (or `--config`), then environment, then flags. */
-import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadOptions } from '../../platform/load-options.ts';
+import { AppError } from '../../shared/base/app-error.ts';
 import { type AgentOptions, agentOptionTable } from './options-schema.ts';
 
 const PREFIX = 'MODELFLEET_AGENT';
@@ -13,12 +14,19 @@ export async function loadAgentOptions(
 ): Promise<AgentOptions> {
   const named = flags['config'] ?? env[`${PREFIX}_CONFIG`];
   const own = join(dataFolderOf(flags, env), 'agent.yaml');
-  const config = named ?? (existsSync(own) ? own : undefined);
+  const config = named ?? ((await isThere(own)) ? own : undefined);
   return loadOptions(agentOptionTable, {
     envPrefix: PREFIX,
     env,
     flags: { ...flags, ...(config !== undefined && { config }) },
   });
+}
+
+/** Throws `bad_input` for what would be waited for, such as a pipe. */
+async function isThere(file: string): Promise<boolean> {
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined || found.isFile()) return found !== undefined;
+  throw new AppError('bad_input', `Cannot read the options in "${file}": it is no regular file.`);
 }
 
 /** The data folder by flag or environment, for the commands that need no other option. */

@@ -3,12 +3,13 @@
  * secret is not sent before the first has been proven, and nothing is kept before both have.
  */
 import { createHash } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
 import { lockFolder } from '../../platform/folder-lock.ts';
 import { fetchCa } from '../../platform/pinned-tls.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { DeviceId } from '../../shared/base/names.ts';
@@ -130,7 +131,10 @@ async function staleFiles(folder: string, device: string, root: Uint8Array): Pro
   const paths = dataFolder(folder);
   const before = await loadIdentity(folder).catch(() => undefined);
   const known = await new VerifiedFiles(paths.trust).load().catch(() => undefined);
-  const pinned = await readFile(join(paths.trust, 'root.json'), 'utf8').catch(() => undefined);
+  const pinned = await readRegularFile(join(paths.trust, 'root.json'), limits.rootFileBytesMax).then(
+    String,
+    () => undefined,
+  );
   const isSameRoot = [pinned, known?.root].includes(Buffer.from(root).toString('utf8'));
   const ofDevice = [paths.desired, paths.updates, paths.outbox];
   const ofRoot = [paths.slots, paths.slotIndex, paths.clock, paths.chunks];

@@ -3,9 +3,9 @@
  * was never enrolled, whatever else lies there.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -22,12 +22,8 @@ export const DeviceFile = Type.Object({
   mqtt: MqttAddress,
 });
 export type DeviceFile = Static<typeof DeviceFile>;
-const parseDeviceFile = jsonParser(
-  DeviceFile,
-  'device identity',
-  limits.controlMessageBytesMax,
-  'identity_damaged',
-);
+const FILE_BYTES_MAX = limits.controlMessageBytesMax;
+const parseDeviceFile = jsonParser(DeviceFile, 'device identity', FILE_BYTES_MAX, 'identity_damaged');
 
 export interface DeviceIdentity extends DeviceFile {
   readonly keyPem: string;
@@ -104,7 +100,7 @@ export function checkCertificateTime(certificatePem: string, clock: Pick<Clock, 
 /** True when the data folder holds an identity. */
 export async function isEnrolled(dataFolder: string): Promise<boolean> {
   try {
-    await readFile(join(identityFolder(dataFolder), identityFiles.device));
+    await readRegularFile(join(identityFolder(dataFolder), identityFiles.device), FILE_BYTES_MAX);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
@@ -114,7 +110,7 @@ export async function isEnrolled(dataFolder: string): Promise<boolean> {
 
 async function readDeviceFile(folder: string): Promise<Uint8Array> {
   try {
-    return await readFile(join(folder, identityFiles.device));
+    return await readRegularFile(join(folder, identityFiles.device), FILE_BYTES_MAX);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
     throw new AppError(
@@ -126,7 +122,7 @@ async function readDeviceFile(folder: string): Promise<Uint8Array> {
 
 async function readPem(folder: string, name: string): Promise<string> {
   try {
-    return await readFile(join(folder, name), 'utf8');
+    return String(await readRegularFile(join(folder, name), FILE_BYTES_MAX));
   } catch (cause) {
     throw new AppError(
       'identity_damaged',

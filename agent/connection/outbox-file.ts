@@ -15,7 +15,9 @@ export interface OutboxEntry {
 }
 
 const CRC_BYTES = 4;
+const NUMBER_MAX = 2 ** 52;
 const NAME = /^(\d{16})\.(events|telemetry)$/;
+const UNFINISHED = /^\d{16}\.(events|telemetry)\.[0-9a-f]+\.tmp$/;
 
 export function entryName({ number, leaf }: Pick<OutboxEntry, 'number' | 'leaf'>): string {
   return `${String(number).padStart(16, '0')}.${leaf}`;
@@ -24,7 +26,14 @@ export function entryName({ number, leaf }: Pick<OutboxEntry, 'number' | 'leaf'>
 /** Undefined for any other file. */
 export function parseEntryName(name: string): Pick<OutboxEntry, 'number' | 'leaf'> | undefined {
   const match = NAME.exec(name);
-  return match ? { number: Number(match[1]), leaf: match[2] as OutboxLeaf } : undefined;
+  const number = Number(match?.[1]);
+  // Numbers grow by one: one that no device can come to would leave none for what follows.
+  return match && number < NUMBER_MAX ? { number, leaf: match[2] as OutboxLeaf } : undefined;
+}
+
+/** What a write that did not end leaves behind. */
+export function isUnfinished(name: string): boolean {
+  return UNFINISHED.test(name);
 }
 
 export function frame(payload: Uint8Array): Buffer {

@@ -3,10 +3,12 @@
  * came in, over whichever connection there is; a restart or a `kill -9` loses none that `enqueue` has taken. Bounded in
  * bytes and number: over the bound the oldest telemetry goes first, and events only when there is no telemetry left.
  */
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
+import { makeStateFolder } from '../../platform/state-folder.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -14,6 +16,7 @@ import type { HubLink } from './hub-link.ts';
 import {
   entryName,
   frame,
+  isUnfinished,
   type OutboxEntry,
   type OutboxLeaf,
   parseEntryName,
@@ -47,28 +50,31 @@ export class Outbox {
   #sending = false;
   readonly #stop = new AbortController();
 
-  private constructor(props: OutboxProps, entries: OutboxEntry[]) {
+  private constructor(props: OutboxProps, entries: OutboxEntry[], numberMax: number) {
     this.#props = props;
     this.#bytesMax = props.bytesMax ?? limits.spoolBytesMaxDefault;
     this.#messagesMax = props.messagesMax ?? limits.outboxMessagesMax;
     this.#entries = entries;
     this.#bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
-    this.#nextNumber = (entries.at(-1)?.number ?? 0) + 1;
+    this.#nextNumber = numberMax + 1;
   }
 
   /** Opens the queue that the last run left. */
   static async open(props: OutboxProps): Promise<Outbox> {
-    await makePrivateFolder(props.folder);
+    await makeStateFolder(props.folder);
     const entries: OutboxEntry[] = [];
+    let numberMax = 0;
     for (const name of (await readdir(props.folder)).sort()) {
+      const path = join(props.folder, name);
       const parsed = parseEntryName(name);
-      if (!parsed) {
-        if (name.endsWith('.tmp')) await rm(join(props.folder, name), { force: true });
-        continue;
-      }
-      entries.push({ ...parsed, bytes: (await stat(join(props.folder, name))).size });
+      // What has the name of a message and is none keeps it: the next message takes a higher number.
+      if (parsed) numberMax = Math.max(numberMax, parsed.number);
+      const found = await lstat(path).catch(() => undefined);
+      if (!found?.isFile()) continue;
+      if (parsed) entries.push({ ...parsed, bytes: found.size });
+      else if (isUnfinished(name)) await rm(path, { force: true });
     }
-    return new Outbox(props, entries);
+    return new Outbox(props, entries, numberMax);
   }
 
   /** Messages not acknowledged yet. */
@@ -169,7 +175,7 @@ export class Outbox {
 
   /** Undefined when the file is damaged or gone; then the entry is dropped. */
   async #read(entry: OutboxEntry): Promise<Uint8Array | undefined> {
-    const payload = await readFile(this.#path(entry)).then(unframe, () => undefined);
+    const payload = await readRegularFile(this.#path(entry), this.#bytesMax).then(unframe, () => undefined);
     if (payload) return payload;
     await this.#remove(entry);
     this.#dropped[entry.leaf] += 1;

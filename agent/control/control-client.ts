@@ -1,9 +1,9 @@
 /** Asks the agent that runs on a data folder. */
-import { readFile } from 'node:fs/promises';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { type ErrorCode, errorCatalogue } from '../../shared/errors/catalogue.ts';
 import { dataFolder } from '../config/data-folder.ts';
-import { type ControlFile, parseControlFile } from './control-server.ts';
+import { type ControlFile, controlFileBytesMax, parseControlFile } from './control-server.ts';
 
 const ANSWER_MS = 10_000;
 
@@ -31,7 +31,7 @@ export async function askAgent(data: string, method: 'GET' | 'POST', path: strin
 
 async function readControlFile(data: string): Promise<ControlFile> {
   try {
-    return parseControlFile(await readFile(dataFolder(data).control));
+    return parseControlFile(await readRegularFile(dataFolder(data).control, controlFileBytesMax));
   } catch (cause) {
     throw notRunning(data, cause);
   }

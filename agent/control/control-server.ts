@@ -18,7 +18,8 @@ export const ControlFile = Type.Object({
   secret: Type.String({ pattern: '^[0-9a-f]{64}$' }),
 });
 export type ControlFile = Static<typeof ControlFile>;
-export const parseControlFile = jsonParser(ControlFile, 'control file', 1024);
+export const controlFileBytesMax = 1024;
+export const parseControlFile = jsonParser(ControlFile, 'control file', controlFileBytesMax);
 
 export interface ControlActions {
   status(): Promise<unknown>;

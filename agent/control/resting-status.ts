@@ -1,13 +1,14 @@
 /** What a device runs, read from the files of an agent that does not run. Changes nothing. */
 
-import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import type { Condition, ReportedModel } from '../../shared/protocol/reported-state.ts';
 import { dataFolder } from '../config/data-folder.ts';
 import { loadIdentity } from '../connection/identity.ts';
-import { readSlotIndex, type SlotIndex } from '../slots/slot-index.ts';
+import { findForeignEntries, foreignEntriesText } from '../health/foreign-entries.ts';
+import { readSlotIndex, type SlotIndex, slotIndexBytesMax } from '../slots/slot-index.ts';
 import { reportModel } from '../update/model-report.ts';
 import { UpdateJournal } from '../update/update-journal.ts';
 
@@ -22,7 +23,7 @@ export async function readRestingStatus(data: string) {
     conditions.push({ code: 'slots_rebuilt', severity: 'warning', text: what });
   let index: SlotIndex = { v: 1, models: {} };
   try {
-    const read = readSlotIndex(await readFile(paths.slotIndex));
+    const read = readSlotIndex(await readRegularFile(paths.slotIndex, slotIndexBytesMax));
     index = read.index;
     if (read.damaged.length > 0)
       isUnreadable(`The slot index has no readable entry of ${read.damaged.join(', ')}.`);
@@ -30,6 +31,8 @@ export async function readRestingStatus(data: string) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
       isUnreadable(`The slot index cannot be read: ${errorText(error)}`);
   }
+  const foreign = foreignEntriesText(await findForeignEntries(data));
+  if (foreign) conditions.push({ code: 'foreign_entries', severity: 'warning', text: foreign });
   const journal = new UpdateJournal({
     folder: paths.updates,
     logger: pino({ level: 'silent' }),

@@ -2,10 +2,17 @@
  * Chunks fetched and not yet installed, one file each: what is on disk is the durable bitmap a download resumes from.
  * Files appear complete; they are hashed when they are read, and a damaged one is removed and counts as absent.
  */
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { writeFileAtomic } from '../../platform/atomic-file.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
+import { listState, makeStateFolder } from '../../platform/state-folder.ts';
+import { limits } from '../../shared/base/limits.ts';
 import { sha256 } from '../slots/sha256.ts';
+
+const CHUNK = /^[0-9a-f]{64}$/;
+/** What a write that did not end leaves behind. */
+const UNFINISHED = /^[0-9a-f]{64}\.[0-9a-f]+\.tmp$/;
 
 export class ChunkStore {
   readonly #folder: string;
@@ -17,10 +24,10 @@ export class ChunkStore {
 
   /** Finds what earlier lives of the agent fetched; called once, before anything else. */
   async load(): Promise<void> {
-    await makePrivateFolder(this.#folder);
-    for (const name of await readdir(this.#folder)) {
-      if (/^[0-9a-f]{64}$/.test(name)) this.#present.add(name);
-      else await rm(join(this.#folder, name), { force: true });
+    await makeStateFolder(this.#folder);
+    for (const name of await listState(this.#folder, 'files')) {
+      if (CHUNK.test(name)) this.#present.add(name);
+      else if (UNFINISHED.test(name)) await rm(join(this.#folder, name), { force: true });
     }
   }
 
@@ -36,7 +43,9 @@ export class ChunkStore {
 
   async read(digest: string): Promise<Uint8Array | undefined> {
     if (!this.#present.has(digest)) return undefined;
-    const bytes = await readFile(join(this.#folder, digest)).catch(() => undefined);
+    const bytes = await readRegularFile(join(this.#folder, digest), limits.manifestBytesMax).catch(
+      () => undefined,
+    );
     if (bytes !== undefined && sha256(bytes) === digest) return bytes;
     await this.remove([digest]);
     return undefined;

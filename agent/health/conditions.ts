@@ -16,6 +16,8 @@ export const conditionCatalogue = {
   model_not_serving: 'error',
   /** The index of slots was unreadable and was made again from the slots. */
   slots_rebuilt: 'warning',
+  /** Something in the data folder is not the agent's. */
+  foreign_entries: 'warning',
   /** The outbox is full: telemetry is being given up. */
   spool_dropping: 'warning',
   desired_state_refused: 'error',

@@ -16,6 +16,7 @@ import { checkCertificateTime, type DeviceIdentity, loadIdentity } from '../conn
 import { ClockFloor } from '../trust/clock-floor.ts';
 import { VerifiedFiles } from '../trust/verified-files.ts';
 import { clockSuspicion } from './clock-check.ts';
+import { findForeignEntries, foreignEntriesText } from './foreign-entries.ts';
 import { probeModel } from './probe-model.ts';
 
 export interface Check {
@@ -49,6 +50,11 @@ export async function examine(data: string): Promise<readonly Check[]> {
     checks.push(await checkTrust(data));
   }
   checks.push(await checkDisk(data));
+  const foreign = foreignEntriesText(await findForeignEntries(data));
+  if (foreign) {
+    const wayOut = 'Move it elsewhere, or leave it: the agent runs all the same.';
+    checks.push({ name: 'folder', verdict: 'warn', found: foreign, wayOut });
+  }
   checks.push(await checkRunner());
   return checks;
 }

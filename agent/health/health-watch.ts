@@ -15,6 +15,7 @@ import type { TrustedVersions } from '../trust/trusted-version.ts';
 import type { ModelUpdates } from '../update/model-updates.ts';
 import { clockSuspicion } from './clock-check.ts';
 import type { Conditions } from './conditions.ts';
+import { findForeignEntries, foreignEntriesText } from './foreign-entries.ts';
 
 export interface HealthWatchProps {
   readonly conditions: Conditions;
@@ -29,6 +30,8 @@ export interface HealthWatchProps {
   readonly isConnected: () => boolean;
   readonly dropped: () => { readonly events: number; readonly telemetry: number };
   readonly holdFile: string;
+  /** The agent's data folder. */
+  readonly data: string;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -49,6 +52,7 @@ export class HealthWatch {
     this.#lookAtClock();
     this.noteUpdates();
     await this.#lookAtDisk();
+    await this.#lookForForeignEntries();
     await this.#lookForWithdrawn();
     await this.#collectGarbage();
   }
@@ -107,6 +111,11 @@ export class HealthWatch {
         ? `${formatBytes(free)} are free; installs need ${formatBytes(limits.freeSpaceMarginBytes)} beside their own room.`
         : undefined,
     );
+  }
+
+  async #lookForForeignEntries(): Promise<void> {
+    const { conditions, data } = this.#props;
+    conditions.set('foreign_entries', foreignEntriesText(await findForeignEntries(data)));
   }
 
   /** A withdrawn version goes on answering; the hub is told that it does. */

@@ -3,8 +3,8 @@
  * provider that will serve. Each provider gets a runner of its own; the first that is right, fast and small enough is
  * taken, and why the ones before it were not is reported.
  */
-import { readFile } from 'node:fs/promises';
 import type { Logger } from '../../platform/logger.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import type { RunnerProcess } from '../../runner/runner-client.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
@@ -75,7 +75,7 @@ export function faultOf(error: unknown, more = ''): UpdateFault {
 
 async function readSamples(slot: Slot): Promise<readonly Sample[]> {
   const artifact = slotArtifact(slot, slot.manifest.golden.file);
-  const bytes = await readFile(artifact.file);
+  const bytes = await readRegularFile(artifact.file, limits.goldenFileBytesMax);
   checkArtifactBytes(artifact, bytes);
   const golden = parseGoldenFile(bytes);
   return golden.samples.map(({ inputs, outputs }) => ({

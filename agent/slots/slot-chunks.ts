@@ -2,8 +2,8 @@
  * Chunks that are already on the device as parts of installed files. A version that shares bytes with one of the slots
  * (a new head on old layers, the same golden samples) is not fetched whole.
  */
-import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openRegularFile, readRegularFile } from '../../platform/regular-file.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { parseManifest } from '../../shared/manifest/model-manifest.ts';
 import { sha256 } from './sha256.ts';
@@ -28,7 +28,7 @@ export class SlotChunks {
     const places = new Map<string, Place>();
     for (const digest of await this.#slots.onDisk()) {
       const folder = join(this.#slots.folder, digest);
-      const manifest = await readFile(join(folder, manifestFileName))
+      const manifest = await readRegularFile(join(folder, manifestFileName), limits.manifestBytesMax)
         .then(parseManifest)
         .catch(() => undefined);
       for (const file of manifest?.files ?? []) {
@@ -46,7 +46,7 @@ export class SlotChunks {
   async read(digest: string): Promise<Uint8Array | undefined> {
     const place = this.#places.get(digest);
     if (place === undefined) return undefined;
-    const file = await open(place.path, 'r').catch(() => undefined);
+    const file = await openRegularFile(place.path).catch(() => undefined);
     if (file === undefined) return undefined;
     try {
       const bytes = new Uint8Array(place.bytes);

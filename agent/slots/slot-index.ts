@@ -32,10 +32,11 @@ export interface SlotIndex {
   readonly models: Readonly<Record<string, ModelSlots>>;
 }
 
+export const slotIndexBytesMax = limits.controlMessageBytesMax;
 const parseIndexFile = jsonParser(
   Type.Object({ v: Type.Literal(1), models: Type.Object({}) }),
   'slot index',
-  limits.controlMessageBytesMax,
+  slotIndexBytesMax,
 );
 const parseEntry = parser(Type.Object({ model: ModelName, slots: ModelSlots }), 'entry of the slot index');
 

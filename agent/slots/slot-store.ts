@@ -6,12 +6,15 @@
  * tell the last-known-good version (promise P3).
  */
 import { createHash } from 'node:crypto';
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type } from 'typebox';
 import { asDiskError, makePrivateFolder, syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
+import { listState, makeStateFolder } from '../../platform/state-folder.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
@@ -29,6 +32,7 @@ import {
   readSlotIndex,
   type SlotIndex,
   type SlotRef,
+  slotIndexBytesMax,
   startTrial,
 } from './slot-index.ts';
 
@@ -42,7 +46,8 @@ const CommitMark = Type.Object({
   number: Type.Integer({ minimum: 1 }),
   provider: Type.String({ maxLength: 16 }),
 });
-const parseCommitMark = jsonParser(CommitMark, 'commit mark', 1024);
+const MARK_BYTES_MAX = 1024;
+const parseCommitMark = jsonParser(CommitMark, 'commit mark', MARK_BYTES_MAX);
 
 export interface SlotStoreProps {
   readonly folder: string;
@@ -75,12 +80,14 @@ export class SlotStore {
 
   /** Reads the index; called once, before anything else. */
   async load(): Promise<void> {
-    await makePrivateFolder(this.#props.folder);
+    await makeStateFolder(this.#props.folder);
     const marked = await this.#readMarks();
     this.#marks = Math.max(0, ...marked.map((entry) => entry.number));
     const rebuilt = rebuildModels(marked, this.#props.keepPrevious);
     try {
-      const { index, damaged } = readSlotIndex(await readFile(this.#props.indexFile));
+      const { index, damaged } = readSlotIndex(
+        await readRegularFile(this.#props.indexFile, slotIndexBytesMax),
+      );
       this.#index = index;
       if (damaged.length === 0) return;
       this.damagedEntries = damaged;
@@ -114,7 +121,7 @@ export class SlotStore {
 
   /** Manifest digests of the complete slots on disk. */
   async onDisk(): Promise<readonly string[]> {
-    return (await readdir(this.#props.folder)).filter((name) => /^[0-9a-f]{64}$/.test(name));
+    return (await listState(this.#props.folder, 'folders')).filter((name) => /^[0-9a-f]{64}$/.test(name));
   }
 
   /**
@@ -211,7 +218,7 @@ export class SlotStore {
 
   /** Removes slots nothing points at, and leftovers of installs that did not end. Returns how many slots went. */
   async collect(pinned: ReadonlySet<string>): Promise<number> {
-    const names = await readdir(this.#props.folder);
+    const names = await listState(this.#props.folder, 'folders');
     const unfinished = names.filter(
       (name) => name.endsWith(UNFINISHED) && !pinned.has(name.slice(0, -UNFINISHED.length)),
     );
@@ -245,7 +252,9 @@ export class SlotStore {
     const marked: MarkedSlot[] = [];
     for (const digest of await this.onDisk()) {
       try {
-        const mark = parseCommitMark(await readFile(join(this.#props.folder, digest, MARK_FILE)));
+        const mark = parseCommitMark(
+          await readRegularFile(join(this.#props.folder, digest, MARK_FILE), MARK_BYTES_MAX),
+        );
         const { model, version, release } = await this.#readManifest(digest);
         marked.push({
           model,
@@ -261,7 +270,7 @@ export class SlotStore {
 
   async #readManifest(manifestSha256: string): Promise<ModelManifest> {
     const path = join(this.#props.folder, manifestSha256, manifestFileName);
-    const bytes = await readFile(path).catch((cause) => {
+    const bytes = await readRegularFile(path, limits.manifestBytesMax).catch((cause) => {
       throw new AppError(
         'slot_damaged',
         `Cannot use slot "${manifestSha256}": it has no readable manifest.`,

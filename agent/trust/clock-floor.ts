@@ -2,16 +2,17 @@
  * Time as trust sees it: the system clock, but never before the latest time a verified statement has proved. A device
  * whose clock was reset to 1970 still sees expired metadata as expired; a restart does not forget.
  */
-import { readFile } from 'node:fs/promises';
 import { Type } from 'typebox';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 
+const FILE_BYTES_MAX = 1024;
 const parseFloor = jsonParser(
   Type.Object({ v: Type.Literal(1), floorMs: Type.Integer({ minimum: 0, maximum: 8.64e15 }) }),
   'clock floor',
-  1024,
+  FILE_BYTES_MAX,
 );
 
 export class ClockFloor {
@@ -29,7 +30,7 @@ export class ClockFloor {
   static async open(file: string, clock: Pick<Clock, 'now'>): Promise<ClockFloor> {
     let floorMs = 0;
     try {
-      floorMs = parseFloor(await readFile(file)).floorMs;
+      floorMs = parseFloor(await readRegularFile(file, FILE_BYTES_MAX)).floorMs;
     } catch {
       // Absent on first start, or damaged.
     }

@@ -2,10 +2,11 @@
  * What was verified, on disk: all metadata files in one, so that it is always a set that belonged together. tuf-js
  * itself wants a folder and writes into it piece by piece; it gets a scratch folder, and what it verified is taken back.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 
@@ -23,7 +24,8 @@ const VerifiedSet = Type.Object({
   director: text,
 });
 export type VerifiedSet = Static<typeof VerifiedSet>;
-const parseVerifiedSet = jsonParser(VerifiedSet, 'verified metadata', 8 * limits.trustMetadataBytesMax);
+const CACHE_BYTES_MAX = 8 * limits.trustMetadataBytesMax;
+const parseVerifiedSet = jsonParser(VerifiedSet, 'verified metadata', CACHE_BYTES_MAX);
 
 export class VerifiedFiles {
   readonly #folder: string;
@@ -36,7 +38,7 @@ export class VerifiedFiles {
   /** What was verified last. A cache that does not load is thrown away: then it is the pinned root alone. */
   async load(): Promise<VerifiedSet> {
     try {
-      return parseVerifiedSet(await readFile(this.#cacheFile));
+      return parseVerifiedSet(await readRegularFile(this.#cacheFile, CACHE_BYTES_MAX));
     } catch {
       return this.pinned();
     }
@@ -44,7 +46,7 @@ export class VerifiedFiles {
 
   /** The root pinned at enrolment alone. Throws when the device was not enrolled. */
   async pinned(): Promise<VerifiedSet> {
-    return { v: 1, root: await readFile(join(this.#folder, 'root.json'), 'utf8') };
+    return { v: 1, root: await readText(join(this.#folder, 'root.json')) };
   }
 
   async save(set: VerifiedSet): Promise<void> {
@@ -66,7 +68,7 @@ export class VerifiedFiles {
       const [result] = await Promise.allSettled([act(scratch)]);
       const after: Record<string, unknown> = { ...set };
       for (const name of fileNames) {
-        const content = await readFile(join(scratch, `${name}.json`), 'utf8').catch(() => undefined);
+        const content = await readText(join(scratch, `${name}.json`)).catch(() => undefined);
         if (content !== undefined) after[name] = content;
       }
       return { after: after as VerifiedSet, result };
@@ -78,4 +80,8 @@ export class VerifiedFiles {
   get #cacheFile(): string {
     return join(this.#folder, 'verified.json');
   }
+}
+
+async function readText(file: string): Promise<string> {
+  return String(await readRegularFile(file, limits.trustMetadataBytesMax));
 }

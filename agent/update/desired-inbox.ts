@@ -3,10 +3,11 @@
  * vouches for, it is for this device, not expired, and newer than all accepted before. Accepted is what is stored:
  * after a restart the device goes on with it, offline too, and an old one stays refused.
  */
-import { readFile, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { Type } from 'typebox';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -21,7 +22,8 @@ import type { TrustedVersions } from '../trust/trusted-version.ts';
 import { toFault } from './failure-policy.ts';
 
 const StoredWish = Type.Object({ v: Type.Literal(1), digest: Digest, state: DesiredState });
-const parseStoredWish = jsonParser(StoredWish, 'accepted desired state', 2 * limits.controlMessageBytesMax);
+const WISH_BYTES_MAX = 2 * limits.controlMessageBytesMax;
+const parseStoredWish = jsonParser(StoredWish, 'accepted desired state', WISH_BYTES_MAX);
 
 export interface DesiredInboxProps {
   readonly file: string;
@@ -65,7 +67,7 @@ export class DesiredInbox {
   async load(sequenceFloor: number): Promise<void> {
     this.#sequence = sequenceFloor;
     try {
-      const { digest, state } = parseStoredWish(await readFile(this.#props.file));
+      const { digest, state } = parseStoredWish(await readRegularFile(this.#props.file, WISH_BYTES_MAX));
       this.#accepted = { digest, state };
       this.#sequence = Math.max(sequenceFloor, state.sequence);
     } catch (error) {

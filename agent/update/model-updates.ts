@@ -28,8 +28,12 @@ export class ModelUpdates {
   /** Reads the journals; called once, before anything else. */
   async load(): Promise<void> {
     const { journal, slots } = this.#props;
-    const models = new Set([...(await journal.models()), ...slots.models()]);
-    for (const model of models) this.#add(await journal.read(model), model);
+    const installed = slots.models();
+    for (const model of new Set([...(await journal.models()), ...installed])) {
+      const record = await journal.read(model);
+      // A journal that says nothing, of a model that is not there, is nobody's.
+      if (record || installed.includes(model)) this.#add(record, model);
+    }
   }
 
   /** Highest desired-state sequence the journals have seen. */

@@ -3,12 +3,19 @@
  * one after. A record that cannot be read is put aside under another name and counts as absent: the device then runs
  * its last-known-good version, which the slots know, and follows the hub's next wish (promise P3: never a boot loop).
  */
-import { readdir, readFile, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
+import { listState, makeStateFolder } from '../../platform/state-folder.ts';
 import { errorText } from '../../shared/base/app-error.ts';
-import { parseUpdateRecord, type UpdateRecord } from './update-record.ts';
+import { ModelName } from '../../shared/base/names.ts';
+import { parser } from '../../shared/base/parse.ts';
+import { parseUpdateRecord, type UpdateRecord, updateRecordBytesMax } from './update-record.ts';
+
+const ENDING = '.json';
+const parseModelName = parser(ModelName, 'name of an update journal');
 
 export class UpdateJournal {
   readonly #folder: string;
@@ -25,18 +32,17 @@ export class UpdateJournal {
 
   /** Models that have a record. Makes the folder when absent. */
   async models(): Promise<readonly string[]> {
-    if (!this.#isReadOnly) await makePrivateFolder(this.#folder);
-    const names = await readdir(this.#folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return [];
-      throw error;
-    });
-    return names.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length));
+    if (!this.#isReadOnly) await makeStateFolder(this.#folder);
+    const names = await listState(this.#folder, 'files');
+    return names.filter(isJournalName).map((name) => name.slice(0, -ENDING.length));
   }
 
   async read(model: string): Promise<UpdateRecord | undefined> {
     const path = this.#pathOf(model);
     try {
-      return parseUpdateRecord(await readFile(path));
+      const record = parseUpdateRecord(await readRegularFile(path, updateRecordBytesMax));
+      if (record.model !== model) throw new Error(`it is the journal of "${record.model}"`);
+      return record;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       this.#logger.error(
@@ -54,6 +60,17 @@ export class UpdateJournal {
   }
 
   #pathOf(model: string): string {
-    return join(this.#folder, `${model}.json`);
+    return join(this.#folder, `${model}${ENDING}`);
+  }
+}
+
+/** Any other file in the folder is somebody else's. */
+export function isJournalName(name: string): boolean {
+  if (!name.endsWith(ENDING)) return false;
+  try {
+    parseModelName(name.slice(0, -ENDING.length));
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -9,7 +9,7 @@ import { TrialPlan } from '../../shared/protocol/desired-state.ts';
 import { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 
 const count = Type.Integer({ minimum: 0 });
-const RECORD_BYTES_MAX = 256 * 1024;
+export const updateRecordBytesMax = 256 * 1024;
 
 /** Counts since the version was switched to. */
 export const TrialFigures = Type.Object({
@@ -74,7 +74,7 @@ export const UpdateRecord = Type.Object({
 });
 export type UpdateRecord = Static<typeof UpdateRecord>;
 
-export const parseUpdateRecord = jsonParser(UpdateRecord, 'update journal', RECORD_BYTES_MAX);
+export const parseUpdateRecord = jsonParser(UpdateRecord, 'update journal', updateRecordBytesMax);
 
 /** Entries kept of `parked` and `answered`; the oldest leave first. */
 export const recordEntriesMax = 64;

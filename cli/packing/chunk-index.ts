@@ -1,6 +1,7 @@
 /** The digest of a file and of its chunks, read once from the disk and never whole into memory. */
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { openRegularFile } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -14,7 +15,7 @@ export interface ChunkIndex {
 
 /** Throws `too_large` past `limits.artifactBytesMax`, `pack_invalid` for an empty file, or the error of the disk. */
 export async function indexChunks(path: string): Promise<ChunkIndex> {
-  const file = await open(path, 'r');
+  const file = await openRegularFile(path, { links: true });
   try {
     return await indexFile(file, path);
   } finally {

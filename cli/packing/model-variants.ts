@@ -1,8 +1,7 @@
 /** The model files of a version, read and checked against each other and against what model.yaml says of them. */
-import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { AppError } from '../../shared/base/app-error.ts';
-import { formatBytes } from '../../shared/base/bytes.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { showShape } from '../../shared/inference/exact-values.ts';
 import type { TensorSpec } from '../../shared/inference/tensor.ts';
@@ -24,7 +23,7 @@ export async function loadVariants(folder: string, yaml: ModelYaml): Promise<rea
   const variants: VariantFile[] = [];
   for (const { file, precision, providers } of declared) {
     const path = join(folder, file);
-    const onnx = readNamed(file, await readModelFile(path, file));
+    const onnx = readNamed(file, await readModelFile(path));
     const isHalf = onnx.inputs.some((input) => input.datatype === 'FP16');
     variants.push({
       variant: {
@@ -48,18 +47,11 @@ export async function loadVariants(folder: string, yaml: ModelYaml): Promise<rea
   return variants;
 }
 
-async function readModelFile(path: string, file: string): Promise<Uint8Array> {
+async function readModelFile(path: string): Promise<Uint8Array> {
   try {
-    const { size } = await stat(path);
-    if (size > limits.artifactBytesMax) {
-      throw new AppError(
-        'too_large',
-        `Cannot pack "${file}": ${formatBytes(size)}, at most ${formatBytes(limits.artifactBytesMax)} are allowed.`,
-      );
-    }
-    return await readFile(path);
+    return await readRegularFile(path, limits.artifactBytesMax, { links: true });
   } catch (cause) {
-    if (cause instanceof AppError) throw cause;
+    if (isAppError(cause, 'too_large')) throw cause;
     throw missingFile(path, cause);
   }
 }

@@ -3,9 +3,10 @@
  * signs and uploads; reading one checks every digest, so that nothing is signed that is not there.
  */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
 import {
   type ArtifactEntry,
   type ModelManifest,
@@ -32,7 +33,9 @@ export const manifestFileName = 'manifest.json';
 
 /** Reads a packed folder. Throws `pack_invalid` when a file is absent or is not the one the manifest names. */
 export async function readPackedVersion(folder: string): Promise<PackedVersion> {
-  const manifestBytes = await readFile(join(folder, manifestFileName)).catch((cause: unknown) => {
+  const manifestFile = join(folder, manifestFileName);
+  const reading = readRegularFile(manifestFile, limits.manifestBytesMax, { links: true });
+  const manifestBytes = await reading.catch((cause: unknown) => {
     throw new AppError(
       'pack_invalid',
       `Cannot read "${folder}" as a packed version: it holds no ${manifestFileName}. Run "modelfleet models pack" first.`,

@@ -3,9 +3,10 @@
  * passphrase comes from the environment or a file, never from an argument, which other users of the machine could read.
  */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
+import { readGivenFile } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
 
 export const passphraseVariable = 'MODELFLEET_PASSPHRASE';
 const PASSPHRASE_CHARS_MIN = 8;
@@ -18,10 +19,16 @@ export async function findPassphrase(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<string | undefined> {
   if (file === undefined) return environment[passphraseVariable] || undefined;
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new AppError('key_unreadable', `Cannot read the passphrase file "${file}".`, { cause });
+  const bytes = await readGivenFile(file, limits.keyFileBytesMax).catch((cause: Error) => {
+    throw new AppError(
+      'key_unreadable',
+      cause.message.replace('Cannot read', 'Cannot read the passphrase file'),
+      {
+        cause,
+      },
+    );
   });
-  return text.split(/\r?\n/, 1)[0] || undefined;
+  return String(bytes).split(/\r?\n/, 1)[0] || undefined;
 }
 
 /** Encrypts and writes a key. Throws `bad_input` when the passphrase is no good, `disk_full`. */
@@ -43,11 +50,12 @@ export function requirePassphrase(passphrase: string | undefined): asserts passp
 
 /** Reads a private key. Throws `key_unreadable`; the message tells a wrong passphrase from a missing one. */
 export async function readKeyFile(path: string, passphrase: string | undefined): Promise<KeyObject> {
-  const pem = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new AppError('key_unreadable', `Cannot read the key file "${path}": it cannot be opened.`, {
+  const bytes = await readGivenFile(path, limits.keyFileBytesMax).catch((cause: Error) => {
+    throw new AppError('key_unreadable', cause.message.replace('Cannot read', 'Cannot read the key file'), {
       cause,
     });
   });
+  const pem = String(bytes);
   let key: KeyObject;
   try {
     key = createPrivateKey({ key: pem, ...(passphrase === undefined ? {} : { passphrase }) });

@@ -3,10 +3,10 @@
  * carries this key's own signature is added to, and none older than what this key was seen to sign.
  */
 import type { KeyObject } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import type { Metadata, Targets } from '@tufjs/models';
 import { Type } from 'typebox';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 import { tufKey } from '../../shared/tuf/ed25519-key.ts';
@@ -14,10 +14,11 @@ import { encodeMetadata, parseMetadata, signMetadata } from '../../shared/tuf/me
 import type { HubClient } from '../context.ts';
 
 const TRIES = 8;
+const SEEN_BYTES_MAX = 1024;
 const parseSeen = jsonParser(
   Type.Object({ v: Type.Literal(1), version: Type.Integer({ minimum: 1 }) }),
   'record of signed versions',
-  1024,
+  SEEN_BYTES_MAX,
 );
 
 export interface PublisherSigningProps {
@@ -74,7 +75,7 @@ async function fetchCurrent({ hub, key, keyFile }: PublisherSigningProps): Promi
 
 async function lastSeen(keyFile: string): Promise<number> {
   try {
-    return parseSeen(await readFile(seenFile(keyFile))).version;
+    return parseSeen(await readRegularFile(seenFile(keyFile), SEEN_BYTES_MAX, { links: true })).version;
   } catch {
     return 0;
   }

@@ -1,6 +1,6 @@
 /** Uploads what the hub lacks of a packed version, a few chunks at a time. */
-import { open } from 'node:fs/promises';
 import { Type } from 'typebox';
+import { openRegularFile } from '../../platform/regular-file.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { Digest } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
@@ -73,7 +73,7 @@ async function findMissing(
 }
 
 async function readPiece({ path, offset, bytes }: Piece): Promise<Buffer> {
-  const file = await open(path, 'r');
+  const file = await openRegularFile(path, { links: true });
   try {
     const buffer = Buffer.alloc(bytes);
     const { bytesRead } = await file.read(buffer, 0, bytes, offset);

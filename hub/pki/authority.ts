@@ -4,12 +4,12 @@
  * every join token and every enrolled device knows it by its fingerprint.
  */
 import { createPrivateKey, generateKeyPair, randomBytes, X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -102,7 +102,7 @@ export class Authority {
 async function read(file: string): Promise<KeyedCertificate | undefined> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = String(await readRegularFile(file, limits.keyFileBytesMax));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

@@ -3,10 +3,11 @@
  * state. They are made on first start and never leave the data folder; root, targets and publisher keys never enter it.
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
 import type { DirectorKeys } from '../../shared/protocol/desired-state.ts';
 import { keyIdOfKey, publicKeyPem } from '../../shared/tuf/ed25519-key.ts';
 
@@ -59,7 +60,7 @@ export class OnlineKeys {
 async function openKey(file: string): Promise<KeyObject> {
   let pem: string;
   try {
-    pem = await readFile(file, 'utf8');
+    pem = String(await readRegularFile(file, limits.keyFileBytesMax));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     const { privateKey } = generateKeyPairSync('ed25519');

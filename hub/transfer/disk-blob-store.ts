@@ -3,13 +3,19 @@
  * renamed) and is checked against its name each time it is read, so a bad disk costs a missing blob, never a wrong one.
  */
 import { createHash } from 'node:crypto';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makePrivateFolder, syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
-import { AppError } from '../../shared/base/app-error.ts';
+import { syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
+import { setAside } from '../../platform/set-aside.ts';
+import { makeStateFolder } from '../../platform/state-folder.ts';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
 import type { BlobStore } from './blob-store.ts';
 
 const DIGEST = /^[0-9a-f]{64}$/;
+/** A blob is a chunk or a manifest. */
+const BLOB_BYTES_MAX = Math.max(limits.chunkBytes, limits.manifestBytesMax);
 
 export class DiskBlobStore implements BlobStore {
   readonly #folder: string;
@@ -32,7 +38,7 @@ export class DiskBlobStore implements BlobStore {
     if (await this.has(digest)) return;
     const fanOut = join(this.#folder, digest.slice(0, 2));
     if (!this.#fanOutMade.has(fanOut)) {
-      await makePrivateFolder(fanOut);
+      await makeStateFolder(fanOut);
       await syncFolder(this.#folder);
       this.#fanOutMade.add(fanOut);
     }
@@ -41,7 +47,12 @@ export class DiskBlobStore implements BlobStore {
 
   async get(digest: string): Promise<Uint8Array | undefined> {
     const path = this.#pathOf(digest);
-    const bytes = await readFile(path).catch(whenAbsent(undefined));
+    const bytes = await readRegularFile(path, BLOB_BYTES_MAX).catch(async (error: unknown) => {
+      // What cannot be read counts as absent, and makes way for the same blob sent again.
+      if (!isAppError(error)) return whenAbsent(undefined)(error as NodeJS.ErrnoException);
+      await setAside(path).catch(() => undefined);
+      return undefined;
+    });
     if (bytes === undefined || sha256(bytes) === digest) return bytes;
     await rm(path, { force: true });
     return undefined;

@@ -26,6 +26,13 @@ export const baseErrors = defineErrors({
     meaning: 'The thing asked for does not exist.',
     fix: 'Check the name; the list command of its kind shows what there is.',
   },
+  file_unusable: {
+    status: 500,
+    retry: 'never',
+    meaning:
+      'What lies where a file is wanted cannot be read: a link, a pipe, a folder, or a file without the right to it.',
+    fix: 'Correct the rights of what the message names, or move it out of the way.',
+  },
   disk_full: {
     status: 507,
     retry: 'later',

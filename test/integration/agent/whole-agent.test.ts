@@ -1,5 +1,6 @@
 /** One agent as `createAgent` composes it, against a whole hub: real TLS, real trust, real runners. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -218,14 +219,53 @@ describe('an agent with all its parts', () => {
     expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
   });
 
-  it('serves although the files that only help cannot be written', async () => {
+  it('serves whatever anybody put into its folder, and names what is not its own', async () => {
     await agent.stop();
-    for (const file of ['lock.pid', 'state/control.json', 'state/clock.json', 'state/desired.json']) {
-      await rm(join(data(), file), { force: true });
-      await mkdir(join(data(), file, 'in the way'), { recursive: true });
+    const at = (path: string) => join(data(), path);
+    const pipes = [
+      'lock.pid',
+      'state/slots.json',
+      'state/desired.json',
+      'trust/verified.json',
+      'outbox/pipe',
+    ];
+    for (const path of pipes) {
+      await rm(at(path), { force: true });
+      execFileSync('mkfifo', [at(path)]);
     }
+    for (const path of ['state/clock.json', 'state/control.json']) {
+      await rm(at(path), { force: true });
+      await mkdir(join(at(path), 'in the way'), { recursive: true });
+    }
+    for (const path of ['chunks/lost+found', 'slots/lost+found', `chunks/${'a'.repeat(64)}`])
+      await mkdir(at(path));
+    for (const path of ['outbox/0000000000000900.events', 'chunks/link', 'state/updates/gone.json']) {
+      await symlink('/nowhere', at(path));
+    }
+    await writeFile(at('state/updates/NO NAME.json'), '{}');
+    await writeFile(at('state/updates/copy.json'), await readFile(at('state/updates/linear.json')));
     await startAgent();
     expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
-    await expect(status()).rejects.toMatchObject({ code: 'agent_not_running' });
+    const { reported } = await status();
+    expect(reported.models.map((one) => one.model)).toEqual(['linear']);
+    const texts = Object.fromEntries(reported.conditions.map(({ code, text }) => [code, text]));
+    expect(texts).toMatchObject({ slots_rebuilt: expect.anything() });
+    for (const name of [
+      'chunks/lost+found',
+      'outbox/0000000000000900.events',
+      'NO NAME.json',
+      'control.json.set-aside',
+    ]) {
+      expect(texts['foreign_entries']).toContain(name);
+    }
+    expect((await examine(data())).filter(({ name }) => name === 'folder')).toMatchObject([
+      { verdict: 'warn' },
+    ]);
+    await agent.stop();
+    expect((await readRestingStatus(data())).reported.conditions).toMatchObject([
+      { code: 'foreign_entries' },
+    ]);
+    await startAgent();
+    expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
   });
 });

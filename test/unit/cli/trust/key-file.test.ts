@@ -31,7 +31,9 @@ describe('key files', () => {
 
   it('are refused when they are absent, no key, or a key of another kind', async () => {
     const folder = await tempFolder();
-    await expect(readKeyFile(join(folder, 'none'), PASSPHRASE)).rejects.toEqual(refusal('cannot be opened'));
+    await expect(readKeyFile(join(folder, 'none'), PASSPHRASE)).rejects.toEqual(
+      refusal('there is no such file'),
+    );
     await writeFile(join(folder, 'text'), 'hello');
     await expect(readKeyFile(join(folder, 'text'), PASSPHRASE)).rejects.toEqual(refusal('no private key'));
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

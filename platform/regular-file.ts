@@ -1,0 +1,121 @@
+/**
+ * Reads files that a program keeps or is given, as they may be after anybody had hands on the disk: a pipe that nobody
+ * writes to, a link, a folder or a file without end costs an error, never a wait and never the memory.
+ */
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { AppError, errorText } from '../shared/base/app-error.ts';
+import { formatBytes } from '../shared/base/bytes.ts';
+import { ownValue } from '../shared/base/own-value.ts';
+
+export interface RegularFileOptions {
+  /** Whether a symbolic link may stand in for the file: in what a user keeps, not in what a program keeps for itself. */
+  readonly links?: boolean;
+}
+
+const GROW_BYTES_MIN = 64 * 1024;
+/** One system call can read no more than 2 GiB. */
+const READ_BYTES_MAX = 64 * 1024 * 1024;
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'it may not be read by this user',
+  EPERM: 'it may not be read by this user',
+  EIO: 'the disk cannot read it',
+  EISDIR: 'it is a folder',
+  ELOOP: 'it is a symbolic link',
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'what should be its folder is a file',
+  ENXIO: 'it is no regular file',
+};
+
+/** Why a file cannot be read, as the end of a sentence. */
+export function unreadableReason(cause: unknown): string {
+  return ownValue(reasons, (cause as NodeJS.ErrnoException | undefined)?.code ?? '') ?? errorText(cause);
+}
+
+/**
+ * Opens a regular file for reading, without waiting for anything. Throws the system's own error when there is none (`ENOENT`),
+ * `file_unusable` for whatever else is there.
+ */
+export async function openRegularFile(
+  path: string,
+  { links = false }: RegularFileOptions = {},
+): Promise<FileHandle> {
+  const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
+  // Windows has neither flag.
+  const flags = O_RDONLY | (O_NONBLOCK ?? 0) | (links ? 0 : (O_NOFOLLOW ?? 0));
+  const file = await open(path, flags).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || ownValue(reasons, error.code ?? '') === undefined) throw error;
+    throw unusable(path, unreadableReason(error), error);
+  });
+  try {
+    const found = await file.stat();
+    if (found.isFile()) return file;
+    throw unusable(path, found.isDirectory() ? 'it is a folder' : 'it is no regular file');
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** The bytes of a regular file of at most `bytesMax`. Throws `too_large` before more are read, and what `openRegularFile` throws. */
+export async function readRegularFile(
+  path: string,
+  bytesMax: number,
+  options: RegularFileOptions = {},
+): Promise<Buffer> {
+  const file = await openRegularFile(path, options);
+  try {
+    const { size } = await file.stat();
+    if (size > bytesMax) throw tooLarge(path, bytesMax);
+    return await readToEnd(file, path, bytesMax);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * The bytes of a file that an operator named: also the end of a pipe (`<(…)`), which is waited for as asked. Throws
+ * `too_large`, `file_unusable`.
+ */
+export async function readGivenFile(path: string, bytesMax: number): Promise<Buffer> {
+  const file = await open(path, constants.O_RDONLY).catch((cause: unknown) => {
+    throw unusable(path, unreadableReason(cause), cause);
+  });
+  try {
+    return await readToEnd(file, path, bytesMax);
+  } finally {
+    await file.close();
+  }
+}
+
+/** A pipe has no size, and a file can grow while it is read. */
+async function readToEnd(file: FileHandle, path: string, bytesMax: number): Promise<Buffer> {
+  const { size } = await file.stat();
+  let buffer = Buffer.allocUnsafeSlow(Math.min(size, bytesMax) + 1);
+  let filled = 0;
+  for (;;) {
+    const length = Math.min(buffer.length - filled, READ_BYTES_MAX);
+    const { bytesRead } = await file.read(buffer, filled, length).catch((cause: unknown) => {
+      throw unusable(path, unreadableReason(cause), cause);
+    });
+    if (bytesRead === 0) return buffer.subarray(0, filled);
+    filled += bytesRead;
+    if (filled > bytesMax) throw tooLarge(path, bytesMax);
+    if (filled < buffer.length) continue;
+    const larger = Buffer.allocUnsafeSlow(Math.min(bytesMax + 1, Math.max(2 * filled, GROW_BYTES_MIN)));
+    buffer.copy(larger);
+    buffer = larger;
+  }
+}
+
+function unusable(path: string, reason: string, cause?: unknown): AppError {
+  return new AppError('file_unusable', `Cannot read "${path}": ${reason}.`, { cause });
+}
+
+function tooLarge(path: string, bytesMax: number): AppError {
+  return new AppError(
+    'too_large',
+    `Cannot read "${path}": it has more than the ${formatBytes(bytesMax)} that are allowed.`,
+  );
+}
