@@ -153,7 +153,9 @@ async function layFoundation(options: AgentOptions, { clock, logger }: AgentEnvi
     bytesMax: options.spoolBytesMax,
   });
   closers.push(() => outbox.close());
-  return { paths, identity, slots, chunks, outbox, floor: await ClockFloor.open(paths.clock, clock) };
+  // The hub signed the certificate: it cannot be earlier than when it begins.
+  const floor = await ClockFloor.open(paths.clock, clock, identity.certificateFrom);
+  return { paths, identity, slots, chunks, outbox, floor };
 }
 
 type Serving = ReturnType<typeof makeServing>;
@@ -223,6 +225,7 @@ function makeParts(
     identity,
     handlers,
     clock,
+    floor,
     random,
     logger: logger.child({ part: 'connection' }),
     waits: {

@@ -29,7 +29,8 @@ export interface DeviceIdentity extends DeviceFile {
   readonly keyPem: string;
   readonly certificatePem: string;
   readonly caPem: string;
-  /** Milliseconds since the epoch. */
+  /** When the certificate begins and ends, milliseconds since the epoch. */
+  readonly certificateFrom: number;
   readonly certificateExpiresAt: number;
 }
 
@@ -55,7 +56,14 @@ export async function loadIdentity(dataFolder: string): Promise<DeviceIdentity> 
     readPem(folder, identityFiles.ca),
   ]);
   const certificate = checkIdentity({ device: device.device, keyPem, certificatePem, caPem });
-  return { ...device, keyPem, certificatePem, caPem, certificateExpiresAt: Date.parse(certificate.validTo) };
+  return {
+    ...device,
+    keyPem,
+    certificatePem,
+    caPem,
+    certificateFrom: Date.parse(certificate.validFrom),
+    certificateExpiresAt: Date.parse(certificate.validTo),
+  };
 }
 
 /** Checks that the certificate is the device's, its key's and the CA's. Throws `identity_damaged`. */

@@ -4,18 +4,28 @@
  * A connection that ends soon after it began counts as a failed try, so that a device the hub throws out does not
  * come back in a tight loop.
  */
-import { connect, type IClientOptions, type MqttClient } from 'mqtt';
+import type { TLSSocket } from 'node:tls';
+import { type IClientOptions, MqttClient } from 'mqtt';
 import { writeToStream } from 'mqtt-packet';
 import type { Logger } from '../../platform/logger.ts';
-import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { connectPinned } from '../../platform/pinned-tls.ts';
+import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
 import { retrySchedule } from '../../shared/base/retry-schedule.ts';
+import { PacketLengthGuard } from '../../shared/protocol/packet-length-guard.ts';
 import { type DeviceSends, parseTopic, topics } from '../../shared/protocol/topics.ts';
 import type { HubLink, HubLinkHandlers } from './hub-link.ts';
 import { checkCertificateTime, type DeviceIdentity } from './identity.ts';
 
 const CONNECT_MS = 15_000;
 const KEEPALIVE_SECONDS = 30;
+const PING_MS = 10_000;
+/** Longest packet a hub may send: the largest payload, its topic, and room for the head. */
+const PACKET_BYTES_MAX =
+  Math.max(limits.trustMetadataBytesMax, limits.manifestBytesMax, limits.chunkBytes) +
+  limits.topicCharsMax +
+  64;
 const presence = (online: boolean): Buffer => Buffer.from(JSON.stringify({ v: 1, online }));
 
 export interface ReconnectWaits {
@@ -37,6 +47,8 @@ export interface MqttSessionProps {
   readonly identity: DeviceIdentity;
   readonly handlers: HubLinkHandlers;
   readonly clock: Clock;
+  /** Time that does not go back behind what signed statements have shown: certificates are judged by it. */
+  readonly floor: Pick<Clock, 'now'>;
   readonly random: Random;
   readonly logger: Logger;
   readonly waits?: ReconnectWaits;
@@ -47,6 +59,7 @@ export class MqttSession implements HubLink {
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #live: { readonly client: MqttClient; readonly ended: Promise<never> } | undefined;
+  #bytesReceived = 0;
 
   constructor(props: MqttSessionProps) {
     this.#props = props;
@@ -56,6 +69,10 @@ export class MqttSession implements HubLink {
 
   get isConnected(): boolean {
     return this.#live !== undefined;
+  }
+
+  get bytesReceived(): number {
+    return this.#bytesReceived;
   }
 
   /** Begins to connect, and keeps on until `close`. */
@@ -117,17 +134,28 @@ export class MqttSession implements HubLink {
 
   /** One connection from its first byte to its last. Never rejects. */
   async #connectOnce(signal: AbortSignal): Promise<ConnectionEnd> {
-    const { identity, handlers, clock, logger } = this.#props;
+    const { identity, handlers, floor, logger } = this.#props;
     let wasConnected = false;
     let client: MqttClient | undefined;
     const over = new AbortController();
     try {
       // Said here with both times, because the TLS alert of the hub would say less.
-      checkCertificateTime(identity.certificatePem, clock);
-      client = connect(clientOptions(identity));
+      checkCertificateTime(identity.certificatePem, floor);
+      const { host, port } = identity.mqtt;
+      const socket = await connectPinned({
+        ...identity,
+        host,
+        port,
+        provenNow: () => floor.now(),
+        timeoutMs: CONNECT_MS,
+        signal,
+      });
+      client = new MqttClient(() => socket, clientOptions(identity));
       const ended = endOf(client, { stop: signal, over: over.signal });
       ended.catch(() => undefined);
-      client.on('message', (topic, payload) => this.#receive(topic, payload));
+      this.#watchBytes(socket);
+      this.#watchMessages(client, socket);
+      client.once('connect', () => void this.#keepAlive(client!, over.signal));
       await Promise.race([subscribed(client, identity.device), ended]);
       this.#live = { client, ended };
       wasConnected = true;
@@ -145,23 +173,65 @@ export class MqttSession implements HubLink {
     }
   }
 
-  #receive(topic: string, payload: Uint8Array): void {
-    const { identity, handlers, logger } = this.#props;
-    const parsed = parseTopic(topic);
-    if (parsed?.kind === 'trust') handlers.trust(parsed.role, payload);
-    else if (parsed?.kind === 'device' && parsed.deviceId === identity.device) {
-      this.#receiveOwn(parsed.leaf, payload);
-    } else logger.warn({ topic: topic.slice(0, 100) }, 'message on an unknown topic dropped');
+  /** Counts what comes, and ends the connection when a packet is announced that no hub of ours would send. */
+  #watchBytes(socket: TLSSocket): void {
+    const guard = new PacketLengthGuard(PACKET_BYTES_MAX);
+    socket.on('data', (bytes: Buffer) => {
+      this.#bytesReceived += bytes.length;
+      if (guard.accepts(bytes)) return;
+      socket.destroy(
+        new AppError('too_large', `The hub announced a message of more than ${PACKET_BYTES_MAX} bytes.`),
+      );
+    });
   }
 
-  #receiveOwn(leaf: string, payload: Uint8Array): void {
-    const { handlers, logger } = this.#props;
+  /** Messages on unknown topics may be a newer hub's; a flood of them is not. */
+  #watchMessages(client: MqttClient, socket: TLSSocket): void {
+    let strange = 0;
+    client.on('message', (topic, payload) => {
+      if (this.#receive(topic, payload)) return;
+      strange += 1;
+      if (strange === 1) {
+        this.#props.logger.warn({ topic: topic.slice(0, 100) }, 'message on an unknown topic dropped');
+      }
+      if (strange <= limits.strangeMessagesMax) return;
+      socket.destroy(
+        new AppError(
+          'too_large',
+          `The hub sent more than ${limits.strangeMessagesMax} messages on topics this agent does not know.`,
+        ),
+      );
+    });
+  }
+
+  /**
+   * An answer to a ping waits behind whatever the hub is sending, on a slow line for minutes. A connection that brings
+   * bytes is alive all the same; it is the silent one that the library gives up when a ping stays unanswered.
+   */
+  async #keepAlive(client: MqttClient, over: AbortSignal): Promise<void> {
+    for (let before = this.#bytesReceived; ; before = this.#bytesReceived) {
+      await this.#props.clock.sleep(PING_MS, over).catch(() => undefined);
+      if (over.aborted) return;
+      if (this.#bytesReceived === before) continue;
+      client.sendPing();
+      client.reschedulePing(true);
+    }
+  }
+
+  /** False when nobody is there for the topic. */
+  #receive(topic: string, payload: Uint8Array): boolean {
+    const { identity, handlers } = this.#props;
+    const parsed = parseTopic(topic);
+    if (parsed?.kind === 'trust') return handlers.trust(parsed.role, payload);
+    if (parsed?.kind !== 'device' || parsed.deviceId !== identity.device) return false;
+    const { leaf } = parsed;
     const digest = /^chunk\/([0-9a-f]{64})$/.exec(leaf)?.[1];
     if (digest) handlers.chunk(digest, payload);
     else if (leaf === 'desired') handlers.desired(payload);
     else if (leaf === 'command') handlers.command(payload);
     else if (leaf === 'chunk/error') handlers.chunkError(payload);
-    else logger.warn({ leaf: leaf.slice(0, 100) }, 'message on an unknown topic dropped');
+    else return false;
+    return true;
   }
 }
 
@@ -174,13 +244,6 @@ interface ConnectionEnd {
 function clientOptions(identity: DeviceIdentity): IClientOptions {
   return {
     protocol: 'mqtts',
-    host: identity.mqtt.host,
-    port: identity.mqtt.port,
-    ca: identity.caPem,
-    cert: identity.certificatePem,
-    key: identity.keyPem,
-    rejectUnauthorized: true,
-    minVersion: 'TLSv1.2',
     clientId: identity.device,
     protocolVersion: 4,
     clean: true,
@@ -222,10 +285,11 @@ async function subscribed(client: MqttClient, device: string): Promise<void> {
 }
 
 /**
- * MQTT CONNACK codes 2, 4 and 5 (identifier rejected, bad credentials, not authorized), a certificate one side does not accept,
- * or one whose time is not now.
+ * MQTT CONNACK codes 2, 4 and 5 (identifier rejected, bad credentials, not authorized), or a certificate one side does not
+ * accept. Not a matter of the clock: it may be set any moment, and a device shall not wait half an hour after that.
  */
 function isRefusal(error: unknown): boolean {
+  if (isAppError(error, 'certificate_not_valid_now')) return false;
   if (error instanceof AppError) return true;
   const { code } = (error ?? {}) as { code?: unknown };
   if (typeof code === 'number') return [2, 4, 5].includes(code);

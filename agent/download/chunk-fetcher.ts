@@ -1,9 +1,11 @@
 /**
- * Pulls chunks with credit: never more than `limits.chunksInFlightPerDevice` are asked for and not
- * come. Downloads of several models share the line and nothing else: each gets its part of the credit in turn, and one that
- * waits, is refused or goes wrong holds up none of the others. Each chunk is hashed on arrival and stored before its credit is given back. What does not come is asked for again,
- * later and later; a busy hub is waited for as long as it says. Silence is therefore never an error here: it ends when
- * the caller gives up through its signal.
+ * Pulls chunks with credit: never more are asked for and not come than the line brings in a few seconds (line-estimate.ts),
+ * one for each download on a slow line, at most `limits.chunksInFlightPerDevice`. Downloads of several models share the line
+ * and nothing else: each gets its part of the credit in turn, and one that waits, is refused or goes wrong holds up none of
+ * the others. Each chunk is hashed on arrival and stored before its credit is given back.
+ * The connection loses no bytes and keeps their order, so a chunk is asked for again only when the line was silent for
+ * long, or has brought more than can have been before it; a busy hub is waited for as long as it says. Silence is therefore
+ * never an error here: it ends when the caller gives up through its signal.
  */
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
@@ -14,6 +16,7 @@ import { type ChunkError, type ChunkRequest, parseChunkError } from '../../share
 import { sha256 } from '../slots/sha256.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import type { ChunkTransport } from './chunk-transport.ts';
+import { LineEstimate } from './line-estimate.ts';
 
 export interface ChunkFetcherProps {
   readonly transport: ChunkTransport;
@@ -21,17 +24,26 @@ export interface ChunkFetcherProps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** How long an answer may take before it is asked for again. Default `limits.chunkAnswerMs`. */
+  /** Shortest silence of the line after which a chunk counts as lost. Default `limits.chunkAnswerMs`. */
   readonly answerMs?: number;
   /** Bytes a second, on average over a few chunks; 0 or absent: as fast as it comes. */
   readonly bytesPerSecondMax?: number;
 }
 
+interface Asked {
+  readonly request: number;
+  /** Monotonic milliseconds, and the bytes the connection had brought by then. */
+  readonly at: number;
+  readonly bytesBefore: number;
+}
+
 interface Fetch {
   readonly manifest: string;
   readonly waiting: string[];
-  /** Asked for and not come: digest → when its credit is taken back, monotonic milliseconds. */
-  readonly inFlight: Map<string, { readonly request: number; readonly until: number }>;
+  /** Asked for and not come, by digest. */
+  readonly inFlight: Map<string, Asked>;
+  /** Given up once: such a chunk is taken whenever it comes, and its time says nothing (Karn's rule, RFC 6298, section 3). */
+  readonly late: Set<string>;
   /** Chunks being written: still in `inFlight`, so that their credit stays taken. */
   readonly storing: Set<string>;
   readonly bad: Map<string, number>;
@@ -46,10 +58,18 @@ const WAIT_FIRST_MS = 500;
 const WAIT_MAX_MS = 60_000;
 /** A chunk the hub says it lacks is asked for this often; an upload may still be under way. */
 const MISSING_ANSWERS_MAX = 3;
+/** Fewer bytes than this are acknowledgements and pings, no chunk. */
+const MOVED_BYTES_MIN = 512;
+/** The hub has at most twice the credit under way to one device: after so many bytes a chunk was passed over. */
+const BYTES_AHEAD_MAX = 2 * limits.chunksInFlightPerDevice * limits.chunkBytes;
 
 export class ChunkFetcher {
   readonly #props: ChunkFetcherProps;
-  readonly #answerMs: number;
+  #line: LineEstimate;
+  /** When the connection was last found to have brought something, and how much by then. */
+  #heard = { at: 0, bytes: 0 };
+  /** When a chunk was last there whole. */
+  #arrivedAt = 0;
   /** Downloads under way; the one that has waited longest for credit comes first. */
   readonly #fetches = new Set<Fetch>();
   #request = 0;
@@ -58,7 +78,7 @@ export class ChunkFetcher {
 
   constructor(props: ChunkFetcherProps) {
     this.#props = props;
-    this.#answerMs = props.answerMs ?? limits.chunkAnswerMs;
+    this.#line = this.#newLine();
   }
 
   /**
@@ -70,6 +90,7 @@ export class ChunkFetcher {
       manifest,
       waiting: [...new Set(chunks)].filter((digest) => !this.#props.store.has(digest)),
       inFlight: new Map(),
+      late: new Set(),
       storing: new Set(),
       bad: new Map(),
       pauseUntil: 0,
@@ -100,12 +121,13 @@ export class ChunkFetcher {
   /** A chunk came. Hostile until hashed: the topic's digest is a claim. */
   receive(digest: string, payload: Uint8Array): void {
     // Versions that share bytes may wait for the same chunk.
-    const waiting = [...this.#fetches].filter((f) => f.inFlight.has(digest) && !f.storing.has(digest));
+    const waiting = [...this.#fetches].filter((f) => !f.storing.has(digest) && this.#wants(f, digest));
     if (waiting.length === 0) return;
     if (sha256(payload) !== digest) {
       for (const fetch of waiting) this.#receiveBad(fetch, digest);
       return;
     }
+    this.#measure(waiting, digest, payload.byteLength);
     this.#pay(payload.byteLength);
     for (const fetch of waiting) fetch.storing.add(digest);
     const stored = this.#props.store.put(digest, payload);
@@ -177,6 +199,27 @@ export class ChunkFetcher {
       fetch.pauseUntil = 0;
       fetch.wake();
     }
+    // Another connection may be another line.
+    this.#line = this.#newLine();
+  }
+
+  /** True for a chunk asked for; one that was given up and comes after all has its credit again. */
+  #wants(fetch: Fetch, digest: string): boolean {
+    if (fetch.inFlight.has(digest)) return true;
+    const at = fetch.late.has(digest) ? fetch.waiting.indexOf(digest) : -1;
+    if (at < 0) return false;
+    fetch.waiting.splice(at, 1);
+    fetch.inFlight.set(digest, this.#asked(0));
+    return true;
+  }
+
+  #measure(fetches: readonly Fetch[], digest: string, bytes: number): void {
+    const now = this.#props.clock.monotonic();
+    const asked = fetches.map(({ inFlight }) => inFlight.get(digest)!.at);
+    // The chunks before it had the line until the last of them was there.
+    const began = Math.max(this.#arrivedAt, Math.min(...asked));
+    if (!fetches.some(({ late }) => late.has(digest))) this.#line.arrived(bytes, now - began);
+    this.#arrivedAt = now;
   }
 
   #receiveBad(fetch: Fetch, digest: string): void {
@@ -211,25 +254,35 @@ export class ChunkFetcher {
   }
 
   #takeBackCredit(fetch: Fetch, now: number): void {
+    const bytes = this.#props.transport.bytesReceived;
+    if (bytes - this.#heard.bytes >= MOVED_BYTES_MIN) this.#heard = { at: now, bytes };
     let late = 0;
-    for (const [digest, { until }] of fetch.inFlight) {
-      if (until > now || fetch.storing.has(digest)) continue;
+    for (const [digest, asked] of fetch.inFlight) {
+      const isPassedOver = bytes - asked.bytesBefore > BYTES_AHEAD_MAX;
+      if (fetch.storing.has(digest) || (now < this.#lateAt(asked) && !isPassedOver)) continue;
       this.#putBack(fetch, digest);
+      fetch.late.add(digest);
       late += 1;
     }
     if (late === 0) return;
+    this.#line.timedOut();
     const wait = fetch.waits.next().value;
     fetch.pauseUntil = now + wait;
     this.#props.logger.info({ late, waitMs: wait }, 'chunks did not come; asking again');
   }
 
+  #lateAt(asked: Asked): number {
+    return Math.max(this.#heard.at, asked.at) + this.#line.silenceMs;
+  }
+
   /** Hands the credit that is free to the downloads that can use it, each at most its part, in turn. */
   #shareCredit(now: number): void {
     if (!this.#props.transport.isReady || now < this.#paidUntil) return;
-    const all = limits.chunksInFlightPerDevice;
     const able = [...this.#fetches].filter(
       (fetch) => fetch.inFlight.size > 0 || (fetch.waiting.length > 0 && now >= fetch.pauseUntil),
     );
+    // On the slowest line too each has one chunk under way: what nobody answers must not take the whole credit.
+    const all = Math.min(limits.chunksInFlightPerDevice, Math.max(this.#line.window, able.length));
     const part = Math.ceil(all / Math.max(1, able.length));
     for (const fetch of able) {
       if (fetch.waiting.length === 0 || now < fetch.pauseUntil) continue;
@@ -238,11 +291,11 @@ export class ChunkFetcher {
       // Half a part at a time: enough to keep the line busy, without a request for each chunk.
       const enough = fetch.inFlight.size === 0 ? 1 : Math.ceil(part / 2);
       if (free < enough) continue;
-      this.#ask(fetch, free, now);
+      this.#ask(fetch, free);
     }
   }
 
-  #ask(fetch: Fetch, credit: number, now: number): void {
+  #ask(fetch: Fetch, credit: number): void {
     const { transport, clock, store } = this.#props;
     // Another download may have brought some of them meanwhile.
     const waiting = fetch.waiting.splice(0).filter((digest) => !store.has(digest));
@@ -255,8 +308,7 @@ export class ChunkFetcher {
     this.#fetches.add(fetch);
     this.#request += 1;
     const request: ChunkRequest = { v: 1, request: this.#request, manifest: fetch.manifest, chunks };
-    const until = now + this.#answerMs;
-    for (const digest of chunks) fetch.inFlight.set(digest, { request: request.request, until });
+    for (const digest of chunks) fetch.inFlight.set(digest, this.#asked(this.#request));
     // Not awaited: chunks may come before the hub acknowledges. A request that was lost is found by its timeout.
     transport.ask(request).catch((error: unknown) => {
       this.#props.logger.debug({ reason: errorText(error) }, 'chunk request was not acknowledged');
@@ -270,14 +322,25 @@ export class ChunkFetcher {
   /** Until a chunk or an error came, the link changed, or the next timeout. */
   async #sleepUntilNews(fetch: Fetch, now: number, signal: AbortSignal): Promise<void> {
     if (fetch.waiting.length + fetch.inFlight.size === 0 || fetch.fault !== undefined) return;
-    const times = [...fetch.inFlight.values()].map(({ until }) => until);
+    const times = [...fetch.inFlight]
+      .filter(([digest]) => !fetch.storing.has(digest))
+      .map(([, asked]) => this.#lateAt(asked));
     const from = Math.max(fetch.pauseUntil, this.#paidUntil);
     if (from > now) times.push(from);
-    const ms = Math.max(1, Math.min(...times, now + WAIT_MAX_MS) - now);
+    const ms = Math.max(1, Math.min(...times, now + Math.min(this.#line.silenceMs, WAIT_MAX_MS)) - now);
     const woken = new AbortController();
     fetch.wake = () => woken.abort();
     await this.#props.clock.sleep(ms, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
     fetch.wake = () => undefined;
+  }
+
+  #asked(request: number): Asked {
+    const { clock, transport } = this.#props;
+    return { request, at: clock.monotonic(), bytesBefore: transport.bytesReceived };
+  }
+
+  #newLine(): LineEstimate {
+    return new LineEstimate({ silenceMsMin: this.#props.answerMs ?? limits.chunkAnswerMs });
   }
 
   #newWaits(): Generator<number, never> {

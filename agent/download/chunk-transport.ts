@@ -7,6 +7,8 @@ import type { ChunkRequest } from '../../shared/protocol/chunk-transfer.ts';
 export interface ChunkTransport {
   /** Whether asking makes sense now; a change is told with the fetcher's `linkChanged`. */
   readonly isReady: boolean;
+  /** Bytes that have come from the hub since the start, of chunks and of all else; also of a message not yet whole. */
+  readonly bytesReceived: number;
   /** Resolves when the hub has the request; chunks may come before. Rejects when it may not have it. */
   ask(request: ChunkRequest): Promise<void>;
 }

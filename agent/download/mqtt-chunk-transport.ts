@@ -14,6 +14,10 @@ export class MqttChunkTransport implements ChunkTransport {
     return this.#link.isConnected;
   }
 
+  get bytesReceived(): number {
+    return this.#link.bytesReceived;
+  }
+
   ask(request: ChunkRequest): Promise<void> {
     return this.#link.publish('chunk/get', Buffer.from(JSON.stringify(request)));
   }

@@ -26,11 +26,14 @@ export class ClockFloor {
     this.#floorMs = floorMs;
   }
 
-  /** A file that does not load counts as none: the floor rises again with the next verified statement. */
-  static async open(file: string, clock: Pick<Clock, 'now'>): Promise<ClockFloor> {
-    let floorMs = 0;
+  /**
+   * A file that does not load counts as none: the floor rises again with the next verified statement. `provenMs` is
+   * what is known without it.
+   */
+  static async open(file: string, clock: Pick<Clock, 'now'>, provenMs = 0): Promise<ClockFloor> {
+    let floorMs = provenMs;
     try {
-      floorMs = parseFloor(await readRegularFile(file, FILE_BYTES_MAX)).floorMs;
+      floorMs = Math.max(provenMs, parseFloor(await readRegularFile(file, FILE_BYTES_MAX)).floorMs);
     } catch {
       // Absent on first start, or damaged.
     }

@@ -51,10 +51,9 @@ export class VerifiedVersions implements TrustedVersions {
     this.#timeoutMs = props.timeoutMs ?? TIMEOUT_MS;
   }
 
-  /** A message on a trust topic. */
-  onTrust(role: string, payload: Uint8Array): void {
-    if (this.#mirror.receive(role, payload)) return;
-    this.#props.logger.warn({ role, bytes: payload.byteLength }, 'trust message refused');
+  /** A message on a trust topic. False when it was refused: an unknown topic, or too large. */
+  onTrust(role: string, payload: Uint8Array): boolean {
+    return this.#mirror.receive(role, payload);
   }
 
   /** The connection is lost: the next one brings everything anew. */

@@ -14,16 +14,15 @@ import { errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { DeviceId } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
+import { PacketLengthGuard } from '../../shared/protocol/packet-length-guard.ts';
 import type { Broker, BrokerHandlers } from './broker.ts';
 import { inboundPacketBytesMax, judgePublish, maySubscribe, type SentMessage } from './device-rules.ts';
 import { DeviceSession } from './device-session.ts';
-import { PacketLengthGuard } from './packet-length-guard.ts';
 
 const HANDSHAKE_MS = 10_000;
 const CONNECT_MS = 10_000;
-/** aedes holds a queue slot for each message to a device that does not read: many slots, and not for long. */
+/** aedes holds a queue slot for each message to a device that does not read: many slots, and not for ever. */
 const QUEUE_SLOTS = 10_000;
-const DRAIN_MS = 10_000;
 const IDENTIFIER_REJECTED = 2 as AuthErrorCode;
 const NOT_AUTHORIZED = 5 as AuthErrorCode;
 
@@ -180,7 +179,7 @@ export class AedesBroker implements Broker {
   #options(): AedesOptions {
     return {
       concurrency: QUEUE_SLOTS,
-      drainTimeout: DRAIN_MS,
+      drainTimeout: limits.mqttDrainMs,
       connectTimeout: CONNECT_MS,
       keepaliveLimit: limits.mqttKeepaliveSecondsMax,
       maxClientsIdLength: limits.nameCharsMax,

@@ -51,7 +51,11 @@ export const limits = {
   chunkBytesQueuedPerDeviceMax: 4 * 256 * 1024,
   downloadsAtOnceMax: 64,
   hotBlobBytesMax: 64 * 1024 * 1024,
+  /** Silence of the line after which a chunk counts as lost: at least, and at most however slow the line was measured. */
   chunkAnswerMs: 15_000,
+  chunkSilenceMsMax: 300_000,
+  /** As many chunks are asked for as the line brings in this time. */
+  chunkCreditMs: 10_000,
   badChunksMax: 8,
 
   // Telemetry windows
@@ -95,7 +99,11 @@ export const limits = {
   joinTokensMax: 10_000,
   /** Everything unread on one device's connection; past it the connection is closed. */
   mqttBytesQueuedPerDeviceMax: 8 * 1024 * 1024,
+  /** What the hub wrote to a device may be unread this long: a line of 3 kB/s brings one chunk in 90 s. */
+  mqttDrainMs: 120_000,
   mqttKeepaliveSecondsMax: 300,
+  /** Messages on topics an agent does not know, on one connection. */
+  strangeMessagesMax: 1_000,
   connectionsMax: 20_000,
   eventsKeptPerDeviceMax: 1_000,
 

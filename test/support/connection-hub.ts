@@ -24,7 +24,7 @@ import { Readiness } from '../../hub/http/readiness.ts';
 import type { Actor } from '../../hub/http/request-actor.ts';
 import { HttpServer } from '../../hub/http/server.ts';
 import { Authority } from '../../hub/pki/authority.ts';
-import { issueCertificate } from '../../hub/pki/certificate.ts';
+import { type CertificatePlan, issueCertificate } from '../../hub/pki/certificate.ts';
 import { readDeviceCsr } from '../../hub/pki/csr.ts';
 import { enrolmentRoutes } from '../../hub/pki/enrolment-routes.ts';
 import { EnrolmentService } from '../../hub/pki/enrolment-service.ts';
@@ -108,8 +108,11 @@ export class ConnectionHub {
     await this.#startBroker(port);
   }
 
-  /** A second broker of the same CA, whose certificate is for another host name. */
-  async startBrokerNamed(host: string): Promise<AedesBroker> {
+  /** A key and a certificate of the hub's CA, for a host, time and purpose of the test's choosing. */
+  async certificateFor(
+    host: string,
+    more: Partial<CertificatePlan> = {},
+  ): Promise<{ readonly key: string; readonly cert: string }> {
     const { authority } = this;
     const { keyPem, csrPem } = await makeKeyAndCsr(host);
     const ca = await readFile(join(this.folder, 'pki/ca.pem'), 'utf8');
@@ -122,9 +125,15 @@ export class ConnectionHub {
       notAfter: this.clock.now() + 600_000,
       purpose: 'server',
       hosts: [host],
+      ...more,
     });
+    return { key: keyPem, cert: pem };
+  }
+
+  /** A second broker of the same CA, whose certificate is for another host name, or another time. */
+  async startBrokerNamed(host: string, more: Partial<CertificatePlan> = {}): Promise<AedesBroker> {
     const broker = new AedesBroker({
-      tls: { key: keyPem, cert: pem, ca: authority.caPem },
+      tls: { ...(await this.certificateFor(host, more)), ca: this.authority.caPem },
       listen: { host: '127.0.0.1', port: 0 },
       isAdmitted: async () => true,
       logger: this.#logger,

@@ -123,6 +123,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
   const served = new RecordingServed(join(folder, 'served.log'));
   const link = {
     isConnected: true,
+    bytesReceived: 0,
     publish: async (_leaf: string, payload: Uint8Array) => reply(parseChunkRequest(payload)),
   };
   const chunks = new ChunkStore(join(folder, 'chunks'));

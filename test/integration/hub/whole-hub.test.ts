@@ -78,12 +78,13 @@ describe('a hub with all its parts', () => {
       chunk: nothing,
       chunkError: nothing,
       desired: (payload) => heard.desired.push(Buffer.from(payload).toString()),
-      trust: (role) => heard.trust.add(role),
+      trust: (role) => heard.trust.add(role).has(role),
     };
     const session = new MqttSession({
       identity: await loadIdentity(data),
       handlers,
       clock: systemClock,
+      floor: systemClock,
       random: Math.random,
       logger: makeLogger('test', 'silent'),
       waits: { lost: { firstMs: 50, maxMs: 200 }, refused: { firstMs: 50, maxMs: 200 }, stableMs: 1_000 },

@@ -1,4 +1,6 @@
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { HubLinkHandlers } from '../../../../agent/connection/hub-link.ts';
 import type { DeviceIdentity } from '../../../../agent/connection/identity.ts';
@@ -6,8 +8,10 @@ import { MqttSession, type ReconnectWaits } from '../../../../agent/connection/m
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import type { Clock } from '../../../../shared/base/clock.ts';
+import { limits } from '../../../../shared/base/limits.ts';
 import { topics } from '../../../../shared/protocol/topics.ts';
 import { ConnectionHub, operator } from '../../../support/connection-hub.ts';
+import { packet, publishPacket } from '../../../support/mqtt-bytes.ts';
 
 const quick: ReconnectWaits = {
   lost: { firstMs: 20, maxMs: 50 },
@@ -34,17 +38,23 @@ describe('the MQTT session', () => {
     disconnected: () => events.push('disconnected'),
     desired: (payload) => events.push(`desired ${text(payload)}`),
     command: (payload) => events.push(`command ${text(payload)}`),
-    trust: (role, payload) => events.push(`trust ${role} ${text(payload)}`),
+    trust: (role, payload) => events.push(`trust ${role} ${text(payload)}`) > 0,
     chunk: (digest, payload) => events.push(`chunk ${digest.slice(0, 4)} ${text(payload)}`),
     chunkError: (payload) => events.push(`chunkError ${text(payload)}`),
   };
 
-  const begin = (identity: DeviceIdentity, clock: Clock = systemClock, waits = quick) => {
+  const begin = (
+    identity: DeviceIdentity,
+    clock: Clock = systemClock,
+    waits = quick,
+    floor: Pick<Clock, 'now'> = clock,
+  ) => {
     events = [];
     const session = new MqttSession({
       identity,
       handlers,
       clock,
+      floor,
       waits,
       random: Math.random,
       logger: makeLogger('test', 'silent'),
@@ -172,6 +182,120 @@ describe('the MQTT session', () => {
     } finally {
       await Promise.all([elsewhere.close(), named.close()]);
     }
+  });
+
+  /** A server with the hub's own certificate that says what no hub would; returns its port and the sockets it got. */
+  const hostileHub = async (speak: (socket: TLSSocket) => void) => {
+    const { serverKeyPem, serverCertPem, caPem } = hub.authority;
+    const sockets: TLSSocket[] = [];
+    const server = createServer({ key: serverKeyPem, cert: serverCertPem, ca: caPem }, (socket) => {
+      sockets.push(socket);
+      socket.on('error', () => undefined);
+      socket.once('data', () => {
+        socket.write(packet(0x20, Buffer.from([0, 0])));
+        speak(socket);
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    return { port: (server.address() as AddressInfo).port, sockets };
+  };
+
+  const sleeps = (into: number[]): Clock => ({
+    ...systemClock,
+    sleep: (ms, signal) => {
+      into.push(ms);
+      return systemClock.sleep(ms, signal);
+    },
+  });
+
+  it('ends a connection over which 100 MB are announced, before they come, and stays away for long', async () => {
+    const { port, sockets } = await hostileHub((socket) => {
+      socket.write(packet(0x30, Buffer.alloc(70_000), 100_000_000));
+    });
+    const identity = await hub.enrol('s-huge');
+    const waits: number[] = [];
+    begin({ ...identity, mqtt: { host: 'localhost', port } }, sleeps(waits));
+    await expect.poll(() => sockets.some((socket) => socket.destroyed), { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => waits.some((ms) => ms >= 30_000)).toBe(true);
+  });
+
+  it('takes trust metadata and a chunk of the largest size', async () => {
+    const identity = await hub.enrol('s-full');
+    begin(identity);
+    await expect.poll(() => events).toContain('connected');
+    events = [];
+    await hub.broker.retain(topics.trust('publisher'), Buffer.alloc(limits.trustMetadataBytesMax, 'x'));
+    await hub.broker.send(
+      's-full',
+      topics.chunk('s-full', 'ab'.repeat(32)),
+      Buffer.alloc(limits.chunkBytes),
+      0,
+    );
+    await expect.poll(() => events.length, { timeout: 5_000 }).toBe(2);
+    await hub.broker.retain(topics.trust('publisher'), Buffer.alloc(0));
+  });
+
+  it('ends a connection that floods it with messages nobody asked for', async () => {
+    const strange = publishPacket('mf/1/of/another/kind', Buffer.from('x'));
+    const { port, sockets } = await hostileHub((socket) => {
+      for (let n = 0; n < limits.strangeMessagesMax + 2; n += 1) socket.write(strange);
+    });
+    const identity = await hub.enrol('s-flood');
+    const waits: number[] = [];
+    begin({ ...identity, mqtt: { host: 'localhost', port } }, sleeps(waits));
+    await expect.poll(() => sockets.some((socket) => socket.destroyed), { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => waits.some((ms) => ms >= 30_000)).toBe(true);
+  });
+
+  it('pings while a long message is under way, since its answer would come only after it', async () => {
+    let heard = Buffer.alloc(0);
+    const { port } = await hostileHub((socket) => {
+      socket.on('data', (data) => {
+        heard = Buffer.concat([heard, data]);
+      });
+      socket.write(packet(0x30, Buffer.alloc(0), limits.trustMetadataBytesMax));
+      const timer = setInterval(() => socket.write(Buffer.alloc(100)), 5);
+      socket.on('close', () => clearInterval(timer));
+    });
+    const identity = await hub.enrol('s-long');
+    const quickly: Clock = { ...systemClock, sleep: (_ms, signal) => systemClock.sleep(30, signal) };
+    begin({ ...identity, mqtt: { host: 'localhost', port } }, quickly);
+    const ping = Buffer.from([0xc0, 0x00]);
+    await expect.poll(() => heard.includes(Buffer.concat([ping, ping])), { timeout: 3_000 }).toBe(true);
+  });
+
+  const days = (n: number) => n * 86_400_000;
+
+  it('connects with a clock 400 days behind when signed statements prove a later time', async () => {
+    const identity = await hub.enrol('s-behind');
+    const later = { now: () => Date.now() + days(400) };
+    const broker = await hub.startBrokerNamed('localhost', {
+      notBefore: Date.now() + days(390),
+      notAfter: Date.now() + days(800),
+    });
+    onTestFinished(() => broker.close());
+    const session = begin(
+      { ...identity, mqtt: { host: 'localhost', port: broker.port } },
+      systemClock,
+      quick,
+      later,
+    );
+    await expect.poll(() => session.isConnected).toBe(true);
+  });
+
+  it('tries again soon after a fault of the clock, which may be set any moment', async () => {
+    const identity = await hub.enrol('s-clock');
+    const ahead: Clock = { ...systemClock, now: () => Date.now() + days(4_000) };
+    const tries: number[] = [];
+    const counting: Clock = { ...sleeps(tries), now: ahead.now };
+    begin(identity, counting);
+    await expect.poll(() => tries.length).toBeGreaterThan(3);
+    expect(Math.max(...tries)).toBeLessThanOrEqual(quick.lost.maxMs);
   });
 
   it('does not connect with a certificate that this clock calls expired', async () => {

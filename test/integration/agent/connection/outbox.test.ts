@@ -15,6 +15,7 @@ const bytes = (text: string) => Buffer.from(text);
 /** A link that records what comes, and takes it or not as the test says. */
 class FakeLink implements HubLink {
   isConnected = true;
+  readonly bytesReceived = 0;
   readonly taken: string[] = [];
   readonly tried: string[] = [];
   /** Called for each message; throws to refuse it. */

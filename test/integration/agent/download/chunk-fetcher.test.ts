@@ -29,6 +29,7 @@ async function make(
   const requests: ChunkRequest[] = [];
   const transport = {
     isReady: true,
+    bytesReceived: 0,
     async ask(request: ChunkRequest) {
       requests.push(request);
       await hub(request, fetcher);

@@ -47,6 +47,7 @@ describe('a telemetry window, from the recorder to the hub’s database', () => 
     const session: MqttSession = new MqttSession({
       identity,
       clock: systemClock,
+      floor: systemClock,
       random: Math.random,
       logger,
       waits: {
@@ -59,7 +60,7 @@ describe('a telemetry window, from the recorder to the hub’s database', () => 
         disconnected: nothing,
         desired: nothing,
         command: nothing,
-        trust: nothing,
+        trust: () => true,
         chunk: nothing,
         chunkError: nothing,
       },

@@ -60,6 +60,7 @@ async function listeningDevice() {
     identity: await loadIdentity(folder),
     handlers,
     clock: systemClock,
+    floor: systemClock,
     random: Math.random,
     logger,
   });

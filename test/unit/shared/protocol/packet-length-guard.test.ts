@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PacketLengthGuard } from '../../../../hub/broker/packet-length-guard.ts';
+import { PacketLengthGuard } from '../../../../shared/protocol/packet-length-guard.ts';
 import { packet } from '../../../support/mqtt-bytes.ts';
 
 const MAX = 300_000;

@@ -1,6 +1,7 @@
 /**
- * Watches the bytes a device sends for the length each MQTT packet announces, so that a packet over the limit is refused
+ * Watches the bytes the other side sends for the length each MQTT packet announces, so that a packet over the limit is refused
  * when its header arrives. The parser behind it would collect up to 256 MiB for one packet before anybody is asked.
+ * Hub and agent both have one: neither can know who answers at the other end of a connection that was once trusted.
  */
 export class PacketLengthGuard {
   readonly #bytesMax: number;
