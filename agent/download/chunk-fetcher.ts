@@ -4,7 +4,7 @@
  * and nothing else: each gets its part of the credit in turn, and one that waits, is refused or goes wrong holds up none of
  * the others. Each chunk is hashed on arrival and stored before its credit is given back.
  * The connection loses no bytes and keeps their order, so a chunk is asked for again only when the line was silent for
- * long, or has brought more than can have been before it; a busy hub is waited for as long as it says. Silence is therefore
+ * long, or has brought more than can have been before it, and never for two downloads; a busy hub is waited for as long as it says. Silence is therefore
  * never an error here: it ends when the caller gives up through its signal.
  */
 import type { Logger } from '../../platform/logger.ts';
@@ -65,7 +65,7 @@ const BYTES_AHEAD_MAX = 2 * limits.chunksInFlightPerDevice * limits.chunkBytes;
 
 export class ChunkFetcher {
   readonly #props: ChunkFetcherProps;
-  #line: LineEstimate;
+  readonly #line: LineEstimate;
   /** When the connection was last found to have brought something, and how much by then. */
   #heard = { at: 0, bytes: 0 };
   /** When a chunk was last there whole. */
@@ -78,7 +78,7 @@ export class ChunkFetcher {
 
   constructor(props: ChunkFetcherProps) {
     this.#props = props;
-    this.#line = this.#newLine();
+    this.#line = new LineEstimate({ silenceMsMin: props.answerMs ?? limits.chunkAnswerMs });
   }
 
   /**
@@ -199,14 +199,12 @@ export class ChunkFetcher {
       fetch.pauseUntil = 0;
       fetch.wake();
     }
-    // Another connection may be another line.
-    this.#line = this.#newLine();
   }
 
-  /** True for a chunk asked for; one that was given up and comes after all has its credit again. */
+  /** True for a chunk asked for; one that was given up, or that another download asked for, has its credit from now on. */
   #wants(fetch: Fetch, digest: string): boolean {
     if (fetch.inFlight.has(digest)) return true;
-    const at = fetch.late.has(digest) ? fetch.waiting.indexOf(digest) : -1;
+    const at = fetch.waiting.indexOf(digest);
     if (at < 0) return false;
     fetch.waiting.splice(at, 1);
     fetch.inFlight.set(digest, this.#asked(0));
@@ -299,8 +297,12 @@ export class ChunkFetcher {
     const { transport, clock, store } = this.#props;
     // Another download may have brought some of them meanwhile.
     const waiting = fetch.waiting.splice(0).filter((digest) => !store.has(digest));
-    const chunks = waiting.splice(0, credit);
-    fetch.waiting.push(...waiting);
+    const others = [...this.#fetches].filter((other) => other !== fetch);
+    const chunks = waiting
+      .filter((digest) => !others.some(({ inFlight }) => inFlight.has(digest)))
+      .slice(0, credit);
+    const asked = new Set(chunks);
+    fetch.waiting.push(...waiting.filter((digest) => !asked.has(digest)));
     fetch.wake();
     if (chunks.length === 0) return;
     // To the end of the queue for credit.
@@ -337,10 +339,6 @@ export class ChunkFetcher {
   #asked(request: number): Asked {
     const { clock, transport } = this.#props;
     return { request, at: clock.monotonic(), bytesBefore: transport.bytesReceived };
-  }
-
-  #newLine(): LineEstimate {
-    return new LineEstimate({ silenceMsMin: this.#props.answerMs ?? limits.chunkAnswerMs });
   }
 
   #newWaits(): Generator<number, never> {

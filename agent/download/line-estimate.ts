@@ -52,9 +52,9 @@ export class LineEstimate {
     return Math.min(ms, Math.max(this.#silenceMsMin, limits.chunkSilenceMsMax));
   }
 
-  /** Chunks that may be under way: what the line brings in `limits.chunkCreditMs`, and one before anything is known. */
+  /** Chunks that may be under way: what the line brings in `limits.chunkCreditMs`. */
   get window(): number {
-    if (Number.isNaN(this.#meanMs)) return 1;
+    if (Number.isNaN(this.#meanMs)) return limits.chunksInFlightPerDevice;
     const fitting = Math.floor(limits.chunkCreditMs / Math.max(1, this.#meanMs));
     return Math.min(limits.chunksInFlightPerDevice, Math.max(1, fitting));
   }

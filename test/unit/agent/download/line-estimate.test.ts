@@ -5,8 +5,8 @@ import { limits } from '../../../../shared/base/limits.ts';
 const make = () => new LineEstimate({ silenceMsMin: 15_000 });
 
 describe('LineEstimate', () => {
-  it('begins with one chunk and the shortest silence', () => {
-    expect(make()).toMatchObject({ window: 1, silenceMs: 15_000 });
+  it('begins with all its credit and the shortest silence', () => {
+    expect(make()).toMatchObject({ window: limits.chunksInFlightPerDevice, silenceMs: 15_000 });
   });
 
   it('figures mean and deviation as RFC 6298 does', () => {
