@@ -20,8 +20,9 @@ const DATATYPES: Readonly<Partial<Record<ElementName, Datatype>>> = {
   string: 'BYTES',
 };
 
-/** Names of element types that exist and that we do not serve, for messages. */
+/** Names of element types that exist (ONNX 1.20) and that we do not serve, for messages. */
 const UNSERVED: Readonly<Record<number, string>> = {
+  0: 'undefined',
   14: 'complex64',
   15: 'complex128',
   16: 'bfloat16',
@@ -32,6 +33,9 @@ const UNSERVED: Readonly<Record<number, string>> = {
   21: 'uint4',
   22: 'int4',
   23: 'float4e2m1',
+  24: 'float8e8m0',
+  25: 'uint2',
+  26: 'int2',
 };
 
 const byNumber = new Map<number, Datatype>(
@@ -50,5 +54,5 @@ export function datatypeOfName(element: ElementName): Datatype | undefined {
 
 /** An element type as people name it. */
 export function elementText(element: number): string {
-  return UNSERVED[element] ?? byNumber.get(element) ?? `number ${element}`;
+  return UNSERVED[element] ?? byNumber.get(element) ?? `number ${element}, which ONNX 1.20 has no name for`;
 }

@@ -46,6 +46,11 @@ export interface TensorProto {
   readonly data_location?: number;
 }
 
+export interface SparseTensorProto {
+  readonly values?: TensorProto;
+  readonly indices?: TensorProto;
+}
+
 export interface AttributeProto {
   readonly name: string;
   readonly type: number;
@@ -57,6 +62,10 @@ export interface AttributeProto {
   readonly floats?: readonly number[];
   readonly ints?: readonly number[];
   readonly strings?: readonly Uint8Array[];
+  readonly tensors?: readonly TensorProto[];
+  readonly graphs?: readonly GraphProto[];
+  readonly sparse_tensor?: SparseTensorProto;
+  readonly sparse_tensors?: readonly SparseTensorProto[];
 }
 
 export interface NodeProto {
@@ -94,6 +103,7 @@ export interface GraphProto {
   readonly node: readonly NodeProto[];
   readonly name: string;
   readonly initializer: readonly TensorProto[];
+  readonly sparse_initializer?: readonly SparseTensorProto[];
   readonly input: readonly ValueInfoProto[];
   readonly output: readonly ValueInfoProto[];
 }
@@ -108,6 +118,18 @@ export interface OperatorSetIdProto {
   readonly version: number;
 }
 
+/** An operator that the model defines itself. */
+export interface FunctionProto {
+  readonly name: string;
+  readonly node: readonly NodeProto[];
+  readonly attribute_proto?: readonly AttributeProto[];
+}
+
+export interface TrainingInfoProto {
+  readonly initialization?: GraphProto;
+  readonly algorithm?: GraphProto;
+}
+
 export interface ModelProto {
   readonly ir_version: number;
   readonly opset_import: readonly OperatorSetIdProto[];
@@ -115,6 +137,8 @@ export interface ModelProto {
   readonly producer_version: string;
   readonly graph?: GraphProto;
   readonly metadata_props: readonly StringStringEntryProto[];
+  readonly training_info?: readonly TrainingInfoProto[];
+  readonly functions?: readonly FunctionProto[];
 }
 
 type FieldRow = readonly [name: string, id: number, type: string, rule?: 'repeated' | 'packed'];
@@ -144,6 +168,11 @@ const messages: Readonly<Record<string, readonly FieldRow[]>> = {
     ['external_data', 13, 'StringStringEntryProto', 'repeated'],
     ['data_location', 14, 'int32'],
   ],
+  SparseTensorProto: [
+    ['values', 1, 'TensorProto'],
+    ['indices', 2, 'TensorProto'],
+    ['dims', 3, 'int64', 'repeated'],
+  ],
   AttributeProto: [
     ['name', 1, 'string'],
     ['f', 2, 'float'],
@@ -161,8 +190,8 @@ const messages: Readonly<Record<string, readonly FieldRow[]>> = {
     ['type_protos', 15, 'bytes', 'repeated'],
     ['type', 20, 'int32'],
     ['ref_attr_name', 21, 'string'],
-    ['sparse_tensor', 22, 'bytes'],
-    ['sparse_tensors', 23, 'bytes', 'repeated'],
+    ['sparse_tensor', 22, 'SparseTensorProto'],
+    ['sparse_tensors', 23, 'SparseTensorProto', 'repeated'],
   ],
   NodeProto: [
     ['input', 1, 'string', 'repeated'],
@@ -209,7 +238,7 @@ const messages: Readonly<Record<string, readonly FieldRow[]>> = {
     ['output', 12, 'ValueInfoProto', 'repeated'],
     ['value_info', 13, 'bytes', 'repeated'],
     ['quantization_annotation', 14, 'bytes', 'repeated'],
-    ['sparse_initializer', 15, 'bytes', 'repeated'],
+    ['sparse_initializer', 15, 'SparseTensorProto', 'repeated'],
     ['metadata_props', 16, 'StringStringEntryProto', 'repeated'],
   ],
   ModelProto: [
@@ -222,8 +251,28 @@ const messages: Readonly<Record<string, readonly FieldRow[]>> = {
     ['graph', 7, 'GraphProto'],
     ['opset_import', 8, 'OperatorSetIdProto', 'repeated'],
     ['metadata_props', 14, 'StringStringEntryProto', 'repeated'],
-    ['training_info', 20, 'bytes', 'repeated'],
-    ['functions', 25, 'bytes', 'repeated'],
+    ['training_info', 20, 'TrainingInfoProto', 'repeated'],
+    ['functions', 25, 'FunctionProto', 'repeated'],
+  ],
+  TrainingInfoProto: [
+    ['initialization', 1, 'GraphProto'],
+    ['algorithm', 2, 'GraphProto'],
+    ['initialization_binding', 3, 'StringStringEntryProto', 'repeated'],
+    ['update_binding', 4, 'StringStringEntryProto', 'repeated'],
+  ],
+  FunctionProto: [
+    ['name', 1, 'string'],
+    ['input', 4, 'string', 'repeated'],
+    ['output', 5, 'string', 'repeated'],
+    ['attribute', 6, 'string', 'repeated'],
+    ['node', 7, 'NodeProto', 'repeated'],
+    ['doc_string', 8, 'string'],
+    ['opset_import', 9, 'OperatorSetIdProto', 'repeated'],
+    ['domain', 10, 'string'],
+    ['attribute_proto', 11, 'AttributeProto', 'repeated'],
+    ['value_info', 12, 'bytes', 'repeated'],
+    ['overload', 13, 'string'],
+    ['metadata_props', 14, 'StringStringEntryProto', 'repeated'],
   ],
 };
 

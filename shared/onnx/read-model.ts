@@ -2,11 +2,18 @@
  * What an ONNX file declares about itself: inputs, outputs, operator sets, metadata. The bytes are hostile: whatever
  * they are, the answer is an interface within our limits or a coded error. Nothing here says that the model runs.
  */
+import { isUtf8 } from 'node:buffer';
 import { AppError, errorText } from '../base/app-error.ts';
 import { limits } from '../base/limits.ts';
 import type { TensorSpec } from '../inference/tensor.ts';
+import { type ClassLabels, classLabels, producerOf } from './class-labels.ts';
 import { datatypeOf, elementText } from './element-datatypes.ts';
+import { fileKind } from './file-kind.ts';
+import { modelNodes, modelTensors, placeOf } from './model-parts.ts';
 import { decodeModel, type GraphProto, type ModelProto, type ValueInfoProto } from './model-proto.ts';
+
+const NAME_CHARS_MAX = 256;
+const CONTROL = /\p{Cc}/u;
 
 export interface OnnxInterface {
   readonly irVersion: number;
@@ -20,6 +27,8 @@ export interface OnnxInterface {
   readonly unranked: readonly string[];
   /** Outputs that cannot be served (sequences, maps, 4-bit numbers), each with the reason. Never ask a runtime for them. */
   readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
+  /** What a classifier in the file says that its outputs' classes are, in order. */
+  readonly classLabels: ReadonlyMap<string, ClassLabels>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -30,7 +39,7 @@ export interface OnnxInterface {
 export function readOnnxInterface(bytes: Uint8Array): OnnxInterface {
   const { model, graph } = decode(bytes);
   const initializers = new Set(graph.initializer.map((tensor) => tensor.name));
-  refuseExternalData(graph);
+  refuseOutsideData(model);
   const declared = graph.input.filter((input) => !initializers.has(input.name));
   checkCount('inputs', declared.length);
   checkCount('outputs', graph.output.length);
@@ -46,18 +55,23 @@ export function readOnnxInterface(bytes: Uint8Array): OnnxInterface {
   const leftOut: { name: string; reason: string }[] = [];
   for (const output of graph.output) {
     const read = readSpec(output);
-    if (!read.ok) leftOut.push({ name: quoted(output.name), reason: read.reason });
-    else {
+    if (!read.ok) {
+      leftOut.push({ name: quoted(output.name), reason: `${read.reason}${wayOut(graph, output)}` });
+    } else if (read.spec.name === '__proto__') {
+      // Its answers come as an object, where this name is the prototype and no entry.
+      const reason = 'has a name that ONNX Runtime for Node cannot answer with; rename it';
+      leftOut.push({ name: read.spec.name, reason });
+    } else {
       outputs.push(read.spec);
       if (read.unranked) unranked.push(read.spec.name);
     }
   }
-  if (inputs.length === 0) throw unsupported('it has no inputs');
   if (outputs.length === 0) {
     throw unsupported(leftOut.map((o) => `output "${o.name}" ${o.reason}`).join('; ') || 'it has no outputs');
   }
   checkDistinct([...inputs.map((t) => t.name)], 'input');
   checkDistinct([...outputs.map((t) => t.name)], 'output');
+  if (outputs.some((output) => output.datatype === 'BYTES')) refuseForeignTexts(model);
   return {
     irVersion: model.ir_version ?? 0,
     opsets: model.opset_import.map((o) => ({ domain: o.domain ?? '', version: o.version ?? 0 })),
@@ -66,6 +80,12 @@ export function readOnnxInterface(bytes: Uint8Array): OnnxInterface {
     outputs,
     unranked,
     leftOut,
+    classLabels: new Map(
+      outputs.flatMap(({ name }) => {
+        const labels = classLabels(graph, name);
+        return labels ? [[name, labels] as const] : [];
+      }),
+    ),
     metadata: Object.fromEntries(model.metadata_props.map((p) => [p.key ?? '', p.value ?? ''])),
   };
 }
@@ -81,9 +101,9 @@ function decode(bytes: Uint8Array): { model: ModelProto; graph: GraphProto } {
   try {
     model = decodeModel(bytes);
   } catch (cause) {
-    throw invalid(`its protobuf is damaged or cut short (${errorText(cause)})`, cause);
+    throw foreign(bytes) ?? invalid(`its protobuf is damaged or cut short (${errorText(cause)})`, cause);
   }
-  if (model.graph === undefined) throw invalid('it holds no graph');
+  if (model.graph === undefined) throw foreign(bytes) ?? invalid('it holds no graph');
   if (model.graph.node.length === 0) throw invalid('its graph holds no nodes');
   return { model, graph: model.graph };
 }
@@ -94,8 +114,10 @@ type ReadSpec =
 
 function readSpec(value: ValueInfoProto): ReadSpec {
   const name = value.name ?? '';
-  if (name.length === 0 || name.length > 256)
-    throw invalid('an input or output has no name, or one too long');
+  if (name.length === 0 || name.length > NAME_CHARS_MAX) {
+    throw invalid(`an input or output has no name, or one of more than ${NAME_CHARS_MAX} characters`);
+  }
+  if (CONTROL.test(name)) throw invalid(`the name ${JSON.stringify(quoted(name))} holds a control character`);
   const tensor = value.type?.tensor_type;
   if (tensor === undefined) return { ok: false, reason: `is ${kindOf(value)}, not a tensor` };
   const element = tensor.elem_type ?? 0;
@@ -115,6 +137,17 @@ function readSpec(value: ValueInfoProto): ReadSpec {
   return { ok: true, spec: { name, datatype, shape }, unranked: tensor.shape === undefined };
 }
 
+/** How to export a model so that what an output holds can be served; empty where nobody knows. */
+function wayOut(graph: GraphProto, { name, type }: ValueInfoProto): string {
+  const producer = producerOf(graph, name ?? '');
+  if (producer?.op_type === 'ZipMap') {
+    return `: ZipMap makes it of the tensor "${quoted(producer.input[0])}"; export the model without it (options={"zipmap": False} in skl2onnx, zipmap=False in onnxmltools) to have the probabilities`;
+  }
+  return type?.sequence_type || type?.map_type || type?.optional_type
+    ? '; export its tensors as outputs of their own'
+    : '';
+}
+
 function kindOf({ type }: ValueInfoProto): string {
   if (type?.sequence_type) return 'a sequence';
   if (type?.map_type) return 'a map';
@@ -124,9 +157,30 @@ function kindOf({ type }: ValueInfoProto): string {
 }
 
 /** Weights in side files would be bytes that no signature covers. */
-function refuseExternalData(graph: GraphProto): void {
-  const outside = graph.initializer.find((tensor) => tensor.data_location === 1);
-  if (outside) throw unsupported(`weight "${quoted(outside.name)}" is kept in another file`);
+function refuseOutsideData(model: ModelProto): void {
+  const fix = 'save it with its weights inside (onnx.save_model with save_as_external_data=False)';
+  for (const { tensor, place } of modelTensors(model)) {
+    const isOutside = tensor.data_location === 1 || (tensor.external_data?.length ?? 0) > 0;
+    if (isOutside) throw unsupported(`weight ${place} is kept in another file; ${fix}`);
+  }
+  for (const node of modelNodes(model)) {
+    const isOutside =
+      node.op_type === 'EPContext' &&
+      node.attribute.some((attribute) => attribute.name === 'embed_mode' && attribute.i === 0);
+    if (isOutside) throw unsupported(`its compiled part "${quoted(node.name)}" is kept in another file`);
+  }
+}
+
+/** ONNX Runtime for Node puts U+FFFD in place of what is not UTF-8, so a text output would not be the model's own. */
+function refuseForeignTexts(model: ModelProto): void {
+  const isForeign = (texts: readonly Uint8Array[] = []) => texts.some((text) => !isUtf8(text));
+  for (const { tensor, place } of modelTensors(model)) {
+    if (isForeign(tensor.string_data)) throw unsupported(`constant ${place} holds text that is not UTF-8`);
+  }
+  for (const node of modelNodes(model)) {
+    const attribute = node.attribute.find(({ s, strings }) => isForeign(s ? [s] : []) || isForeign(strings));
+    if (attribute) throw unsupported(`attribute ${placeOf(attribute, node)} holds text that is not UTF-8`);
+  }
 }
 
 function checkCount(what: string, count: number): void {
@@ -138,8 +192,16 @@ function checkCount(what: string, count: number): void {
 }
 
 function checkDistinct(names: readonly string[], what: string): void {
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  // Composed, so that no two look the same.
+  const composed = names.map((name) => name.normalize('NFC'));
+  const twice = composed.find((name, index) => composed.indexOf(name) !== index);
   if (twice !== undefined) throw invalid(`two ${what}s are named "${quoted(twice)}"`);
+}
+
+/** The refusal of a file that is something else; undefined where its bytes do not say what. */
+function foreign(bytes: Uint8Array): AppError | undefined {
+  const kind = fileKind(bytes);
+  return kind === undefined ? undefined : invalid(`it is ${kind}`);
 }
 
 function invalid(reason: string, cause?: unknown): AppError {

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { decodeModel, encodeModel, type ModelProto } from '../../../../shared/onnx/model-proto.ts';
+import {
+  type AttributeProto,
+  decodeModel,
+  encodeModel,
+  type ModelProto,
+} from '../../../../shared/onnx/model-proto.ts';
 import { readOnnxInterface } from '../../../../shared/onnx/read-model.ts';
 import { ModelBuilder } from '../../../../shared/onnx/write-model.ts';
 import {
@@ -95,6 +100,209 @@ describe('readOnnxInterface()', () => {
     expect(() => readOnnxInterface(bytes)).toThrow(/weight "w" is kept in another file/);
   });
 
+  it.each<[string, (model: ModelProto) => ModelProto]>([
+    ['an initializer', (model) => withGraph(model, { initializer: [outside] })],
+    ['a sparse initializer', (model) => withGraph(model, { sparse_initializer: [{ values: outside }] })],
+    [
+      'the indices of a sparse initializer',
+      (model) => withGraph(model, { sparse_initializer: [{ indices: outside }] }),
+    ],
+    ['a Constant', (model) => withNode(model, { attribute: [{ name: 'value', type: 4, t: outside }] })],
+    [
+      'a list of tensors',
+      (model) => withNode(model, { attribute: [{ name: 'v', type: 9, tensors: [outside] }] }),
+    ],
+    [
+      'a sparse attribute',
+      (model) =>
+        withNode(model, { attribute: [{ name: 'v', type: 11, sparse_tensor: { values: outside } }] }),
+    ],
+    [
+      'the branch of an If inside a Loop',
+      (model) => {
+        const branch = { ...model.graph!, initializer: [outside] };
+        const inner = {
+          ...model.graph!,
+          node: [{ ...model.graph!.node[0]!, attribute: [{ name: 'then_branch', type: 5, g: branch }] }],
+        };
+        return withNode(model, { attribute: [{ name: 'body', type: 5, g: inner }] });
+      },
+    ],
+    [
+      'a list of graphs',
+      (model) =>
+        withNode(model, {
+          attribute: [{ name: 'g', type: 10, graphs: [{ ...model.graph!, initializer: [outside] }] }],
+        }),
+    ],
+    [
+      'a function',
+      (model) => ({
+        ...model,
+        functions: [
+          {
+            name: 'f',
+            node: [{ ...model.graph!.node[0]!, attribute: [{ name: 'value', type: 4, t: outside }] }],
+          },
+        ],
+      }),
+    ],
+    [
+      'the default of a function',
+      (model) => ({
+        ...model,
+        functions: [{ name: 'f', node: [], attribute_proto: [{ name: 'value', type: 4, t: outside }] }],
+      }),
+    ],
+    [
+      'a training graph',
+      (model) => ({ ...model, training_info: [{ algorithm: { ...model.graph!, initializer: [outside] } }] }),
+    ],
+    [
+      'a compiled part',
+      (model) =>
+        withNode(model, { op_type: 'EPContext', attribute: [{ name: 'embed_mode', type: 2, i: 0 }] }),
+    ],
+  ])('refuses data kept in another file by %s', (_, change) => {
+    const bytes = encodeModel(change(decodeModel(addModel())));
+    expect(() => readOnnxInterface(bytes)).toThrow(
+      expect.objectContaining({
+        code: 'model_unsupported',
+        message: expect.stringMatching(/is kept in another file/),
+      }),
+    );
+  });
+
+  it('takes a model without inputs', () => {
+    const bytes = changed(addModel(), (graph) => ({ ...graph, input: [] }));
+    expect(readOnnxInterface(bytes).inputs).toEqual([]);
+  });
+
+  it.each([
+    [16, 'bfloat16'],
+    [17, 'float8e4m3fn'],
+    [22, 'int4'],
+    [24, 'float8e8m0'],
+    [26, 'int2'],
+    [99, 'number 99, which ONNX 1.20 has no name for'],
+  ])('names element type %d', (elem_type, name) => {
+    const bytes = changed(addModel(), (graph) => ({
+      ...graph,
+      input: [{ name: 'a', type: { tensor_type: { elem_type, shape: { dim: [] } } } }],
+    }));
+    expect(() => readOnnxInterface(bytes)).toThrow(
+      `Cannot serve the ONNX model: input "a" has element type ${name}.`,
+    );
+  });
+
+  it('says how to export what ZipMap hides', () => {
+    const read = readOnnxInterface(
+      changed(classifierModel(), (graph) => ({
+        ...graph,
+        node: [
+          ...graph.node,
+          {
+            input: ['probabilities'],
+            output: ['z'],
+            name: 'z',
+            op_type: 'ZipMap',
+            domain: 'ai.onnx.ml',
+            attribute: [],
+          },
+        ],
+        output: [...graph.output, { name: 'z', type: { sequence_type: new Uint8Array([10, 0]) } }],
+      })),
+    );
+    expect(read.leftOut).toEqual([
+      {
+        name: 'z',
+        reason: expect.stringMatching(
+          /^is a sequence, not a tensor: ZipMap makes it of the tensor "probabilities"; .*"zipmap": False/,
+        ),
+      },
+    ]);
+  });
+
+  it('gives the classes that a classifier in the file says it knows', () => {
+    const classifier = (labels: AttributeProto) =>
+      changed(classifierModel(), (graph) => ({
+        ...graph,
+        node: [
+          {
+            input: ['x'],
+            output: ['raw', 'scores'],
+            name: 'c',
+            op_type: 'LinearClassifier',
+            domain: 'ai.onnx.ml',
+            attribute: [labels],
+          },
+          { input: ['raw'], output: ['label'], name: 'i', op_type: 'Identity', domain: '', attribute: [] },
+          {
+            input: ['scores'],
+            output: ['probabilities'],
+            name: 'n',
+            op_type: 'Normalizer',
+            domain: 'ai.onnx.ml',
+            attribute: [],
+          },
+        ],
+      }));
+    const ints = readOnnxInterface(classifier({ name: 'classlabels_ints', type: 7, ints: [1, 2, 3] }));
+    expect([...ints.classLabels]).toEqual([
+      ['label', [1, 2, 3]],
+      ['probabilities', [1, 2, 3]],
+    ]);
+    const texts = readOnnxInterface(
+      classifier({
+        name: 'classlabels_strings',
+        type: 8,
+        strings: [Buffer.from('ok'), Buffer.from('faulty')],
+      }),
+    );
+    expect(texts.classLabels.get('label')).toEqual(['ok', 'faulty']);
+    expect(readOnnxInterface(classifierModel()).classLabels.size).toBe(0);
+  });
+
+  it('refuses texts that a text output could not give as they are', () => {
+    const latin = Uint8Array.of(0xfc);
+    const attribute = [{ name: 'keys', type: 8, strings: [latin] }];
+    const text = (model: ModelProto): ModelProto =>
+      withGraph(model, {
+        output: [{ name: 'sum', type: { tensor_type: { elem_type: 8, shape: { dim: [] } } } }],
+      });
+    const odd = withNode(decodeModel(addModel()), { attribute });
+    expect(() => readOnnxInterface(encodeModel(text(odd)))).toThrow(/"keys" of the Add node .* not UTF-8/);
+    expect(() => readOnnxInterface(encodeModel(odd))).not.toThrow();
+    const constant = withGraph(text(decodeModel(addModel())), {
+      initializer: [{ name: 'names', dims: [1], data_type: 8, string_data: [latin] }],
+    });
+    expect(() => readOnnxInterface(encodeModel(constant))).toThrow(
+      /constant "names" holds text that is not UTF-8/,
+    );
+  });
+
+  it('leaves out an output that no answer can name', () => {
+    const bytes = changed(addModel(), (graph) => ({
+      ...graph,
+      output: [...graph.output, { ...graph.output[0]!, name: '__proto__' }],
+    }));
+    expect(readOnnxInterface(bytes).leftOut).toMatchObject([{ name: '__proto__' }]);
+  });
+
+  it.each([
+    ['two inputs whose names look the same', ['caf\u00e9', 'cafe\u0301']],
+    ['a name with a line break', ['a\nb', 'c']],
+  ])('refuses %s', (_, [first, second]) => {
+    const bytes = changed(addModel(), (graph) => ({
+      ...graph,
+      input: [
+        { ...graph.input[0]!, name: first! },
+        { ...graph.input[1]!, name: second! },
+      ],
+    }));
+    expect(() => readOnnxInterface(bytes)).toThrow(expect.objectContaining({ code: 'model_file_invalid' }));
+  });
+
   it.each([
     ['no bytes', new Uint8Array()],
     ['text', Buffer.from('not a model at all')],
@@ -144,6 +352,16 @@ describe('decodeModel() and encodeModel()', () => {
 });
 
 type Graph = NonNullable<ModelProto['graph']>;
+
+const outside = { name: 'w', dims: [1], data_type: 1, data_location: 1 };
+
+function withGraph(model: ModelProto, change: Partial<Graph>): ModelProto {
+  return { ...model, graph: { ...model.graph!, ...change } };
+}
+
+function withNode(model: ModelProto, change: Partial<Graph['node'][number]>): ModelProto {
+  return withGraph(model, { node: [{ ...model.graph!.node[0]!, ...change }] });
+}
 
 function changed(bytes: Uint8Array, change: (graph: Graph) => Graph): Uint8Array {
   const model = decodeModel(bytes);
