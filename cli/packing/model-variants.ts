@@ -1,5 +1,5 @@
 /** The model files of a version, read and checked against each other and against what model.yaml says of them. */
-import { basename, join } from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -7,11 +7,14 @@ import { showShape } from '../../shared/inference/exact-values.ts';
 import type { TensorSpec } from '../../shared/inference/tensor.ts';
 import type { Variant } from '../../shared/manifest/model-manifest.ts';
 import { type OnnxInterface, readOnnxInterface } from '../../shared/onnx/read-model.ts';
+import { artifactNames } from './artifact-name.ts';
 import type { ModelYaml } from './model-yaml.ts';
-import { missingFile } from './named-file.ts';
+import { findNamedFile, missingFile } from './named-file.ts';
 
 export interface VariantFile {
   readonly variant: Variant;
+  /** What model.yaml calls it; `variant.file` is what it is packed as. */
+  readonly name: string;
   /** Where its bytes lie. */
   readonly path: string;
   readonly onnx: OnnxInterface;
@@ -21,23 +24,25 @@ export interface VariantFile {
 export async function loadVariants(folder: string, yaml: ModelYaml): Promise<readonly VariantFile[]> {
   const declared = yaml.variants ?? [{ file: yaml.file! }];
   const variants: VariantFile[] = [];
-  for (const { file, precision, providers } of declared) {
-    const path = join(folder, file);
-    const onnx = readNamed(file, await readModelFile(path));
+  const files = declared.map(({ file }) => file);
+  const twice = files.find((file, i) => files.indexOf(file) !== i);
+  if (twice !== undefined) throw mismatch(`two variants are of the file "${twice}"`);
+  const names = artifactNames(files);
+  for (const [i, { file, precision, providers }] of declared.entries()) {
+    const path = await findNamedFile(folder, file);
+    const onnx = readNamed(file, await readModelFile(path, file));
     const isHalf = onnx.inputs.some((input) => input.datatype === 'FP16');
     variants.push({
       variant: {
-        file: basename(file),
+        file: names[i]!,
         precision: precision ?? (isHalf ? 'fp16' : 'fp32'),
         providers: providers ?? ['cpu'],
       },
+      name: file,
       path,
       onnx,
     });
   }
-  const names = variants.map(({ variant }) => variant.file);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw mismatch(`two variants are named "${twice}"`);
   const [first, ...others] = variants;
   for (const other of others) checkSame(first!, other);
   checkDeclared('input', yaml.inputs ?? [], first!.onnx.inputs);
@@ -47,13 +52,24 @@ export async function loadVariants(folder: string, yaml: ModelYaml): Promise<rea
   return variants;
 }
 
-async function readModelFile(path: string): Promise<Uint8Array> {
+async function readModelFile(path: string, file: string): Promise<Uint8Array> {
+  await refuseFolder(path, file);
   try {
     return await readRegularFile(path, limits.artifactBytesMax, { links: true });
   } catch (cause) {
     if (isAppError(cause, 'too_large')) throw cause;
     throw missingFile(path, cause);
   }
+}
+
+/** A SavedModel is a folder, and people name it where the model goes. */
+async function refuseFolder(path: string, file: string): Promise<void> {
+  const entries = await readdir(path).catch(() => undefined);
+  if (entries === undefined) return;
+  const kind = entries.includes('saved_model.pb')
+    ? `a TensorFlow SavedModel; convert it with tf2onnx ("--saved-model ${file}")`
+    : 'a folder, not an ONNX file';
+  throw new AppError('model_file_invalid', `Cannot read "${file}": it is ${kind}.`);
 }
 
 function readNamed(file: string, bytes: Uint8Array): OnnxInterface {

@@ -16,6 +16,7 @@ import {
 } from '../../shared/inference/exact-values.ts';
 import type { Datatype } from '../../shared/inference/tensor.ts';
 import { elementBytes, elementCount } from '../../shared/inference/tensor-values.ts';
+import { fileKind } from '../../shared/onnx/file-kind.ts';
 
 export interface NpyArray {
   readonly shape: readonly number[];
@@ -49,7 +50,10 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = Buffer.from(bytes.subarray(0, 6)).toString('latin1');
-  if (bytes.byteLength < 12 || magic !== '\x93NUMPY') throw fault('it is not an NPY file');
+  if (bytes.byteLength < 12 || magic !== '\x93NUMPY') {
+    const kind = fileKind(bytes);
+    throw fault(`it is not an NPY file${kind === undefined ? '' : ` but ${kind}`}`);
+  }
   const major = bytes[6]!;
   if (major < 1 || major > 3) throw fault(`NPY format ${major} is unknown`);
   const headerAt = major === 1 ? 10 : 12;

@@ -35,6 +35,12 @@ const MAGIC: readonly (readonly [start: string, kind: string])[] = [
   ['\xff\xd8\xff', 'a picture'],
 ];
 
+/** What stands where a file should be, whatever its format: a pointer to it, or a page that says it is not there. */
+export function standInKind(bytes: Uint8Array): string | undefined {
+  const kind = fileKind(bytes.subarray(0, HEAD_BYTES));
+  return kind?.startsWith('a git-LFS') || kind?.startsWith('an HTML page') ? kind : undefined;
+}
+
 /** Names the kind of file; undefined for bytes that say nothing. */
 export function fileKind(bytes: Uint8Array): string | undefined {
   if (bytes.byteLength === 0) return 'an empty file';

@@ -1,6 +1,6 @@
 /** Packs folders with small models, run by the real ONNX Runtime in a runner process. */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type PackResult, packVersion } from '../../../../cli/packing/pack.ts';
@@ -15,6 +15,7 @@ import {
   crashingModel,
   failingModel,
   float16Model,
+  identityModel,
   largeModel,
   linearModel,
   statefulModel,
@@ -188,6 +189,41 @@ golden: { rows: 1 }
     });
   });
 
+  it('packs a file under a name that every device can hold, however the disk spells it', async () => {
+    const folder = await makePackFolder({
+      'model.yaml': yaml.replace('m.onnx', '"mod\u00e8le (1).onnx"'),
+      'mode\u0300le (1).onnx': linear,
+      's.csv': sampleCsv,
+    });
+    const { packed } = await pack(folder);
+    expect((await readdir(packed.folder)).sort()).toEqual(['golden.json', 'manifest.json', 'modele-1.onnx']);
+    expect(packed.manifest.variants[0]!.file).toBe('modele-1.onnx');
+  });
+
+  it('packs tensors by names that objects inherit', async () => {
+    for (const name of ['constructor', 'toString', '__proto__']) {
+      const folder = await makePackFolder({
+        'model.yaml': `${head}sample: { file: s.csv }\ngolden: { rows: 2 }\n`,
+        'm.onnx': identityModel('float', {
+          inputName: name,
+          outputName: name === '__proto__' ? 'y' : `${name}2`,
+        }),
+        's.csv': `${name}\n1\n2\n`,
+      });
+      const { packed } = await pack(folder);
+      expect(packed.manifest.interface.inputs.map((input) => input.name)).toEqual([name]);
+      expect(packed.manifest.profile!.features[0]).toMatchObject({ name, role: 'input' });
+    }
+    const folder = await makePackFolder({
+      'model.yaml': `${head}features: { x: [a] }\nsample: { file: s.csv }\ngolden: { rows: 2 }\n`,
+      'm.onnx': identityModel('float', { outputName: 'constructor' }),
+      's.csv': 'a\n1\n2\n',
+    });
+    expect((await pack(folder)).packed.manifest.golden.tolerances).toEqual({
+      constructor: { absolute: 1e-4, relative: 1e-3 },
+    });
+  });
+
   it('cuts a large model into chunks that make up its digest', async () => {
     const folder = await makePackFolder({
       'model.yaml': `${head}sample: { file: s.csv, columns: { x: [a] } }\ngolden: { rows: 1 }\n`,
@@ -231,6 +267,18 @@ describe('packVersion() refuses', () => {
       { 'm.onnx': brokenModel() },
       'model_file_invalid',
       /"m\.onnx": its protobuf is damaged or cut short/,
+    ],
+    [
+      'a git-LFS pointer in place of the model',
+      { 'm.onnx': 'version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 1807522\n' },
+      'model_file_invalid',
+      /"m\.onnx": it is a git-LFS pointer, not the file it stands for; run "git lfs pull"/,
+    ],
+    [
+      'a git-LFS pointer in place of the sample',
+      { 's.csv': 'version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 1807522\n' },
+      'sample_invalid',
+      /s\.csv": it is a git-LFS pointer/,
     ],
     ['a model ONNX Runtime does not load', { 'm.onnx': unknownOperator() }, 'model_does_not_load', /Gemx/],
     [
@@ -288,6 +336,23 @@ describe('packVersion() refuses', () => {
     const folder = await makePackFolder(Object.fromEntries(present) as Record<string, string>);
     await expect(pack(folder)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
     expect((await readdir(folder.path)).filter((name) => name.includes('packed'))).toEqual([]);
+  });
+
+  it('the folder of a TensorFlow SavedModel', async () => {
+    const folder = await linearFolder(yaml.replace('file: m.onnx', 'file: saved'));
+    await mkdir(join(folder.path, 'saved'));
+    await folder.write('saved/saved_model.pb', 'x');
+    await expect(pack(folder)).rejects.toMatchObject({
+      code: 'model_file_invalid',
+      message: expect.stringMatching(/"saved": it is a TensorFlow SavedModel; convert it with tf2onnx/),
+    });
+  });
+
+  it('one file as two variants', async () => {
+    const folder = await linearFolder(
+      yaml.replace('file: m.onnx', 'variants: [{ file: m.onnx }, { file: m.onnx }]'),
+    );
+    await expect(pack(folder)).rejects.toMatchObject({ code: 'interface_mismatch' });
   });
 
   it('variants whose interfaces differ', async () => {
