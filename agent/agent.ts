@@ -116,6 +116,7 @@ async function startAgent(
   const api = await openLocalApi({
     models: serving.server,
     metrics: serving.metrics,
+    clock: environment.clock,
     host: options.host,
     port: options.port,
     version: environment.version,
@@ -184,6 +185,7 @@ function makeServing(
     random,
     logger: logger.child({ part: 'serving' }),
     threads: options.threads,
+    deadlineMs: options.inferDeadlineMs,
   });
   return { telemetry, metrics, server };
 }

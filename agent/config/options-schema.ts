@@ -27,6 +27,11 @@ export const agentOptionTable = {
     'Versions of each model kept to go back to.',
   ),
   threads: integerOption(1, { min: 1, max: 256 }, 'Threads of each runner inside one operator.'),
+  inferDeadlineMs: durationOption(
+    limits.inferDeadlineMsDefault,
+    { min: 100, max: limits.inferDeadlineMsMax },
+    'Longest wait of an inference request for its turn, and longest run; a run over it is ended with its runner.',
+  ),
   reconnectMaxMs: durationOption(
     60_000,
     { min: 1_000, max: 24 * HOUR_MS },

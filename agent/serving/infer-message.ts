@@ -1,16 +1,18 @@
 /**
- * Inference requests and answers of the Open Inference Protocol v2: JSON, and JSON followed by raw tensors (extension
- * `binary_tensor_data`), which is the only form FP16 and whole numbers beyond 2^53 can take.
+ * Inference requests of the Open Inference Protocol v2: JSON, JSON followed by raw tensors (extension
+ * `binary_tensor_data`), which is the only form FP16 can take, and one raw tensor alone.
  */
 import { Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
+import { excerpt } from '../../shared/base/excerpt.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { mapOf } from '../../shared/base/map-of.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
+import type { Slices } from '../../shared/base/slices.ts';
 import { checkTensorBytes } from '../../shared/inference/exact-values.ts';
+import { type DataSpan, readOutline } from '../../shared/inference/request-outline.ts';
 import { Datatype, type Tensor } from '../../shared/inference/tensor.ts';
-import { tensorDataToJson, tensorFromJson } from '../../shared/inference/tensor-json.ts';
-import type { InferenceAnswer } from './model-server.ts';
+import { readTensorJson } from '../../shared/inference/tensor-json.ts';
 
 const Parameters = Type.Optional(
   mapOf(Type.Union([Type.String({ maxLength: 4_096 }), Type.Number(), Type.Boolean()]), {
@@ -31,101 +33,154 @@ const InferRequest = Type.Object({
         maxItems: limits.tensorRankMax,
       }),
       parameters: Parameters,
-      data: Type.Optional(Type.Array(Type.Unknown())),
+      /** Index of the list in the outline's spans. */
+      data: Type.Optional(Type.Integer({ minimum: 0 })),
     }),
-    { minItems: 1, maxItems: limits.tensorsPerModelMax },
+    { maxItems: limits.tensorsPerModelMax },
   ),
   outputs: Type.Optional(
     Type.Array(Type.Object({ name: tensorName, parameters: Parameters }), {
-      minItems: 1,
       maxItems: limits.tensorsPerModelMax,
     }),
   ),
 });
 
-const parseHeader = jsonParser(InferRequest, 'the inference request', limits.inferBodyBytesMax);
+type InferRequest = Type.Static<typeof InferRequest>;
+type RequestInput = InferRequest['inputs'][number];
+
+const parseOutline = jsonParser(InferRequest, 'the inference request', limits.inferOutlineBytesMax);
+
+/** How the client wants one output. */
+export interface OutputWish {
+  /** Sent as raw bytes. */
+  readonly isBinary: boolean;
+  /** Instead of the tensor, so many of its highest values with their classes; 0 for the tensor. */
+  readonly classes: number;
+}
 
 export interface InferMessage {
   readonly id: string | undefined;
   readonly inputs: readonly Tensor[];
+  /** All outputs of the model when absent. */
   readonly outputs: readonly string[] | undefined;
-  /** Whether the output is to be sent as raw bytes. */
-  readonly isBinary: (output: string) => boolean;
-}
-
-export interface RenderedAnswer {
-  readonly body: string | Buffer;
-  /** Bytes of the JSON part; present when raw tensors follow it. */
-  readonly jsonBytes?: number;
+  /** How long the client waits at most; absent when it does not say. */
+  readonly timeoutMs: number | undefined;
+  readonly wish: (output: string) => OutputWish;
 }
 
 /**
  * Reads a request; `jsonBytes` is its `Inference-Header-Content-Length`. Raw tensors are views over `body`, not copies.
  * Throws `bad_input`, `tensor_invalid`, `tensor_type_unsupported` or `too_large`.
  */
-export function readInferMessage(body: Uint8Array, jsonBytes = body.byteLength): InferMessage {
+export function* readInferMessage(body: Uint8Array, jsonBytes = body.byteLength): Slices<InferMessage> {
   if (!Number.isInteger(jsonBytes) || jsonBytes <= 0 || jsonBytes > body.byteLength) {
     throw new AppError(
       'bad_input',
       `Cannot read the inference request: its JSON is to be ${jsonBytes} bytes of a body of ${body.byteLength}.`,
     );
   }
-  const request = parseHeader(body.subarray(0, jsonBytes));
-  let at = jsonBytes;
-  const inputs = request.inputs.map((input): Tensor => {
-    const { name, datatype, shape, data } = input;
-    const size = input.parameters?.['binary_data_size'];
-    if (size === undefined) {
-      if (data) return tensorFromJson({ name, datatype, shape, data });
-      throw new AppError('tensor_invalid', `Cannot read input "${name}": it has no data.`);
-    }
-    if (
-      data ||
-      typeof size !== 'number' ||
-      !Number.isInteger(size) ||
-      size < 0 ||
-      at + size > body.byteLength
-    ) {
+  const json = body.subarray(0, jsonBytes);
+  const outline = yield* readOutline(json);
+  const request = parseOutline(outline.json);
+  const raw = new RawTensors(body, jsonBytes);
+  const inputs: Tensor[] = [];
+  for (const input of request.inputs) inputs.push(yield* readInput(input, json, outline.spans, raw));
+  raw.expectEnd();
+  return { ...wishesOf(request), inputs };
+}
+
+function* readInput(
+  { name, datatype, shape, parameters, data }: RequestInput,
+  json: Uint8Array,
+  spans: readonly DataSpan[],
+  raw: RawTensors,
+): Slices<Tensor> {
+  refuseSharedMemory(name, parameters);
+  const size = parameters?.['binary_data_size'];
+  if ((size === undefined) === (data === undefined)) {
+    const found = data === undefined ? 'no data' : 'both data and binary_data_size';
+    throw new AppError('tensor_invalid', `Cannot read input "${name}": it has ${found}.`);
+  }
+  if (data !== undefined) return yield* readTensorJson({ name, datatype, shape, json, ...spans[data]! });
+  const tensor = { name, datatype, shape, data: raw.take(name, size) };
+  checkTensorBytes(tensor);
+  return tensor;
+}
+
+/** The bytes after the JSON, taken one tensor after the other. */
+class RawTensors {
+  readonly #body: Uint8Array;
+  #at: number;
+
+  constructor(body: Uint8Array, from: number) {
+    this.#body = body;
+    this.#at = from;
+  }
+
+  take(name: string, size: unknown): Uint8Array {
+    const left = this.#body.byteLength - this.#at;
+    if (typeof size !== 'number' || !Number.isInteger(size) || size < 0 || size > left) {
       throw new AppError(
         'tensor_invalid',
-        `Cannot read input "${name}": binary_data_size ${size} fits neither the body nor other data of it.`,
+        `Cannot read input "${name}": binary_data_size is ${excerpt(size)}, and the body has ${left} bytes more.`,
       );
     }
-    const tensor = { name, datatype, shape, data: body.subarray(at, at + size) };
-    checkTensorBytes(tensor);
-    at += size;
-    return tensor;
-  });
-  if (at !== body.byteLength) {
+    this.#at += size;
+    return this.#body.subarray(this.#at - size, this.#at);
+  }
+
+  expectEnd(): void {
+    const left = this.#body.byteLength - this.#at;
+    if (left === 0) return;
     throw new AppError(
       'bad_input',
-      `Cannot read the inference request: ${body.byteLength - at} bytes after its tensors belong to none.`,
+      `Cannot read the inference request: ${left} bytes after its tensors belong to none.`,
     );
   }
-  const allBinary = request.parameters?.['binary_data_output'] === true;
-  const wishes = new Map(request.outputs?.map(({ name, parameters }) => [name, parameters?.['binary_data']]));
+}
+
+function wishesOf({ id, parameters, outputs }: InferRequest): Omit<InferMessage, 'inputs'> {
+  const allBinary = parameters?.['binary_data_output'] === true;
+  const wishes = new Map<string, OutputWish>();
+  for (const { name, parameters: own } of outputs ?? []) {
+    refuseSharedMemory(name, own);
+    wishes.set(name, {
+      isBinary: (own?.['binary_data'] ?? allBinary) === true,
+      classes: classesAsked(name, own?.['classification']),
+    });
+  }
   return {
-    id: request.id === '' ? undefined : request.id,
-    inputs,
-    outputs: request.outputs?.map((output) => output.name),
-    isBinary: (output) => (wishes.get(output) ?? allBinary) === true,
+    id: id === '' ? undefined : id,
+    // An empty list asks for all, as with Triton.
+    outputs: wishes.size === 0 ? undefined : outputs?.map((output) => output.name),
+    timeoutMs: timeoutAsked(parameters?.['timeout']),
+    wish: (output) => wishes.get(output) ?? { isBinary: allBinary, classes: 0 },
   };
 }
 
-/** Writes an answer. Throws `tensor_type_unsupported` for FP16 that is not asked for as raw bytes. */
-export function renderAnswer(answer: InferenceAnswer, isBinary: InferMessage['isBinary']): RenderedAnswer {
-  const raw: Uint8Array[] = [];
-  const outputs = answer.outputs.map((output) => {
-    const { name, datatype, shape } = output;
-    const head = `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":[${shape.join(',')}]`;
-    if (!isBinary(name)) return `${head},"data":${tensorDataToJson(output)}}`;
-    raw.push(output.data);
-    return `${head},"parameters":{"binary_data_size":${output.data.byteLength}}}`;
-  });
-  const json = `{"model_name":"${answer.model}","model_version":"${answer.version}","id":${JSON.stringify(
-    answer.id,
-  )},"outputs":[${outputs.join(',')}]}`;
-  if (raw.length === 0) return { body: json };
-  const header = Buffer.from(json);
-  return { body: Buffer.concat([header, ...raw]), jsonBytes: header.byteLength };
+function classesAsked(name: string, asked: unknown): number {
+  if (asked === undefined) return 0;
+  if (typeof asked === 'number' && Number.isInteger(asked) && asked >= 0 && asked <= 2 ** 32) return asked;
+  throw new AppError(
+    'bad_input',
+    `Cannot answer with classes of "${name}": classification is ${excerpt(asked)}, wanted is how many.`,
+  );
+}
+
+/** Triton's parameter, in microseconds; 0 asks for no time-out of its own. */
+function timeoutAsked(asked: unknown): number | undefined {
+  if (asked === undefined || asked === 0) return undefined;
+  if (typeof asked === 'number' && Number.isInteger(asked) && asked > 0) return asked / 1_000;
+  throw new AppError(
+    'bad_input',
+    `Cannot take the request: its timeout is ${excerpt(asked)}, wanted is a whole number of microseconds.`,
+  );
+}
+
+function refuseSharedMemory(name: string, parameters: RequestInput['parameters']): void {
+  if (parameters?.['shared_memory_region'] === undefined) return;
+  throw new AppError(
+    'not_offered',
+    `Cannot use shared memory for "${name}": this server has none. Send and take tensors in the binary form.`,
+  );
 }

@@ -11,8 +11,8 @@ import type { Recorder, ServedVersion } from '../telemetry/observation.ts';
 import type { RunnerKeeper } from './runner-keeper.ts';
 import type { ServedFigures } from './served-model.ts';
 
-/** Codes that say the device was busy, not that the version is bad. */
-const busyCodes: ReadonlySet<string> = new Set(['overloaded']);
+/** Codes that say the device was busy or the client in a hurry, not that the version is bad. */
+const busyCodes: ReadonlySet<string> = new Set(['overloaded', 'request_timeout']);
 
 export interface LiveVersionProps {
   readonly slot: Slot;
@@ -53,11 +53,16 @@ export class LiveVersion {
   }
 
   /** Runs the model; the answer holds the outputs wanted and those telemetry watches. Failures are counted and thrown. */
-  async infer(inputs: readonly Tensor[], wanted: readonly string[], startedMs: number): Promise<Inference> {
+  async infer(
+    inputs: readonly Tensor[],
+    wanted: readonly string[],
+    startedMs: number,
+    signal?: AbortSignal,
+  ): Promise<Inference> {
     const names = [...new Set([...wanted, ...this.#alwaysFetched])];
     let inference: Inference;
     try {
-      inference = await this.keeper.infer(inputs, names);
+      inference = await this.keeper.infer(inputs, names, signal);
     } catch (error) {
       this.#countFailure(error, performance.now() - startedMs);
       throw error;

@@ -11,7 +11,7 @@ import { checkInputs, checkOutputNames } from '../../shared/inference/signature.
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { Slot } from '../slots/slot.ts';
-import type { Recorder } from '../telemetry/observation.ts';
+import type { Recorder, ServedVersion } from '../telemetry/observation.ts';
 import { LiveVersion } from './live-version.ts';
 import { type Label, PredictionLog } from './prediction-log.ts';
 import { qualifySlot } from './qualification.ts';
@@ -41,6 +41,8 @@ export interface InferenceRequest {
   readonly inputs: readonly Tensor[];
   /** All outputs of the interface when absent. */
   readonly outputs?: readonly string[] | undefined;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface InferenceAnswer {
@@ -49,6 +51,9 @@ export interface InferenceAnswer {
   readonly version: string;
   readonly id: string;
   readonly outputs: readonly Tensor[];
+  readonly served: ServedVersion;
+  /** Time in the runtime alone. */
+  readonly inferMs: number;
 }
 
 interface ServedModel {
@@ -149,7 +154,7 @@ export class ModelServer implements ServedModels {
 
   /**
    * Answers one request. Throws `model_not_served`, `tensor_invalid`, `overloaded`, `model_not_ready`,
-   * `inference_timeout`, `inference_failed` or `runner_crashed`.
+   * `inference_timeout`, `inference_failed`, `runner_crashed` or the reason of `signal`.
    */
   async infer(request: InferenceRequest): Promise<InferenceAnswer> {
     const startedMs = performance.now();
@@ -195,7 +200,7 @@ export class ModelServer implements ServedModels {
 
   async #inferOn(live: LiveVersion, request: InferenceRequest, startedMs: number): Promise<InferenceAnswer> {
     const wanted = request.outputs ?? live.manifest.interface.outputs.map((output) => output.name);
-    const inference = await live.infer(request.inputs, wanted, startedMs);
+    const inference = await live.infer(request.inputs, wanted, startedMs, request.signal);
     const id = request.id ?? this.#newId();
     this.#predictions.keep(id, live.served, inference.outputs);
     return {
@@ -203,6 +208,8 @@ export class ModelServer implements ServedModels {
       version: live.served.version,
       id,
       outputs: inference.outputs.filter((output) => wanted.includes(output.name)),
+      served: live.served,
+      inferMs: inference.inferMs,
     };
   }
 

@@ -1,12 +1,15 @@
 /**
- * The requests that wait for one runner: bounded in number and in time. A few are in the runner's own hands, so that it
+ * The requests that wait for one runner: bounded in number and in time. Some are in the runner's own hands, so that it
  * never idles between two; the rest wait here, where they can still be turned away.
  */
 import { AppError } from '../../shared/base/app-error.ts';
+import { ServicePace } from './service-pace.ts';
 
 export interface RequestQueueProps {
-  /** Requests handed over at once. */
+  /** Requests handed over at once, however long one takes. */
   readonly width: number;
+  /** Most requests handed over at once, when each takes next to nothing; `width` by default. */
+  readonly widthMax?: number;
   /** Requests that may wait beside those. */
   readonly waitingMax: number;
   /** How long one may wait. */
@@ -15,12 +18,16 @@ export interface RequestQueueProps {
 
 interface Waiting {
   readonly start: () => void;
-  readonly refuse: (error: AppError) => void;
+  readonly refuse: (error: unknown) => void;
 }
+
+/** Work the runner has at hand, in time: enough to last until the agent has seen to everything else. */
+const AT_HAND_MS = 5;
 
 export class RequestQueue {
   readonly #props: RequestQueueProps;
   readonly #waiting = new Set<Waiting>();
+  readonly #pace = new ServicePace();
   #running = 0;
   #idle: (() => void)[] = [];
 
@@ -33,13 +40,35 @@ export class RequestQueue {
     return this.#running + this.#waiting.size;
   }
 
-  /** Runs `work` when its turn comes. Throws `overloaded` when too many wait, `inference_timeout` when it waited too long. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running < this.#props.width) this.#running += 1;
-    else await this.#turn();
+  /** Throws `overloaded` when one more would find no place, or would by what others took wait longer than it may. */
+  expectRoom(): void {
+    const { waitingMax, waitMsMax } = this.#props;
+    if (this.#running < this.#width()) return;
+    const waiting = this.#waiting.size;
+    if (waiting >= waitingMax) throw overloaded(`${waitingMax} wait already`, 1_000);
+    const waitMs = waiting * this.#pace.eachMs;
+    if (waitMs > waitMsMax) {
+      throw overloaded(
+        `it would wait ${Math.round(waitMs)} ms for its turn, at most ${waitMsMax} are allowed`,
+        1_000,
+      );
+    }
+  }
+
+  /**
+   * Runs `work` when its turn comes. Throws `overloaded` as `expectRoom` does, `inference_timeout` when it waited too long,
+   * the signal's reason when it is aborted while the request waits.
+   */
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
+    if (this.#running < this.#width()) {
+      if (this.#running === 0) this.#pace.begin(performance.now());
+      this.#running += 1;
+    } else await this.#turn(signal);
     try {
       return await work();
     } finally {
+      this.#pace.done(performance.now());
       this.#passOn();
     }
   }
@@ -55,17 +84,20 @@ export class RequestQueue {
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
+  #width(): number {
+    const { width, widthMax = width } = this.#props;
+    const { eachMs } = this.#pace;
+    return eachMs === 0 ? width : Math.min(widthMax, Math.max(width, Math.floor(AT_HAND_MS / eachMs)));
+  }
+
   /** Resolves with a place of its own. */
-  #turn(): Promise<void> {
-    const { waitingMax, waitMsMax } = this.#props;
-    if (this.#waiting.size >= waitingMax) {
-      throw new AppError('overloaded', `Cannot take the request: ${waitingMax} wait already.`, {
-        retryAfterMs: 1_000,
-      });
-    }
+  #turn(signal: AbortSignal | undefined): Promise<void> {
+    this.expectRoom();
+    const { waitMsMax } = this.#props;
     return new Promise((resolve, reject) => {
       const settle = () => {
         clearTimeout(timer);
+        signal?.removeEventListener('abort', abandon);
         this.#waiting.delete(waiting);
       };
       const waiting: Waiting = {
@@ -79,6 +111,7 @@ export class RequestQueue {
           this.#announceIdle();
         },
       };
+      const abandon = () => waiting.refuse(signal?.reason);
       const timer = setTimeout(() => {
         waiting.refuse(
           new AppError(
@@ -87,17 +120,19 @@ export class RequestQueue {
           ),
         );
       }, waitMsMax);
+      signal?.addEventListener('abort', abandon, { once: true });
       this.#waiting.add(waiting);
     });
   }
 
-  /** Gives the place of a finished request to the one that waits longest. */
+  /** Gives the place of a finished request to those that wait longest, and as many as the pace allows. */
   #passOn(): void {
-    for (const waiting of this.#waiting) {
-      waiting.start();
-      return;
-    }
     this.#running -= 1;
+    for (const waiting of this.#waiting) {
+      if (this.#running >= this.#width()) return;
+      this.#running += 1;
+      waiting.start();
+    }
     this.#announceIdle();
   }
 
@@ -105,4 +140,8 @@ export class RequestQueue {
     if (this.size > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+function overloaded(why: string, retryAfterMs: number): AppError {
+  return new AppError('overloaded', `Cannot take the request: ${why}.`, { retryAfterMs });
 }

@@ -16,8 +16,12 @@ import { RequestQueue } from './request-queue.ts';
 export type Runner = Pick<RunnerProcess, 'infer' | 'residentBytes' | 'exited' | 'close' | 'pid'>;
 export type StartRunner = (options: RunnerOptions, props: { readonly logger: Logger }) => Promise<Runner>;
 
-/** Two: the runner works on one while the next is already on its way to it. */
+/**
+ * Two: the runner works on one while the next is already on its way to it. More where they are short: the agent, which
+ * sees to many connections at once, must not find the runner idle when it looks again.
+ */
 const REQUESTS_IN_RUNNER = 2;
+const SHORT_REQUESTS_IN_RUNNER = 32;
 /** A runner that held this long did not end of its start; waits begin anew. */
 const STEADY_MS = 60_000;
 
@@ -43,6 +47,7 @@ export class RunnerKeeper {
     this.#props = props;
     this.#queue = new RequestQueue({
       width: REQUESTS_IN_RUNNER,
+      widthMax: SHORT_REQUESTS_IN_RUNNER,
       waitingMax: limits.inferQueueMax,
       waitMsMax: props.deadlineMs,
     });
@@ -70,16 +75,23 @@ export class RunnerKeeper {
     return this.#runner?.pid;
   }
 
+  /** Throws `overloaded` when a request that came now would be turned away, or wait too long. */
+  expectRoom(): void {
+    this.#queue.expectRoom();
+  }
+
   /**
-   * Runs the model. Throws `overloaded`, `model_not_ready`, `runner_crashed`, `inference_timeout`, `inference_failed`
-   * or `tensor_invalid`.
+   * Runs the model. Throws `overloaded`, `model_not_ready`, `runner_crashed`, `inference_timeout`, `inference_failed`,
+   * `tensor_invalid`, or the reason of `signal`: nobody waits for the answer any more. A run under way then keeps its place
+   * until it ends, for the runner works on it all the same.
    */
-  infer(inputs: readonly Tensor[], outputs: readonly string[]): Promise<Inference> {
+  infer(inputs: readonly Tensor[], outputs: readonly string[], signal?: AbortSignal): Promise<Inference> {
     if (!this.#runner) return Promise.reject(this.#notReady());
-    return this.#queue.run(() => {
+    const inference = this.#queue.run(() => {
       if (!this.#runner) throw this.#notReady();
       return this.#runner.infer(inputs, { outputs, deadlineMs: this.#props.deadlineMs });
-    });
+    }, signal);
+    return signal ? unlessAborted(inference, signal) : inference;
   }
 
   /** Lets the requests it has taken finish, then ends the runner. */
@@ -141,4 +153,12 @@ export class RunnerKeeper {
       { retryAfterMs: 1_000 },
     );
   }
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abandon = () => reject(signal.reason);
+    signal.addEventListener('abort', abandon, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abandon));
+  });
 }

@@ -4,8 +4,8 @@
  */
 import { Counter, Registry } from 'prom-client';
 import type { Tensor } from '../../shared/inference/tensor.ts';
-import { elementCount } from '../../shared/inference/tensor-values.ts';
 import type { Recorder, ServedVersion } from '../telemetry/observation.ts';
+import { batchSize } from './batching.ts';
 
 const labelNames = ['model', 'version'] as const;
 
@@ -39,7 +39,7 @@ export class ServingMetrics implements Recorder {
   ): void {
     const labels = labelsOf(served);
     this.#success.inc(labels);
-    this.#inferences.inc(labels, batchOf(inputs));
+    this.#inferences.inc(labels, batchSize(inputs));
     this.#durationUs.inc(labels, Math.round(latencyMs * 1_000));
   }
 
@@ -66,10 +66,4 @@ export class ServingMetrics implements Recorder {
 
 function labelsOf({ model, version }: ServedVersion) {
   return { model, version };
-}
-
-/** Size of the first axis of the first input of two or more axes. */
-function batchOf(inputs: readonly Tensor[]): number {
-  const { shape = [] } = inputs.find((input) => input.shape.length > 1) ?? {};
-  return elementCount(shape.slice(0, 1));
 }

@@ -21,9 +21,9 @@ export function isJsonShallow(bytes: Uint8Array, depthMax: number): boolean {
   return true;
 }
 
-/** Index of the quote that ends the string that begins at `at`; the number of bytes when none does. */
-export function stringEnd(bytes: Uint8Array, at: number): number {
+/** Index of the quote that ends the string that begins at `at`; `to` or more when none does before it. */
+export function stringEnd(bytes: Uint8Array, at: number, to = bytes.length): number {
   let end = at + 1;
-  while (end < bytes.length && bytes[end] !== QUOTE) end += bytes[end] === BACKSLASH ? 2 : 1;
+  while (end < to && bytes[end] !== QUOTE) end += bytes[end] === BACKSLASH ? 2 : 1;
   return end;
 }

@@ -80,10 +80,32 @@ export const limits = {
   spoolBytesMaxDefault: 16 * 1024 * 1024,
   outboxMessagesMax: 10_000,
   inferBodyBytesMax: 64 * 1024 * 1024,
-  inferQueueMax: 256,
+  /** An inference request less the `data` of its inputs. */
+  inferOutlineBytesMax: 256 * 1024,
+  /** As many as there are connections: who waits costs little, and is turned away when it would wait too long. */
+  inferQueueMax: 512,
   inferParametersMax: 64,
+  /** Values written as JSON text in one piece. */
+  jsonElementsAtOnceMax: 16 * 1024,
+  classifiedElementsMax: 100_000,
   localConnectionsMax: 512,
+  localRequestsMax: 1_024,
+  /** How long the refusal of a request that finds no room is held back. */
+  refusalHeldMs: 200,
+  /** Bodies and answers held for all requests together, each counted from `localBytesFree` on. */
+  localBytesMax: 128 * 1024 * 1024,
+  localBytesFree: 64 * 1024,
+  /** Body of a request that is not an inference. */
+  localBodyBytesMax: 1024 * 1024,
+  localHeadMsMax: 10_000,
+  localRequestMsMax: 600_000,
+  /** A body may come as slowly as `localBytesPerSecondMin`, with this long to begin. */
+  localBodyGraceMs: 5_000,
+  localBytesPerSecondMin: 256 * 1024,
+  /** How long a client may take nothing of its answer. */
+  localReadMsMax: 30_000,
   inferDeadlineMsDefault: 10_000,
+  inferDeadlineMsMax: 600_000,
   predictionsKeptForFeedback: 4_096,
   rowsPerPredictionMax: 256,
   runnerLoadMsMax: 60_000,

@@ -44,6 +44,44 @@ export const inferenceErrors = defineErrors({
     meaning: 'More requests wait than may wait.',
     fix: 'Send fewer requests at once and try again shortly.',
   },
+  request_timeout: {
+    status: 504,
+    retry: 'later',
+    meaning:
+      'The time that the request itself allows had passed, or its client was gone, before the answer was there.',
+    fix: 'Allow more time in the parameter `timeout` (microseconds), or leave it away.',
+  },
+  request_incomplete: {
+    status: 408,
+    retry: 'later',
+    meaning: 'A request did not come whole within its time, or came slower than the local API waits for.',
+    fix: 'Send the request at once; large tensors in the binary form, or compressed.',
+  },
+  headers_too_large: {
+    status: 431,
+    retry: 'never',
+    meaning: 'The headers of a request are over their limit.',
+    fix: 'Send fewer headers.',
+  },
+  method_not_allowed: {
+    status: 405,
+    retry: 'never',
+    meaning: 'The path exists, but not with this method.',
+    fix: 'Use a method that the header Allow of the answer names.',
+  },
+  encoding_unsupported: {
+    status: 415,
+    retry: 'never',
+    meaning: 'The body of a request is encoded in a way the local API does not decode.',
+    fix: 'Send it with gzip, with deflate, or as it is.',
+  },
+  not_offered: {
+    status: 501,
+    retry: 'never',
+    meaning:
+      'Something the protocol knows and this server does not do: shared memory, loading and unloading by clients.',
+    fix: 'Use the way that the message names.',
+  },
   model_not_served: {
     status: 404,
     retry: 'never',

@@ -1,152 +1,316 @@
 /**
- * Tensors as Open Inference Protocol JSON: `data` nested like the shape, or flat in row-major order. Whole numbers must
- * survive the way exactly, so INT64 and UINT64 beyond 2^53 and FP16 are refused here; the binary form carries them.
- * JSON has no NaN: a missing value of FP32 or FP64 is `null` both ways, and infinity is written `1e999`.
+ * Tensors as Open Inference Protocol JSON: `data` nested like the shape, or flat in row-major order. Numbers survive the
+ * way exactly or are refused; FP16 travels in the binary form alone, as with Triton. NaN and infinity are read and written
+ * as Triton does (`NaN`, `Infinity`, `-Infinity`); a missing value may be `null` on the way in.
  */
 import { AppError } from '../base/app-error.ts';
-import { holdsNumber } from './element-range.ts';
-import { encodeStrings, showShape, tensorValues } from './exact-values.ts';
+import { SLICE_BYTES, type Slices } from '../base/slices.ts';
+import { holdsNumber, isReal, wantedElement } from './element-range.ts';
+import { checkTensorBytes, showShape, tensorValues } from './exact-values.ts';
+import { JsonCursor, type JsonNumber } from './json-cursor.ts';
 import type { Datatype, Tensor } from './tensor.ts';
 import { elementBytes, elementCount } from './tensor-values.ts';
 
-export interface JsonTensor {
-  readonly name: string;
-  readonly datatype: Datatype;
-  readonly shape: readonly number[];
-  readonly data: readonly unknown[];
+export interface JsonTensor extends Omit<Tensor, 'data'> {
+  /** Bytes that hold the `data` list, and where in them it begins and ends. */
+  readonly json: Uint8Array;
+  readonly from: number;
+  readonly to: number;
 }
 
-type Writer = (at: number, value: unknown) => boolean;
+/** Reads the next element to its place; false when it is of another type or out of the datatype's range. */
+type ElementReader = (cursor: JsonCursor, index: number) => boolean;
 
-/** Writes one element and says true, or says false when the value is of another type or out of the datatype's range. */
-const writers: Readonly<Record<Exclude<Datatype, 'BYTES' | 'FP16'>, (view: DataView) => Writer>> = {
-  BOOL: (view) => (at, value) => {
-    if (typeof value !== 'boolean') return false;
-    view.setUint8(at, value ? 1 : 0);
+type NumberDatatype = Exclude<Datatype, 'BYTES' | 'FP16'>;
+
+const readers: Readonly<Record<NumberDatatype, (view: DataView) => ElementReader>> = {
+  BOOL: (view) => (cursor, index) => {
+    const isTrue = cursor.word('true');
+    if (!isTrue && !cursor.word('false')) return false;
+    view.setUint8(index, isTrue ? 1 : 0);
     return true;
   },
-  UINT8: (view) => integer('UINT8', (at, n) => view.setUint8(at, n)),
-  UINT16: (view) => integer('UINT16', (at, n) => view.setUint16(at, n, true)),
-  UINT32: (view) => integer('UINT32', (at, n) => view.setUint32(at, n, true)),
-  UINT64: (view) => integer('UINT64', (at, n) => view.setBigUint64(at, BigInt(n), true)),
-  INT8: (view) => integer('INT8', (at, n) => view.setInt8(at, n)),
-  INT16: (view) => integer('INT16', (at, n) => view.setInt16(at, n, true)),
-  INT32: (view) => integer('INT32', (at, n) => view.setInt32(at, n, true)),
-  INT64: (view) => integer('INT64', (at, n) => view.setBigInt64(at, BigInt(n), true)),
-  FP32: (view) => real('FP32', (at, n) => view.setFloat32(at, n, true)),
-  FP64: (view) => real('FP64', (at, n) => view.setFloat64(at, n, true)),
+  UINT8: (view) => integer('UINT8', (index, n) => view.setUint8(index, n)),
+  UINT16: (view) => integer('UINT16', (index, n) => view.setUint16(index * 2, n, true)),
+  UINT32: (view) => integer('UINT32', (index, n) => view.setUint32(index * 4, n, true)),
+  UINT64: (view) => longInteger('UINT64', (index, n) => view.setBigUint64(index * 8, n, true)),
+  INT8: (view) => integer('INT8', (index, n) => view.setInt8(index, n)),
+  INT16: (view) => integer('INT16', (index, n) => view.setInt16(index * 2, n, true)),
+  INT32: (view) => integer('INT32', (index, n) => view.setInt32(index * 4, n, true)),
+  INT64: (view) => longInteger('INT64', (index, n) => view.setBigInt64(index * 8, n, true)),
+  FP32: (view) => real('FP32', (index, n) => view.setFloat32(index * 4, n, true)),
+  FP64: (view) => real('FP64', (index, n) => view.setFloat64(index * 8, n, true)),
 };
 
-const ranges: Readonly<Partial<Record<Datatype, string>>> = {
-  INT64: 'a whole number within ±(2^53 − 1); larger ones travel exactly in the binary form',
-  UINT64: 'a whole number from 0 to 2^53 − 1; larger ones travel exactly in the binary form',
-  FP32: 'a number FP32 can hold, or null for a missing value',
-  FP64: 'a number, or null for a missing value',
-  BOOL: 'true or false',
-  BYTES: 'a string',
-};
-
-/** Reads a JSON tensor. Throws `tensor_invalid` or, for FP16, `tensor_type_unsupported`. */
-export function tensorFromJson({ name, datatype, shape, data }: JsonTensor): Tensor {
+/**
+ * Reads a JSON tensor. Throws `tensor_invalid` or, for FP16, `tensor_type_unsupported`; what shape and bytes cannot both
+ * be is refused before anything is reserved.
+ */
+export function* readTensorJson(tensor: JsonTensor): Slices<Tensor> {
+  const { name, datatype, shape, json, from, to } = tensor;
   if (datatype === 'FP16') throw binaryOnly(`Cannot read input "${name}"`);
-  const values = flatten(name, shape, data);
-  if (datatype === 'BYTES') {
-    for (const [i, value] of values.entries()) {
-      if (typeof value !== 'string') refuseElement(name, datatype, i, value);
-    }
-    return { name, datatype, shape, data: encodeStrings(values as string[], `Cannot read input "${name}"`) };
-  }
-  const size = elementBytes(datatype)!;
-  const bytes = new Uint8Array(values.length * size);
-  const write = writers[datatype](new DataView(bytes.buffer));
-  for (let i = 0; i < values.length; i += 1) {
-    if (!write(i * size, values[i])) refuseElement(name, datatype, i, values[i]);
-  }
-  return { name, datatype, shape, data: bytes };
-}
-
-/** The tensor's `data` as JSON text, flat. Throws `tensor_type_unsupported` for FP16. */
-export function tensorDataToJson(tensor: Tensor): string {
-  if (tensor.datatype === 'FP16') throw binaryOnly(`Cannot answer with output "${tensor.name}"`);
-  const values = tensorValues(tensor);
-  switch (tensor.datatype) {
-    case 'INT64':
-    case 'UINT64':
-      return `[${Array.from(values as ArrayLike<bigint>).join(',')}]`;
-    case 'BOOL':
-      return `[${Array.from(values as ArrayLike<number>, (value) => value !== 0).join(',')}]`;
-    case 'FP32':
-    case 'FP64':
-      return `[${Array.from(values as ArrayLike<number>, showReal).join(',')}]`;
-    default:
-      return JSON.stringify(Array.from(values as ArrayLike<number | string>));
-  }
-}
-
-function showReal(value: number): string {
-  if (Number.isFinite(value)) return Object.is(value, -0) ? '-0' : String(value);
-  if (Number.isNaN(value)) return 'null';
-  return value > 0 ? '1e999' : '-1e999';
-}
-
-/** Beyond 2^53 − 1 a JSON number may already have been rounded, so only safe integers are taken. */
-function integer(datatype: Exclude<Datatype, 'BYTES'>, set: (at: number, value: number) => void): Writer {
-  return (at, value) => {
-    if (!Number.isSafeInteger(value) || !holdsNumber(datatype, value as number)) return false;
-    set(at, value as number);
-    return true;
-  };
-}
-
-function real(datatype: 'FP32' | 'FP64', set: (at: number, value: number) => void): Writer {
-  return (at, value) => {
-    if (value === null) set(at, Number.NaN);
-    else if (typeof value !== 'number' || !holdsNumber(datatype, value)) return false;
-    else set(at, value);
-    return true;
-  };
-}
-
-function flatten(name: string, shape: readonly number[], data: readonly unknown[]): readonly unknown[] {
   const count = elementCount(shape);
-  if (!Array.isArray(data[0])) {
-    if (data.length !== count) refuseCount(name, shape, data.length);
-    return data;
-  }
-  const flat: unknown[] = [];
-  const walk = (part: unknown, axis: number): void => {
-    if (axis === shape.length) {
-      if (Array.isArray(part)) refuseNesting(name, shape);
-      flat.push(part);
-      return;
-    }
-    if (!Array.isArray(part) || part.length !== shape[axis]) refuseNesting(name, shape);
-    for (const inner of part) walk(inner, axis + 1);
-  };
-  walk(data, 0);
-  return flat;
+  // Each element takes a byte at least.
+  if (count > to - from) refuseCount(tensor, 'fewer');
+  const cursor = new JsonCursor(json, from, to);
+  const target =
+    datatype === 'BYTES' ? stringTarget(cursor, to - from + count) : numberTarget(datatype, count);
+  const list = new ElementList(tensor, cursor, target.read);
+  while (!list.readTo(Math.min(to, cursor.at + SLICE_BYTES))) yield;
+  return { name, datatype, shape, data: target.data() };
 }
 
-function refuseCount(name: string, shape: readonly number[], found: number): never {
+interface Target {
+  readonly read: ElementReader;
+  data(): Uint8Array;
+}
+
+function numberTarget(datatype: NumberDatatype, count: number): Target {
+  const data = new Uint8Array(count * elementBytes(datatype)!);
+  return { read: readers[datatype](new DataView(data.buffer)), data: () => data };
+}
+
+/** A quote at each end and a comma after are three bytes of JSON; a length before is four of BYTES. */
+function stringTarget(cursor: JsonCursor, bytesMax: number): Target {
+  const data = new Uint8Array(bytesMax);
+  const view = new DataView(data.buffer);
+  const isText = cursor.isUtf8();
+  let at = 0;
+  return {
+    read: () => {
+      const text = isText ? cursor.string() : undefined;
+      if (text === undefined) return false;
+      view.setUint32(at, text.byteLength, true);
+      data.set(text, at + 4);
+      at += 4 + text.byteLength;
+      return true;
+    },
+    data: () => data.subarray(0, at),
+  };
+}
+
+/** Walks the list and the lists in it. Nested, it must be so exactly as the shape says. */
+class ElementList {
+  readonly #tensor: JsonTensor;
+  readonly #cursor: JsonCursor;
+  readonly #read: ElementReader;
+  readonly #count: number;
+  /** Entries seen so far in each list that is open. */
+  readonly #seen: number[] = [];
+  /** Depth at which elements stand: 1 when flat. Known once the first bracket or element has come. */
+  #elementDepth: number | undefined;
+  #index = 0;
+  #wants: 'entry' | 'entry or end' | 'comma or end' = 'entry';
+
+  constructor(tensor: JsonTensor, cursor: JsonCursor, read: ElementReader) {
+    this.#tensor = tensor;
+    this.#cursor = cursor;
+    this.#read = read;
+    this.#count = elementCount(tensor.shape);
+  }
+
+  /** True when the whole list has been read, false when `limit` was reached before. */
+  readTo(limit: number): boolean {
+    const cursor = this.#cursor;
+    do {
+      const byte = cursor.peek();
+      if (this.#wants === 'comma or end') {
+        if (byte === 0x2c) {
+          cursor.at += 1;
+          this.#wants = 'entry';
+          continue;
+        }
+        if (byte !== 0x5d) this.#refuseElement();
+      }
+      if (byte === 0x5d && this.#wants !== 'entry') {
+        this.#close();
+        if (this.#seen.length === 0) return true;
+      } else if (byte === 0x5b) this.#open();
+      else this.#element();
+    } while (cursor.at < limit);
+    if (cursor.peek() === -1) this.#refuseElement();
+    return false;
+  }
+
+  #open(): void {
+    const { shape } = this.#tensor;
+    const depth = this.#seen.length;
+    if (depth > 0) {
+      if (this.#elementDepth === 1 || depth >= shape.length) refuseNesting(this.#tensor);
+      this.#elementDepth ??= shape.length;
+      if (this.#seen[depth - 1]! >= shape[depth - 1]!) refuseNesting(this.#tensor);
+      this.#seen[depth - 1]! += 1;
+    }
+    this.#seen.push(0);
+    this.#cursor.at += 1;
+    this.#wants = 'entry or end';
+  }
+
+  #close(): void {
+    const { shape } = this.#tensor;
+    const entries = this.#seen.pop()!;
+    const depth = this.#seen.length;
+    this.#cursor.at += 1;
+    this.#wants = 'comma or end';
+    if (this.#elementDepth === undefined || this.#elementDepth === 1) {
+      if (this.#index !== this.#count) refuseCount(this.#tensor, String(this.#index));
+    } else if (entries !== shape[depth]) refuseNesting(this.#tensor);
+  }
+
+  #element(): void {
+    const depth = this.#seen.length;
+    this.#elementDepth ??= 1;
+    if (depth !== this.#elementDepth) refuseNesting(this.#tensor);
+    if (this.#index >= this.#count) refuseCount(this.#tensor, 'more');
+    if (!this.#read(this.#cursor, this.#index)) this.#refuseElement();
+    this.#seen[depth - 1]! += 1;
+    this.#index += 1;
+    this.#wants = 'comma or end';
+  }
+
+  #refuseElement(): never {
+    const { name, datatype } = this.#tensor;
+    const missing = isReal(datatype) ? ', or null for a missing value' : '';
+    throw new AppError(
+      'tensor_invalid',
+      `Cannot read input "${name}": element ${this.#index} is ${this.#cursor.excerpt()}, wanted is ${wantedElement(datatype)}${missing}.`,
+    );
+  }
+}
+
+/** Elements written between two yields. */
+const PART_ELEMENTS = 4_096;
+
+/** Throws `tensor_type_unsupported` for a tensor that `tensorJsonParts` cannot write, `tensor_invalid` for a damaged one. */
+export function checkJsonForm(tensor: Tensor): void {
+  if (tensor.datatype === 'FP16') throw binaryOnly(`Cannot answer with output "${tensor.name}"`);
+  checkTensorBytes(tensor);
+}
+
+/** The tensor's `data` as JSON text, flat, in parts. It has passed `checkJsonForm`. */
+export function* tensorJsonParts(tensor: Tensor): Generator<string, void, void> {
+  const { write, count } = tensor.datatype === 'BYTES' ? stringWriter(tensor) : numberWriter(tensor);
+  let open = '[';
+  for (let from = 0; from < count; from += PART_ELEMENTS) {
+    yield `${open}${write(from, Math.min(count, from + PART_ELEMENTS))}`;
+    open = ',';
+  }
+  yield count === 0 ? '[]' : ']';
+}
+
+/** Writes the elements from one index up to another, parted by commas. */
+type PartWriter = (from: number, to: number) => string;
+
+function numberWriter(tensor: Tensor): { readonly write: PartWriter; readonly count: number } {
+  const values = tensorValues(tensor) as ArrayLike<number | bigint>;
+  const show = showers[tensor.datatype] ?? String;
+  return {
+    count: values.length,
+    write(from, to) {
+      const texts = new Array<string>(to - from);
+      for (let i = from; i < to; i += 1) texts[i - from] = show(values[i]!);
+      return texts.join(',');
+    },
+  };
+}
+
+const showers: Readonly<Partial<Record<Datatype, (value: number | bigint) => string>>> = {
+  BOOL: (value) => (value === 0 ? 'false' : 'true'),
+  // String() is `NaN`, `Infinity` and `-Infinity` where JSON has nothing, which is what Triton writes.
+  FP32: (value) => (Object.is(value, -0) ? '-0' : String(value)),
+  FP64: (value) => (Object.is(value, -0) ? '-0' : String(value)),
+};
+
+function stringWriter(tensor: Tensor): { readonly write: PartWriter; readonly count: number } {
+  const data = Buffer.from(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
+  let at = 0;
+  return {
+    count: elementCount(tensor.shape),
+    write(from, to) {
+      const texts = new Array<string>(to - from);
+      for (let i = 0; i < texts.length; i += 1) {
+        const end = at + 4 + data.readUInt32LE(at);
+        texts[i] = JSON.stringify(data.toString('utf8', at + 4, end));
+        at = end;
+      }
+      return texts.join(',');
+    },
+  };
+}
+
+function integer(datatype: NumberDatatype, set: (index: number, value: number) => void): ElementReader {
+  return (cursor, index) => {
+    const start = cursor.at;
+    const value = cursor.number();
+    if (typeof value !== 'number' || !holdsNumber(datatype, value)) {
+      cursor.at = start;
+      return false;
+    }
+    set(index, value);
+    return true;
+  };
+}
+
+function longInteger(
+  datatype: 'INT64' | 'UINT64',
+  set: (index: number, value: bigint) => void,
+): ElementReader {
+  return (cursor, index) => {
+    const start = cursor.at;
+    const value = asBigInt(cursor.number());
+    if (value === undefined || !holdsNumber(datatype, value)) {
+      cursor.at = start;
+      return false;
+    }
+    set(index, value);
+    return true;
+  };
+}
+
+/** Undefined for what is no integer, or was written as a fraction or power of ten that a double need not hold. */
+function asBigInt(value: JsonNumber | undefined): bigint | undefined {
+  if (typeof value === 'bigint') return value;
+  return Number.isSafeInteger(value) ? BigInt(value!) : undefined;
+}
+
+function real(datatype: 'FP32' | 'FP64', set: (index: number, value: number) => void): ElementReader {
+  return (cursor, index) => {
+    const start = cursor.at;
+    const read = cursor.number();
+    if (read === undefined) {
+      const special = readSpecial(cursor);
+      if (special !== undefined) set(index, special);
+      return special !== undefined;
+    }
+    const value = Number(read);
+    // A decimal too large for a double is no infinity.
+    if (!Number.isFinite(value) || !holdsNumber(datatype, value)) {
+      cursor.at = start;
+      return false;
+    }
+    set(index, value);
+    return true;
+  };
+}
+
+function readSpecial(cursor: JsonCursor): number | undefined {
+  if (cursor.word('NaN') || cursor.word('null')) return Number.NaN;
+  if (cursor.word('Infinity') || cursor.word('Inf')) return Number.POSITIVE_INFINITY;
+  if (cursor.word('-Infinity') || cursor.word('-Inf')) return Number.NEGATIVE_INFINITY;
+  return undefined;
+}
+
+function refuseCount({ name, shape }: JsonTensor, found: string): never {
   throw new AppError(
     'tensor_invalid',
     `Cannot read input "${name}": shape ${showShape(shape)} wants ${elementCount(shape)} values, found ${found}.`,
   );
 }
 
-function refuseNesting(name: string, shape: readonly number[]): never {
+function refuseNesting({ name, shape }: JsonTensor): never {
   throw new AppError(
     'tensor_invalid',
     `Cannot read input "${name}": its data is nested in another way than its shape ${showShape(shape)}.`,
-  );
-}
-
-function refuseElement(name: string, datatype: Datatype, index: number, value: unknown): never {
-  const found = (JSON.stringify(value) ?? 'nothing').slice(0, 80);
-  const wanted = ranges[datatype] ?? `a whole number in the range of ${datatype}`;
-  throw new AppError(
-    'tensor_invalid',
-    `Cannot read input "${name}": element ${index} is ${found}, wanted is ${wanted}.`,
   );
 }
 

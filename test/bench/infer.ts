@@ -56,7 +56,7 @@ async function measure({ name, onnx, input, output }: InferCase): Promise<BenchR
   const logger = makeLogger('bench', 'error');
   const metrics = new ServingMetrics();
   const models = new ModelServer({ recorder: metrics, clock: systemClock, random: Math.random, logger });
-  const api = await openLocalApi({ models, metrics, port: 0, version: '0.0.0', logger });
+  const api = await openLocalApi({ models, metrics, clock: systemClock, port: 0, version: '0.0.0', logger });
   const pool = new Pool(api.url, { connections: 1 });
   const declared = { ...input, shape: [...input.shape] };
   try {

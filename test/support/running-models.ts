@@ -26,7 +26,7 @@ export function runModels(props: Partial<ModelServerProps> = {}) {
 
 export async function runLocalApi(props: Partial<ModelServerProps> = {}) {
   const running = runModels(props);
-  const api = await openLocalApi({ ...running, port: 0, version: '0.0.0', logger });
+  const api = await openLocalApi({ ...running, clock: systemClock, port: 0, version: '0.0.0', logger });
   onTestFinished(() => api.close());
   return { ...running, api };
 }

@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { openLocalApi } from '../../../../agent/serving/local-api.ts';
 import type { ModelServerProps } from '../../../../agent/serving/model-server.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
+import { systemClock } from '../../../../platform/system-clock.ts';
 import { float16Model, linearModel, slowModel } from '../../../support/models.ts';
 import { runLocalApi } from '../../../support/running-models.ts';
 import { fp32Spec, makeServingSlot } from '../../../support/serving-slot.ts';
@@ -28,7 +29,7 @@ const request = { inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: [
 const badRequests: readonly (readonly [string, unknown, number, string])[] = [
   ['not JSON', '{', 400, 'bad_input'],
   ['nothing', '', 400, 'bad_input'],
-  ['no inputs', { inputs: [] }, 400, 'bad_input'],
+  ['no inputs', { inputs: [] }, 400, 'tensor_invalid'],
   ['an unknown datatype', { inputs: [{ ...request.inputs[0], datatype: 'FP31' }] }, 400, 'bad_input'],
   ['an unknown input', { inputs: [{ ...request.inputs[0], name: 'z' }] }, 400, 'tensor_invalid'],
   ['a wrong datatype', { inputs: [{ ...request.inputs[0], datatype: 'INT32' }] }, 400, 'tensor_invalid'],
@@ -71,7 +72,11 @@ describe('local API', () => {
     const { api } = await serveLinear();
     expect(await call(`${api.url}/v2/health/live`)).toMatchObject({ status: 200, body: { live: true } });
     expect(await call(`${api.url}/v2/health/ready`)).toMatchObject({ status: 200, body: { ready: true } });
-    expect((await call(`${api.url}/v2`)).body).toMatchObject({ name: 'modelfleet-agent', version: '0.0.0' });
+    expect((await call(`${api.url}/v2`)).body).toMatchObject({
+      name: 'triton',
+      server: 'modelfleet-agent',
+      version: '0.0.0',
+    });
     const metadata = {
       name: 'air',
       versions: ['1.0.0'],
@@ -101,13 +106,13 @@ describe('local API', () => {
           shape: [2, 2],
           data: [
             [1, 2],
-            [3, null],
+            [3, 4],
           ],
         },
       ],
     };
     const second = await call(`${api.url}/v2/models/air/versions/1.0.0/infer`, nested);
-    expect(second.body).toMatchObject({ id: expect.any(String), outputs: [{ data: [3, null] }] });
+    expect(second.body).toMatchObject({ id: expect.any(String), outputs: [{ data: [3, 7] }] });
   });
 
   it('refuses bad requests with a code, and counts them against nobody', async () => {
@@ -236,6 +241,7 @@ describe('local API', () => {
     const second = openLocalApi({
       models,
       metrics,
+      clock: systemClock,
       port: api.port,
       version: '0.0.0',
       logger: makeLogger('test', 'silent'),

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { readInferMessage, renderAnswer } from '../../../../agent/serving/infer-message.ts';
+import { renderAnswer } from '../../../../agent/serving/infer-answer.ts';
+import { readInferMessage } from '../../../../agent/serving/infer-message.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+import { runAtOnce } from '../../../../shared/base/slices.ts';
 import { fp32 } from '../../../support/serving-slot.ts';
 
 const raw = fp32('', [2], [1, 2]).data;
@@ -11,7 +14,10 @@ function binaryRequest(size: unknown, blob: Uint8Array = raw, input: object = {}
   });
   return { body: Buffer.concat([Buffer.from(header), blob]), jsonBytes: header.length };
 }
-const read = ({ body, jsonBytes }: { body: Buffer; jsonBytes: number }) => readInferMessage(body, jsonBytes);
+const read = ({ body, jsonBytes }: { body: Buffer; jsonBytes?: number }) =>
+  runAtOnce(readInferMessage(body, jsonBytes));
+const readText = (text: string) => read({ body: Buffer.from(text) });
+const readJson = (value: unknown) => readText(JSON.stringify(value));
 const coded = (code: string) => expect.objectContaining({ code });
 
 describe('readInferMessage', () => {
@@ -35,7 +41,7 @@ describe('readInferMessage', () => {
   it('refuses a length of the JSON part that the body does not have', () => {
     const { body } = binaryRequest(8);
     for (const jsonBytes of [0, -1, 1.5, Number.NaN, body.byteLength + 1]) {
-      expect(() => readInferMessage(body, jsonBytes)).toThrow(coded('bad_input'));
+      expect(() => read({ body, jsonBytes })).toThrow(coded('bad_input'));
     }
   });
 
@@ -45,9 +51,89 @@ describe('readInferMessage', () => {
       inputs: [{ name: 'x', datatype: 'FP32', shape: [1], data: [1] }],
       outputs: [{ name: 'a' }, { name: 'b', parameters: { binary_data: false } }],
     };
-    const message = readInferMessage(Buffer.from(JSON.stringify(request)));
+    const message = readJson(request);
     expect(message.outputs).toEqual(['a', 'b']);
-    expect([message.isBinary('a'), message.isBinary('b')]).toEqual([true, false]);
+    expect([message.wish('a').isBinary, message.wish('b').isBinary]).toEqual([true, false]);
+  });
+});
+
+describe('readInferMessage, of what Triton’s clients may send,', () => {
+  const input = { name: 'x', datatype: 'FP32', shape: [1], data: [1] };
+
+  it('takes an empty list of outputs for all of them', () => {
+    expect(readJson({ inputs: [input], outputs: [] }).outputs).toBeUndefined();
+    expect(readJson({ inputs: [] }).inputs).toEqual([]);
+  });
+
+  it('takes how many classes are wanted, and how long the client waits', () => {
+    const message = readJson({
+      inputs: [input],
+      parameters: { timeout: 1_500, sequence_id: 7, priority: 1 },
+      outputs: [{ name: 'y', parameters: { classification: 3, binary_data: true } }],
+    });
+    expect(message.wish('y')).toEqual({ isBinary: true, classes: 3 });
+    expect(message.timeoutMs).toBe(1.5);
+    expect(readJson({ inputs: [input], parameters: { timeout: 0 } }).timeoutMs).toBeUndefined();
+    for (const timeout of [-1, 1.5, 'soon', true]) {
+      expect(() => readJson({ inputs: [input], parameters: { timeout } })).toThrow(coded('bad_input'));
+    }
+    for (const classification of [-1, 1.5, '3']) {
+      const outputs = [{ name: 'y', parameters: { classification } }];
+      expect(() => readJson({ inputs: [input], outputs })).toThrow(coded('bad_input'));
+    }
+  });
+
+  it('refuses shared memory by name', () => {
+    const parameters = { shared_memory_region: 'r', shared_memory_byte_size: 4 };
+    const shared = { name: 'x', datatype: 'FP32', shape: [1], parameters };
+    expect(() => readJson({ inputs: [shared] })).toThrow(coded('not_offered'));
+    expect(() => readJson({ inputs: [input], outputs: [{ name: 'y', parameters }] })).toThrow(
+      coded('not_offered'),
+    );
+  });
+
+  it('finds the data wherever it stands, and takes nothing else for it', () => {
+    const text =
+      '{"note":{"inputs":[{"data":"\\"data\\":[9]"}]}, "inputs" : [ {"d\\u0061ta" : [ 1 , 2 ] ,"data2":[7],' +
+      '"shape":[2],"datatype":"FP32","name":"data"},{"name":"data","data":[[3]],"shape":[1,1],"datatype":"INT8"}]}';
+    const [a, b] = readText(text).inputs;
+    expect([...new Float32Array(a!.data.buffer)]).toEqual([1, 2]);
+    expect([...b!.data]).toEqual([3]);
+    expect(
+      readText('{"inputs":[{"name":"x","datatype":"INT8","shape":[1],"data":[1],"data":[2]}]}').inputs[0]!
+        .data,
+    ).toEqual(Uint8Array.of(2));
+  });
+
+  it.each([
+    ['data that is no list', '{"inputs":[{"name":"x","datatype":"INT8","shape":[1],"data":0}]}', 'bad_input'],
+    ['data that does not end', '{"inputs":[{"name":"x","datatype":"INT8","shape":[1],"data":[1', 'bad_input'],
+    [
+      'brackets of another kind',
+      '{"inputs":[{"name":"x","datatype":"INT8","shape":[1],"data":[1}]}',
+      'bad_input',
+    ],
+    [
+      'a comma too many',
+      '{"inputs":[{"name":"x","datatype":"INT8","shape":[1],"data":[1,]}]}',
+      'tensor_invalid',
+    ],
+    ['no comma', '{"inputs":[{"name":"x","datatype":"INT8","shape":[2],"data":[1 2]}]}', 'tensor_invalid'],
+    ['depth', `{"inputs":${'['.repeat(3_000)}${']'.repeat(3_000)}}`, 'bad_input'],
+    ['depth of the data', `{"inputs":[{"data":${'['.repeat(3_000)}`, 'bad_input'],
+    [
+      'a shape without end',
+      `{"inputs":[{"name":"x","datatype":"INT8","shape":[${'1,'.repeat(limits.inferOutlineBytesMax)}1],"data":[1]}]}`,
+      'too_large',
+    ],
+    ['a name without end', `{"inputs":[{"name":"${'x'.repeat(limits.inferOutlineBytesMax)}"}]}`, 'too_large'],
+    [
+      'a shape of more values than bytes',
+      '{"inputs":[{"name":"x","datatype":"INT8","shape":[2000000000,2000000000],"data":[1]}]}',
+      'tensor_invalid',
+    ],
+  ])('refuses %s', (_, text, code) => {
+    expect(() => readText(text)).toThrow(coded(code));
   });
 });
 

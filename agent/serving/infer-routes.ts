@@ -1,0 +1,105 @@
+/** The way of an inference request through the local API: let in by its head, read, run, answered. */
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { batchSize, isBatched } from './batching.ts';
+import { classify } from './classification.ts';
+import { renderAnswer } from './infer-answer.ts';
+import { type InferMessage, readInferMessage } from './infer-message.ts';
+import type { InferenceStatistics } from './inference-statistics.ts';
+import { type ModelParams, modelPaths } from './model-params.ts';
+import type { InferenceAnswer, ModelServer } from './model-server.ts';
+import { rawMessage } from './raw-message.ts';
+import { bodyBytes } from './request-body.ts';
+import { addPath } from './route-table.ts';
+import { runInSlices } from './run-in-slices.ts';
+
+export interface InferRoutesProps {
+  readonly models: ModelServer;
+  readonly statistics: InferenceStatistics;
+  readonly clock: Clock;
+}
+
+type InferRequest = FastifyRequest<{ Params: ModelParams }>;
+
+const HEADER_LENGTH = 'inference-header-content-length';
+
+export function addInferRoutes(app: FastifyInstance, props: InferRoutesProps): void {
+  const onRequest = async (request: FastifyRequest) => {
+    const { model, version } = request.params as ModelParams;
+    const { keeper } = props.models.find(model, version);
+    try {
+      keeper.expectRoom();
+    } catch (error) {
+      // Whoever asks again at once costs as much as an answer: the refusal is held back for a moment.
+      if (isAppError(error, 'overloaded')) await props.clock.sleep(limits.refusalHeldMs);
+      throw error;
+    }
+  };
+  const options = { onRequest, config: { bodyBytesMax: limits.inferBodyBytesMax } };
+  for (const path of modelPaths('/infer')) {
+    addPath(app, path, { POST: (request, reply) => infer(request, reply, props) }, options);
+  }
+}
+
+async function infer(
+  request: InferRequest,
+  reply: FastifyReply,
+  props: InferRoutesProps,
+): Promise<FastifyReply> {
+  const { models, statistics } = props;
+  const { model, version } = request.params;
+  const body = bodyBytes(request.body);
+  const header = request.headers[HEADER_LENGTH];
+  const live = models.find(model, version);
+  const message =
+    header === '0'
+      ? rawMessage(body, live.manifest.interface)
+      : await runInSlices(readInferMessage(body, header === undefined ? undefined : Number(header)));
+  const startedMs = performance.now();
+  const answer = await models
+    .infer({ model, version, ...message, signal: endOf(reply, message) })
+    .catch((error: unknown) => {
+      statistics.failed(live.served, performance.now() - startedMs);
+      throw error;
+    });
+  statistics.answered(
+    answer.served,
+    batchSize(message.inputs),
+    performance.now() - startedMs,
+    answer.inferMs,
+  );
+  return sendAnswer(reply, answer, message);
+}
+
+/** Aborted when the request's own time has passed, or its client is gone. */
+function endOf(reply: FastifyReply, { timeoutMs }: InferMessage): AbortSignal {
+  const ended = new AbortController();
+  const abort = (why: string) => ended.abort(new AppError('request_timeout', `Cannot answer: ${why}.`));
+  const timer =
+    timeoutMs !== undefined && timeoutMs < 2 ** 31
+      ? setTimeout(() => abort(`the ${timeoutMs} ms that the request allows have passed`), timeoutMs)
+      : undefined;
+  reply.raw.once('close', () => {
+    clearTimeout(timer);
+    if (!reply.raw.writableFinished) abort('the client has closed its connection');
+  });
+  return ended.signal;
+}
+
+function sendAnswer(reply: FastifyReply, answer: InferenceAnswer, { wish }: InferMessage): FastifyReply {
+  const { interface: signature } = answer.served.manifest;
+  const { classes } = signature;
+  const outputs = answer.outputs.map((output) => {
+    const { classes: count } = wish(output.name);
+    return count === 0 ? output : classify(output, { count, isBatched: isBatched(signature), classes });
+  });
+  reply.request.ticket.take(outputs.reduce((sum, { data }) => sum + data.byteLength, 0));
+  const { body, jsonBytes } = renderAnswer({ ...answer, outputs }, (name) => wish(name).isBinary);
+  const type = jsonBytes === undefined ? 'application/json' : 'application/octet-stream';
+  if (jsonBytes !== undefined) void reply.header(HEADER_LENGTH, jsonBytes);
+  const isWhole = typeof body === 'string' || Buffer.isBuffer(body);
+  return reply.type(type).send(isWhole ? body : Readable.from(body, { objectMode: false }));
+}

@@ -1,0 +1,109 @@
+/**
+ * The connections of the local API: bounded in number, and none may hold its place by sending or reading next to nothing.
+ * When all places are taken, the one goes that has been without a whole request the longest, so that a newcomer is never
+ * locked out by connections that ask for nothing.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { AppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { rawAnswer } from './error-answer.ts';
+
+export const LOOK_MS = 1_000;
+
+interface Connection {
+  readonly socket: Socket;
+  request?: IncomingMessage;
+  response?: ServerResponse;
+  /** When it came, or when the head of its latest request did; monotonic milliseconds. */
+  sinceMs: number;
+  /** Bytes it had sent by then. */
+  bytesBefore: number;
+  /** What it had still to read when it last read anything, and when that was. */
+  unread: number;
+  readMs: number;
+}
+
+export class LocalConnections {
+  readonly #open = new Map<Socket, Connection>();
+  readonly #watch: NodeJS.Timeout;
+
+  constructor(server: Server) {
+    server.on('connection', (socket) => this.#add(socket));
+    const note = (request: IncomingMessage, response: ServerResponse) => this.#noteRequest(request, response);
+    server.prependListener('request', note);
+    server.prependListener('checkContinue', note);
+    this.#watch = setInterval(() => this.#look(performance.now()), LOOK_MS);
+    this.#watch.unref();
+  }
+
+  close(): void {
+    clearInterval(this.#watch);
+  }
+
+  #add(socket: Socket): void {
+    const nowMs = performance.now();
+    if (this.#open.size >= limits.localConnectionsMax && !this.#makeRoom()) {
+      const busy = `Cannot take the connection: ${limits.localConnectionsMax} are busy.`;
+      socket.end(rawAnswer(new AppError('overloaded', busy, { retryAfterMs: 1_000 })));
+      socket.destroySoon();
+      return;
+    }
+    this.#open.set(socket, { socket, sinceMs: nowMs, bytesBefore: 0, unread: 0, readMs: nowMs });
+    socket.once('close', () => this.#open.delete(socket));
+  }
+
+  #noteRequest(request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#open.get(request.socket);
+    if (!connection) return;
+    connection.request = request;
+    connection.response = response;
+    connection.sinceMs = performance.now();
+    connection.bytesBefore = request.socket.bytesRead;
+  }
+
+  #makeRoom(): boolean {
+    let oldest: Connection | undefined;
+    for (const connection of this.#open.values()) {
+      if (isAnswered(connection)) continue;
+      if (!oldest || connection.sinceMs < oldest.sinceMs) oldest = connection;
+    }
+    if (!oldest) return false;
+    this.#open.delete(oldest.socket);
+    oldest.socket.destroy();
+    return true;
+  }
+
+  #look(nowMs: number): void {
+    for (const connection of this.#open.values()) {
+      if (isSending(connection)) this.#lookAtSender(connection, nowMs);
+      else this.#lookAtReader(connection, nowMs);
+    }
+  }
+
+  #lookAtSender({ socket, sinceMs, bytesBefore, response }: Connection, nowMs: number): void {
+    const sent = socket.bytesRead - bytesBefore;
+    const allowedMs = limits.localBodyGraceMs + (sent / limits.localBytesPerSecondMin) * 1_000;
+    if (nowMs - sinceMs <= allowedMs) return;
+    const slow = `Cannot take the request: ${sent} bytes of its body came in ${Math.round(nowMs - sinceMs)} ms.`;
+    if (response?.headersSent === false) socket.write(rawAnswer(new AppError('request_incomplete', slow)));
+    socket.destroySoon();
+  }
+
+  #lookAtReader(connection: Connection, nowMs: number): void {
+    const unread = connection.socket.writableLength;
+    if (unread === 0 || unread !== connection.unread) {
+      connection.unread = unread;
+      connection.readMs = nowMs;
+    } else if (nowMs - connection.readMs > limits.localReadMsMax) connection.socket.destroy();
+  }
+}
+
+/** Its request has come whole and waits for its answer, or is being answered. */
+function isAnswered({ request, response }: Connection): boolean {
+  return response !== undefined && !response.writableFinished && request!.complete;
+}
+
+function isSending({ request, response }: Connection): boolean {
+  return response !== undefined && !request!.complete && !response.destroyed;
+}
