@@ -12,7 +12,7 @@ import { makeStateFolder } from '../platform/state-folder.ts';
 import { AppError, errorText } from '../shared/base/app-error.ts';
 import type { Clock, Random } from '../shared/base/clock.ts';
 import type { ReportedState } from '../shared/protocol/reported-state.ts';
-import type { UpdateState } from '../shared/protocol/update-event.ts';
+import { encodeUpdateEvent, type UpdateState } from '../shared/protocol/update-event.ts';
 import { dataFolder } from './config/data-folder.ts';
 import type { AgentOptions } from './config/options-schema.ts';
 import { readDeviceFacts } from './connection/device-facts.ts';
@@ -269,7 +269,7 @@ function makeParts(
       clock,
     }),
     turns: new Turns(),
-    announce: (event) => outbox.enqueue('events', Buffer.from(JSON.stringify(event))),
+    announce: (event) => outbox.enqueue('events', encodeUpdateEvent(event)),
     isConnected: () => link.isConnected,
     isHeld: () => existsSync(paths.hold),
     onChange: () => {

@@ -4,28 +4,64 @@
  */
 import type { Condition } from '../../shared/protocol/reported-state.ts';
 
+interface ConditionEntry {
+  readonly severity: Condition['severity'];
+  /** What a person does about it. */
+  readonly wayOut: string;
+}
+
+const error = (wayOut: string) => ({ severity: 'error', wayOut }) as const;
+const warning = (wayOut: string) => ({ severity: 'warning', wayOut }) as const;
+
 export const conditionCatalogue = {
   /** The clock disagrees with what certificates or signed metadata prove. */
-  clock_suspect: 'error',
+  clock_suspect: error('Set the clock of this device (NTP).'),
+  /** There has been no connection to the hub for a while. */
+  not_connected: warning(
+    'Follow the reason it gives; what runs goes on, and the agent keeps trying by itself.',
+  ),
+  /** Another machine connects with the identity of this one. */
+  identity_shared: error(
+    'Stop the agent of the copy, delete its data folder and enrol it under an id of its own: modelfleet-agent enrol --id ID.',
+  ),
   /** The disk has less room than the margin that installs keep free. */
-  low_disk: 'warning',
+  low_disk: warning('Free space on the disk of the data folder, or keep fewer versions (--keep-previous).'),
   /** The active version was withdrawn by its publisher; it goes on until another one comes (promise P2). */
-  running_withdrawn: 'warning',
-  version_parked: 'warning',
+  running_withdrawn: warning('Roll out another version of the model.'),
+  version_parked: warning(
+    'Mend what the reason names; the version is tried again at the time given, or roll out another one.',
+  ),
+  /** An update has not moved on for long. */
+  update_stuck: warning('See the log of the agent; roll out another version when this one should not go on.'),
   /** No installed version of a model can be served. */
-  model_not_serving: 'error',
+  model_not_serving: error('Roll out a version of the model; look at the disk when files were damaged.'),
   /** The index of slots was unreadable and was made again from the slots. */
-  slots_rebuilt: 'warning',
+  slots_rebuilt: warning('Look at the disk: files of the data folder were damaged.'),
   /** Something in the data folder is not the agent's. */
-  foreign_entries: 'warning',
+  foreign_entries: warning('Move it elsewhere, or leave it: the agent runs all the same.'),
   /** The outbox is full: telemetry is being given up. */
-  spool_dropping: 'warning',
-  desired_state_refused: 'error',
-  updates_held: 'warning',
+  spool_dropping: warning(
+    'Bring the connection to the hub back, or give the outbox more room (--spool-bytes-max).',
+  ),
+  desired_state_refused: error(
+    'Check the clock of the device and of the hub; when the signature is refused, enrol the device again.',
+  ),
+  updates_held: warning('Remove the file when updates may switch versions again.'),
   /** The device certificate ends soon or has ended. */
-  certificate_ends: 'warning',
-} as const satisfies Record<string, Condition['severity']>;
+  certificate_ends: warning(
+    'Remove the device on the hub and enrol it again: modelfleet-agent enrol --force.',
+  ),
+  /** The reported state was too long for its message. */
+  report_cut: warning('Look at the whole state on the device: modelfleet-agent status.'),
+} as const satisfies Record<string, ConditionEntry>;
 export type ConditionCode = keyof typeof conditionCatalogue;
+
+/** What to do about a condition, of this agent or one of another release; undefined when it is not known here. */
+export function wayOutOf(code: string): string | undefined {
+  return Object.hasOwn(conditionCatalogue, code)
+    ? conditionCatalogue[code as ConditionCode].wayOut
+    : undefined;
+}
 
 const TEXT_CHARS_MAX = 2_000;
 
@@ -46,6 +82,10 @@ export class Conditions {
   }
 
   list(): readonly Condition[] {
-    return [...this.#texts].map(([code, text]) => ({ code, severity: conditionCatalogue[code], text }));
+    return [...this.#texts].map(([code, text]) => ({
+      code,
+      severity: conditionCatalogue[code].severity,
+      text,
+    }));
   }
 }

@@ -7,6 +7,7 @@ import { errorText } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { HubLink } from '../connection/hub-link.ts';
+import { fittedReport } from './fitted-report.ts';
 
 export interface StateReporterProps {
   readonly link: () => Pick<HubLink, 'isConnected' | 'publish'>;
@@ -55,7 +56,8 @@ export class StateReporter {
     const link = this.#props.link();
     if (!link.isConnected) return;
     try {
-      await link.publish('reported', Buffer.from(JSON.stringify(await this.#props.compose())));
+      const report = fittedReport(await this.#props.compose());
+      await link.publish('reported', Buffer.from(JSON.stringify(report)));
     } catch (error) {
       this.#props.logger.debug({ reason: errorText(error) }, 'reported state was not sent');
     }

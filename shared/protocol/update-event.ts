@@ -61,3 +61,11 @@ export const UpdateEvent = Type.Object({
 });
 export type UpdateEvent = Static<typeof UpdateEvent>;
 export const parseUpdateEvent = jsonParser(UpdateEvent, 'update event', limits.controlMessageBytesMax);
+
+/** As it travels. Facts that would make it longer than a message may be are left out: the state is what must arrive. */
+export function encodeUpdateEvent(event: UpdateEvent): Uint8Array {
+  const whole = Buffer.from(JSON.stringify(event));
+  if (whole.byteLength <= limits.controlMessageBytesMax) return whole;
+  const { facts: _, ...rest } = event;
+  return Buffer.from(JSON.stringify(rest));
+}

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../../shared/base/limits.ts';
-import { parseUpdateEvent } from '../../../../shared/protocol/update-event.ts';
+import {
+  encodeUpdateEvent,
+  parseUpdateEvent,
+  type UpdateEvent,
+} from '../../../../shared/protocol/update-event.ts';
 
 const event = (facts: unknown) => ({
   v: 1,
@@ -33,5 +37,20 @@ describe('parseUpdateEvent()', () => {
     ],
   ])('refuses facts with %s', (_, facts) => {
     expect(() => parse(facts)).toThrow(expect.objectContaining({ code: 'bad_input' }));
+  });
+});
+
+describe('encodeUpdateEvent()', () => {
+  it('leaves facts out that would make a message the hub refuses, again and again', () => {
+    const facts = Object.fromEntries(
+      Array.from({ length: limits.qualificationFactsMax }, (_, n) => [`f${n}`, '\u0001'.repeat(512)]),
+    );
+    const fault = { code: 'x', message: '\u0001'.repeat(2_000), retry: 'never' };
+    const long = { ...event(facts), fault } as UpdateEvent;
+    const encoded = encodeUpdateEvent(long);
+    expect(encoded.byteLength).toBeLessThanOrEqual(limits.controlMessageBytesMax);
+    expect(parseUpdateEvent(encoded)).toMatchObject({ state: 'qualifying', fault });
+    const short = event({ provider: 'cpu' }) as UpdateEvent;
+    expect(parseUpdateEvent(encodeUpdateEvent(short))).toEqual(short);
   });
 });
