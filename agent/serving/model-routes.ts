@@ -11,7 +11,7 @@ import { bodyBytes } from './request-body.ts';
 import { addPath } from './route-table.ts';
 import { isReady } from './server-routes.ts';
 
-const label = Type.Union([Type.Number(), Type.String({ maxLength: 256 })]);
+const label = Type.Union([Type.Number(), Type.String({ maxLength: 256 }), Type.Boolean()]);
 const parseFeedback = jsonParser(
   Type.Object({
     id: Type.String({ minLength: 1, maxLength: 256 }),

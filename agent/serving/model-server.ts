@@ -13,7 +13,7 @@ import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { Slot } from '../slots/slot.ts';
 import type { Recorder, ServedVersion } from '../telemetry/observation.ts';
 import { LiveVersion } from './live-version.ts';
-import { type Label, PredictionLog } from './prediction-log.ts';
+import { type GivenLabel, PredictionLog } from './prediction-log.ts';
 import { qualifySlot } from './qualification.ts';
 import { RunnerKeeper, type StartRunner } from './runner-keeper.ts';
 import type { Qualification, ServedFigures, ServedModels, ServeOptions } from './served-model.ts';
@@ -180,7 +180,7 @@ export class ModelServer implements ServedModels {
   }
 
   /** Takes a label for an earlier answer. Throws `model_not_served`, `prediction_unknown`, `label_known`, `label_invalid`. */
-  label(model: string, id: string, label: Label | readonly Label[]): void {
+  label(model: string, id: string, label: GivenLabel | readonly GivenLabel[]): void {
     this.find(model);
     const { version, pairs } = this.#predictions.label(model, id, label);
     for (const { predicted, actual } of pairs) this.#props.recorder.labelled(version, predicted, actual);

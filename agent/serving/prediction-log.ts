@@ -5,11 +5,17 @@
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
-import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
-import { type FeatureValue, featureValues } from '../../shared/telemetry/feature-value.ts';
+import type { LabelRule, ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import {
+  actualLabel,
+  type Label,
+  type LabelTerms,
+  predictedLabels,
+} from '../../shared/telemetry/label-reading.ts';
 import type { ServedVersion } from '../telemetry/observation.ts';
 
-export type Label = number | string;
+/** A label as it is sent. */
+export type GivenLabel = Label | boolean;
 
 interface Prediction {
   readonly version: ServedVersion;
@@ -23,12 +29,16 @@ export class PredictionLog {
   /** Keeps an answer. Does nothing for a version without a label rule, or an answer of more rows than are kept. */
   keep(id: string, version: ServedVersion, outputs: readonly Tensor[]): void {
     const { label } = version.manifest;
-    const output = label && outputs.find((tensor) => tensor.name === label.output);
-    if (!output || (output.shape[0] ?? 1) > limits.rowsPerPredictionMax) return;
+    const output = outputs.find((tensor) => tensor.name === label?.output);
+    if (!label || !output || (output.shape[0] ?? 1) > limits.rowsPerPredictionMax) return;
     const kept = this.#byModel.get(version.model) ?? new Map<string, Prediction>();
     this.#byModel.set(version.model, kept);
     kept.delete(id);
-    kept.set(id, { version, rows: predictedLabels(version.manifest, output), labelled: false });
+    kept.set(id, {
+      version,
+      rows: predictedLabels(termsOf(version.manifest, label), output),
+      labelled: false,
+    });
     if (kept.size > limits.predictionsKeptForFeedback) kept.delete(kept.keys().next().value!);
   }
 
@@ -39,7 +49,7 @@ export class PredictionLog {
   label(
     model: string,
     id: string,
-    label: Label | readonly Label[],
+    label: GivenLabel | readonly GivenLabel[],
   ): { readonly version: ServedVersion; readonly pairs: readonly { predicted: Label; actual: Label }[] } {
     const prediction = this.#byModel.get(model)?.get(id);
     if (!prediction) {
@@ -51,42 +61,20 @@ export class PredictionLog {
     if (prediction.labelled) {
       throw new AppError('label_known', `Cannot take the label: the answer "${id}" of "${model}" has one.`);
     }
-    const labels = Array.isArray(label) ? (label as readonly Label[]) : [label as Label];
+    const labels = Array.isArray(label) ? (label as readonly GivenLabel[]) : [label as GivenLabel];
     const { version, rows } = prediction;
     if (labels.length !== rows.length) {
       refuse(`the answer has ${rows.length} rows, found ${labels.length} labels`);
     }
-    const pairs = rows.map((predicted, row) => ({
-      predicted,
-      actual: actualLabel(version.manifest, labels[row]!),
-    }));
+    const terms = termsOf(version.manifest, version.manifest.label!);
+    const pairs = rows.map((predicted, row) => ({ predicted, actual: actualLabel(terms, labels[row]!) }));
     prediction.labelled = true;
     return { version, pairs };
   }
 }
 
-/** One prediction a row: the first column for a regression, the class for a classification. */
-function predictedLabels({ label, interface: { classes } }: ModelManifest, output: Tensor): readonly Label[] {
-  const tensor = output.name;
-  if (label?.kind === 'regression') return featureValues({ tensor, column: 0 }, output).map(asLabel);
-  const scores = output.datatype.startsWith('FP');
-  const values = featureValues(scores ? { tensor, summary: 'argmax' } : { tensor, column: 0 }, output);
-  return values.map((value) => (typeof value === 'number' ? (classes?.[value] ?? value) : asLabel(value)));
-}
-
-function asLabel(value: FeatureValue): Label {
-  return typeof value === 'bigint' ? Number(value) : value;
-}
-
-function actualLabel({ label, interface: { classes } }: ModelManifest, actual: Label): Label {
-  if (label?.kind === 'regression') {
-    if (typeof actual === 'number' && Number.isFinite(actual)) return actual;
-    return refuse(`${JSON.stringify(actual)} is not a number, and the model predicts numbers`);
-  }
-  if (!classes) return actual;
-  const name = typeof actual === 'number' ? classes[actual] : actual;
-  if (name !== undefined && classes.includes(name)) return name;
-  return refuse(`${JSON.stringify(actual)} is no class of the model; classes are ${classes.slice(0, 10)}`);
+function termsOf({ interface: { classes } }: ModelManifest, label: LabelRule): LabelTerms {
+  return { label, classes };
 }
 
 function refuse(why: string): never {

@@ -26,6 +26,7 @@ export const limits = {
   goldenFileBytesMax: 64 * 1024 * 1024,
   tensorsPerModelMax: 64,
   tensorRankMax: 8,
+  classesMax: 100_000,
   featuresMax: 256,
   featureNameCharsMax: 128,
   binsMax: 32,

@@ -46,6 +46,20 @@ export type Tolerance = Static<typeof Tolerance>;
 export const LabelRule = Type.Object({
   output: Type.String({ minLength: 1, maxLength: 256 }),
   kind: Type.Union([Type.Literal('regression'), Type.Literal('classification')]),
+  /**
+   * How a class is read from the output: the best of several scores, one score against `threshold`, or the class itself.
+   * `pack` always says; absent, it is as `readingOf` in shared/telemetry/label-reading.ts gives it.
+   */
+  read: Type.Optional(Type.Union([Type.Literal('argmax'), Type.Literal('threshold'), Type.Literal('class')])),
+  /** Scores from here on are the second of two classes; 0.5 where absent. */
+  threshold: Type.Optional(Type.Number()),
+  /** What the model writes for each class, in the order of `classes`; 0, 1, … where absent. */
+  values: Type.Optional(
+    Type.Array(Type.Union([Type.Number(), Type.String({ maxLength: 128 })]), {
+      minItems: 1,
+      maxItems: limits.classesMax,
+    }),
+  ),
 });
 export type LabelRule = Static<typeof LabelRule>;
 
@@ -62,7 +76,7 @@ export const ModelManifest = Type.Object({
   interface: Type.Object({
     inputs: Type.Array(TensorSpec, { minItems: 1, maxItems: limits.tensorsPerModelMax }),
     outputs: Type.Array(TensorSpec, { minItems: 1, maxItems: limits.tensorsPerModelMax }),
-    classes: Type.Optional(Type.Array(Type.String({ maxLength: 128 }), { maxItems: 100_000 })),
+    classes: Type.Optional(Type.Array(Type.String({ maxLength: 128 }), { maxItems: limits.classesMax })),
     units: Type.Optional(mapOf(Type.String({ maxLength: 64 }), { entriesMax: limits.featuresMax })),
   }),
   golden: Type.Object({

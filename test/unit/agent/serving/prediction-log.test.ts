@@ -36,6 +36,17 @@ describe('PredictionLog', () => {
     expect(log.label('m', 'number', 1).pairs).toEqual([{ predicted: 'cat', actual: 'dog' }]);
   });
 
+  it('holds one score to a threshold, and takes truth values as labels', () => {
+    const log = new PredictionLog();
+    const sigmoid = version({ output: 'y', kind: 'classification' }, ['ok', 'faulty']);
+    log.keep('a', sigmoid, [fp32('y', [3, 1], [0.2, 0.5, 0.9])]);
+    expect(log.label('m', 'a', ['ok', 1, true]).pairs).toEqual([
+      { predicted: 'ok', actual: 'ok' },
+      { predicted: 'faulty', actual: 'faulty' },
+      { predicted: 'faulty', actual: 'faulty' },
+    ]);
+  });
+
   it('refuses labels that do not fit, and then takes one that does', () => {
     const log = new PredictionLog();
     log.keep('a', regression, [fp32('y', [1, 1], [2])]);

@@ -1,0 +1,109 @@
+/**
+ * How a prediction is read from an output, and a label as people write it, so that the two can be compared. A device does
+ * it with the labels that come back, `pack` with those of the sample: one reading, or the figures would not agree.
+ */
+import { AppError } from '../base/app-error.ts';
+import { isReal } from '../inference/element-range.ts';
+import { quoteText } from '../inference/exact-values.ts';
+import type { Tensor } from '../inference/tensor.ts';
+import { elementCount } from '../inference/tensor-values.ts';
+import type { LabelRule } from '../manifest/model-manifest.ts';
+import { type FeatureValue, featureValues } from './feature-value.ts';
+
+export type Label = number | string;
+
+export interface LabelTerms {
+  readonly label: LabelRule;
+  readonly classes?: readonly string[] | undefined;
+}
+
+export const thresholdDefault = 0.5;
+const CLASSES_NAMED_MAX = 10;
+const TRUTH: ReadonlyMap<string, number> = new Map([
+  ['true', 1],
+  ['false', 0],
+]);
+
+/** What a rule that does not say it means: one score is held to a threshold, of several the best wins, all else is the class. */
+export function readingOf({ read }: LabelRule, { datatype, shape }: Pick<Tensor, 'datatype' | 'shape'>) {
+  if (read !== undefined) return read;
+  if (!isReal(datatype)) return 'class';
+  return columnsOf(shape) === 1 ? 'threshold' : 'argmax';
+}
+
+/** Elements of a row of an output; −1 where the model leaves them open. */
+export function columnsOf(shape: readonly number[]): number {
+  const row = shape.slice(1);
+  return row.includes(-1) ? -1 : elementCount(row);
+}
+
+/** One prediction a row: the first column for a regression, else the class by its name, or its value where it has none. */
+export function predictedLabels(terms: LabelTerms, output: Tensor): readonly Label[] {
+  const { label } = terms;
+  const tensor = output.name;
+  if (label.kind === 'regression') return featureValues({ tensor, column: 0 }, output).map(asLabel);
+  const reading = readingOf(label, output);
+  if (reading === 'argmax') {
+    return featureValues({ tensor, summary: 'argmax' }, output).map((at) => classAt(terms, Number(at)));
+  }
+  const values = featureValues({ tensor, column: 0 }, output);
+  if (reading === 'class') return values.map((value) => classOfValue(terms, value));
+  const threshold = label.threshold ?? thresholdDefault;
+  return values.map((value) =>
+    Number.isNaN(value) ? Number.NaN : classAt(terms, Number(value) >= threshold ? 1 : 0),
+  );
+}
+
+/**
+ * A label as predictions are written. A class may be given by name, by its value, or by its place among the classes
+ * where neither names nor values are numbers of their own. Throws `label_invalid` for one that the model does not know.
+ */
+export function actualLabel(terms: LabelTerms, actual: Label | boolean): Label {
+  const { label, classes } = terms;
+  if (label.kind === 'regression') {
+    if (typeof actual === 'number' && Number.isFinite(actual)) return actual;
+    return refuse(`${shown(actual)} is not a number, and the model predicts numbers`);
+  }
+  const text = String(actual);
+  const known = classes ?? label.values?.map(String);
+  const at = [classes, label.values].map((names) => names?.findIndex((name) => String(name) === text) ?? -1);
+  const named = at.find((index) => index !== -1);
+  if (named !== undefined) return classAt(terms, named);
+  const place = TRUTH.get(text.toLowerCase()) ?? Number(text);
+  if (known === undefined) return typeof actual === 'boolean' ? place : actual;
+  const isPlace = label.values === undefined && !known.some(isNumeral);
+  if (isPlace && text.trim() !== '' && Number.isInteger(place) && place >= 0 && place < known.length) {
+    return classAt(terms, place);
+  }
+  return refuse(
+    `${shown(actual)} is no class of the model; classes are ${known.slice(0, CLASSES_NAMED_MAX).join(', ')}`,
+  );
+}
+
+function classAt({ label, classes }: LabelTerms, index: number): Label {
+  return classes?.[index] ?? label.values?.[index] ?? index;
+}
+
+/** The class that an output gives as such: by its place among `values`, or among the classes where no values are told. */
+function classOfValue(terms: LabelTerms, value: FeatureValue): Label {
+  const { values } = terms.label;
+  const index = values?.findIndex((known) => String(known) === String(value));
+  if (index !== undefined) return index === -1 ? asLabel(value) : classAt(terms, index);
+  return typeof value === 'string' ? value : classAt(terms, Number(value));
+}
+
+function asLabel(value: FeatureValue): Label {
+  return typeof value === 'bigint' ? String(value) : value;
+}
+
+function isNumeral(name: string): boolean {
+  return name.trim() !== '' && Number.isFinite(Number(name));
+}
+
+function shown(label: Label | boolean): string {
+  return typeof label === 'string' ? quoteText(label) : String(label);
+}
+
+function refuse(why: string): never {
+  throw new AppError('label_invalid', `Cannot take the label: ${why}.`);
+}

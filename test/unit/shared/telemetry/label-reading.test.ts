@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import { encodeStrings } from '../../../../shared/inference/exact-values.ts';
+import type { Datatype, Tensor } from '../../../../shared/inference/tensor.ts';
+import { encodeNumbers } from '../../../../shared/inference/tensor-values.ts';
+import type { LabelRule } from '../../../../shared/manifest/model-manifest.ts';
+import {
+  actualLabel,
+  type Label,
+  type LabelTerms,
+  predictedLabels,
+} from '../../../../shared/telemetry/label-reading.ts';
+
+const output = (datatype: Datatype, shape: number[], values: readonly (number | bigint)[]): Tensor => ({
+  name: 'y',
+  datatype,
+  shape,
+  data: encodeNumbers(datatype, values),
+});
+const texts = (values: string[]): Tensor => ({
+  name: 'y',
+  datatype: 'BYTES',
+  shape: [values.length],
+  data: encodeStrings(values),
+});
+const terms = (rule: Partial<LabelRule> = {}, classes?: string[]): LabelTerms => ({
+  label: { output: 'y', kind: 'classification', ...rule },
+  classes,
+});
+
+/** Share of rows in which labels agree with what is read. */
+function agreement(rule: LabelTerms, tensor: Tensor, labels: readonly (Label | boolean)[]): number {
+  const predicted = predictedLabels(rule, tensor);
+  return (
+    labels.filter((label, row) => String(actualLabel(rule, label)) === String(predicted[row])).length /
+    labels.length
+  );
+}
+
+describe('predictedLabels() and actualLabel()', () => {
+  it.each<[string, LabelTerms, Tensor, (Label | boolean)[]]>([
+    [
+      'a sigmoid of one column',
+      terms({}, ['ok', 'faulty']),
+      output('FP32', [3, 1], [0.1, 0.5, 0.9]),
+      ['ok', 'faulty', 'faulty'],
+    ],
+    ['a sigmoid of rank 1', terms({}, ['ok', 'faulty']), output('FP32', [2], [0.1, 0.9]), [0, 1]],
+    ['a sigmoid without class names', terms(), output('FP32', [2, 1], [0.1, 0.9]), [false, true]],
+    [
+      'a logit and its threshold',
+      terms({ threshold: 0 }, ['no', 'yes']),
+      output('FP32', [2, 1], [-0.1, 0.1]),
+      ['no', 'yes'],
+    ],
+    [
+      'scores of several columns',
+      terms({}, ['a', 'b', 'c']),
+      output('FP32', [2, 3], [0, 1, 0, 0, 0, 1]),
+      ['b', 'c'],
+    ],
+    [
+      'scores of an image classifier',
+      terms({}, ['a', 'b']),
+      output('FP32', [2, 2, 1, 1], [0, 1, 1, 0]),
+      ['b', 'a'],
+    ],
+    [
+      'scores whose classes are numbers',
+      terms({ values: [3, 5, 7] }),
+      output('FP32', [2, 3], [0, 1, 0, 1, 0, 0]),
+      [5, 3],
+    ],
+    ['class numbers from 0', terms({}, ['low', 'high']), output('INT64', [2], [1n, 0n]), ['high', 'low']],
+    [
+      'class numbers from 0, labelled by number',
+      terms({}, ['low', 'high']),
+      output('INT64', [2], [1n, 0n]),
+      [1, 0],
+    ],
+    [
+      'class values from 1',
+      terms({ values: [1, 2, 3] }, ['low', 'mid', 'high']),
+      output('INT64', [3], [1n, 3n, 2n]),
+      ['low', 'high', 'mid'],
+    ],
+    [
+      'class values from 1, labelled by value',
+      terms({ values: [1, 2, 3] }, ['low', 'mid', 'high']),
+      output('INT64', [3], [1n, 3n, 2n]),
+      [1, 3, '2'],
+    ],
+    [
+      'class values −1 and 1',
+      terms({ values: [-1, 1] }, ['no', 'yes']),
+      output('INT32', [2], [-1, 1]),
+      ['no', 'yes'],
+    ],
+    [
+      'class values as reals',
+      terms({ read: 'class', values: [1, 2] }),
+      output('FP32', [2, 1], [2, 1]),
+      [2, 1],
+    ],
+    ['class numbers without names', terms(), output('INT64', [2], [7n, 900n]), [7, '900']],
+    ['texts', terms(), texts(['ok', 'faulty']), ['ok', 'faulty']],
+    ['texts with class names', terms({}, ['ok', 'faulty']), texts(['ok', 'faulty']), ['ok', 'faulty']],
+    [
+      'texts that stand for names',
+      terms({ values: ['0', 'F'] }, ['ok', 'faulty']),
+      texts(['F', '0']),
+      ['faulty', 'ok'],
+    ],
+    ['truth values', terms(), output('BOOL', [2], [1, 0]), [true, false]],
+    [
+      'truth values with class names',
+      terms({}, ['shut', 'open']),
+      output('BOOL', [2], [1, 0]),
+      ['open', 'False'],
+    ],
+    ['names that are numbers', terms({}, ['1', '2', '3']), output('FP32', [1, 3], [1, 0, 0]), [1]],
+  ])('agree on %s', (_, rule, tensor, labels) => {
+    expect(agreement(rule, tensor, labels)).toBe(1);
+  });
+
+  it('read no class from a NaN score', () => {
+    expect(predictedLabels(terms({}, ['a', 'b']), output('FP32', [1, 1], [Number.NaN]))).toEqual([
+      Number.NaN,
+    ]);
+  });
+
+  it.each<[LabelTerms, Label]>([
+    [terms({}, ['low', 'high']), 'mid'],
+    [terms({}, ['low', 'high']), 2],
+    [terms({}, ['low', 'high']), ''],
+    [terms({ values: [1, 2] }, ['low', 'high']), 0],
+    [terms({}, ['1', '2']), 0],
+    [terms({ values: [3, 5] }), 1],
+    [terms({ kind: 'regression' }), 'warm'],
+  ])('refuse a label that the model does not know', (rule, label) => {
+    expect(() => actualLabel(rule, label)).toThrow(expect.objectContaining({ code: 'label_invalid' }));
+  });
+});
