@@ -6,5 +6,6 @@
  *      2026-11-26  Feature sources of a profile may name an element of each row, or a channel of an image.
  *      2026-11-26  Telemetry counts requests refused for their tensors (`requests.refused`). A trial may ask for no
  *                  requests (`minRequests` 0) and may know that the interface breaks on purpose (`breaking`).
+ *      2026-11-26  A manifest's label rule may say how a class is read (`read`, `threshold`, `values`).
  */
 export const protocolVersion = 1;
