@@ -3,6 +3,7 @@
  * packed, except where the publisher gives what is expected; then the model is held to that.
  */
 import { AppError } from '../../shared/base/app-error.ts';
+import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
 import {
   compareOutputs,
@@ -20,45 +21,97 @@ import { type ElementValue, encodeElements, fitsDatatype } from './element-value
 import type { GoldenSource } from './model-yaml.ts';
 import { readNamedFile } from './named-file.ts';
 import { parseNpy } from './npy-array.ts';
+import type { RowRuns } from './row-runs.ts';
 import type { SampleRows } from './sample-rows.ts';
+
+/** Rows of the sample where model.yaml asks for no number, and how few where they are large. */
+const ROWS_DEFAULT = 8;
+const ROWS_MIN = 2;
 
 export interface GoldenSample {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
 }
 
-/** Runs a model once over the given inputs. */
-export type Infer = (inputs: readonly Tensor[]) => Promise<readonly Tensor[]>;
+export interface PickedRows {
+  readonly rows: readonly number[];
+  readonly remarks: readonly string[];
+}
 
-/** `count` of the rows that can be run, spread evenly; all of them where there are fewer. Throws `sample_invalid` where there is none. */
-export function spreadRows(sample: SampleRows, count: number): number[] {
-  const rows = sample.runnableRows();
-  if (rows.length === 0) {
-    const dead = sample.deadColumns.map((column) => quoteText(column));
-    const why =
-      dead.length > 0
-        ? `; ${dead.slice(0, 10).join(', ')} ${dead.length === 1 ? 'has' : 'have'} none in any row`
-        : '';
-    throw new AppError(
-      'sample_invalid',
-      `Cannot make golden samples: no row of the sample has all its values${why}. Give "golden" a "file" or "arrays" of its own.`,
-    );
+/**
+ * The rows that golden samples are made from: all of a source of their own, as they are, for each is there to be judged;
+ * of the sample `wanted`, spread evenly, or some eight that do not dwarf the model. Throws `sample_invalid` where there is none
+ * and `too_large`.
+ */
+export async function pickRows(
+  rows: SampleRows,
+  {
+    runs,
+    ownRows,
+    wanted,
+  }: { readonly runs: RowRuns; readonly ownRows: boolean; readonly wanted: number | undefined },
+): Promise<PickedRows> {
+  if (ownRows) {
+    if (rows.count > limits.goldenSamplesMax) {
+      throw new AppError(
+        'too_large',
+        `Cannot pack: ${rows.count} golden samples, at most ${limits.goldenSamplesMax} are allowed.`,
+      );
+    }
+    return { rows: Array.from({ length: rows.count }, (_, row) => row), remarks: [] };
   }
+  const runnable = rows.runnableRows();
+  if (runnable.length === 0) throw nothingToRun(rows);
+  if (wanted !== undefined) return { rows: spread(runnable, wanted), remarks: [] };
+  const { inputs, outputs } = await runs.run([runnable[0]!]);
+  const bytes = [...inputs, ...outputs].reduce(
+    (sum, { data }) => sum + Math.ceil(data.byteLength / 3) * 4,
+    0,
+  );
+  const affordable = Math.max(ROWS_MIN, Math.floor(limits.goldenBytesUnasked / bytes));
+  if (affordable >= ROWS_DEFAULT) return { rows: spread(runnable, ROWS_DEFAULT), remarks: [] };
+  const picked = spread(runnable, affordable);
+  const remark = `a golden sample takes ${formatBytes(bytes)}, so ${picked.length} were chosen and not ${ROWS_DEFAULT}; "golden.rows" asks for more`;
+  return { rows: picked, remarks: [remark] };
+}
+
+/** `count` of `rows`, spread evenly; all of them where there are fewer. */
+function spread(rows: readonly number[], count: number): number[] {
   const taken = Math.min(count, rows.length);
   return Array.from({ length: taken }, (_, i) => rows[Math.floor(((i + 0.5) * rows.length) / taken)]!);
 }
 
-/** Runs the model on each row. `expected` gives, for a row, the outputs that are known to be right; others are the model's own. */
+function nothingToRun(sample: SampleRows): AppError {
+  const dead = sample.deadColumns.slice(0, 10).map((column) => quoteText(column));
+  const why =
+    dead.length > 0 ? `; ${dead.join(', ')} ${dead.length === 1 ? 'has' : 'have'} none in any row` : '';
+  return new AppError(
+    'sample_invalid',
+    `Cannot make golden samples: no row of the sample has all its values${why}. Give "golden" a "file" or "arrays" of its own.`,
+  );
+}
+
+/**
+ * Runs the model on each of `picked`, and on the rows before them where it has state. `expected` gives, for a row, the
+ * outputs that are known to be right; others are the model's own.
+ */
 export async function makeGolden(
-  rows: SampleRows,
   picked: readonly number[],
-  { infer, expected }: { readonly infer: Infer; readonly expected: ExpectedOutputs },
+  {
+    runs,
+    sample,
+    expected,
+  }: { readonly runs: RowRuns; readonly sample: SampleRows; readonly expected: ExpectedOutputs },
 ): Promise<{ readonly samples: GoldenSample[]; readonly computed: (readonly Tensor[])[] }> {
   const samples: GoldenSample[] = [];
   const computed: (readonly Tensor[])[] = [];
-  for (const row of picked) {
-    const inputs = rows.tensors([row]);
-    const outputs = await infer(inputs);
+  const wanted = new Set(picked);
+  const last = Math.max(...picked);
+  const inOrder = () => [...new Set([...sample.runnableRows().filter((row) => row < last), ...picked])];
+  const rows = runs.inOrder ? inOrder().sort((a, b) => a - b) : picked;
+  for (const row of rows) {
+    const { inputs, outputs } = await runs.run([row]);
+    if (!wanted.has(row)) continue;
     computed.push(outputs);
     samples.push({ inputs, outputs: outputs.map((output) => expected(row, output) ?? output) });
   }
@@ -144,6 +197,32 @@ export function checkGolden(
     'golden_mismatch',
     `Cannot pack "${file}": ${faults.length} of ${samples.length} golden samples are wrong; worst is sample ${worst.sample + 1}, ${describeMismatch(worst.mismatch)}.`,
     { details: { wrong: faults.length, samples: samples.length, ...worst.mismatch } },
+  );
+}
+
+/** Throws `golden_unstable`, naming the output that differed most between two runs over one golden sample. */
+export function checkStable(
+  file: string,
+  {
+    computed,
+    again,
+    tolerances,
+  }: {
+    readonly computed: readonly (readonly Tensor[])[];
+    readonly again: readonly (readonly Tensor[])[];
+    readonly tolerances: Readonly<Record<string, Tolerance>>;
+  },
+): void {
+  const faults = computed.flatMap((want, sample) => {
+    const mismatch = compareOutputs({ got: again[sample]!, want, tolerances });
+    return mismatch ? [{ sample, mismatch }] : [];
+  });
+  if (faults.length === 0) return;
+  const worst = faults.reduce((a, b) => (distance(b.mismatch) > distance(a.mismatch) ? b : a));
+  throw new AppError(
+    'golden_unstable',
+    `Cannot pack "${file}": two runs over golden sample ${worst.sample + 1} differ: ${describeMismatch(worst.mismatch)}. Every device would refuse it.`,
+    { details: { unstable: faults.length, samples: computed.length, ...worst.mismatch } },
   );
 }
 

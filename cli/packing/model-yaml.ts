@@ -31,6 +31,8 @@ const csvFields = {
   columns: Type.Optional(byName(columnList)),
   /** Input name → NPY file with one row a sample along the first axis. */
   arrays: Type.Optional(byName(file)),
+  /** Where a sequence begins: at each change of a CSV column, or after so many rows. If absent, all rows are one. */
+  sequence: Type.Optional(Type.Union([name, Type.Integer({ minimum: 1 })])),
   /** Input name → the same value in every element, for inputs such as a sampling rate or a first state. */
   fill: Type.Optional(
     byName(
@@ -89,7 +91,9 @@ export const ModelYaml = Type.Object(
     classes: Type.Optional(ModelManifest.properties.interface.properties.classes),
     units: Type.Optional(ModelManifest.properties.interface.properties.units),
     sample: Type.Optional(SampleSource),
-    golden: GoldenSource,
+    golden: Type.Optional(GoldenSource),
+    /** Input name → name of the output that is this input in the next step of a sequence. */
+    state: Type.Optional(byName(name)),
     tolerances: Type.Optional(byName(Tolerance)),
     profile: Type.Optional(
       Type.Object(
@@ -106,7 +110,7 @@ export const ModelYaml = Type.Object(
   },
   closed,
 );
-export type ModelYaml = Static<typeof ModelYaml>;
+export type ModelYaml = Static<typeof ModelYaml> & { readonly golden: GoldenSource };
 
 /** Names, and types or shapes where given, that the model must have; a guard against packing the wrong file. */
 function declaredTensors() {
@@ -138,7 +142,8 @@ export function parseModelYamlText(bytes: Uint8Array): ModelYaml {
       `Cannot read model.yaml: ${bytes.byteLength} bytes, at most ${limits.modelYamlBytesMax} are allowed.`,
     );
   }
-  const yaml = parseModelYaml(readYaml(bytes));
+  const parsed = parseModelYaml(readYaml(bytes));
+  const yaml = { ...parsed, golden: parsed.golden ?? {} };
   if ((yaml.file === undefined) === (yaml.variants === undefined)) {
     throw new AppError(
       'model_yaml_invalid',

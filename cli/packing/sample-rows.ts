@@ -38,8 +38,13 @@ export class SampleRows {
   readonly count: number;
   readonly table: CsvTable | undefined;
   readonly #inputs: readonly RowInput[];
+  readonly #sequenceOf: (row: number) => number;
 
-  private constructor(inputs: readonly RowInput[], table: CsvTable | undefined) {
+  private constructor(
+    inputs: readonly RowInput[],
+    table: CsvTable | undefined,
+    sequence: SampleSource['sequence'],
+  ) {
     const counts = inputs.flatMap((input) => input.rows ?? []);
     if (counts.some((count) => count !== counts[0])) {
       const found = inputs.map((i) => `"${i.spec.name}" ${i.rows ?? 'any'}`).join(', ');
@@ -49,6 +54,7 @@ export class SampleRows {
     this.count = counts[0] ?? table?.rows ?? 1;
     this.table = table;
     this.#inputs = inputs;
+    this.#sequenceOf = sequences(sequence, table);
   }
 
   /** Reads the files of a source. Throws `pack_file_missing`, `sample_invalid`, `interface_mismatch` or `too_large`. */
@@ -70,7 +76,12 @@ export class SampleRows {
           columnInput(spec, columnsOf(spec, { table, source, features, folder, inputs }), table!),
         );
     }
-    return new SampleRows(rowInputs, table);
+    return new SampleRows(rowInputs, table, source.sequence);
+  }
+
+  /** Number of the sequence that a row is a step of; rows that follow each other with the same number are one. */
+  sequenceOf(row: number): number {
+    return this.#sequenceOf(row);
   }
 
   /** Whether several rows may go into one run. */
@@ -152,6 +163,21 @@ export class SampleRows {
       return { ...tensor, elements: elements as TensorValues };
     });
   }
+}
+
+function sequences(sequence: SampleSource['sequence'], table: CsvTable | undefined): (row: number) => number {
+  if (sequence === undefined) return () => 0;
+  if (typeof sequence === 'number') return (row) => Math.floor(row / sequence);
+  if (table === undefined) {
+    throw mismatch(`"sequence" names column "${sequence}", which needs a CSV "file"; give a number of rows`);
+  }
+  const marks = table.elements(sequence, 'BYTES');
+  const numbers: number[] = [];
+  for (let row = 0; row < table.rows; row += 1) {
+    const before = numbers.at(-1) ?? 0;
+    numbers.push(row > 0 && marks[row] !== marks[row - 1] ? before + 1 : before);
+  }
+  return (row) => numbers[row]!;
 }
 
 function placesOf({ elements }: RowInput): readonly number[] {

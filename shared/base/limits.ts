@@ -24,6 +24,8 @@ export const limits = {
   filesPerVersionMax: 32,
   goldenSamplesMax: 64,
   goldenFileBytesMax: 64 * 1024 * 1024,
+  /** What golden samples may take that nobody asked for by number: every device fetches them. */
+  goldenBytesUnasked: 4 * 1024 * 1024,
   tensorsPerModelMax: 64,
   tensorRankMax: 8,
   classesMax: 100_000,

@@ -44,6 +44,13 @@ export const packagingErrors = defineErrors({
     meaning: 'The model does not give the expected outputs of its golden samples.',
     fix: 'Pack the model that gave those outputs, or correct the expected outputs or their tolerance.',
   },
+  golden_unstable: {
+    status: 400,
+    retry: 'never',
+    meaning:
+      'Two runs of the model over the same inputs differ by more than its tolerance: it samples, or keeps noise of its training.',
+    fix: 'Export the model for inference (no Dropout in training mode), with noise as an input; or widen the tolerance of the output.',
+  },
   pack_invalid: {
     status: 400,
     retry: 'never',

@@ -4,8 +4,13 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { type PackResult, packVersion } from '../../../../cli/packing/pack.ts';
+import { judgeFeatures } from '../../../../hub/drift/verdict.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
+import { RunnerProcess } from '../../../../runner/runner-client.ts';
+import type { Tensor } from '../../../../shared/inference/tensor.ts';
+import { encodeNumbers } from '../../../../shared/inference/tensor-values.ts';
 import { parseGoldenFile } from '../../../../shared/manifest/golden-file.ts';
+import { WindowCounts } from '../../../../shared/telemetry/window-counts.ts';
 import { makePackFolder, npyFile, type PackFolder } from '../../../support/pack-folder.ts';
 
 const data = process.env['MODELFLEET_TEST_DATA'] ?? '';
@@ -80,6 +85,7 @@ label: { output: Plus214_Output_0, kind: classification }
     );
     const folder = await makePackFolder({
       'model.yaml': `${head('silero-vad')}file: silero_vad-${release}.onnx
+state: { state: stateN }
 sample:
   arrays: { input: frames.npy }
   fill: { state: { value: 0, shape: [2, 1, 128] }, sr: { value: 16000 } }
@@ -101,6 +107,96 @@ golden: { rows: 3 }
       'input mean',
       'input stddev',
       'output',
+    ]);
+  });
+
+  it.each(['5.1', '6.2'])(
+    'finds silero-vad %s stable in service on its own sample, state carried there and here',
+    async (release) => {
+      const frames = 1_500;
+      const audio = await readFile(join(data, 'silero-vad/en-16k.wav'));
+      // 64 samples of context before 512 new ones.
+      const at = (frame: number, i: number) =>
+        audio.readInt16LE(44 + 2 * (16_000 + frame * 512 - 64 + i)) / 32_768;
+      const samples = Float32Array.from({ length: frames * 576 }, (_, i) => at(Math.floor(i / 576), i % 576));
+      const folder = await makePackFolder({
+        'model.yaml': `${head('silero-vad')}file: silero_vad-${release}.onnx
+state: { state: stateN }
+sample: { arrays: { input: frames.npy }, fill: { sr: { value: 16000 } } }
+`,
+        'frames.npy': npyFile([frames, 576], samples),
+      });
+      await bring(folder, `silero-vad/silero_vad-${release}.onnx`);
+      const { packed, remarks } = await pack(folder);
+      const profile = packed.manifest.profile!;
+      expect(profile.features.map((f) => f.name)).toEqual(['input mean', 'input stddev', 'output']);
+      expect(remarks).toEqual([]);
+
+      const runner = await RunnerProcess.start(
+        { file: join(packed.folder, `silero_vad-${release}.onnx`), provider: 'cpu' },
+        { logger: makeLogger('test', 'silent') },
+      );
+      const carried = new WindowCounts(profile);
+      const fresh = new WindowCounts(profile);
+      const first: Tensor = {
+        name: 'state',
+        datatype: 'FP32',
+        shape: [2, 1, 128],
+        data: new Uint8Array(1_024),
+      };
+      const sr: Tensor = { name: 'sr', datatype: 'INT64', shape: [], data: encodeNumbers('INT64', [16_000]) };
+      let state = first;
+      try {
+        for (let frame = 0; frame < frames; frame += 1) {
+          const input: Tensor = {
+            name: 'input',
+            datatype: 'FP32',
+            shape: [1, 576],
+            data: encodeNumbers('FP32', samples.subarray(frame * 576, (frame + 1) * 576)),
+          };
+          const ask = async (state: Tensor) =>
+            (await runner.infer([input, state, sr], { outputs: ['output', 'stateN'] })).outputs;
+          const outputs = await ask(state);
+          carried.add([input, state, sr], outputs);
+          state = { ...outputs.find((output) => output.name === 'stateN')!, name: 'state' };
+          fresh.add([input, first, sr], await ask(first));
+        }
+      } finally {
+        await runner.close();
+      }
+      const verdictOf = (counts: WindowCounts, name: string) =>
+        judgeFeatures(profile, counts.result()).find((feature) => feature.name === name)!.verdict;
+      expect(profile.features.map(({ name }) => verdictOf(carried, name))).toEqual([
+        'stable',
+        'stable',
+        'stable',
+      ]);
+      expect(verdictOf(fresh, 'output')).toBe('drift');
+    },
+    120_000,
+  );
+
+  it('watches the classes of a classifier of rank four, and the channels of its images', async () => {
+    const folder = await makePackFolder({
+      'model.yaml': `${head('squeezenet')}file: squeezenet-1.1-fp16.onnx
+sample: { arrays: { data_0: images.npy } }
+`,
+      'images.npy': npyFile(
+        [4, 3, 224, 224],
+        Float32Array.from({ length: 4 * 3 * 224 * 224 }, (_, i) => ((i * 7_919) % 256) - 100),
+      ),
+    });
+    await bring(folder, 'imagenet-classifier/squeezenet-1.1-fp16.onnx');
+    const { packed } = await pack(folder);
+    expect(packed.manifest.profile!.features.map((f) => f.name)).toEqual([
+      'data_0[0] mean',
+      'data_0[0] stddev',
+      'data_0[1] mean',
+      'data_0[1] stddev',
+      'data_0[2] mean',
+      'data_0[2] stddev',
+      'softmaxout_1 argmax',
+      'softmaxout_1 max',
     ]);
   });
 

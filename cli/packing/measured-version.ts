@@ -1,0 +1,225 @@
+/** What only running a version's models can tell: golden samples, shapes left open, and the reference profile. */
+import type { Logger } from '../../platform/logger.ts';
+import { RunnerProcess } from '../../runner/runner-client.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
+import { quoteText } from '../../shared/inference/exact-values.ts';
+import type { Tensor, TensorSpec } from '../../shared/inference/tensor.ts';
+import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import type { ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
+import { carriedState, withFirstState } from './carried-state.ts';
+import { planFeatures } from './feature-plan.ts';
+import {
+  checkGolden,
+  checkStable,
+  defaultTolerance,
+  type GoldenSample,
+  loadExpected,
+  makeGolden,
+  pickRows,
+} from './golden.ts';
+import type { VariantFile } from './model-variants.ts';
+import type { ModelYaml, SampleSource } from './model-yaml.ts';
+import { type BuiltProfile, ProfileBuilder } from './reference-profile.ts';
+import { type CarriedState, type Infer, RowRuns } from './row-runs.ts';
+import { SampleRows } from './sample-rows.ts';
+
+const CELLS_DEFAULT = 20;
+const BATCH_ROWS = 256;
+const RUN_MS_MAX = 120_000;
+const RUNS_AGAIN_MIN = 16;
+
+export interface MeasuredVersion {
+  readonly outputs: readonly TensorSpec[];
+  readonly profile: ReferenceProfile | undefined;
+  readonly samples: readonly GoldenSample[];
+  readonly remarks: readonly string[];
+}
+
+export interface MeasureOptions {
+  readonly folder: string;
+  readonly yaml: ModelYaml;
+  readonly variants: readonly VariantFile[];
+  readonly skipGoldenCheck: boolean;
+  readonly logger: Logger;
+}
+
+/**
+ * Runs the first variant over golden samples and sample, then each variant over the golden samples, in processes of their
+ * own. Throws `golden_mismatch`, `golden_unstable`, and what reading samples and running models throws.
+ */
+export async function measureVersion(options: MeasureOptions): Promise<MeasuredVersion> {
+  const { folder, yaml, variants, skipGoldenCheck, logger } = options;
+  const [reference] = variants as [VariantFile, ...VariantFile[]];
+  const { inputs, leftOut, unranked } = reference.onnx;
+  const state = carriedState(yaml, reference.onnx);
+  const features = yaml.features ?? {};
+  const load = (source: SampleSource) =>
+    SampleRows.load({ folder, source: withFirstState(source, { yaml, inputs, state }), inputs, features });
+  const sample = yaml.sample ? await load(yaml.sample) : undefined;
+  const ownRows = yaml.golden.file !== undefined || yaml.golden.arrays !== undefined;
+  const goldenRows = ownRows ? await load(yaml.golden) : sample!;
+  const expected = await loadExpected(folder, yaml.golden, goldenRows);
+  const tolerances = tolerancesOf(yaml, reference.onnx.outputs);
+
+  const { golden, profile, outputs } = await withRunner(reference, logger, async (infer) => {
+    const runs = () => new RowRuns(goldenRows, { infer, state });
+    const picked = await pickRows(goldenRows, { runs: runs(), ownRows, wanted: yaml.golden.rows });
+    const golden = await makeGolden(picked.rows, { runs: runs(), sample: goldenRows, expected });
+    if (!skipGoldenCheck) checkGolden(reference.variant.file, golden.samples, golden.computed, tolerances);
+    const outputs = reference.onnx.outputs.map((spec) => ranked(spec, unranked, golden.computed[0]!));
+    const profile = sample && (await profileSample(sample, { yaml, inputs, outputs, infer, state }));
+    return { golden: { ...golden, remarks: picked.remarks }, profile, outputs };
+  });
+  for (const variant of skipGoldenCheck ? [] : variants) {
+    const { file } = variant.variant;
+    const computed =
+      variant === reference
+        ? golden.computed
+        : await withRunner(variant, logger, (infer) => inOrder(golden.samples, infer));
+    if (variant !== reference) checkGolden(file, golden.samples, computed, tolerances);
+    await withRunner(variant, logger, (infer) =>
+      proveStable(file, { samples: golden.samples, computed, tolerances, infer }),
+    );
+  }
+  return {
+    outputs,
+    profile: profile?.profile,
+    samples: golden.samples,
+    remarks: [
+      ...leftOut.map(({ name, reason }) => `output "${name}" ${reason}: left out of the interface`),
+      ...unnamedState(inputs, { rows: sample ?? goldenRows, state }),
+      ...golden.remarks,
+      ...(profile?.remarks ?? []),
+    ],
+  };
+}
+
+/** A tensor that is the same in every row is often a state whose output nobody named: its profile would not be as in service. */
+function unnamedState(
+  inputs: readonly TensorSpec[],
+  { rows, state }: { readonly rows: SampleRows; readonly state: CarriedState },
+): string[] {
+  const varying = rows.varyingInputs;
+  return inputs
+    .filter(({ name, shape }) => shape.length >= 2 && !varying.includes(name) && !state.has(name))
+    .map(
+      ({ name }) =>
+        `input ${quoteText(name)} is the same in every row; if it is state that the model hands back, name its output under "state"`,
+    );
+}
+
+/** Tolerance by output name, as model.yaml says or by datatype. */
+export function tolerancesOf(
+  yaml: ModelYaml,
+  outputs: readonly TensorSpec[],
+): ModelManifest['golden']['tolerances'] {
+  return Object.fromEntries(
+    outputs.map((output) => [
+      output.name,
+      ownValue(yaml.tolerances, output.name) ?? defaultTolerance(output),
+    ]),
+  );
+}
+
+async function withRunner<T>(
+  { path, onnx }: VariantFile,
+  logger: Logger,
+  use: (infer: Infer) => Promise<T>,
+): Promise<T> {
+  const names = onnx.outputs.map((output) => output.name);
+  const runner = await RunnerProcess.start({ file: path, provider: 'cpu' }, { logger });
+  try {
+    return await use(
+      async (inputs) => (await runner.infer(inputs, { outputs: names, deadlineMs: RUN_MS_MAX })).outputs,
+    );
+  } finally {
+    await runner.close();
+  }
+}
+
+async function inOrder(samples: readonly GoldenSample[], infer: Infer): Promise<(readonly Tensor[])[]> {
+  const computed: (readonly Tensor[])[] = [];
+  for (const { inputs } of samples) computed.push(await infer(inputs));
+  return computed;
+}
+
+/**
+ * Runs the samples again, from the last to the first and after one run for nothing: noise from a fixed seed begins alike in
+ * every process, and would be the same in the same order. A class that is drawn may be drawn twice, so few samples
+ * are run several times.
+ */
+async function proveStable(
+  file: string,
+  {
+    samples,
+    computed,
+    tolerances,
+    infer,
+  }: {
+    readonly samples: readonly GoldenSample[];
+    readonly computed: readonly (readonly Tensor[])[];
+    readonly tolerances: ModelManifest['golden']['tolerances'];
+    readonly infer: Infer;
+  },
+): Promise<void> {
+  await infer(samples[0]!.inputs);
+  const backwards = samples.toReversed();
+  for (let runs = 0; runs < RUNS_AGAIN_MIN; runs += samples.length) {
+    const again = (await inOrder(backwards, infer)).reverse();
+    checkStable(file, { computed, again, tolerances });
+  }
+}
+
+async function profileSample(
+  sample: SampleRows,
+  options: {
+    readonly yaml: ModelYaml;
+    readonly inputs: readonly TensorSpec[];
+    readonly outputs: readonly TensorSpec[];
+    readonly infer: Infer;
+    readonly state: CarriedState;
+  },
+): Promise<BuiltProfile> {
+  const { yaml, inputs, outputs, infer, state } = options;
+  const varying = sample.varyingInputs;
+  const carried = [...state.values()];
+  const planned = planFeatures({
+    inputs: inputs.filter((spec) => varying.includes(spec.name) && !state.has(spec.name)),
+    outputs: outputs.filter((spec) => !carried.includes(spec.name)),
+    columnNames: (input) => ownValue(yaml.features, input) ?? sample.columnNames(input),
+    classes: yaml.classes,
+  });
+  const builder = new ProfileBuilder(planned.plans);
+  const runs = new RowRuns(sample, { infer, state });
+  const batched = !runs.inOrder && sample.batchable && outputs.every((spec) => spec.shape[0] === -1);
+  const size = batched ? BATCH_ROWS : 1;
+  const rows = Array.from({ length: sample.count }, (_, row) => row);
+  const complete = sample.runnableRows();
+  for (const batch of batches(rows, size)) builder.add('input', sample.observed(batch));
+  for (const batch of batches(complete, size)) builder.add('output', (await runs.run(batch)).outputs);
+  const cells = yaml.profile?.cells ?? CELLS_DEFAULT;
+  const { profile, remarks } = builder.build({ rows: rows.length, cells });
+  const incomplete = rows.length - complete.length;
+  return {
+    profile,
+    remarks: [
+      ...(incomplete > 0
+        ? [`${incomplete} of ${rows.length} sample rows lack a value and were not run`]
+        : []),
+      ...(complete.length === 0 ? ['no sample row has all its values: the outputs have no profile'] : []),
+      ...planned.remarks,
+      ...remarks,
+    ],
+  };
+}
+
+function* batches(rows: readonly number[], size: number): Generator<readonly number[]> {
+  for (let at = 0; at < rows.length; at += size) yield rows.slice(at, at + size);
+}
+
+/** A model may leave an output's rank open; one run shows it. */
+function ranked(spec: TensorSpec, unranked: readonly string[], computed: readonly Tensor[]): TensorSpec {
+  if (!unranked.includes(spec.name)) return spec;
+  const shape = computed.find((tensor) => tensor.name === spec.name)?.shape ?? [];
+  return { ...spec, shape: shape.map(() => -1) };
+}
