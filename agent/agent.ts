@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { readBootId } from '../platform/boot-id.ts';
 import { lockFolder } from '../platform/folder-lock.ts';
 import { freeBytes } from '../platform/free-bytes.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -156,7 +157,7 @@ async function layFoundation(options: AgentOptions, { clock, logger }: AgentEnvi
   closers.push(() => outbox.close());
   // The hub signed the certificate: it cannot be earlier than when it begins.
   const floor = await ClockFloor.open(paths.clock, clock, identity.certificateFrom);
-  return { paths, identity, slots, chunks, outbox, floor };
+  return { paths, identity, slots, chunks, outbox, floor, boot: await readBootId() };
 }
 
 type Serving = ReturnType<typeof makeServing>;
@@ -196,7 +197,7 @@ type Parts = ReturnType<typeof makeParts>;
 function makeParts(
   options: AgentOptions,
   { clock, random, logger, version, onTransition }: AgentEnvironment,
-  { paths, identity, slots, chunks, outbox, floor }: Foundation,
+  { paths, identity, slots, chunks, outbox, floor, boot }: Foundation,
   { server }: Serving,
 ) {
   const stopping = new AbortController();
@@ -265,10 +266,13 @@ function makeParts(
       slots,
       served: server,
       restorer,
+      turns: new Turns(),
       isConnected: () => link.isConnected,
       clock,
     }),
-    turns: new Turns(),
+    chunksHeld: (digest) => download.chunksHeld(digest),
+    freeBytes: free,
+    boot,
     announce: (event) => outbox.enqueue('events', encodeUpdateEvent(event)),
     isConnected: () => link.isConnected,
     isHeld: () => existsSync(paths.hold),

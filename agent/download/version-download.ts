@@ -26,27 +26,35 @@ export interface DownloadProgress {
   readonly bytesTotal: number;
 }
 
+/** A download under way: the room it will still take is promised to it. */
+interface Wanted {
+  readonly missing: ReadonlyMap<string, number>;
+  readonly bytesTotal: number;
+}
+
 export class VersionDownload {
   readonly #props: VersionDownloadProps;
-  #current:
-    | {
-        readonly manifest: string;
-        readonly missing: ReadonlyMap<string, number>;
-        readonly bytesTotal: number;
-      }
-    | undefined;
+  /** By manifest digest. */
+  readonly #wanted = new Map<string, Wanted>();
 
   constructor(props: VersionDownloadProps) {
     this.#props = props;
   }
 
-  /** How far the version's download is, as long as it is the one worked on last. */
+  /** How far the version's download is, while it is under way. */
   progress(manifestSha256: string): DownloadProgress | undefined {
-    if (this.#current?.manifest !== manifestSha256) return undefined;
-    const { missing, bytesTotal } = this.#current;
-    let bytesMissing = 0;
-    for (const [digest, bytes] of missing) if (!this.#props.chunks.has(digest)) bytesMissing += bytes;
-    return { bytesHave: bytesTotal - bytesMissing, bytesTotal };
+    const wanted = this.#wanted.get(manifestSha256);
+    if (wanted === undefined) return undefined;
+    return { bytesHave: wanted.bytesTotal - this.#bytesMissing(wanted), bytesTotal: wanted.bytesTotal };
+  }
+
+  /** How many chunks of the version earlier tries have brought, its manifest counted as one. */
+  async chunksHeld(manifestSha256: string): Promise<number> {
+    const { chunks } = this.#props;
+    const bytes = await chunks.read(manifestSha256);
+    if (bytes === undefined) return 0;
+    const digests = new Set(parseManifest(bytes).files.flatMap((file) => file.chunks));
+    return 1 + [...digests].filter((digest) => chunks.has(digest)).length;
   }
 
   /** Makes every chunk of the version present. Throws `not_enough_space` and what ChunkFetcher throws. */
@@ -56,18 +64,18 @@ export class VersionDownload {
     const manifest = parseManifest(await this.#readManifest(manifestSha256));
     await this.#props.slotChunks.refresh();
     const missing = await this.#missing(manifest, signal);
-    const bytesTotal = totalBytes(manifest);
-    this.#current = { manifest: manifestSha256, missing, bytesTotal };
-    const toFetch = [...missing].filter(([digest]) => !this.#props.chunks.has(digest));
-    await this.#checkSpace(manifest, sum(toFetch.map(([, bytes]) => bytes)) + bytesTotal);
-    await this.#props.fetcher.fetch(
-      manifestSha256,
-      toFetch.map(([digest]) => digest),
-      signal,
-    );
+    const wanted = { missing, bytesTotal: totalBytes(manifest) };
+    this.#wanted.set(manifestSha256, wanted);
+    try {
+      await this.#checkSpace(manifest, wanted);
+      const toFetch = [...missing.keys()].filter((digest) => !this.#props.chunks.has(digest));
+      await this.#props.fetcher.fetch(manifestSha256, toFetch, signal);
+    } finally {
+      this.#wanted.delete(manifestSha256);
+    }
   }
 
-  /** Makes a slot of the fetched chunks, which are then dropped. Throws `artifact_digest_mismatch`, `chunk_missing`. */
+  /** Makes a slot of the fetched chunks, which are then dropped. Throws `artifact_digest_mismatch`, `chunk_decayed`. */
   async install(manifestSha256: string, signal: AbortSignal): Promise<Slot> {
     const { chunks, slots, slotChunks } = this.#props;
     if (await this.#isInstalled(manifestSha256)) return slots.verify(manifestSha256);
@@ -109,22 +117,34 @@ export class VersionDownload {
     return missing;
   }
 
-  async #checkSpace(manifest: ModelManifest, bytesWanted: number): Promise<void> {
-    const wanted = bytesWanted + limits.freeSpaceMarginBytes;
+  async #checkSpace(manifest: ModelManifest, own: Wanted): Promise<void> {
+    const others = [...this.#wanted.values()].filter((wanted) => wanted !== own);
+    const promised = sum(others.map((wanted) => this.#bytesStillNeeded(wanted)));
+    const wanted = this.#bytesStillNeeded(own) + promised + limits.freeSpaceMarginBytes;
     const free = await this.#props.freeBytes();
     if (free >= wanted) return;
+    const beside = promised > 0 ? ` (${formatBytes(promised)} of it for other downloads under way)` : '';
     throw new AppError(
       'not_enough_space',
-      `Cannot install "${manifest.model}" ${manifest.version}: it needs ${formatBytes(wanted)} of disk, ${formatBytes(free)} are free.`,
+      `Cannot install "${manifest.model}" ${manifest.version}: it needs ${formatBytes(wanted)} of disk${beside}, ${formatBytes(free)} are free.`,
       { details: { bytesWanted: wanted, bytesFree: free } },
     );
+  }
+
+  #bytesMissing({ missing }: Wanted): number {
+    return sum([...missing].map(([digest, bytes]) => (this.#props.chunks.has(digest) ? 0 : bytes)));
+  }
+
+  /** Chunks to come, and then the files they make. */
+  #bytesStillNeeded(wanted: Wanted): number {
+    return this.#bytesMissing(wanted) + wanted.bytesTotal;
   }
 }
 
 /** A chunk that was there is gone or damaged: `fetch` brings it again. */
 function lost(digest: string): AppError {
   return new AppError(
-    'chunk_missing',
+    'chunk_decayed',
     `Cannot install the version: its chunk "${digest}" is no longer readable on this device.`,
   );
 }

@@ -31,6 +31,8 @@ export const conditionCatalogue = {
   version_parked: warning(
     'Mend what the reason names; the version is tried again at the time given, or roll out another one.',
   ),
+  /** An update waits for something of the device or the hub: room, a chunk, fresh metadata. */
+  update_waits: warning('Mend what the reason names; the update goes on by itself then.'),
   /** An update has not moved on for long. */
   update_stuck: warning('See the log of the agent; roll out another version when this one should not go on.'),
   /** No installed version of a model can be served. */

@@ -9,10 +9,12 @@ import { errorText } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { isSurroundings } from '../../shared/errors/blame.ts';
 import type { ChunkStore } from '../download/chunk-store.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
 import type { TrustedVersions } from '../trust/trusted-version.ts';
 import type { ModelUpdates } from '../update/model-updates.ts';
+import { isSettled } from '../update/update-machine.ts';
 import { clockSuspicion } from './clock-check.ts';
 import type { Conditions } from './conditions.ts';
 import { findForeignEntries, foreignEntriesText } from './foreign-entries.ts';
@@ -78,13 +80,18 @@ export class HealthWatch {
   noteUpdates(): void {
     const { clock, conditions, holdFile, updates, dropped } = this.#props;
     const nowMs = clock.now();
-    const parked = updates
-      .report(nowMs)
-      .flatMap(({ model, parked }) =>
-        parked.map(
-          ({ version, until, reason }) => `${model} ${version} until ${until} (${reason.slice(0, 200)})`,
-        ),
-      );
+    const models = updates.report(nowMs);
+    const waits = models.flatMap(({ model, update }) =>
+      update?.fault && !isSettled(update.state) && isSurroundings(update.fault.code)
+        ? [`${model} ${update.version} (${update.state}) for ${update.fault.code}: ${update.fault.message}`]
+        : [],
+    );
+    conditions.set('update_waits', waits.length > 0 ? `Waiting: ${waits.join(' ')}` : undefined);
+    const parked = models.flatMap(({ model, parked }) =>
+      parked.map(
+        ({ version, until, reason }) => `${model} ${version} until ${until} (${reason.slice(0, 200)})`,
+      ),
+    );
     conditions.set('version_parked', parked.length > 0 ? `Left alone: ${parked.join('; ')}.` : undefined);
     const isHeld = existsSync(holdFile);
     conditions.set(

@@ -2,6 +2,8 @@
  * What a move of the machine does to the record: pure, so that the journal's content is as testable as the table. The
  * runner stores the result before anything else happens.
  */
+
+import { isSurroundings } from '../../shared/errors/blame.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 import type { ModelSlots } from '../slots/slot-index.ts';
@@ -28,7 +30,7 @@ export function applyMove({ record, event, fault, desired, slots, nowMs }: Move)
   const subject = event === 'ordered' && isOver(from) ? ofActive(slots, base) : base!;
   const number = (record.attempt?.event ?? 0) + 1;
   const kept = faultAfter(state, fault, subject.fault);
-  const { fault: _, ...rest } = followWish(subject, desired);
+  const { fault: _, working: __, progress: ___, ...rest } = followWish(subject, desired);
   const attempt: Attempt = {
     ...rest,
     state,
@@ -43,14 +45,17 @@ export function applyMove({ record, event, fault, desired, slots, nowMs }: Move)
   return { ...settle(record, attempt, nowMs), attempt };
 }
 
-/** A refusal answers the wish, and parks the version unless it did nothing wrong. */
+/**
+ * A refusal answers the wish, and parks the version unless it did nothing wrong. What lies with the surroundings is no
+ * answer: the wish stands.
+ */
 function settle(record: UpdateRecord, attempt: Attempt, nowMs: number): UpdateRecord {
   const { fault, state } = attempt;
   const live = record.parked.filter((entry) => isParked(entry, nowMs));
   if (fault === undefined || (state !== 'rejected' && state !== 'rolled-back'))
     return { ...record, parked: live };
-  if (fault.code === 'desired_changed') return { ...record, parked: live };
-  const answer = { manifest: attempt.manifest, wish: wishKey(attempt) };
+  if (isSurroundings(fault.code)) return { ...record, parked: live };
+  const answer = { manifest: attempt.manifest, wish: wishKey(attempt), sequence: attempt.sequence };
   const parking = parkingFor(attempt, fault, nowMs);
   const others = live.filter((entry) => entry.manifest !== attempt.manifest);
   return {

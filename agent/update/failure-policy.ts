@@ -1,32 +1,28 @@
 /**
- * What a failed step means: try again, or give the version up; and for how long the device then leaves it alone. What
- * the hub refused, shed or did not answer is never a failure of the device (promise P5): it is waited out, uncounted.
+ * What a failed step means: wait, try again, or give the version up; and for how long the device then leaves it alone. What
+ * lies with the surroundings (the hub, the line, the disk, a busy machine; see shared/errors/blame.ts) is never held against
+ * the version: it is waited out, uncounted, for as long as the wish stands.
  */
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { hubFaults } from '../../shared/protocol/hub-faults.ts';
+import { blameOf, isSurroundings } from '../../shared/errors/blame.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import { isSettled } from './update-machine.ts';
 import type { Attempt, ParkedVersion } from './update-record.ts';
 
 export type FailureVerdict =
-  /** The other side did not serve: wait and ask again. */
+  /** It lies with the surroundings: wait and try again. */
   | 'wait'
   /** Counted; try again after a wait. */
   | 'try-again'
   | 'give-up';
 
-export function judgeFailure(attempt: Attempt, fault: UpdateFault, isHubs: boolean): FailureVerdict {
+export function judgeFailure(attempt: Attempt, fault: UpdateFault): FailureVerdict {
   // Going back, and bringing the slots to what a settled journal says, have no other way out.
   if (attempt.state === 'rolling-back' || isSettled(attempt.state)) return 'try-again';
-  if (attempt.state === 'activating') return 'give-up';
-  if (isHubs) return 'wait';
-  if (fault.retry === 'never') return 'give-up';
+  if (isSurroundings(fault.code)) return 'wait';
+  if (attempt.state === 'activating' || fault.retry === 'never') return 'give-up';
   return attempt.failures + 1 < limits.updateFailuresMax ? 'try-again' : 'give-up';
-}
-
-export function isHubsFault(fault: UpdateFault): boolean {
-  return hubFaults.has(fault.code);
 }
 
 /** A step that ended with a fault of its own making, such as golden samples that came out wrong. */
@@ -45,20 +41,24 @@ export function toFault(error: unknown): UpdateFault {
   if (error instanceof AppError) {
     return { code: error.code, message: error.message.slice(0, 2_000), retry: error.entry.retry };
   }
-  return { code: 'internal', message: errorText(error).slice(0, 2_000), retry: 'later' };
+  const code = isSystemError(error) ? 'disk_error' : 'internal';
+  return { code, message: errorText(error).slice(0, 2_000), retry: 'later' };
 }
 
-/** Codes of attempts that ended for a reason that says nothing about the version. */
-const blameless: ReadonlySet<string> = new Set(['desired_changed', 'version_parked']);
+/** An error of a call to the operating system, as Node makes it. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'errno' in error && 'syscall' in error;
+}
 
 /** How a version that was refused or rolled back is parked; undefined when it did nothing wrong. */
 export function parkingFor(attempt: Attempt, fault: UpdateFault, nowMs: number): ParkedVersion | undefined {
-  if (blameless.has(fault.code)) return undefined;
+  if (blameOf(fault.code) !== 'version') return undefined;
   return {
     manifest: attempt.manifest,
     version: attempt.version,
     until: nowMs + limits.parkedMs,
     reason: `${fault.code}: ${fault.message}`.slice(0, 2_000),
+    sequence: attempt.sequence,
   };
 }
 

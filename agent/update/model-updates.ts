@@ -41,9 +41,9 @@ export class ModelUpdates {
     return Math.max(0, ...[...this.#runners.values()].map(({ record }) => record.attempt?.sequence ?? 0));
   }
 
-  /** Serves what is installed (promise P2), one model after the other. */
+  /** Serves what is installed (promise P2); a model that is slow to load holds up none of the others. */
   async restore(): Promise<void> {
-    for (const runner of this.#runners.values()) await runner.restore();
+    await Promise.all([...this.#runners.values()].map((runner) => runner.restore()));
   }
 
   /** Starts to follow wishes; resolves when `signal` has ended every runner. */

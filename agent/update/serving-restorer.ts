@@ -4,10 +4,12 @@
  */
 import type { Logger } from '../../platform/logger.ts';
 import { errorText, isAppError } from '../../shared/base/app-error.ts';
+import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { Conditions } from '../health/conditions.ts';
 import type { ServedModels } from '../serving/served-model.ts';
 import type { ModelSlots, SlotRef } from '../slots/slot-index.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
+import { toFault } from './failure-policy.ts';
 
 export interface ServingRestorerProps {
   readonly slots: SlotStore;
@@ -35,7 +37,7 @@ export class ServingRestorer {
   async restore(model: string, slots: ModelSlots): Promise<SlotRef | undefined> {
     const candidates = [slots.active, ...slots.previous].filter((ref) => ref !== undefined);
     for (const ref of candidates) {
-      if (!(await this.#serve(model, ref, false))) continue;
+      if (await this.#serve(model, ref, false)) continue;
       this.#tell(model, undefined);
       return ref;
     }
@@ -53,8 +55,12 @@ export class ServingRestorer {
     this.#tell(model, undefined);
   }
 
-  /** Serves the version on trial beside its standby; false when it cannot be served. */
-  async restoreTrial(model: string, trial: SlotRef, rollout: string | undefined): Promise<boolean> {
+  /** Serves the version on trial beside its standby; gives why it cannot be served, if so. */
+  async restoreTrial(
+    model: string,
+    trial: SlotRef,
+    rollout: string | undefined,
+  ): Promise<UpdateFault | undefined> {
     return this.#serve(model, trial, true, rollout);
   }
 
@@ -65,11 +71,17 @@ export class ServingRestorer {
     this.#conditions?.set('model_not_serving', texts.length > 0 ? texts.join(' ') : undefined);
   }
 
-  async #serve(model: string, ref: SlotRef, keepStandby: boolean, rollout?: string): Promise<boolean> {
+  /** Why the version cannot be served; undefined when it is. */
+  async #serve(
+    model: string,
+    ref: SlotRef,
+    keepStandby: boolean,
+    rollout?: string,
+  ): Promise<UpdateFault | undefined> {
     try {
       const slot = await this.#slots.verify(ref.manifest);
       await this.#served.serve(slot, ref.provider, { keepStandby, ...(rollout && { rollout }) });
-      return true;
+      return undefined;
     } catch (error) {
       this.#logger.error(
         {
@@ -90,7 +102,7 @@ export class ServingRestorer {
             ),
           );
       }
-      return false;
+      return toFault(error);
     }
   }
 }

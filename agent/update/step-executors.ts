@@ -6,19 +6,26 @@ import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { VersionDownload } from '../download/version-download.ts';
 import type { ServedModels } from '../serving/served-model.ts';
-import { type ModelSlots, versionBefore } from '../slots/slot-index.ts';
+import { keepsCommitted, type ModelSlots, versionBefore } from '../slots/slot-index.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
 import type { TrustedVersions } from '../trust/trusted-version.ts';
 import { StepFailed } from './failure-policy.ts';
 import type { ServingRestorer } from './serving-restorer.ts';
 import type { StepArguments, StepName, StepResult } from './step.ts';
+import type { Turns } from './turns.ts';
 import { admissionFault } from './update-planner.ts';
 import type { UpdateRecord } from './update-record.ts';
+
+export interface Work {
+  readonly signal: AbortSignal;
+  /** The state's own work begins now, after whatever it waited for; durable when resolved. */
+  begins(): Promise<void>;
+}
 
 export type StepExecutors = {
   readonly [N in StepName]: (
     args: StepArguments[N] & { readonly record: UpdateRecord },
-    signal: AbortSignal,
+    work: Work,
   ) => Promise<StepResult>;
 };
 
@@ -28,12 +35,14 @@ export interface StepExecutorProps {
   readonly slots: SlotStore;
   readonly served: ServedModels;
   readonly restorer: ServingRestorer;
+  /** For what takes the whole machine: hashing and golden samples. Never for the network, which others share. */
+  readonly turns: Turns;
   readonly isConnected: () => boolean;
   readonly clock: Clock;
 }
 
 export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
-  const { trust, download, slots, served, restorer, isConnected, clock } = props;
+  const { trust, download, slots, served, restorer, turns, isConnected, clock } = props;
 
   /** What the publisher signed of the version is what the hub asks for, and it was not withdrawn. */
   async function checkSigned({
@@ -55,24 +64,42 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
     }
   }
 
+  /** Heavy work waits for its turn, but not on the way back to a version that was committed here (promise P2). */
+  function inTurn<T>(
+    { attempt, record }: StepArguments['verify'] & { readonly record: UpdateRecord },
+    { signal, begins }: Work,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const begun = async () => {
+      await begins();
+      return work();
+    };
+    const isWayBack = keepsCommitted(slots.of(record.model), attempt.manifest);
+    return isWayBack ? begun() : turns.take(begun, signal);
+  }
+
   return {
-    async check(args) {
+    async check(args, { begins }) {
       const { attempt, record } = args;
+      await begins();
       const fault = admissionFault(attempt, record, slots.of(record.model), clock.now());
       if (fault) throw new StepFailed(fault);
       await checkSigned(args);
       return {};
     },
 
-    async download({ attempt }, signal) {
+    async download({ attempt }, { signal, begins }) {
+      await begins();
       await download.fetch(attempt.manifest, signal);
       return {};
     },
 
-    async verify({ attempt, record }, signal) {
+    async verify(args, work) {
+      const { attempt, record } = args;
+      const { signal } = work;
       // A try that failed may have found a chunk that had decayed since it was fetched.
-      if (attempt.failures > 0) await download.fetch(attempt.manifest, signal);
-      const slot = await download.install(attempt.manifest, signal);
+      if (attempt.fault) await download.fetch(attempt.manifest, signal);
+      const slot = await inTurn(args, work, () => download.install(attempt.manifest, signal));
       // What was signed is the manifest; the desired state only says of it what it says itself.
       const { model, version, release } = slot.manifest;
       if (model !== record.model || version !== attempt.version || release !== attempt.release) {
@@ -84,11 +111,13 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
       return {};
     },
 
-    async qualify(args) {
+    async qualify(args, work) {
       const { attempt } = args;
       // A long download, a hold or a restart lies between; without the hub what was verified then counts.
       if (isConnected()) await checkSigned(args);
-      const outcome = await served.qualify(await slots.verify(attempt.manifest));
+      const outcome = await inTurn(args, work, async () =>
+        served.qualify(await slots.verify(attempt.manifest)),
+      );
       if (!outcome.ok) throw new StepFailed(outcome.fault);
       const { provider, samples, latencyP50Ms, latencyMaxMs, residentBytes, passedOver } = outcome;
       const facts = { provider, samples, latencyP50Ms, latencyMaxMs, residentBytes };
@@ -96,7 +125,8 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
       return { provider, facts: reasons ? { ...facts, passedOver: reasons } : facts };
     },
 
-    async activate({ attempt, record }) {
+    async activate({ attempt, record }, { begins }) {
+      await begins();
       const { manifest, version, release, provider = 'cpu' } = attempt;
       await slots.startTrial(record.model, { manifest, version, release, provider });
       const slot = await slots.verify(manifest);

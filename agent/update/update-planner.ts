@@ -3,8 +3,10 @@
  * journal says, how the trial goes, and the clock. Pure: called again after each act, each wish and each tick, it gives
  * the same plan for the same situation, in the agent, in its tests and in a simulator alike.
  */
+
 import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { isSurroundings } from '../../shared/errors/blame.ts';
 import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
@@ -26,6 +28,8 @@ export interface Situation {
     readonly spentMs: number;
     readonly lastError?: ErrorCode | undefined;
   };
+  /** Why the version on trial does not serve; undefined while it does. */
+  readonly notServing?: UpdateFault | undefined;
   /** Somebody at the device asks that nothing be switched now. */
   readonly isHeld: boolean;
   readonly isConnected: boolean;
@@ -61,13 +65,16 @@ export const orderFault: UpdateFault = {
   retry: 'later',
 };
 
-function planSettled({ desired, record, slots, isOrderedBack }: Situation): Plan {
+function planSettled({ desired, record, slots, isOrderedBack, retryInMs }: Situation): Plan {
   const attempt = record.attempt;
   // The journal is ahead of the slots when the agent ended between the two: finish what the journal says.
   if (attempt && slots.trial) return act(attempt.state === 'committed' ? 'commit' : 'rollBack', attempt);
   if (isOrderedBack) return { kind: 'move', event: 'ordered', fault: orderFault };
   if (desired === undefined || wasRefused(record, desired)) return { kind: 'rest' };
-  if (slots.active?.manifest !== desired.manifest) return { kind: 'move', event: 'wanted' };
+  if (slots.active?.manifest !== desired.manifest) {
+    // Given up for what lay with the surroundings: the wish stands, after a wait.
+    return retryInMs > 0 ? { kind: 'rest', wakeInMs: retryInMs } : { kind: 'move', event: 'wanted' };
+  }
   const isNews = desired.rollout !== undefined && attempt?.rollout !== desired.rollout;
   return isNews ? { kind: 'move', event: 'confirmed' } : { kind: 'rest' };
 }
@@ -104,19 +111,20 @@ const HELD_LOOK_MS = 5_000;
 /** Crashes and errors are looked at this often while a trial runs. */
 const TRIAL_LOOK_MS = 1_000;
 
-function planTrial({ trial }: Situation, attempt: Attempt): Plan {
-  if (trial === undefined) {
-    const fault: UpdateFault = {
-      code: 'trial_not_serving',
-      message: 'The version on trial does not serve after the agent was started again.',
-      retry: 'never',
-    };
-    return { kind: 'move', event: 'failed', fault };
-  }
+function planTrial({ trial, notServing }: Situation, attempt: Attempt): Plan {
+  if (trial === undefined) return { kind: 'move', event: 'failed', fault: notServingFault(notServing) };
   const judged = judgeTrial({ plan: attempt.trial, ...trial });
   if (judged.verdict === 'commit') return { kind: 'move', event: 'passed' };
   if (judged.verdict === 'roll-back') return { kind: 'move', event: 'failed', fault: judged.fault };
   return { kind: 'rest', wakeInMs: Math.min(judged.leftMs || TRIAL_LOOK_MS, TRIAL_LOOK_MS) };
+}
+
+/** Damaged files and a machine that is busy say nothing against the version. */
+function notServingFault(reason: UpdateFault | undefined): UpdateFault {
+  if (reason && isSurroundings(reason.code)) return reason;
+  const why = reason ? `: ${reason.message}` : '.';
+  const message = `The version on trial does not serve after the agent was started again${why}`;
+  return { code: 'trial_not_serving', message: message.slice(0, 2_000), retry: 'never' };
 }
 
 /** Why the attempt is given up because of what the hub wants now; undefined when it is still wanted. */
@@ -163,6 +171,6 @@ function act(name: Step['name'], attempt: Attempt): Plan {
 }
 
 function loopFault(attempt: Attempt): UpdateFault {
-  const message = `The agent was started ${attempt.restarts} times while version ${attempt.version} was in state "${attempt.state}".`;
+  const message = `The agent ended ${attempt.restarts} times in the middle of the work of state "${attempt.state}" of version ${attempt.version}.`;
   return { code: 'restart_loop', message, retry: 'never' };
 }

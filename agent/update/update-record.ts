@@ -33,8 +33,12 @@ export const Attempt = Type.Object({
   state: UpdateState,
   /** When the state was entered, milliseconds since the epoch. */
   since: count,
-  /** How often the agent was started while in this state. */
+  /** How often the agent ended in the middle of this state's own work, since the work last came on. */
   restarts: count,
+  /** The machine's boot in which that work began; absent while it rests or has ended in order. */
+  working: Type.Optional(Type.String({ maxLength: 64 })),
+  /** How far the work had come when the agent was last started; see restart-count.ts. */
+  progress: Type.Optional(count),
   /** How often the work of this attempt has failed and may be tried again. */
   failures: count,
   /** Execution provider that qualification chose. */
@@ -57,6 +61,8 @@ export const ParkedVersion = Type.Object({
   version: SemVer,
   until: count,
   reason: Type.String({ maxLength: 2_000 }),
+  /** Desired state it failed under: a release that came later lifts it. */
+  sequence: Type.Optional(count),
 });
 export type ParkedVersion = Static<typeof ParkedVersion>;
 
@@ -68,9 +74,16 @@ export const UpdateRecord = Type.Object({
   attempt: Type.Optional(Attempt),
   parked: Type.Array(ParkedVersion, { maxItems: 64 }),
   /** Wishes (manifest and `wishKey`) that were answered with a refusal; the same wish is not tried again. */
-  answered: Type.Array(Type.Object({ manifest: Digest, wish: Type.String({ maxLength: 64 }) }), {
-    maxItems: 64,
-  }),
+  answered: Type.Array(
+    Type.Object({
+      manifest: Digest,
+      wish: Type.String({ maxLength: 64 }),
+      sequence: Type.Optional(count),
+    }),
+    { maxItems: 64 },
+  ),
+  /** The highest release of the hub that was followed, as the sequence of its desired state. */
+  released: Type.Optional(count),
 });
 export type UpdateRecord = Static<typeof UpdateRecord>;
 

@@ -3,36 +3,40 @@
  *   - A state is in the journal before its work begins, so after `kill -9` the same work begins again.
  *   - Going back needs no disk: when the journal cannot be written, the switch back is made all the same.
  *   - A wish or an order that ends the work under way aborts it; nothing else does.
- *   - Heavy work (network, hashing, golden samples) of several models takes turns; trials do not.
+ *   - Nothing one model waits for holds up another: only hashing and golden samples take turns (step-executors.ts).
+ *   - What lies with the surroundings is waited out; room on the disk that comes back ends the wait.
  */
-import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
-import type { Clock, Random } from '../../shared/base/clock.ts';
+import type { Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { retrySchedule } from '../../shared/base/retry-schedule.ts';
+import { blameOf } from '../../shared/errors/blame.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateEvent, UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 import type { ServedModels } from '../serving/served-model.ts';
 import { versionBefore } from '../slots/slot-index.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
+import { attemptEvent } from './attempt-event.ts';
 import { applyMove } from './attempt-moves.ts';
-import { isHubsFault, judgeFailure, toFault } from './failure-policy.ts';
+import { judgeFailure, toFault } from './failure-policy.ts';
+import { LiveRecord, type LiveRecordProps } from './live-record.ts';
 import type { ServingRestorer } from './serving-restorer.ts';
+import { SPACE_LOOK_MS, SpaceWait } from './space-wait.ts';
 import type { Plan, Step, StepResult } from './step.ts';
-import type { StepExecutors } from './step-executors.ts';
-import type { Turns } from './turns.ts';
-import type { UpdateJournal } from './update-journal.ts';
+import type { StepExecutors, Work } from './step-executors.ts';
 import { isSettled, isSwitched, type MachineEvent } from './update-machine.ts';
 import { planUpdate, type Situation } from './update-planner.ts';
 import type { TrialFigures, UpdateRecord } from './update-record.ts';
 
-export interface UpdateRunnerProps {
-  readonly journal: UpdateJournal;
+export interface UpdateRunnerProps extends LiveRecordProps {
   readonly slots: SlotStore;
   readonly served: Pick<ServedModels, 'figures'>;
   readonly restorer: ServingRestorer;
   readonly executors: StepExecutors;
-  readonly turns: Turns;
+  /** How many chunks of a version that is not installed yet are there. */
+  readonly chunksHeld: (manifestSha256: string) => Promise<number>;
+  /** Bytes free on the disk of the data folder. */
+  readonly freeBytes: () => Promise<number>;
   /** Durable when resolved. */
   readonly announce: (event: UpdateEvent) => Promise<void>;
   readonly isConnected: () => boolean;
@@ -42,9 +46,7 @@ export interface UpdateRunnerProps {
   readonly onChange: () => void;
   /** Called right after a state was stored, before anything is done in it. */
   readonly onTransition?: ((model: string, state: UpdateState) => void) | undefined;
-  readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
 }
 
 export type Wish = DesiredModel & { readonly sequence: number };
@@ -57,10 +59,12 @@ const PROGRESS_MS = 10_000;
 export class UpdateRunner {
   readonly model: string;
   readonly #props: UpdateRunnerProps;
-  #record: UpdateRecord;
+  readonly #live: LiveRecord;
   #desired: Wish | undefined;
   #isOrderedBack = false;
   #isTrialServing = false;
+  #notServing: UpdateFault | undefined;
+  readonly #space: SpaceWait;
   #enteredAt: number;
   #progressAt = 0;
   #retryAt = 0;
@@ -72,14 +76,19 @@ export class UpdateRunner {
 
   constructor(record: UpdateRecord, props: UpdateRunnerProps) {
     this.model = record.model;
-    this.#record = record;
+    this.#live = new LiveRecord(record, props);
     this.#props = props;
+    this.#space = new SpaceWait(props.freeBytes);
     this.#enteredAt = props.clock.monotonic();
     this.#waits = this.#newWaits();
   }
 
   get record(): UpdateRecord {
-    return this.#record;
+    return this.#live.now;
+  }
+
+  get #record(): UpdateRecord {
+    return this.#live.now;
   }
 
   /** The hub's wish for this model; undefined when it names none. */
@@ -122,10 +131,7 @@ export class UpdateRunner {
   async restore(): Promise<void> {
     const { slots, restorer } = this.#props;
     const attempt = this.#record.attempt;
-    if (attempt && !isSettled(attempt.state)) {
-      this.#record = { ...this.#record, attempt: { ...attempt, restarts: attempt.restarts + 1 } };
-      await this.#store().catch((error) => this.#warn('restart could not be counted', error));
-    }
+    await this.#live.noteStart(await this.#workDone());
     // A trial the journal knows nothing of was not proven.
     if (attempt === undefined && slots.of(this.model).trial) {
       await slots.endTrial(this.model).catch((error) => this.#warn('trial could not be ended', error));
@@ -134,16 +140,38 @@ export class UpdateRunner {
     const { trial } = slots.of(this.model);
     const isCommitting = attempt?.state === 'committed' && trial?.manifest === attempt.manifest;
     if (trial && (attempt?.state === 'trial' || isCommitting)) {
-      this.#isTrialServing = await restorer.restoreTrial(this.model, trial, attempt?.rollout);
+      this.#notServing = await restorer.restoreTrial(this.model, trial, attempt?.rollout);
+      this.#isTrialServing = this.#notServing === undefined;
     }
+    if (this.#isTrialServing && attempt?.state === 'trial') {
+      await this.#live
+        .noteWork()
+        .catch((error) => this.#warn('start of the trial could not be journalled', error));
+    }
+  }
+
+  /** How far the work under way has come, for restart-count.ts. */
+  async #workDone(): Promise<number> {
+    const attempt = this.#record.attempt;
+    if (attempt?.state === 'trial') return Math.floor(attempt.trialSpentMs);
+    return attempt?.state === 'downloading' ? this.#props.chunksHeld(attempt.manifest).catch(() => 0) : 0;
   }
 
   /** Runs until the signal says stop. `restore` came before. */
   async run(signal: AbortSignal): Promise<void> {
+    // At once, not when the work has ended: the agent does not wait for it for long.
+    let ended: Promise<void> | undefined;
+    const end = () => {
+      const trial = this.#trial();
+      if (trial) this.#live.change({ trialSpentMs: trial.spentMs, trialBefore: trial.figures });
+      ended = this.#live.noteEnd();
+    };
+    signal.addEventListener('abort', end, { once: true });
     while (!signal.aborted) {
       try {
         this.#hasNews = false;
         await this.#announce();
+        if (await this.#space.isOver()) this.#retryAt = 0;
         const plan = planUpdate(this.#situation());
         if (plan.kind === 'rest') {
           await this.#keepProgress();
@@ -151,12 +179,13 @@ export class UpdateRunner {
         } else if (plan.kind === 'move') await this.#move(plan.event, plan.fault);
         else await this.#act(plan.step, signal);
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) break;
         this.#warn('update could not go on; trying again', error);
         this.#retryAt = this.#props.clock.monotonic() + this.#waits.next().value;
         await this.#rest({ kind: 'rest', wakeInMs: this.#retryAt - this.#props.clock.monotonic() }, signal);
       }
     }
+    await ended;
   }
 
   #situation(): Situation {
@@ -167,6 +196,7 @@ export class UpdateRunner {
       record: this.#record,
       slots: slots.of(this.model),
       ...(trial && { trial }),
+      ...(this.#notServing && { notServing: this.#notServing }),
       isHeld: isHeld(),
       isConnected: isConnected(),
       isOrderedBack: this.#isOrderedBack,
@@ -193,7 +223,7 @@ export class UpdateRunner {
     const { slots, clock, logger, onTransition, onChange } = this.#props;
     const before = this.#record;
     const nowMs = Math.max(0, Math.round(clock.now()));
-    this.#record = applyMove({
+    this.#live.now = applyMove({
       record: before,
       event,
       fault,
@@ -202,22 +232,30 @@ export class UpdateRunner {
       nowMs,
     });
     const { state, version } = this.#record.attempt!;
+    // A trial is at work all the time.
+    if (state === 'trial') this.#live.change({ working: this.#live.boot });
     try {
-      await this.#store();
+      await this.#live.store();
     } catch (error) {
       if (state !== 'rolling-back' && state !== 'rolled-back') {
-        this.#record = before;
+        this.#live.now = before;
         throw error;
       }
       this.#warn('going back although the journal cannot be written', error);
     }
     this.#enteredAt = clock.monotonic();
     this.#progressAt = this.#enteredAt;
-    this.#retryAt = 0;
+    this.#space.end();
     this.#waits = this.#newWaits();
+    // What went back for a trouble of the device is wanted still, but not in the same moment.
+    const isOwnTrouble =
+      state === 'rolled-back' && blameOf(this.#record.attempt?.fault?.code ?? '') === 'device';
+    this.#retryAt = isOwnTrouble ? this.#enteredAt + this.#waits.next().value : 0;
     if (state === 'rolling-back') this.#isOrderedBack = false;
-    if (state !== 'trial' && state !== 'committed') this.#isTrialServing = false;
-    else if (event === 'passed') this.#isTrialServing = true;
+    if (state !== 'trial' && state !== 'committed') {
+      this.#isTrialServing = false;
+      this.#notServing = undefined;
+    } else if (event === 'passed') this.#isTrialServing = true;
     logger.info(
       { model: this.model, version, state, ...(fault && { code: fault.code, reason: fault.message }) },
       'update state entered',
@@ -231,36 +269,38 @@ export class UpdateRunner {
     const work = new AbortController();
     this.#work = work;
     const either = AbortSignal.any([signal, work.signal]);
+    const forgiving = new AbortController();
     let result: StepResult;
     try {
-      const isLight = step.name === 'commit' || step.name === 'rollBack';
-      const run = () => this.#execute(step, either);
-      result = isLight ? await run() : await this.#props.turns.take(run, either);
+      const begins = () => this.#live.noteWork(AbortSignal.any([either, forgiving.signal]));
+      result = await this.#execute(step, { signal: either, begins });
     } catch (error) {
       if (either.aborted) return;
+      await this.#space.failedOn(error);
       await this.#failed(toFault(error));
       return;
     } finally {
+      forgiving.abort();
       this.#work = undefined;
     }
     // What was no longer wanted when it ended is planned anew, not passed.
     if (either.aborted) return;
     const attempt = this.#record.attempt!;
     if (isSettled(attempt.state)) return this.#props.onChange();
-    this.#record = { ...this.#record, attempt: { ...attempt, ...result } };
+    this.#live.change(result);
     await this.#move('passed');
   }
 
-  #execute(step: Step, signal: AbortSignal): Promise<StepResult> {
+  #execute(step: Step, work: Work): Promise<StepResult> {
     // One name, one executor, one kind of argument: step.ts keeps the three together.
     const execute = this.#props.executors[step.name] as StepExecutors[typeof step.name];
-    return execute({ attempt: step.attempt, record: this.#record }, signal);
+    return execute({ attempt: step.attempt, record: this.#record }, work);
   }
 
   async #failed(fault: UpdateFault): Promise<void> {
     const { clock, logger, onChange } = this.#props;
     const attempt = this.#record.attempt!;
-    const verdict = judgeFailure(attempt, fault, isHubsFault(fault));
+    const verdict = judgeFailure(attempt, fault);
     const waitMs = this.#waits.next().value;
     logger.warn(
       {
@@ -277,33 +317,21 @@ export class UpdateRunner {
     const failures = attempt.failures + (verdict === 'try-again' ? 1 : 0);
     // While going back, the fault that led there is the one worth keeping; what was committed has none.
     const kept = attempt.state === 'rolling-back' || isSettled(attempt.state) ? {} : { fault };
-    this.#record = { ...this.#record, attempt: { ...attempt, failures, ...kept } };
+    this.#live.noteRest();
+    this.#live.change({ failures, ...kept });
     this.#retryAt = clock.monotonic() + waitMs;
     onChange();
-    await this.#store();
+    await this.#live.store();
   }
 
-  /** The event of the state goes to the outbox once; under the same id after a restart, so twice does no harm. */
+  /** The event of the state goes to the outbox once. */
   async #announce(): Promise<void> {
     const attempt = this.#record.attempt;
     if (attempt === undefined || attempt.announced) return;
-    const event: UpdateEvent = {
-      v: 1,
-      id: `${this.#record.stream}-${attempt.event}`,
-      at: new Date(attempt.since).toISOString(),
-      model: this.model,
-      version: attempt.version,
-      manifest: attempt.manifest,
-      ...(attempt.rollout !== undefined && { rollout: attempt.rollout }),
-      sequence: attempt.sequence,
-      state: attempt.state,
-      ...(attempt.fault && { fault: attempt.fault }),
-      ...(attempt.facts && { facts: attempt.facts }),
-    };
     try {
-      await this.#props.announce(event);
-      this.#record = { ...this.#record, attempt: { ...this.#record.attempt!, announced: true } };
-      if (isSettled(attempt.state)) await this.#store();
+      await this.#props.announce(attemptEvent(this.#record, attempt));
+      this.#live.change({ announced: true });
+      if (isSettled(attempt.state)) await this.#live.store();
     } catch (error) {
       this.#warn('update event could not be stored for sending', error);
     }
@@ -331,15 +359,12 @@ export class UpdateRunner {
       .catch((error) => this.#warn('trial progress could not be stored', error));
   }
 
-  #store(): Promise<void> {
-    return this.#props.journal.write(this.#record);
-  }
-
   async #rest({ wakeInMs }: Extract<Plan, { kind: 'rest' }>, signal: AbortSignal): Promise<void> {
     if (this.#hasNews) return;
     const woken = new AbortController();
     this.#wake = () => woken.abort();
-    const ms = Math.max(1, Math.ceil(Math.min(wakeInMs ?? PROGRESS_MS * 6, PROGRESS_MS * 6)));
+    const longest = this.#space.isOn ? SPACE_LOOK_MS : PROGRESS_MS * 6;
+    const ms = Math.max(1, Math.ceil(Math.min(wakeInMs ?? longest, longest)));
     await this.#props.clock.sleep(ms, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
     this.#wake = () => undefined;
   }

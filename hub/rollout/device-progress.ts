@@ -3,8 +3,8 @@
  * took an offer back) is never a failure of the device; silence and timeouts are not words, so they are computed from
  * the clock when somebody looks (`statusAt`) and vanish when the device speaks again.
  */
+import { isSurroundings } from '../../shared/errors/blame.ts';
 import { asksForRequests, type TrialPlan } from '../../shared/protocol/desired-state.ts';
-import { hubFaults } from '../../shared/protocol/hub-faults.ts';
 import type { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 
 /** What is stored: pending → offered → … → succeeded, or one of the ends. */
@@ -83,9 +83,6 @@ const statusOfState: Readonly<Record<UpdateState, StoredStatus | undefined>> = {
   'rolled-back': 'rolled-back',
   rejected: 'rejected',
 };
-
-/** Not of the device or the version either: the hub changed its mind, or lacks a chunk of what it offers. */
-const hubSideFaults: ReadonlySet<string> = new Set([...hubFaults, 'desired_changed', 'chunk_missing']);
 
 const inFlight: ReadonlySet<StoredStatus> = new Set([
   'offered',
@@ -171,7 +168,8 @@ function advance(
   let status = statusOfState[state];
   if (status === undefined) return device;
   if (fault !== undefined && (status === 'rejected' || status === 'rolled-back')) {
-    if (hubSideFaults.has(fault.code)) status = 'offered';
+    // Not the version's: the wish stands, and a device that does not come to it in time is late.
+    if (isSurroundings(fault.code)) status = 'offered';
     else if (status === 'rejected' && fault.retry === 'later') status = 'failed';
   }
   // An end is left only by proof of the opposite: late news of earlier steps do not undo it, a commit after retries does.

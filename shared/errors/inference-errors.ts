@@ -115,7 +115,7 @@ export const inferenceErrors = defineErrors({
   },
   objective_missed_on_device: {
     status: 500,
-    retry: 'never',
+    retry: 'later',
     meaning: 'The version is right on this device, but slower or larger than its own objectives allow.',
     fix: 'Use a smaller model or a faster device, or publish with other objectives.',
   },

@@ -42,7 +42,7 @@ export const updateErrors = defineErrors({
     status: 409,
     retry: 'later',
     meaning: 'The version failed on this device and is left alone for a day.',
-    fix: 'Look at the reason it was parked for; it may be tried again when the time is over.',
+    fix: 'Look at the reason it was parked for; "modelfleet devices release ID --model MODEL", or "modelfleet-agent release" on the device, lets it be tried again at once.',
   },
   desired_changed: {
     status: 409,
@@ -72,20 +72,26 @@ export const updateErrors = defineErrors({
   restart_loop: {
     status: 500,
     retry: 'never',
-    meaning: 'The agent was started again and again while the update was in the same state.',
+    meaning: 'The agent ended again and again in the middle of the work of one state of the update.',
     fix: 'Look in the log of the device for what ends the agent in that state.',
   },
   not_enough_space: {
     status: 507,
     retry: 'later',
     meaning: 'The disk of the device has less room than the version needs.',
-    fix: 'Free the bytes that the message names, or keep fewer previous versions.',
+    fix: 'Free the bytes that the message names, or keep fewer previous versions; the device goes on by itself then.',
   },
   chunk_digest_mismatch: {
     status: 502,
     retry: 'later',
     meaning: 'Chunks kept arriving with bytes that are not those of their digest.',
     fix: 'Something between hub and device changes bytes; look at the connection and at the hub’s storage.',
+  },
+  chunk_decayed: {
+    status: 500,
+    retry: 'later',
+    meaning: 'A chunk that was fetched is no longer readable on this device.',
+    fix: 'The device fetches it again by itself; when it repeats, check its disk.',
   },
   chunk_missing: {
     status: 502,

@@ -2,6 +2,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, vi } from 'vitest';
+import { systemClock } from '../../platform/system-clock.ts';
+import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { UpdateState } from '../../shared/protocol/update-event.ts';
 import { type PackedVersion, packedVersion, writeBlobs } from './packed-version.ts';
@@ -39,6 +41,18 @@ export async function reopen(
 }
 
 export const update = (device: UpdateDevice) => device.updates.report(Date.now())[0]?.update;
+
+/** Waits of the update machine are over in a moment. */
+export const hastyClock: Clock = {
+  ...systemClock,
+  sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 2), signal),
+};
+
+/** Lets the machine look at its situation so many times more. */
+export async function looks(device: UpdateDevice, times: number): Promise<void> {
+  const before = device.looks();
+  await vi.waitFor(() => expect(device.looks()).toBeGreaterThan(before + times), { timeout: 10_000 });
+}
 
 /** Waits until the update to `version` is in `state`, and the hub has been told. */
 export async function ends(device: UpdateDevice, state: UpdateState, version = '2.0.0'): Promise<void> {

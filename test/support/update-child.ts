@@ -14,11 +14,17 @@ export interface ChildOrder {
   readonly killAt?: UpdateState;
   /** Die when this many chunks have been asked for. */
   readonly killAfterChunks?: number;
+  /** End in order when this many chunks have been asked for. */
+  readonly endAfterChunks?: number;
+  /** Names the boot of the machine. */
+  readonly boot?: string;
   /** The state to end in, of the update to `version` (default 2.0.0). */
   readonly until: UpdateState;
   readonly version?: string;
   readonly crashesInTrial?: number;
   readonly qualifyFault?: UpdateFault;
+  /** Die in the middle of the golden samples. */
+  readonly killInQualify?: boolean;
   readonly liftHold?: boolean;
 }
 
@@ -36,9 +42,11 @@ const die = (): never => {
 };
 
 let asked = 0;
+let isEnding = false;
 const device = await openUpdateDevice({
   folder: order.folder,
   blobs: order.blobs,
+  ...(order.boot && { boot: order.boot }),
   onTransition: (_model, state) => {
     if (state === order.killAt) die();
     if (state === 'trial') setImmediate(crash);
@@ -46,11 +54,13 @@ const device = await openUpdateDevice({
   answer: (request) => {
     asked += request.chunks.length;
     if (order.killAfterChunks !== undefined && asked > order.killAfterChunks) die();
-    return false;
+    isEnding = order.endAfterChunks !== undefined && asked > order.endAfterChunks;
+    return isEnding;
   },
 });
 const servingAtStart = device.served.active?.version;
 if (order.qualifyFault) device.served.qualifyFault = order.qualifyFault;
+if (order.killInQualify) device.served.qualify = die;
 if (order.liftHold) rmSync(device.holdFile, { force: true });
 crash();
 device.wish(order.sequence, order.wish);
@@ -64,7 +74,7 @@ const deadline = Date.now() + 10_000;
 // The slots follow the journal: a commit has ended when nothing is on trial any more.
 const isThere = () =>
   state() === order.until && (order.until !== 'committed' || device.slots.of('demo').trial === undefined);
-while (!isThere() && Date.now() < deadline) await wait(10);
+while (!isThere() && !isEnding && Date.now() < deadline) await wait(10);
 await wait(50);
 const end: ChildEnd = {
   active: device.slots.of('demo').active?.version,

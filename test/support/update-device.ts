@@ -24,6 +24,7 @@ import { Turns } from '../../agent/update/turns.ts';
 import { UpdateJournal } from '../../agent/update/update-journal.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { AppError } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
 import { parseManifest } from '../../shared/manifest/model-manifest.ts';
 import {
   type ChunkError,
@@ -46,7 +47,7 @@ export class RecordingServed implements ServedModels {
     this.log = log;
   }
 
-  async qualify(): Promise<Qualification> {
+  async qualify(_slot?: Slot): Promise<Qualification> {
     if (this.qualifyFault) return { ok: false, fault: this.qualifyFault };
     return {
       ok: true,
@@ -102,6 +103,9 @@ export interface UpdateDeviceOptions {
   /** Answers in place of the hub; returns false to let the hub answer. */
   readonly answer?: (request: ChunkRequest, reply: HubReply) => boolean;
   readonly freeBytes?: () => Promise<number>;
+  readonly clock?: Clock;
+  /** Names the boot of the machine. */
+  readonly boot?: string;
   readonly withdrawn?: ReadonlySet<string>;
   /** What TUF says of a version, when it is not what the hub's folder says. */
   readonly signed?: ReadonlyMap<string, string>;
@@ -116,8 +120,10 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
   const { folder, blobs, withdrawn = new Set(), signed = new Map() } = options;
   await mkdir(join(folder, 'state'), { recursive: true });
   const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' }, pino.destination(2));
-  const clock = systemClock;
+  const clock = options.clock ?? systemClock;
+  let looks = 0;
   const random = Math.random;
+  const freeBytes = options.freeBytes ?? (async () => 2 ** 40);
   const eventLog = join(folder, 'events.log');
   const requestLog = join(folder, 'requests.log');
   const served = new RecordingServed(join(folder, 'served.log'));
@@ -148,7 +154,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
     fetcher,
     slots,
     slotChunks: new SlotChunks(slots),
-    freeBytes: options.freeBytes ?? (async () => 2 ** 40),
+    freeBytes,
   });
   const restorer = new ServingRestorer({ slots, served, logger });
   const held = join(folder, 'hold');
@@ -163,13 +169,19 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
       slots,
       served,
       restorer,
+      turns: new Turns(),
       isConnected: () => link.isConnected,
       clock,
     }),
-    turns: new Turns(),
+    chunksHeld: (digest) => download.chunksHeld(digest),
+    freeBytes,
+    boot: options.boot ?? 'boot-1',
     announce: async (event) => appendFileSync(eventLog, `${JSON.stringify(event)}\n`),
     isConnected: () => link.isConnected,
-    isHeld: () => existsSync(held),
+    isHeld: () => {
+      looks += 1;
+      return existsSync(held);
+    },
     onChange: () => undefined,
     onTransition: options.onTransition,
     progress: (digest) => download.progress(digest),
@@ -232,6 +244,8 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
     /** Events announced over all lives of the device, each id once, as the hub would keep them. */
     events: () => readEvents(eventLog),
     states: () => readEvents(eventLog).map((event) => event.state),
+    /** How often the machine has looked at its situation. */
+    looks: () => looks,
     /** Digests asked for over all lives of the device. */
     requested: (): string[] =>
       existsSync(requestLog) ? lines(requestLog).flatMap((line) => JSON.parse(line) as string[]) : [],

@@ -10,6 +10,8 @@ import {
   ends,
   expectUntouched,
   flipBit,
+  hastyClock,
+  looks,
   prepared,
   reopen,
   rollout,
@@ -45,11 +47,17 @@ describe('Error_in_checking', () => {
     });
   }
 
-  it('a version nobody signed: refused', async () => {
-    const { device } = await prepared({}, [v1]);
+  it('a version the metadata does not name: nothing of it is fetched, and the hub is waited for', async () => {
+    const { device, blobs } = await prepared({}, [v1]);
+    const asked = device.requested().length;
     device.wish(2, [wishFor(v2, { rollout })]);
-    await ends(device, 'rejected');
-    expect(lastFault(device)).toMatchObject({ code: 'version_unknown' });
+    await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('version_unknown'));
+    expect(update(device)?.state).toBe('checking');
+    expect(device.requested()).toHaveLength(asked);
+    expectUntouched(device);
+    await writeBlobs(blobs, [v1, v2]);
+    device.updates.notify();
+    await ends(device, 'committed');
   });
 
   it('a lower release than one committed, not kept here: refused; one kept here: taken', async () => {
@@ -84,14 +92,18 @@ describe('Error_in_checking', () => {
 });
 
 describe('Error_in_downloading', () => {
-  it('not enough space: says how much is wanted and free, tries again, then parks the version', async () => {
-    const { device } = await prepared({ freeBytes: async () => 1000 });
+  it('not enough space: says how much is wanted and free, waits, and goes on when there is room', async () => {
+    let free = 1000;
+    const { device } = await prepared({ freeBytes: async () => free, clock: hastyClock });
     device.wish(2, [wishFor(v2, { rollout })]);
-    await ends(device, 'rejected');
-    expect(lastFault(device)).toMatchObject({ code: 'not_enough_space' });
-    expect(lastFault(device)?.message).toMatch(/needs 16\.5 MiB of disk, 1000 B are free/);
-    expect(device.updates.report(Date.now())[0]?.parked).toHaveLength(1);
+    await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('not_enough_space'));
+    expect(update(device)?.fault?.message).toMatch(/needs 16\.5 MiB of disk, 1000 B are free/);
+    await looks(device, 20);
+    expect(update(device)?.state).toBe('downloading');
+    expect(device.updates.report(Date.now())[0]?.parked).toEqual([]);
     expectUntouched(device);
+    free = 2 ** 40;
+    await ends(device, 'committed');
   });
 
   it('space for what is still to come: chunks fetched before are not counted again', async () => {
@@ -119,19 +131,23 @@ describe('Error_in_downloading', () => {
     expect(isDecayed).toBe(true);
   });
 
-  it('a chunk the hub lacks: refused as missing', async () => {
+  it('a chunk the hub lacks: said, waited for, and taken when it is there', async () => {
     const lacking = v2.manifest.files[0]!.chunks[1]!;
+    let lacks = true;
     const { device } = await prepared({
       answer: (request, hub) => {
-        if (!request.chunks.includes(lacking)) return false;
+        if (!lacks || !request.chunks.includes(lacking)) return false;
         hub.error({ code: 'missing', retryAfterMs: 1 });
         return true;
       },
     });
     device.wish(2, [wishFor(v2, { rollout })]);
-    await ends(device, 'rejected');
-    expect(lastFault(device)).toMatchObject({ code: 'chunk_missing' });
+    await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('chunk_missing'));
+    expect(update(device)?.state).toBe('downloading');
     expectUntouched(device);
+    lacks = false;
+    device.updates.notify();
+    await ends(device, 'committed');
   });
 
   it('a hub that no longer offers the version: waited out, not counted', async () => {
@@ -246,7 +262,23 @@ describe('Error_in_qualifying', () => {
     expectUntouched(device);
   });
 
-  it('a runner that did not start in time: tried three times before it is refused', async () => {
+  it.each(['inference_timeout', 'runner_start_timeout', 'disk_full'])(
+    'a machine too busy or too full (%s): waited out, the version not parked',
+    async (code) => {
+      const { device } = await prepared({ clock: hastyClock });
+      device.served.qualifyFault = { code, message: 'not now', retry: 'later' };
+      device.wish(2, [wishFor(v2, { rollout })]);
+      await vi.waitFor(() => expect(update(device)?.fault?.code).toBe(code));
+      await looks(device, 20);
+      expect(update(device)?.state).toBe('qualifying');
+      expect(device.updates.report(Date.now())[0]?.parked).toEqual([]);
+      expectUntouched(device);
+      device.served.qualifyFault = undefined;
+      await ends(device, 'committed');
+    },
+  );
+
+  it('a runner that crashes: tried three times before it is refused', async () => {
     const { device } = await prepared();
     device.served.qualifyFault = { code: 'runner_crashed', message: 'no memory', retry: 'later' };
     device.wish(2, [wishFor(v2, { rollout })]);
@@ -257,6 +289,22 @@ describe('Error_in_qualifying', () => {
 });
 
 describe('Error_in_activating', () => {
+  it('a full disk: the version before answers, and it is switched when there is room', async () => {
+    const { device } = await prepared({ clock: hastyClock });
+    const startTrial = device.slots.startTrial.bind(device.slots);
+    let fails = 5;
+    device.slots.startTrial = async (...args) => {
+      fails -= 1;
+      if (fails >= 0) throw new AppError('disk_full', 'Cannot write: the disk is full.');
+      return startTrial(...args);
+    };
+    device.wish(2, [wishFor(v2, { rollout })]);
+    await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('disk_full'));
+    expectUntouched(device);
+    await ends(device, 'committed');
+    expect(statesOf2(device).at(-1)).toBe('committed');
+  });
+
   it('a version that cannot be served: back on the one before', async () => {
     const { device } = await prepared();
     device.served.serveFault = new AppError('internal', 'The runner did not start.');

@@ -153,6 +153,45 @@ describe('killed in a state and started again', () => {
     expect(last?.fault).toMatchObject({ code: 'restart_loop' });
   });
 
+  it('switched off six times and more in one download that does not come on: finishes all the same', async () => {
+    const order = await prepared();
+    for (let times = 0; times < 8; times += 1) {
+      const boot = `boot-${times}`;
+      expect(await live({ ...order, boot, killAfterChunks: 0, until: 'committed' })).toBeUndefined();
+    }
+    expect(await live({ ...order, boot: 'boot-9', until: 'committed' })).toMatchObject({ active: '2.0.0' });
+  });
+
+  it('killed six times and more in one download that comes on: finishes all the same', async () => {
+    const order = await prepared();
+    for (const killAfterChunks of [0, 0, 0, 0, 4, 0, 0, 0, 0]) {
+      expect(await live({ ...order, killAfterChunks, until: 'committed' })).toBeUndefined();
+    }
+    expect(await live({ ...order, until: 'committed' })).toMatchObject({ active: '2.0.0' });
+    expect(chainOf(order.folder)).toEqual(wholeWay);
+  });
+
+  it('ended in order six times and more in one state: is not held against the version', async () => {
+    const order = await prepared();
+    for (let times = 0; times < 8; times += 1) {
+      const end = await live({ ...order, endAfterChunks: 0, until: 'committed' });
+      expect(end).toMatchObject({ state: 'downloading', serving: '1.0.0' });
+    }
+    expect(await live({ ...order, until: 'committed' })).toMatchObject({ active: '2.0.0' });
+  });
+
+  it('taken down with the machine again and again while the version runs: gives the version up', async () => {
+    const order = await prepared();
+    for (let times = 0; times < 6; times += 1) {
+      const boot = `boot-${times}`;
+      expect(await live({ ...order, boot, killInQualify: true, until: 'committed' })).toBeUndefined();
+    }
+    expect(await live({ ...order, boot: 'boot-9', killInQualify: true, until: 'rejected' })).toMatchObject({
+      active: '1.0.0',
+      serving: '1.0.0',
+    });
+  });
+
   it('killed more often in trial: goes back by itself, without the hub', async () => {
     const order = await prepared();
     const wish = [

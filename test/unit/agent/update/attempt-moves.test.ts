@@ -53,7 +53,7 @@ describe('applyMove', () => {
     const record = move(upTo('wanted'), 'failed', golden);
     expect(record.attempt).toMatchObject({ state: 'rejected', fault: golden });
     expect(record.parked).toMatchObject([{ manifest, until: 1_000 + limits.parkedMs }]);
-    expect(record.answered).toEqual([{ manifest, wish: 'r-00000001' }]);
+    expect(record.answered).toEqual([{ manifest, wish: 'r-00000001', sequence: 5 }]);
   });
 
   it('keeps the reason over going back, and parks once it has ended', () => {
@@ -94,22 +94,30 @@ describe('applyMove', () => {
 
 describe('judgeFailure', () => {
   const attempt = upTo('wanted').attempt!;
-  const later: UpdateFault = { code: 'disk_full', message: '', retry: 'later' };
+  const full: UpdateFault = { code: 'disk_full', message: '', retry: 'later' };
+  const crashed: UpdateFault = { code: 'runner_crashed', message: '', retry: 'later' };
 
-  it('waits out what lies with the hub, however often', () => {
-    expect(judgeFailure({ ...attempt, failures: 99 }, later, true)).toBe('wait');
-  });
+  it.each(['link_lost', 'metadata_rolled_back', 'chunk_missing', 'not_enough_space', 'inference_timeout'])(
+    'waits %s out, however often it comes',
+    (code) => {
+      expect(judgeFailure({ ...attempt, failures: 99 }, { ...full, code, retry: 'never' })).toBe('wait');
+    },
+  );
 
   it('tries three times what can pass, and once what cannot', () => {
-    expect(judgeFailure(attempt, later, false)).toBe('try-again');
-    expect(judgeFailure({ ...attempt, failures: 2 }, later, false)).toBe('give-up');
-    expect(judgeFailure(attempt, golden, false)).toBe('give-up');
+    expect(judgeFailure(attempt, crashed)).toBe('try-again');
+    expect(judgeFailure({ ...attempt, failures: 2 }, crashed)).toBe('give-up');
+    expect(judgeFailure(attempt, golden)).toBe('give-up');
   });
 
-  it('does not try again while switching, and never gives up going back', () => {
-    expect(judgeFailure({ ...attempt, state: 'activating' }, later, false)).toBe('give-up');
+  it('tries a version that does not start no second time while switching; waits for a disk there too', () => {
+    expect(judgeFailure({ ...attempt, state: 'activating' }, crashed)).toBe('give-up');
+    expect(judgeFailure({ ...attempt, state: 'activating' }, full)).toBe('wait');
+  });
+
+  it('never gives up going back', () => {
     for (const state of ['rolling-back', 'rolled-back', 'committed'] as const) {
-      expect(judgeFailure({ ...attempt, state, failures: 99 }, golden, false)).toBe('try-again');
+      expect(judgeFailure({ ...attempt, state, failures: 99 }, golden)).toBe('try-again');
     }
   });
 });
@@ -117,10 +125,17 @@ describe('judgeFailure', () => {
 describe('parkingFor', () => {
   const attempt = upTo('wanted').attempt!;
 
-  it('parks no version twice for being parked', () => {
-    const parked: UpdateFault = { code: 'version_parked', message: '', retry: 'never' };
-    expect(parkingFor(attempt, parked, 0)).toBeUndefined();
-    expect(parkingFor(attempt, golden, 0)).toMatchObject({ until: limits.parkedMs });
+  it('parks no version for being parked, nor for a wish that cannot be met here', () => {
+    for (const code of ['version_parked', 'downgrade_refused', 'manifest_mismatch']) {
+      expect(parkingFor(attempt, { code, message: '', retry: 'never' }, 0)).toBeUndefined();
+    }
+    expect(parkingFor(attempt, golden, 0)).toMatchObject({ until: limits.parkedMs, sequence: 5 });
+  });
+
+  it('parks none for what lies with the surroundings, and takes it for no answer to the wish', () => {
+    const full: UpdateFault = { code: 'disk_full', message: '', retry: 'later' };
+    const record = move(move(upTo(...toTrial), 'failed', full), 'passed');
+    expect(record).toMatchObject({ attempt: { state: 'rolled-back' }, parked: [], answered: [] });
   });
 });
 
@@ -132,5 +147,14 @@ describe('toFault', () => {
       retry: 'never',
     });
     expect(toFault(new TypeError('x is not a function'))).toMatchObject({ code: 'internal', retry: 'later' });
+  });
+
+  it('knows what the operating system refused from a defect', () => {
+    const refused = Object.assign(new Error('EIO: i/o error, write'), {
+      errno: -5,
+      code: 'EIO',
+      syscall: 'write',
+    });
+    expect(toFault(refused)).toMatchObject({ code: 'disk_error', retry: 'later' });
   });
 });
