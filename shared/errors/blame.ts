@@ -2,7 +2,10 @@
  * Whose trouble it is when an update stops on an error. The one place that says so: the device decides by it whether it waits,
  * gives up or leaves the version alone for a time; the hub, whether the version is counted as failed.
  */
+import { ownValue } from '../base/own-value.ts';
 import type { ErrorCode } from './catalogue.ts';
+import type { trustErrors } from './trust-errors.ts';
+import type { updateErrors } from './update-errors.ts';
 
 export type Blame =
   /** The version did it, or nobody can rule out that it did: given up, parked, counted. */
@@ -16,8 +19,10 @@ export type Blame =
   /** Never ends a step of an update. */
   | 'nobody';
 
-/** Typed so that a new code does not compile before somebody has said whose it is. */
-const blames: Readonly<Record<ErrorCode, Blame>> = {
+/** The areas that updates are made of: a new code of theirs does not compile before somebody has said whose it is. */
+type OfUpdates = keyof typeof updateErrors | keyof typeof trustErrors;
+
+const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blame>>> = {
   // A file of the version that does not parse.
   bad_input: 'version',
   too_large: 'version',
@@ -35,6 +40,7 @@ const blames: Readonly<Record<ErrorCode, Blame>> = {
   runner_crashed: 'version',
   trial_crashed: 'version',
   trial_error_rate: 'version',
+  trial_requests_refused: 'version',
   trial_not_serving: 'version',
   restart_loop: 'version',
   version_left: 'version',
@@ -49,6 +55,7 @@ const blames: Readonly<Record<ErrorCode, Blame>> = {
 
   disk_full: 'device',
   disk_error: 'device',
+  file_unusable: 'device',
   not_enough_space: 'device',
   chunk_decayed: 'device',
   slot_damaged: 'device',
@@ -79,65 +86,21 @@ const blames: Readonly<Record<ErrorCode, Blame>> = {
   desired_state_replayed: 'hub',
   desired_state_wrong_device: 'hub',
 
-  not_found: 'nobody',
-  unauthorized: 'nobody',
-  forbidden: 'nobody',
-  port_in_use: 'nobody',
-  data_folder_locked: 'nobody',
-  data_folder_newer: 'nobody',
-  conflict: 'nobody',
-  ca_mismatch: 'nobody',
-  audit_broken: 'nobody',
-  join_token_unknown: 'nobody',
-  join_token_expired: 'nobody',
-  join_token_used_up: 'nobody',
-  join_token_revoked: 'nobody',
-  device_exists: 'nobody',
-  bad_csr: 'nobody',
-  authority_damaged: 'nobody',
-  already_enrolled: 'nobody',
-  not_enrolled: 'nobody',
-  identity_damaged: 'nobody',
-  enrolment_answer_refused: 'nobody',
-  model_yaml_invalid: 'nobody',
-  pack_file_missing: 'nobody',
-  model_file_invalid: 'nobody',
-  model_unsupported: 'nobody',
-  interface_mismatch: 'nobody',
-  sample_invalid: 'nobody',
-  golden_mismatch: 'nobody',
-  pack_invalid: 'nobody',
   trust_exists: 'nobody',
   version_exists: 'nobody',
   release_not_growing: 'nobody',
   chunks_missing: 'nobody',
   artifact_mismatch: 'nobody',
   key_unreadable: 'nobody',
-  model_not_served: 'nobody',
-  prediction_unknown: 'nobody',
-  label_known: 'nobody',
-  label_invalid: 'nobody',
-  host_refused: 'nobody',
   update_under_way: 'nobody',
   no_previous_version: 'nobody',
   agent_not_running: 'nobody',
-  telemetry_busy: 'nobody',
-  telemetry_unknown_version: 'nobody',
-  telemetry_layout: 'nobody',
-  drift_no_profile: 'nobody',
-  no_telemetry: 'nobody',
-  rollout_plan_invalid: 'nobody',
-  rollout_target_empty: 'nobody',
-  rollout_not_needed: 'nobody',
-  rollout_overlap: 'nobody',
-  rollout_state_conflict: 'nobody',
-  not_logged_in: 'nobody',
 };
 
-/** A code this program does not know, or one that cannot be, is read with care: as the version's. */
+/** A code that is not listed, or that cannot end a step, is read with care: as the version's. */
 export function blameOf(code: string): Exclude<Blame, 'nobody'> {
-  const blame = Object.hasOwn(blames, code) ? blames[code as ErrorCode] : 'nobody';
-  return blame === 'nobody' ? 'version' : blame;
+  const blame = ownValue(blames, code);
+  return blame === undefined || blame === 'nobody' ? 'version' : blame;
 }
 
 /** Whether waiting is the answer: nothing that was asked or sent is at fault. */
