@@ -32,6 +32,7 @@ import { ModelService } from './models/model-service.ts';
 import { Authority } from './pki/authority.ts';
 import { enrolmentRoutes } from './pki/enrolment-routes.ts';
 import { EnrolmentService } from './pki/enrolment-service.ts';
+import { EnrolmentStore } from './pki/enrolment-store.ts';
 import { joinTokenRoutes } from './pki/join-token-routes.ts';
 import { JoinTokenService } from './pki/join-token-service.ts';
 import { JoinTokenStore } from './pki/join-token-store.ts';
@@ -219,6 +220,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   const enrolments = new EnrolmentService({
     database,
     store: joinTokenStore,
+    enrolments: new EnrolmentStore(database),
     devices,
     authority,
     audit,

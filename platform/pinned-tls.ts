@@ -7,6 +7,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import { AppError, errorText } from '../shared/base/app-error.ts';
+import { systemClock } from './system-clock.ts';
 
 const CHAIN_MAX = 8;
 const HANDSHAKE_MS = 10_000;
@@ -22,7 +23,8 @@ export interface FetchCaOptions {
 /**
  * PEM of the CA certificate that the server at `url` presents and whose DER has the SHA-256 `expectedSha256` (hex;
  * colons and case do not matter). No application byte is sent. Throws `hub_unreachable` when there is no TLS server
- * there, `ca_mismatch` when the server presents another CA.
+ * there, `ca_mismatch` when the server presents another CA, `certificate_not_valid_now` when the CA is the right one and
+ * the system clock is outside the time of the server's certificate: every later connection would fail for that.
  */
 export async function fetchCa(
   url: string,
@@ -39,7 +41,12 @@ export async function fetchCa(
       `Refused to trust the server at ${url}: wanted the CA with SHA-256 ${expected}, found ${last ? sha256(last) : 'no certificate'}. Nothing was sent to it.`,
     );
   }
-  return new X509Certificate(match).toString();
+  const ca = new X509Certificate(match);
+  const server = new X509Certificate(chain[0]!);
+  const nowMs = systemClock.now();
+  const isNow = Date.parse(server.validFrom) <= nowMs && nowMs <= Date.parse(server.validTo);
+  if (!isNow && server.verify(ca.publicKey)) throw clockFault(`the hub at ${url}`, server, nowMs);
+  return ca.toString();
 }
 
 export interface PinnedConnectionOptions {

@@ -16,6 +16,8 @@ export interface DataFolder {
   readonly control: string;
   /** While this file exists, nothing is switched. */
   readonly hold: string;
+  /** The key of an enrolment that was begun and has no answer yet. */
+  readonly enrolling: string;
 }
 
 export function dataFolder(root: string): DataFolder {
@@ -33,5 +35,6 @@ export function dataFolder(root: string): DataFolder {
     state,
     control: join(state, 'control.json'),
     hold: join(root, 'hold'),
+    enrolling: join(root, 'enrolling.json'),
   };
 }

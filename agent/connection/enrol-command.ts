@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { AppError } from '../../shared/base/app-error.ts';
+import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { readDeviceFacts } from './device-facts.ts';
 
@@ -12,6 +13,8 @@ export interface EnrolCommandProps {
   /** Execution providers this agent can offer. */
   readonly providers: readonly string[];
 }
+
+const CLOCK_OFF_MS = 60_000;
 
 interface EnrolFlags {
   readonly token?: string;
@@ -42,9 +45,17 @@ export function enrolCommand({ agentVersion, dataFolderDefault, providers }: Enr
       });
       process.stdout.write(
         `Enrolled "${enrolled.device}" in group "${enrolled.group}" at ${enrolled.hub}.\n` +
+          clockNote(enrolled.clockBehindMs) +
           `Start it: modelfleet-agent run --data ${flags.data}\n`,
       );
     });
+}
+
+/** What an operator should know before the first certificate or statement is refused for its time. */
+export function clockNote(behindMs: number): string {
+  if (Math.abs(behindMs) < CLOCK_OFF_MS) return '';
+  const direction = behindMs > 0 ? 'behind' : 'ahead of';
+  return `The clock of this device is ${formatDuration(Math.abs(behindMs))} ${direction} that of the hub. Set it (NTP).\n`;
 }
 
 /** A token on the command line is seen by every user of the machine; the other two ways are not. */

@@ -1,6 +1,7 @@
 /**
  * Makes this machine a device of a hub. The join token says which CA the hub must prove and which trust root to pin; the
- * secret is not sent before the first has been proven, and nothing is kept before both have.
+ * secret is not sent before the first has been proven, and nothing but the key is kept before both have. The key is
+ * kept for a repetition: the answer may be lost after the hub has used the token up.
  */
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
@@ -10,7 +11,7 @@ import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.t
 import { lockFolder } from '../../platform/folder-lock.ts';
 import { fetchCa } from '../../platform/pinned-tls.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
-import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { DeviceId } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
@@ -24,7 +25,7 @@ import { type JoinToken, parseJoinToken } from '../../shared/protocol/join-token
 import { errorOf, parseProblem } from '../../shared/protocol/problem.ts';
 import { dataFolder } from '../config/data-folder.ts';
 import { VerifiedFiles } from '../trust/verified-files.ts';
-import { makeKeyAndCsr } from './csr.ts';
+import { enrolmentKey, forgetEnrolmentKey } from './enrolment-key.ts';
 import {
   checkIdentity,
   type DeviceFile,
@@ -49,11 +50,17 @@ export interface EnrolOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface Enrolled extends DeviceFile {
+  /** How far the clock of this device is behind the hub's, milliseconds; negative when it is ahead. */
+  readonly clockBehindMs: number;
+}
+
 /**
  * Enrols and leaves `identity/` and `trust/root.json` in the folder. Throws `bad_input` (token, id), `already_enrolled`,
- * `data_folder_locked`, `hub_unreachable`, `ca_mismatch`, the hub's own refusal, `enrolment_answer_refused`.
+ * `data_folder_locked`, `hub_unreachable`, `ca_mismatch`, `certificate_not_valid_now` (the clock is off), the hub's own
+ * refusal, `enrolment_answer_refused`. After an error that may pass, the same call goes on with the same key.
  */
-export async function enrol(options: EnrolOptions): Promise<DeviceFile> {
+export async function enrol(options: EnrolOptions): Promise<Enrolled> {
   const token = parseJoinToken(options.token);
   const device = parseDeviceId(options.deviceId);
   if (!(await isEnrolled(options.folder))) return obtain(options, token, device);
@@ -72,15 +79,37 @@ export async function enrol(options: EnrolOptions): Promise<DeviceFile> {
   }
 }
 
-async function obtain(options: EnrolOptions, token: JoinToken, device: string): Promise<DeviceFile> {
-  const caPem = await fetchCa(token.hub, token.ca, options.signal ? { signal: options.signal } : {});
-  const { keyPem, csrPem } = await makeKeyAndCsr(device);
-  const answer = await post(
-    token.hub,
-    caPem,
-    { v: 1, secret: token.secret, device, csr: csrPem, facts: options.facts },
-    options.signal,
-  );
+async function obtain(options: EnrolOptions, token: JoinToken, device: string): Promise<Enrolled> {
+  const { folder, signal } = options;
+  const caPem = await fetchCa(token.hub, token.ca, signal ? { signal } : {});
+  const { keyPem, csrPem } = await enrolmentKey(folder, { device, secret: token.secret });
+  try {
+    const request: EnrolmentRequest = {
+      v: 1,
+      secret: token.secret,
+      device,
+      csr: csrPem,
+      facts: options.facts,
+    };
+    const { answer, hubMs } = await post(token.hub, caPem, request, signal);
+    const root = checkAnswer(answer, token, { device, keyPem, caPem });
+    const { group, mqtt, certificate: certificatePem } = answer;
+    const file: DeviceFile = { v: 1, device, group, hub: token.hub, mqtt };
+    await keep(folder, file, { keyPem, certificatePem, caPem, root });
+    await forgetEnrolmentKey(folder);
+    return { ...file, clockBehindMs: hubMs - Date.now() };
+  } catch (error) {
+    if (isAppError(error) && error.entry.retry === 'never') await forgetEnrolmentKey(folder);
+    throw error;
+  }
+}
+
+/** The trust root of an answer that is what was asked for. Throws `enrolment_answer_refused`. */
+function checkAnswer(
+  answer: EnrolmentResponse,
+  token: JoinToken,
+  { device, keyPem, caPem }: { readonly device: string; readonly keyPem: string; readonly caPem: string },
+): Uint8Array {
   if (answer.device !== device) throw refuse(`it is for device "${answer.device}"`);
   const root = Buffer.from(answer.root, 'base64');
   const rootSha256 = createHash('sha256').update(root).digest('hex');
@@ -93,9 +122,7 @@ async function obtain(options: EnrolOptions, token: JoinToken, device: string): 
   } catch (cause) {
     throw refuse(errorText(cause), cause);
   }
-  const file: DeviceFile = { v: 1, device, group: answer.group, hub: token.hub, mqtt: answer.mqtt };
-  await keep(options.folder, file, { keyPem, certificatePem: answer.certificate, caPem, root });
-  return file;
+  return root;
 }
 
 interface Kept {
@@ -147,7 +174,7 @@ async function post(
   caPem: string,
   body: EnrolmentRequest,
   signal: AbortSignal | undefined,
-): Promise<EnrolmentResponse> {
+): Promise<{ readonly answer: EnrolmentResponse; readonly hubMs: number }> {
   const dispatcher = new Agent({
     connect: { ca: caPem, timeout: ANSWER_MS },
     maxResponseSize: 2 * limits.rootFileBytesMax,
@@ -164,7 +191,8 @@ async function post(
     });
     const answer: unknown = await response.body.json();
     if (response.statusCode !== 200) throw errorOf(parseProblem(answer));
-    return parseEnrolmentResponse(answer);
+    const date = Date.parse(String(response.headers['date']));
+    return { answer: parseEnrolmentResponse(answer), hubMs: Number.isNaN(date) ? Date.now() : date };
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     throw new AppError('hub_unreachable', `Cannot enrol at ${hub}: ${errorText(cause)}.`, { cause });

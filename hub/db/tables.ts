@@ -41,6 +41,8 @@ export interface Tables {
     revoked_at: number | null;
     created_by: string;
   };
+  /** pki: how each device was enrolled last; `key_sha256` is of its public key (SPKI, DER), `certificate` PEM. */
+  enrolment: { device_id: string; join_token_id: string; key_sha256: string; certificate: string };
   /** devices. */
   device: {
     id: string;

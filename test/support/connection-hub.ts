@@ -28,6 +28,7 @@ import { type CertificatePlan, issueCertificate } from '../../hub/pki/certificat
 import { readDeviceCsr } from '../../hub/pki/csr.ts';
 import { enrolmentRoutes } from '../../hub/pki/enrolment-routes.ts';
 import { EnrolmentService } from '../../hub/pki/enrolment-service.ts';
+import { EnrolmentStore } from '../../hub/pki/enrolment-store.ts';
 import { joinTokenRoutes } from '../../hub/pki/join-token-routes.ts';
 import { JoinTokenService } from '../../hub/pki/join-token-service.ts';
 import { JoinTokenStore } from '../../hub/pki/join-token-store.ts';
@@ -184,6 +185,7 @@ export class ConnectionHub {
     this.enrolments = new EnrolmentService({
       database,
       store,
+      enrolments: new EnrolmentStore(database),
       devices: this.devices,
       authority,
       audit,

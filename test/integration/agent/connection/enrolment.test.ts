@@ -7,14 +7,17 @@ import { createServer } from 'node:tls';
 import { Agent, request } from 'undici';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { makeKeyAndCsr } from '../../../../agent/connection/csr.ts';
+import { clockNote } from '../../../../agent/connection/enrol-command.ts';
 import { enrol } from '../../../../agent/connection/enrolment.ts';
 import { checkCertificateTime, loadIdentity } from '../../../../agent/connection/identity.ts';
 import { Authority } from '../../../../hub/pki/authority.ts';
 import { lockFolder } from '../../../../platform/folder-lock.ts';
+import { certificateFingerprint } from '../../../../platform/pinned-tls.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { encodeJoinToken, parseJoinToken } from '../../../../shared/protocol/join-token.ts';
 import { ConnectionHub, facts, operator } from '../../../support/connection-hub.ts';
+import { throttledLine } from '../../../support/throttled-line.ts';
 
 describe('enrolment', () => {
   let hub: ConnectionHub;
@@ -102,6 +105,127 @@ describe('enrolment', () => {
     const refusals = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
     expect(refusals).toHaveLength(2);
     for (const reason of refusals) expect(reason).toMatchObject({ code: 'join_token_used_up' });
+  });
+
+  /** Enrols over a line that is cut when the hub has stored everything and before it answers. */
+  const enrolUnanswered = async (token: string, deviceId: string) => {
+    const line = await throttledLine(hub.http.port, 10_000_000);
+    const { enrolments } = hub;
+    const answered = enrolments.enrol.bind(enrolments);
+    enrolments.enrol = async (...request) => {
+      const answer = await answered(...request);
+      await line.close();
+      return answer;
+    };
+    try {
+      const far = encodeJoinToken({ ...parseJoinToken(token), hub: `https://localhost:${line.port}` });
+      await expect(enrol({ token: far, deviceId, folder, facts })).rejects.toMatchObject({
+        code: 'hub_unreachable',
+      });
+    } finally {
+      enrolments.enrol = answered;
+    }
+  };
+
+  it('ends an enrolment whose answer was lost, with a token that is used up', async () => {
+    const token = await hub.token({ uses: 1 });
+    await enrolUnanswered(token, 'unheard');
+    const { sha256 } = (await hub.devices.view('unheard')).certificate;
+    await enrol({ token, deviceId: 'unheard', folder, facts });
+    const identity = await loadIdentity(folder);
+    expect(certificateFingerprint(identity.certificatePem)).toBe(sha256);
+    expect(existsSync(join(folder, 'enrolling.json'))).toBe(false);
+    expect(await hub.audit.list({ action: 'device.enrolment_repeated' })).toMatchObject([
+      { target: 'device/unheard' },
+    ]);
+  });
+
+  it('refuses the repetition to another key, even with the token, and to another id', async () => {
+    const token = await hub.token({ uses: 1 });
+    await enrolUnanswered(token, 'mine');
+    const elsewhere = join(folder, 'elsewhere');
+    for (const deviceId of ['mine', 'yours']) {
+      await expect(enrol({ token, deviceId, folder: elsewhere, facts })).rejects.toMatchObject({
+        code: 'join_token_used_up',
+      });
+    }
+    const another = await hub.token({ uses: 5 });
+    await expect(enrol({ token: another, deviceId: 'mine', folder, facts })).rejects.toMatchObject({
+      code: 'device_exists',
+    });
+  });
+
+  it('repeats no answer past the time of the token, after its revocation, or for a removed device', async () => {
+    const made = await hub.joinTokens.create({ group: 'lab', uses: 1, ttlMs: 60_000 }, operator);
+    await enrolUnanswered(made.token, 'too-late');
+    const again = () => enrol({ token: made.token, deviceId: 'too-late', folder, facts });
+    const kept = await readFile(join(folder, 'enrolling.json'));
+    const restore = () => writeFile(join(folder, 'enrolling.json'), kept);
+    hub.clock.offsetMs = 61_000;
+    await expect(again()).rejects.toMatchObject({ code: 'join_token_used_up' });
+    hub.clock.offsetMs = 0;
+    expect(await readdir(folder)).toEqual([]);
+    await restore();
+    await hub.joinTokens.revoke(made.id, operator);
+    await expect(again()).rejects.toMatchObject({ code: 'join_token_revoked' });
+    const token = await hub.token({ uses: 1 });
+    await enrolUnanswered(token, 'gone-again');
+    await hub.devices.remove('gone-again', operator);
+    await expect(enrol({ token, deviceId: 'gone-again', folder, facts })).rejects.toMatchObject({
+      code: 'join_token_used_up',
+    });
+  });
+
+  it('answers the same request twice at the same time with one identity', async () => {
+    const { secret } = parseJoinToken(await hub.token({ uses: 1 }));
+    const { csrPem: csr } = await makeKeyAndCsr('double');
+    const request = { v: 1 as const, secret, device: 'double', csr, facts };
+    const answers = await Promise.all([1, 2, 3].map(() => hub.enrolments.enrol(request, '127.0.0.1')));
+    expect(new Set(answers.map(({ certificate }) => certificate)).size).toBe(1);
+  });
+
+  it('makes a new key when the one it kept is damaged or of another token', async () => {
+    await writeFile(join(folder, 'enrolling.json'), '{"v":1,"keyPem":"x"}');
+    await enrol({ token: await hub.token(), deviceId: 'fresh', folder, facts });
+    expect((await loadIdentity(folder)).device).toBe('fresh');
+  });
+
+  it('says "clock" when the clock is outside the time of the hub’s certificate, and sends nothing', async () => {
+    const year = 365 * 86_400_000;
+    const received: Buffer[] = [];
+    for (const [from, to] of [
+      [year, 2 * year],
+      [-2 * year, -year],
+    ] as const) {
+      const { key, cert } = await hub.certificateFor('localhost', {
+        notBefore: Date.now() + from,
+        notAfter: Date.now() + to,
+      });
+      const server = createServer({ key, cert: cert + hub.authority.caPem }, (socket) => {
+        socket.on('data', (data) => received.push(data));
+        socket.on('error', () => undefined);
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      onTestFinished(() => void server.close());
+      const { port } = server.address() as AddressInfo;
+      const token = encodeJoinToken({
+        ...parseJoinToken(await hub.token()),
+        hub: `https://localhost:${port}`,
+      });
+      await expect(enrol({ token, deviceId: 'dated', folder, facts })).rejects.toMatchObject({
+        code: 'certificate_not_valid_now',
+        message: expect.stringMatching(/the clock of this device says .* Set the clock/),
+      });
+    }
+    expect(received).toEqual([]);
+  });
+
+  it('says how far the clock is from the hub’s', async () => {
+    const enrolled = await enrol({ token: await hub.token(), deviceId: 'timed', folder, facts });
+    expect(Math.abs(enrolled.clockBehindMs)).toBeLessThan(5_000);
+    expect(clockNote(59_000)).toBe('');
+    expect(clockNote(40 * 86_400_000)).toMatch(/clock of this device is 40d behind that of the hub/);
+    expect(clockNote(-7_200_000)).toMatch(/2h ahead of that of the hub/);
   });
 
   it('refuses a certificate request over the limit', async () => {
