@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { readBootId } from '../platform/boot-id.ts';
 import { lockFolder } from '../platform/folder-lock.ts';
 import { freeBytes } from '../platform/free-bytes.ts';
+import { addLogMetric } from '../platform/log-metric.ts';
 import type { Logger } from '../platform/logger.ts';
 import { makeStateFolder } from '../platform/state-folder.ts';
 import { AppError, errorText } from '../shared/base/app-error.ts';
@@ -52,6 +53,8 @@ export interface AgentEnvironment {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** How many log lines nobody took. */
+  readonly logLost?: () => number;
   /** The program's version. */
   readonly version: string;
   /** Called right after an update state was stored, before anything is done in it. */
@@ -164,7 +167,7 @@ type Serving = ReturnType<typeof makeServing>;
 
 function makeServing(
   options: AgentOptions,
-  { clock, random, logger }: AgentEnvironment,
+  { clock, random, logger, logLost }: AgentEnvironment,
   { outbox }: Foundation,
 ) {
   const uploader = new TelemetryUploader({
@@ -180,6 +183,7 @@ function makeServing(
     send: (window) => uploader.send(window),
   });
   const metrics = new ServingMetrics();
+  if (logLost) addLogMetric(metrics.registry, logLost);
   const server = new ModelServer({
     recorder: fanOutRecorder([telemetry, metrics]),
     clock,
@@ -196,7 +200,7 @@ type Parts = ReturnType<typeof makeParts>;
 /** Every part that follows the hub, told whom it works with. Nothing runs yet. */
 function makeParts(
   options: AgentOptions,
-  { clock, random, logger, version, onTransition }: AgentEnvironment,
+  { clock, random, logger, logLost, version, onTransition }: AgentEnvironment,
   { paths, identity, slots, chunks, outbox, floor, boot }: Foundation,
   { server }: Serving,
 ) {
@@ -327,6 +331,7 @@ function makeParts(
     dropped: () => outbox.dropped,
     holdFile: paths.hold,
     data: options.data,
+    logLost,
     clock,
     logger: logger.child({ part: 'health' }),
   });

@@ -1,6 +1,7 @@
 /** `modelfleet-agent`: reads the command line, says what went wrong in one message, ends with the right exit code. */
 import { Command, CommanderError } from 'commander';
 import { programVersion } from '../platform/installation.ts';
+import { guardOutput } from '../platform/standard-output.ts';
 import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
 import { doctorCommand } from './commands/doctor-command.ts';
 import { rollbackCommand } from './commands/rollback-command.ts';
@@ -14,6 +15,7 @@ import { providersOffered } from './providers-offered.ts';
 const PROGRAM = 'modelfleet-agent';
 
 async function main(): Promise<void> {
+  guardOutput(PROGRAM);
   const version = await programVersion();
   const program = new Command(PROGRAM)
     .description('Device daemon of a model fleet: verifies, qualifies and serves the versions its hub wants')

@@ -1,6 +1,7 @@
 /** `modelfleet`: the operator's and publisher's command line. Every command is a call of the hub's REST API or works on files. */
 import { Command, CommanderError } from 'commander';
 import { programVersion } from '../platform/installation.ts';
+import { guardOutput } from '../platform/standard-output.ts';
 import { exitCodes, failureExitCode, failureJson, failureText, usageText } from '../shared/errors/failure.ts';
 import { auditCommand } from './commands/audit.ts';
 import { devicesCommand } from './commands/devices.ts';
@@ -33,11 +34,7 @@ const families: readonly ((context: CliContext) => Command)[] = [
 ];
 
 async function main(): Promise<void> {
-  // A reader that has seen enough (`| head`) is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(exitCodes.ok);
-    throw error;
-  });
+  guardOutput(PROGRAM);
   const program = new Command(PROGRAM)
     .description('Fleet manager for ML models on devices')
     .version(await programVersion(), '-V', 'print the version of this program (also --version alone)')

@@ -7,6 +7,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { makePrivateFolder } from '../platform/atomic-file.ts';
 import { lockFolder } from '../platform/folder-lock.ts';
 import { programVersion } from '../platform/installation.ts';
+import { addLogMetric } from '../platform/log-metric.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Clock, Random } from '../shared/base/clock.ts';
 import { limits } from '../shared/base/limits.ts';
@@ -62,6 +63,8 @@ export interface HubEnvironment {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** How many log lines nobody took. */
+  readonly logLost?: () => number;
 }
 
 /** What a hub that has started says of itself. */
@@ -138,7 +141,7 @@ async function startHub(
 type Foundation = Awaited<ReturnType<typeof layFoundation>>;
 
 /** What is on the disk: folder, lock, database, keys. And what every part uses. */
-async function layFoundation(options: HubOptions, { clock }: HubEnvironment, closers: Closers) {
+async function layFoundation(options: HubOptions, { clock, logLost }: HubEnvironment, closers: Closers) {
   await makePrivateFolder(options.data);
   const lock = lockFolder(options.data);
   closers.push(() => lock.release());
@@ -147,6 +150,7 @@ async function layFoundation(options: HubOptions, { clock }: HubEnvironment, clo
 
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
+  if (logLost) addLogMetric(metrics, logLost);
   const readiness = new Readiness();
   readiness.add('database', async () => {
     await database.selectFrom('meta').select('key').limit(1).execute();

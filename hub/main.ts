@@ -2,7 +2,8 @@
 import { Command, CommanderError } from 'commander';
 import { programVersion } from '../platform/installation.ts';
 import { addOptionFlags, loadOptions } from '../platform/load-options.ts';
-import { makeLogger } from '../platform/logger.ts';
+import { makeLogger, makeLogStream } from '../platform/logger.ts';
+import { guardOutput, outliveOutput } from '../platform/standard-output.ts';
 import { systemClock } from '../platform/system-clock.ts';
 import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
 import { hubOptionTable } from './config/options-schema.ts';
@@ -11,6 +12,7 @@ import { createHub, type HubAddresses } from './hub.ts';
 const PROGRAM = 'modelfleet-hub';
 
 async function main(): Promise<void> {
+  guardOutput(PROGRAM);
   const flags = readFlags(await programVersion());
   const { json, newAdminToken, ...optionFlags } = flags;
   const options = await loadOptions(hubOptionTable, {
@@ -18,21 +20,35 @@ async function main(): Promise<void> {
     env: process.env,
     flags: optionFlags,
   }).catch((error: unknown) => fail(error, exitCodes.usage));
-  const logger = makeLogger('hub', options.logLevel);
+  outliveOutput();
+  const log = makeLogStream('hub');
+  const logger = makeLogger('hub', options.logLevel, log);
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
       logger.fatal({ err: error }, 'hub ends on a defect');
       logger.flush(() => fail(error, exitCodes.defect));
     });
   }
-  const hub = createHub(options, { clock: systemClock, random: Math.random, logger });
+  const hub = createHub(options, {
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    logLost: () => log.lost,
+  });
   const stopping = new Promise<string>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
   });
   const addresses = await hub
     .start({ newAdminToken: newAdminToken === true })
     .catch((error: unknown) => fail(error));
-  process.stdout.write(json ? `${JSON.stringify(machineText(addresses))}\n` : personText(addresses));
+  const text = json ? `${JSON.stringify(machineText(addresses))}\n` : personText(addresses);
+  process.stdout.write(text, (error) => {
+    if (error)
+      logger.error(
+        { err: error },
+        'addresses and admin token could not be printed; --new-admin-token makes another',
+      );
+  });
   logger.info({ url: addresses.url, mqtt: addresses.mqtt, data: options.data }, 'hub started');
   const signal = await stopping;
   logger.info({ signal }, 'hub stops');
@@ -49,12 +65,7 @@ function readFlags(version: string): Record<string, unknown> {
     .allowExcessArguments(false)
     .configureOutput({ outputError: (text, write) => write(usageText(PROGRAM, text)) })
     .exitOverride();
-  try {
-    return command.parse().opts();
-  } catch (error) {
-    // Commander has printed help or what is wrong.
-    process.exit(error instanceof CommanderError && error.exitCode === 0 ? exitCodes.ok : exitCodes.usage);
-  }
+  return command.parse().opts();
 }
 
 function machineText({ adminToken, ...addresses }: HubAddresses): Record<string, unknown> {
@@ -84,4 +95,8 @@ function fail(error: unknown, exitCode = failureExitCode(error)): never {
   process.exit(exitCode);
 }
 
-await main().catch(fail);
+await main().catch((error: unknown) => {
+  if (!(error instanceof CommanderError)) fail(error);
+  // Commander has printed help or what is wrong with the usage.
+  process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+});

@@ -3,6 +3,7 @@
  * second line of defence; the first is that nobody passes them.
  */
 import { type Logger, pino } from 'pino';
+import { LogStream } from './log-stream.ts';
 
 export type { Logger } from 'pino';
 
@@ -20,8 +21,21 @@ const secretFields = [
   'csr',
 ];
 
+/** A stream for `makeLogger` that says itself, as a log line of `component`, what it lost. */
+export function makeLogStream(component: string): LogStream {
+  return new LogStream((lost) => {
+    const time = new Date().toISOString();
+    const line = { level: 40, time, component, lost, msg: 'log lines were lost: nobody took them' };
+    return `${JSON.stringify(line)}\n`;
+  });
+}
+
 /** JSON lines on standard error, so that standard output stays for what the program was asked for. */
-export function makeLogger(component: string, level: LogLevel): Logger {
+export function makeLogger(
+  component: string,
+  level: LogLevel,
+  stream: LogStream = makeLogStream(component),
+): Logger {
   return pino(
     {
       level,
@@ -32,6 +46,6 @@ export function makeLogger(component: string, level: LogLevel): Logger {
         censor: '[hidden]',
       },
     },
-    pino.destination({ fd: 2, sync: false }),
+    stream,
   );
 }

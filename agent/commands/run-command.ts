@@ -1,7 +1,8 @@
 /** `modelfleet-agent run`. */
 import { Command } from 'commander';
 import { addOptionFlags } from '../../platform/load-options.ts';
-import { makeLogger } from '../../platform/logger.ts';
+import { makeLogger, makeLogStream } from '../../platform/logger.ts';
+import { outliveOutput } from '../../platform/standard-output.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { loadAgentOptions } from '../config/load-options.ts';
 import { agentOptionTable } from '../config/options-schema.ts';
@@ -17,8 +18,16 @@ export function runCommand(version: string): Command {
       });
       // Loaded here: the other commands start without the daemon's code.
       const { createAgent } = await import('../agent.ts');
-      const logger = makeLogger('agent', options.logLevel);
-      const agent = createAgent(options, { clock: systemClock, random: Math.random, logger, version });
+      outliveOutput();
+      const log = makeLogStream('agent');
+      const logger = makeLogger('agent', options.logLevel, log);
+      const agent = createAgent(options, {
+        clock: systemClock,
+        random: Math.random,
+        logger,
+        logLost: () => log.lost,
+        version,
+      });
       const stopping = new Promise<string>((resolve) => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
       });

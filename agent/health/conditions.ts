@@ -45,6 +45,8 @@ export const conditionCatalogue = {
   spool_dropping: warning(
     'Bring the connection to the hub back, or give the outbox more room (--spool-bytes-max).',
   ),
+  /** Nobody takes the agent's log lines. */
+  log_lost: warning('Look at where standard error of the agent goes: a full disk, or a reader that stopped.'),
   desired_state_refused: error(
     'Check the clock of the device and of the hub; when the signature is refused, enrol the device again.',
   ),

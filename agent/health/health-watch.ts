@@ -32,6 +32,8 @@ export interface HealthWatchProps {
   readonly isConnected: () => boolean;
   readonly dropped: () => { readonly events: number; readonly telemetry: number };
   readonly holdFile: string;
+  /** Log lines lost since the start. */
+  readonly logLost?: (() => number) | undefined;
   /** The agent's data folder. */
   readonly data: string;
   readonly clock: Clock;
@@ -43,6 +45,7 @@ const CERTIFICATE_WARN_MS = 14 * 86_400_000;
 export class HealthWatch {
   readonly #props: HealthWatchProps;
   #dropped = 0;
+  #logLost = 0;
   readonly #certificate: X509Certificate;
 
   constructor(props: HealthWatchProps) {
@@ -52,6 +55,7 @@ export class HealthWatch {
 
   async look(): Promise<void> {
     this.#lookAtClock();
+    this.#lookAtLog();
     this.noteUpdates();
     await this.#lookAtDisk();
     await this.#lookForForeignEntries();
@@ -73,6 +77,17 @@ export class HealthWatch {
       soon
         ? `The device certificate ends at ${new Date(certificateToMs).toISOString()}. Enrol the device again before.`
         : undefined,
+    );
+  }
+
+  #lookAtLog(): void {
+    const { conditions, logLost = () => 0 } = this.#props;
+    const lost = logLost();
+    const isLosing = lost > this.#logLost;
+    this.#logLost = lost;
+    conditions.set(
+      'log_lost',
+      isLosing ? `Nobody takes the agent's log; lines lost since the start: ${lost}.` : undefined,
     );
   }
 

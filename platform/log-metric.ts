@@ -1,0 +1,14 @@
+import { Counter, type Registry } from 'prom-client';
+
+/** Shows how many log lines were lost since the start. */
+export function addLogMetric(registry: Registry, lost: () => number): void {
+  new Counter({
+    name: 'modelfleet_log_lines_lost_total',
+    help: 'Log lines that nobody took',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(lost());
+    },
+  });
+}

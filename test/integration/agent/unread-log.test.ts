@@ -1,0 +1,133 @@
+/** An agent and a hub whose log nobody takes: they serve, answer, and end when they are told to. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { type AgentStatus, createAgent } from '../../../agent/agent.ts';
+import { agentOptionTable } from '../../../agent/config/options-schema.ts';
+import { enrol } from '../../../agent/connection/enrolment.ts';
+import { askAgent } from '../../../agent/control/control-client.ts';
+import { systemClock } from '../../../platform/system-clock.ts';
+import { resolveOptions } from '../../../shared/options/option-table.ts';
+import { runCli } from '../../support/cli.ts';
+import { RunningHub } from '../../support/running-hub.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+const program = (name: string) => join(import.meta.dirname, `../../../${name}/main.ts`);
+
+let hub: RunningHub;
+beforeAll(async () => {
+  hub = await RunningHub.start();
+  const folder = await mkdtemp(join(tmpdir(), 'modelfleet-log-'));
+  const config = join(folder, 'login.json');
+  const env = { MODELFLEET_PASSPHRASE: 'correct horse battery staple' };
+  const login = ['login', hub.url, '--token', hub.adminToken, '--ca-fingerprint', hub.addresses.caSha256];
+  expect((await runCli(config, login)).code).toBe(0);
+  expect((await runCli(config, ['trust', 'init', '--keys', join(folder, 'keys')], { env })).code).toBe(0);
+  await rm(folder, { recursive: true });
+});
+afterAll(() => hub?.stop());
+
+async function enrolled(device: string): Promise<string> {
+  const folder = await tempFolder();
+  const { token } = (await hub.client.post('/join-tokens', { group: 'default', uses: 1, ttlMs: 60_000 })) as {
+    token: string;
+  };
+  const facts = { agentVersion: '0', os: 't', arch: 't', cpus: 1, memoryBytes: 1, hostname: 't' };
+  await enrol({ token, deviceId: device, folder, facts: { ...facts, providers: ['cpu'] } });
+  return folder;
+}
+
+/** Something to log to that takes nothing. */
+const sinks: Readonly<Record<string, () => Promise<number>>> = {
+  'full disk': async () => openSync('/dev/full', 'w'),
+  'pipe that is full and that nobody reads': async () => {
+    const path = join(await tempFolder(), 'pipe');
+    execFileSync('mkfifo', [path]);
+    const filler = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    onTestFinished(() => closeSync(filler));
+    try {
+      for (;;) writeSync(filler, 'x'.repeat(4096));
+    } catch {
+      // Full.
+    }
+    return openSync(path, constants.O_RDWR);
+  },
+};
+
+/** Starts a program and returns what it prints of its addresses. */
+async function start(
+  args: readonly string[],
+  sink: number | 'pipe',
+): Promise<[ChildProcess, { url: string }]> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', sink] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  if (typeof sink === 'number') closeSync(sink);
+  child.stderr?.pause();
+  const [line] = await once(child.stdout!.setEncoding('utf8'), 'data');
+  return [child, JSON.parse(String(line))];
+}
+
+async function endsInTime(child: ChildProcess): Promise<void> {
+  const asked = Date.now();
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+  expect(Date.now() - asked).toBeLessThan(10_000);
+}
+
+describe.each(Object.keys(sinks))('a log on a %s', (name) => {
+  it('holds up no agent', async () => {
+    const data = await enrolled(`log-${Object.keys(sinks).indexOf(name)}`);
+    const args = [program('agent'), 'run', '--data', data, '--port', '0', '--json', '--log-level', 'trace'];
+    const [child, { url }] = await start(args, await sinks[name]!());
+    expect((await fetch(`${url}/v2/health/live`)).status).toBe(200);
+    expect(((await askAgent(data, 'GET', '/status')) as AgentStatus).running).toBe(true);
+    expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^modelfleet_log_lines_lost_total \d+$/m);
+    await endsInTime(child);
+  });
+
+  it('holds up no hub', async () => {
+    const ports = ['--http-port', '0', '--mqtt-port', '0', '--log-level', 'trace', '--json'];
+    const args = [program('hub'), '--data', await tempFolder(), ...ports];
+    const [child] = await start(args, await sinks[name]!());
+    await endsInTime(child);
+  });
+});
+
+it('an agent goes on when standard output and standard error are closed under it', async () => {
+  const data = await enrolled('log-closed');
+  const args = [program('agent'), 'run', '--data', data, '--port', '0', '--json', '--log-level', 'trace'];
+  const [child, { url }] = await start(args, 'pipe');
+  child.stdout!.destroy();
+  child.stderr!.destroy();
+  expect((await fetch(`${url}/v2/health/live`)).status).toBe(200);
+  await endsInTime(child);
+});
+
+it('lines that were lost are a condition of the device', async () => {
+  const data = await enrolled('log-condition');
+  let lost = 0;
+  const agent = createAgent(
+    { ...resolveOptions(agentOptionTable, []), data, port: 0 },
+    {
+      clock: systemClock,
+      random: Math.random,
+      logger: pino({ level: 'silent' }),
+      version: '0',
+      logLost: () => {
+        lost += 1;
+        return lost;
+      },
+    },
+  );
+  onTestFinished(() => agent.stop());
+  await agent.start();
+  await expect
+    .poll(async () => ((await askAgent(data, 'GET', '/status')) as AgentStatus).reported.conditions)
+    .toMatchObject([{ code: 'log_lost', text: expect.stringContaining('lines lost since the start') }]);
+});
