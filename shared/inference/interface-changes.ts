@@ -2,6 +2,7 @@
  * What a version changes of the interface that clients of the version before were written for. Pure. A change is
  * breaking when a request that was right before is refused, or when an answer no longer means what it meant.
  */
+import { ownValue } from '../base/own-value.ts';
 import type { ModelManifest } from '../manifest/model-manifest.ts';
 import { showShape } from './exact-values.ts';
 import type { TensorSpec } from './tensor.ts';
@@ -59,8 +60,9 @@ function classChanges(before: readonly string[] = [], after: readonly string[] =
 
 function unitChanges(before: ModelInterface['units'] = {}, after: ModelInterface['units'] = {}): string[] {
   return Object.entries(before)
-    .filter(([name, unit]) => Object.hasOwn(after, name) && after[name] !== unit)
-    .map(([name, unit]) => `"${name}" was in ${unit} and is in ${after[name]}`);
+    .map(([name, unit]) => ({ name, unit, now: ownValue(after, name) }))
+    .filter(({ unit, now }) => now !== undefined && now !== unit)
+    .map(({ name, unit, now }) => `"${name}" was in ${unit} and is in ${now}`);
 }
 
 /** Whether every tensor of shape `old` is also one of shape `now`. */
