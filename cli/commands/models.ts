@@ -1,7 +1,7 @@
 /** `modelfleet models`: pack, publish, list, show and withdraw versions. */
 
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Command } from 'commander';
 import { Type } from 'typebox';
 import { makeLogger } from '../../platform/logger.ts';
@@ -11,8 +11,15 @@ import { ModelName } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { CliContext, Printer } from '../context.ts';
+import { modelYamlFile } from '../packing/model-yaml.ts';
 import { packVersion } from '../packing/pack.ts';
-import { manifestFileName, type PackedVersion, readPackedVersion } from '../packing/packed-version.ts';
+import { checkSources } from '../packing/packed-sources.ts';
+import {
+  manifestFileName,
+  type PackedVersion,
+  packedFolder,
+  readPackedVersion,
+} from '../packing/packed-version.ts';
 import { timeText } from '../time-text.ts';
 import { findPassphrase, readKeyFile } from '../trust/key-file.ts';
 import {
@@ -46,7 +53,7 @@ export function modelsCommand(context: CliContext): Command {
   models.addCommand(packCommand(context));
   withKey(models.command('publish'))
     .description('sign a version on this machine and publish it')
-    .argument('<dir>', 'packed folder, or a folder with model.yaml, which is packed first')
+    .argument('<dir>', 'packed folder, or a folder with model.yaml, which is packed if it was not')
     .action((folder: string, flags: KeyFlags) => publish(folder, flags, context));
   models
     .command('list')
@@ -108,14 +115,23 @@ async function publish(folder: string, flags: KeyFlags, context: CliContext): Pr
   );
 }
 
-/** A folder with a manifest is taken as it is; one with model.yaml alone is packed first. */
+/**
+ * A folder with a manifest is taken as it is. Of one with model.yaml, the version that was packed is published, so that its
+ * digest is the one that packing showed; it is packed here only if it never was.
+ */
 async function packedVersion(folder: string, printer: Printer): Promise<PackedVersion> {
-  const has = (name: string) =>
-    stat(join(folder, name)).then(
+  const has = (...path: string[]) =>
+    stat(join(folder, ...path)).then(
       (found) => found.isFile(),
       () => false,
     );
-  if ((await has(manifestFileName)) || !(await has('model.yaml'))) return readPackedVersion(folder);
+  if ((await has(manifestFileName)) || !(await has(modelYamlFile))) return readPackedVersion(folder);
+  const out = packedFolder(folder);
+  if (await has(basename(out), manifestFileName)) {
+    const packedAt = await checkSources(folder, out);
+    printer.note(`Publishing ${out}, packed ${timeText(packedAt.getTime())}`);
+    return readPackedVersion(out);
+  }
   const { packed, remarks } = await packVersion({
     folder,
     now: systemClock.now(),

@@ -9,6 +9,9 @@ import { parser } from '../../shared/base/parse.ts';
 import { LabelRule, ModelManifest, Tolerance, Variant } from '../../shared/manifest/model-manifest.ts';
 import { readNamedFile } from './named-file.ts';
 
+/** What the file is called in the folder that is packed. */
+export const modelYamlFile = 'model.yaml';
+
 const ALIASES_MAX = 100;
 const closed = { additionalProperties: false } as const;
 const name = Type.String({ minLength: 1, maxLength: 256 });
@@ -131,7 +134,7 @@ const parseModelYaml = parser(ModelYaml, 'model.yaml', 'model_yaml_invalid');
 
 /** Reads `DIR/model.yaml`. Throws `pack_file_missing`, `too_large` or `model_yaml_invalid`, naming line or path and value. */
 export async function loadModelYaml(folder: string): Promise<ModelYaml> {
-  return parseModelYamlText(await readNamedFile(folder, 'model.yaml'));
+  return parseModelYamlText(await readNamedFile(folder, modelYamlFile));
 }
 
 /** Parses the bytes of a model.yaml. */

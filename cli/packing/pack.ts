@@ -19,7 +19,8 @@ import { encodeGolden } from './golden.ts';
 import { measureVersion, tolerancesOf } from './measured-version.ts';
 import { loadVariants, type VariantFile } from './model-variants.ts';
 import { loadModelYaml, type ModelYaml } from './model-yaml.ts';
-import { manifestFileName, type PackedVersion, readPackedVersion } from './packed-version.ts';
+import { digestSources, writeSources } from './packed-sources.ts';
+import { manifestFileName, type PackedVersion, packedFolder, readPackedVersion } from './packed-version.ts';
 
 const GOLDEN_FILE = 'golden.json';
 
@@ -42,10 +43,12 @@ export interface PackResult {
 
 /** Packs a version. Throws the errors of packaging (docs/ERRORS.md) and of the runner; nothing is left behind then. */
 export async function packVersion(options: PackOptions): Promise<PackResult> {
-  const { folder, out = join(folder, 'packed'), skipGoldenCheck, logger } = options;
+  const { folder, out = packedFolder(folder), skipGoldenCheck, logger } = options;
   const yaml = await loadModelYaml(folder);
   const variants = await loadVariants(folder, yaml);
   await refuseForeignFolder(out);
+  // Before models run and samples are read: what changes meanwhile counts as changed.
+  const sources = await digestSources(folder, yaml);
   const { outputs, profile, samples, remarks } = await measureVersion({
     folder,
     yaml,
@@ -62,6 +65,7 @@ export async function packVersion(options: PackOptions): Promise<PackResult> {
     for (const { variant, path } of variants) await copyFile(path, join(draft, variant.file));
     const manifest = await makeManifest(draft, { yaml, variants, outputs, profile, now: options.now });
     await writeFile(join(draft, manifestFileName), canonicalize(manifest)!);
+    await writeSources(draft, { v: 1, packedAt: new Date(options.now).toISOString(), files: sources });
     await readPackedVersion(draft);
     await rm(out, { recursive: true, force: true });
     await rename(draft, out);

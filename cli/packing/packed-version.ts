@@ -31,6 +31,11 @@ export interface PackedVersion {
 
 export const manifestFileName = 'manifest.json';
 
+/** Where the packed version of a folder with model.yaml lies unless it is put elsewhere. */
+export function packedFolder(folder: string): string {
+  return join(folder, 'packed');
+}
+
 /** Reads a packed folder. Throws `pack_invalid` when a file is absent or is not the one the manifest names. */
 export async function readPackedVersion(folder: string): Promise<PackedVersion> {
   const manifestFile = join(folder, manifestFileName);

@@ -37,6 +37,7 @@ export const limits = {
   /** Elements of a row (or of one channel) that its mean and deviation are taken over, spread evenly. */
   summaryElementsMax: 65_536,
   modelYamlBytesMax: 256 * 1024,
+  packSourcesMax: 512,
   sampleRowsMax: 1_000_000,
   sampleFileBytesMax: 512 * 1024 * 1024,
 

@@ -51,6 +51,13 @@ export const packagingErrors = defineErrors({
       'Two runs of the model over the same inputs differ by more than its tolerance: it samples, or keeps noise of its training.',
     fix: 'Export the model for inference (no Dropout in training mode), with noise as an input; or widen the tolerance of the output.',
   },
+  pack_outdated: {
+    status: 400,
+    retry: 'never',
+    meaning:
+      'A source has changed since the version was packed, so what would be published is not what lies there now.',
+    fix: 'Pack again, look at what "modelfleet models pack" says, and publish; or name the packed folder to publish it as it is.',
+  },
   pack_invalid: {
     status: 400,
     retry: 'never',

@@ -31,7 +31,7 @@ async function publisherMachine() {
 }
 
 async function modelFolder(version: string, release: number): Promise<string> {
-  const samples = Array.from({ length: 40 }, (_, row) => `${row},${row % 7}`);
+  const samples = Array.from({ length: 60 }, (_, row) => `${row},${row % 7}`);
   const yaml = {
     model: 'line',
     version,
@@ -86,8 +86,24 @@ describe('a publisher with the command line', () => {
     });
 
     const key = join(keys, 'publisher.pem');
-    const published = await run('models', 'publish', join(folder, 'packed'), '--key', key);
-    expect(published).toMatchObject({ code: 0, stdout: expect.stringContaining('Published line 1.0.0') });
+    const source = join(folder, 'samples.csv');
+    const rows = await readFile(source, 'utf8');
+    await writeFile(source, `${rows}1,1\n`);
+    expect(await run('models', 'publish', folder, '--key', key)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /"samples\.csv" has changed since .*packed" was packed at [\s\S]*code: pack_outdated/,
+      ),
+    });
+    await writeFile(source, rows);
+    const published = await run('models', 'publish', folder, '--key', key);
+    expect(published).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/Publishing .*packed, packed \d{4}-/),
+      stdout: expect.stringContaining('Published line 1.0.0'),
+    });
+    const digest = /manifest ([0-9a-f]{64})/;
+    expect(digest.exec(published.stdout)?.[1]).toBe(digest.exec(packed.stdout)?.[1]);
     const again = await run('models', 'publish', join(folder, 'packed'), '--key', key);
     expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('code: version_exists') });
     const unpacked = await modelFolder('2.0.0', 2);

@@ -1,9 +1,10 @@
 /** Packs folders with small models, run by the real ONNX Runtime in a runner process. */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type PackResult, packVersion } from '../../../../cli/packing/pack.ts';
+import { checkSources } from '../../../../cli/packing/packed-sources.ts';
 import { readPackedVersion } from '../../../../cli/packing/packed-version.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { limits } from '../../../../shared/base/limits.ts';
@@ -46,7 +47,12 @@ describe('packVersion()', () => {
     const folder = await linearFolder();
     const { packed, goldenSamples, remarks } = await pack(folder);
     expect(packed.folder).toBe(join(folder.path, 'packed'));
-    expect((await readdir(packed.folder)).sort()).toEqual(['golden.json', 'm.onnx', 'manifest.json']);
+    expect((await readdir(packed.folder)).sort()).toEqual([
+      '.sources.json',
+      'golden.json',
+      'm.onnx',
+      'manifest.json',
+    ]);
     expect(packed.manifest).toMatchObject({
       v: 1,
       model: 'm',
@@ -196,7 +202,12 @@ golden: { rows: 1 }
       's.csv': sampleCsv,
     });
     const { packed } = await pack(folder);
-    expect((await readdir(packed.folder)).sort()).toEqual(['golden.json', 'manifest.json', 'modele-1.onnx']);
+    expect((await readdir(packed.folder)).sort()).toEqual([
+      '.sources.json',
+      'golden.json',
+      'manifest.json',
+      'modele-1.onnx',
+    ]);
     expect(packed.manifest.variants[0]!.file).toBe('modele-1.onnx');
   });
 
@@ -376,6 +387,30 @@ describe('packVersion() refuses', () => {
     const folder = await linearFolder(yaml.replace('{ rows: 2 }', '{ file: g.csv }'));
     await folder.write('g.csv', `a,b\n${'1,2\n'.repeat(limits.goldenSamplesMax + 1)}`);
     await expect(pack(folder)).rejects.toMatchObject({ code: 'too_large' });
+  });
+});
+
+describe('checkSources()', () => {
+  const source = `${yaml.replace('{ rows: 2 }', '{ arrays: { x: g.npy }, expected: { y: w.npy } }')}`;
+  const files = { 'g.npy': npyFile([1, 2], [1, 2]), 'w.npy': npyFile([1, 1], [8]) };
+
+  it.each(['model.yaml', 'm.onnx', 's.csv', 'g.npy', 'w.npy'])('sees that %s has changed', async (name) => {
+    const folder = await linearFolder(source);
+    for (const [file, content] of Object.entries(files)) await folder.write(file, content);
+    const { packed } = await pack(folder);
+    expect((await checkSources(folder.path, packed.folder)).getTime()).toBe(Date.UTC(2026, 0, 2));
+    await folder.write(name, Buffer.concat([await readFile(join(folder.path, name)), Buffer.from('\n')]));
+    await expect(checkSources(folder.path, packed.folder)).rejects.toMatchObject({
+      code: 'pack_outdated',
+      message: expect.stringContaining(`"${name}" has changed`),
+    });
+  });
+
+  it('does not vouch for a version that does not say what it was packed from', async () => {
+    const folder = await linearFolder();
+    const { packed } = await pack(folder);
+    await rm(join(packed.folder, '.sources.json'));
+    await expect(checkSources(folder.path, packed.folder)).rejects.toMatchObject({ code: 'pack_outdated' });
   });
 });
 
