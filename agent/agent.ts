@@ -11,7 +11,7 @@ import { freeBytes } from '../platform/free-bytes.ts';
 import { addLogMetric } from '../platform/log-metric.ts';
 import type { Logger } from '../platform/logger.ts';
 import { makeStateFolder } from '../platform/state-folder.ts';
-import { AppError, errorText } from '../shared/base/app-error.ts';
+import { errorText } from '../shared/base/app-error.ts';
 import type { Clock, Random } from '../shared/base/clock.ts';
 import type { ReportedState } from '../shared/protocol/reported-state.ts';
 import { encodeUpdateEvent, type UpdateState } from '../shared/protocol/update-event.ts';
@@ -20,9 +20,11 @@ import type { AgentOptions } from './config/options-schema.ts';
 import { readDeviceFacts } from './connection/device-facts.ts';
 import type { HubLinkHandlers } from './connection/hub-link.ts';
 import { loadIdentity } from './connection/identity.ts';
+import { LinkWatch } from './connection/link-watch.ts';
 import { MqttSession, reconnectWaitsDefault } from './connection/mqtt-session.ts';
 import { Outbox } from './connection/outbox.ts';
 import { openControlServer } from './control/control-server.ts';
+import { onlyModel } from './control/only-model.ts';
 import { ChunkFetcher } from './download/chunk-fetcher.ts';
 import { ChunkStore } from './download/chunk-store.ts';
 import { MqttChunkTransport } from './download/mqtt-chunk-transport.ts';
@@ -211,8 +213,14 @@ function makeParts(
     clock,
     logger: logger.child({ part: 'trust' }),
   });
+  const linkWatch = new LinkWatch({
+    tell: (code, text) => conditions.set(code, text),
+    clock,
+    logger: logger.child({ part: 'connection' }),
+  });
   const handlers: HubLinkHandlers = {
     connected() {
+      linkWatch.connected();
       fetcher.linkChanged();
       updates.notify();
       outbox.sendOver(link);
@@ -223,7 +231,7 @@ function makeParts(
       fetcher.linkChanged();
     },
     desired: (payload) => inbox.receive(payload, stopping.signal),
-    command: () => undefined,
+    command: (payload) => linkWatch.receive(payload),
     trust: (role, payload) => trust.onTrust(role, payload),
     chunk: (digest, payload) => fetcher.receive(digest, payload),
     chunkError: (payload) => fetcher.receiveError(payload),
@@ -239,6 +247,9 @@ function makeParts(
       ...reconnectWaitsDefault,
       lost: { ...reconnectWaitsDefault.lost, maxMs: options.reconnectMaxMs },
     },
+    instance: randomBytes(16).toString('hex'),
+    isShared: () => linkWatch.isShared,
+    onFailure: (error) => linkWatch.failed(error),
   });
   const fetcher: ChunkFetcher = new ChunkFetcher({
     transport: new MqttChunkTransport(link),
@@ -327,6 +338,7 @@ function makeParts(
     provenMs: () => floor.now(),
     certificatePem: identity.certificatePem,
     freeBytes: free,
+    noteLink: () => linkWatch.note(),
     isConnected: () => link.isConnected,
     dropped: () => outbox.dropped,
     holdFile: paths.hold,
@@ -338,7 +350,6 @@ function makeParts(
   return { stopping, link, updates, inbox, reporter, health, conditions, compose };
 }
 
-const HEALTH_LOOK_MS = 30_000;
 const STOP_WAIT_MS = 3_000;
 
 /** From the inside out; `closers` takes them back in reverse. */
@@ -380,16 +391,8 @@ async function startParts(
     logger.error({ reason: errorText(error) }, 'status and rollback cannot reach this agent');
   });
   if (control) closers.push(() => control.close());
-  const watch = async (signal: AbortSignal) => {
-    while (!signal.aborted) {
-      await health
-        .look()
-        .catch((error) => logger.warn({ reason: errorText(error) }, 'health could not be looked at'));
-      await clock.sleep(HEALTH_LOOK_MS, signal).catch(() => undefined);
-    }
-  };
   const { signal } = stopping;
-  const running = [updates.run(signal), telemetry.run(signal), reporter.run(signal), watch(signal)];
+  const running = [updates.run(signal), telemetry.run(signal), reporter.run(signal), health.run(signal)];
   closers.push(async () => {
     await telemetry.flush();
     // A hub that does not answer, or golden samples that run long, do not hold up the end: both begin again next time.
@@ -399,11 +402,4 @@ async function startParts(
     await link.close();
   });
   link.start();
-}
-
-/** The model meant when none is named. Throws `bad_input` when that is not clear. */
-function onlyModel(models: readonly string[]): string {
-  if (models.length === 1) return models[0]!;
-  const found = models.length === 0 ? 'this device has no model' : `this device has ${models.join(', ')}`;
-  throw new AppError('bad_input', `Cannot go back: ${found}. Wanted the name of one.`);
 }

@@ -52,6 +52,12 @@ export interface MqttSessionProps {
   readonly random: Random;
   readonly logger: Logger;
   readonly waits?: ReconnectWaits;
+  /** Random, new at each start of the agent: by it the hub knows a copy of this device from this device. */
+  readonly instance?: string;
+  /** Whether another agent uses this identity: then waits grow as after a refusal, however long a connection held. */
+  readonly isShared?: () => boolean;
+  /** A connection ended, or could not be made. */
+  readonly onFailure?: (error: unknown) => void;
 }
 
 export class MqttSession implements HubLink {
@@ -119,11 +125,13 @@ export class MqttSession implements HubLink {
       const began = clock.monotonic();
       const end = await this.#connectOnce(signal);
       if (signal.aborted) return;
-      if (clock.monotonic() - began >= waits.stableMs && end.wasConnected) {
+      this.#props.onFailure?.(end.error);
+      const isShared = this.#props.isShared?.() === true;
+      if (!isShared && clock.monotonic() - began >= waits.stableMs && end.wasConnected) {
         lostWaits = retrySchedule({ ...waits.lost, random });
         refusedWaits = retrySchedule({ ...waits.refused, random });
       }
-      const waitMs = (end.isRefusal ? refusedWaits : lostWaits).next().value;
+      const waitMs = (end.isRefusal || isShared ? refusedWaits : lostWaits).next().value;
       logger.warn(
         { reason: errorText(end.error), refused: end.isRefusal, waitMs },
         end.wasConnected ? 'connection to the hub lost' : 'no connection to the hub',
@@ -150,7 +158,7 @@ export class MqttSession implements HubLink {
         timeoutMs: CONNECT_MS,
         signal,
       });
-      client = new MqttClient(() => socket, clientOptions(identity));
+      client = new MqttClient(() => socket, clientOptions(identity, this.#props.instance));
       const ended = endOf(client, { stop: signal, over: over.signal });
       ended.catch(() => undefined);
       this.#watchBytes(socket);
@@ -241,10 +249,11 @@ interface ConnectionEnd {
   readonly isRefusal: boolean;
 }
 
-function clientOptions(identity: DeviceIdentity): IClientOptions {
+function clientOptions(identity: DeviceIdentity, instance: string | undefined): IClientOptions {
   return {
     protocol: 'mqtts',
     clientId: identity.device,
+    ...(instance !== undefined && { username: instance }),
     protocolVersion: 4,
     clean: true,
     keepalive: KEEPALIVE_SECONDS,

@@ -29,6 +29,8 @@ export interface HealthWatchProps {
   readonly provenMs: () => number;
   readonly certificatePem: string;
   readonly freeBytes: () => Promise<number>;
+  /** Sets what is to be said of the connection. */
+  readonly noteLink: () => void;
   readonly isConnected: () => boolean;
   readonly dropped: () => { readonly events: number; readonly telemetry: number };
   readonly holdFile: string;
@@ -40,6 +42,7 @@ export interface HealthWatchProps {
   readonly logger: Logger;
 }
 
+const LOOK_MS = 30_000;
 const CERTIFICATE_WARN_MS = 14 * 86_400_000;
 
 export class HealthWatch {
@@ -53,9 +56,20 @@ export class HealthWatch {
     this.#certificate = new X509Certificate(props.certificatePem);
   }
 
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#props;
+    while (!signal.aborted) {
+      await this.look().catch((error: unknown) => {
+        logger.warn({ reason: errorText(error) }, 'health could not be looked at');
+      });
+      await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+    }
+  }
+
   async look(): Promise<void> {
     this.#lookAtClock();
     this.#lookAtLog();
+    this.#props.noteLink();
     this.noteUpdates();
     await this.#lookAtDisk();
     await this.#lookForForeignEntries();

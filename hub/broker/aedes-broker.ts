@@ -39,7 +39,11 @@ export interface AedesBrokerProps {
 interface PeerIdentity {
   readonly deviceId: string;
   readonly certificateSha256: string;
+  readonly address: string | undefined;
 }
+
+/** What an agent may call its start; anything else is as good as nothing. */
+const INSTANCE = /^[0-9a-f]{16,64}$/;
 
 export class AedesBroker implements Broker {
   readonly #props: AedesBrokerProps;
@@ -48,6 +52,7 @@ export class AedesBroker implements Broker {
   readonly #sockets = new Map<string, Set<TLSSocket>>();
   readonly #sessions = new Map<string, DeviceSession>();
   readonly #sessionOf = new WeakMap<Client, DeviceSession>();
+  readonly #instanceOf = new WeakMap<Client, string>();
   #handlers: BrokerHandlers | undefined;
   #server: Server | undefined;
   #aedes: Aedes | undefined;
@@ -190,7 +195,9 @@ export class AedesBroker implements Broker {
         packet.clean = true;
         done(fault ?? null, !fault);
       },
-      authenticate: (client, _user, _password, done) => {
+      authenticate: (client, user, _password, done) => {
+        // Proves nothing, and is asked to prove nothing: it tells the starts of one device's agents apart.
+        if (user !== null && user !== undefined && INSTANCE.test(user)) this.#instanceOf.set(client, user);
         this.#authenticate(client).then(
           (returnCode) => {
             if (returnCode === undefined) return done(null, true);
@@ -283,7 +290,11 @@ export class AedesBroker implements Broker {
   }
 
   #ready(client: Client): void {
-    if (this.#sessions.get(client.id)?.client === client) this.#handlers?.connected(client.id);
+    if (this.#sessions.get(client.id)?.client !== client) return;
+    this.#handlers?.connected(client.id, {
+      instance: this.#instanceOf.get(client),
+      address: this.#peers.get(client.conn)?.address,
+    });
   }
 
   #gone(client: Client): void {
@@ -306,6 +317,7 @@ function peerOf(socket: TLSSocket): PeerIdentity | undefined {
     return {
       deviceId: parseDeviceId(name),
       certificateSha256: createHash('sha256').update(certificate.raw).digest('hex'),
+      address: socket.remoteAddress,
     };
   } catch {
     return undefined;

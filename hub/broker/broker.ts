@@ -2,6 +2,13 @@
  * What the hub needs of an MQTT broker. One implementation now: the embedded one (aedes-broker.ts); an external cluster
  * will be the second. The contract suite is test/contract/broker.ts.
  */
+/** Who connected as a device, beside its certificate: what the agent says of its start, and from where. */
+export interface ConnectedAgent {
+  /** Random, new at each start of an agent: sent as the MQTT user name. */
+  readonly instance?: string | undefined;
+  readonly address?: string | undefined;
+}
+
 export interface DeviceMessage {
   readonly deviceId: string;
   /** The part of the topic after `mf/1/d/<id>/`. */
@@ -16,7 +23,7 @@ export interface BrokerHandlers {
    * closed, so a handler rejects only when it could not store what it should have.
    */
   message(message: DeviceMessage): Promise<void>;
-  connected(deviceId: string): void;
+  connected(deviceId: string, agent: ConnectedAgent): void;
   disconnected(deviceId: string): void;
 }
 

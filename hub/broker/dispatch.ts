@@ -1,6 +1,6 @@
 /** Hands each message of a device to the part of the hub that its topic is for. No decision is made here. */
 import type { DeviceSends } from '../../shared/protocol/topics.ts';
-import type { BrokerHandlers, DeviceMessage } from './broker.ts';
+import type { BrokerHandlers, ConnectedAgent, DeviceMessage } from './broker.ts';
 
 /**
  * Resolves when what the message says is stored. Garbage is logged and resolves as well, since it would be the same garbage
@@ -11,7 +11,7 @@ export type MessageHandler = (deviceId: string, payload: Uint8Array) => Promise<
 export interface DispatchProps {
   readonly handlers: Readonly<Record<DeviceSends, MessageHandler>>;
   readonly devices: {
-    connected(deviceId: string): void;
+    connected(deviceId: string, agent: ConnectedAgent): void;
     disconnected(deviceId: string): void;
     touch(deviceId: string): void;
   };
@@ -30,8 +30,8 @@ export class Dispatch implements BrokerHandlers {
     return this.#props.handlers[leaf as DeviceSends](deviceId, payload);
   }
 
-  connected(deviceId: string): void {
-    this.#props.devices.connected(deviceId);
+  connected(deviceId: string, agent: ConnectedAgent): void {
+    this.#props.devices.connected(deviceId, agent);
   }
 
   disconnected(deviceId: string): void {

@@ -8,17 +8,22 @@ import type { Logger } from '../../platform/logger.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
+import type { HubCommand } from '../../shared/protocol/hub-command.ts';
 import {
   parsePresence,
   parseReportedState,
   type ReportedState,
 } from '../../shared/protocol/reported-state.ts';
+import { topics } from '../../shared/protocol/topics.ts';
 import { parseUpdateEvent, type UpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
+import type { ConnectedAgent } from '../broker/broker.ts';
 import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { DeviceFilter, DeviceRow, DeviceStore } from './device-store.ts';
 import { type DeviceSummary, type DeviceView, describe, type Presence, summarize } from './device-view.ts';
+
+import { IdentityWatch, type SharedIdentity } from './identity-watch.ts';
 
 const EVENTS_SHOWN = 50;
 
@@ -26,6 +31,7 @@ const EVENTS_SHOWN = 50;
 export interface DeviceConnections {
   isConnected(deviceId: string): boolean;
   disconnect(deviceId: string): void;
+  send(deviceId: string, topic: string, payload: Uint8Array, qos: 0 | 1): Promise<boolean>;
 }
 
 export interface DeviceServiceProps {
@@ -54,6 +60,7 @@ export class DeviceService {
   readonly #connectedListeners: ConnectedListener[] = [];
   /** Milliseconds since the epoch; in memory, because writing it with each message would cost more than it tells. */
   readonly #lastSeenAt = new Map<string, number>();
+  readonly #identities = new IdentityWatch();
 
   constructor(props: DeviceServiceProps) {
     this.#props = props;
@@ -103,6 +110,7 @@ export class DeviceService {
       reported_at: null,
     };
     await store.admit(row, tx);
+    this.#identities.forget(id);
   }
 
   /** Whether the holder of this certificate may connect: it must be the one certificate the device has now. */
@@ -139,6 +147,7 @@ export class DeviceService {
       await audit.append({ ...auditActor(actor), action: 'device.removed', target: `device/${id}` }, tx);
     });
     connections.disconnect(id);
+    this.#identities.forget(id);
     this.#lastSeenAt.delete(id);
   }
 
@@ -180,8 +189,16 @@ export class DeviceService {
     if (presence?.online) this.#seen(deviceId);
   }
 
-  connected(deviceId: string): void {
-    this.#writeSeen(deviceId, this.#seen(deviceId));
+  connected(deviceId: string, agent: ConnectedAgent = {}): void {
+    const now = this.#seen(deviceId);
+    this.#writeSeen(deviceId, now);
+    const wasKnown = this.#identities.shared(deviceId, now) !== undefined;
+    const shared = this.#identities.connected(deviceId, agent, now);
+    if (shared) {
+      this.#tellShared(deviceId, shared, wasKnown).catch((error: unknown) => {
+        this.#props.logger.error({ device: deviceId, err: error }, 'shared identity was not recorded');
+      });
+    }
     for (const listener of this.#connectedListeners) listener(deviceId);
   }
 
@@ -194,6 +211,33 @@ export class DeviceService {
   /** A message of the device arrived that another part handles. */
   touch(deviceId: string): void {
     this.#seen(deviceId);
+  }
+
+  /** To the agent that came back; the other one is told when it does. Recorded when it is news. */
+  async #tellShared(deviceId: string, shared: SharedIdentity, wasKnown: boolean): Promise<void> {
+    const { store, audit, connections, logger } = this.#props;
+    const { addresses } = shared;
+    const command: HubCommand = {
+      v: 1,
+      command: 'identity-shared',
+      at: new Date(shared.at).toISOString(),
+      addresses: [...addresses],
+    };
+    const topic = topics.device(deviceId, 'command');
+    await connections.send(deviceId, topic, Buffer.from(JSON.stringify(command)), 1);
+    if (wasKnown) return;
+    logger.error({ device: deviceId, addresses }, 'two agents connect with the identity of one device');
+    await store.transaction((tx) =>
+      audit.append(
+        {
+          actor: 'hub',
+          action: 'device.identity_shared',
+          target: `device/${deviceId}`,
+          details: { addresses: addresses.join(' ') },
+        },
+        tx,
+      ),
+    );
   }
 
   #seen(deviceId: string): number {
@@ -236,6 +280,7 @@ export class DeviceService {
     return {
       connected: this.#props.connections.isConnected(row.id),
       lastSeenAt: this.#lastSeenAt.get(row.id) ?? row.last_seen_at ?? undefined,
+      shared: this.#identities.shared(row.id, this.#props.clock.now()),
     };
   }
 }

@@ -5,6 +5,7 @@ import { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import { Condition, ReportedModel, type ReportedState } from '../../shared/protocol/reported-state.ts';
 import { UpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { DeviceRow } from './device-store.ts';
+import type { SharedIdentity } from './identity-watch.ts';
 
 const milliseconds = Type.Integer({ description: 'Milliseconds since the epoch' });
 
@@ -52,6 +53,8 @@ export type DeviceView = Static<typeof DeviceView>;
 export interface Presence {
   readonly connected: boolean;
   readonly lastSeenAt: number | undefined;
+  /** Two agents use the identity of the device. */
+  readonly shared: SharedIdentity | undefined;
 }
 
 export function summarize(row: DeviceRow, presence: Presence): DeviceSummary {
@@ -74,7 +77,7 @@ export function summarize(row: DeviceRow, presence: Presence): DeviceSummary {
           }
         : {}),
     })),
-    conditions: reported?.conditions ?? [],
+    conditions: conditionsOf(reported, presence),
   };
 }
 
@@ -94,7 +97,7 @@ export function describe(row: DeviceRow, presence: Presence, events: DeviceView[
     ...(row.reported_at === null ? {} : { reportedAt: row.reported_at }),
     ...(reported ? { sequence: reported.sequence, freeBytes: reported.freeBytes } : {}),
     models: reported?.models ?? [],
-    conditions: reported?.conditions ?? [],
+    conditions: conditionsOf(reported, presence),
     events,
   };
 }
@@ -102,6 +105,17 @@ export function describe(row: DeviceRow, presence: Presence, events: DeviceView[
 /** The row holds only what passed the schema on its way in. */
 export function reportedOf(row: DeviceRow): ReportedState | undefined {
   return row.reported === null ? undefined : (JSON.parse(row.reported) as ReportedState);
+}
+
+/** What the device says of itself, and what only the hub can see. */
+function conditionsOf(reported: ReportedState | undefined, { shared }: Presence): Condition[] {
+  const own = reported?.conditions ?? [];
+  if (!shared) return own;
+  const text = `Agents of more than one start connect as this device in turn, last at ${new Date(shared.at).toISOString()}, from ${shared.addresses.join(', ')}: its data folder was copied. Enrol the copy under an id of its own.`;
+  return [
+    ...own.filter(({ code }) => code !== 'identity_shared'),
+    { code: 'identity_shared', severity: 'error', text },
+  ];
 }
 
 function seen({ connected, lastSeenAt }: Presence): { connected: boolean; lastSeenAt?: number } {

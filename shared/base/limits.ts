@@ -130,6 +130,9 @@ export const limits = {
   /** What the hub wrote to a device may be unread this long: a line of 3 kB/s brings one chunk in 90 s. */
   mqttDrainMs: 120_000,
   mqttKeepaliveSecondsMax: 300,
+  /** An identity counts as shared this long after two agents were last seen with it, and at most so many are told apart. */
+  identitySharedMs: 3_600_000,
+  agentsPerIdentityMax: 4,
   /** Messages on topics an agent does not know, on one connection. */
   strangeMessagesMax: 1_000,
   connectionsMax: 20_000,

@@ -167,6 +167,7 @@ export class ConnectionHub {
       connections: {
         isConnected: (id) => this.broker.isConnected(id),
         disconnect: (id) => this.broker.disconnect(id),
+        send: (...args) => this.broker.send(...args),
       },
     });
     await this.#startBroker(0);
@@ -238,7 +239,7 @@ export class ConnectionHub {
         this.messages.push(message);
         return dispatch.message(message);
       },
-      connected: (id) => dispatch.connected(id),
+      connected: (id, agent) => dispatch.connected(id, agent),
       disconnected: (id) => dispatch.disconnected(id),
     });
   }

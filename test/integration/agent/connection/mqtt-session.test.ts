@@ -4,6 +4,7 @@ import { createServer, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { HubLinkHandlers } from '../../../../agent/connection/hub-link.ts';
 import type { DeviceIdentity } from '../../../../agent/connection/identity.ts';
+import { LinkWatch } from '../../../../agent/connection/link-watch.ts';
 import { MqttSession, type ReconnectWaits } from '../../../../agent/connection/mqtt-session.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
@@ -296,6 +297,55 @@ describe('the MQTT session', () => {
     begin(identity, counting);
     await expect.poll(() => tries.length).toBeGreaterThan(3);
     expect(Math.max(...tries)).toBeLessThanOrEqual(quick.lost.maxMs);
+  });
+
+  it('tells both agents of a copied data folder, and the hub’s operator; neither comes back at full speed', async () => {
+    const identity = await hub.enrol('s-copied');
+    const waits: number[] = [];
+    let takenOver = 0;
+    const told = new Set<string>();
+    for (const instance of ['aa'.repeat(16), 'bb'.repeat(16)]) {
+      const clock = sleeps(waits);
+      const watch = new LinkWatch({
+        tell: (code, text) => {
+          if (code === 'identity_shared' && text) told.add(instance);
+        },
+        clock,
+        logger: makeLogger('test', 'silent'),
+      });
+      const session = new MqttSession({
+        identity,
+        handlers: { ...handlers, command: (payload) => watch.receive(payload) },
+        clock,
+        floor: clock,
+        // A connection holds for long as soon as it is there: without the word of the hub every wait would be a short one.
+        waits: { ...quick, stableMs: 0 },
+        random: Math.random,
+        logger: makeLogger('test', 'silent'),
+        instance,
+        isShared: () => watch.isShared,
+        onFailure: () => {
+          takenOver += 1;
+        },
+      });
+      sessions.push(session);
+      session.start();
+      await expect.poll(() => session.isConnected).toBe(true);
+    }
+    // The one that comes back is told; the other is told when it does, a wait later.
+    await expect.poll(() => told.size, { timeout: 5_000 }).toBe(2);
+    await expect.poll(() => waits.some((ms) => ms >= 30_000)).toBe(true);
+    const before = takenOver;
+    await systemClock.sleep(300);
+    expect(takenOver).toBe(before);
+    expect(before).toBeLessThanOrEqual(4);
+    const device = await hub.devices.view('s-copied');
+    expect(device.conditions).toMatchObject([{ code: 'identity_shared', severity: 'error' }]);
+    const [listed] = await hub.devices.list({ after: 's-copiec', limit: 1 });
+    expect(listed).toMatchObject({ id: 's-copied', conditions: [{ code: 'identity_shared' }] });
+    expect(await hub.audit.list({ action: 'device.identity_shared' })).toMatchObject([
+      { actor: 'hub', target: 'device/s-copied' },
+    ]);
   });
 
   it('does not connect with a certificate that this clock calls expired', async () => {

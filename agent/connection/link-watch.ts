@@ -1,0 +1,83 @@
+/**
+ * What there is to say of the connection to the hub: why there is none, and whether another agent uses this device's
+ * identity. The hub tells the latter of a copied data folder; each copy takes the connection of the other, so both come back
+ * later and later, and both say so until it has not been seen for a while.
+ */
+import type { Logger } from '../../platform/logger.ts';
+import { errorText } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { type HubCommand, parseHubCommand } from '../../shared/protocol/hub-command.ts';
+import { linkFailureText } from './link-failure.ts';
+
+export interface LinkWatchProps {
+  readonly tell: (code: 'not_connected' | 'identity_shared', text: string | undefined) => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class LinkWatch {
+  readonly #props: LinkWatchProps;
+  #downSinceMs: number;
+  #wasConnected = false;
+  #failure: { readonly error: unknown } | undefined;
+  #heard: { readonly command: HubCommand; readonly at: number } | undefined;
+
+  constructor(props: LinkWatchProps) {
+    this.#props = props;
+    this.#downSinceMs = props.clock.now();
+  }
+
+  /** Another agent was seen with this identity in the last `limits.identitySharedMs`. */
+  get isShared(): boolean {
+    const heard = this.#heard;
+    return heard !== undefined && this.#props.clock.monotonic() - heard.at < limits.identitySharedMs;
+  }
+
+  connected(): void {
+    this.#wasConnected = true;
+    this.#failure = undefined;
+    this.note();
+  }
+
+  /** A connection ended, or a try to make one did. */
+  failed(error: unknown): void {
+    if (!this.#failure && this.#wasConnected) this.#downSinceMs = this.#props.clock.now();
+    this.#failure = { error };
+    this.note();
+  }
+
+  /** A message on `command`. Unsigned, so it changes nothing but how soon the agent connects again. */
+  receive(payload: Uint8Array): void {
+    const { clock, logger } = this.#props;
+    try {
+      const command = parseHubCommand(payload);
+      this.#heard = { command, at: clock.monotonic() };
+      logger.error(
+        { addresses: command.addresses },
+        'another agent connects with the identity of this device',
+      );
+    } catch (error) {
+      logger.warn({ reason: errorText(error) }, 'command of the hub was not understood');
+    }
+    this.note();
+  }
+
+  /** Says again what holds now: a shared identity is forgotten with time. */
+  note(): void {
+    const { tell } = this.#props;
+    tell('not_connected', this.#failureText());
+    tell('identity_shared', this.isShared ? sharedText(this.#heard!.command) : undefined);
+  }
+
+  #failureText(): string | undefined {
+    if (!this.#failure) return undefined;
+    const since = new Date(this.#downSinceMs).toISOString();
+    const when = this.#wasConnected ? `since ${since}` : `since the start at ${since}, not once`;
+    return `No connection to the hub ${when}: ${linkFailureText(this.#failure.error)}`;
+  }
+}
+
+function sharedText({ at, addresses }: HubCommand): string {
+  return `Another agent connects with the identity of this device, last seen at ${at}; connections came from ${addresses.join(', ')}. The data folder was copied: each takes the connection of the other.`;
+}
