@@ -5,8 +5,12 @@ import type { TensorSpec } from '../../shared/inference/tensor.ts';
 import { elementCount } from '../../shared/inference/tensor-values.ts';
 import type { FeatureSource } from '../../shared/manifest/reference-profile.ts';
 
+/** Of an input with more columns than this, the row is summarised. */
+const INPUT_COLUMNS_MAX = limits.featuresMax / 2;
 /** A vector output longer than this is told by its argmax and maximum, not element by element. */
 const OUTPUT_COLUMNS_MAX = 4;
+/** Without an axis of rows there is no argmax of a row. */
+const OUTPUT_ELEMENTS_MAX = 32;
 const CHANNEL_COUNTS = [1, 3, 4];
 
 export interface FeaturePlan {
@@ -52,13 +56,25 @@ export function planFeatures({ inputs, outputs, columnNames, classes }: PlanOpti
       `Cannot profile the sample: feature name "${twice}" is used twice.`,
     );
   }
-  const remarks = planned
-    .filter((tensor) => tensor.plans.length === 0)
-    .map(
-      ({ spec, side }) =>
-        `${side} "${spec.name}" ${spec.datatype} has no feature, so its drift is not seen: ${reasonOf(spec)}`,
-    );
-  return { plans, remarks };
+  return { plans, remarks: planned.flatMap(remarksOn) };
+}
+
+function remarksOn({
+  spec,
+  side,
+  plans,
+}: {
+  readonly spec: TensorSpec;
+  readonly side: string;
+  readonly plans: readonly FeaturePlan[];
+}): string[] {
+  const what = `${side} "${spec.name}" ${spec.datatype}`;
+  if (plans.length === 0) return [`${what} has no feature, so its drift is not seen: ${reasonOf(spec)}`];
+  const columns = spec.shape.length <= 2 ? (spec.shape.at(-1) ?? 0) : 0;
+  if (side === 'output' || columns <= INPUT_COLUMNS_MAX) return [];
+  return [
+    `${what} has ${columns} columns, more than ${INPUT_COLUMNS_MAX}: only the mean and deviation of its rows are watched`,
+  ];
 }
 
 /** Names that fit the profile; an output named like an input is told apart from it. */
@@ -86,16 +102,17 @@ function reasonOf({ shape, datatype }: TensorSpec): string {
 
 function planInput(spec: TensorSpec, names: readonly string[] | undefined): FeaturePlan[] {
   const { name: tensor, shape, datatype } = spec;
-  const columns = shape.length === 1 ? 1 : (shape.at(-1) ?? 0);
-  if (shape.length >= 1 && shape.length <= 2 && columns >= 1 && columns <= limits.featuresMax / 2) {
+  const isVector = isOneRow(shape);
+  const columns = shape.length === 1 && !isVector ? 1 : (shape.at(-1) ?? 0);
+  if (shape.length >= 1 && shape.length <= 2 && columns >= 1 && columns <= INPUT_COLUMNS_MAX) {
     return Array.from({ length: columns }, (_, column) => ({
       name: names?.[column] ?? (columns === 1 ? tensor : `${tensor}[${column}]`),
       role: 'input' as const,
-      source: { tensor, column },
+      source: isVector ? { tensor, element: column } : { tensor, column },
       kind: kindOf(datatype),
     }));
   }
-  if (shape.length === 0 || datatype === 'BYTES') return [];
+  if (shape.length === 0 || isVector || datatype === 'BYTES') return [];
   return planSummaries(spec, 'input');
 }
 
@@ -105,18 +122,19 @@ function planOutput(spec: TensorSpec, classes: readonly string[] | undefined): F
   const isNumber = datatype.startsWith('FP');
   // A higher rank whose first axis counts no rows is a state to hand back, in the shape of the model's own.
   if (shape.length === 0 || (shape.length > 2 && !countsRows(shape))) return [];
-  const row = shape.slice(1);
+  const isOne = isOneRow(shape);
+  const row = isOne ? shape : shape.slice(1);
   const elements = row.includes(-1) ? Number.POSITIVE_INFINITY : elementCount(row);
-  if (elements >= 1 && elements <= OUTPUT_COLUMNS_MAX) {
+  if (elements >= 1 && elements <= (isOne ? OUTPUT_ELEMENTS_MAX : OUTPUT_COLUMNS_MAX)) {
     const known = isNumber || datatype === 'BYTES' ? [] : (classes?.map((_, i) => String(i)) ?? []);
     return Array.from({ length: elements }, (_, at) => ({
       name: elements === 1 ? tensor : `${tensor}[${at}]`,
       role,
-      source: shape.length <= 2 ? { tensor, column: at } : { tensor, element: at },
+      source: shape.length <= 2 && !isOne ? { tensor, column: at } : { tensor, element: at },
       kind: isNumber ? ('numeric' as const) : known,
     }));
   }
-  if (datatype === 'BYTES' || elements === 0) return [];
+  if (datatype === 'BYTES' || elements === 0 || isOne) return [];
   const isVector = row.filter((size) => size !== 1).length === 1;
   if (!isVector || !isNumber) return planSummaries(spec, role);
   // Of more classes than a profile may list, those that the sample shows are listed.
@@ -161,6 +179,11 @@ function channelAxis(shape: readonly number[]): number | undefined {
   const isImage = (shape.length === 4 && countsRows(shape)) || (shape.length === 3 && !countsRows(shape));
   if (!isImage) return undefined;
   return [first, last].find((axis) => CHANNEL_COUNTS.includes(shape[axis]!));
+}
+
+/** Whether a tensor of one axis is one row, and not one value for each of many. */
+function isOneRow(shape: readonly number[]): boolean {
+  return shape.length === 1 && shape[0]! > 1;
 }
 
 /** Whether the first axis counts rows, or holds the one row there is. */

@@ -116,7 +116,8 @@ function checkFeatures({ features = {} }: ModelYaml, inputs: readonly TensorSpec
     const spec = inputs.find((input) => input.name === name);
     if (spec === undefined)
       throw mismatch(`"features" names input "${name}", the model has ${showSpecs(inputs)}`);
-    const last = spec.shape.length < 2 ? 1 : spec.shape.at(-1)!;
+    // One axis of a fixed size is one row, an open one counts rows of one column.
+    const last = spec.shape.length < 2 ? Math.max(1, spec.shape[0] ?? 1) : spec.shape.at(-1)!;
     if (last !== -1 && last !== columns.length) {
       throw mismatch(
         `"features.${name}" names ${columns.length} columns, the model's input has ${last}: ${showSpecs([spec])}`,

@@ -101,11 +101,11 @@ function categoricalProfile(
 }
 
 function numericProfile(of: Identity, numbers: readonly number[], cells: number): NumericProfile {
-  const finite = numbers.filter(Number.isFinite);
+  const present = numbers.filter((number) => !Number.isNaN(number));
   // Without any value there is nothing to lay cells by; wherever a value falls then, the reference has none there.
-  const edges = finite.length === 0 ? [0, 1] : numericEdges(finite, { cells, role: of.role });
+  const edges = present.length === 0 ? [0, 1] : numericEdges(present.map(clamped), { cells, role: of.role });
   const histogram = new HistogramCounts(edges);
-  const moments = new MomentSums(shiftOf(finite));
+  const moments = new MomentSums(shiftOf(present.filter(Number.isFinite)));
   for (const number of numbers) {
     histogram.add(number);
     moments.add(number);
@@ -113,6 +113,11 @@ function numericProfile(of: Identity, numbers: readonly number[], cells: number)
   const { n, shift, sum, sumSquares } = moments;
   const { counts, missing } = histogram;
   return { kind: 'numeric', ...of, edges, counts, missing, moments: { n, shift, sum, sumSquares } };
+}
+
+/** Infinity as the greatest number there is: where it is frequent, the edges leave nothing but infinity beyond them. */
+function clamped(number: number): number {
+  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, number));
 }
 
 /** A number near most of the values: their median, which no outlier moves. */

@@ -11,7 +11,7 @@ const index = Type.Integer({ minimum: 0, maximum: 65_535 });
 const tensor = Type.String({ maxLength: 256 });
 
 /**
- * Where a feature's value comes from: one column of the last axis of a tensor, one element of each row whatever the rank,
+ * Where a feature's value comes from: one column of the last axis of a tensor, one element of each row whatever the rank (of one axis: of the only row),
  * the mean or deviation of one channel of an image, or a summary of the whole row. An image of four axes has rows along
  * the first; one of three axes is one row.
  */

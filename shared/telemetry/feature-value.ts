@@ -1,7 +1,7 @@
 /**
  * The values of one feature in one tensor. Rows follow the tensor's shape: a column of the last axis gives one value for
  * each position before it ([N, F] and [N, T, F] give N and N·T); an element or a summary one for each entry of the first
- * axis. A tensor of one dimension is N rows of one column. Strings come from BYTES tensors alone.
+ * axis. A tensor of one dimension is N rows of one column, but one row of N elements. Strings come from BYTES tensors alone.
  */
 
 import type { Tensor } from '../inference/tensor.ts';
@@ -28,11 +28,8 @@ export function featureValues(
     return everyNth(reading, { rows, width: columns, at: source.column });
   }
   if ('element' in source) {
-    return everyNth(reading, {
-      rows: shape[0] ?? 1,
-      width: elementCount(shape.slice(1)),
-      at: source.element,
-    });
+    const [rows, row] = shape.length <= 1 ? [1, shape] : [shape[0]!, shape.slice(1)];
+    return everyNth(reading, { rows, width: elementCount(row), at: source.element });
   }
   if ('channel' in source) {
     const moments = reading.channelMoments(source.axis, source.channel);

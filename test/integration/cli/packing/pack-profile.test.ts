@@ -3,10 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { type PackResult, packVersion } from '../../../../cli/packing/pack.ts';
 import { judgeFeatures } from '../../../../hub/drift/verdict.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
+import { seededRandom } from '../../../../shared/base/seeded-random.ts';
+import { encodeStrings } from '../../../../shared/inference/exact-values.ts';
+import type { Tensor } from '../../../../shared/inference/tensor.ts';
 import { encodeNumbers } from '../../../../shared/inference/tensor-values.ts';
+import { ModelBuilder } from '../../../../shared/onnx/write-model.ts';
 import { WindowCounts } from '../../../../shared/telemetry/window-counts.ts';
 import { linearModel } from '../../../support/models.ts';
-import { makePackFolder } from '../../../support/pack-folder.ts';
+import { makePackFolder, npyFile } from '../../../support/pack-folder.ts';
 
 const yaml =
   'model: m\nversion: 1.0.0\nrelease: 1\nfile: m.onnx\nfeatures: { x: [a, b] }\nsample: { file: s.csv }\n';
@@ -78,5 +82,84 @@ describe('packVersion() with an odd sample', () => {
     const moved = Array.from({ length: 200 }, (_, i) => [20 + 2.4 * i, 5 * i]);
     expect(verdictOf(result, 'a', moved)).toBe('drift');
     expect(verdictOf(result, 'b', moved)).toBe('stable');
+  });
+
+  it('counts texts and booleans on the device by the categories of the sample', async () => {
+    const model = new ModelBuilder('door')
+      .input('colour', 'string', ['batch', 1])
+      .input('open', 'bool', ['batch', 1])
+      .node('Not', { inputs: ['open'], outputs: ['shut'] })
+      .node('Identity', { inputs: ['colour'], outputs: ['seen'] })
+      .output('shut', 'bool', ['batch', 1])
+      .output('seen', 'string', ['batch', 1])
+      .encode();
+    const { packed, remarks } = await pack({
+      'm.onnx': model,
+      'model.yaml': `${yaml.replace('features: { x: [a, b] }\n', '')}`,
+      's.csv': `colour,open\n${Array.from({ length: 60 }, (_, i) => `${i % 3 === 0 ? 'red' : 'grün'},${i % 2 === 0}`).join('\n')}\n`,
+    });
+    expect(remarks).toEqual([]);
+    const profile = packed.manifest.profile!;
+    expect(profile.features).toMatchObject([
+      { name: 'colour', kind: 'categorical', categories: ['grün', 'red'], counts: [40, 20] },
+      { name: 'open', kind: 'categorical', categories: ['0', '1'], counts: [30, 30] },
+      { name: 'shut', kind: 'categorical', categories: ['0', '1'], counts: [30, 30] },
+      { name: 'seen', kind: 'categorical', categories: ['grün', 'red'], counts: [40, 20] },
+    ]);
+    const rows = 100;
+    const texts = (name: string): Tensor => ({
+      name,
+      datatype: 'BYTES',
+      shape: [rows, 1],
+      data: encodeStrings(Array.from({ length: rows }, (_, i) => (i < 50 ? 'red' : `secret ${i}`))),
+    });
+    const flags = (name: string): Tensor => ({
+      name,
+      datatype: 'BOOL',
+      shape: [rows, 1],
+      data: new Uint8Array(rows),
+    });
+    const counts = new WindowCounts(profile);
+    counts.add([texts('colour'), flags('open')], [flags('shut'), texts('seen')]);
+    expect(counts.result()[0]).toEqual({ name: 'colour', counts: [0, 50, 50], missing: 0 });
+    expect(JSON.stringify(counts.result())).not.toContain('secret');
+    const verdicts = judgeFeatures(profile, counts.result()).map(({ verdict }) => verdict);
+    expect(verdicts).toEqual(['drift', 'drift', 'drift', 'drift']);
+  });
+
+  it('sees two channels of an image change places, though the image as a whole stays alike', async () => {
+    const model = new ModelBuilder('picture')
+      .input('x', 'float', [1, 3, 4, 4])
+      .node('ReduceMean', {
+        inputs: ['x'],
+        outputs: ['y'],
+        attributes: { axes: { ints: [1, 2, 3] }, keepdims: { int: 0 } },
+      })
+      .output('y', 'float', [1])
+      .encode();
+    const random = seededRandom(2);
+    const images = Array.from({ length: 60 }, () =>
+      Array.from({ length: 48 }, (_, i) => [200, 100, 30][Math.floor(i / 16)]! + 20 * random()),
+    );
+    const { packed } = await pack({
+      'm.onnx': model,
+      'model.yaml': `${yaml.replace('features: { x: [a, b] }\n', '').replace('file: s.csv', 'arrays: { x: x.npy }')}`,
+      'x.npy': npyFile([60, 3, 4, 4], images.flat()),
+    });
+    const profile = packed.manifest.profile!;
+    const verdictsOf = (order: readonly number[]) => {
+      const counts = new WindowCounts(profile);
+      for (const image of images) {
+        const values = order.flatMap((channel) => image.slice(16 * channel, 16 * channel + 16));
+        const data = encodeNumbers('FP32', values);
+        counts.add([{ name: 'x', datatype: 'FP32', shape: [1, 3, 4, 4], data }], []);
+      }
+      return judgeFeatures(profile, counts.result())
+        .filter(({ role, verdict }) => role === 'input' && verdict !== 'stable')
+        .map(({ name }) => name)
+        .sort();
+    };
+    expect(verdictsOf([0, 1, 2])).toEqual([]);
+    expect(verdictsOf([2, 1, 0])).toEqual(['x[0] mean', 'x[2] mean']);
   });
 });

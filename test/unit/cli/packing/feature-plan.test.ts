@@ -79,6 +79,28 @@ describe('planFeatures()', () => {
     expect(names('outputs', shape)).toEqual(wanted);
   });
 
+  it('takes a tensor of one fixed axis for one row, not for values of one feature', () => {
+    expect(planned('inputs', [3])).toMatchObject([
+      { name: 't[0]', source: { tensor: 't', element: 0 } },
+      { name: 't[1]', source: { tensor: 't', element: 1 } },
+      { name: 't[2]', source: { tensor: 't', element: 2 } },
+    ]);
+    expect(planned('outputs', [10])).toHaveLength(10);
+    expect(planned('outputs', [-1])).toMatchObject([{ name: 't', source: { tensor: 't', column: 0 } }]);
+    expect(planned('outputs', [1])).toMatchObject([{ name: 't', source: { tensor: 't', column: 0 } }]);
+  });
+
+  it('says where only the mean and deviation of many columns are watched', () => {
+    const { remarks } = planFeatures({
+      ...none,
+      inputs: [{ name: 't', datatype: 'FP32', shape: [-1, 200] }],
+      outputs: [],
+    });
+    expect(remarks).toEqual([
+      'input "t" FP32 has 200 columns, more than 128: only the mean and deviation of its rows are watched',
+    ]);
+  });
+
   it('gives whole-number vectors and texts a feature', () => {
     expect(names('outputs', [-1, 20], 'INT64')).toEqual(['t mean', 't stddev']);
     expect(planned('outputs', [-1], 'BYTES')).toMatchObject([{ name: 't', kind: [] }]);

@@ -63,6 +63,8 @@ const distributions: Record<string, number[]> = {
   'values of a billionth': many(500, (i) => (i % 2 === 0 ? 0 : 1e-9 * random())),
   denormals: many(500, () => 1e-310 * (1 + random())),
   'integers beyond 2^53': many(500, (i) => 2 ** 60 + 256 * i),
+  'logarithms of zero': many(500, (i) => (i % 25 === 0 ? normal() : Number.NEGATIVE_INFINITY)),
+  'infinity alone': many(500, () => Number.POSITIVE_INFINITY),
   'fifty rows': many(50, () => normal()),
 };
 
@@ -80,7 +82,8 @@ const moves: Record<string, (sample: readonly number[]) => number> = {
 
 /** `share` quantile, and `times` the usual spread beyond it. */
 function span(sample: readonly number[], share: number, times: number): number {
-  const sorted = Float64Array.from(sample).sort();
+  const sorted = Float64Array.from(sample.filter(Number.isFinite)).sort();
+  if (sorted.length === 0) return 1e30;
   const at = (q: number) => sorted[Math.round(q * (sorted.length - 1))]!;
   const spread = at(0.95) / 2 - at(0.05) / 2 || Math.abs(at(0.5)) || 1e-30;
   return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, at(share) + times * spread));

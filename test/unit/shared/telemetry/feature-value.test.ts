@@ -76,6 +76,8 @@ describe('feature values', () => {
     const x = tensor('FP32', [2, 2, 1], Float32Array.of(1, 2, 3, 4));
     expect(featureValues({ tensor: 'x', element: 1 }, x)).toEqual([2, 4]);
     expect(featureValues({ tensor: 'x', element: 2 }, x)).toEqual([Number.NaN, Number.NaN]);
+    const vector = tensor('FP32', [3], Float32Array.of(1, 2, 3));
+    expect(featureValues({ tensor: 'x', element: 2 }, vector)).toEqual([3]);
   });
 
   it.each([
