@@ -8,7 +8,7 @@ import type { Condition, ReportedModel } from '../../shared/protocol/reported-st
 import { dataFolder } from '../config/data-folder.ts';
 import { loadIdentity } from '../connection/identity.ts';
 import { findForeignEntries, foreignEntriesText } from '../health/foreign-entries.ts';
-import { readSlotIndex, type SlotIndex, slotIndexBytesMax } from '../slots/slot-index.ts';
+import { noSlots, readSlotIndex, type SlotIndex, slotIndexBytesMax } from '../slots/slot-index.ts';
 import { reportModel } from '../update/model-report.ts';
 import { UpdateJournal } from '../update/update-journal.ts';
 
@@ -40,11 +40,12 @@ export async function readRestingStatus(data: string) {
   });
   const models: ReportedModel[] = [];
   for (const model of new Set([...Object.keys(index.models), ...(await journal.models())])) {
-    models.push(
-      reportModel(model, (await journal.read(model)) ?? undefined, ownValue(index.models, model), {
-        nowMs: Date.now(),
-      }),
-    );
+    const record = await journal.read(model);
+    const slots = ownValue(index.models, model) ?? noSlots;
+    const state = record?.attempt?.state;
+    // What will answer when the agent is started.
+    const next = ((state === 'trial' || state === 'committed') && slots.trial) || slots.active;
+    models.push(reportModel(model, record, slots, { nowMs: Date.now(), serving: next?.manifest }));
   }
   return { running: false as const, device, group, hub, reported: { models, conditions } };
 }

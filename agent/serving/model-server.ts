@@ -127,6 +127,10 @@ export class ModelServer implements ServedModels {
     await this.#drain(standby);
   }
 
+  serving(model: string): string | undefined {
+    return this.#models.get(model)?.active.served.manifestSha256;
+  }
+
   figures(model: string): ServedFigures | undefined {
     return this.#models.get(model)?.active.figures;
   }

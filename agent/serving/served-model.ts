@@ -49,5 +49,7 @@ export interface ServedModels {
   /** Ends the standby runner of a model. */
   dropStandby(model: string): Promise<void>;
   figures(model: string): ServedFigures | undefined;
+  /** Manifest digest of the version that answers for a model; undefined when none does. */
+  serving(model: string): string | undefined;
   close(): Promise<void>;
 }

@@ -3,7 +3,6 @@
  * last-known-good and changes at a commit alone (promise P2): during a trial the version on trial is only pointed at.
  */
 import { type Static, Type } from 'typebox';
-import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { Digest, ModelName, SemVer } from '../../shared/base/names.ts';
 import { jsonParser, parser } from '../../shared/base/parse.ts';
@@ -14,13 +13,15 @@ export const SlotRef = Type.Object({
   release: Type.Integer({ minimum: 1 }),
   /** Execution provider it was qualified on. */
   provider: Type.String({ maxLength: 16 }),
+  /** Among `previous`: it was gone back from, so it is not what to go back to. */
+  left: Type.Optional(Type.Boolean()),
 });
 export type SlotRef = Static<typeof SlotRef>;
 
 export const ModelSlots = Type.Object({
   active: Type.Optional(SlotRef),
   trial: Type.Optional(SlotRef),
-  /** Committed before `active`, the newest first. */
+  /** Committed before `active`: those that ran well first, of them the one that ran last; then those that were left. */
   previous: Type.Array(SlotRef, { maxItems: 16 }),
   /** Highest release ever committed here: the anti-rollback floor. */
   floor: Type.Integer({ minimum: 0 }),
@@ -71,15 +72,33 @@ export function startTrial(slots: ModelSlots, trial: SlotRef): ModelSlots {
   return { ...slots, trial };
 }
 
-/** The version on trial becomes last-known-good; the one before it is kept as the newest of `keep` previous ones. */
+/** The version on trial becomes last-known-good; `keep` of those that ran before are kept. */
 export function commitTrial(slots: ModelSlots, keep: number): ModelSlots {
-  if (slots.trial === undefined) return slots;
-  const before = slots.active === undefined ? slots.previous : [slots.active, ...slots.previous];
-  return {
-    active: slots.trial,
-    previous: before.filter((slot) => slot.manifest !== slots.trial!.manifest).slice(0, keep),
-    floor: Math.max(slots.floor, slots.trial.release),
-  };
+  return slots.trial === undefined ? slots : runFrom(endTrial(slots), slots.trial, keep);
+}
+
+/**
+ * Makes `next` active. Versions form a line in the order in which they ran: a new one comes to its end; one that is in the line
+ * already is gone back to, and what ran after it is left, so that the next way back does not lead there. What was left is the
+ * first whose room is used again.
+ */
+function runFrom(slots: ModelSlots, next: SlotRef, keep: number): ModelSlots {
+  const { active, previous, floor } = slots;
+  const ran = active === undefined ? previous : [active, ...previous];
+  const isNext = (slot: SlotRef) => slot.manifest === next.manifest;
+  const at = ran.findIndex((slot) => isNext(slot) && !slot.left);
+  const kept = ran
+    .map((slot, i) => (i < at ? { ...slot, left: true } : slot))
+    .filter((slot) => !isNext(slot));
+  const after = { active: asRunning(next), previous: kept, floor: Math.max(floor, next.release) };
+  return keepBest(after, keep);
+}
+
+/** Keeps `keep` previous versions, those that were left last. */
+export function keepBest(slots: ModelSlots, keep: number): ModelSlots {
+  const ranWell = slots.previous.filter((slot) => !slot.left);
+  const left = slots.previous.filter((slot) => slot.left);
+  return { ...slots, previous: [...ranWell, ...left].slice(0, keep) };
 }
 
 export function endTrial(slots: ModelSlots): ModelSlots {
@@ -87,34 +106,41 @@ export function endTrial(slots: ModelSlots): ModelSlots {
   return rest;
 }
 
+/** Goes back to a version that is kept; as it is when it is not. */
+export function goBack(slots: ModelSlots, manifest: string): ModelSlots {
+  const target = slots.previous.find((slot) => slot.manifest === manifest);
+  return target === undefined ? slots : runFrom(slots, target, slots.previous.length);
+}
+
 /**
- * Goes back from the active version to the one before it: of the kept versions with a lower release, the one committed
- * last. A higher one among them was taken back since, and is not what to return to. The version left behind is kept last,
- * so it is the first whose room is used again. Throws `no_previous_version`.
+ * Versions to go back to from the active one, the best first: those that ran before it and were not left since. `parked` are
+ * versions that failed here after they had run well.
  */
-export function goBack(slots: ModelSlots, model: string): ModelSlots {
-  const target = versionBefore(slots);
-  if (slots.active === undefined || target === undefined) {
-    throw new AppError(
-      'no_previous_version',
-      `Cannot go back with "${model}": no earlier version is kept on this device.`,
-    );
-  }
-  const others = slots.previous.filter((slot) => slot.manifest !== target.manifest);
-  return { ...slots, active: target, previous: [...others, slots.active] };
+export function versionsBefore(
+  slots: ModelSlots,
+  parked: ReadonlySet<string> = new Set(),
+): readonly SlotRef[] {
+  return slots.previous.filter((slot) => !slot.left && !parked.has(slot.manifest));
 }
 
-export function versionBefore({ active, previous }: ModelSlots): SlotRef | undefined {
-  return previous.find((slot) => active !== undefined && slot.release < active.release);
+/** Versions that can be served when it comes to that, the best first: one that was left is better than none. */
+export function servingOrder({ active, previous }: ModelSlots): readonly SlotRef[] {
+  return active === undefined ? previous : [active, ...previous];
 }
 
-/** Leaves a slot that turned out damaged out of every role; the newest of the previous ones takes an empty place. */
+/** Leaves a slot that turned out damaged out of every role; the best of the previous ones takes an empty place. */
 export function dropSlot(slots: ModelSlots, manifest: string): ModelSlots {
   const keeps = (slot: SlotRef | undefined) => (slot?.manifest === manifest ? undefined : slot);
   const previous = slots.previous.filter((slot) => slot.manifest !== manifest);
   const trial = keeps(slots.trial);
-  const active = keeps(slots.active) ?? previous.shift();
+  const active = keeps(slots.active) ?? asRunning(previous.shift());
   return { ...(active && { active }), ...(trial && { trial }), previous, floor: slots.floor };
+}
+
+function asRunning<T extends SlotRef | undefined>(slot: T): T {
+  if (slot === undefined) return slot;
+  const { left: _, ...rest } = slot;
+  return rest as T;
 }
 
 /** Whether the device still keeps this version after having committed it: it may go back to it below the floor. */

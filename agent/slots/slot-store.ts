@@ -27,6 +27,7 @@ import {
   dropSlot,
   endTrial,
   goBack,
+  keepBest,
   type ModelSlots,
   noSlots,
   readSlotIndex,
@@ -202,11 +203,10 @@ export class SlotStore {
     await this.#change(model, endTrial);
   }
 
-  /** Throws `no_previous_version`. */
-  async goBack(model: string): Promise<void> {
-    const slots = goBack(this.of(model), model);
-    await this.#mark(slots.active!);
-    await this.#change(model, () => slots);
+  /** Makes a version that is kept last-known-good again. */
+  async goBack(model: string, ref: SlotRef): Promise<void> {
+    await this.#mark(ref);
+    await this.#change(model, (slots) => goBack(slots, ref.manifest));
   }
 
   /** Takes a damaged slot out of use and off the disk. */
@@ -290,17 +290,22 @@ interface MarkedSlot {
   readonly ref: SlotRef;
 }
 
-/** Last committed is active, those before it are previous. A trial under way is forgotten: it was not proven. */
+/**
+ * Last committed is active, those before it are previous. One with a higher release than one committed after it was left. A
+ * trial under way is forgotten: it was not proven.
+ */
 function rebuildModels(marked: readonly MarkedSlot[], keepPrevious: number): ReadonlyMap<string, ModelSlots> {
   const models = new Map<string, ModelSlots>();
   for (const { model, ref } of [...marked].sort((a, b) => b.number - a.number)) {
     const slots = models.get(model);
     if (slots === undefined) models.set(model, { active: ref, previous: [], floor: ref.release });
     else {
-      const previous = [...slots.previous, ref].slice(0, keepPrevious);
+      const wasLeft = [slots.active!, ...slots.previous].some((later) => later.release < ref.release);
+      const previous = [...slots.previous, wasLeft ? { ...ref, left: true } : ref];
       models.set(model, { ...slots, previous, floor: Math.max(slots.floor, ref.release) });
     }
   }
+  for (const [model, slots] of models) models.set(model, keepBest(slots, keepPrevious));
   return models;
 }
 

@@ -8,7 +8,7 @@ import { limits } from '../../shared/base/limits.ts';
 import { blameOf, isSurroundings } from '../../shared/errors/blame.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import { isSettled } from './update-machine.ts';
-import type { Attempt, ParkedVersion } from './update-record.ts';
+import type { Attempt, ParkedVersion, UpdateRecord } from './update-record.ts';
 
 export type FailureVerdict =
   /** It lies with the surroundings: wait and try again. */
@@ -18,6 +18,8 @@ export type FailureVerdict =
   | 'give-up';
 
 export function judgeFailure(attempt: Attempt, fault: UpdateFault): FailureVerdict {
+  // An order to go back where nothing is left to go back to: what runs stays.
+  if (attempt.state === 'rolling-back' && fault.code === 'no_previous_version') return 'give-up';
   // Going back, and bringing the slots to what a settled journal says, have no other way out.
   if (attempt.state === 'rolling-back' || isSettled(attempt.state)) return 'try-again';
   if (isSurroundings(fault.code)) return 'wait';
@@ -48,6 +50,18 @@ export function toFault(error: unknown): UpdateFault {
 /** An error of a call to the operating system, as Node makes it. */
 function isSystemError(error: unknown): boolean {
   return error instanceof Error && 'errno' in error && 'syscall' in error;
+}
+
+export function noVersionBefore(model: string): AppError {
+  return new AppError(
+    'no_previous_version',
+    `Cannot go back with "${model}": no earlier version that can be served is kept on this device.`,
+  );
+}
+
+/** Manifest digests of the versions the device leaves alone now. */
+export function parkedOf({ parked }: UpdateRecord, nowMs: number): ReadonlySet<string> {
+  return new Set(parked.filter((entry) => isParked(entry, nowMs)).map(({ manifest }) => manifest));
 }
 
 /** How a version that was refused or rolled back is parked; undefined when it did nothing wrong. */

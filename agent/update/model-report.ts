@@ -1,25 +1,36 @@
-/** One model as the reported state tells it, from its journal and its slots. Pure. */
+/**
+ * One model as the reported state tells it, from its journal, its slots and what really answers: the hub decides by it who is
+ * back, so a version that should answer and does not is not said to. Pure.
+ */
 import type { InstalledVersion, ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { DownloadProgress } from '../download/version-download.ts';
-import { type ModelSlots, noSlots, type SlotRef } from '../slots/slot-index.ts';
+import { type ModelSlots, noSlots, type SlotRef, servingOrder } from '../slots/slot-index.ts';
 import { isParked } from './failure-policy.ts';
 import type { UpdateRecord } from './update-record.ts';
+
+export interface ReportSight {
+  readonly nowMs: number;
+  readonly progress?: DownloadProgress | undefined;
+  /** Manifest digest of the version that answers; undefined when none does. */
+  readonly serving: string | undefined;
+}
 
 export function reportModel(
   model: string,
   record: UpdateRecord | undefined,
   slots: ModelSlots = noSlots,
-  { nowMs, progress }: { readonly nowMs: number; readonly progress?: DownloadProgress | undefined },
+  { nowMs, progress, serving }: ReportSight,
 ): ReportedModel {
   const attempt = record?.attempt;
-  // A version that was committed a moment ago is still on trial in the slots.
-  const isTrialServing = attempt?.state === 'trial' || attempt?.state === 'committed';
-  const serving = (isTrialServing && slots.trial) || slots.active;
-  const before = serving === slots.trial && slots.active ? [slots.active, ...slots.previous] : slots.previous;
+  const kept = servingOrder(slots);
+  const active = [slots.trial, ...kept].find((slot) => slot !== undefined && slot.manifest === serving);
   return {
     model,
-    ...(serving && { active: installed(serving), provider: serving.provider }),
-    previous: before.slice(0, 16).map(installed),
+    ...(active && { active: installed(active), provider: active.provider }),
+    previous: kept
+      .filter((slot) => slot.manifest !== serving)
+      .slice(0, 16)
+      .map(installed),
     ...(attempt && {
       update: {
         version: attempt.version,

@@ -97,7 +97,8 @@ export class ModelUpdates {
   #reportOne(record: UpdateRecord, nowMs: number): ReportedModel {
     const { attempt, model } = record;
     const progress = attempt?.state === 'downloading' ? this.#props.progress(attempt.manifest) : undefined;
-    return reportModel(model, record, this.#props.slots.of(model), { nowMs, progress });
+    const { slots, served } = this.#props;
+    return reportModel(model, record, slots.of(model), { nowMs, progress, serving: served.serving(model) });
   }
 
   #add(record: UpdateRecord | undefined, model: string): void {

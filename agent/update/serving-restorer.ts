@@ -7,7 +7,7 @@ import { errorText, isAppError } from '../../shared/base/app-error.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { Conditions } from '../health/conditions.ts';
 import type { ServedModels } from '../serving/served-model.ts';
-import type { ModelSlots, SlotRef } from '../slots/slot-index.ts';
+import { type ModelSlots, type SlotRef, servingOrder } from '../slots/slot-index.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
 import { toFault } from './failure-policy.ts';
 
@@ -35,18 +35,25 @@ export class ServingRestorer {
 
   /** Serves the best of `slots`; undefined, with the model no longer answering, when none of them works. */
   async restore(model: string, slots: ModelSlots): Promise<SlotRef | undefined> {
-    const candidates = [slots.active, ...slots.previous].filter((ref) => ref !== undefined);
-    for (const ref of candidates) {
-      if (await this.#serve(model, ref, false)) continue;
-      this.#tell(model, undefined);
-      return ref;
-    }
+    const candidates = servingOrder(slots);
+    const served = await this.serveFirst(model, candidates);
+    if (served) return served;
     await this.#served.retire(model);
     const tried = candidates.map((ref) => ref.version).join(', ');
     this.#tell(
       model,
       tried && `"${model}" does not answer: none of its versions on this device can be served (${tried}).`,
     );
+    return undefined;
+  }
+
+  /** Serves the first of these versions that works; undefined, and nothing has changed, when none does. */
+  async serveFirst(model: string, refs: readonly SlotRef[]): Promise<SlotRef | undefined> {
+    for (const ref of refs) {
+      if (await this.#serve(model, ref, false)) continue;
+      this.#tell(model, undefined);
+      return ref;
+    }
     return undefined;
   }
 

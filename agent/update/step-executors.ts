@@ -6,10 +6,10 @@ import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { VersionDownload } from '../download/version-download.ts';
 import type { ServedModels } from '../serving/served-model.ts';
-import { keepsCommitted, type ModelSlots, versionBefore } from '../slots/slot-index.ts';
+import { keepsCommitted, versionsBefore } from '../slots/slot-index.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
 import type { TrustedVersions } from '../trust/trusted-version.ts';
-import { StepFailed } from './failure-policy.ts';
+import { noVersionBefore, parkedOf, StepFailed } from './failure-policy.ts';
 import type { ServingRestorer } from './serving-restorer.ts';
 import type { StepArguments, StepName, StepResult } from './step.ts';
 import type { Turns } from './turns.ts';
@@ -147,20 +147,26 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
     // Serving comes first: whatever the disk says afterwards, the version before answers again (promise P2).
     async rollBack({ attempt, record }) {
       const { model } = record;
-      const before = slots.of(model);
-      const isOrdered = before.trial === undefined && before.active?.manifest === attempt.manifest;
-      const target = isOrdered ? orderedTarget(before) : before;
-      await restorer.restore(model, target);
-      if (isOrdered) await slots.goBack(model);
-      else if (before.trial) await slots.endTrial(model);
+      const { active, trial } = slots.of(model);
+      if (trial === undefined && active?.manifest === attempt.manifest) await leave(record);
+      else {
+        await restorer.restore(model, slots.of(model));
+        if (trial) await slots.endTrial(model);
+      }
       await served.dropStandby(model);
       return {};
     },
   };
-}
 
-/** The roles as they will be after going back from the active version; as they are when there is nothing before it. */
-function orderedTarget(slots: ModelSlots): ModelSlots {
-  const target = versionBefore(slots);
-  return target === undefined ? slots : { ...slots, active: target };
+  /** Leaves a version that was committed, for the one before that can be served. Throws when there is none: then it stays. */
+  async function leave(record: UpdateRecord): Promise<void> {
+    const { model } = record;
+    const target = await restorer.serveFirst(
+      model,
+      versionsBefore(slots.of(model), parkedOf(record, clock.now())),
+    );
+    if (target) return slots.goBack(model, target);
+    await restorer.restore(model, slots.of(model));
+    throw noVersionBefore(model);
+  }
 }

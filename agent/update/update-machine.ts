@@ -46,8 +46,9 @@ export const updateTable: Readonly<Record<UpdateState, Row>> = {
   // From here on the version answers requests, so every way out but `committed` leads back.
   'activating':   { passed: 'trial',     failed: 'rolling-back', superseded: 'rolling-back', looped: 'rolling-back', ordered: 'rolling-back' },
   'trial':        { passed: 'committed', failed: 'rolling-back', superseded: 'rolling-back', looped: 'rolling-back', ordered: 'rolling-back' },
-  // Going back cannot fail for good: it is tried again until it has passed. A wish has to wait for it.
-  'rolling-back': { passed: 'rolled-back', looped: 'rolled-back' },
+  // Going back is tried again until it has passed, and nobody says "back" before; a wish has to wait for it. It fails when
+  // it was ordered and nothing that is kept can be served in place of what runs, which then stays.
+  'rolling-back': { passed: 'rolled-back', failed: 'committed' },
   'committed':    settled,
   'rolled-back':  settled,
   'rejected':     settled,

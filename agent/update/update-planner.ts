@@ -14,7 +14,7 @@ import { keepsCommitted, type ModelSlots } from '../slots/slot-index.ts';
 import { isParked } from './failure-policy.ts';
 import type { Plan, Step } from './step.ts';
 import { judgeTrial } from './trial-judge.ts';
-import { isSettled, isSwitched } from './update-machine.ts';
+import { isSettled, isSwitched, nextState } from './update-machine.ts';
 import { type Attempt, type TrialFigures, type UpdateRecord, wishKey } from './update-record.ts';
 
 export interface Situation {
@@ -44,7 +44,7 @@ export function planUpdate(situation: Situation): Plan {
   const attempt = record.attempt;
   if (attempt === undefined || isSettled(attempt.state)) return planSettled(situation);
 
-  const canLoop = attempt.state !== 'staged' && attempt.state !== 'held';
+  const canLoop = nextState(attempt.state, 'looped') !== undefined;
   if (canLoop && attempt.restarts > limits.restartsPerStateMax) {
     return { kind: 'move', event: 'looped', fault: loopFault(attempt) };
   }

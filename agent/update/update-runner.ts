@@ -14,11 +14,11 @@ import { blameOf } from '../../shared/errors/blame.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateEvent, UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 import type { ServedModels } from '../serving/served-model.ts';
-import { versionBefore } from '../slots/slot-index.ts';
+import { versionsBefore } from '../slots/slot-index.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
 import { attemptEvent } from './attempt-event.ts';
 import { applyMove } from './attempt-moves.ts';
-import { judgeFailure, toFault } from './failure-policy.ts';
+import { judgeFailure, noVersionBefore, parkedOf, toFault } from './failure-policy.ts';
 import { LiveRecord, type LiveRecordProps } from './live-record.ts';
 import type { ServingRestorer } from './serving-restorer.ts';
 import { SPACE_LOOK_MS, SpaceWait } from './space-wait.ts';
@@ -30,7 +30,7 @@ import type { TrialFigures, UpdateRecord } from './update-record.ts';
 
 export interface UpdateRunnerProps extends LiveRecordProps {
   readonly slots: SlotStore;
-  readonly served: Pick<ServedModels, 'figures'>;
+  readonly served: Pick<ServedModels, 'figures' | 'serving'>;
   readonly restorer: ServingRestorer;
   readonly executors: StepExecutors;
   /** How many chunks of a version that is not installed yet are there. */
@@ -117,12 +117,8 @@ export class UpdateRunner {
       );
     }
     const slots = this.#props.slots.of(this.model);
-    if (isSettled(state) && versionBefore(slots) === undefined) {
-      throw new AppError(
-        'no_previous_version',
-        `Cannot go back with "${this.model}": no earlier version is kept on this device.`,
-      );
-    }
+    const parked = parkedOf(this.#record, this.#props.clock.now());
+    if (isSettled(state) && versionsBefore(slots, parked).length === 0) throw noVersionBefore(this.model);
     this.#isOrderedBack = true;
     this.notify();
   }

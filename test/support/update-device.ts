@@ -38,6 +38,8 @@ import type { PackedVersion } from './packed-version.ts';
 /** Serving that remembers. `figures` and the faults are set by the test. */
 export class RecordingServed implements ServedModels {
   readonly log: string;
+  /** Of each model the version that answers. */
+  readonly manifests = new Map<string, string>();
   active: { readonly version: string; readonly standby: string | undefined } | undefined;
   figuresNow: ServedFigures = { requests: 0, failed: 0, refused: 0, crashes: 0 };
   qualifyFault: UpdateFault | undefined;
@@ -67,6 +69,7 @@ export class RecordingServed implements ServedModels {
   ): Promise<void> {
     if (this.serveFault && slot.version !== '1.0.0') throw this.serveFault;
     const before = this.active?.version;
+    this.manifests.set(slot.model, slot.manifestSha256);
     this.active = {
       version: slot.version,
       standby: keepStandby && before !== slot.version ? before : undefined,
@@ -78,13 +81,18 @@ export class RecordingServed implements ServedModels {
     );
   }
 
-  async retire(): Promise<void> {
+  async retire(model: string): Promise<void> {
     this.active = undefined;
+    this.manifests.delete(model);
     appendFileSync(this.log, 'retire\n');
   }
 
   async dropStandby(): Promise<void> {
     if (this.active) this.active = { version: this.active.version, standby: undefined };
+  }
+
+  serving(model: string): string | undefined {
+    return this.manifests.get(model);
   }
 
   figures(): ServedFigures | undefined {

@@ -292,7 +292,7 @@ describe('Error_in_activating', () => {
   it('a full disk: the version before answers, and it is switched when there is room', async () => {
     const { device } = await prepared({ clock: hastyClock });
     const startTrial = device.slots.startTrial.bind(device.slots);
-    let fails = 5;
+    let fails = 2;
     device.slots.startTrial = async (...args) => {
       fails -= 1;
       if (fails >= 0) throw new AppError('disk_full', 'Cannot write: the disk is full.');
@@ -424,5 +424,46 @@ describe('Error_in_rolling-back', () => {
     await vi.waitFor(() => expect(device.served.active?.version).toBe('1.0.0'));
     await ends(device, 'rolled-back');
     expect(fails).toBeLessThan(0);
+  });
+});
+
+describe('Error_in_rolling-back by order', () => {
+  const v3 = packedVersion({ version: '3.0.0', bytes: 4000 });
+
+  async function withThree() {
+    const made = await prepared({}, [v1, v2, v3]);
+    for (const [sequence, version] of [v2, v3].entries()) {
+      made.device.wish(sequence + 2, [wishFor(version)]);
+      await ends(made.device, 'committed', version.version);
+    }
+    await vi.waitFor(() => expect(made.device.slots.of('demo').trial).toBeUndefined());
+    return made;
+  }
+
+  it('the version before cannot be served: the one before that answers, and is said to', async () => {
+    const { device } = await withThree();
+    const serve = device.served.serve.bind(device.served);
+    device.served.serve = async (slot, ...rest) => {
+      if (slot.version === '2.0.0') throw new AppError('model_does_not_load', 'No such node.');
+      return serve(slot, ...rest);
+    };
+    device.updates.orderBack('demo');
+    await ends(device, 'rolled-back', '3.0.0');
+    expect(device.slots.of('demo').active?.version).toBe('1.0.0');
+    expect(device.updates.report(Date.now())[0]).toMatchObject({ active: { version: '1.0.0' } });
+  });
+
+  it('no version before can be served: what runs stays, and nobody says that it is back', async () => {
+    const { device } = await withThree();
+    const serve = device.served.serve.bind(device.served);
+    device.served.serve = async (slot, ...rest) => {
+      if (slot.version !== '3.0.0') throw new AppError('model_does_not_load', 'No such node.');
+      return serve(slot, ...rest);
+    };
+    device.updates.orderBack('demo');
+    await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('no_previous_version'));
+    await ends(device, 'committed', '3.0.0');
+    expect(device.states()).not.toContain('rolled-back');
+    expect(device.updates.report(Date.now())[0]).toMatchObject({ active: { version: '3.0.0' }, parked: [] });
   });
 });

@@ -114,7 +114,7 @@ describe('SlotStore', () => {
     const v3 = packedVersion({ version: '3.0.0', bytes: 100 });
     await commit(store, v1);
     await commit(store, v2);
-    await store.goBack('demo');
+    await store.goBack('demo', refOf(v1));
     await install(store, v3);
     await store.startTrial('demo', refOf(v3));
     await writeFile(join(root, 'state/slots.json'), '{"v":1');

@@ -9,8 +9,10 @@ import {
   type ModelSlots,
   noSlots,
   type SlotRef,
+  servingOrder,
   servingSlot,
   startTrial,
+  versionsBefore,
 } from '../../../../agent/slots/slot-index.ts';
 
 const ref = (release: number): SlotRef => ({
@@ -46,16 +48,40 @@ describe('slot roles', () => {
     expect(releases(committed(1, 2, 1))).toEqual([1, 2]);
   });
 
-  it('go back to the version committed before the active one, and keep the one left for last', () => {
-    expect(releases(goBack(committed(1, 2, 3), 'm'))).toEqual([2, 1, 3]);
-    // 2 was taken back before 3 came.
-    expect(releases(goBack(committed(1, 2, 1, 3), 'm'))).toEqual([1, 2, 3]);
-    expect(() => goBack(committed(1, 2, 1), 'm')).toThrow(/no earlier version/);
-    expect(() => goBack(goBack(goBack(committed(1, 2, 3), 'm'), 'm'), 'm')).toThrow(/no earlier version/);
-    expect(() => goBack(noSlots, 'm')).toThrow(/no earlier version/);
+  const back = (slots: ModelSlots) => goBack(slots, versionsBefore(slots)[0]!.manifest);
+  const toGoBackTo = (slots: ModelSlots) => versionsBefore(slots).map(({ release }) => release);
+
+  it('go back to the version that ran before the active one, and keep the one left for last', () => {
+    expect(releases(back(committed(1, 2, 3)))).toEqual([2, 1, 3]);
+    // 2 was gone back from before 3 came.
+    expect(releases(back(committed(1, 2, 1, 3)))).toEqual([1, 3, 2]);
+    expect(toGoBackTo(committed(1, 2, 1))).toEqual([]);
+    expect(toGoBackTo(back(back(committed(1, 2, 3))))).toEqual([]);
+    expect(toGoBackTo(noSlots)).toEqual([]);
   });
 
-  it('take the newest previous version when the active one is dropped', () => {
+  it('leave all that ran after a version when it is gone back to by a commit', () => {
+    const slots = committed(1, 2, 3, 1);
+    expect(releases(slots)).toEqual([1, 3, 2]);
+    expect(toGoBackTo(slots)).toEqual([]);
+    expect(servingOrder(slots).map(({ release }) => release)).toEqual([1, 3, 2]);
+  });
+
+  it('use the room of what was left first: the versions that ran well are kept', () => {
+    expect(releases(committed(1, 2, 3, 2, 4))).toEqual([4, 2, 1]);
+  });
+
+  it('do not lead back to what failed since it ran well', () => {
+    expect(versionsBefore(committed(1, 2, 3), new Set([ref(2).manifest])).map((one) => one.release)).toEqual([
+      1,
+    ]);
+  });
+
+  it('count a version that was left as any other when it is committed again', () => {
+    expect(toGoBackTo(committed(1, 2, 1, 2, 3))).toEqual([2, 1]);
+  });
+
+  it('take the best previous version when the active one is dropped', () => {
     expect(releases(dropSlot(committed(1, 2, 3), ref(3).manifest))).toEqual([2, 1]);
     expect(releases(dropSlot(committed(1), ref(1).manifest))).toEqual([undefined]);
     expect(dropSlot(startTrial(committed(1), ref(2)), ref(2).manifest)).toEqual(committed(1));

@@ -22,15 +22,27 @@ function recordIn(state: UpdateState): UpdateRecord {
   return { v: 1, model: 'm', stream: '0'.repeat(16), attempt, parked: [], answered: [] };
 }
 
-it.each([
-  ['qualifying', '1.0.0', []],
-  ['activating', '1.0.0', []],
-  ['trial', '2.0.0', ['1.0.0']],
-  // The word is out before the slots know it: the hub must not take the version before for what runs.
-  ['committed', '2.0.0', ['1.0.0']],
-  ['rolling-back', '1.0.0', []],
-] as const)('in state %s the version that answers is %s', (state, version, previous) => {
-  const report = reportModel('m', recordIn(state), onTrial, { nowMs: 0 });
-  expect(report.active?.version).toBe(version);
-  expect(report.previous.map((one) => one.version)).toEqual(previous);
+const reported = (state: UpdateState, serving: SlotRef | undefined) =>
+  reportModel('m', recordIn(state), onTrial, { nowMs: 0, serving: serving?.manifest });
+
+it('says of what runs and what is kept what is so, whatever the state of the update', () => {
+  for (const state of ['activating', 'trial', 'committed', 'rolling-back', 'rolled-back'] as const) {
+    expect(reported(state, ref(2))).toMatchObject({
+      active: { version: '2.0.0' },
+      previous: [{ version: '1.0.0' }],
+    });
+    expect(reported(state, ref(1))).toMatchObject({ active: { version: '1.0.0' }, previous: [] });
+  }
+});
+
+it('says that a version before the active one answers, or none', () => {
+  const slots = commitTrial(onTrial, 2);
+  const sight = { nowMs: 0, serving: ref(1).manifest };
+  expect(reportModel('m', recordIn('committed'), slots, sight)).toMatchObject({
+    active: { version: '1.0.0' },
+    previous: [{ version: '2.0.0' }],
+  });
+  const silent = reported('committed', undefined);
+  expect(silent.active).toBeUndefined();
+  expect(silent.previous).toMatchObject([{ version: '1.0.0' }]);
 });

@@ -55,7 +55,7 @@ const rows: readonly (readonly [UpdateState, string, UpdateState])[] = [
       ] as const,
   ),
   ['rolling-back', 'passed', 'rolled-back'],
-  ['rolling-back', 'looped', 'rolled-back'],
+  ['rolling-back', 'failed', 'committed'],
 ];
 
 describe('update machine', () => {
