@@ -232,7 +232,11 @@ function makeParts(
     },
     desired: (payload) => inbox.receive(payload, stopping.signal),
     command: (payload) => linkWatch.receive(payload),
-    trust: (role, payload) => trust.onTrust(role, payload),
+    trust(role, payload) {
+      const isKnown = trust.onTrust(role, payload);
+      if (isKnown) inbox.hearNews(stopping.signal);
+      return isKnown;
+    },
     chunk: (digest, payload) => fetcher.receive(digest, payload),
     chunkError: (payload) => fetcher.receiveError(payload),
   };

@@ -7,6 +7,7 @@ import type { Logger } from '../../platform/logger.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
+import { Setback } from '../../shared/base/setback.ts';
 import { manifestTarget } from '../../shared/manifest/model-manifest.ts';
 import { directorTarget, parseDirectorKeys } from '../../shared/protocol/desired-state.ts';
 import { readVersionTarget } from '../../shared/tuf/published-targets.ts';
@@ -37,6 +38,18 @@ const TIMEOUT_MS = 15_000;
 const OFFLINE_WAIT_MS = 2_000;
 /** Tries when files of two publications arrive mixed. */
 const TRIES = 3;
+/** Metadata that was refused is verified again when it or the clock changes, and otherwise later and later. */
+const REFUSED_FIRST_MS = 30_000;
+const REFUSED_MAX_MS = 3_600_000;
+
+/** Faults of the metadata itself, at the time it is. */
+const refusals: ReadonlySet<string> = new Set([
+  'metadata_expired',
+  'metadata_invalid',
+  'metadata_rolled_back',
+  'signature_invalid',
+  'too_large',
+]);
 
 export class VerifiedVersions implements TrustedVersions {
   readonly #props: VerifiedVersionsProps;
@@ -44,11 +57,15 @@ export class VerifiedVersions implements TrustedVersions {
   readonly #timeoutMs: number;
   #verified: Verified | undefined;
   readonly #turns = new SerialQueue();
+  readonly #setback: Setback;
+  #refusal: unknown;
 
   constructor(props: VerifiedVersionsProps) {
     this.#props = props;
     this.#mirror = new MetadataMirror(props.clock);
     this.#timeoutMs = props.timeoutMs ?? TIMEOUT_MS;
+    const { clock } = props;
+    this.#setback = new Setback({ clock, firstMs: REFUSED_FIRST_MS, maxMs: REFUSED_MAX_MS });
   }
 
   /** A message on a trust topic. False when it was refused: an unknown topic, or too large. */
@@ -105,8 +122,27 @@ export class VerifiedVersions implements TrustedVersions {
     });
   }
 
-  /** The verified metadata of what the mirror holds now; verified again only when something changed or expired. */
+  /**
+   * The verified metadata of what the mirror holds now; verified again only when something changed or expired. What was
+   * refused is refused again without the work, as long as nothing speaks for another end.
+   */
   async #upToDate(): Promise<Verified> {
+    if (!this.#setback.mayPass(this.#mirror.revision)) throw this.#refusal;
+    try {
+      const verified = await this.#verifiedNow();
+      this.#setback.clear();
+      return verified;
+    } catch (error) {
+      // What has not arrived, or a full disk, says nothing about the metadata.
+      if (isAppError(error) && refusals.has(error.code)) {
+        this.#refusal = error;
+        this.#setback.failed(this.#mirror.revision);
+      }
+      throw error;
+    }
+  }
+
+  async #verifiedNow(): Promise<Verified> {
     const { floor } = this.#props;
     if (
       this.#verified?.revision === this.#mirror.revision &&

@@ -13,6 +13,7 @@ import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { Digest } from '../../shared/base/names.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
+import { clockWatch, Setback } from '../../shared/base/setback.ts';
 import { DesiredState, desiredStateType, parseDesiredState } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import { verifyDsse } from '../../shared/tuf/dsse.ts';
@@ -38,7 +39,11 @@ export interface DesiredInboxProps {
   readonly logger: Logger;
 }
 
-const RETRY_MS = 5_000;
+/** Between two looks at one message: first, and at most. */
+const RETRY_FIRST_MS = 5_000;
+const RETRY_MAX_MS = 900_000;
+/** The clock is looked at this often meanwhile. */
+const RETRY_STEP_MS = 30_000;
 /** A signature under a key not known yet: the metadata that names the key may still be on its way. */
 const SIGNATURE_TRIES = 3;
 
@@ -49,9 +54,18 @@ export class DesiredInbox {
   /** Newest message not looked at yet; older ones are void, since a desired state is whole. */
   #waiting: Uint8Array | undefined;
   #isWorking = false;
+  /** Refused, but it may pass when there is news. */
+  #refused: Uint8Array | undefined;
+  /** What was told of the message, so that it is told once. */
+  #told: string | undefined;
+  readonly #setback: Setback;
+  /** Grows with each news. */
+  #news = 0;
+  #wake: () => void = () => undefined;
 
   constructor(props: DesiredInboxProps) {
     this.#props = props;
+    this.#setback = new Setback({ clock: props.clock, firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS });
   }
 
   /** The highest sequence accepted. */
@@ -83,6 +97,7 @@ export class DesiredInbox {
   /** Looks at a message in its own time; a newer one replaces it until then. */
   receive(payload: Uint8Array, signal: AbortSignal): void {
     this.#waiting = payload;
+    this.#wake();
     if (this.#isWorking) return;
     this.#isWorking = true;
     this.#work(signal)
@@ -94,27 +109,62 @@ export class DesiredInbox {
       });
   }
 
+  /** Trust metadata came: what was refused before may pass now. */
+  hearNews(signal: AbortSignal): void {
+    this.#news += 1;
+    this.#wake();
+    if (this.#refused !== undefined && !this.#isWorking) this.receive(this.#refused, signal);
+  }
+
   async #work(signal: AbortSignal): Promise<void> {
     let tries = 0;
     let last: Uint8Array | undefined;
     while (this.#waiting !== undefined && !signal.aborted) {
       const payload = this.#waiting;
+      const news = this.#news;
+      if (payload !== last) this.#setback.clear();
       tries = payload === last ? tries + 1 : 1;
       last = payload;
       this.#waiting = undefined;
+      this.#refused = undefined;
       try {
         await this.accept(payload);
+        this.#told = undefined;
       } catch (error) {
         const fault = toFault(error);
-        this.#props.logger.warn({ code: fault.code, reason: fault.message }, 'desired state was refused');
-        this.#props.onRefused(fault);
+        this.#tell(payload, fault);
+        const isUnsigned = isAppError(error, 'signature_invalid');
+        if (fault.retry !== 'later' && !isUnsigned) continue;
         // What may pass by itself is tried again: the message is the current one until another comes.
-        const mayPass =
-          fault.retry === 'later' || (isAppError(error, 'signature_invalid') && tries < SIGNATURE_TRIES);
-        if (!mayPass) continue;
-        await this.#props.clock.sleep(RETRY_MS, signal).catch(() => undefined);
+        this.#refused = payload;
+        if (isUnsigned && tries >= SIGNATURE_TRIES) continue;
+        await this.#untilNews(this.#setback.failed(news), news, signal);
         this.#waiting ??= payload;
       }
+    }
+  }
+
+  /** Once for a message and a reason: it is looked at again and again, and that is no news. */
+  #tell(payload: Uint8Array, fault: UpdateFault): void {
+    const told = `${fault.code} ${sha256(payload)}`;
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#props.logger.warn({ code: fault.code, reason: fault.message }, 'desired state was refused');
+    this.#props.onRefused(fault);
+  }
+
+  /** Until the wait is over, another message or trust metadata came, or the clock was set. */
+  async #untilNews(waitMs: number, news: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#props;
+    const isQuiet = () => this.#waiting === undefined && this.#news === news && !signal.aborted;
+    const wasClockSet = clockWatch(clock);
+    for (let left = waitMs; left > 0 && isQuiet(); left -= RETRY_STEP_MS) {
+      const woken = new AbortController();
+      this.#wake = () => woken.abort();
+      const ms = Math.min(left, RETRY_STEP_MS);
+      await clock.sleep(ms, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
+      this.#wake = () => undefined;
+      if (wasClockSet()) return;
     }
   }
 

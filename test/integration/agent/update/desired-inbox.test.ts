@@ -151,9 +151,111 @@ describe('DesiredInbox', () => {
 
   it('does not look for ever at a message nobody we know has signed', async () => {
     const clock = { ...systemClock, sleep: async () => undefined };
-    const { inbox, refused } = await open(await tempFolder(), { clock });
+    let looks = 0;
+    const trust = {
+      directorKeys: async () => {
+        looks += 1;
+        return keys;
+      },
+    };
+    const { inbox, refused } = await open(await tempFolder(), { clock, trust });
     inbox.receive(statement({}, stranger), new AbortController().signal);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(refused).toEqual(['signature_invalid', 'signature_invalid', 'signature_invalid']);
+    expect(looks).toBe(3);
+    expect(refused).toEqual(['signature_invalid']);
+  });
+
+  /** An inbox that always meets the fault, on a clock that records what is waited. */
+  const failing = async (fault: () => AppError | undefined, stopsAfterLooks = Number.POSITIVE_INFINITY) => {
+    let tick = (): void => undefined;
+    const waits: number[] = [];
+    let nowMs = 0;
+    let looks = 0;
+    const clock = {
+      now: () => systemClock.now() + nowMs,
+      monotonic: systemClock.monotonic,
+      async sleep(ms: number, signal?: AbortSignal) {
+        waits.push(ms);
+        await new Promise<void>((resolve) => {
+          tick = resolve;
+          if (looks < stopsAfterLooks) setImmediate(resolve);
+          signal?.addEventListener('abort', () => resolve(), { once: true });
+        });
+        signal?.throwIfAborted();
+      },
+    };
+    const trust = {
+      directorKeys: async () => {
+        looks += 1;
+        const error = fault();
+        if (error) throw error;
+        return keys;
+      },
+    };
+    const opened = await open(await tempFolder(), { clock, trust });
+    return {
+      ...opened,
+      waits,
+      looks: () => looks,
+      setClock: (ms: number) => {
+        nowMs = ms;
+        tick();
+      },
+    };
+  };
+  const expired = (n: number) => new AppError('metadata_expired', `It expired; it is ${n} o'clock here.`);
+
+  it('looks again later and later at what stays refused, and tells it once', async () => {
+    let hours = 0;
+    const { inbox, refused, waits, looks } = await failing(() => {
+      hours += 1;
+      return expired(hours);
+    });
+    const stop = new AbortController();
+    inbox.receive(statement(), stop.signal);
+    await vi.waitFor(() => expect(looks()).toBeGreaterThan(10));
+    stop.abort(new Error('enough'));
+    const total = waits.reduce((sum, ms) => sum + ms, 0);
+    expect(total / looks()).toBeGreaterThan(300_000);
+    expect(waits.slice(0, 3)).toEqual([5_000, 10_000, 20_000]);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(30_000);
+    expect(refused).toEqual(['metadata_expired']);
+  });
+
+  it.each(['trust metadata comes', 'another statement comes', 'the clock is set'])(
+    'looks at once when %s in the middle of a long wait',
+    async (news) => {
+      let isOver = false;
+      const { inbox, accepted, looks, waits, setClock } = await failing(
+        () => (isOver ? undefined : expired(1)),
+        7,
+      );
+      const { signal } = new AbortController();
+      inbox.receive(statement(), signal);
+      await vi.waitFor(() => expect(looks()).toBe(7));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      isOver = true;
+      const before = waits.length;
+      if (news === 'trust metadata comes') inbox.hearNews(signal);
+      else if (news === 'another statement comes') inbox.receive(statement({ sequence: 6 }), signal);
+      else setClock(3_600_000);
+      await vi.waitFor(() => expect(accepted).toHaveLength(1));
+      expect(waits.length - before).toBeLessThan(3);
+    },
+  );
+
+  it('looks at a statement again when the metadata that names its key comes late', async () => {
+    let known = new Map<string, string>();
+    const clock = { ...systemClock, sleep: async () => undefined };
+    const trust = { directorKeys: async () => known };
+    const { inbox, accepted, refused } = await open(await tempFolder(), { clock, trust });
+    const { signal } = new AbortController();
+    inbox.receive(statement(), signal);
+    await vi.waitFor(() => expect(refused).toEqual(['signature_invalid']));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    known = keys;
+    inbox.hearNews(signal);
+    await vi.waitFor(() => expect(accepted).toHaveLength(1));
+    expect(refused).toEqual(['signature_invalid', undefined]);
   });
 });

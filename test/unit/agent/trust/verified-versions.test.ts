@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ClockFloor } from '../../../../agent/trust/clock-floor.ts';
 import { VerifiedFiles } from '../../../../agent/trust/verified-files.ts';
 import { VerifiedVersions } from '../../../../agent/trust/verified-versions.ts';
@@ -17,6 +17,7 @@ const START_MS = Date.parse('2031-05-01T00:00:00Z');
 
 class Device {
   nowMs = START_MS;
+  #passedMs = 0;
   readonly folder: string;
   readonly clock: Clock;
   versions!: VerifiedVersions;
@@ -24,7 +25,17 @@ class Device {
 
   constructor(folder: string) {
     this.folder = folder;
-    this.clock = { ...systemClock, now: () => this.nowMs };
+    this.clock = {
+      ...systemClock,
+      now: () => this.nowMs,
+      monotonic: () => systemClock.monotonic() + this.#passedMs,
+    };
+  }
+
+  /** Lets time pass, on both clocks. */
+  pass(ms: number): void {
+    this.nowMs += ms;
+    this.#passedMs += ms;
   }
 
   static async enrol(world: TrustWorld): Promise<Device> {
@@ -79,6 +90,38 @@ describe('VerifiedVersions', () => {
     await device.versions.lookUp('air', '1.0.0');
     device.nowMs = START_MS + 2 * DAY_MS;
     await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_expired'));
+  });
+
+  it('does not verify again what it has just refused, until the metadata or the clock changes, or much later', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    const scratched = vi.spyOn(VerifiedFiles.prototype, 'inScratch');
+    onTestFinished(() => scratched.mockRestore());
+    const lookUp = () => device.versions.lookUp('air', '1.0.0').catch(({ code }) => code as string);
+    const work = async () => {
+      scratched.mockClear();
+      const outcome = await lookUp();
+      return { outcome, times: scratched.mock.calls.length };
+    };
+    device.nowMs += 2 * DAY_MS;
+    expect(await work()).toMatchObject({ outcome: 'metadata_expired', times: 2 });
+    for (let n = 0; n < 5; n += 1) {
+      expect(await work()).toMatchObject({ outcome: 'metadata_expired', times: 0 });
+    }
+    device.pass(31_000);
+    expect((await work()).times).toBe(2);
+    device.pass(31_000);
+    expect((await work()).times).toBe(0);
+    device.pass(3_600_000);
+    expect((await work()).times).toBe(2);
+    device.nowMs = START_MS;
+    expect((await work()).outcome).toMatchObject({ version: '1.0.0' });
+    device.nowMs += 2 * DAY_MS;
+    await work();
+    world.nowMs = device.nowMs;
+    world.resign();
+    world.sendTo(device.versions);
+    expect((await work()).outcome).toMatchObject({ version: '1.0.0' });
   });
 
   it('keeps a clock floor from verified time, over a restart, for a clock that was reset', async () => {
