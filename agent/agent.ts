@@ -193,6 +193,7 @@ function makeServing(
     logger: logger.child({ part: 'serving' }),
     threads: options.threads,
     deadlineMs: options.inferDeadlineMs,
+    runnerMemoryBytesMax: options.runnerMemoryMax,
   });
   return { telemetry, metrics, server };
 }

@@ -1,17 +1,25 @@
 /**
  * The runner: a child process that hosts one model for its parent. What goes wrong in ONNX Runtime (an abort, a leak, a
- * run that hangs) ends here and not in the agent. It opens no socket and reads one file; it ends with its parent.
+ * run that hangs) ends here and not in the agent. It opens no socket, reads one file and writes none; it ends with its
+ * parent.
  */
 import { errorText, isAppError } from '../shared/base/app-error.ts';
 import type { UpdateFault } from '../shared/protocol/update-event.ts';
+import { goFirstWhenMemoryRunsOut, ownMemory } from './own-memory.ts';
 import type { RunnerReply, RunnerRequest } from './runner-protocol.ts';
 import { SessionHost } from './session-host.ts';
+
+goFirstWhenMemoryRunsOut();
 
 let host: SessionHost | undefined;
 let lastAnswer: Promise<void> = Promise.resolve();
 
 process.on('message', (message: unknown) => {
-  lastAnswer = lastAnswer.then(async () => send(await answer(message)));
+  lastAnswer = lastAnswer.then(async () => {
+    const reply = await answer(message);
+    send(reply);
+    if (reply.kind === 'failed' && reply.fault.code === 'runner_out_of_memory') await renewHost();
+  });
 });
 process.on('disconnect', () => process.exit(0));
 // A terminal or a service manager signals the whole group; the parent decides when its runners end.
@@ -29,12 +37,24 @@ async function answer(message: unknown): Promise<RunnerReply> {
         if (!host) throw new Error('no model is loaded');
         return { kind: 'inferred', id, ...(await host.infer(request)) };
       case 'memory':
-        return { kind: 'memory', id, residentBytes: process.memoryUsage.rss() };
+        return { kind: 'memory', id, ...ownMemory() };
       default:
         throw new Error('the request is of no known kind');
     }
   } catch (error) {
     return { kind: 'failed', id, fault: faultOf(error) };
+  }
+}
+
+/**
+ * After an allocation that failed, the runtime's arena takes whatever is left below the limit for the next request, and
+ * leaves nothing to anybody else. So the model is loaded anew; where even that fails, the parent starts another process.
+ */
+async function renewHost(): Promise<void> {
+  try {
+    host = await host?.renew();
+  } catch {
+    process.exit(1);
   }
 }
 

@@ -10,21 +10,26 @@ import { AppError } from '../shared/base/app-error.ts';
 import { limits } from '../shared/base/limits.ts';
 import type { ErrorCode } from '../shared/errors/catalogue.ts';
 import type { Tensor, TensorSpec } from '../shared/inference/tensor.ts';
-import { runnerEnvironment } from './runner-environment.ts';
+import { orphanGuard } from './orphan-guard.ts';
+import type { ProcessMemory } from './own-memory.ts';
+import { runnerLaunch, runnerMemoryBytesDefault } from './runner-launch.ts';
 import type { RunnerReply, RunnerRequest } from './runner-protocol.ts';
 
 const STDERR_KEPT_CHARS = 4_096;
 const CLOSE_GRACE_MS = 2_000;
 
 export interface RunnerOptions {
-  /** The ONNX file; its digest has been verified. */
   readonly file: string;
+  /** Digest of the ONNX file: the runner loads the bytes that have it, or nothing. Absent where nothing was signed yet. */
+  readonly sha256?: string;
   /** Execution provider in ONNX Runtime's lower-case name, such as `cpu`. */
   readonly provider: string;
   /** Threads inside one operator; 1 gives small models the best tail. */
   readonly threads?: number;
   /** Bound of start and load together, at most and by default `limits.runnerLoadMsMax`. */
   readonly loadMsMax?: number;
+  /** Memory the runner may take: a hard limit where `runner-launch.ts` says so. By default half of the machine's. */
+  readonly memoryBytesMax?: number;
   /** The runner's program; another one only in tests. */
   readonly entry?: string;
 }
@@ -98,8 +103,8 @@ export class RunnerProcess {
   }
 
   /**
-   * Starts a runner and loads a model in it. Throws `model_does_not_load`, `provider_unavailable`, `runner_crashed` or
-   * `runner_start_timeout`; no process is left behind then.
+   * Starts a runner and loads a model in it. Throws `model_does_not_load`, `slot_damaged`, `runner_out_of_memory`,
+   * `provider_unavailable`, `runner_crashed` or `runner_start_timeout`; no process is left behind then.
    */
   static async start(
     options: RunnerOptions,
@@ -107,19 +112,16 @@ export class RunnerProcess {
   ): Promise<RunnerProcess> {
     const {
       file,
+      sha256,
       provider,
       threads = 1,
+      memoryBytesMax = runnerMemoryBytesDefault(),
       entry = programFile('runner/main'),
       loadMsMax = limits.runnerLoadMsMax,
     } = options;
     const child = fork(entry, [], {
+      ...runnerLaunch(provider, memoryBytesMax),
       serialization: 'advanced',
-      execArgv: [
-        '--max-semi-space-size=2',
-        '--max-old-space-size=512',
-        '--disable-warning=ExperimentalWarning',
-      ],
-      env: runnerEnvironment(process.env),
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     const what = `runner of "${basename(file)}"`;
@@ -131,7 +133,10 @@ export class RunnerProcess {
     );
     const timer = setTimeout(() => runner.#kill(late), timeoutMs);
     try {
-      const reply = await runner.#request({ kind: 'load', file, provider, threads }, {});
+      // Guarded before it works: until then the closed channel ends it.
+      if (child.pid !== undefined) await orphanGuard.guard(child.pid);
+      const model = { file, provider, threads, memoryBytesMax, ...(sha256 !== undefined && { sha256 }) };
+      const reply = await runner.#request({ kind: 'load', ...model }, {});
       runner.#loaded = reply as Extract<RunnerReply, { kind: 'loaded' }>;
       return runner;
     } catch (error) {
@@ -160,8 +165,8 @@ export class RunnerProcess {
   }
 
   /**
-   * Runs the model once. Throws `tensor_invalid`, `tensor_type_unsupported`, `inference_failed`, `inference_timeout`
-   * (and kills the runner), `runner_crashed`, or the signal's reason.
+   * Runs the model once. Throws `tensor_invalid`, `tensor_type_unsupported`, `answer_too_large`, `runner_out_of_memory`,
+   * `inference_failed`, `inference_timeout` (and kills the runner), `runner_crashed`, or the signal's reason.
    */
   async infer(inputs: readonly Tensor[], options: InferOptions = {}): Promise<Inference> {
     const { outputs, ...rest } = options;
@@ -169,10 +174,11 @@ export class RunnerProcess {
     return reply as Extract<RunnerReply, { kind: 'inferred' }>;
   }
 
-  /** Resident memory of the runner's process. */
-  async residentBytes(): Promise<number> {
+  /** Memory of the runner's process. */
+  async memory(): Promise<ProcessMemory> {
     const reply = await this.#request({ kind: 'memory' }, {});
-    return (reply as Extract<RunnerReply, { kind: 'memory' }>).residentBytes;
+    const { residentBytes, peakBytes } = reply as Extract<RunnerReply, { kind: 'memory' }>;
+    return { residentBytes, peakBytes };
   }
 
   /** Ends the runner: by itself when it is idle, with force when it does not within a grace. Never rejects. */
@@ -261,6 +267,7 @@ export class RunnerProcess {
 
   #end(how: string): RunnerExit {
     clearTimeout(this.#watch);
+    if (this.pid !== undefined) orphanGuard.release(this.pid);
     const fault = this.#killedFor ?? this.#gone(how);
     for (const waiter of this.#waiting.values()) {
       waiter.reject(this.#closing ? this.#gone('it was closed') : this.#gone(how));

@@ -1,24 +1,35 @@
 /**
  * The environment a runner sees: what a process and ONNX Runtime's providers need, and none of the parent's secrets.
  */
-const names = [
-  'PATH',
-  'HOME',
-  'TMPDIR',
-  'TEMP',
-  'TMP',
-  'LANG',
-  'SYSTEMROOT',
-  'XDG_RUNTIME_DIR',
-  'NODE_COMPILE_CACHE',
-];
+const names = ['PATH', 'LANG', 'SYSTEMROOT', 'XDG_RUNTIME_DIR', 'NODE_COMPILE_CACHE'];
+/** Folders that drivers of accelerators keep compiled kernels in. A runner on the CPU has nothing to write. */
+const folders = ['HOME', 'TMPDIR', 'TEMP', 'TMP', 'XDG_CACHE_HOME'];
 const prefixes = ['ORT_', 'CUDA_', 'NVIDIA_', 'TENSORRT_', 'VK_', 'MESA_', 'LD_LIBRARY_', 'DYLD_', 'OMP_'];
 
+/** Not a folder: nothing can be made in it. */
+const NOWHERE = '/dev/null';
+
+/**
+ * Set whatever the parent's environment says. ONNX Runtime reports its use to its vendor by default: it looks up a host of
+ * theirs, keeps an id of the device and a database with names of models and graphs below the home folder, and a log in
+ * the temporary one. With this variable it starts none of that (promise P7).
+ */
+const always = {
+  ORT_DISABLE_TELEMETRY: '1',
+};
+
 /** Picks those variables, and keeps the allocator from one arena a thread, which grows resident memory. */
-export function runnerEnvironment(parent: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function runnerEnvironment(parent: NodeJS.ProcessEnv, provider: string): NodeJS.ProcessEnv {
   const kept = Object.entries(parent).filter(([name]) => {
     const upper = name.toUpperCase();
-    return names.includes(upper) || prefixes.some((prefix) => upper.startsWith(prefix));
+    const isKept = names.includes(upper) || (provider !== 'cpu' && folders.includes(upper));
+    return isKept || prefixes.some((prefix) => upper.startsWith(prefix));
   });
-  return { MALLOC_ARENA_MAX: '2', ...Object.fromEntries(kept) };
+  const nowhere = Object.fromEntries(folders.map((name) => [name, NOWHERE]));
+  return {
+    MALLOC_ARENA_MAX: '2',
+    ...(provider === 'cpu' && nowhere),
+    ...Object.fromEntries(kept),
+    ...always,
+  };
 }

@@ -1,18 +1,23 @@
 /**
  * What a parent process and a runner say to each other over the IPC channel (advanced serialization, so tensor bytes
  * travel as they are). One runner hosts one model; it answers requests in the order they came. The runner's only
- * input is a file whose digest the parent has verified.
+ * input is a file, which it loads when its digest is the one the parent names.
  */
 
 import type { Tensor, TensorSpec } from '../shared/inference/tensor.ts';
 import type { UpdateFault } from '../shared/protocol/update-event.ts';
+import type { ProcessMemory } from './own-memory.ts';
 
 export interface LoadRequest {
   readonly kind: 'load';
   readonly id: number;
   readonly file: string;
+  /** Wanted digest of the file; whatever it holds is loaded when absent. */
+  readonly sha256?: string;
   readonly provider: string;
   readonly threads: number;
+  /** What this runner may take, for its messages; the kernel keeps the limit. */
+  readonly memoryBytesMax: number;
 }
 
 export interface InferRequest {
@@ -46,5 +51,5 @@ export type RunnerReply =
       /** Time in the runtime alone, without the way to the runner and back. */
       readonly inferMs: number;
     }
-  | { readonly kind: 'memory'; readonly id: number; readonly residentBytes: number }
+  | ({ readonly kind: 'memory'; readonly id: number } & ProcessMemory)
   | { readonly kind: 'failed'; readonly id: number; readonly fault: UpdateFault };

@@ -3,12 +3,16 @@
  * (it burns cores on a paced load), only tensor outputs fetched.
  */
 import { basename } from 'node:path';
-import type { InferenceSession } from 'onnxruntime-node';
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { AppError, errorText } from '../shared/base/app-error.ts';
+import { formatBytes } from '../shared/base/bytes.ts';
+import { limits } from '../shared/base/limits.ts';
 import { ownValue } from '../shared/base/own-value.ts';
 import type { Tensor, TensorSpec } from '../shared/inference/tensor.ts';
+import { asMemoryError } from './memory-error.ts';
+import { readModelBytes, releaseBytes } from './model-bytes.ts';
 import type { InferRequest, LoadRequest } from './runner-protocol.ts';
-import { datatypeOf, fromOrt, toOrt } from './tensor-conversion.ts';
+import { answerBytes, datatypeOf, fromOrt, toOrt } from './tensor-conversion.ts';
 
 type Runtime = typeof import('onnxruntime-node');
 
@@ -18,21 +22,34 @@ export interface LoadedModel {
   readonly loadMs: number;
 }
 
+type ModelRequest = Omit<LoadRequest, 'kind' | 'id'>;
+
 export class SessionHost {
   readonly #runtime: Runtime;
   readonly #session: InferenceSession;
   readonly #outputNames: readonly string[];
+  readonly #request: ModelRequest;
   readonly loaded: LoadedModel;
 
-  private constructor(runtime: Runtime, session: InferenceSession, loaded: LoadedModel) {
+  private constructor(
+    runtime: Runtime,
+    session: InferenceSession,
+    loaded: LoadedModel,
+    request: ModelRequest,
+  ) {
+    this.#request = request;
     this.#runtime = runtime;
     this.#session = session;
     this.#outputNames = loaded.outputs.map((output) => output.name);
     this.loaded = loaded;
   }
 
-  /** Loads a model. Throws `provider_unavailable` or `model_does_not_load`, saying which file on which provider. */
-  static async load({ file, provider, threads }: Omit<LoadRequest, 'kind' | 'id'>): Promise<SessionHost> {
+  /**
+   * Loads a model. Throws `provider_unavailable`, `slot_damaged`, `runner_out_of_memory` or `model_does_not_load`, saying
+   * which file on which provider.
+   */
+  static async load(request: ModelRequest): Promise<SessionHost> {
+    const { file, sha256, provider, threads, memoryBytesMax } = request;
     const start = performance.now();
     const what = `"${basename(file)}" on provider "${provider}"`;
     const runtime = await importRuntime();
@@ -45,7 +62,8 @@ export class SessionHost {
     }
     let session: InferenceSession;
     try {
-      session = await runtime.InferenceSession.create(file, {
+      const bytes = await readModelBytes(file, sha256);
+      session = await runtime.InferenceSession.create(bytes, {
         executionProviders: [provider],
         intraOpNumThreads: threads,
         interOpNumThreads: 1,
@@ -54,8 +72,14 @@ export class SessionHost {
         logSeverityLevel: 3,
         extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
       });
+      // The runtime has its own copy of what it needs.
+      releaseBytes(bytes);
     } catch (cause) {
-      throw new AppError('model_does_not_load', `Cannot load ${what}: ${firstLine(cause)}`, { cause });
+      if (cause instanceof AppError) throw cause;
+      throw (
+        asMemoryError(cause, `load ${what}`, memoryBytesMax) ??
+        new AppError('model_does_not_load', `Cannot load ${what}: ${firstLine(cause)}`, { cause })
+      );
     }
     const inputs = session.inputMetadata.map((input) => {
       const spec = specOf(input);
@@ -73,10 +97,20 @@ export class SessionHost {
         `Cannot load ${what}: none of its outputs is a tensor of a type that can be read.`,
       );
     }
-    return new SessionHost(runtime, session, { inputs, outputs, loadMs: performance.now() - start });
+    const loaded = { inputs, outputs, loadMs: performance.now() - start };
+    return new SessionHost(runtime, session, loaded, request);
   }
 
-  /** Runs the model once. Throws `tensor_invalid`, `tensor_type_unsupported` or `inference_failed`. */
+  /** The same model in a session of its own; this one, with all the memory it took, is gone. Throws what `load` throws. */
+  async renew(): Promise<SessionHost> {
+    await this.#session.release();
+    return SessionHost.load(this.#request);
+  }
+
+  /**
+   * Runs the model once. Throws `tensor_invalid`, `tensor_type_unsupported`, `runner_out_of_memory`, `answer_too_large`
+   * or `inference_failed`.
+   */
   async infer({ inputs, outputs }: Pick<InferRequest, 'inputs' | 'outputs'>) {
     const names = outputs ?? this.#outputNames;
     for (const name of names) {
@@ -93,9 +127,13 @@ export class SessionHost {
     try {
       answers = await this.#session.run(feeds, names);
     } catch (cause) {
-      throw new AppError('inference_failed', `Cannot run the model: ${firstLine(cause)}`, { cause });
+      throw (
+        asMemoryError(cause, 'run the model', this.#request.memoryBytesMax) ??
+        new AppError('inference_failed', `Cannot run the model: ${firstLine(cause)}`, { cause })
+      );
     }
     const inferMs = performance.now() - start;
+    checkAnswerBytes(names.map((name) => [name, answers[name] as OrtTensor]));
     const tensors: Tensor[] = names.map((name) => fromOrt(name, ownValue(answers, name) as never));
     return { outputs: tensors, inferMs };
   }
@@ -108,6 +146,19 @@ export class SessionHost {
 async function importRuntime(): Promise<Runtime> {
   Reflect.deleteProperty(globalThis, 'Float16Array');
   return import('onnxruntime-node');
+}
+
+/** The parent holds an answer more than once on its way to the client: one too large ends here. Throws `answer_too_large`. */
+function checkAnswerBytes(answers: readonly (readonly [string, OrtTensor])[]): void {
+  let total = 0;
+  for (const [name, tensor] of answers) {
+    total += answerBytes(tensor);
+    if (total <= limits.inferAnswerBytesMax) continue;
+    throw new AppError(
+      'answer_too_large',
+      `Cannot answer: with output "${name}" [${tensor.dims.join(', ')}] the answer has ${formatBytes(total)}, ${formatBytes(limits.inferAnswerBytesMax)} are allowed.`,
+    );
+  }
 }
 
 function specOf(metadata: InferenceSession.ValueMetadata): TensorSpec | undefined {

@@ -73,6 +73,14 @@ function inputTexts(tensor: Tensor): string[] {
   return texts;
 }
 
+/** Bytes that `fromOrt` will hand out, told before it makes them. */
+export function answerBytes({ type, data }: OrtTensor): number {
+  if (type !== 'string') return (data as Exclude<OrtData, string[]>).byteLength;
+  let bytes = 0;
+  for (const text of data as string[]) bytes += 4 + Buffer.byteLength(text);
+  return bytes;
+}
+
 /** Makes our tensor. Throws `tensor_type_unsupported` for an element type the protocol has no name for. */
 export function fromOrt(name: string, tensor: OrtTensor): Tensor {
   const datatype = datatypeOf(tensor.type);

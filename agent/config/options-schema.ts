@@ -1,5 +1,6 @@
 /** Every option of the agent: key, default, unit, sentence. */
 import { logLevels } from '../../platform/logger.ts';
+import { runnerMemoryBytesDefault } from '../../runner/runner-launch.ts';
 import { limits } from '../../shared/base/limits.ts';
 import {
   choiceOption,
@@ -31,6 +32,12 @@ export const agentOptionTable = {
     limits.inferDeadlineMsDefault,
     { min: 100, max: limits.inferDeadlineMsMax },
     'Longest wait of an inference request for its turn, and longest run; a run over it is ended with its runner.',
+  ),
+  runnerMemoryMax: integerOption(
+    runnerMemoryBytesDefault(),
+    { min: limits.runnerMemoryBytesMin, max: 2 ** 40 },
+    'Memory each runner may take, a hard limit on Linux; by default half of the machine’s or of its container’s.',
+    'bytes',
   ),
   reconnectMaxMs: durationOption(
     60_000,

@@ -2,6 +2,7 @@
  * Serves models: for each the version that is active, and during a trial the one before it, warm. Switching takes no
  * request away: the new runner is up before the switch, and what the old one has taken it finishes.
  */
+import { freeMemoryBytes } from '../../platform/free-memory.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { RunnerProcess } from '../../runner/runner-client.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
@@ -17,7 +18,6 @@ import { type GivenLabel, PredictionLog } from './prediction-log.ts';
 import { qualifySlot } from './qualification.ts';
 import { RunnerKeeper, type StartRunner } from './runner-keeper.ts';
 import type { Qualification, ServedFigures, ServedModels, ServeOptions } from './served-model.ts';
-import { checkArtifact } from './slot-artifact.ts';
 import { StartedRunners } from './started-runners.ts';
 import { variantChain } from './variant-chain.ts';
 
@@ -28,7 +28,11 @@ export interface ModelServerProps {
   readonly logger: Logger;
   /** Threads inside one operator, for each runner. */
   readonly threads?: number;
+  /** Memory each runner may take; half of the machine's when absent. */
+  readonly runnerMemoryBytesMax?: number | undefined;
   readonly deadlineMs?: number;
+  /** Memory that is free, bytes; another source only in tests. */
+  readonly freeMemory?: () => Promise<number>;
   /** Starts a runner; another one only in tests. */
   readonly startRunner?: StartRunner;
 }
@@ -85,8 +89,15 @@ export class ModelServer implements ServedModels {
   }
 
   qualify(slot: Slot): Promise<Qualification> {
-    const { logger, threads = 1 } = this.#props;
-    return qualifySlot(slot, { startRunner: this.#runners.start, threads, logger });
+    const { logger, threads = 1, runnerMemoryBytesMax: memoryBytesMax } = this.#props;
+    const freeMemory = this.#props.freeMemory ?? freeMemoryBytes;
+    return qualifySlot(slot, {
+      startRunner: this.#runners.start,
+      threads,
+      memoryBytesMax,
+      freeMemory,
+      logger,
+    });
   }
 
   /** Throws what the start of the runner throws; the version that was active then still is. */
@@ -218,7 +229,14 @@ export class ModelServer implements ServedModels {
   }
 
   async #open(slot: Slot, provider: string, rollout: string | undefined): Promise<LiveVersion> {
-    const { clock, random, logger, recorder, threads = 1 } = this.#props;
+    const {
+      clock,
+      random,
+      logger,
+      recorder,
+      threads = 1,
+      runnerMemoryBytesMax: memoryBytesMax,
+    } = this.#props;
     const candidate = variantChain(slot).find((one) => one.provider === provider);
     if (!candidate) {
       throw new AppError(
@@ -228,12 +246,9 @@ export class ModelServer implements ServedModels {
     }
     let live: LiveVersion | undefined;
     const keeper = await RunnerKeeper.open({
-      runner: { file: candidate.artifact.file, provider, threads },
       // Each start, also one after a crash, loads the bytes that were signed or nothing.
-      startRunner: async (...start) => {
-        await checkArtifact(candidate.artifact);
-        return this.#runners.start(...start);
-      },
+      runner: { ...candidate.artifact, provider, threads, ...(memoryBytesMax && { memoryBytesMax }) },
+      startRunner: this.#runners.start,
       clock,
       random,
       logger: logger.child({ model: slot.model, version: slot.version }),

@@ -1,10 +1,10 @@
 /**
  * Qualification: a version serves only after its golden samples were right on this device, on the very execution
- * provider that will serve. Each provider gets a runner of its own; the first that is right, fast and small enough is
- * taken, and why the ones before it were not is reported.
+ * provider that will serve. Each provider gets a runner of its own, which must load the interface that the manifest
+ * promises and answer with all of it; the first that is right, fast and small enough is taken, and why the ones before it
+ * were not is reported.
  */
 import type { Logger } from '../../platform/logger.ts';
-import { readRegularFile } from '../../platform/regular-file.ts';
 import type { RunnerProcess } from '../../runner/runner-client.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
@@ -15,9 +15,10 @@ import type { Tensor } from '../../shared/inference/tensor.ts';
 import { parseGoldenFile } from '../../shared/manifest/golden-file.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { Slot } from '../slots/slot.ts';
+import { checkAnswerInterface, checkLoadedInterface } from './loaded-interface.ts';
 import type { StartRunner } from './runner-keeper.ts';
 import type { Qualification } from './served-model.ts';
-import { checkArtifact, checkArtifactBytes, slotArtifact } from './slot-artifact.ts';
+import { readArtifact, slotArtifact } from './slot-artifact.ts';
 import { type Candidate, variantChain } from './variant-chain.ts';
 
 /** Runs measured at least, so that a version of one sample still gives a median; within a time of their own. */
@@ -32,6 +33,10 @@ interface Sample {
 export interface QualificationProps {
   readonly startRunner: StartRunner;
   readonly threads: number;
+  /** Memory a runner may take; half of the machine's when absent. */
+  readonly memoryBytesMax?: number | undefined;
+  /** Memory that is free, bytes. */
+  readonly freeMemory: () => Promise<number>;
   readonly logger: Logger;
 }
 
@@ -74,9 +79,7 @@ export function faultOf(error: unknown, more = ''): UpdateFault {
 }
 
 async function readSamples(slot: Slot): Promise<readonly Sample[]> {
-  const artifact = slotArtifact(slot, slot.manifest.golden.file);
-  const bytes = await readRegularFile(artifact.file, limits.goldenFileBytesMax);
-  checkArtifactBytes(artifact, bytes);
+  const bytes = await readArtifact(slotArtifact(slot, slot.manifest.golden.file), limits.goldenFileBytesMax);
   const golden = parseGoldenFile(bytes);
   return golden.samples.map(({ inputs, outputs }) => ({
     inputs: inputs.map(decode),
@@ -94,11 +97,12 @@ async function tryCandidate(
   slot: Slot,
   { provider, artifact }: Candidate,
   samples: readonly Sample[],
-  { startRunner, threads, logger }: QualificationProps,
+  { startRunner, threads, memoryBytesMax, freeMemory, logger }: QualificationProps,
 ) {
-  await checkArtifact(artifact);
-  const runner = await startRunner({ file: artifact.file, provider, threads }, { logger });
+  const options = { ...artifact, provider, threads, ...(memoryBytesMax && { memoryBytesMax }) };
+  const runner = await startRunner(options, { logger });
   try {
+    checkLoadedInterface(slot.manifest, runner);
     // The first run compiles and allocates; it is no latency a request will see.
     await checkSample(runner, slot, samples[0]!, 0, provider);
     const timesMs: number[] = [];
@@ -109,20 +113,26 @@ async function tryCandidate(
       timesMs.push(await checkSample(runner, slot, samples[index]!, index, provider));
     }
     timesMs.sort((a, b) => a - b);
-    const figures = {
+    const { residentBytes, peakBytes } = await runner.memory();
+    checkObjectives(slot, timesMs, peakBytes, provider);
+    // What this runner holds is free again for the one that will serve.
+    checkFreeMemory(slot, peakBytes, (await freeMemory()) + residentBytes);
+    return {
       samples: samples.length,
       latencyP50Ms: timesMs[Math.floor((timesMs.length - 1) / 2)]!,
       latencyMaxMs: timesMs.at(-1)!,
-      residentBytes: await runner.residentBytes(),
+      residentBytes,
+      peakBytes,
     };
-    checkObjectives(slot, timesMs, figures.residentBytes, provider);
-    return figures;
   } finally {
     await runner.close();
   }
 }
 
-/** Runs one golden sample and gives its milliseconds. Throws `golden_mismatch_on_device` when an answer is wrong. */
+/**
+ * Runs one golden sample, asking for all that the interface promises, and gives its milliseconds. Throws
+ * `interface_not_met`, or `golden_mismatch_on_device` when an answer is wrong.
+ */
 async function checkSample(
   runner: Pick<RunnerProcess, 'infer'>,
   slot: Slot,
@@ -130,10 +140,12 @@ async function checkSample(
   index: number,
   provider: string,
 ): Promise<number> {
+  const names = [...slot.manifest.interface.outputs, ...sample.outputs].map((output) => output.name);
   const { outputs, inferMs } = await runner.infer(sample.inputs, {
-    outputs: sample.outputs.map((output) => output.name),
+    outputs: [...new Set(names)],
     deadlineMs: limits.inferDeadlineMsDefault,
   });
+  checkAnswerInterface(slot.manifest, outputs);
   const { tolerances } = slot.manifest.golden;
   const mismatch = compareOutputs({ got: outputs, want: sample.outputs, tolerances });
   if (!mismatch) return inferMs;
@@ -144,12 +156,7 @@ async function checkSample(
   );
 }
 
-function checkObjectives(
-  slot: Slot,
-  sortedMs: readonly number[],
-  residentBytes: number,
-  provider: string,
-): void {
+function checkObjectives(slot: Slot, sortedMs: readonly number[], peakBytes: number, provider: string): void {
   const { latencyP95Ms, memoryBytesMax } = slot.manifest.objectives ?? {};
   const p95Ms = sortedMs[Math.ceil(sortedMs.length * 0.95) - 1]!;
   const refuse = (why: string): never => {
@@ -161,9 +168,17 @@ function checkObjectives(
   if (latencyP95Ms !== undefined && p95Ms > latencyP95Ms) {
     refuse(`95 of 100 golden runs took up to ${p95Ms.toFixed(2)} ms, its objective is ${latencyP95Ms} ms`);
   }
-  if (memoryBytesMax !== undefined && residentBytes > memoryBytesMax) {
+  if (memoryBytesMax !== undefined && peakBytes > memoryBytesMax) {
     refuse(
-      `its runner takes ${formatBytes(residentBytes)}, its objective is ${formatBytes(memoryBytesMax)} at most`,
+      `its runner took up to ${formatBytes(peakBytes)}, its objective is ${formatBytes(memoryBytesMax)} at most`,
     );
   }
+}
+
+function checkFreeMemory({ model, version }: Slot, peakBytes: number, freeBytes: number): void {
+  if (freeBytes >= peakBytes + limits.freeMemoryMarginBytes) return;
+  throw new AppError(
+    'memory_short_on_device',
+    `Cannot serve ${model} ${version}: its runner took up to ${formatBytes(peakBytes)}, ${formatBytes(freeBytes)} are free, of which ${formatBytes(limits.freeMemoryMarginBytes)} stay so.`,
+  );
 }

@@ -13,7 +13,10 @@ import type { Tensor } from '../../shared/inference/tensor.ts';
 import { RequestQueue } from './request-queue.ts';
 
 /** What serving needs of a runner; `RunnerProcess` is the one there is. */
-export type Runner = Pick<RunnerProcess, 'infer' | 'residentBytes' | 'exited' | 'close' | 'pid'>;
+export type Runner = Pick<
+  RunnerProcess,
+  'infer' | 'inputs' | 'outputs' | 'memory' | 'exited' | 'close' | 'pid'
+>;
 export type StartRunner = (options: RunnerOptions, props: { readonly logger: Logger }) => Promise<Runner>;
 
 /**

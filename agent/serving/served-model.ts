@@ -12,6 +12,8 @@ export type Qualification =
       readonly latencyP50Ms: number;
       readonly latencyMaxMs: number;
       readonly residentBytes: number;
+      /** The most the runner took, loading included. */
+      readonly peakBytes: number;
       /** Why providers before the chosen one were not used. */
       readonly passedOver: readonly string[];
     }

@@ -3,9 +3,10 @@
  * moment of use (promise P1). A slot was verified when it was taken in hand, which may be weeks ago; disks decay, and a
  * changed weight loads and answers without a word.
  */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
-import { sha256, sha256OfFile } from '../slots/sha256.ts';
+import { sha256 } from '../slots/sha256.ts';
 import type { Slot } from '../slots/slot.ts';
 
 export interface SlotArtifact {
@@ -24,17 +25,18 @@ export function slotArtifact({ model, version, manifest, folder }: Slot, path: s
   );
 }
 
-/** Throws `slot_damaged` when the file is not the one the manifest names. */
-export async function checkArtifact({ file, sha256: wanted }: SlotArtifact): Promise<void> {
-  refuseOther(file, wanted, await sha256OfFile(file).catch((error) => errorText(error)));
-}
-
-/** The same for bytes read already. */
-export function checkArtifactBytes({ file, sha256: wanted }: SlotArtifact, bytes: Uint8Array): void {
-  refuseOther(file, wanted, sha256(bytes));
-}
-
-function refuseOther(file: string, wanted: string, found: string): void {
-  if (found === wanted) return;
-  throw new AppError('slot_damaged', `Cannot use "${file}": its digest is "${found}", wanted "${wanted}".`);
+/** The file's bytes. Throws `slot_damaged` when they are not those the manifest names. A model's are checked by its runner. */
+export async function readArtifact(
+  { file, sha256: wanted }: SlotArtifact,
+  bytesMax: number,
+): Promise<Uint8Array> {
+  const bytes = await readRegularFile(file, bytesMax).catch((cause: unknown) => {
+    throw new AppError('slot_damaged', `Cannot use "${basename(file)}": ${errorText(cause)}.`, { cause });
+  });
+  const found = sha256(bytes);
+  if (found === wanted) return bytes;
+  throw new AppError(
+    'slot_damaged',
+    `Cannot use "${basename(file)}": its digest is "${found}", wanted "${wanted}".`,
+  );
 }

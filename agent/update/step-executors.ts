@@ -119,8 +119,8 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
         served.qualify(await slots.verify(attempt.manifest)),
       );
       if (!outcome.ok) throw new StepFailed(outcome.fault);
-      const { provider, samples, latencyP50Ms, latencyMaxMs, residentBytes, passedOver } = outcome;
-      const facts = { provider, samples, latencyP50Ms, latencyMaxMs, residentBytes };
+      const { ok: _, passedOver, ...facts } = outcome;
+      const { provider } = facts;
       const reasons = passedOver.join('; ').slice(0, 512);
       return { provider, facts: reasons ? { ...facts, passedOver: reasons } : facts };
     },

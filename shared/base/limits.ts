@@ -113,6 +113,14 @@ export const limits = {
   predictionsKeptForFeedback: 4_096,
   rowsPerPredictionMax: 256,
   runnerLoadMsMax: 60_000,
+  /** All outputs of one answer, in their binary form; a runner sends no more to its parent. */
+  inferAnswerBytesMax: 64 * 1024 * 1024,
+  /** Least that a runner may be allowed to take; ONNX Runtime alone needs some 100 MB. */
+  runnerMemoryBytesMin: 192 * 1024 * 1024,
+  /** Writable address space that V8 sets aside for code and hardly touches; not counted as memory of a runner. */
+  runnerReservedBytes: 512 * 1024 * 1024,
+  /** Memory left free beside a version's runner; a version that needs it does not start. */
+  freeMemoryMarginBytes: 32 * 1024 * 1024,
 
   // Identity and connection
   csrCharsMax: 16 * 1024,

@@ -26,6 +26,33 @@ export const inferenceErrors = defineErrors({
     meaning: 'The process that hosts the model ended while it worked; the agent starts a new one by itself.',
     fix: 'If it repeats, the model aborts or runs out of memory: the runner’s last words are in the agent’s log.',
   },
+  runner_out_of_memory: {
+    status: 507,
+    retry: 'never',
+    meaning:
+      'Loading the model, or a run of it, needs more memory than its runner may take; nothing else was touched.',
+    fix: 'Use a smaller model or smaller requests, or start the agent with a higher --runner-memory-max.',
+  },
+  memory_short_on_device: {
+    status: 503,
+    retry: 'later',
+    meaning:
+      'The version is right on this device, but its runner needs more memory than is free here at the moment.',
+    fix: 'Free memory on the device or use a smaller model; the update is tried again.',
+  },
+  answer_too_large: {
+    status: 500,
+    retry: 'never',
+    meaning: 'The outputs of one answer together have more bytes than an answer may have.',
+    fix: 'Send fewer rows in a request, or ask for fewer of the outputs.',
+  },
+  interface_not_met: {
+    status: 500,
+    retry: 'never',
+    meaning:
+      'The model that loads on this device has other inputs or outputs than the version’s interface promises.',
+    fix: 'Pack the version anew from this ONNX file; outputs the message names must be of a type that can be read.',
+  },
   inference_failed: {
     status: 500,
     retry: 'never',

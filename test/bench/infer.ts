@@ -66,6 +66,7 @@ async function measure({ name, onnx, input, output }: InferCase): Promise<BenchR
       file: join(slot.folder, 'model.onnx'),
       provider: 'cpu',
       threads: 1,
+      memoryBytesMax: 2 ** 30,
     });
     const body = JSON.stringify({
       inputs: [{ ...input, data: [...numbersOf(input)] }],

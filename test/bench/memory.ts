@@ -59,7 +59,7 @@ async function runnerBytes(): Promise<number> {
   try {
     const input = fp32('sensors', [1, 8], [1, 2, 3, 4, 5, 6, 7, 8]);
     for (let i = 0; i < REQUESTS; i += 1) await runner.infer([input]);
-    return await runner.residentBytes();
+    return (await runner.memory()).residentBytes;
   } finally {
     await runner.close();
     await installed.remove();

@@ -240,3 +240,46 @@ export function identityModel(
 export function brokenModel(): Uint8Array {
   return addModel().subarray(0, 60);
 }
+
+/** `x` f32[-1,2] → `y` f32[-1,1] = x₀ + x₁, with a detour over `bytes` of zeros: while loading (constants are folded) or in each run. */
+export function greedyModel({
+  bytes,
+  from,
+}: {
+  readonly bytes: number;
+  readonly from: 'loading' | 'running';
+}): Uint8Array {
+  return new ModelBuilder('greedy')
+    .input('x', 'float', ['batch', 2])
+    .constant('length', 'int64', [1], [Math.ceil(bytes / 4)])
+    .constant('zero', 'float', [1], [0])
+    .constant('first', 'int64', [1], [0])
+    .constant('ones', 'float', [2, 1], [1, 1])
+    .node('MatMul', { inputs: ['x', 'ones'], outputs: ['sum'] })
+    .node('ReduceMin', { inputs: ['sum'], outputs: ['least'], attributes: { keepdims: { int: 0 } } })
+    .node('Mul', { inputs: ['least', 'zero'], outputs: ['nothing'] })
+    .node('Expand', { inputs: [from === 'loading' ? 'zero' : 'nothing', 'length'], outputs: ['zeros'] })
+    .node('Gather', { inputs: ['zeros', 'first'], outputs: ['bias'] })
+    .node('Add', { inputs: ['sum', 'bias'], outputs: ['y'] })
+    .output('y', 'float', ['batch', 1])
+    .encode();
+}
+
+/** `count` i64[1] → `y` f32[count]: as many zeros as are asked for. */
+export function zerosModel(): Uint8Array {
+  return new ModelBuilder('zeros')
+    .input('count', 'int64', [1])
+    .constant('zero', 'float', [1], [0])
+    .node('Expand', { inputs: ['zero', 'count'], outputs: ['y'] })
+    .output('y', 'float', ['n'])
+    .encode();
+}
+
+/** `x` f32[-1,2] → `y`, which is f32[2] for one row and f32[-1,2] for more: the file cannot say of what rank. */
+export function rankUnknownModel(): Uint8Array {
+  return new ModelBuilder('rank-unknown')
+    .input('x', 'float', ['batch', 2])
+    .node('Squeeze', { inputs: ['x'], outputs: ['y'] })
+    .output('y', 'float', [])
+    .encode();
+}

@@ -58,6 +58,7 @@ export class RecordingServed implements ServedModels {
       latencyP50Ms: 1,
       latencyMaxMs: 2,
       residentBytes: 1000,
+      peakBytes: 1000,
       passedOver: [],
     };
   }

@@ -179,7 +179,9 @@ describe('RunnerProcess', () => {
 
   it('tells its resident memory, and ends without a fault when closed', async () => {
     const runner = await startRunner(addModel());
-    expect(await runner.residentBytes()).toBeGreaterThan(10_000_000);
+    const { residentBytes, peakBytes } = await runner.memory();
+    expect(residentBytes).toBeGreaterThan(10_000_000);
+    expect(peakBytes).toBeGreaterThanOrEqual(residentBytes);
     await runner.close();
     expect(await runner.exited).toEqual({});
   });

@@ -2,7 +2,16 @@ import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ModelManifest } from '../../../../shared/manifest/model-manifest.ts';
-import { brokenModel, crashingModel, failingModel, linearModel } from '../../../support/models.ts';
+import {
+  addModel,
+  brokenModel,
+  crashingModel,
+  failingModel,
+  float16Model,
+  greedyModel,
+  linearModel,
+  rankUnknownModel,
+} from '../../../support/models.ts';
 import { runModels } from '../../../support/running-models.ts';
 import { fp32, fp32Spec, makeServingSlot } from '../../../support/serving-slot.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
@@ -25,6 +34,8 @@ async function qualify(onnx: Uint8Array, manifest: Partial<ModelManifest> = {}, 
   const { models } = runModels();
   return models.qualify(await slotOf(onnx, manifest, samples));
 }
+
+const MIB = 1024 * 1024;
 
 const onProviders = (...providers: string[]): Partial<ModelManifest> => ({
   variants: [{ file: 'model.onnx', precision: 'fp32', providers }],
@@ -111,9 +122,13 @@ describe('qualification', () => {
   it('refuses a model that does not load, fails on a golden sample, or lacks an output', async () => {
     expect(await qualify(brokenModel())).toMatchObject({ ok: false, fault: { code: 'model_does_not_load' } });
     const fails = { inputs: [fp32('x', [1, 1], [99])], outputs: [fp32('y', [1, 1], [0])] };
-    expect(await qualify(failingModel(), {}, [fails])).toMatchObject({ fault: { code: 'inference_failed' } });
+    const column = { interface: { inputs: [fp32Spec('x', [-1, 1])], outputs: [fp32Spec('y', [-1, 1])] } };
+    expect(await qualify(failingModel(), column, [fails])).toMatchObject({
+      fault: { code: 'inference_failed' },
+    });
+    const pair = { interface: { inputs: [fp32Spec('x', [-1, 2])], outputs: [fp32Spec('y', [-1, 2])] } };
     const lacks = { ...right, outputs: [fp32('nibbles', [1, 2], [0, 0])] };
-    expect(await qualify(crashingModel(), {}, [lacks])).toMatchObject({
+    expect(await qualify(crashingModel(), pair, [lacks])).toMatchObject({
       fault: { code: 'tensor_type_unsupported' },
     });
   });
@@ -128,4 +143,79 @@ describe('qualification', () => {
       fault: { code: 'objective_missed_on_device', message: expect.stringMatching(/MiB, its objective is/) },
     });
   });
+
+  it('judges memory by the most the runner took, not by what it kept', async () => {
+    const peaky = await qualify(greedyModel({ bytes: 200 * MIB, from: 'loading' }), {
+      objectives: { memoryBytesMax: 250 * MIB },
+    });
+    expect(peaky).toMatchObject({
+      fault: { code: 'objective_missed_on_device', message: expect.stringMatching(/took up to .* MiB/) },
+    });
+  });
+
+  it('refuses a version that needs more memory than a runner may take, and says so by code', async () => {
+    const { models } = runModels({ runnerMemoryBytesMax: 300 * MIB });
+    for (const from of ['loading', 'running'] as const) {
+      const slot = await slotOf(greedyModel({ bytes: 600 * MIB, from }));
+      expect(await models.qualify(slot)).toMatchObject({
+        ok: false,
+        fault: {
+          code: 'runner_out_of_memory',
+          retry: 'never',
+          message: expect.stringContaining('300.0 MiB'),
+        },
+      });
+    }
+    expect(await models.qualify(await slotOf(linearModel()))).toMatchObject({ ok: true });
+  });
+
+  it('tries again later when the device has too little memory free, which is not the version’s fault', async () => {
+    const { models } = runModels({ freeMemory: async () => 0 });
+    expect(await models.qualify(await slotOf(linearModel()))).toMatchObject({
+      ok: false,
+      fault: { code: 'memory_short_on_device', retry: 'later', message: expect.stringMatching(/took up to/) },
+    });
+  });
+
+  it.each([
+    [
+      'an output that the runtime cannot hand out',
+      crashingModel(),
+      { outputs: [fp32Spec('y', [-1, 2]), { name: 'nibbles', datatype: 'UINT8', shape: [-1, 2] }] },
+      /no "nibbles" that can be read/,
+    ],
+    ['an output of another name', linearModel(), { outputs: [fp32Spec('z', [-1, 1])] }, /no "z"/],
+    [
+      'an output of another datatype',
+      linearModel(),
+      { outputs: [{ name: 'y', datatype: 'FP64', shape: [-1, 1] }] },
+      /"y" is FP32/,
+    ],
+    ['an output of another rank', linearModel(), { outputs: [fp32Spec('y', [-1])] }, /"y" is FP32/],
+    ['an output of another size', linearModel(), { outputs: [fp32Spec('y', [-1, 2])] }, /"y" is FP32/],
+    [
+      'an output whose rank only a run shows',
+      rankUnknownModel(),
+      { outputs: [fp32Spec('y', [-1, 2])] },
+      /"y" came as FP32 \[2\]/,
+    ],
+    ['an input of another name', linearModel({ inputName: 'renamed' }), {}, /no "x" that can be fed/],
+    ['an input of another datatype', float16Model(), {}, /"x" is FP16/],
+    [
+      'an input that the interface does not name',
+      addModel(),
+      { inputs: [fp32Spec('a', [-1, 1])], outputs: [fp32Spec('sum', [-1, 1])] },
+      /needs "b" too/,
+    ],
+  ] as const)(
+    'refuses a version whose interface promises %s, although no golden sample asks for it',
+    async (_, onnx, change, why) => {
+      const promised = { inputs: [fp32Spec('x', [-1, 2])], outputs: [fp32Spec('y', [-1, 1])], ...change };
+      const manifest = { interface: promised } as unknown as Partial<ModelManifest>;
+      expect(await qualify(onnx, manifest, [right])).toMatchObject({
+        ok: false,
+        fault: { code: 'interface_not_met', retry: 'never', message: expect.stringMatching(why) },
+      });
+    },
+  );
 });
