@@ -1,11 +1,14 @@
 /** What only running a version's models can tell: golden samples, shapes left open, and the reference profile. */
+import { basename } from 'node:path';
 import type { Logger } from '../../platform/logger.ts';
 import { RunnerProcess } from '../../runner/runner-client.ts';
+import { AppError } from '../../shared/base/app-error.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import { quoteText } from '../../shared/inference/exact-values.ts';
 import type { Tensor, TensorSpec } from '../../shared/inference/tensor.ts';
-import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import type { LabelRule, ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
+import { findBatchAxis } from './batch-axis.ts';
 import { carriedState, withFirstState } from './carried-state.ts';
 import { planFeatures } from './feature-plan.ts';
 import {
@@ -17,10 +20,13 @@ import {
   makeGolden,
   pickRows,
 } from './golden.ts';
+import type { LabelCheck } from './label-check.ts';
+import { labelRuleOf } from './label-rule.ts';
 import type { VariantFile } from './model-variants.ts';
 import type { ModelYaml, SampleSource } from './model-yaml.ts';
 import { type BuiltProfile, ProfileBuilder } from './reference-profile.ts';
 import { type CarriedState, type Infer, RowRuns } from './row-runs.ts';
+import { loadLabelCheck } from './sample-labels.ts';
 import { SampleRows } from './sample-rows.ts';
 
 const CELLS_DEFAULT = 20;
@@ -29,8 +35,10 @@ const RUN_MS_MAX = 120_000;
 const RUNS_AGAIN_MIN = 16;
 
 export interface MeasuredVersion {
+  readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly profile: ReferenceProfile | undefined;
+  readonly label: LabelRule | undefined;
   readonly samples: readonly GoldenSample[];
   readonly remarks: readonly string[];
 }
@@ -57,18 +65,39 @@ export async function measureVersion(options: MeasureOptions): Promise<MeasuredV
     SampleRows.load({ folder, source: withFirstState(source, { yaml, inputs, state }), inputs, features });
   const sample = yaml.sample ? await load(yaml.sample) : undefined;
   const ownRows = yaml.golden.file !== undefined || yaml.golden.arrays !== undefined;
-  const goldenRows = ownRows ? await load(yaml.golden) : sample!;
+  const goldenRows = ownRows ? await load(yaml.golden) : (sample ?? (await load(withoutRows(inputs))));
   const expected = await loadExpected(folder, yaml.golden, goldenRows);
   const tolerances = tolerancesOf(yaml, reference.onnx.outputs);
 
-  const { golden, profile, outputs } = await withRunner(reference, logger, async (infer) => {
+  const { golden, profile, outputs, label, axis } = await withRunner(reference, logger, async (infer) => {
     const runs = () => new RowRuns(goldenRows, { infer, state });
     const picked = await pickRows(goldenRows, { runs: runs(), ownRows, wanted: yaml.golden.rows });
     const golden = await makeGolden(picked.rows, { runs: runs(), sample: goldenRows, expected });
     if (!skipGoldenCheck) checkGolden(reference.variant.file, golden.samples, golden.computed, tolerances);
     const outputs = reference.onnx.outputs.map((spec) => ranked(spec, unranked, golden.computed[0]!));
-    const profile = sample && (await profileSample(sample, { yaml, inputs, outputs, infer, state }));
-    return { golden: { ...golden, remarks: picked.remarks }, profile, outputs };
+    const axis = await findBatchAxis(goldenRows, picked.rows, {
+      inputs,
+      outputs,
+      alone: golden.computed[0]!,
+      infer,
+    });
+    const label = labelRuleOf(yaml, { outputs, classLabels: reference.onnx.classLabels });
+    const checkOf = (source: SampleSource, rows: SampleRows) =>
+      label && loadLabelCheck({ folder, source, rows, label, classes: yaml.classes, outputs });
+    const checks = [ownRows && (await checkOf(yaml.golden, goldenRows))].filter((check) => !!check);
+    for (const [i, row] of picked.rows.entries()) checks[0]?.add([row], golden.computed[i]!);
+    const check = sample && (await checkOf(yaml.sample!, sample));
+    const batched = axis.isOpen;
+    const profile =
+      sample && (await profileSample(sample, { yaml, inputs, outputs, infer, state, check, batched }));
+    if (check) checks.push(check);
+    return {
+      golden: { ...golden, remarks: [...picked.remarks, ...checks.flatMap((one) => one.finish())] },
+      profile,
+      outputs,
+      label,
+      axis,
+    };
   });
   for (const variant of skipGoldenCheck ? [] : variants) {
     const { file } = variant.variant;
@@ -82,16 +111,31 @@ export async function measureVersion(options: MeasureOptions): Promise<MeasuredV
     );
   }
   return {
+    inputs: axis.inputs,
     outputs,
+    label,
     profile: profile?.profile,
     samples: golden.samples,
     remarks: [
+      ...variants
+        .filter(({ name, variant }) => basename(name) !== variant.file)
+        .map(({ name, variant }) => `${quoteText(name)} is packed as "${variant.file}"`),
       ...leftOut.map(({ name, reason }) => `output "${name}" ${reason}: left out of the interface`),
       ...unnamedState(inputs, { rows: sample ?? goldenRows, state }),
+      ...axis.remarks,
       ...golden.remarks,
       ...(profile?.remarks ?? []),
     ],
   };
+}
+
+/** A model without inputs is run as it is; any other needs rows. */
+function withoutRows(inputs: readonly TensorSpec[]): SampleSource {
+  if (inputs.length === 0) return {};
+  throw new AppError(
+    'model_yaml_invalid',
+    'Cannot read model.yaml: golden samples need a "sample" to take rows from, or "golden.file" or "golden.arrays".',
+  );
 }
 
 /** A tensor that is the same in every row is often a state whose output nobody named: its profile would not be as in service. */
@@ -178,25 +222,34 @@ async function profileSample(
     readonly outputs: readonly TensorSpec[];
     readonly infer: Infer;
     readonly state: CarriedState;
+    readonly check: LabelCheck | undefined;
+    /** Whether the model takes several rows in one run. */
+    readonly batched: boolean;
   },
 ): Promise<BuiltProfile> {
-  const { yaml, inputs, outputs, infer, state } = options;
+  const { yaml, inputs, outputs, infer, state, check } = options;
   const varying = sample.varyingInputs;
   const carried = [...state.values()];
   const planned = planFeatures({
     inputs: inputs.filter((spec) => varying.includes(spec.name) && !state.has(spec.name)),
     outputs: outputs.filter((spec) => !carried.includes(spec.name)),
-    columnNames: (input) => ownValue(yaml.features, input) ?? sample.columnNames(input),
+    columnNames: (input) =>
+      ownValue(yaml.features, input)?.map((name) => name.normalize('NFC')) ?? sample.columnNames(input),
     classes: yaml.classes,
   });
   const builder = new ProfileBuilder(planned.plans);
   const runs = new RowRuns(sample, { infer, state });
-  const batched = !runs.inOrder && sample.batchable && outputs.every((spec) => spec.shape[0] === -1);
+  const batched =
+    options.batched && !runs.inOrder && sample.batchable && outputs.every((spec) => spec.shape[0] === -1);
   const size = batched ? BATCH_ROWS : 1;
   const rows = Array.from({ length: sample.count }, (_, row) => row);
   const complete = sample.runnableRows();
   for (const batch of batches(rows, size)) builder.add('input', sample.observed(batch));
-  for (const batch of batches(complete, size)) builder.add('output', (await runs.run(batch)).outputs);
+  for (const batch of batches(complete, size)) {
+    const answers = (await runs.run(batch)).outputs;
+    builder.add('output', answers);
+    check?.add(batch, answers);
+  }
   const cells = yaml.profile?.cells ?? CELLS_DEFAULT;
   const { profile, remarks } = builder.build({ rows: rows.length, cells });
   const incomplete = rows.length - complete.length;

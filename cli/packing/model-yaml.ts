@@ -34,6 +34,8 @@ const csvFields = {
   columns: Type.Optional(byName(columnList)),
   /** Input name → NPY file with one row a sample along the first axis. */
   arrays: Type.Optional(byName(file)),
+  /** The CSV column, or without a CSV file the NPY file, that holds the labels of the rows. */
+  label: Type.Optional(name),
   /** Where a sequence begins: at each change of a CSV column, or after so many rows. If absent, all rows are one. */
   sequence: Type.Optional(Type.Union([name, Type.Integer({ minimum: 1 })])),
   /** Input name → the same value in every element, for inputs such as a sampling rate or a first state. */
@@ -97,7 +99,7 @@ export const ModelYaml = Type.Object(
     golden: Type.Optional(GoldenSource),
     /** Input name → name of the output that is this input in the next step of a sequence. */
     state: Type.Optional(byName(name)),
-    tolerances: Type.Optional(byName(Tolerance)),
+    tolerances: Type.Optional(byName(Type.Object(Tolerance.properties, closed))),
     profile: Type.Optional(
       Type.Object(
         {
@@ -107,9 +109,9 @@ export const ModelYaml = Type.Object(
         closed,
       ),
     ),
-    label: Type.Optional(LabelRule),
-    objectives: Type.Optional(ModelManifest.properties.objectives),
-    card: Type.Optional(ModelManifest.properties.card),
+    label: Type.Optional(Type.Object(LabelRule.properties, closed)),
+    objectives: Type.Optional(Type.Object(ModelManifest.properties.objectives.properties, closed)),
+    card: Type.Optional(Type.Object(ModelManifest.properties.card.properties, closed)),
   },
   closed,
 );
@@ -160,10 +162,19 @@ export function parseModelYamlText(bytes: Uint8Array): ModelYaml {
       'Cannot read model.yaml: "golden" takes "rows" of the sample or a "file" or "arrays" of its own, found both.',
     );
   }
-  if (!ownRows && yaml.sample === undefined) {
+  if (yaml.label === undefined && (yaml.sample?.label ?? yaml.golden.label) !== undefined) {
     throw new AppError(
       'model_yaml_invalid',
-      'Cannot read model.yaml: golden samples need a "sample" to take rows from, or "golden.file" or "golden.arrays".',
+      'Cannot read model.yaml: a sample has a "label" and the version none: say which output it belongs to under "label".',
+    );
+  }
+  const rounded = [...(yaml.sample?.missing ?? []), ...(yaml.golden.missing ?? [])].find(
+    (mark) => Number.isInteger(mark) && !Number.isSafeInteger(mark),
+  );
+  if (rounded !== undefined) {
+    throw new AppError(
+      'model_yaml_invalid',
+      `Cannot read model.yaml: the missing marker ${rounded} may have been rounded; write it in quotes.`,
     );
   }
   if (!ownRows && yaml.golden.expected !== undefined) {

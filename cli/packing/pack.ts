@@ -11,12 +11,10 @@ import type { Logger } from '../../platform/logger.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
-import type { TensorSpec } from '../../shared/inference/tensor.ts';
 import type { ArtifactEntry, ModelManifest } from '../../shared/manifest/model-manifest.ts';
-import type { ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
 import { indexChunks } from './chunk-index.ts';
 import { encodeGolden } from './golden.ts';
-import { measureVersion, tolerancesOf } from './measured-version.ts';
+import { type MeasuredVersion, measureVersion, tolerancesOf } from './measured-version.ts';
 import { loadVariants, type VariantFile } from './model-variants.ts';
 import { loadModelYaml, type ModelYaml } from './model-yaml.ts';
 import { digestSources, writeSources } from './packed-sources.ts';
@@ -49,13 +47,14 @@ export async function packVersion(options: PackOptions): Promise<PackResult> {
   await refuseForeignFolder(out);
   // Before models run and samples are read: what changes meanwhile counts as changed.
   const sources = await digestSources(folder, yaml);
-  const { outputs, profile, samples, remarks } = await measureVersion({
+  const measured = await measureVersion({
     folder,
     yaml,
     variants,
     skipGoldenCheck: skipGoldenCheck ?? false,
     logger,
   });
+  const { samples, remarks } = measured;
   const golden = encodeGolden(samples);
 
   const draft = `${out}.${randomBytes(4).toString('hex')}.tmp`;
@@ -63,7 +62,7 @@ export async function packVersion(options: PackOptions): Promise<PackResult> {
     await mkdir(draft, { recursive: true });
     await writeFile(join(draft, GOLDEN_FILE), golden);
     for (const { variant, path } of variants) await copyFile(path, join(draft, variant.file));
-    const manifest = await makeManifest(draft, { yaml, variants, outputs, profile, now: options.now });
+    const manifest = await makeManifest(draft, { yaml, variants, measured, now: options.now });
     await writeFile(join(draft, manifestFileName), canonicalize(manifest)!);
     await writeSources(draft, { v: 1, packedAt: new Date(options.now).toISOString(), files: sources });
     await readPackedVersion(draft);
@@ -93,14 +92,12 @@ async function makeManifest(
   {
     yaml,
     variants,
-    outputs,
-    profile,
+    measured,
     now,
   }: {
     readonly yaml: ModelYaml;
     readonly variants: readonly VariantFile[];
-    readonly outputs: readonly TensorSpec[];
-    readonly profile: ReferenceProfile | undefined;
+    readonly measured: MeasuredVersion;
     readonly now: number;
   },
 ): Promise<ModelManifest> {
@@ -113,7 +110,8 @@ async function makeManifest(
     const { sha256, bytes, chunks } = await indexChunks(join(folder, path));
     files.push({ path, role, sha256, bytes, chunks: [...chunks] });
   }
-  const { model, version, release, classes, units, label, objectives, card } = yaml;
+  const { model, version, release, classes, units, objectives, card } = yaml;
+  const { inputs, outputs, label, profile } = measured;
   return {
     v: 1,
     model,
@@ -123,7 +121,7 @@ async function makeManifest(
     files,
     variants: variants.map(({ variant }) => variant),
     interface: {
-      inputs: [...variants[0]!.onnx.inputs],
+      inputs: [...inputs],
       outputs: [...outputs],
       ...(classes && { classes }),
       ...(units && { units }),

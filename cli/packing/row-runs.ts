@@ -2,8 +2,9 @@
  * Runs rows of a sample through a model. A model with state is run as it is served: in order, each step with the state the
  * step before gave back, and with the first state again where a sequence begins.
  */
-import { AppError } from '../../shared/base/app-error.ts';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
+import { freeBatch } from './row-input.ts';
 import type { SampleRows } from './sample-rows.ts';
 
 /** Runs a model once over the given inputs. */
@@ -43,8 +44,8 @@ export class RowRuns {
     if (sequence !== this.#sequence) this.#carried.clear();
     this.#sequence = sequence;
     const inputs = this.#rows.tensors(rows).map((tensor) => this.#carried.get(tensor.name) ?? tensor);
-    const outputs = await this.#infer(inputs).catch((cause: unknown) => {
-      throw withRows(cause, rows);
+    const outputs = await this.#infer(inputs).catch(async (cause: unknown) => {
+      throw withRows(cause, await this.#failing(rows, cause));
     });
     for (const [input, output] of this.#state) {
       const tensor = outputs.find((candidate) => candidate.name === output);
@@ -52,13 +53,30 @@ export class RowRuns {
     }
     return { inputs, outputs };
   }
+
+  /** Of rows that failed together, the first that fails alone. */
+  async #failing(rows: readonly number[], cause: unknown): Promise<readonly number[]> {
+    if (rows.length === 1 || !isAppError(cause, 'inference_failed')) return rows;
+    for (const row of rows) {
+      const failed = await this.#infer(this.#rows.tensors([row])).then(
+        () => false,
+        (error: unknown) => isAppError(error, 'inference_failed'),
+      );
+      if (failed) return [row];
+    }
+    return rows;
+  }
 }
 
 function withRows(cause: unknown, rows: readonly number[]): unknown {
   if (!(cause instanceof AppError)) return cause;
   const [first, last] = [rows[0]! + 1, rows.at(-1)! + 1];
-  const which = first === last ? `row ${first}` : `one of rows ${first} to ${last}`;
-  return new AppError(cause.code, `Cannot run ${which} of the sample. ${cause.message}`, {
+  const which = first === last ? `row ${first}` : `rows ${first} to ${last} together`;
+  // What an exporter bakes in shows as a Reshape to other sizes.
+  const hint = /reshape/i.test(cause.message)
+    ? ` If the model was exported for one batch size, ${freeBatch}.`
+    : '';
+  return new AppError(cause.code, `Cannot run ${which} of the sample. ${cause.message}${hint}`, {
     cause,
     ...(cause.details ? { details: cause.details } : {}),
   });

@@ -29,6 +29,8 @@ export const limits = {
   tensorsPerModelMax: 64,
   tensorRankMax: 8,
   classesMax: 100_000,
+  /** Labelled rows of a sample of which none may disagree by chance alone. */
+  labelRowsMin: 20,
   featuresMax: 256,
   featureNameCharsMax: 128,
   binsMax: 32,

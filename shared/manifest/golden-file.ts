@@ -13,7 +13,7 @@ export const GoldenFile = Type.Object({
   v: Type.Literal(1),
   samples: Type.Array(
     Type.Object({
-      inputs: Type.Array(GoldenTensor, { minItems: 1, maxItems: limits.tensorsPerModelMax }),
+      inputs: Type.Array(GoldenTensor, { maxItems: limits.tensorsPerModelMax }),
       outputs: Type.Array(GoldenTensor, { minItems: 1, maxItems: limits.tensorsPerModelMax }),
     }),
     { minItems: 1, maxItems: limits.goldenSamplesMax },

@@ -74,7 +74,8 @@ export const ModelManifest = Type.Object({
   files: Type.Array(ArtifactEntry, { minItems: 1, maxItems: limits.filesPerVersionMax }),
   variants: Type.Array(Variant, { minItems: 1, maxItems: 8 }),
   interface: Type.Object({
-    inputs: Type.Array(TensorSpec, { minItems: 1, maxItems: limits.tensorsPerModelMax }),
+    /** None for a model that needs no input, such as one that gives a constant. */
+    inputs: Type.Array(TensorSpec, { maxItems: limits.tensorsPerModelMax }),
     outputs: Type.Array(TensorSpec, { minItems: 1, maxItems: limits.tensorsPerModelMax }),
     classes: Type.Optional(Type.Array(Type.String({ maxLength: 128 }), { maxItems: limits.classesMax })),
     units: Type.Optional(mapOf(Type.String({ maxLength: 64 }), { entriesMax: limits.featuresMax })),

@@ -84,10 +84,14 @@ function classAt({ label, classes }: LabelTerms, index: number): Label {
   return classes?.[index] ?? label.values?.[index] ?? index;
 }
 
-/** The class that an output gives as such: by its place among `values`, or among the classes where no values are told. */
+/**
+ * The class that an output gives as such: by its place among `values`, else among class names that are numbers themselves,
+ * else as the place of a class.
+ */
 function classOfValue(terms: LabelTerms, value: FeatureValue): Label {
-  const { values } = terms.label;
-  const index = values?.findIndex((known) => String(known) === String(value));
+  const { label, classes } = terms;
+  const names = label.values ?? (classes?.some(isNumeral) ? classes : undefined);
+  const index = names?.findIndex((known) => String(known) === String(value));
   if (index !== undefined) return index === -1 ? asLabel(value) : classAt(terms, index);
   return typeof value === 'string' ? value : classAt(terms, Number(value));
 }

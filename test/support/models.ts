@@ -236,6 +236,71 @@ export function identityModel(
     .encode();
 }
 
+/** `x` f32[-1,2] → `p` f32[-1,1] = sigmoid(a − b), or the logit itself. */
+export function sigmoidModel({ logit = false }: { readonly logit?: boolean } = {}): Uint8Array {
+  const model = new ModelBuilder('sigmoid')
+    .input('x', 'float', ['batch', 2])
+    .constant('weights', 'float', [2, 1], [1, -1])
+    .node('MatMul', { inputs: ['x', 'weights'], outputs: [logit ? 'p' : 'z'] });
+  if (!logit) model.node('Sigmoid', { inputs: ['z'], outputs: ['p'] });
+  return model.output('p', 'float', ['batch', 1]).encode();
+}
+
+/** `x` f32[-1,3] → `label` i64[-1]: which column is largest, counted from `first`. */
+export function countedClassModel({ first = 1 }: { readonly first?: number } = {}): Uint8Array {
+  return new ModelBuilder('counted-class')
+    .input('x', 'float', ['batch', 3])
+    .constant('first', 'int64', [], [first])
+    .node('ArgMax', {
+      inputs: ['x'],
+      outputs: ['place'],
+      attributes: { axis: { int: 1 }, keepdims: { int: 0 } },
+    })
+    .node('Add', { inputs: ['place', 'first'], outputs: ['label'] })
+    .output('label', 'int64', ['batch'])
+    .encode();
+}
+
+/** `x` f32[-1,2] → `label` text[-1]: "ok" or "faulty", by the larger column. */
+export function textLabelModel(): Uint8Array {
+  return new ModelBuilder('text-label')
+    .input('x', 'float', ['batch', 2])
+    .node('ArgMax', {
+      inputs: ['x'],
+      outputs: ['place'],
+      attributes: { axis: { int: 1 }, keepdims: { int: 0 } },
+    })
+    .node('LabelEncoder', {
+      inputs: ['place'],
+      outputs: ['label'],
+      attributes: { keys_int64s: { ints: [0, 1] }, values_strings: ['ok', 'faulty'] },
+      domain: 'ai.onnx.ml',
+    })
+    .output('label', 'string', ['batch'])
+    .encode();
+}
+
+/** `x` f32[-1,2] → `y` f32[-1,1] = a + b, over a Reshape to `batch` rows, as exporters bake it in. */
+export function bakedBatchModel({ batch = 1 }: { readonly batch?: number } = {}): Uint8Array {
+  return new ModelBuilder('baked-batch')
+    .input('x', 'float', ['batch', 2])
+    .constant('shape', 'int64', [2], [batch, 2])
+    .constant('weights', 'float', [2, 1], [1, 1])
+    .node('Reshape', { inputs: ['x', 'shape'], outputs: ['rows'] })
+    .node('MatMul', { inputs: ['rows', 'weights'], outputs: ['y'] })
+    .output('y', 'float', ['batch', 1])
+    .encode();
+}
+
+/** No input → `y` f32[2] = 3, 4. */
+export function constantModel(): Uint8Array {
+  return new ModelBuilder('constant')
+    .constant('value', 'float', [2], [3, 4])
+    .node('Identity', { inputs: ['value'], outputs: ['y'] })
+    .output('y', 'float', [2])
+    .encode();
+}
+
 /** The 120-byte kind: bytes that start like a model and are none. */
 export function brokenModel(): Uint8Array {
   return addModel().subarray(0, 60);

@@ -312,6 +312,12 @@ describe('packVersion() refuses', () => {
       /no row of the sample has all its values/,
     ],
     [
+      'golden rows without a sample to take them from',
+      { 'model.yaml': `${head}golden: { rows: 2 }\n` },
+      'model_yaml_invalid',
+      /golden samples need a "sample"/,
+    ],
+    [
       'features for an input there is not',
       { 'model.yaml': yaml.replace('{ x:', '{ z:') },
       'interface_mismatch',

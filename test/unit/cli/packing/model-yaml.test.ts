@@ -37,7 +37,21 @@ describe('parseModelYamlText()', () => {
     ['both file and variants', `${good}variants: [{ file: a.onnx }]\n`, /either "file" or "variants"/],
     ['neither file nor variants', good.replace('file: m.onnx\n', ''), /either "file" or "variants"/],
     ['golden rows and a golden file', good.replace('rows: 3', 'rows: 3, file: g.csv'), /found both/],
-    ['golden rows without a sample', good.replace('sample: { file: s.csv }\n', ''), /need a "sample"/],
+    [
+      'a label of a sample without a rule',
+      'model: m\nversion: 1.0.0\nrelease: 1\nfile: m.onnx\nsample: { file: s.csv, label: y }\n',
+      /say which output it belongs to under "label"/,
+    ],
+    [
+      'a misspelt field of a label rule',
+      'model: m\nversion: 1.0.0\nrelease: 1\nfile: m.onnx\nsample: { file: s.csv }\nlabel: { output: y, kind: classification, treshold: 0 }\n',
+      /\/label\/treshold is not a known field/,
+    ],
+    [
+      'a missing marker that YAML has rounded',
+      'model: m\nversion: 1.0.0\nrelease: 1\nfile: m.onnx\nsample: { file: s.csv, missing: [9007199254740993] }\n',
+      /marker 9007199254740992 may have been rounded; write it in quotes/,
+    ],
     [
       'expected outputs without golden rows',
       good.replace('rows: 3', 'expected: { y: [y] }'),

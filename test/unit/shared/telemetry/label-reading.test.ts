@@ -110,6 +110,7 @@ describe('predictedLabels() and actualLabel()', () => {
       texts(['F', '0']),
       ['faulty', 'ok'],
     ],
+    ['class values that are the names', terms({}, ['1', '2', '3']), output('INT64', [2], [1n, 3n]), [1, '3']],
     ['truth values', terms(), output('BOOL', [2], [1, 0]), [true, false]],
     [
       'truth values with class names',

@@ -1,0 +1,112 @@
+/**
+ * The label rule of a version, complete: what model.yaml leaves open is taken from the output and from the classes that
+ * the model file names, and what cannot be read that way is refused before a device figures with it.
+ */
+import { AppError } from '../../shared/base/app-error.ts';
+import { showShape } from '../../shared/inference/exact-values.ts';
+import type { TensorSpec } from '../../shared/inference/tensor.ts';
+import type { LabelRule } from '../../shared/manifest/model-manifest.ts';
+import type { ClassLabels } from '../../shared/onnx/class-labels.ts';
+import type { OnnxInterface } from '../../shared/onnx/read-model.ts';
+import { columnsOf, readingOf } from '../../shared/telemetry/label-reading.ts';
+import type { ModelYaml } from './model-yaml.ts';
+
+export interface LabelRuleOptions {
+  readonly label: LabelRule;
+  readonly classes: readonly string[] | undefined;
+  readonly output: TensorSpec;
+  /** Classes that the model file names for the output. */
+  readonly known: ClassLabels | undefined;
+}
+
+/** The rule of model.yaml, complete; undefined where it has none. Throws `interface_mismatch`. */
+export function labelRuleOf(
+  { label, classes }: Pick<ModelYaml, 'label' | 'classes'>,
+  { outputs, classLabels }: Pick<OnnxInterface, 'outputs' | 'classLabels'>,
+): LabelRule | undefined {
+  const output = outputs.find((spec) => spec.name === label?.output);
+  if (label === undefined || output === undefined) return undefined;
+  return completeLabelRule({ label, classes, output, known: classLabels.get(output.name) });
+}
+
+/** Throws `interface_mismatch` for a rule that the output does not fit. */
+export function completeLabelRule({ label, classes, output, known }: LabelRuleOptions): LabelRule {
+  const { kind, read, threshold, values } = label;
+  const columns = columnsOf(output.shape);
+  const shown = `output "${output.name}" ${output.datatype} ${showShape(output.shape)}`;
+  if (kind === 'regression') {
+    if (read !== undefined || threshold !== undefined || values !== undefined) {
+      throw mismatch('"read", "threshold" and "values" are of a classification, its kind is regression');
+    }
+    if (output.datatype === 'BYTES' || output.datatype === 'BOOL') {
+      throw mismatch(`a regression is compared by number, and ${shown} holds none`);
+    }
+    return label;
+  }
+  const reading = readingOf(label, output);
+  const count = classes?.length ?? values?.length;
+  if (threshold !== undefined && reading !== 'threshold') {
+    throw mismatch(`"threshold" is for one score, and the class is read by "${reading}" from ${shown}`);
+  }
+  if (reading === 'threshold') {
+    if (output.datatype === 'BYTES') throw mismatch(`${shown} is no score to hold to a threshold`);
+    if (columns > 1) throw mismatch(`one score is held to a threshold, and ${shown} has ${columns} columns`);
+    if (count !== undefined && count !== 2) {
+      throw mismatch(
+        `a threshold tells two classes apart, found ${count}; of a score for each class the best is read ("read: argmax"), a class that the model gives as such with "read: class"`,
+      );
+    }
+  }
+  if (reading === 'argmax') {
+    if (output.datatype === 'BYTES') throw mismatch(`${shown} has no scores to take the best of`);
+    if (columns === 1) {
+      throw mismatch(
+        `of one column the best is always the first, in ${shown}; say "read: threshold" or "read: class"`,
+      );
+    }
+    if (count !== undefined && columns > 1 && count !== columns) {
+      throw mismatch(`${shown} has ${columns} columns, found ${count} classes`);
+    }
+  }
+  if (reading === 'class' && columns > 1) {
+    throw mismatch(`a class is read from one column, and ${shown} has ${columns}`);
+  }
+  if (classes && values && classes.length !== values.length) {
+    throw mismatch(
+      `"values" has ${values.length} entries, "classes" ${classes.length}: each class has one value`,
+    );
+  }
+  return { ...label, read: reading, ...valuesOf({ label, classes, output, known }) };
+}
+
+/** The values the model file names, where model.yaml names none; both, if they agree. */
+function valuesOf({
+  label: { values },
+  classes,
+  output,
+  known,
+}: LabelRuleOptions): Pick<LabelRule, 'values'> {
+  if (known === undefined || known.length === 0) return {};
+  const listed = known.join(', ');
+  if (values !== undefined) {
+    if (values.map(String).join() === known.map(String).join()) return {};
+    throw mismatch(
+      `"values" are ${values.join(', ')}, the model file says that "${output.name}" knows ${listed}`,
+    );
+  }
+  const byName = typeof known[0] === 'string' && classes?.every((name) => known.includes(name));
+  if (byName && output.datatype === 'BYTES') return {};
+  if (classes !== undefined && classes.length !== known.length) {
+    throw mismatch(
+      `"classes" names ${classes.length}, the model file says that "${output.name}" knows ${listed}`,
+    );
+  }
+  if (byName && classes!.some((name, i) => name !== known[i])) {
+    throw mismatch(`"classes" are in another order than the model file has them: ${listed}`);
+  }
+  return { values: [...known] };
+}
+
+function mismatch(reason: string): AppError {
+  return new AppError('interface_mismatch', `Cannot pack: the label rule does not fit the model: ${reason}.`);
+}

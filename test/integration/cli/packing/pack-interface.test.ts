@@ -1,0 +1,113 @@
+/** Interfaces as people export them: batches baked in, no inputs, rows that fail. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { packVersion } from '../../../../cli/packing/pack.ts';
+import { makeLogger } from '../../../../platform/logger.ts';
+import { parseGoldenFile } from '../../../../shared/manifest/golden-file.ts';
+import {
+  bakedBatchModel,
+  constantModel,
+  failingModel,
+  identityModel,
+  linearModel,
+} from '../../../support/models.ts';
+import { makePackFolder } from '../../../support/pack-folder.ts';
+
+const head = 'model: m\nversion: 1.0.0\nrelease: 1\nfile: m.onnx\n';
+const rows = 'a,b\n1,2\n3,4\n5,6\n';
+
+async function pack(files: Readonly<Record<string, Uint8Array | string>>) {
+  const folder = await makePackFolder(files);
+  return packVersion({ folder: folder.path, now: 0, logger: makeLogger('test', 'silent') });
+}
+
+describe('packVersion()', () => {
+  it.each([
+    ['a sample', 'sample: { file: s.csv }\n'],
+    ['golden rows alone', 'golden: { file: s.csv }\n'],
+  ])(
+    'finds the batch size that is baked into a model from %s, and has devices take one row',
+    async (_, source) => {
+      const { packed, remarks } = await pack({
+        'model.yaml': `${head}features: { x: [a, b] }\n${source}`,
+        'm.onnx': bakedBatchModel(),
+        's.csv': rows,
+      });
+      expect(packed.manifest.interface.inputs).toEqual([{ name: 'x', datatype: 'FP32', shape: [1, 2] }]);
+      expect(remarks).toContainEqual(
+        expect.stringMatching(
+          /^the batch size is fixed at 1 inside the model, .* for "x"; .* export the model with an open batch axis/,
+        ),
+      );
+    },
+  );
+
+  it('leaves a batch size open that the model keeps open', async () => {
+    const { packed, remarks } = await pack({
+      'model.yaml': `${head}features: { x: [a, b] }\nsample: { file: s.csv }\n`,
+      'm.onnx': linearModel(),
+      's.csv': rows,
+    });
+    expect(packed.manifest.interface.inputs[0]!.shape).toEqual([-1, 2]);
+    expect(remarks.filter((remark) => remark.includes('batch'))).toEqual([]);
+  });
+
+  it.each([
+    [
+      'inside the model',
+      bakedBatchModel({ batch: 4 }),
+      'inference_failed',
+      /row 1 of the sample\. .*If the model was exported for one batch size, export the model with an open batch axis/,
+    ],
+    [
+      'in the interface',
+      identityModel('float', { dims: [4, 2] }),
+      'interface_mismatch',
+      /its batch size is fixed at 4; export the model with an open batch axis/,
+    ],
+  ])(
+    'refuses a batch size above one that is fixed %s, saying how to free it',
+    async (_, onnx, code, message) => {
+      await expect(
+        pack({
+          'model.yaml': `${head}features: { x: [a, b] }\nsample: { file: s.csv }\n`,
+          'm.onnx': onnx,
+          's.csv': rows,
+        }),
+      ).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    },
+  );
+
+  it('packs a model without inputs, which has one golden sample and needs no rows', async () => {
+    const { packed, goldenSamples } = await pack({ 'model.yaml': head, 'm.onnx': constantModel() });
+    expect(goldenSamples).toBe(1);
+    expect(packed.manifest.interface.inputs).toEqual([]);
+    const golden = parseGoldenFile(await readFile(join(packed.folder, 'golden.json')));
+    expect(golden.samples[0]).toMatchObject({ inputs: [], outputs: [{ name: 'y', shape: [2] }] });
+  });
+
+  it('names the row of a batch on which the model fails', async () => {
+    const cells = Array.from({ length: 40 }, (_, i) => (i === 30 ? 99 : i % 10));
+    await expect(
+      pack({
+        'model.yaml': `${head}features: { x: [a] }\nsample: { file: s.csv }\ngolden: { rows: 2 }\n`,
+        'm.onnx': failingModel(),
+        's.csv': `a\n${cells.join('\n')}\n`,
+      }),
+    ).rejects.toMatchObject({
+      code: 'inference_failed',
+      message: expect.stringMatching(/^Cannot run row 31 of the sample\. /),
+    });
+  });
+
+  it('refuses columns whose names look the same', async () => {
+    await expect(
+      pack({
+        'model.yaml': `${head}features: { x: ["caf\u00e9", "cafe\u0301"] }\nsample: { file: s.csv }\n`,
+        'm.onnx': linearModel(),
+        's.csv': 'caf\u00e9,cafe\u0301\n1,2\n',
+      }),
+    ).rejects.toMatchObject({ code: 'sample_invalid', message: expect.stringContaining('two columns') });
+  });
+});
