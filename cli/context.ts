@@ -21,10 +21,11 @@ export interface Column<T> {
 export interface Printer {
   /** True with `--json`: results are printed as JSON, notes are left out. */
   readonly json: boolean;
-  /** The result of the command: `value` as JSON with `--json`, else `text()`. */
-  result(value: unknown, text: () => string): void;
-  table<T>(rows: readonly T[], columns: readonly Column<T>[]): string;
-  /** A remark or progress line for people, on standard error; nothing with `--json`. */
+  /** The result of the command: `value` as JSON with `--json`, else what `text` gives: a line, or lines. Each is made safe. */
+  result(value: unknown, text: () => string | readonly string[]): void;
+  /** Lines, the titles first. */
+  table<T>(rows: readonly T[], columns: readonly Column<T>[]): readonly string[];
+  /** A remark or progress line for people, made safe, on standard error; nothing with `--json`. */
   note(text: string): void;
 }
 

@@ -1,4 +1,5 @@
 /** Output: results on standard output (text or JSON), remarks on standard error. */
+import { safeJson, safeLine, safeLines } from '../shared/base/safe-text.ts';
 import type { Column, Printer } from './context.ts';
 
 export interface PrinterProps {
@@ -18,46 +19,42 @@ export class StreamPrinter implements Printer {
     this.#err = err;
   }
 
-  result(value: unknown, text: () => string): void {
+  result(value: unknown, text: () => string | readonly string[]): void {
     if (this.json) {
-      this.#out(`${JSON.stringify(value)}\n`);
+      this.#out(`${safeJson(JSON.stringify(value))}\n`);
       return;
     }
-    const lines = text();
-    if (lines !== '') this.#out(lines.endsWith('\n') ? lines : `${lines}\n`);
+    const shown = text();
+    this.#out(safeLines(typeof shown === 'string' ? [shown] : shown));
   }
 
-  table<T>(rows: readonly T[], columns: readonly Column<T>[]): string {
+  table<T>(rows: readonly T[], columns: readonly Column<T>[]): readonly string[] {
     return formatTable(rows, columns);
   }
 
   note(text: string): void {
-    if (!this.json) this.#err(`${text}\n`);
+    if (!this.json) this.#err(safeLines([text]));
   }
 }
 
+/** A longer text would push all columns after it out of sight; `--json` has it whole. */
+const CELL_CHARS_MAX = 200;
+
 /** Columns as wide as their widest cell, two spaces between; titles in capitals. */
-export function formatTable<T>(rows: readonly T[], columns: readonly Column<T>[]): string {
+export function formatTable<T>(rows: readonly T[], columns: readonly Column<T>[]): readonly string[] {
   const cells = [
     columns.map((column) => column.title.toUpperCase()),
-    ...rows.map((row) => columns.map((column) => printable(String(column.value(row))))),
+    ...rows.map((row) => columns.map((column) => safeLine(String(column.value(row)), CELL_CHARS_MAX))),
   ];
   const widths = columns.map((_, index) =>
     cells.reduce((widest, line) => Math.max(widest, line[index]!.length), 0),
   );
-  return cells
-    .map((line) =>
-      line
-        .map((cell, index) =>
-          columns[index]!.align === 'right' ? cell.padStart(widths[index]!) : cell.padEnd(widths[index]!),
-        )
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}
-
-/** Text from devices and models must not move the cursor of a terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, '?');
+  return cells.map((line) =>
+    line
+      .map((cell, index) =>
+        columns[index]!.align === 'right' ? cell.padStart(widths[index]!) : cell.padEnd(widths[index]!),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
 }

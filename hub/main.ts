@@ -5,6 +5,7 @@ import { addOptionFlags, loadOptions } from '../platform/load-options.ts';
 import { makeLogger, makeLogStream } from '../platform/logger.ts';
 import { guardOutput, outliveOutput } from '../platform/standard-output.ts';
 import { systemClock } from '../platform/system-clock.ts';
+import { safeLines } from '../shared/base/safe-text.ts';
 import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
 import { hubOptionTable } from './config/options-schema.ts';
 import { createHub, type HubAddresses } from './hub.ts';
@@ -41,7 +42,7 @@ async function main(): Promise<void> {
   const addresses = await hub
     .start({ newAdminToken: newAdminToken === true })
     .catch((error: unknown) => fail(error));
-  const text = json ? `${JSON.stringify(machineText(addresses))}\n` : personText(addresses);
+  const text = json ? `${JSON.stringify(machineText(addresses))}\n` : safeLines(personLines(addresses));
   process.stdout.write(text, (error) => {
     if (error)
       logger.error(
@@ -72,7 +73,7 @@ function machineText({ adminToken, ...addresses }: HubAddresses): Record<string,
   return { ...addresses, ...(adminToken ? { adminToken: adminToken.secret } : {}) };
 }
 
-function personText({ url, mqtt, caSha256, adminToken }: HubAddresses): string {
+function personLines({ url, mqtt, caSha256, adminToken }: HubAddresses): readonly string[] {
   const lines = [
     `modelfleet hub`,
     `  REST API         ${url}   (docs: ${url}/docs)`,
@@ -87,7 +88,7 @@ function personText({ url, mqtt, caSha256, adminToken }: HubAddresses): string {
       `  modelfleet login ${url} --token ${adminToken.secret} --ca-fingerprint ${caSha256}`,
     );
   }
-  return `${lines.join('\n')}\n`;
+  return lines;
 }
 
 function fail(error: unknown, exitCode = failureExitCode(error)): never {

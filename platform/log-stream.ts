@@ -6,6 +6,7 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { limits } from '../shared/base/limits.ts';
+import { safeJson } from '../shared/base/safe-text.ts';
 
 /** Lines of the same moment go in one write. */
 const TOGETHER_MS = 10;
@@ -35,8 +36,9 @@ export class LogStream {
     return this.#lost;
   }
 
+  /** Takes one line of JSON, with its end; a terminal may be where it goes. */
   write(line: string): void {
-    const bytes = Buffer.from(line);
+    const bytes = Buffer.from(safeJson(line));
     if (this.#bytesWaiting + bytes.length > limits.logBytesWaitingMax) {
       this.#lost += 1;
       return;

@@ -1,5 +1,6 @@
 /** `modelfleet-agent doctor`: looks at everything a device needs, one line each, with the way out of what is wrong. */
 import { Command } from 'commander';
+import { safeJson, safeLines } from '../../shared/base/safe-text.ts';
 import { dataFolderOf } from '../config/load-options.ts';
 import type { Check } from '../health/doctor.ts';
 
@@ -12,15 +13,16 @@ export function doctorCommand(): Command {
       // Loaded here: the daemon should not carry it.
       const { examine } = await import('../health/doctor.ts');
       const checks = await examine(dataFolderOf(flags, process.env));
-      process.stdout.write(flags.json ? `${JSON.stringify(checks, null, 2)}\n` : doctorText(checks));
+      process.stdout.write(
+        flags.json ? `${safeJson(JSON.stringify(checks, null, 2))}\n` : safeLines(doctorLines(checks)),
+      );
       if (checks.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1;
     });
 }
 
-export function doctorText(checks: readonly Check[]): string {
-  const lines = checks.flatMap(({ name, verdict, found, wayOut }) => [
+export function doctorLines(checks: readonly Check[]): readonly string[] {
+  return checks.flatMap(({ name, verdict, found, wayOut }) => [
     `${verdict.toUpperCase().padEnd(4)}  ${name.padEnd(12)} ${found}`,
     ...(wayOut ? [`      ${''.padEnd(12)} → ${wayOut}`] : []),
   ]);
-  return `${lines.join('\n')}\n`;
 }

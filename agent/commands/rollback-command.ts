@@ -1,5 +1,6 @@
 /** `modelfleet-agent rollback [MODEL]`. */
 import { Command } from 'commander';
+import { safeJson, safeLines } from '../../shared/base/safe-text.ts';
 import { dataFolderOf } from '../config/load-options.ts';
 import { askAgent } from '../control/control-client.ts';
 
@@ -15,8 +16,8 @@ export function rollbackCommand(): Command {
       const { model: named } = answer as { model: string };
       process.stdout.write(
         flags.json
-          ? `${JSON.stringify(answer)}\n`
-          : `Going back with "${named}"; see "modelfleet-agent status".\n`,
+          ? `${safeJson(JSON.stringify(answer))}\n`
+          : safeLines([`Going back with "${named}"; see "modelfleet-agent status".`]),
       );
     });
 }

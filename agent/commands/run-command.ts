@@ -4,6 +4,7 @@ import { addOptionFlags } from '../../platform/load-options.ts';
 import { makeLogger, makeLogStream } from '../../platform/logger.ts';
 import { outliveOutput } from '../../platform/standard-output.ts';
 import { systemClock } from '../../platform/system-clock.ts';
+import { safeJson, safeLines } from '../../shared/base/safe-text.ts';
 import { loadAgentOptions } from '../config/load-options.ts';
 import { agentOptionTable } from '../config/options-schema.ts';
 import { UsageError } from './usage-error.ts';
@@ -34,8 +35,12 @@ export function runCommand(version: string): Command {
       const addresses = await agent.start();
       process.stdout.write(
         json
-          ? `${JSON.stringify(addresses)}\n`
-          : `modelfleet agent "${addresses.device}"\n  local API   ${addresses.url}\n  hub         ${addresses.hub}\n`,
+          ? `${safeJson(JSON.stringify(addresses))}\n`
+          : safeLines([
+              `modelfleet agent "${addresses.device}"`,
+              `  local API   ${addresses.url}`,
+              `  hub         ${addresses.hub}`,
+            ]),
       );
       logger.info({ ...addresses, data: options.data }, 'agent started');
       const signal = await stopping;

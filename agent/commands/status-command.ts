@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { isAppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
+import { safeJson, safeLines } from '../../shared/base/safe-text.ts';
 import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { AgentStatus } from '../agent.ts';
 import { dataFolderOf } from '../config/load-options.ts';
@@ -16,7 +17,9 @@ export function statusCommand(): Command {
     .action(async (flags: { data?: string; json?: boolean }) => {
       const data = dataFolderOf(flags, process.env);
       const status = await readStatus(data);
-      process.stdout.write(flags.json ? `${JSON.stringify(status, null, 2)}\n` : statusText(status));
+      process.stdout.write(
+        flags.json ? `${safeJson(JSON.stringify(status, null, 2))}\n` : safeLines(statusLines(status)),
+      );
     });
 }
 
@@ -30,7 +33,7 @@ async function readStatus(data: string): Promise<AgentStatus | RestingStatus> {
   }
 }
 
-export function statusText(status: AgentStatus | RestingStatus): string {
+export function statusLines(status: AgentStatus | RestingStatus): readonly string[] {
   const lines = [
     `device    ${status.device} (group ${status.group})`,
     `hub       ${status.hub}${status.running ? (status.connected ? ', connected' : ', NOT connected') : ''}`,
@@ -47,7 +50,7 @@ export function statusText(status: AgentStatus | RestingStatus): string {
   lines.push(models.length === 0 ? 'models    none' : 'models');
   for (const model of models) lines.push(...modelLines(model));
   for (const { code, severity, text } of conditions) lines.push(`${severity.padEnd(9)} ${code}: ${text}`);
-  return `${lines.join('\n')}\n`;
+  return lines;
 }
 
 function modelLines(model: ReportedModel): string[] {

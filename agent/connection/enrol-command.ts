@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { safeLines } from '../../shared/base/safe-text.ts';
 import { readDeviceFacts } from './device-facts.ts';
 
 export interface EnrolCommandProps {
@@ -44,18 +45,22 @@ export function enrolCommand({ agentVersion, dataFolderDefault, providers }: Enr
         force: flags.force,
       });
       process.stdout.write(
-        `Enrolled "${enrolled.device}" in group "${enrolled.group}" at ${enrolled.hub}.\n` +
-          clockNote(enrolled.clockBehindMs) +
-          `Start it: modelfleet-agent run --data ${flags.data}\n`,
+        safeLines([
+          `Enrolled "${enrolled.device}" in group "${enrolled.group}" at ${enrolled.hub}.`,
+          ...clockNote(enrolled.clockBehindMs),
+          `Start it: modelfleet-agent run --data ${flags.data}`,
+        ]),
       );
     });
 }
 
 /** What an operator should know before the first certificate or statement is refused for its time. */
-export function clockNote(behindMs: number): string {
-  if (Math.abs(behindMs) < CLOCK_OFF_MS) return '';
+export function clockNote(behindMs: number): readonly string[] {
+  if (Math.abs(behindMs) < CLOCK_OFF_MS) return [];
   const direction = behindMs > 0 ? 'behind' : 'ahead of';
-  return `The clock of this device is ${formatDuration(Math.abs(behindMs))} ${direction} that of the hub. Set it (NTP).\n`;
+  return [
+    `The clock of this device is ${formatDuration(Math.abs(behindMs))} ${direction} that of the hub. Set it (NTP).`,
+  ];
 }
 
 /** A token on the command line is seen by every user of the machine; the other two ways are not. */

@@ -54,7 +54,7 @@ export const parseDevicePage = parser(
 );
 export const parseDevice = parser(Device, 'answer of the hub');
 
-export function deviceTable(printer: Printer, rows: readonly DeviceRow[], now: number): string {
+export function deviceTable(printer: Printer, rows: readonly DeviceRow[], now: number): readonly string[] {
   return printer.table(rows, [
     { title: 'id', value: (row) => row.id },
     { title: 'group', value: (row) => row.group },
@@ -66,7 +66,7 @@ export function deviceTable(printer: Printer, rows: readonly DeviceRow[], now: n
   ]);
 }
 
-export function deviceText(printer: Printer, device: Device, now: number): string {
+export function deviceText(printer: Printer, device: Device, now: number): readonly string[] {
   const { facts } = device;
   const memory = `${facts.cpus} CPU, ${formatBytes(facts.memoryBytes)} memory`;
   const free = device.freeBytes === undefined ? '' : `, ${formatBytes(device.freeBytes)} free on disk`;
@@ -82,8 +82,8 @@ export function deviceText(printer: Printer, device: Device, now: number): strin
     ...device.conditions.map((one) => `${one.severity.padEnd(12)} ${one.code}: ${one.text}`),
   ];
   for (const model of device.models) lines.push('', ...modelLines(model));
-  if (device.events.length > 0) lines.push('', eventTable(printer, device.events));
-  return lines.join('\n');
+  if (device.events.length > 0) lines.push('', ...eventTable(printer, device.events));
+  return lines;
 }
 
 function modelLines({ model, active, provider, previous, update, parked }: ReportedModel): string[] {
@@ -102,7 +102,7 @@ function modelLines({ model, active, provider, previous, update, parked }: Repor
   return lines;
 }
 
-function eventTable(printer: Printer, events: Device['events']): string {
+function eventTable(printer: Printer, events: Device['events']): readonly string[] {
   return printer.table(events, [
     { title: 'time', value: ({ at }) => timeText(at, 'second') },
     { title: 'version', value: ({ event }) => `${event.model}@${event.version}` },

@@ -90,9 +90,9 @@ function tokenCommand(context: CliContext): Command {
       const printer = context.printer();
       printer.result(made, () => made.token);
       printer.note(
-        `Good for ${made.usesTotal} device(s) until ${timeText(made.expiresAt)}; it is not shown again. On the device:\n` +
-          '  MODELFLEET_JOIN_TOKEN=<token> modelfleet-agent enrol --id <device-id>',
+        `Good for ${made.usesTotal} device(s) until ${timeText(made.expiresAt)}; it is not shown again. On the device:`,
       );
+      printer.note('  MODELFLEET_JOIN_TOKEN=<token> modelfleet-agent enrol --id <device-id>');
     });
   token
     .command('list')

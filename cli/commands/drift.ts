@@ -35,21 +35,21 @@ export function driftCommand(context: CliContext): Command {
   return drift;
 }
 
-function describe(report: DriftReport, since: string, printer: Printer): string {
+function describe(report: DriftReport, since: string, printer: Printer): readonly string[] {
   const { model, version, verdict, devicesSeen, devicesDrifted, labels } = report;
   const lines = [
     `${model} ${version}, last ${since}: ${verdict} (${devicesSeen} devices reported, ${devicesDrifted} drifted on their own)`,
     ...(labels ? [labelText(labels)] : []),
     '',
-    featureTable(report.features, printer),
+    ...featureTable(report.features, printer),
   ];
   const odd = report.devices.filter((d) => d.worst && d.verdict !== 'stable');
-  if (odd.length > 0) lines.push('', deviceTable(odd.slice(0, DEVICES_SHOWN), printer));
+  if (odd.length > 0) lines.push('', ...deviceTable(odd.slice(0, DEVICES_SHOWN), printer));
   if (odd.length > DEVICES_SHOWN) lines.push(`… and ${odd.length - DEVICES_SHOWN} more devices`);
-  return lines.join('\n');
+  return lines;
 }
 
-function featureTable(features: readonly FeatureDrift[], printer: Printer): string {
+function featureTable(features: readonly FeatureDrift[], printer: Printer): readonly string[] {
   return printer.table(features, [
     { title: 'feature', value: (f) => f.name },
     { title: 'verdict', value: (f) => f.verdict },
@@ -64,7 +64,7 @@ function featureTable(features: readonly FeatureDrift[], printer: Printer): stri
   ]);
 }
 
-function deviceTable(devices: readonly DeviceDrift[], printer: Printer): string {
+function deviceTable(devices: readonly DeviceDrift[], printer: Printer): readonly string[] {
   return printer.table(devices, [
     { title: 'device', value: (d) => d.device },
     { title: 'verdict', value: (d) => d.verdict },

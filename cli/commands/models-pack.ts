@@ -47,13 +47,12 @@ function summarize({ packed, goldenSamples, remarks }: PackResult) {
   };
 }
 
-function describe({ packed, goldenSamples }: PackResult): string {
+function describe({ packed, goldenSamples }: PackResult): readonly string[] {
   const { model, version, release, files, profile } = packed.manifest;
-  const list = files.map(({ path, bytes }) => `  ${path} (${formatBytes(bytes)})`).join('\n');
   return [
     `Packed ${model} ${version} (release ${release}) into ${packed.folder}`,
-    list,
+    ...files.map(({ path, bytes }) => `  ${path} (${formatBytes(bytes)})`),
     `  ${goldenSamples} golden samples, ${profile?.features.length ?? 0} features profiled over ${profile?.rows ?? 0} rows`,
     `  manifest ${packed.manifestSha256}`,
-  ].join('\n');
+  ];
 }

@@ -107,12 +107,10 @@ async function publish(folder: string, flags: KeyFlags, context: CliContext): Pr
     told = tenth;
     printer.note(`Uploaded ${formatBytes(sentBytes)} of ${formatBytes(totalBytes)}`);
   });
-  printer.result(published, () =>
-    [
-      `Published ${published.model} ${published.version} (release ${published.release}), ${formatBytes(published.uploadedBytes)} uploaded`,
-      `  manifest ${published.manifestSha256}`,
-    ].join('\n'),
-  );
+  printer.result(published, () => [
+    `Published ${published.model} ${published.version} (release ${published.release}), ${formatBytes(published.uploadedBytes)} uploaded`,
+    `  manifest ${published.manifestSha256}`,
+  ]);
 }
 
 /**
@@ -182,7 +180,7 @@ async function show(
   );
 }
 
-function describeVersion(detail: Detail): string {
+function describeVersion(detail: Detail): readonly string[] {
   const { manifest, withdrawn } = detail;
   const tensor = (spec: { name: string; datatype: string; shape: readonly number[] }): string =>
     `${spec.name} ${spec.datatype}[${spec.shape.join(',')}]`;
@@ -197,5 +195,5 @@ function describeVersion(detail: Detail): string {
     `  outputs    ${manifest.interface.outputs.map(tensor).join(', ')}`,
     `  profile    ${manifest.profile ? manifest.profile.features.map((feature) => feature.name).join(', ') : 'none'}`,
     ...(manifest.card?.description ? [`  about      ${manifest.card.description}`] : []),
-  ].join('\n');
+  ];
 }

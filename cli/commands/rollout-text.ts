@@ -67,7 +67,7 @@ const statusOrder = [
 ];
 
 /** `now` is the reader's clock, milliseconds since the epoch. */
-export function rolloutText(rollout: RolloutStatus, now: number): string {
+export function rolloutText(rollout: RolloutStatus, now: number): readonly string[] {
   const target = rollout.group === undefined ? 'every device' : `group ${rollout.group}`;
   // Why it runs says nothing; why it does not, much.
   const why = rollout.reason === undefined || rollout.status === 'running' ? '' : `: ${rollout.reason}`;
@@ -82,7 +82,7 @@ export function rolloutText(rollout: RolloutStatus, now: number): string {
     (d) => d.fault !== undefined || ['silent', 'unproven', 'timed-out'].includes(d.status),
   );
   if (faulty.length > 0) lines.push('', ...faulty.map((device) => faultText(device, now)));
-  return lines.join('\n');
+  return lines;
 }
 
 function phaseText({ size, devices, state }: RolloutStatus['phaseList'][number]): string {
@@ -106,8 +106,7 @@ function verdictLines({ verdicts }: RolloutStatus, now: number): string[] {
 
 function faultText(device: RolloutStatus['devices'][number], now: number): string {
   const why = device.fault === undefined ? '' : `: ${device.fault.code}: ${device.fault.message}`;
-  // Text of a device must not move the cursor of a terminal.
-  return `${device.device}  ${device.status} ${ago(device.since, now)}${why}`.replace(/\p{Cc}/gu, '?');
+  return `${device.device}  ${device.status} ${ago(device.since, now)}${why}`;
 }
 
 function ago(at: number, now: number): string {

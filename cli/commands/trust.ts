@@ -88,7 +88,7 @@ async function initialise(flags: InitFlags, context: CliContext): Promise<void> 
 function describeKeys(
   { keys }: InitFlags,
   made: { rootSha256: string; rootKeys: number; rootThreshold: number; model: string | undefined },
-): string {
+): readonly string[] {
   const roots = made.rootKeys === 1 ? 'root-1.pem' : `root-1.pem … root-${made.rootKeys}.pem`;
   return [
     `The hub has its trust root: ${made.rootSha256}`,
@@ -98,13 +98,13 @@ function describeKeys(
     `  keep at hand       publisher.pem   signs versions of ${made.model ?? 'every model'}: models publish --key ${keys}/publisher.pem`,
     'Move the offline keys to media that no network reaches, with root.json and targets.json, and delete them here.',
     'Without the passphrase the keys are lost; without root keys no key can ever be replaced.',
-  ].join('\n');
+  ];
 }
 
 function describeStatus(
   roles: readonly { role: string; version: number; expires: string }[],
   printer: Printer,
-): string {
+): string | readonly string[] {
   if (roles.length === 0) return 'The hub has no trust root yet: run "modelfleet trust init".';
   return printer.table(roles, [
     { title: 'role', value: (row) => row.role },

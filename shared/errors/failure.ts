@@ -1,18 +1,24 @@
 /** How a program tells a person why it failed, and with which exit code. */
 import { errorText, isAppError } from '../base/app-error.ts';
+import { safeJson, safeLines } from '../base/safe-text.ts';
 
 /** 2: wrong usage, 69: the hub cannot be reached, 1: refused, 70: a defect (the numbers of sysexits.h where there is one). */
 export const exitCodes = { ok: 0, refused: 1, usage: 2, unreachable: 69, defect: 70 } as const;
 
 /** `modelfleet: message`, then code and fix. A defect shows its text, never its stack. */
 export function failureText(program: string, error: unknown): string {
-  if (!isAppError(error)) return `${program}: internal error: ${errorText(error)}\n`;
-  return `${program}: ${error.message}\n  code: ${error.code}\n  fix:  ${error.entry.fix}\n`;
+  if (!isAppError(error)) return safeLines([`${program}: internal error: ${errorText(error)}`]);
+  return safeLines([`${program}: ${error.message}`, `  code: ${error.code}`, `  fix:  ${error.entry.fix}`]);
 }
 
 /** What the parser of a command line found wrong (`error: …`), in the form of every other failure. */
 export function usageText(program: string, text: string): string {
-  return `${text.replace(/^error:/, `${program}:`)}  fix:  Add --help to see what the command takes.\n`;
+  // The parser's guess is a second line; any other break of lines was typed.
+  const lines = text
+    .trimEnd()
+    .replace(/^error:/, `${program}:`)
+    .split(/\n(?=\(Did you mean )/);
+  return safeLines([...lines, '  fix:  Add --help to see what the command takes.']);
 }
 
 /** The same as one JSON line, for `--json`. */
@@ -26,7 +32,7 @@ export function failureJson(error: unknown): string {
         ...(error.details === undefined ? {} : { details: error.details }),
       }
     : { code: 'internal', message: errorText(error), retry: 'never' };
-  return `${JSON.stringify({ error: failure })}\n`;
+  return `${safeJson(JSON.stringify({ error: failure }))}\n`;
 }
 
 export function failureExitCode(error: unknown): number {

@@ -19,12 +19,14 @@ describe('formatTable()', () => {
       { title: 'name', value: (row) => row.name },
       { title: 'n', value: (row) => row.count, align: 'right' },
     ]);
-    expect(text).toBe('NAME       N\na          5\nlonger  1000');
+    expect(text).toEqual(['NAME       N', 'a          5', 'longer  1000']);
   });
 
-  it('shows control characters of devices as question marks', () => {
-    const text = formatTable([{ name: '\u001b[2J\nx' }], [{ title: 'name', value: (row) => row.name }]);
-    expect(text).toBe('NAME\n?[2J?x');
+  it('writes out what would move the cursor, and cuts what is too long', () => {
+    const rows = [{ name: '\u001b[2J\nx' }, { name: 'y'.repeat(1_000) }];
+    const [, first, second] = formatTable(rows, [{ title: 'name', value: (row) => row.name }]);
+    expect(first).toBe('\\x1b[2J\\nx');
+    expect(second).toBe(`${'y'.repeat(199)}…`);
   });
 });
 
@@ -41,5 +43,20 @@ describe('StreamPrinter', () => {
     p.note('working');
     p.result({ a: 1 }, () => 'text');
     expect(printed).toEqual({ out: 'text\n', err: 'working\n' });
+  });
+
+  it('makes each line safe, and the JSON too, which stays the same value', () => {
+    const foreign = 'a\u001b]0;title\u0007\u009b31m\u202etxt\u200b\u2028\nERROR all is lost';
+    const { printed, printer: p } = printer(false);
+    p.result({}, () => [`host  ${foreign}`, 'next']);
+    p.note(foreign);
+    expect(printed.out).toBe(
+      'host  a\\x1b]0;title\\x07\\x9b31m\\u{202e}txt\\u{200b}\\u{2028}\\nERROR all is lost\nnext\n',
+    );
+    expect(printed.err.split('\n')).toHaveLength(2);
+    const json = printer(true);
+    json.printer.result({ host: foreign, flag: '\u{e0041}' }, () => '');
+    expect(JSON.parse(json.printed.out)).toEqual({ host: foreign, flag: '\u{e0041}' });
+    expect(json.printed.out).toMatch(/^[\x20-\x7e]*\n$/);
   });
 });

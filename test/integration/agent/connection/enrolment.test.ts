@@ -223,9 +223,9 @@ describe('enrolment', () => {
   it('says how far the clock is from the hub’s', async () => {
     const enrolled = await enrol({ token: await hub.token(), deviceId: 'timed', folder, facts });
     expect(Math.abs(enrolled.clockBehindMs)).toBeLessThan(5_000);
-    expect(clockNote(59_000)).toBe('');
-    expect(clockNote(40 * 86_400_000)).toMatch(/clock of this device is 40d behind that of the hub/);
-    expect(clockNote(-7_200_000)).toMatch(/2h ahead of that of the hub/);
+    expect(clockNote(59_000)).toEqual([]);
+    expect(clockNote(40 * 86_400_000)[0]).toMatch(/clock of this device is 40d behind that of the hub/);
+    expect(clockNote(-7_200_000)[0]).toMatch(/2h ahead of that of the hub/);
   });
 
   it('refuses a certificate request over the limit', async () => {

@@ -21,9 +21,9 @@ describe('modelfleet models pack', () => {
         json: false,
         result(value, text) {
           printed.values.push(value);
-          printed.texts.push(text());
+          printed.texts.push([text()].flat().join('\n'));
         },
-        table: () => '',
+        table: () => [],
         note: (text) => printed.notes.push(text),
       }),
     };

@@ -57,8 +57,8 @@ async function run(args: readonly string[], answers: Record<string, unknown>, js
     hub: async () => hub,
     printer: () => ({
       json,
-      result: (value, text) => printed.push(json ? value : text()),
-      table: (rows) => `${rows.length} rows`,
+      result: (value, text) => printed.push(json ? value : [text()].flat().join('\n')),
+      table: (rows) => [`${rows.length} rows`],
       note: () => undefined,
     }),
   };
@@ -146,7 +146,7 @@ describe('modelfleet rollout', () => {
 
 describe('rolloutText()', () => {
   it('shows phases, counts, verdict with reasons, and each fault with its device', () => {
-    expect(rolloutText(status, now).split('\n')).toEqual([
+    expect(rolloutText(status, now)).toEqual([
       'r-0011223344aa  air-quality@2.0.0 to group default (6 devices)',
       'status   running',
       'phases   [x] 1 device (1)  [>] 100 % (6)',
@@ -154,7 +154,7 @@ describe('rolloutText()', () => {
       'verdict  inconclusive (phase 2, 5s ago)',
       '         - 2 of 6 devices are not done',
       '',
-      'sensor-3  rolled-back 1m 5s ago: trial_error_rate: bad?[2J',
+      'sensor-3  rolled-back 1m 5s ago: trial_error_rate: bad\u001b[2J',
     ]);
   });
 });

@@ -34,4 +34,10 @@ describe('usageText()', () => {
       "modelfleet: unknown command 'foo'\n  fix:  Add --help to see what the command takes.\n",
     );
   });
+
+  it('shows the guess of the parser as a line of its own, and what was typed as one line', () => {
+    expect(usageText('modelfleet', "error: unknown command 'a\nb'\n(Did you mean ab?)\n")).toBe(
+      "modelfleet: unknown command 'a\\nb'\n(Did you mean ab?)\n  fix:  Add --help to see what the command takes.\n",
+    );
+  });
 });
