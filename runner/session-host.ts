@@ -133,7 +133,7 @@ export class SessionHost {
       );
     }
     const inferMs = performance.now() - start;
-    checkAnswerBytes(names.map((name) => [name, answers[name] as OrtTensor]));
+    checkAnswerBytes(names.map((name) => [name, ownValue(answers, name) as OrtTensor]));
     const tensors: Tensor[] = names.map((name) => fromOrt(name, ownValue(answers, name) as never));
     return { outputs: tensors, inferMs };
   }
