@@ -47,6 +47,9 @@ function errorAnswer(error: AppError) {
 
 function asAppError(error: unknown): AppError {
   if (isAppError(error)) return error;
+  if ((error as NodeJS.ErrnoException | null)?.code === 'ECONNRESET') {
+    return new AppError('request_incomplete', 'Cannot take the request: its client left while it was sent.');
+  }
   const status = (error as { statusCode?: unknown } | null)?.statusCode;
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return new AppError('bad_input', 'Cannot take the request: it is not HTTP as the local API expects it.');

@@ -1,7 +1,7 @@
 /** The way of an inference request through the local API: let in by its head, read, run, answered. */
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { AppError, isAppError } from '../../shared/base/app-error.ts';
+import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { batchSize, isBatched } from './batching.ts';
@@ -15,10 +15,12 @@ import { rawMessage } from './raw-message.ts';
 import { bodyBytes } from './request-body.ts';
 import { addPath } from './route-table.ts';
 import { runInSlices } from './run-in-slices.ts';
+import type { WaitingLine } from './waiting-line.ts';
 
 export interface InferRoutesProps {
   readonly models: ModelServer;
   readonly statistics: InferenceStatistics;
+  readonly line: WaitingLine;
   readonly clock: Clock;
 }
 
@@ -29,14 +31,13 @@ const HEADER_LENGTH = 'inference-header-content-length';
 export function addInferRoutes(app: FastifyInstance, props: InferRoutesProps): void {
   const onRequest = async (request: FastifyRequest) => {
     const { model, version } = request.params as ModelParams;
-    const { keeper } = props.models.find(model, version);
-    try {
-      keeper.expectRoom();
-    } catch (error) {
-      // Whoever asks again at once costs as much as an answer: the refusal is held back for a moment.
-      if (isAppError(error, 'overloaded')) await props.clock.sleep(limits.refusalHeldMs);
-      throw error;
-    }
+    props.models.find(model, version);
+    if (!props.line.isTurnedAway(request.raw)) return;
+    // Whoever asks again at once costs as much as an answer: the refusal is held back for a moment.
+    await props.clock.sleep(limits.refusalHeldMs);
+    throw new AppError('overloaded', `Cannot take the request: too many wait for "${model}".`, {
+      retryAfterMs: 1_000,
+    });
   };
   const options = { onRequest, config: { bodyBytesMax: limits.inferBodyBytesMax } };
   for (const path of modelPaths('/infer')) {

@@ -3,6 +3,7 @@
  * for them, for the programs of this device. One addition: `POST /v2/models/{m}/feedback` takes the label of an earlier
  * answer. Errors are `{"error": text, "code": code}`.
  */
+import type { RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Logger } from '../../platform/logger.ts';
@@ -14,7 +15,7 @@ import { asClientError, rawAnswer, sendError } from './error-answer.ts';
 import { hostGuard } from './host-guard.ts';
 import { addInferRoutes } from './infer-routes.ts';
 import { InferenceStatistics } from './inference-statistics.ts';
-import { LOOK_MS, LocalConnections } from './local-connections.ts';
+import { makeLocalServer } from './local-server.ts';
 import { addModelRoutes } from './model-routes.ts';
 import type { ModelServer } from './model-server.ts';
 import { checkBodyHead, readBody } from './request-body.ts';
@@ -58,39 +59,41 @@ declare module 'fastify' {
 /** Starts listening. Throws `port_in_use`. */
 export async function openLocalApi(props: LocalApiProps): Promise<LocalApi> {
   const { host = '127.0.0.1', port, models, clock } = props;
-  const app = makeApp(props);
-  const connections = new LocalConnections(app.server);
+  const { app, line, stop } = makeApp(props);
   const statistics = new InferenceStatistics(clock);
   addServerRoutes(app, props);
   addModelRoutes(app, models, statistics);
-  addInferRoutes(app, { models, statistics, clock });
+  addInferRoutes(app, { models, statistics, line, clock });
   try {
     await app.listen({ host, port });
   } catch (cause) {
-    connections.close();
-    await app.close();
+    await app.close().finally(stop);
     if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
     const message = `Cannot listen on ${host}:${port}: another program has the port. Stop it, or choose another port with --port.`;
     throw new AppError('port_in_use', message, { cause });
   }
   const { port: bound } = app.server.address() as AddressInfo;
   const shown = host.includes(':') ? `[${host}]` : host;
-  const close = () => closeInTime(app).finally(() => connections.close());
+  const close = () => closeInTime(app).finally(stop);
   return { url: `http://${shown}:${bound}`, port: bound, close };
 }
 
-function makeApp({ host = '127.0.0.1', logger }: LocalApiProps): FastifyInstance {
+function makeApp({ host = '127.0.0.1', models, logger }: LocalApiProps) {
+  let listener: RequestListener;
+  const { server, line, stop } = makeLocalServer(
+    { eachMs: (model) => models.eachMs(model), waitMsMax: models.deadlineMs },
+    () => listener,
+  );
   const app = fastify({
+    serverFactory: (handler) => {
+      listener = handler;
+      return server;
+    },
     bodyLimit: limits.inferBodyBytesMax,
-    // Bodies have a least speed instead (LocalConnections); this ends what would keep it for hours.
-    requestTimeout: limits.localRequestMsMax,
-    http: { headersTimeout: limits.localHeadMsMax, connectionsCheckingInterval: LOOK_MS },
     forceCloseConnections: 'idle',
     frameworkErrors: (error, _request, reply) => sendError(reply, error, logger),
     clientErrorHandler: (error, socket) => answerClientError(error, socket),
   });
-  // `Expect: 100-continue` is answered when the body is read, not before the request is let in.
-  app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response));
   const checkHeaders = hostGuard(host);
   const admission = new Admission();
   app.decorateRequest('ticket', null as unknown as Ticket);
@@ -109,7 +112,7 @@ function makeApp({ host = '127.0.0.1', logger }: LocalApiProps): FastifyInstance
     const message = `There is no ${request.method} ${request.url.slice(0, 200)} in the local API.`;
     return sendError(reply, new AppError('not_found', message), logger);
   });
-  return app;
+  return { app, line, stop };
 }
 
 function readBodyOf(request: FastifyRequest): Promise<Uint8Array> {

@@ -9,8 +9,6 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { rawAnswer } from './error-answer.ts';
 
-export const LOOK_MS = 1_000;
-
 interface Connection {
   readonly socket: Socket;
   request?: IncomingMessage;
@@ -26,19 +24,13 @@ interface Connection {
 
 export class LocalConnections {
   readonly #open = new Map<Socket, Connection>();
-  readonly #watch: NodeJS.Timeout;
 
   constructor(server: Server) {
+    server.maxConnections = limits.localConnectionsMax + limits.localRefusalsAtOnce;
     server.on('connection', (socket) => this.#add(socket));
     const note = (request: IncomingMessage, response: ServerResponse) => this.#noteRequest(request, response);
-    server.prependListener('request', note);
-    server.prependListener('checkContinue', note);
-    this.#watch = setInterval(() => this.#look(performance.now()), LOOK_MS);
-    this.#watch.unref();
-  }
-
-  close(): void {
-    clearInterval(this.#watch);
+    server.on('request', note);
+    server.on('checkContinue', note);
   }
 
   #add(socket: Socket): void {
@@ -74,7 +66,8 @@ export class LocalConnections {
     return true;
   }
 
-  #look(nowMs: number): void {
+  /** Ends connections that send or read too slowly. */
+  look(nowMs: number): void {
     for (const connection of this.#open.values()) {
       if (isSending(connection)) this.#lookAtSender(connection, nowMs);
       else this.#lookAtReader(connection, nowMs);

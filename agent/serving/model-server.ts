@@ -142,6 +142,16 @@ export class ModelServer implements ServedModels {
     return this.#models.get(model)?.active.served.manifestSha256;
   }
 
+  /** Longest wait of a request for its turn, and longest run of it. */
+  get deadlineMs(): number {
+    return this.#props.deadlineMs ?? limits.inferDeadlineMsDefault;
+  }
+
+  /** What one request of the model takes of its runner, milliseconds; 0 when nobody knows. */
+  eachMs(model: string): number {
+    return this.#models.get(model)?.active.keeper.eachMs ?? 0;
+  }
+
   figures(model: string): ServedFigures | undefined {
     return this.#models.get(model)?.active.figures;
   }
@@ -252,7 +262,7 @@ export class ModelServer implements ServedModels {
       clock,
       random,
       logger: logger.child({ model: slot.model, version: slot.version }),
-      deadlineMs: this.#props.deadlineMs ?? limits.inferDeadlineMsDefault,
+      deadlineMs: this.deadlineMs,
       onEnd: (fault) => live?.countEnd(fault),
     });
     live = new LiveVersion({ slot, provider, rollout, keeper, recorder });

@@ -40,8 +40,13 @@ export class RequestQueue {
     return this.#running + this.#waiting.size;
   }
 
+  /** What one request takes, milliseconds; 0 before any ended. */
+  get eachMs(): number {
+    return this.#pace.eachMs;
+  }
+
   /** Throws `overloaded` when one more would find no place, or would by what others took wait longer than it may. */
-  expectRoom(): void {
+  #expectRoom(): void {
     const { waitingMax, waitMsMax } = this.#props;
     if (this.#running < this.#width()) return;
     const waiting = this.#waiting.size;
@@ -56,8 +61,8 @@ export class RequestQueue {
   }
 
   /**
-   * Runs `work` when its turn comes. Throws `overloaded` as `expectRoom` does, `inference_timeout` when it waited too long,
-   * the signal's reason when it is aborted while the request waits.
+   * Runs `work` when its turn comes. Throws `overloaded` when it would find no place, or wait too long by what others
+   * took, `inference_timeout` when it did, the signal's reason when it is aborted while the request waits.
    */
   async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
@@ -92,7 +97,7 @@ export class RequestQueue {
 
   /** Resolves with a place of its own. */
   #turn(signal: AbortSignal | undefined): Promise<void> {
-    this.expectRoom();
+    this.#expectRoom();
     const { waitMsMax } = this.#props;
     return new Promise((resolve, reject) => {
       const settle = () => {

@@ -78,9 +78,9 @@ export class RunnerKeeper {
     return this.#runner?.pid;
   }
 
-  /** Throws `overloaded` when a request that came now would be turned away, or wait too long. */
-  expectRoom(): void {
-    this.#queue.expectRoom();
+  /** What one request takes of the runner, milliseconds; 0 before any was answered. */
+  get eachMs(): number {
+    return this.#queue.eachMs;
   }
 
   /**

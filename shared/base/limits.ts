@@ -89,13 +89,17 @@ export const limits = {
   /** An inference request less the `data` of its inputs. */
   inferOutlineBytesMax: 256 * 1024,
   /** As many as there are connections: who waits costs little, and is turned away when it would wait too long. */
-  inferQueueMax: 512,
+  inferQueueMax: 1_024,
+  /** Requests of one model that are read and worked on; the others stand in line as heads. */
+  inferWorkedOnMax: 64,
   inferParametersMax: 64,
   /** Values written as JSON text in one piece. */
   jsonElementsAtOnceMax: 16 * 1024,
   classifiedElementsMax: 100_000,
-  localConnectionsMax: 512,
-  localRequestsMax: 1_024,
+  localConnectionsMax: 1_024,
+  /** Connections told why they are refused; those beyond are dropped, which costs a tenth. */
+  localRefusalsAtOnce: 16,
+  localRequestsMax: 2_048,
   /** How long the refusal of a request that finds no room is held back. */
   refusalHeldMs: 200,
   /** Bodies and answers held for all requests together, each counted from `localBytesFree` on. */
@@ -105,6 +109,8 @@ export const limits = {
   localBodyBytesMax: 1024 * 1024,
   localHeadMsMax: 10_000,
   localRequestMsMax: 600_000,
+  /** How long a connection may be kept without a request. */
+  localIdleMsMax: 72_000,
   /** A body may come as slowly as `localBytesPerSecondMin`, with this long to begin. */
   localBodyGraceMs: 5_000,
   localBytesPerSecondMin: 256 * 1024,

@@ -1,0 +1,126 @@
+/**
+ * Where inference requests stand in line before anything of them is read: of each model only so many are worked on at
+ * once, the others are a head and a socket. A crowd then costs little more a request than the peak does.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { limits } from '../../shared/base/limits.ts';
+
+export interface WaitingLineProps {
+  /** What one request of the model takes of its runner, milliseconds; 0 when nobody knows. */
+  readonly eachMs: (model: string) => number;
+  /** How long a request may stand in line. */
+  readonly waitMsMax: number;
+}
+
+/** A request, from its head to its answer. */
+interface Visit {
+  readonly lane: Lane;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly start: () => void;
+  readonly sinceMs: number;
+}
+
+/** The requests of one model. */
+interface Lane {
+  readonly model: string;
+  working: number;
+  /** In the order they came. */
+  readonly standing: Set<Visit>;
+}
+
+export class WaitingLine {
+  readonly #props: WaitingLineProps;
+  /** By what the path names; a lane is gone when it is empty. */
+  readonly #lanes = new Map<string, Lane>();
+  readonly #turnedAway = new WeakSet<IncomingMessage>();
+
+  constructor(props: WaitingLineProps) {
+    this.#props = props;
+  }
+
+  /** Whether the request is to be refused: it would have waited, or has waited, longer than it may. */
+  isTurnedAway(request: IncomingMessage): boolean {
+    return this.#turnedAway.has(request);
+  }
+
+  /** Calls `start` when the request's turn comes; never when its client leaves before. */
+  enter(request: IncomingMessage, response: ServerResponse, start: () => void): void {
+    const model = modelAsked(request.url);
+    if (model === undefined) {
+      start();
+      return;
+    }
+    const lane = this.#lane(model);
+    const visit = { lane, request, response, start, sinceMs: performance.now() };
+    const waitMs = (lane.standing.size + lane.working) * this.#props.eachMs(model);
+    if (lane.working < limits.inferWorkedOnMax && lane.standing.size === 0) this.#begin(visit);
+    else if (waitMs > this.#props.waitMsMax) this.#turnAway(visit);
+    else {
+      lane.standing.add(visit);
+      response.once('close', () => {
+        if (lane.standing.delete(visit)) this.#tidy(lane);
+      });
+    }
+  }
+
+  /** Turns away who has stood too long. */
+  look(nowMs: number): void {
+    for (const lane of this.#lanes.values()) {
+      for (const visit of lane.standing) {
+        if (nowMs - visit.sinceMs <= this.#props.waitMsMax) break;
+        lane.standing.delete(visit);
+        this.#turnAway(visit);
+      }
+    }
+  }
+
+  #turnAway({ request, start }: Visit): void {
+    this.#turnedAway.add(request);
+    start();
+  }
+
+  #begin({ lane, request, response, start }: Visit): void {
+    lane.working += 1;
+    let isCounted = true;
+    const leave = () => {
+      if (!isCounted) return;
+      isCounted = false;
+      lane.working -= 1;
+      this.#callNext(lane);
+    };
+    response.once('close', leave);
+    // Who still sends keeps nobody waiting: the bytes are counted elsewhere, and the work begins when they are here.
+    setImmediate(() => {
+      if (!request.complete) leave();
+    });
+    start();
+  }
+
+  #callNext(lane: Lane): void {
+    for (const visit of lane.standing) {
+      if (lane.working >= limits.inferWorkedOnMax) return;
+      lane.standing.delete(visit);
+      this.#begin(visit);
+    }
+    this.#tidy(lane);
+  }
+
+  #lane(model: string): Lane {
+    let lane = this.#lanes.get(model);
+    if (!lane) {
+      lane = { model, working: 0, standing: new Set() };
+      this.#lanes.set(model, lane);
+    }
+    return lane;
+  }
+
+  #tidy(lane: Lane): void {
+    if (lane.working === 0 && lane.standing.size === 0) this.#lanes.delete(lane.model);
+  }
+}
+
+/** The model of an inference path, as it is written there. */
+function modelAsked(url = ''): string | undefined {
+  return /^\/v2\/models\/([^/?]{1,256})(?:\/versions\/[^/?]{1,256})?\/infer(?:\?|$)/.exec(url)?.[1];
+}
