@@ -1,6 +1,7 @@
 /** The tables of telemetry: stream positions (what was merged already) and buckets (what it added up to). */
 
 import { type Selectable, sql, type Transaction } from 'kysely';
+import { compareVersions } from '../../shared/base/version-order.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 
@@ -151,20 +152,19 @@ export class TelemetryStore {
     }
   }
 
-  /** Versions of a model with buckets in the span, and how many devices reported each; most devices first. */
+  /** Versions of a model with buckets in the span, and how many devices reported each; most devices first, of as many the newest. */
   async versions(
     query: Omit<BucketQuery, 'version'>,
   ): Promise<{ readonly version: string; readonly devices: number }[]> {
-    return await this.#database
+    const rows = await this.#database
       .selectFrom('telemetry_bucket')
       .select(['version', (eb) => eb.fn.count<number>('device_id').distinct().as('devices')])
       .where('model', '=', query.model)
       .where('bucket_at', '>=', query.fromMs)
       .where('bucket_at', '<', query.toMs)
       .groupBy('version')
-      .orderBy('devices', 'desc')
-      .orderBy('version', 'desc')
       .execute();
+    return rows.sort((a, b) => b.devices - a.devices || compareVersions(b.version, a.version));
   }
 
   /** The oldest buckets of [fromMs, toMs) that do not start on a multiple of `spanMs`. */

@@ -10,6 +10,9 @@ import { publishedVersion, report, versionsOf } from '../../../support/profiles.
 
 const air = publishedVersion({ label: { output: 'y', kind: 'regression' } });
 const newer = publishedVersion({ version: '1.1.0' });
+const nines = publishedVersion({ version: '9.9.0' });
+const tens = publishedVersion({ version: '9.10.0' });
+const candidate = publishedVersion({ version: '9.10.0-rc.1' });
 const bare = publishedVersion({ model: 'bare', profile: { rows: 0, features: [] } });
 
 /** Counts of 12 cells: `calm` like the profile, `odd` all in one bin. */
@@ -19,7 +22,7 @@ const odd = [0, ...new Array<number>(9).fill(0), 1_000, 0];
 async function world() {
   const database = await openDatabase(':memory:');
   onTestFinished(() => database.destroy());
-  const versions = versionsOf(air, newer, bare);
+  const versions = versionsOf(air, newer, nines, tens, candidate, bare);
   const telemetry = new TelemetryService({
     store: new TelemetryStore(database),
     versions,
@@ -81,6 +84,12 @@ describe('drift service', () => {
     await send('b', calm, calm, newer);
     await send('c', calm, calm, newer);
     expect((await drift.assess({ model: 'air' })).version).toBe('1.1.0');
+  });
+
+  it('takes the newest by the order of versions when as many report each', async () => {
+    const { drift, send } = await world();
+    for (const [index, of] of [nines, tens, candidate].entries()) await send(`d${index}`, calm, calm, of);
+    expect((await drift.assess({ model: 'air' })).version).toBe('9.10.0');
   });
 
   it('adds label errors up', async () => {
