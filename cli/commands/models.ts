@@ -28,6 +28,7 @@ import {
   sendWithdrawal,
   VersionAnswer,
 } from '../trust/publish-version.ts';
+import type { UploadProgress } from '../trust/upload-chunks.ts';
 import { packCommand } from './models-pack.ts';
 
 const parseModels = parser(
@@ -48,13 +49,18 @@ interface KeyFlags {
   readonly passphraseFile?: string;
 }
 
+interface PublishFlags extends KeyFlags {
+  readonly breaking?: boolean;
+}
+
 export function modelsCommand(context: CliContext): Command {
   const models = new Command('models').description('versions of models: pack, sign, publish, withdraw');
   models.addCommand(packCommand(context));
   withKey(models.command('publish'))
     .description('sign a version on this machine and publish it')
     .argument('<dir>', 'packed folder, or a folder with model.yaml, which is packed if it was not')
-    .action((folder: string, flags: KeyFlags) => publish(folder, flags, context));
+    .option('--breaking', 'although its interface breaks clients of the version before')
+    .action((folder: string, flags: PublishFlags) => publish(folder, flags, context));
   models
     .command('list')
     .description('models with their newest version')
@@ -96,17 +102,18 @@ function withKey(command: Command): Command {
     .option('--passphrase-file <FILE>', 'file with its passphrase (else MODELFLEET_PASSPHRASE)');
 }
 
-async function publish(folder: string, flags: KeyFlags, context: CliContext): Promise<void> {
+async function publish(folder: string, flags: PublishFlags, context: CliContext): Promise<void> {
   const printer = context.printer();
   const tools = await publisherTools(flags, context);
   const packed = await packedVersion(folder, printer);
   let told = 0;
-  const published = await publishVersion(packed, tools, ({ sentBytes, totalBytes }) => {
+  const onProgress = ({ sentBytes, totalBytes }: UploadProgress) => {
     const tenth = Math.floor((10 * sentBytes) / totalBytes);
     if (tenth <= told) return;
     told = tenth;
     printer.note(`Uploaded ${formatBytes(sentBytes)} of ${formatBytes(totalBytes)}`);
-  });
+  };
+  const published = await publishVersion(packed, tools, { onProgress, breaking: flags.breaking });
   printer.result(published, () => [
     `Published ${published.model} ${published.version} (release ${published.release}), ${formatBytes(published.uploadedBytes)} uploaded`,
     `  manifest ${published.manifestSha256}`,

@@ -28,11 +28,17 @@ export interface PublisherTools {
   readonly now: () => number;
 }
 
+export interface PublishOptions {
+  readonly onProgress?: (progress: UploadProgress) => void;
+  /** The interface may break clients of the version before. */
+  readonly breaking?: boolean | undefined;
+}
+
 /** Uploads what is missing, signs and publishes. Throws the hub's refusals and those of signing. */
 export async function publishVersion(
   packed: PackedVersion,
   tools: PublisherTools,
-  onProgress: (progress: UploadProgress) => void = () => undefined,
+  { onProgress = () => undefined, breaking }: PublishOptions = {},
 ): Promise<VersionAnswer & { readonly uploadedBytes: number }> {
   const { hub, now } = tools;
   const { model, version, release } = packed.manifest;
@@ -42,7 +48,7 @@ export async function publishVersion(
     change: (current) =>
       addVersion(current, { model, version, release, manifest: packed.manifestBytes }, now()),
     send: (metadata) =>
-      hub.post(`/models/${model}/versions`, { manifest, metadata: metadata.toString('base64') }),
+      hub.post(`/models/${model}/versions`, { manifest, metadata: metadata.toString('base64'), breaking }),
   });
   return { ...parseVersion(answer), uploadedBytes };
 }

@@ -73,15 +73,21 @@ export function modelRoutes(models: ModelService): Routes {
           body: Type.Object({
             manifest: base64(limits.manifestBytesMax),
             metadata: base64(limits.tufFileBytesMax),
+            breaking: Type.Optional(
+              Type.Boolean({
+                description: 'Although the interface breaks clients of the newest version before it',
+              }),
+            ),
           }),
           response: { 200: VersionBody },
         },
       },
       async (request) => {
+        const { breaking } = request.body;
         const manifest = Buffer.from(request.body.manifest, 'base64');
         const metadata = Buffer.from(request.body.metadata, 'base64');
         return withoutManifest(
-          await models.publish({ model: request.params.model, manifest, metadata }, request.actor),
+          await models.publish({ model: request.params.model, manifest, metadata, breaking }, request.actor),
         );
       },
     );

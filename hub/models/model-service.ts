@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { breakingChanges, listChanges } from '../../shared/inference/interface-changes.ts';
 import { manifestTarget, parseManifest } from '../../shared/manifest/model-manifest.ts';
 import type { PublisherChange } from '../../shared/tuf/published-targets.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
@@ -31,6 +32,8 @@ export interface VersionOffer {
   readonly manifest: Uint8Array;
   /** The next publisher metadata, which signs the manifest. */
   readonly metadata: Uint8Array;
+  /** Publish it although its interface breaks clients of the newest version before it. */
+  readonly breaking?: boolean | undefined;
 }
 
 /** Versions kept parsed: manifests are immutable, and telemetry and rollouts ask for the same few again and again. */
@@ -69,7 +72,7 @@ export class ModelService {
   }
 
   /**
-   * Publishes a version whose chunks are already uploaded. Throws `version_exists`, `release_not_growing`, `chunks_missing`, `artifact_mismatch`, `bad_input`,
+   * Publishes a version whose chunks are already uploaded. Throws `version_exists`, `release_not_growing`, `interface_breaking`, `chunks_missing`, `artifact_mismatch`, `bad_input`,
    * `too_large`, and what TufRepository.publish throws; then nothing has changed.
    */
   async publish(offer: VersionOffer, actor: Actor): Promise<PublishedVersion> {
@@ -106,6 +109,17 @@ export class ModelService {
           `Cannot publish ${model} ${version}: the model has ${figures.versions} versions, the most allowed.`,
         );
       }
+      const newest = await this.#store.newest(tx, model);
+      const breaking = newest ? breakingChanges(newest.interface, manifest.interface) : [];
+      if (newest && breaking.length > 0 && !offer.breaking) {
+        throw new AppError(
+          'interface_breaking',
+          `Cannot publish ${model} ${version}: it breaks clients of ${newest.version}: ${listChanges(breaking)}. Repeat with --breaking where the clients change with it.`,
+          {
+            details: { before: newest.version, changes: breaking.slice(0, limits.interfaceChangesNamedMax) },
+          },
+        );
+      }
       await this.#store.add(tx, {
         manifest,
         bytes: manifestBytes,
@@ -117,7 +131,13 @@ export class ModelService {
           ...auditActor(actor),
           action: 'version.published',
           target: `model/${model}@${version}`,
-          details: { release, manifestSha256 },
+          details: {
+            release,
+            manifestSha256,
+            ...(breaking.length > 0
+              ? { breaking: breaking.slice(0, limits.interfaceChangesNamedMax), before: newest!.version }
+              : {}),
+          },
         },
         tx,
       );

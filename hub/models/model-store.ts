@@ -68,6 +68,19 @@ export class ModelStore {
     return { versions: Number(row?.versions ?? 0), release: Number(row?.release ?? 0) };
   }
 
+  /** Manifest of the version with the highest release that is not withdrawn. */
+  async newest(tx: Transaction<Tables>, model: string): Promise<ModelManifest | undefined> {
+    const row = await tx
+      .selectFrom('version')
+      .select('manifest')
+      .where('model', '=', model)
+      .where('withdrawn_at', 'is', null)
+      .orderBy('release', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    return row && parseManifest(row.manifest);
+  }
+
   async add(
     tx: Transaction<Tables>,
     entry: { manifest: ModelManifest; bytes: Uint8Array; publishedAt: number; publishedBy: string },

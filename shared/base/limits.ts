@@ -162,11 +162,15 @@ export const limits = {
   pageRowsMax: 1_000,
   joinTokenUsesMax: 100_000,
   versionsPerModelMax: 1_000,
+  /** Breaking changes of an interface named in one message. */
+  interfaceChangesNamedMax: 10,
   phasesPerRolloutMax: 32,
   devicesPerRolloutMax: 100_000,
   rolloutChangesPerStepMax: 200,
   rolloutVerdictsShownMax: 50,
   rolloutDevicesNamedMax: 200,
+  /** Devices named in one sentence; the rest is counted. */
+  devicesNamedMax: 5,
   telemetryBatchReportsMax: 500,
   telemetryBatchWaitMs: 10,
   telemetryQueueReportsMax: 20_000,

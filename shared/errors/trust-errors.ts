@@ -72,6 +72,13 @@ export const trustErrors = defineErrors({
     meaning: 'The publisher has withdrawn the version.',
     fix: 'Use another version; "modelfleet models show" says why it was withdrawn.',
   },
+  interface_breaking: {
+    status: 409,
+    retry: 'never',
+    meaning:
+      'The interface of the version breaks clients of a version before it, or of those that the devices run: the message names each difference.',
+    fix: 'Export the model with the same names, types and shapes. Where the clients change with it, repeat the command with --breaking.',
+  },
   release_not_growing: {
     status: 409,
     retry: 'never',

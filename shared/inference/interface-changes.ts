@@ -2,6 +2,7 @@
  * What a version changes of the interface that clients of the version before were written for. Pure. A change is
  * breaking when a request that was right before is refused, or when an answer no longer means what it meant.
  */
+import { limits } from '../base/limits.ts';
 import { ownValue } from '../base/own-value.ts';
 import type { ModelManifest } from '../manifest/model-manifest.ts';
 import { showShape } from './exact-values.ts';
@@ -21,6 +22,13 @@ export function breakingChanges(before: ModelInterface, after: ModelInterface): 
     ...classChanges(before.classes, after.classes),
     ...unitChanges(before.units, after.units),
   ];
+}
+
+/** The changes as part of a sentence, those beyond a bound counted. */
+export function listChanges(changes: readonly string[]): string {
+  const named = changes.slice(0, limits.interfaceChangesNamedMax);
+  const more = changes.length - named.length;
+  return `${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
 }
 
 function inputChanges(before: readonly TensorSpec[], after: readonly TensorSpec[]): string[] {

@@ -141,6 +141,7 @@ export async function packedFolder(options: {
   readonly version: string;
   readonly release?: number;
   readonly bytes?: number;
+  readonly inputName?: string;
 }): Promise<PackedVersion> {
   const folder = join(await tempFolder(), 'packed');
   await mkdir(folder);

@@ -24,6 +24,7 @@ export interface PackedVersionOptions {
   /** Bytes of the model file. */
   readonly bytes?: number;
   readonly seed?: number;
+  readonly inputName?: string;
 }
 
 export function digestOf(bytes: Uint8Array): string {
@@ -45,7 +46,7 @@ export function packedVersion(options: PackedVersionOptions): PackedVersion {
     return { path, role, sha256: digestOf(content), bytes: content.length, chunks };
   };
   const content = Uint8Array.from({ length: bytes }, () => Math.floor(random() * 256));
-  const tensor = { name: 'x', datatype: 'FP32' as const, shape: [-1, 1] };
+  const tensor = { name: options.inputName ?? 'x', datatype: 'FP32' as const, shape: [-1, 1] };
   const manifest: ModelManifest = {
     v: 1,
     model,

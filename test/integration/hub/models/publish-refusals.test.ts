@@ -186,6 +186,24 @@ describe('the hub refuses', () => {
     expect(await hub.models.list()).toHaveLength(1);
   });
 
+  it('an interface that breaks clients of the newest version, naming each change, unless that is meant', async () => {
+    const { hub, trust, packed } = await prepared();
+    await publishVersion(packed, hub.tools(trust));
+    const renamed = await packedFolder({ version: '2.0.0', bytes: 500, inputName: 'features' });
+    await expect(publishVersion(renamed, hub.tools(trust))).rejects.toMatchObject({
+      code: 'interface_breaking',
+      message: expect.stringMatching(/clients of 1\.0\.0: input "x" is gone; input "features" is new/),
+    });
+    expect(await hub.models.list('demo')).toHaveLength(1);
+    await publishVersion(renamed, hub.tools(trust), { breaking: true });
+    const rows = await hub.database.selectFrom('audit_event').selectAll().execute();
+    expect(rows.at(-1)!.details).toContain('input \\"x\\" is gone');
+    await publishVersion(
+      await packedFolder({ version: '3.0.0', bytes: 600, inputName: 'features' }),
+      hub.tools(trust),
+    );
+  });
+
   it('metadata in which a published version vanished', async () => {
     const { hub, trust, packed, next, key } = await prepared();
     const other = await packedFolder({ model: 'other', version: '1.0.0', bytes: 500 });
