@@ -271,6 +271,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     runner: rolloutRunner,
     versions: models,
     fleet: devices,
+    director,
     connections: broker,
     audit,
     clock,

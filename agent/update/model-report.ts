@@ -31,6 +31,7 @@ export function reportModel(
       .filter((slot) => slot.manifest !== serving)
       .slice(0, 16)
       .map(installed),
+    ...(slots.floor > 0 && { floor: slots.floor }),
     ...(attempt && {
       update: {
         version: attempt.version,

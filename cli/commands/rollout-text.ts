@@ -28,6 +28,7 @@ export interface RolloutStatus extends RolloutRow {
     readonly phase: number;
     readonly since: number;
     readonly previousVersion?: string;
+    readonly back?: string;
     readonly fault?: { readonly code: string; readonly message: string };
   }[];
   readonly verdicts: readonly {
@@ -79,7 +80,10 @@ export function rolloutText(rollout: RolloutStatus, now: number): readonly strin
     ...verdictLines(rollout, now),
   ];
   const faulty = rollout.devices.filter(
-    (d) => d.fault !== undefined || ['silent', 'unproven', 'timed-out'].includes(d.status),
+    (d) =>
+      d.fault !== undefined ||
+      ['silent', 'unproven', 'timed-out'].includes(d.status) ||
+      ['no-way', 'refused', 'taken-over'].includes(d.back ?? ''),
   );
   if (faulty.length > 0) lines.push('', ...faulty.map((device) => faultText(device, now)));
   return lines;
@@ -104,9 +108,17 @@ function verdictLines({ verdicts }: RolloutStatus, now: number): string[] {
   ];
 }
 
+/** Why a device that the version was taken back from still runs it, or runs something else. */
+const backTexts = {
+  'no-way': ', has no version to go back to and keeps this one',
+  refused: ', refuses to go back',
+  'taken-over': ', is left to a later rollout',
+} as const;
+
 function faultText(device: RolloutStatus['devices'][number], now: number): string {
   const why = device.fault === undefined ? '' : `: ${device.fault.code}: ${device.fault.message}`;
-  return `${device.device}  ${device.status} ${ago(device.since, now)}${why}`;
+  const back = ownValue(backTexts, device.back ?? '') ?? '';
+  return `${device.device}  ${device.status} ${ago(device.since, now)}${back}${why}`;
 }
 
 function ago(at: number, now: number): string {

@@ -25,6 +25,7 @@ const parseStatus = parser(
   Type.Object({
     ...row,
     target: Type.Integer(),
+    warnings: Type.Optional(Type.Array(Type.String())),
     phaseList: Type.Array(
       Type.Object({ size: Type.String(), devices: Type.Integer(), state: Type.String() }),
     ),
@@ -36,6 +37,7 @@ const parseStatus = parser(
         phase: Type.Integer(),
         since: Type.Integer(),
         previousVersion: Type.Optional(Type.String()),
+        back: Type.Optional(Type.String()),
         fault: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
       }),
     ),
@@ -143,7 +145,9 @@ function addCreate(rollout: Command, context: CliContext): void {
     .option('--start-at <TIME>', 'start not before, RFC 3339')
     .action(async (flags: CreateFlags) => {
       const body = requestOf(flags);
-      show(parseStatus(await (await context.hub()).post('/rollouts', body)), context);
+      const status = parseStatus(await (await context.hub()).post('/rollouts', body));
+      for (const warning of status.warnings ?? []) context.printer().note(`Note: ${warning}`);
+      show(status, context);
     });
 }
 

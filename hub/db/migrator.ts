@@ -6,6 +6,7 @@
 import { type Kysely, sql } from 'kysely';
 import { AppError } from '../../shared/base/app-error.ts';
 import { up as up0001 } from './migrations/0001-initial.ts';
+import { up as up0002 } from './migrations/0002-way-back.ts';
 import { up as up0003 } from './migrations/0003-enrolment.ts';
 import type { Tables } from './tables.ts';
 
@@ -17,6 +18,7 @@ export interface Migration {
 /** Every migration, ascending. One that was released is never changed. */
 export const migrations: readonly Migration[] = [
   { number: 1, up: up0001 },
+  { number: 2, up: up0002 },
   { number: 3, up: up0003 },
 ];
 

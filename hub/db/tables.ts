@@ -113,6 +113,8 @@ export interface Tables {
     changed_at: number;
     last_word_at: number | null;
     back_at: number | null;
+    /** How a device stands that the version was taken back from. */
+    back_as: string | null;
     fault: string | null;
   };
   rollout_verdict: {

@@ -21,7 +21,15 @@ import type { ConnectedAgent } from '../broker/broker.ts';
 import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { DeviceFilter, DeviceRow, DeviceStore } from './device-store.ts';
-import { type DeviceSummary, type DeviceView, describe, type Presence, summarize } from './device-view.ts';
+import {
+  type DeviceReport,
+  type DeviceSummary,
+  type DeviceView,
+  describe,
+  type Presence,
+  reportOf,
+  summarize,
+} from './device-view.ts';
 
 import { IdentityWatch, type SharedIdentity } from './identity-watch.ts';
 
@@ -75,6 +83,17 @@ export class DeviceService {
   /** In order of id. */
   async list(filter: DeviceFilter): Promise<DeviceSummary[]> {
     return (await this.#props.store.list(filter)).map((row) => summarize(row, this.#presence(row)));
+  }
+
+  /** What the device last said of itself; undefined when there is no such device, or it was removed. */
+  async report(id: string): Promise<DeviceReport | undefined> {
+    const row = await this.#find(id);
+    return row && reportOf(row);
+  }
+
+  /** What devices last said of themselves, in order of id. */
+  async reports(filter: DeviceFilter): Promise<DeviceReport[]> {
+    return (await this.#props.store.list(filter)).map(reportOf);
   }
 
   /** Ids of the group, of all devices when it is undefined; removed ones are left out. */

@@ -102,6 +102,21 @@ export function describe(row: DeviceRow, presence: Presence, events: DeviceView[
   };
 }
 
+/** What a device last said of itself. */
+export interface DeviceReport {
+  readonly id: string;
+  /** From its last report, else from its enrolment. */
+  readonly facts: DeviceFacts;
+  /** Absent until it has reported. */
+  readonly reported?: ReportedState;
+}
+
+export function reportOf(row: DeviceRow): DeviceReport {
+  const reported = reportedOf(row);
+  const facts = reported?.facts ?? (JSON.parse(row.facts) as DeviceFacts);
+  return { id: row.id, facts, ...(reported ? { reported } : {}) };
+}
+
 /** The row holds only what passed the schema on its way in. */
 export function reportedOf(row: DeviceRow): ReportedState | undefined {
   return row.reported === null ? undefined : (JSON.parse(row.reported) as ReportedState);

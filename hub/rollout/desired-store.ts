@@ -49,6 +49,26 @@ export class DesiredStore {
     return rows;
   }
 
+  /** Number of desired rows of other models, by device; devices with none are absent. */
+  async modelsBeside(
+    model: string,
+    deviceIds: readonly string[],
+    tx?: Transaction<Tables>,
+  ): Promise<Map<string, number>> {
+    const counts = new Map<string, number>();
+    for (let at = 0; at < deviceIds.length; at += ID_BATCH) {
+      const batch = await (tx ?? this.#database)
+        .selectFrom('desired_model')
+        .select(({ fn }) => ['device_id', fn.countAll<number>().as('models')])
+        .where('model', '<>', model)
+        .where('device_id', 'in', deviceIds.slice(at, at + ID_BATCH))
+        .groupBy('device_id')
+        .execute();
+      for (const row of batch) counts.set(row.device_id, Number(row.models));
+    }
+    return counts;
+  }
+
   async setModel(row: DesiredModelRow, tx: Transaction<Tables>): Promise<void> {
     await tx
       .insertInto('desired_model')

@@ -27,6 +27,21 @@ export type StoredStatus = (typeof storedStatuses)[number];
 export const deviceStatuses = [...storedStatuses, 'timed-out', 'unproven', 'silent'] as const;
 export type DeviceStatus = (typeof deviceStatuses)[number];
 
+/** How a device stands that a version was taken back from. Absent while its word is awaited. */
+export const backOutcomes = [
+  /** It says that it does not run the version. */
+  'back',
+  /** It ran the version before the rollout, and keeps it. */
+  'ran-before',
+  /** It has no version to go back to, and keeps this one. */
+  'no-way',
+  /** It refuses the version it is to go back to. */
+  'refused',
+  /** Another rollout of the model steers it. */
+  'taken-over',
+] as const;
+export type BackOutcome = (typeof backOutcomes)[number];
+
 export interface RolloutDevice {
   readonly deviceId: string;
   readonly ordinal: number;
@@ -37,13 +52,15 @@ export interface RolloutDevice {
   readonly assigned: boolean;
   /** Sequence of the statement that offered the version, or took it back; the device has seen it when it reports as much. */
   readonly sequence: number | null;
-  /** What the device was to run before the offer; null when nothing. */
+  /** What the device says it ran before; once the version is taken back, where it goes to. Null when nothing. */
   readonly previousVersion: string | null;
   readonly offeredAt: number | null;
   readonly changedAt: number;
   readonly lastWordAt: number | null;
-  /** When a device the version was taken back from was known not to run it, or to have nothing to go back to. */
+  /** When it was known how a device stands that the version was taken back from; null while its word is awaited. */
   readonly backAt: number | null;
+  /** How it stands then. */
+  readonly backAs: BackOutcome | null;
   readonly fault: UpdateFault | null;
 }
 
@@ -60,6 +77,8 @@ export type DeviceWord =
       /** Highest desired-state sequence the device has accepted. */
       readonly sequence: number;
       readonly activeVersion?: string;
+      /** The version it last committed. */
+      readonly lastGood?: string;
       readonly update?: {
         readonly version: string;
         readonly state: UpdateState;
@@ -114,9 +133,18 @@ export function hearWord(
   word: DeviceWord,
   context: { readonly version: string; readonly now: number },
 ): RolloutDevice {
-  const heard = device.offeredAt === null ? device : { ...device, lastWordAt: context.now };
-  if (device.status === 'pending') return heard;
+  if (device.status === 'pending') return device;
+  const spoke = device.offeredAt === null ? device : { ...device, lastWordAt: context.now };
+  const heard = followLastGood(spoke, word, context.version);
   return word.kind === 'event' ? hearEvent(heard, word, context) : hearReport(heard, word, context);
+}
+
+/** Until the version is taken back, the device itself says what it would go back to. */
+function followLastGood(device: RolloutDevice, word: DeviceWord, version: string): RolloutDevice {
+  if (!device.assigned || word.kind !== 'report') return device;
+  const { lastGood } = word;
+  if (lastGood === undefined || lastGood === version || lastGood === device.previousVersion) return device;
+  return { ...device, previousVersion: lastGood };
 }
 
 function hearEvent(
@@ -124,14 +152,16 @@ function hearEvent(
   word: DeviceWord & { kind: 'event' },
   { version, now }: { version: string; now: number },
 ): RolloutDevice {
-  if (word.version !== version) {
-    const isBack = !device.assigned && word.state === 'committed' && word.version === device.previousVersion;
-    return isBack ? markBack(device, now) : device;
-  }
   if (!device.assigned) {
-    // Messages crossed: the device had not seen that the offer was taken back. It obeys the newer statement.
-    return word.state === 'rolled-back' || word.state === 'rejected' ? markBack(device, now) : device;
+    // Messages may have crossed: the device had not seen that the offer was taken back. It obeys the newer statement.
+    if (word.version === version) {
+      if (word.state === 'committed') return unmarkBack(device);
+      return isRefusal(word.state) ? markBack(device, 'back', now) : device;
+    }
+    if (word.version !== device.previousVersion) return device;
+    return word.state === 'committed' ? markBack(device, 'back', now) : hearRefusal(device, word, now);
   }
+  if (word.version !== version) return device;
   return advance(device, word.state, word.fault, now);
 }
 
@@ -143,8 +173,13 @@ function hearReport(
   // An older report tells of the time before the statement that counts.
   if (device.sequence === null || word.sequence < device.sequence) return device;
   const runsIt = word.activeVersion === version;
-  if (!device.assigned) return runsIt ? device : markBack(device, now);
   const { update } = word;
+  if (!device.assigned) {
+    if (!runsIt) return markBack(device, 'back', now);
+    if (device.previousVersion === null) return markBack(device, 'no-way', now);
+    if (update?.version === device.previousVersion) return hearRefusal(unmarkBack(device), update, now);
+    return unmarkBack(device);
+  }
   if (update?.version === version && update.state !== 'idle' && update.state !== 'committed') {
     return advance(device, update.state, update.fault, now);
   }
@@ -185,8 +220,29 @@ function advance(
   };
 }
 
-function markBack(device: RolloutDevice, now: number): RolloutDevice {
-  return device.backAt === null ? { ...device, backAt: now } : device;
+/** It does not go where it is sent, and says why. */
+function hearRefusal(
+  device: RolloutDevice,
+  { state, fault }: { readonly state: UpdateState; readonly fault?: UpdateFault },
+  now: number,
+): RolloutDevice {
+  if (!isRefusal(state) || fault === undefined || hubSideFaults.has(fault.code)) return device;
+  return { ...markBack(device, 'refused', now), fault };
+}
+
+function isRefusal(state: UpdateState): boolean {
+  return state === 'rolled-back' || state === 'rejected';
+}
+
+/** What another rollout does with a device, and what it ran before, its word does not change. */
+function markBack(device: RolloutDevice, as: BackOutcome, now: number): RolloutDevice {
+  if (device.backAs === as || device.backAs === 'taken-over' || device.backAs === 'ran-before') return device;
+  return { ...device, backAt: now, backAs: as };
+}
+
+/** It says that it runs the version: whatever was taken for an end is none. */
+function unmarkBack(device: RolloutDevice): RolloutDevice {
+  return device.backAs === 'back' ? { ...device, backAt: null, backAs: null } : device;
 }
 
 export interface Patience {

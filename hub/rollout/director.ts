@@ -114,6 +114,15 @@ export class Director {
     return new Map([...rows].map(([id, row]) => [id, { version: row.version, rolloutId: row.rollout_id }]));
   }
 
+  /** How many other models each device's desired state names; devices with none are absent. */
+  modelsBeside(
+    model: string,
+    deviceIds: readonly string[],
+    tx?: Transaction<Tables>,
+  ): Promise<ReadonlyMap<string, number>> {
+    return this.#store.modelsBeside(model, deviceIds, tx);
+  }
+
   /** Manifest digests a device may fetch now: those its desired state names. */
   async offered(deviceId: string): Promise<ReadonlySet<string>> {
     const cached = this.#offered.get(deviceId);

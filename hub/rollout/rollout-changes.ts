@@ -4,7 +4,10 @@
  * looked up before, because the database has one connection.
  */
 import type { Transaction } from 'kysely';
+import { limits } from '../../shared/base/limits.ts';
 import type { TrialPlan } from '../../shared/protocol/desired-state.ts';
+import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
+import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Tables } from '../db/tables.ts';
@@ -12,15 +15,22 @@ import type { PublishedVersion } from '../models/published-version.ts';
 import type { RolloutDevice } from './device-progress.ts';
 import type { Assignment, Director } from './director.ts';
 import type { RolloutFleet, RolloutVersions } from './rollout-evidence.ts';
-import { actDone, afterAct } from './rollout-machine.ts';
+import { actDone, afterAct, isUnderWay } from './rollout-machine.ts';
 import type { NextSteps, RolloutView, Step } from './rollout-planner.ts';
 import type { RolloutProgress, RolloutRecord, RolloutStore } from './rollout-store.ts';
+import { lastGoodVersion, planWayBack } from './way-back.ts';
 
 /** Who an act is done by, as the audit log names it. */
 export type ActedBy = Pick<AuditEvent, 'actor' | 'address'>;
 
 /** A version the device ran before was proven then: going back to it waits for nothing and is judged by nothing. */
 const noTrial: TrialPlan = { seconds: 0, minRequests: 0, maxErrorRate: 1, maxCrashes: 100 };
+
+const noRoomFault: UpdateFault = {
+  code: 'too_large',
+  message: `Cannot take the version: the device runs ${limits.modelsPerDeviceMax} other models, the most allowed.`,
+  retry: 'never',
+};
 
 /** Statuses a taken-back offer leaves as they are: how the device failed is worth more than that the hub withdrew. */
 const keptStatuses: ReadonlySet<RolloutDevice['status']> = new Set(['failed', 'rejected', 'rolled-back']);
@@ -29,7 +39,7 @@ export interface RolloutChangesProps {
   readonly store: RolloutStore;
   readonly director: Director;
   readonly versions: RolloutVersions;
-  readonly fleet: Pick<RolloutFleet, 'get'>;
+  readonly fleet: Pick<RolloutFleet, 'report'>;
   readonly audit: Pick<AuditLog, 'append'>;
 }
 
@@ -47,8 +57,9 @@ export class RolloutChanges {
     next: NextSteps,
     { now, by }: { readonly now: number; readonly by: ActedBy },
   ): Promise<readonly string[]> {
-    const known = await this.#lookUpVersions(view, next.steps);
-    const running = await this.#lookUpRunning(view, next.steps);
+    const entries = await this.#lookUpEntries(view, next.steps);
+    const known = await this.#lookUpVersions(view, next.steps, entries);
+    const context = { now, known, entries };
     return this.#props.store.transaction(async (tx) => {
       let { status, progress } = record;
       const changed: string[] = [];
@@ -57,10 +68,10 @@ export class RolloutChanges {
         progress = { ...progress, verdictKey: verdictKey(next) ?? null };
       }
       for (const step of next.steps) {
-        if (step.kind === 'offer')
-          changed.push(...(await this.#offer(view, step.deviceIds, { now, known, running }, tx)));
-        if (step.kind === 'take-back')
-          changed.push(...(await this.#takeBack(view, step.deviceIds, { now, known }, tx)));
+        if (step.kind === 'offer') changed.push(...(await this.#offer(view, step.deviceIds, context, tx)));
+        if (step.kind === 'take-back') {
+          changed.push(...(await this.#takeBack(view, step.deviceIds, context, tx)));
+        }
         if (step.kind === 'start-phase') {
           progress = { ...progress, phase: step.phase, phaseStartedAt: now };
           await this.#audit(record, 'rollout.phase_started', by, { phase: step.phase + 1 }, tx);
@@ -82,77 +93,86 @@ export class RolloutChanges {
   async #offer(
     view: RolloutView,
     deviceIds: readonly string[],
-    context: { now: number; known: KnownVersions; running: ReadonlyMap<string, string> },
+    { now, known, entries }: Context,
     tx: Transaction<Tables>,
   ): Promise<readonly string[]> {
     const { plan } = view;
-    const published = context.known.get(plan.version);
+    const published = known.get(plan.version);
     // The next look sees that it is gone and ends the rollout.
     if (published === undefined) return [];
-    const current = await this.#props.director.current(plan.model, deviceIds, tx);
-    const assignments = deviceIds.map((deviceId) => assignmentOf(deviceId, published, view.id, plan.trial));
+    const beside = await this.#props.director.modelsBeside(plan.model, deviceIds, tx);
+    const hasRoom = (id: string) => (beside.get(id) ?? 0) < limits.modelsPerDeviceMax;
+    const offered = deviceIds.filter(hasRoom);
+    const assignments = offered.map((deviceId) => assignmentOf(deviceId, published, view.id, plan.trial));
     const sequences = await this.#props.director.assign(assignments, tx);
     for (const device of pick(view, deviceIds)) {
-      const previous = current.get(device.deviceId)?.version ?? context.running.get(device.deviceId) ?? null;
+      const isOffered = hasRoom(device.deviceId);
       await this.#props.store.saveDevice(
         view.id,
         {
           ...device,
-          status: 'offered',
-          assigned: true,
-          sequence: sequences.get(device.deviceId)!,
-          previousVersion: previous,
-          offeredAt: context.now,
-          changedAt: context.now,
+          status: isOffered ? 'offered' : 'rejected',
+          assigned: isOffered,
+          sequence: sequences.get(device.deviceId) ?? null,
+          previousVersion: lastGoodVersion(entries.get(device.deviceId)) ?? null,
+          offeredAt: now,
+          changedAt: now,
           lastWordAt: null,
-          backAt: null,
-          fault: null,
+          backAt: isOffered ? null : now,
+          backAs: isOffered ? null : 'back',
+          // One full device is its own trouble, not that of the rollout.
+          fault: isOffered ? null : noRoomFault,
         },
         tx,
       );
     }
-    return deviceIds;
+    return offered;
   }
 
   async #takeBack(
     view: RolloutView,
     deviceIds: readonly string[],
-    { now, known }: { now: number; known: KnownVersions },
+    { now, known, entries }: Context,
     tx: Transaction<Tables>,
   ): Promise<readonly string[]> {
-    const { plan } = view;
-    const current = await this.#props.director.current(plan.model, deviceIds, tx);
-    // A device that a later rollout has taken over is that rollout's to steer.
-    const isOwn = (device: RolloutDevice) => {
+    const { model, version } = view.plan;
+    const current = await this.#props.director.current(model, deviceIds, tx);
+    const others = [...current.values()].map(({ rolloutId }) => rolloutId).filter((id) => id !== null);
+    const statuses = await this.#props.store.statuses([...new Set(others)], tx);
+    const moves = pick(view, deviceIds).map((device) => {
       const desired = current.get(device.deviceId);
-      return desired?.rolloutId === view.id && desired.version === plan.version;
-    };
-    const devices = pick(view, deviceIds);
-    const assignments = devices.filter(isOwn).map((device): Assignment => {
-      const previous = device.previousVersion === null ? undefined : known.get(device.previousVersion);
-      return previous === undefined
-        ? { deviceId: device.deviceId, model: plan.model }
-        : assignmentOf(device.deviceId, previous, view.id, noTrial);
+      const other = desired?.rolloutId === view.id ? undefined : statuses.get(desired?.rolloutId ?? '');
+      return planWayBack(device, {
+        version,
+        desiredVersion: desired?.version,
+        isHeldByOther: other !== undefined && isUnderWay(other),
+        entry: entries.get(device.deviceId),
+        known,
+        now,
+      });
     });
+    const assignments = moves
+      .filter(({ isSteered }) => isSteered)
+      .map(
+        ({ device, way }): Assignment =>
+          way === undefined
+            ? { deviceId: device.deviceId, model }
+            : assignmentOf(device.deviceId, way, view.id, noTrial),
+      );
     const sequences = await this.#props.director.assign(assignments, tx);
-    for (const device of devices) {
-      const canGoBack = device.previousVersion !== null && known.has(device.previousVersion);
-      // Without a version to go back to, a device keeps what it has: there is nothing to wait for.
-      const isBack =
-        !canGoBack ||
-        keptStatuses.has(device.status) ||
-        device.previousVersion === plan.version ||
-        !isOwn(device);
+    for (const { device, way, outcome } of moves) {
+      const isKept = keptStatuses.has(device.status);
       await this.#props.store.saveDevice(
         view.id,
         {
           ...device,
-          status: keptStatuses.has(device.status) ? device.status : 'withdrawn',
+          status: isKept ? device.status : 'withdrawn',
           assigned: false,
           sequence: sequences.get(device.deviceId) ?? device.sequence,
-          previousVersion: canGoBack ? device.previousVersion : null,
-          changedAt: keptStatuses.has(device.status) ? device.changedAt : now,
-          backAt: isBack ? now : null,
+          previousVersion: way?.version ?? (outcome === 'ran-before' ? version : null),
+          changedAt: isKept ? device.changedAt : now,
+          backAt: outcome === null ? null : now,
+          backAs: outcome,
         },
         tx,
       );
@@ -160,13 +180,20 @@ export class RolloutChanges {
     return [...sequences.keys()];
   }
 
-  /** The rollout's version and those that devices go back to; without the withdrawn ones, which nobody may be sent to. */
-  async #lookUpVersions(view: RolloutView, steps: readonly Step[]): Promise<KnownVersions> {
+  /** The rollout's version and those that devices may go back to; without withdrawn ones, which nobody may be sent to. */
+  async #lookUpVersions(
+    view: RolloutView,
+    steps: readonly Step[],
+    entries: Context['entries'],
+  ): Promise<KnownVersions> {
     const wanted = new Set<string>();
     for (const step of steps) {
-      if (step.kind === 'offer') wanted.add(view.plan.version);
-      if (step.kind !== 'take-back') continue;
-      for (const { previousVersion } of pick(view, step.deviceIds)) {
+      if (step.kind !== 'offer' && step.kind !== 'take-back') continue;
+      wanted.add(view.plan.version);
+      if (step.kind === 'offer') continue;
+      for (const { deviceId, previousVersion } of pick(view, step.deviceIds)) {
+        const entry = entries.get(deviceId);
+        for (const kept of [entry?.active, ...(entry?.previous ?? [])]) if (kept) wanted.add(kept.version);
         if (previousVersion !== null) wanted.add(previousVersion);
       }
     }
@@ -178,20 +205,18 @@ export class RolloutChanges {
     return known;
   }
 
-  /** What devices say they run, for those the hub has said nothing to. */
-  async #lookUpRunning(view: RolloutView, steps: readonly Step[]): Promise<ReadonlyMap<string, string>> {
-    const running = new Map<string, string>();
+  /** What the devices of these steps last said of the model. */
+  async #lookUpEntries(view: RolloutView, steps: readonly Step[]): Promise<Context['entries']> {
+    const entries = new Map<string, ReportedModel>();
     for (const step of steps) {
-      if (step.kind !== 'offer') continue;
-      const current = await this.#props.director.current(view.plan.model, step.deviceIds);
+      if (step.kind !== 'offer' && step.kind !== 'take-back') continue;
       for (const deviceId of step.deviceIds) {
-        if (current.has(deviceId)) continue;
-        const device = await this.#props.fleet.get(deviceId);
-        const version = device?.models.find((entry) => entry.model === view.plan.model)?.version;
-        if (version !== undefined) running.set(deviceId, version);
+        const report = await this.#props.fleet.report(deviceId);
+        const entry = report?.reported?.models.find(({ model }) => model === view.plan.model);
+        if (entry !== undefined) entries.set(deviceId, entry);
       }
     }
-    return running;
+    return entries;
   }
 
   async #storeVerdict(
@@ -222,6 +247,14 @@ export class RolloutChanges {
 }
 
 type KnownVersions = ReadonlyMap<string, PublishedVersion>;
+
+/** What was looked up before the transaction. */
+interface Context {
+  readonly now: number;
+  readonly known: KnownVersions;
+  /** What each device last said of the model; absent until it has spoken of it. */
+  readonly entries: ReadonlyMap<string, ReportedModel>;
+}
 
 function assignmentOf(
   deviceId: string,

@@ -1,5 +1,7 @@
 /** What the engine asks of the rest of the hub: narrow views of services, and the sight the planner judges by. */
 import { isAppError } from '../../shared/base/app-error.ts';
+import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
+import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { GateInputs } from './gates.ts';
 import type { RolloutView, Sight } from './rollout-planner.ts';
@@ -8,20 +10,23 @@ export interface RolloutVersions {
   find(model: string, version: string): Promise<PublishedVersion | undefined>;
 }
 
-interface FleetDevice {
+/** What a device last said of itself; `reported` is absent until it has spoken. */
+export interface FleetReport {
   readonly id: string;
-  readonly models: readonly { readonly model: string; readonly version?: string }[];
+  readonly facts: Pick<DeviceFacts, 'providers' | 'memoryBytes'>;
+  readonly reported?: Pick<ReportedState, 'models' | 'freeBytes'>;
 }
 
 export interface RolloutFleet {
   /** Ids of the group, of all devices when it is undefined; removed ones are left out. */
   idsInGroup(group: string | undefined): Promise<string[]>;
-  get(deviceId: string): Promise<FleetDevice | undefined>;
-  list(page: {
+  report(deviceId: string): Promise<FleetReport | undefined>;
+  /** In order of id. */
+  reports(page: {
     readonly group?: string;
     readonly after?: string;
     readonly limit: number;
-  }): Promise<readonly FleetDevice[]>;
+  }): Promise<readonly FleetReport[]>;
 }
 
 export interface RolloutConnections {

@@ -8,7 +8,9 @@
  */
 import { limits } from '../../shared/base/limits.ts';
 import { asksForRequests, type TrialPlan } from '../../shared/protocol/desired-state.ts';
+import { nameDevices } from './device-names.ts';
 import {
+  type BackOutcome,
   type DeviceStatus,
   type FleetSight,
   hasSwitched,
@@ -125,14 +127,33 @@ function planRollingBack(view: RolloutView, sight: Sight): NextSteps {
   if (awaited.length > 0) {
     return { steps: [], lookAgainAt: Math.max(sight.now + 1_000, earliest(awaited)) };
   }
-  const keep = offered.filter((d) => d.backAt !== null && d.previousVersion === null).length;
-  const reasons = [
-    waits.length === 0
-      ? 'every device is back'
-      : `${waits.length} of ${offered.length} devices did not go back in time; they go back when they return`,
-    ...(keep === 0 ? [] : [`${keep} had no version to go back to and keep what they have`]),
-  ];
-  return { steps: [{ kind: 'act', act: 'finish-rollback', reason: reasons.join('; ') }] };
+  return { steps: [{ kind: 'act', act: 'finish-rollback', reason: backReason(offered) }] };
+}
+
+/** Why a device is not back, in the order in which people ask. */
+const notBack: readonly (readonly [BackOutcome | null, string])[] = [
+  [null, 'did not go back in time and go back when they return'],
+  ['refused', 'refused to go back'],
+  ['no-way', 'had no version to go back to and keep what they have'],
+  ['ran-before', 'ran it before and keep it'],
+  ['taken-over', 'are left to a later rollout'],
+];
+
+/** How a rollback ended: only what devices said of themselves counts as back, the others are named. */
+function backReason(offered: readonly RolloutDevice[]): string {
+  const outcomes = new Map<BackOutcome | null, string[]>();
+  for (const device of offered) {
+    const outcome = device.backAt === null ? null : (device.backAs ?? 'back');
+    outcomes.set(outcome, [...(outcomes.get(outcome) ?? []), device.deviceId]);
+  }
+  const total = offered.length === 1 ? '1 device' : `${offered.length} devices`;
+  const back = outcomes.get('back')?.length ?? 0;
+  if (back === offered.length) return 'every device is back';
+  const parts = notBack.flatMap(([outcome, text]) => {
+    const ids = outcomes.get(outcome);
+    return ids ? [`${ids.length} ${text}: ${nameDevices(ids)}`] : [];
+  });
+  return [`${back} of ${total} are back`, ...parts].join('; ');
 }
 
 /** Offered and not switched: withdrawing it changes nothing that serves. Devices that failed must not try on their own. */

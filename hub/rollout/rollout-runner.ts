@@ -19,6 +19,7 @@ import type { RolloutAct } from './rollout-machine.ts';
 import { type Ending, planNextSteps } from './rollout-planner.ts';
 import { type RolloutRecord, type RolloutStore, toView } from './rollout-store.ts';
 import { WatchSpan } from './watch-span.ts';
+import { lastGoodVersion } from './way-back.ts';
 
 export interface RolloutRunnerProps {
   readonly store: RolloutStore;
@@ -135,16 +136,20 @@ export class RolloutRunner {
 
   /** A device's reported state. Resolves when what it changes is stored. */
   async hearReport(deviceId: string, reported: ReportedState): Promise<void> {
-    for (const { model, active, update } of reported.models) {
-      const rolloutId = await this.#store.latestOffered(deviceId, model);
-      if (rolloutId === undefined) continue;
-      const { sequence } = reported;
-      await this.#hear(rolloutId, deviceId, model, {
+    for (const entry of reported.models) {
+      const { model, active, update } = entry;
+      const latest = await this.#store.latestOffered(deviceId, model);
+      if (latest === undefined) continue;
+      const lastGood = lastGoodVersion(entry);
+      const word: DeviceWord = {
         kind: 'report',
-        sequence,
+        sequence: reported.sequence,
         ...(active ? { activeVersion: active.version } : {}),
+        ...(lastGood === undefined ? {} : { lastGood }),
         ...(update ? { update } : {}),
-      });
+      };
+      const awaiting = await this.#store.awaitingBack(deviceId, model);
+      for (const id of new Set([latest, ...awaiting])) await this.#hear(id, deviceId, model, word);
     }
   }
 
@@ -159,7 +164,7 @@ export class RolloutRunner {
       const after = hearWord(device, word, { version: record.plan.version, now: this.#clock.now() });
       if (!isWorthStoring(device, after, record.plan.silenceMs)) return;
       await this.#store.saveDevice(rolloutId, after);
-      if (after.status === device.status && after.backAt === device.backAt) return;
+      if (after.status === device.status && after.backAs === device.backAs) return;
       this.#wake(rolloutId);
     });
   }
@@ -252,7 +257,11 @@ export class RolloutRunner {
 function isWorthStoring(before: RolloutDevice, after: RolloutDevice, silenceMs: number): boolean {
   if (after === before) return false;
   const isHeartbeat =
-    after.status === before.status && after.backAt === before.backAt && after.fault === before.fault;
+    after.status === before.status &&
+    after.backAt === before.backAt &&
+    after.backAs === before.backAs &&
+    after.previousVersion === before.previousVersion &&
+    after.fault === before.fault;
   return (
     !isHeartbeat || (after.lastWordAt ?? 0) - (before.lastWordAt ?? 0) >= Math.min(30_000, silenceMs / 4)
   );

@@ -1,12 +1,15 @@
 /** Rollouts as operators use them: create, look at, pause, resume, abort, roll back. */
+import type { Transaction } from 'kysely';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
+import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
+import type { PublishedVersion } from '../models/published-version.ts';
 import { assignCohort } from './cohort.ts';
 import type { RolloutConnections, RolloutFleet, RolloutVersions } from './rollout-evidence.ts';
-import type { RolloutAct } from './rollout-machine.ts';
+import { isUnderWay, type RolloutAct } from './rollout-machine.ts';
 import { makePlan, phaseSizes, type RolloutPlan, type RolloutRequest } from './rollout-plan.ts';
 import type { Ending } from './rollout-planner.ts';
 import type { RolloutRunner } from './rollout-runner.ts';
@@ -17,12 +20,15 @@ import {
   type RolloutSummary,
   summarizeRollout,
 } from './rollout-view.ts';
+import { checkObjections, findBreaking } from './target-check.ts';
+import { type SurveySources, surveyTarget } from './target-survey.ts';
 
 export interface RolloutServiceProps {
   readonly store: RolloutStore;
   readonly runner: RolloutRunner;
   readonly versions: RolloutVersions;
   readonly fleet: RolloutFleet;
+  readonly director: SurveySources['director'];
   readonly connections: RolloutConnections;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly clock: Clock;
@@ -44,14 +50,12 @@ export class RolloutService {
   /**
    * Checks the plan against versions, devices and other rollouts, fixes the order of the devices and starts. Throws
    * `rollout_plan_invalid`, `version_unknown`, `version_withdrawn`, `rollout_target_empty`, `rollout_not_needed`,
-   * `rollout_overlap`.
+   * `rollout_downgrade`, `rollout_target_unfit`, `interface_breaking`, `rollout_overlap`.
    */
   async create(request: RolloutRequest, actor: Actor): Promise<RolloutDetail> {
     const { store, audit, clock, runner } = this.#props;
-    const plan = makePlan(request);
+    const { plan, breaking, warnings, deviceIds } = await this.#check(makePlan(request));
     const what = `${plan.model}@${plan.version}`;
-    await this.#checkVersion(plan, what);
-    const deviceIds = await this.#findTarget(plan, what);
     const sizes = phaseSizes(plan, deviceIds.length);
     const now = clock.now();
     const by = auditActor(actor);
@@ -73,29 +77,27 @@ export class RolloutService {
       updatedAt: now,
     };
     await store.transaction(async (tx) => {
-      const wanted = new Set(deviceIds);
-      for (const holder of await store.holders(plan.model, tx)) {
-        const shared = holder.deviceIds.filter((id) => wanted.has(id));
-        if (shared.length === 0) continue;
-        throw new AppError(
-          'rollout_overlap',
-          `Cannot roll out ${what}: rollout "${holder.rolloutId}" of the same model is ${holder.status} on ${shared.length} of the ${deviceIds.length} devices, such as "${shared[0]}".`,
-          { details: { rollout: holder.rolloutId, devices: shared.length } },
-        );
-      }
+      await this.#checkFree(`roll out ${what}`, record, deviceIds, tx);
       await store.insert(record, assignCohort(record.id, deviceIds, sizes), tx);
       await audit.append(
         {
           ...by,
           action: 'rollout.created',
           target: `rollout/${record.id}`,
-          details: { model: plan.model, version: plan.version, devices: deviceIds.length, plan },
+          details: {
+            model: plan.model,
+            version: plan.version,
+            devices: deviceIds.length,
+            plan,
+            ...(breaking.length > 0 ? { breaking } : {}),
+            ...(warnings.length > 0 ? { warnings } : {}),
+          },
         },
         tx,
       );
     });
     await runner.lookAt(record.id);
-    return this.show(record.id);
+    return { ...(await this.show(record.id)), ...(warnings.length > 0 ? { warnings: [...warnings] } : {}) };
   }
 
   /** Newest first. */
@@ -133,8 +135,18 @@ export class RolloutService {
     return this.#act(id, 'abort', request, keep ? 'keep' : 'back');
   }
 
-  /** Takes the version back from every device that has it, also after the rollout has ended. */
-  rollback(id: string, request: ActRequest): Promise<RolloutDetail> {
+  /**
+   * Takes the version back from every device that has it, also after the rollout has ended. Throws `rollout_overlap`
+   * while another rollout of the model steers some of its devices: it would be left half done.
+   */
+  async rollback(id: string, request: ActRequest): Promise<RolloutDetail> {
+    const { store } = this.#props;
+    const record = await store.find(id);
+    if (record !== undefined && !isUnderWay(record.status)) {
+      const offered = (await store.devices(id)).filter(({ offeredAt }) => offeredAt !== null);
+      const deviceIds = offered.map(({ deviceId }) => deviceId);
+      await store.transaction((tx) => this.#checkFree(`roll back "${id}"`, record, deviceIds, tx));
+    }
     return this.#act(id, 'rollback', request);
   }
 
@@ -153,7 +165,37 @@ export class RolloutService {
     return this.show(id);
   }
 
-  async #checkVersion(plan: RolloutPlan, what: string): Promise<void> {
+  /** What needs no transaction: the version, its target, and what is known of the two together. */
+  async #check(asked: RolloutPlan) {
+    const { fleet, director, versions, clock } = this.#props;
+    const what = `${asked.model}@${asked.version}`;
+    const published = await this.#findVersion(asked, what);
+    const deviceIds = await this.#findTarget(asked, what);
+    const survey = await surveyTarget(
+      published,
+      { group: asked.group, now: clock.now() },
+      { fleet, director },
+    );
+    if (survey.runsEverywhere) {
+      const target = asked.group === undefined ? 'the hub' : `group "${asked.group}"`;
+      throw new AppError('rollout_not_needed', `Cannot roll out ${what}: every device of ${target} runs it.`);
+    }
+    const warnings = checkObjections(what, survey);
+    const breaking = await findBreaking(published, survey, versions);
+    if (breaking.length > 0 && !asked.trial.breaking) {
+      throw new AppError(
+        'interface_breaking',
+        `Cannot roll out ${what}: it breaks ${breaking.join('; and ')}. Repeat with --breaking where the clients change with it.`,
+        { details: { changes: breaking } },
+      );
+    }
+    // A plan that may break clients and does not is judged like any other.
+    const { breaking: _, ...trial } = asked.trial;
+    const plan: RolloutPlan = breaking.length > 0 ? asked : { ...asked, trial };
+    return { plan, breaking, warnings, deviceIds };
+  }
+
+  async #findVersion(plan: RolloutPlan, what: string): Promise<PublishedVersion> {
     const published = await this.#props.versions.find(plan.model, plan.version);
     if (!published) {
       throw new AppError('version_unknown', `Cannot roll out ${what}: no such version is published.`);
@@ -171,6 +213,7 @@ export class RolloutService {
         `Cannot use this plan: it has a drift gate, and ${what} has no reference profile of its inputs to compare with.`,
       );
     }
+    return published;
   }
 
   async #findTarget(plan: RolloutPlan, what: string): Promise<readonly string[]> {
@@ -186,26 +229,25 @@ export class RolloutService {
         `Cannot roll out ${what}: ${target} has ${deviceIds.length} devices, at most ${limits.devicesPerRolloutMax} are allowed in one rollout.`,
       );
     }
-    if (await this.#runsEverywhere(plan)) {
-      throw new AppError('rollout_not_needed', `Cannot roll out ${what}: every device of ${target} runs it.`);
-    }
     return deviceIds;
   }
 
-  async #runsEverywhere(plan: RolloutPlan): Promise<boolean> {
-    const group = plan.group === undefined ? {} : { group: plan.group };
-    for (let after: string | undefined; ; ) {
-      const page = await this.#props.fleet.list({
-        ...group,
-        ...(after === undefined ? {} : { after }),
-        limit: limits.pageRowsMax,
-      });
-      const runsIt = page.every((device) =>
-        device.models.some((entry) => entry.model === plan.model && entry.version === plan.version),
+  /** Throws `rollout_overlap` when another rollout that has not ended holds one of the devices. */
+  async #checkFree(
+    act: string,
+    { id, plan }: RolloutRecord,
+    deviceIds: readonly string[],
+    tx: Transaction<Tables>,
+  ): Promise<void> {
+    const wanted = new Set(deviceIds);
+    for (const holder of await this.#props.store.holders(plan.model, tx)) {
+      const shared = holder.deviceIds.filter((device) => wanted.has(device));
+      if (holder.rolloutId === id || shared.length === 0) continue;
+      throw new AppError(
+        'rollout_overlap',
+        `Cannot ${act}: rollout "${holder.rolloutId}" of the same model is ${holder.status} on ${shared.length} of the ${deviceIds.length} devices, such as "${shared[0]}".`,
+        { details: { rollout: holder.rolloutId, devices: shared.length } },
       );
-      if (!runsIt) return false;
-      if (page.length < limits.pageRowsMax) return true;
-      after = page.at(-1)!.id;
     }
   }
 

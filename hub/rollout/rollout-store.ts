@@ -4,7 +4,7 @@ import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 import type { CohortMember } from './cohort.ts';
-import type { RolloutDevice, StoredStatus } from './device-progress.ts';
+import type { BackOutcome, RolloutDevice, StoredStatus } from './device-progress.ts';
 import type { GateInputs, Judgement, Reason, Verdict } from './gates.ts';
 import type { RolloutStatus } from './rollout-machine.ts';
 import { parsePlan, type RolloutPlan } from './rollout-plan.ts';
@@ -92,6 +92,7 @@ export class RolloutStore {
         changed_at: record.createdAt,
         last_word_at: null,
         back_at: null,
+        back_as: null,
         fault: null,
       }),
     );
@@ -191,6 +192,29 @@ export class RolloutStore {
     return row?.id;
   }
 
+  /** Ids of the ended or ending rollouts that took a version of `model` back from the device and await its word. */
+  async awaitingBack(deviceId: string, model: string): Promise<string[]> {
+    const rows = await this.#database
+      .selectFrom('rollout_device')
+      .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
+      .select('rollout.id')
+      .where('device_id', '=', deviceId)
+      .where('rollout.model', '=', model)
+      .where('rollout.status', 'in', ['rolling-back', 'rolled-back', 'aborted'])
+      .where('offered_at', 'is not', null)
+      .where('assigned', '=', 0)
+      .where('back_at', 'is', null)
+      .execute();
+    return rows.map((row) => row.id);
+  }
+
+  /** Status of each of these rollouts that exists. */
+  async statuses(ids: readonly string[], tx: Transaction<Tables>): Promise<Map<string, RolloutStatus>> {
+    if (ids.length === 0) return new Map();
+    const rows = await tx.selectFrom('rollout').select(['id', 'status']).where('id', 'in', ids).execute();
+    return new Map(rows.map((row) => [row.id, row.status as RolloutStatus]));
+  }
+
   /** Rollouts of `model` that have not ended, or still have versions to take back, with the devices they hold. */
   async holders(
     model: string,
@@ -237,6 +261,7 @@ export class RolloutStore {
         changed_at: device.changedAt,
         last_word_at: device.lastWordAt,
         back_at: device.backAt,
+        back_as: device.backAs,
         fault: device.fault === null ? null : JSON.stringify(device.fault),
       })
       .where('rollout_id', '=', rolloutId)
@@ -343,6 +368,7 @@ function toDevice(row: DeviceRow): RolloutDevice {
     changedAt: row.changed_at,
     lastWordAt: row.last_word_at,
     backAt: row.back_at,
+    backAs: row.back_as as BackOutcome | null,
     fault: row.fault === null ? null : (JSON.parse(row.fault) as UpdateFault),
   };
 }

@@ -4,6 +4,8 @@ import { limits } from '../../shared/base/limits.ts';
 import { DeviceId, RolloutId } from '../../shared/base/names.ts';
 import { UpdateFault } from '../../shared/protocol/update-event.ts';
 import {
+  type BackOutcome,
+  backOutcomes,
   type DeviceStatus,
   deviceStatuses,
   type FleetSight,
@@ -45,6 +47,11 @@ const NamedDevice = Type.Object({
   phase: Type.Integer({ description: '1-based' }),
   since: milliseconds,
   previousVersion: Type.Optional(Type.String()),
+  back: Type.Optional(
+    Type.Enum(['awaited', ...backOutcomes], {
+      description: 'How it stands after the version was taken back from it',
+    }),
+  ),
   fault: Type.Optional(UpdateFault),
 });
 
@@ -65,6 +72,8 @@ export const RolloutDetail = Type.Object({
     }),
   ),
   target: Type.Integer({ description: 'Devices of the rollout' }),
+  /** What speaks against it and may pass; told once, to who creates it. */
+  warnings: Type.Optional(Type.Array(Type.String())),
   counts: Counts,
   /** Those that failed, are silent, or are on their way, in this order, at most `limits.rolloutDevicesNamedMax`. */
   devices: Type.Array(NamedDevice),
@@ -138,6 +147,15 @@ export function describeRollout(
   };
 }
 
+/** An offer that was withdrawn, or an end in which the version was taken back. */
+function isTakenBack({ assigned, status, offeredAt }: RolloutDevice): boolean {
+  return !assigned && status !== 'pending' && offeredAt !== null;
+}
+
+function backOf({ backAt, backAs }: RolloutDevice): 'awaited' | BackOutcome {
+  return backAt === null ? 'awaited' : (backAs ?? 'back');
+}
+
 function rankOf(status: DeviceStatus): number {
   if (isFailure(status)) return 0;
   return status === 'silent' || status === 'unproven' ? 1 : 2;
@@ -164,6 +182,7 @@ function nameDevices(
       phase: device.phase + 1,
       since: endedAt ?? device.changedAt,
       ...(device.previousVersion === null ? {} : { previousVersion: device.previousVersion }),
+      ...(isTakenBack(device) ? { back: backOf(device) } : {}),
       ...(device.fault === null ? {} : { fault: device.fault }),
     }));
 }

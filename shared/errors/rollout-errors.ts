@@ -21,6 +21,20 @@ export const rolloutErrors = defineErrors({
     meaning: 'Every device of the target already runs that version.',
     fix: 'Nothing is to be done; choose another version or group.',
   },
+  rollout_downgrade: {
+    status: 409,
+    retry: 'never',
+    meaning:
+      'Devices of the target have committed a higher release than that of the version, keep no copy of it, and would refuse it.',
+    fix: 'Publish the content again under a higher release. To go back to the version before, roll back the rollout that brought the newer one.',
+  },
+  rollout_target_unfit: {
+    status: 409,
+    retry: 'later',
+    meaning:
+      'Devices of the target cannot run the version for a reason that is known: no variant for their execution provider, or no room for one more model.',
+    fix: 'Choose a group without the devices that the message names, or publish the version with a variant they can run.',
+  },
   rollout_overlap: {
     status: 409,
     retry: 'later',

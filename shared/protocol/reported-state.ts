@@ -19,6 +19,8 @@ export const ReportedModel = Type.Object({
   active: Type.Optional(InstalledVersion),
   provider: Type.Optional(Type.String({ maxLength: 16 })),
   previous: Type.Array(InstalledVersion, { maxItems: 16 }),
+  /** Highest release ever committed: a lower one is refused unless it is `active` or among `previous`. */
+  floor: Type.Optional(Type.Integer({ minimum: 0 })),
   update: Type.Optional(
     Type.Object({
       version: SemVer,

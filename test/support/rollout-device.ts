@@ -2,9 +2,25 @@
  * A device as the rollout engine meets it: takes signed statements in order of their sequence, works towards what they
  * name one state at a time, and says so. What it does on the way is set by `manner`.
  */
-import { desiredStateType, parseDesiredState } from '../../shared/protocol/desired-state.ts';
+import {
+  commitTrial,
+  endTrial,
+  goBack,
+  keepsCommitted,
+  type ModelSlots,
+  noSlots,
+  type SlotRef,
+  servingSlot,
+  startTrial,
+  versionBefore,
+} from '../../agent/slots/slot-index.ts';
+import {
+  type DesiredModel,
+  desiredStateType,
+  parseDesiredState,
+} from '../../shared/protocol/desired-state.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
-import type { UpdateEvent, UpdateState } from '../../shared/protocol/update-event.ts';
+import type { UpdateEvent, UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 import { verifyDsse } from '../../shared/tuf/dsse.ts';
 
 export type Manner =
@@ -16,17 +32,13 @@ export type Manner =
   /** Takes nothing and says nothing. */
   | 'dead'
   /** Lives, and never finishes its download. */
-  | 'stuck';
+  | 'stuck'
+  /** Switches, and is asked too little for its trial to end. */
+  | 'unasked';
 
 export interface DeviceSays {
   event(deviceId: string, event: UpdateEvent): Promise<void>;
   reported(deviceId: string, reported: ReportedState): Promise<void>;
-}
-
-interface Wish {
-  readonly version: string;
-  readonly manifest: string;
-  readonly rollout?: string | undefined;
 }
 
 const path: readonly UpdateState[] = [
@@ -42,13 +54,15 @@ const path: readonly UpdateState[] = [
 export class RolloutDeviceModel {
   readonly id: string;
   manner: Manner;
-  /** The version that answers requests. */
-  active: string | undefined;
+  /** Manners by version, where they are not those of the device. */
+  readonly mannerOf = new Map<string, Manner>();
   sequence = 0;
+  slots: ModelSlots;
   #state: UpdateState = 'idle';
-  #wish: Wish | undefined;
-  #before: string | undefined;
+  #wish: DesiredModel | undefined;
+  #fault: UpdateFault | undefined;
   readonly #refused = new Set<string>();
+  readonly #parked = new Set<string>();
   #events = 0;
   readonly #model: string;
   readonly #keys: ReadonlyMap<string, string>;
@@ -61,11 +75,24 @@ export class RolloutDeviceModel {
     this.#model = props.model;
     this.#keys = props.keys;
     this.manner = props.manner ?? 'good';
-    this.active = props.active;
+    this.slots =
+      props.active === undefined
+        ? noSlots
+        : commitTrial(startTrial(noSlots, slotOf(props.active, releaseOf(props.active))), KEPT);
   }
 
   get state(): UpdateState {
     return this.#state;
+  }
+
+  /** The version that answers requests. */
+  get active(): string | undefined {
+    return servingSlot(this.slots)?.version;
+  }
+
+  /** Versions it keeps beside the one that answers. */
+  get kept(): readonly string[] {
+    return this.slots.previous.map((slot) => slot.version);
   }
 
   /** Takes a statement; an unsigned or older one is refused as an agent does. */
@@ -83,7 +110,7 @@ export class RolloutDeviceModel {
       !(wish === undefined && this.#state === 'trial')
     ) {
       const wasSwitched = this.#state === 'trial';
-      if (wasSwitched) this.active = this.#before;
+      if (wasSwitched) this.slots = endTrial(this.slots);
       this.#state = wasSwitched ? 'rolled-back' : 'idle';
       if (wasSwitched) await this.#say(says, 'rolled-back', 'desired_changed');
     }
@@ -110,54 +137,96 @@ export class RolloutDeviceModel {
     if (this.#refused.has(`${wish.version} ${wish.rollout}`)) return false;
     if (this.active === wish.version && this.#state !== 'trial') return false;
     const next = path[path.indexOf(this.#state) + 1] ?? 'checking';
-    const isTarget = wish.version !== '1.0.0';
-    if (this.manner === 'stuck' && isTarget && this.#state === 'downloading') return false;
-    if (this.manner === 'rejects' && isTarget && this.#state === 'qualifying') {
+    const manner = this.#mannerToward(wish);
+    if (manner === 'stuck' && this.#state === 'downloading') return false;
+    if (manner === 'unasked' && this.#state === 'trial') return false;
+    if (this.#state === 'checking') {
+      if (this.#parked.has(wish.version)) return this.#refuse(says, 'rejected', 'version_parked');
+      if (wish.release < this.slots.floor && !keepsCommitted(this.slots, wish.manifest)) {
+        return this.#refuse(says, 'rejected', 'downgrade_refused');
+      }
+    }
+    if (manner === 'rejects' && this.#state === 'qualifying') {
       return this.#refuse(says, 'rejected', 'golden_mismatch');
     }
-    if (this.manner === 'rolls-back' && isTarget && this.#state === 'trial') {
-      this.active = this.#before;
+    if (manner === 'rolls-back' && this.#state === 'trial') {
+      this.slots = endTrial(this.slots);
       return this.#refuse(says, 'rolled-back', 'trial_error_rate');
     }
-    if (next === 'trial') {
-      this.#before = this.active;
-      this.active = wish.version;
-    }
+    if (next === 'trial') this.slots = startTrial(this.slots, slotOf(wish.version, wish.release));
+    if (next === 'committed') this.slots = commitTrial(this.slots, KEPT);
     this.#state = next;
     await this.#say(says, next);
     await this.report(says);
     return true;
   }
 
+  /** Somebody at the device orders the version before; false when there is none. */
+  async goBack(says: DeviceSays): Promise<boolean> {
+    if (this.slots.trial !== undefined || versionBefore(this.slots) === undefined) return false;
+    const left = this.slots.active!;
+    this.slots = goBack(this.slots, this.#model);
+    this.#wish = {
+      ...(this.#wish ?? wishOf(this.#model, left)),
+      version: left.version,
+      manifest: left.manifest,
+    };
+    await this.#refuse(says, 'rolled-back', 'rolled_back_by_operator');
+    return true;
+  }
+
   async report(says: DeviceSays): Promise<void> {
     if (this.manner === 'dead') return;
-    await says.reported(this.id, {
+    await says.reported(this.id, this.reportedState());
+  }
+
+  reportedState(): ReportedState {
+    const { trial, active, previous, floor } = this.slots;
+    const serving = trial ?? active;
+    const before = trial && active ? [active, ...previous] : previous;
+    const wish = this.#wish;
+    return {
       v: 1,
       at: new Date(0).toISOString(),
       sequence: this.sequence,
-      facts: {} as ReportedState['facts'],
-      freeBytes: 1,
+      facts,
+      freeBytes: 2 ** 40,
       conditions: [],
       models: [
         {
           model: this.#model,
-          ...(this.active
-            ? { active: { version: this.active, manifest: digestOf(this.active), release: 1 } }
-            : {}),
-          ...(this.#wish
+          ...(serving ? { active: installed(serving) } : {}),
+          previous: before.map(installed),
+          ...(floor > 0 ? { floor } : {}),
+          ...(wish
             ? {
-                update: { version: this.#wish.version, state: this.#state, since: new Date(0).toISOString() },
+                update: {
+                  version: wish.version,
+                  state: this.#state,
+                  since: new Date(0).toISOString(),
+                  ...(this.#fault ? { fault: this.#fault } : {}),
+                },
               }
             : {}),
-          previous: [],
-          parked: [],
+          parked: [...this.#parked].map((version) => ({
+            version,
+            until: new Date(8.64e15).toISOString(),
+            reason: 'it was bad',
+          })),
         },
       ],
-    });
+    };
+  }
+
+  /** What it committed once it runs as well as ever. */
+  #mannerToward(wish: DesiredModel): Manner {
+    if (wish.version === '1.0.0' || keepsCommitted(this.slots, wish.manifest)) return 'good';
+    return this.mannerOf.get(wish.version) ?? this.manner;
   }
 
   async #refuse(says: DeviceSays, state: UpdateState, code: string): Promise<boolean> {
     this.#refused.add(`${this.#wish!.version} ${this.#wish!.rollout}`);
+    if (code !== 'version_parked') this.#parked.add(this.#wish!.version);
     this.#state = state;
     await this.#say(says, state, code);
     await this.report(says);
@@ -167,6 +236,7 @@ export class RolloutDeviceModel {
   async #say(says: DeviceSays, state: UpdateState, code?: string): Promise<void> {
     const wish = this.#wish!;
     this.#events += 1;
+    this.#fault = code ? { code, message: `because of ${code}`, retry: 'never' as const } : undefined;
     await says.event(this.id, {
       v: 1,
       id: `s-${this.#events}`,
@@ -177,9 +247,40 @@ export class RolloutDeviceModel {
       ...(wish.rollout === undefined ? {} : { rollout: wish.rollout }),
       sequence: this.sequence,
       state,
-      ...(code ? { fault: { code, message: `because of ${code}`, retry: 'never' as const } } : {}),
+      ...(this.#fault ? { fault: this.#fault } : {}),
     });
   }
+}
+
+/** Previous versions a device keeps, as agents do by default. */
+const KEPT = 2;
+
+export const facts: ReportedState['facts'] = {
+  agentVersion: '0.0.0',
+  os: 'test',
+  arch: 'test',
+  cpus: 1,
+  memoryBytes: 2 ** 32,
+  hostname: 'test',
+  providers: ['cpu'],
+};
+
+function slotOf(version: string, release: number): SlotRef {
+  return { manifest: digestOf(version), version, release, provider: 'cpu' };
+}
+
+function installed({ version, manifest, release }: SlotRef) {
+  return { version, manifest, release };
+}
+
+function wishOf(model: string, { version, manifest, release }: SlotRef): DesiredModel {
+  const trial = { seconds: 0, minRequests: 0, maxErrorRate: 1, maxCrashes: 0 };
+  return { model, version, manifest, release, trial };
+}
+
+/** The release of a version in these tests: its first number. */
+export function releaseOf(version: string): number {
+  return Number.parseInt(version, 10);
 }
 
 /** A digest that is recognisably that of `version`. */

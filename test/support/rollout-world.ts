@@ -21,10 +21,18 @@ import { RolloutStore } from '../../hub/rollout/rollout-store.ts';
 import type { RolloutDetail } from '../../hub/rollout/rollout-view.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import { parseTopic } from '../../shared/protocol/topics.ts';
 import { deviceRow } from './device-row.ts';
 import { ManualClock } from './manual-clock.ts';
-import { type DeviceSays, digestOf, type Manner, RolloutDeviceModel } from './rollout-device.ts';
+import {
+  type DeviceSays,
+  digestOf,
+  facts,
+  type Manner,
+  RolloutDeviceModel,
+  releaseOf,
+} from './rollout-device.ts';
 
 export const model = 'air-quality';
 export const operator = { name: 'olga', role: 'operator', address: '127.0.0.1' } as const;
@@ -45,10 +53,14 @@ export class RolloutWorld {
   readonly devices = new Map<string, RolloutDeviceModel>();
   /** Retained statements by device, as the broker holds them. */
   readonly retained = new Map<string, Uint8Array>();
+  /** What each device last said of itself, as the hub has stored it. */
+  readonly reported = new Map<string, ReportedState>();
   readonly withdrawn = new Map<string, string>();
   /** Versions without a reference profile of their inputs. */
   readonly profileless = new Set<string>();
-  readonly known = new Set(['1.0.0', '2.0.0', '3.0.0']);
+  readonly known = new Set(['1.0.0', '2.0.0', '3.0.0', '4.0.0', '5.0.0', '6.0.0']);
+  /** Parts of a manifest by version, where they are not like those of the others. */
+  readonly manifests = new Map<string, Partial<ModelManifest>>();
   readonly connected = new Set<string>();
   requests = { ok: 0, failed: {} as Record<string, number>, refused: { fitBefore: 0 } };
   /** Undefined: there is nothing to compare with. */
@@ -82,7 +94,10 @@ export class RolloutWorld {
     this.keys = new Map([[keyid, pem]]);
     this.says = {
       event: (id, event) => this.runner.hearEvent(id, event),
-      reported: (id, reported) => this.runner.hearReport(id, reported),
+      reported: async (id, reported) => {
+        this.reported.set(id, reported);
+        await this.runner.hearReport(id, reported);
+      },
     };
   }
 
@@ -108,11 +123,14 @@ export class RolloutWorld {
           version: running,
           release: 1,
           manifestSha256: digestOf(running),
-          trial: { seconds: 0, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 },
+          trial: { seconds: 0, minRequests: 0, maxErrorRate: 1, maxCrashes: 0 },
         })),
       );
     }
-    for (const device of world.devices.values()) await world.deliver(device.id);
+    for (const device of world.devices.values()) {
+      await world.deliver(device.id);
+      await device.report(world.says);
+    }
     return world;
   }
 
@@ -133,12 +151,12 @@ export class RolloutWorld {
     const connections = { isConnected: (id: string) => this.connected.has(id) };
     const fleet = {
       idsInGroup: async (group?: string) => (group === 'none' ? [] : [...this.devices.keys()]),
-      get: async (id: string) => this.#summary(id),
-      list: async ({ after = '', limit }: { after?: string; limit: number }) =>
+      report: async (id: string) => this.#report(id),
+      reports: async ({ after = '', limit }: { after?: string; limit: number }) =>
         [...this.devices.keys()]
           .filter((id) => id > after)
           .slice(0, limit)
-          .map((id) => this.#summary(id)),
+          .map((id) => this.#report(id)),
     };
     this.store = new RolloutStore(database);
     this.director = new Director({
@@ -186,6 +204,7 @@ export class RolloutWorld {
       runner: this.runner,
       versions,
       fleet,
+      director: this.director,
       connections,
       audit,
       clock,
@@ -267,10 +286,14 @@ export class RolloutWorld {
     return {
       model: name,
       version,
-      release: Number(version[0]),
+      release: releaseOf(version),
       manifestSha256: digestOf(version),
       manifest: {
         profile: { features: [{ role: this.profileless.has(version) ? 'output' : 'input' }] },
+        files: [{ path: 'model.onnx', bytes: 1_000 }],
+        variants: [{ file: 'model.onnx', providers: ['cpu'] }],
+        interface: { inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2] }], outputs: [] },
+        ...this.manifests.get(version),
       } as unknown as ModelManifest,
       publishedAt: 0,
       publishedBy: 'test',
@@ -278,9 +301,9 @@ export class RolloutWorld {
     };
   }
 
-  #summary(id: string) {
-    const { active } = this.devices.get(id)!;
-    return { id, models: [{ model, ...(active ? { version: active } : {}) }] };
+  #report(id: string) {
+    const reported = this.reported.get(id);
+    return { id, facts: reported?.facts ?? facts, ...(reported ? { reported } : {}) };
   }
 
   async #enrol(id: string): Promise<void> {

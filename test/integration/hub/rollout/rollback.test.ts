@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../../shared/base/seeded-random.ts';
+import { digestOf } from '../../../support/rollout-device.ts';
 import { operator, RolloutWorld, type RolloutWorldOptions } from '../../../support/rollout-world.ts';
 
 let world: RolloutWorld;
@@ -29,7 +31,9 @@ describe('a rollback', () => {
     dead!.manner = 'dead';
     await world.service.rollback(id, { actor: operator });
     const detail = await world.runUntil(id, ['rolled-back']);
-    expect(detail.reason).toMatch(/^1 of 3 devices did not go back in time/);
+    expect(detail.reason).toBe(
+      `2 of 3 devices are back; 1 did not go back in time and go back when they return: "${dead!.id}"`,
+    );
     dead!.manner = 'good';
     await world.settle();
     expect(world.carrying('1.0.0')).toHaveLength(3);
@@ -43,7 +47,7 @@ describe('a rollback', () => {
     await world.service.rollback(id, { actor: operator });
     const detail = await world.runUntil(id, ['rolled-back']);
     expect(detail.reason).toBe(
-      'every device is back; 2 had no version to go back to and keep what they have',
+      '0 of 2 devices are back; 2 had no version to go back to and keep what they have: "device-000", "device-001"',
     );
     expect(world.carrying('2.0.0')).toHaveLength(2);
   });
@@ -60,7 +64,7 @@ describe('a rollback', () => {
     await world.settle();
     expect((await world.service.show(id)).status).toBe('rolling-back');
     const detail = await world.runUntil(id, ['rolled-back']);
-    expect(detail.reason).toMatch(/^1 of 2 devices did not go back in time/);
+    expect(detail.reason).toMatch(/^1 of 2 devices are back; 1 did not go back in time/);
   });
 
   it('leaves devices alone that a later rollout has taken over', async () => {
@@ -70,9 +74,185 @@ describe('a rollback', () => {
     const second = await world.create({ version: '3.0.0', phases: [{ percent: 100 }] });
     await world.runUntil(second.id, ['completed']);
     await world.service.rollback(first.id, { actor: operator });
-    await world.runUntil(first.id, ['rolled-back']);
+    const detail = await world.runUntil(first.id, ['rolled-back']);
+    expect(detail.reason).toMatch(/^0 of 2 devices are back; 2 are left to a later rollout/);
+    expect(detail.devices.map((device) => device.back)).toEqual(['taken-over', 'taken-over']);
     await world.settle();
     expect(world.carrying('3.0.0')).toHaveLength(2);
     expect((await world.service.show(second.id)).counts).toEqual({ succeeded: 2 });
+  });
+
+  const everyDevice = { phases: [{ percent: 100 }], gates: { maxFailures: 1 } };
+  async function bring(version: string): Promise<string> {
+    const { id } = await world.create({ ...everyDevice, version });
+    await world.runUntil(id, ['completed']);
+    return id;
+  }
+  async function takeBack(id: string) {
+    await world.service.rollback(id, { actor: operator });
+    return world.runUntil(id, ['rolled-back']);
+  }
+
+  it('brings a device to what it ran before by its own word, after a failure that the gate let pass', async () => {
+    await open({ devices: 3 });
+    const [odd] = [...world.devices.values()];
+    odd!.mannerOf.set('2.0.0', 'rolls-back');
+    await bring('2.0.0');
+    expect(odd!.active).toBe('1.0.0');
+    const third = await bring('3.0.0');
+    const detail = await takeBack(third);
+    expect(detail.reason).toBe('every device is back');
+    expect(odd!.active).toBe('1.0.0');
+    expect(world.carrying('2.0.0')).toHaveLength(2);
+  });
+
+  it('goes back twice in a row, one version at a time', async () => {
+    await open({ devices: 3 });
+    const second = await bring('2.0.0');
+    const third = await bring('3.0.0');
+    expect((await takeBack(third)).reason).toBe('every device is back');
+    expect(world.carrying('2.0.0')).toHaveLength(3);
+    expect((await takeBack(second)).reason).toBe('every device is back');
+    expect(world.carrying('1.0.0')).toHaveLength(3);
+  });
+
+  it('takes a version from a device that a later rollout failed to move off it', async () => {
+    await open({ devices: 2 });
+    const [odd, other] = [...world.devices.values()];
+    const second = await bring('2.0.0');
+    odd!.mannerOf.set('3.0.0', 'rejects');
+    await bring('3.0.0');
+    expect([odd!.active, other!.active]).toEqual(['2.0.0', '3.0.0']);
+    const detail = await takeBack(second);
+    expect([odd!.active, other!.active]).toEqual(['1.0.0', '3.0.0']);
+    expect(detail.reason).toBe(`1 of 2 devices are back; 1 are left to a later rollout: "${other!.id}"`);
+  });
+
+  it('names the devices that keep no version to go back to, and calls none of them back', async () => {
+    await open({ devices: 2 });
+    const second = await bring('2.0.0');
+    const third = await bring('3.0.0');
+    const fourth = await bring('4.0.0');
+    const [device] = [...world.devices.values()];
+    expect(device!.kept).toEqual(['3.0.0', '2.0.0']);
+    await takeBack(fourth);
+    await takeBack(third);
+    const detail = await takeBack(second);
+    expect(world.carrying('2.0.0')).toHaveLength(2);
+    expect(detail.reason).toMatch(/^0 of 2 devices are back; 2 had no version to go back to and keep/);
+    expect(detail.devices.map(({ back }) => back)).toEqual(['no-way', 'no-way']);
+  });
+
+  it('goes to the newest version a device keeps when the one before it was withdrawn', async () => {
+    await open({ devices: 2 });
+    await bring('2.0.0');
+    const third = await bring('3.0.0');
+    world.withdrawn.set('2.0.0', 'wrong units');
+    await takeBack(third);
+    expect(world.carrying('1.0.0')).toHaveLength(2);
+  });
+
+  it('leaves a device what it ran before the rollout, and says so', async () => {
+    await open({ devices: 3 });
+    const [early] = [...world.devices.values()];
+    await world.director.assign([
+      {
+        deviceId: early!.id,
+        model: 'air-quality',
+        version: '2.0.0',
+        release: 2,
+        manifestSha256: digestOf('2.0.0'),
+        trial: { seconds: 0, minRequests: 0, maxErrorRate: 1, maxCrashes: 0 },
+      },
+    ]);
+    await world.settle();
+    const detail = await takeBack(await bring('2.0.0'));
+    expect(world.carrying('2.0.0')).toEqual([early!.id]);
+    expect(detail.reason).toBe(`2 of 3 devices are back; 1 ran it before and keep it: "${early!.id}"`);
+  });
+
+  it('takes back the word "back" when the device says that it runs the version after all', async () => {
+    await open({ devices: 2 });
+    const second = await bring('2.0.0');
+    await takeBack(second);
+    const [odd] = [...world.devices.values()];
+    odd!.slots = { ...odd!.slots, active: odd!.slots.previous[0]!, previous: [odd!.slots.active!] };
+    await odd!.report(world.says);
+    const { devices } = await world.service.show(second);
+    expect(devices.find(({ device }) => device === odd!.id)!.back).toBe('awaited');
+  });
+
+  it('is refused while another rollout steers some of its devices, which it would leave half done', async () => {
+    await open({ devices: 2 });
+    const second = await bring('2.0.0');
+    const third = await world.create({ ...everyDevice, version: '3.0.0' });
+    await expect(world.service.rollback(second, { actor: operator })).rejects.toMatchObject({
+      code: 'rollout_overlap',
+      message: expect.stringContaining(third.id),
+    });
+    expect((await world.service.show(second)).status).toBe('completed');
+  });
+
+  /**
+   * What a device should come to, kept apart from the hub's own books: the last version it ran before the one taken back,
+   * that it still keeps.
+   */
+  it('ends every device on a version it kept, whatever it went through, and calls none back that is not', {
+    timeout: 60_000,
+  }, async () => {
+    const kinds = ['good', 'good', 'good', 'rejects', 'rolls-back', 'dead'] as const;
+    for (let seed = 1; seed <= 10; seed += 1) {
+      const random = seededRandom(seed);
+      const pick = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)]!;
+      await open({ devices: 6 });
+      const rollouts: { id: string; version: string }[] = [];
+      for (const version of ['2.0.0', '3.0.0', '4.0.0', '5.0.0']) {
+        for (const device of world.devices.values()) device.mannerOf.set(version, pick(kinds.slice(0, 5)));
+        for (const device of world.devices.values()) device.manner = pick(kinds);
+        const { id } = await world.create({
+          ...everyDevice,
+          version,
+          gates: { maxFailures: 1, maxSilent: 1 },
+          silenceMs: 5_000,
+        });
+        for (let round = 0; round < 10; round += 1) {
+          await world.settle();
+          world.clock.advance(1_000);
+          await world.runner.tick();
+        }
+        if ((await world.service.show(id)).status === 'completed') rollouts.push({ id, version });
+        else await world.service.abort(id, { actor: operator, keep: random() < 0.5 });
+        for (const device of world.devices.values()) {
+          device.manner = 'good';
+          if (random() < 0.15) await device.goBack(world.says);
+        }
+        await world.settle();
+      }
+      while (rollouts.length > 0) {
+        const [{ id, version }] = rollouts.splice(Math.floor(random() * rollouts.length), 1) as [
+          { id: string; version: string },
+        ];
+        const before = new Map(
+          [...world.devices.values()].map((device) => [
+            device.id,
+            { active: device.active, kept: [...device.kept] },
+          ]),
+        );
+        await takeBack(id);
+        await world.settle();
+        const rows = await world.store.devices(id);
+        for (const { deviceId, offeredAt, backAs } of rows) {
+          const device = world.devices.get(deviceId)!;
+          const was = before.get(deviceId)!;
+          const what = `seed ${seed}, ${deviceId}, ${version} taken back: was ${JSON.stringify(was)}, runs ${device.active}, ${backAs}`;
+          if (backAs === 'back') expect(device.active, what).not.toBe(version);
+          if (was.active !== version || offeredAt === null) expect(device.active, what).toBe(was.active);
+          else if (device.active !== version) expect(was.kept, what).toContain(device.active);
+          else expect(['no-way', 'ran-before', 'refused'], what).toContain(backAs);
+        }
+      }
+      await world.close();
+    }
+    await open({ devices: 0 });
   });
 });

@@ -1,5 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RolloutRequest } from '../../../../hub/rollout/rollout-plan.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+import type { ModelManifest } from '../../../../shared/manifest/model-manifest.ts';
+import type { ReportedState } from '../../../../shared/protocol/reported-state.ts';
+import { digestOf } from '../../../support/rollout-device.ts';
 import { operator, RolloutWorld } from '../../../support/rollout-world.ts';
 
 let world: RolloutWorld;
@@ -60,6 +64,151 @@ describe('create()', () => {
       message: expect.stringMatching(/no reference profile/),
     });
     expect((await world.create()).status).toBe('running');
+  });
+
+  describe('of what is known of the devices', () => {
+    const x = { name: 'x', datatype: 'FP32' as const, shape: [-1, 2] };
+    const manifest = (part: object) => part as Partial<ModelManifest>;
+    const first = () => [...world.devices.values()][0]!;
+    /** The hub's copy of what the device last said, with another part. */
+    function says(id: string, part: Partial<ReportedState>): void {
+      world.reported.set(id, { ...world.devices.get(id)!.reportedState(), ...part });
+    }
+
+    it('refuses an interface that breaks clients of a version that runs, naming each change', async () => {
+      world.manifests.set(
+        '2.0.0',
+        manifest({ interface: { inputs: [{ ...x, name: 'features' }], outputs: [] } }),
+      );
+      await expect(world.create()).rejects.toMatchObject({
+        code: 'interface_breaking',
+        message:
+          'Cannot roll out air-quality@2.0.0: it breaks clients of 1.0.0 (4 devices, "device-000", "device-001", "device-002", ' +
+          '"device-003"): input "x" is gone; input "features" is new, and no client sends it. Repeat with --breaking where the ' +
+          'clients change with it.',
+      });
+      expect(await world.store.list(10)).toEqual([]);
+    });
+
+    it('takes it when it is meant, tells the devices, and leaves it in the audit log', async () => {
+      world.manifests.set(
+        '2.0.0',
+        manifest({ interface: { inputs: [{ ...x, name: 'features' }], outputs: [] } }),
+      );
+      const { plan } = await world.create({ breaking: true });
+      expect(plan.trial.breaking).toBe(true);
+      const rows = await world.database.selectFrom('audit_event').selectAll().execute();
+      const created = rows.find((row) => row.action === 'rollout.created')!;
+      expect(JSON.parse(created.details).breaking).toEqual([expect.stringContaining('input "x" is gone')]);
+    });
+
+    it('judges a version that breaks nothing like any other, whatever was allowed', async () => {
+      expect((await world.create({ breaking: true })).plan.trial.breaking).toBeUndefined();
+    });
+
+    it('compares with what a device runs by its own word, and with what it is to run', async () => {
+      world.manifests.set('3.0.0', manifest({ interface: { inputs: [{ ...x, name: 'old' }], outputs: [] } }));
+      const odd = { ...world.devices.get('device-002')!.reportedState() };
+      const running = { version: '3.0.0', manifest: digestOf('3.0.0'), release: 3 };
+      says('device-002', { models: [{ ...odd.models[0]!, active: running }] });
+      await expect(world.create({ version: '4.0.0' })).rejects.toMatchObject({
+        message: expect.stringMatching(
+          /breaks clients of 3\.0\.0 \(1 device, "device-002"\): input "old" is gone/,
+        ),
+      });
+    });
+
+    it('refuses a release below one that a device has committed, naming device and release', async () => {
+      const [entry] = first().reportedState().models;
+      says(first().id, { models: [{ ...entry!, floor: 5 }] });
+      await expect(world.create()).rejects.toMatchObject({
+        code: 'rollout_downgrade',
+        message: expect.stringMatching(
+          /air-quality@2\.0\.0: 1 device committed a higher release and refuse a lower one: "device-000 \(release 5\)"/,
+        ),
+      });
+    });
+
+    it('takes a lower release that the device still keeps: it may go back to it', async () => {
+      const [entry] = first().reportedState().models;
+      const previous = [{ version: '2.0.0', manifest: digestOf('2.0.0'), release: 2 }];
+      says(first().id, { models: [{ ...entry!, floor: 5, previous }] });
+      expect((await world.create()).status).toBe('running');
+    });
+
+    it('refuses a version without a variant for what a device offers', async () => {
+      world.manifests.set(
+        '2.0.0',
+        manifest({ variants: [{ file: 'model.onnx', precision: 'fp16', providers: ['cuda'] }] }),
+      );
+      await expect(world.create()).rejects.toMatchObject({
+        code: 'rollout_target_unfit',
+        message: expect.stringContaining('"device-000 (cpu)"'),
+      });
+    });
+
+    it('refuses a model for which a device has no room', async () => {
+      const [entry] = first().reportedState().models;
+      const full = Array.from({ length: limits.modelsPerDeviceMax }, (_, i) => ({
+        ...entry!,
+        model: `m${i}`,
+      }));
+      says(first().id, { models: full });
+      await expect(world.create()).rejects.toMatchObject({
+        code: 'rollout_target_unfit',
+        message: expect.stringContaining('"device-000 (16 others)"'),
+      });
+    });
+
+    it('counts a device that has filled up since against nobody else: it alone is refused the version', async () => {
+      const { id } = await world.create({
+        startAt: world.clock.now() + 1_000,
+        gates: { maxFailures: 0.25 },
+        phases: [{ percent: 100 }],
+      });
+      const trial = { seconds: 0, minRequests: 0, maxErrorRate: 1, maxCrashes: 0 };
+      for (let n = 0; n < limits.modelsPerDeviceMax - 1; n += 1) {
+        await world.director.assign([
+          {
+            deviceId: first().id,
+            model: `m${n}`,
+            version: '1.0.0',
+            release: 1,
+            manifestSha256: digestOf('1'),
+            trial,
+          },
+        ]);
+      }
+      await world.director.assign([{ deviceId: first().id, model: 'air-quality' }]);
+      await world.director.assign([
+        {
+          deviceId: first().id,
+          model: 'last',
+          version: '1.0.0',
+          release: 1,
+          manifestSha256: digestOf('1'),
+          trial,
+        },
+      ]);
+      world.clock.advance(2_000);
+      await world.runner.tick();
+      const { counts, devices } = await world.service.show(id);
+      expect(counts).toEqual({ offered: 3, rejected: 1 });
+      expect(devices[0]).toMatchObject({ device: first().id, fault: { code: 'too_large' } });
+    });
+
+    it('warns of what may pass: a parked version, a full disk', async () => {
+      const [entry] = first().reportedState().models;
+      const parked = [{ version: '2.0.0', until: '2099-01-01T00:00:00Z', reason: 'golden_mismatch' }];
+      says(first().id, { models: [{ ...entry!, parked }], freeBytes: 5 });
+      const { warnings } = await world.create();
+      expect(warnings).toEqual([
+        expect.stringMatching(
+          /^1 device leave the version alone for now.*"device-000 \(golden_mismatch\)".*devices release/,
+        ),
+        expect.stringMatching(/^1 device have too little room.*"device-000 \(5 bytes free\)"/),
+      ]);
+    });
   });
 
   it('refuses devices that another rollout of the model holds, until that one has ended', async () => {

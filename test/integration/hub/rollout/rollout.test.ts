@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { goBack } from '../../../../agent/slots/slot-index.ts';
 import { judge } from '../../../../hub/rollout/gates.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { countTurns } from '../../../support/loop-turns.ts';
@@ -148,6 +149,35 @@ describe('a rollout', () => {
     expect(detail.reason).toMatch(/2 of 2 completed devices failed|2 of the 2/);
   });
 
+  it('does not go on over devices that nobody asks: it says what they wait for, and pauses in the end', async () => {
+    await open({ devices: 2, manner: () => 'unasked' });
+    for (const id of world.devices.keys()) world.connected.add(id);
+    const times = { trial: { seconds: 10 }, deviceTimeoutMs: 60_000, phaseTimeoutMs: 120_000 };
+    const { id } = await world.create({ phases: [{ percent: 100 }], ...times });
+    await world.settle();
+    world.clock.advance(21_000);
+    await world.runner.tick();
+    const waiting = (await world.service.show(id)).verdicts[0]!.reasons;
+    expect(waiting.map(({ code }) => code)).toEqual(['devices_under_way', 'trials_want_requests']);
+    expect(waiting[1]!.text).toContain('--trial-min-requests 0');
+    world.clock.advance(40_000);
+    await world.runner.tick();
+    expect((await world.service.show(id)).counts).toEqual({ unproven: 2 });
+    const detail = await world.runUntil(id, ['paused']);
+    expect(detail.reason).toContain('has not ended well within');
+    for (const device of world.devices.values()) device.manner = 'good';
+    await world.settle();
+    expect((await world.service.show(id)).counts).toEqual({ succeeded: 2 });
+  });
+
+  it('goes on over unproven devices when the plan allows them', async () => {
+    await open({ devices: 4, manner: (n) => (n === 0 ? 'unasked' : 'good') });
+    for (const id of world.devices.keys()) world.connected.add(id);
+    const times = { trial: { seconds: 10 }, deviceTimeoutMs: 60_000 };
+    const { id } = await world.create({ phases: [{ percent: 100 }], gates: { maxUnproven: 0.25 }, ...times });
+    expect((await world.runUntil(id, ['completed'])).counts).toEqual({ succeeded: 3, unproven: 1 });
+  });
+
   it('never passes when nobody answers, and pauses when the phase has used up its time', async () => {
     await open({ devices: 4, manner: () => 'dead' });
     const { id } = await world.create({ silenceMs: 1_000, phaseTimeoutMs: 700_000 });
@@ -267,7 +297,7 @@ describe('a rollout', () => {
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.runUntil(id, ['completed']);
     const [device] = [...world.devices.values()];
-    device!.active = '1.0.0';
+    device!.slots = goBack(device!.slots, 'air-quality');
     await device!.report(world.says);
     const detail = await world.service.show(id);
     expect(detail.counts).toEqual({ succeeded: 1, 'rolled-back': 1 });

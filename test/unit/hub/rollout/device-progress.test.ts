@@ -23,6 +23,7 @@ const offered: RolloutDevice = {
   changedAt: t0,
   lastWordAt: null,
   backAt: null,
+  backAs: null,
   fault: null,
 };
 const event = (state: UpdateState, code?: string, retry: 'never' | 'later' = 'never'): DeviceWord => ({
@@ -125,6 +126,37 @@ describe('hearWord()', () => {
     expect(hear(report({ activeVersion: '1.0.0' }), withdrawn).backAt).toBe(context.now);
     expect(hear(report({ activeVersion: '2.0.0' }), withdrawn).backAt).toBeNull();
     expect(hear(report({ activeVersion: '1.0.0', sequence: 6 }), withdrawn).backAt).toBeNull();
+  });
+
+  it('does not call a device back that says it runs the version after all', () => {
+    const back = { status: 'withdrawn', assigned: false, backAt: t0, backAs: 'back' } as const;
+    expect(hear(report({ activeVersion: '2.0.0' }), back)).toMatchObject({ backAt: null, backAs: null });
+    expect(hear(event('committed'), back)).toMatchObject({ backAt: null, backAs: null });
+    const noWay = { ...back, backAs: null, backAt: null, previousVersion: null };
+    expect(hear(report({ activeVersion: '2.0.0' }), noWay)).toMatchObject({ backAs: 'no-way' });
+  });
+
+  it('names a device that refuses to go back, until it does', () => {
+    const withdrawn = { status: 'withdrawn', assigned: false } as const;
+    const fault = { code: 'downgrade_refused', message: 'below the floor', retry: 'never' } as const;
+    const refused = hear({ kind: 'event', version: '1.0.0', state: 'rejected', fault }, withdrawn);
+    expect(refused).toMatchObject({ backAs: 'refused', fault: { code: 'downgrade_refused' } });
+    const update = { version: '1.0.0', state: 'rejected', fault } as const;
+    expect(hear(report({ activeVersion: '2.0.0', update }), withdrawn)).toMatchObject({ backAs: 'refused' });
+    expect(hear(report({ activeVersion: '1.0.0' }), refused).backAs).toBe('back');
+    const hubs = { ...fault, code: [...hubFaults][0]! };
+    expect(
+      hear({ kind: 'event', version: '1.0.0', state: 'rejected', fault: hubs }, withdrawn).backAs,
+    ).toBeNull();
+  });
+
+  it('follows what the device says it committed last, until the version is taken back', () => {
+    expect(hear(report({ activeVersion: '1.5.0', lastGood: '1.5.0' })).previousVersion).toBe('1.5.0');
+    expect(hear(report({ activeVersion: '2.0.0', lastGood: '2.0.0' })).previousVersion).toBe('1.0.0');
+    const withdrawn = { status: 'withdrawn', assigned: false } as const;
+    expect(hear(report({ activeVersion: '1.5.0', lastGood: '1.5.0' }), withdrawn).previousVersion).toBe(
+      '1.0.0',
+    );
   });
 
   it('takes a report as proof only when it was made after the offer was seen', () => {

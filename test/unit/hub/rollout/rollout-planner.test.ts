@@ -35,6 +35,7 @@ function device(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutDevi
     changedAt: t0,
     lastWordAt: null,
     backAt: null,
+    backAs: null,
     fault: null,
     ...part,
   };
@@ -159,7 +160,7 @@ describe('planNextSteps()', () => {
     expect(planNextSteps(rolling(waits), tooLate).steps).toMatchObject([
       {
         act: 'finish-rollback',
-        reason: '1 of 2 devices did not go back in time; they go back when they return',
+        reason: '1 of 2 devices are back; 1 did not go back in time and go back when they return: "d1"',
       },
     ]);
   });

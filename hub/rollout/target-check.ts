@@ -1,0 +1,81 @@
+/**
+ * What can be known of a rollout before it begins: whether its version breaks the clients of what the devices run, and
+ * which devices would refuse it. What they refuse for sure ends the rollout here, by name; what may pass is a warning.
+ */
+import { AppError } from '../../shared/base/app-error.ts';
+import { breakingChanges, listChanges } from '../../shared/inference/interface-changes.ts';
+import type { PublishedVersion } from '../models/published-version.ts';
+import { nameDevices } from './device-names.ts';
+import { isCertain, type ObjectionKind, objectionKinds } from './device-objections.ts';
+import type { RolloutVersions } from './rollout-evidence.ts';
+import type { Named, TargetSurvey } from './target-survey.ts';
+
+/** Each for a sentence that begins with the number of devices and ends with their names. */
+const texts: Readonly<Record<ObjectionKind, { readonly why: string; readonly fix: string }>> = {
+  downgrade: {
+    why: 'committed a higher release and refuse a lower one',
+    fix: 'Publish the content under a higher release; to take a version back, roll its rollout back.',
+  },
+  'no-provider': {
+    why: 'offer no execution provider that a variant of it runs on',
+    fix: 'Publish it with a variant for their provider, or choose a group without them.',
+  },
+  'too-many-models': {
+    why: 'have no room for another model',
+    fix: 'Choose a group without them.',
+  },
+  parked: {
+    why: 'leave the version alone for now and will refuse it',
+    fix: 'Look at the reason; "modelfleet devices release ID --model M" lifts it.',
+  },
+  memory: { why: 'have less memory than its smallest file has bytes', fix: 'They may fail to load it.' },
+  disk: { why: 'have too little room on their disk now', fix: 'They wait until there is room.' },
+};
+
+/**
+ * Throws `rollout_downgrade` or `rollout_target_unfit` for what devices refuse for sure; returns the warnings.
+ */
+export function checkObjections(what: string, { objections }: TargetSurvey): readonly string[] {
+  const warnings: string[] = [];
+  for (const kind of objectionKinds) {
+    const named = objections.get(kind);
+    if (named === undefined) continue;
+    const { why, fix } = texts[kind];
+    if (!isCertain(kind)) {
+      warnings.push(`${countOf(named)} ${why}: ${namesOf(named)}. ${fix}`);
+      continue;
+    }
+    throw new AppError(
+      kind === 'downgrade' ? 'rollout_downgrade' : 'rollout_target_unfit',
+      `Cannot roll out ${what}: ${countOf(named)} ${why}: ${namesOf(named)}. ${fix}`,
+      { details: { devices: named.devices, kind } },
+    );
+  }
+  return warnings;
+}
+
+/** What the version breaks, as one phrase for each version that devices run now or are to run; empty when nothing. */
+export async function findBreaking(
+  published: PublishedVersion,
+  { versions: running }: TargetSurvey,
+  versions: RolloutVersions,
+): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const [version, named] of running) {
+    if (version === published.version) continue;
+    const before = await versions.find(published.model, version);
+    const changes = before ? breakingChanges(before.manifest.interface, published.manifest.interface) : [];
+    if (changes.length > 0) {
+      found.push(`clients of ${version} (${countOf(named)}, ${namesOf(named)}): ${listChanges(changes)}`);
+    }
+  }
+  return found;
+}
+
+function countOf({ devices }: Named): string {
+  return devices === 1 ? '1 device' : `${devices} devices`;
+}
+
+function namesOf({ devices, examples }: Named): string {
+  return nameDevices(examples, devices);
+}

@@ -1,0 +1,69 @@
+/** One walk over the devices of a rollout that is asked for: which versions they run, and what they object to. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { limits } from '../../shared/base/limits.ts';
+import type { PublishedVersion } from '../models/published-version.ts';
+import { type ObjectionKind, objectionsOf } from './device-objections.ts';
+import type { Director } from './director.ts';
+import type { FleetReport, RolloutFleet } from './rollout-evidence.ts';
+
+export interface Named {
+  readonly devices: number;
+  /** The first of them, at most `limits.devicesNamedMax`. */
+  readonly examples: readonly string[];
+}
+
+export interface TargetSurvey {
+  /** Every device says that it runs the version. */
+  readonly runsEverywhere: boolean;
+  /** By version that a device runs, or is to run. */
+  readonly versions: ReadonlyMap<string, Named>;
+  readonly objections: ReadonlyMap<ObjectionKind, Named>;
+}
+
+export interface SurveySources {
+  readonly fleet: Pick<RolloutFleet, 'reports'>;
+  readonly director: Pick<Director, 'current' | 'modelsBeside'>;
+}
+
+/** Devices looked at in one go: reading and parsing more would hold up everything else. */
+const PAGE = 200;
+
+export async function surveyTarget(
+  version: PublishedVersion,
+  { group, now }: { readonly group: string | undefined; readonly now: number },
+  { fleet, director }: SurveySources,
+): Promise<TargetSurvey> {
+  const versions = new Map<string, { devices: number; examples: string[] }>();
+  const objections = new Map<ObjectionKind, { devices: number; examples: string[] }>();
+  let runsEverywhere = true;
+  for (let after = ''; ; ) {
+    const page = await fleet.reports({ ...(group === undefined ? {} : { group }), after, limit: PAGE });
+    const ids = page.map((device) => device.id);
+    const assigned = await director.current(version.model, ids);
+    const beside = await director.modelsBeside(version.model, ids);
+    for (const device of page) {
+      const running = runningVersion(device, version.model);
+      if (running !== version.version) runsEverywhere = false;
+      for (const one of new Set([running, assigned.get(device.id)?.version])) {
+        if (one !== undefined) note(versions, one, device.id);
+      }
+      const found = objectionsOf(device, { version, otherModels: beside.get(device.id) ?? 0, now });
+      for (const { kind, detail } of found) note(objections, kind, `${device.id} (${detail})`);
+    }
+    if (page.length < PAGE) return { runsEverywhere, versions, objections };
+    after = page.at(-1)!.id;
+    await nextTurn();
+  }
+}
+
+/** The version that a device says answers its requests. */
+export function runningVersion({ reported }: FleetReport, model: string): string | undefined {
+  return reported?.models.find((entry) => entry.model === model)?.active?.version;
+}
+
+function note<K>(found: Map<K, { devices: number; examples: string[] }>, key: K, example: string): void {
+  const named = found.get(key) ?? { devices: 0, examples: [] };
+  found.set(key, named);
+  named.devices += 1;
+  if (named.examples.length < limits.devicesNamedMax) named.examples.push(example);
+}

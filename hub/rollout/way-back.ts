@@ -1,0 +1,82 @@
+/**
+ * Which version a device goes back to when one is taken from it: the one it said it ran before, else the newest that it
+ * keeps. Pure. What the hub once assigned is no evidence: a device may have refused it, or gone back by itself.
+ */
+import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
+import type { PublishedVersion } from '../models/published-version.ts';
+import { type BackOutcome, isInFlight, type RolloutDevice } from './device-progress.ts';
+
+/** The version a device last committed, by its own word: one on trial is not proven yet. */
+export function lastGoodVersion(entry: ReportedModel | undefined): string | undefined {
+  if (entry?.active === undefined) return undefined;
+  const isTrial = entry.update?.state === 'trial' && entry.update.version === entry.active.version;
+  return (isTrial ? entry.previous[0] : entry.active)?.version;
+}
+
+export interface Surroundings {
+  /** The version that is taken back. */
+  readonly version: string;
+  /** What the hub wants on the device now. */
+  readonly desiredVersion: string | undefined;
+  /** Another rollout of the model that has not ended steers the device. */
+  readonly isHeldByOther: boolean;
+  /** What the device last said of the model. */
+  readonly entry: ReportedModel | undefined;
+  /** Published versions that are not withdrawn. */
+  readonly known: ReadonlyMap<string, PublishedVersion>;
+  readonly now: number;
+}
+
+export interface WayBack<D> {
+  readonly device: D;
+  /** Whether this rollout says what the device is to run. */
+  readonly isSteered: boolean;
+  /** The version it goes to; undefined: nothing is said of the model, and it keeps what it has. */
+  readonly way?: PublishedVersion;
+  /** How it stands, when that is known already. */
+  readonly outcome: BackOutcome | null;
+}
+
+/** Where a device goes that the version is taken back from. */
+export function planWayBack<D extends Pick<RolloutDevice, 'status' | 'previousVersion'>>(
+  device: D,
+  around: Surroundings,
+): WayBack<D> {
+  const { version, desiredVersion, entry, known, now } = around;
+  const running = entry?.active?.version;
+  if (around.isHeldByOther) return { device, isSteered: false, outcome: 'taken-over' };
+  if (running !== version && desiredVersion !== version) {
+    const isBack = running !== undefined && running === device.previousVersion;
+    return { device, isSteered: false, outcome: isBack ? 'back' : 'taken-over' };
+  }
+  if (device.previousVersion === version) return { device, isSteered: false, outcome: 'ran-before' };
+  const way = waysBack(device, around)
+    .map((name) => known.get(name))
+    .find((one) => one !== undefined && takesBack(entry, one, now));
+  // Ended without the version, by its own word: it is where it goes to.
+  const isThere = running !== version && !isInFlight(device.status) && device.status !== 'succeeded';
+  const outcome = isThere ? 'back' : way === undefined && running === version ? 'no-way' : null;
+  return { device, isSteered: true, ...(way ? { way } : {}), outcome };
+}
+
+/** Versions the device may go back to, the best first. */
+function waysBack(
+  { previousVersion }: Pick<RolloutDevice, 'previousVersion'>,
+  { version, entry }: Surroundings,
+): readonly string[] {
+  const lastGood = lastGoodVersion(entry);
+  // It never switched, or has gone back already: what it runs is what it stays with.
+  if (lastGood !== undefined && lastGood !== version) return [lastGood];
+  const release = entry?.active?.release ?? 0;
+  const kept = (entry?.previous ?? []).filter((one) => one.release < release).map((one) => one.version);
+  const ways = [...(previousVersion === null ? [] : [previousVersion]), ...kept];
+  return [...new Set(ways)].filter((way) => way !== version);
+}
+
+/** Whether the device will take a version it is sent back to: it keeps it, or it is not below its floor; and it is not parked. */
+function takesBack(entry: ReportedModel | undefined, way: PublishedVersion, now: number): boolean {
+  if (entry === undefined) return true;
+  const isKept = [entry.active, ...entry.previous].some((one) => one?.manifest === way.manifestSha256);
+  const isParked = entry.parked.some((one) => one.version === way.version && Date.parse(one.until) > now);
+  return !isParked && (isKept || way.release >= (entry.floor ?? 0));
+}

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import type { PublishedVersion } from '../../../../hub/models/published-version.ts';
+import type { StoredStatus } from '../../../../hub/rollout/device-progress.ts';
+import { lastGoodVersion, planWayBack, type Surroundings } from '../../../../hub/rollout/way-back.ts';
+import type { ReportedModel } from '../../../../shared/protocol/reported-state.ts';
+import { digestOf, releaseOf } from '../../../support/rollout-device.ts';
+
+const installed = (version: string) => ({
+  version,
+  manifest: digestOf(version),
+  release: releaseOf(version),
+});
+const entry = (
+  active: string,
+  previous: readonly string[],
+  more: Partial<ReportedModel> = {},
+): ReportedModel => ({
+  model: 'm',
+  active: installed(active),
+  previous: previous.map(installed),
+  parked: [],
+  floor: 9,
+  ...more,
+});
+const published = (version: string) =>
+  ({
+    model: 'm',
+    version,
+    release: releaseOf(version),
+    manifestSha256: digestOf(version),
+  }) as PublishedVersion;
+const known = new Map(['1.0.0', '2.0.0', '3.0.0'].map((version) => [version, published(version)]));
+
+function plan(
+  more: Partial<Surroundings>,
+  status: StoredStatus = 'succeeded',
+  previousVersion: string | null = '2.0.0',
+) {
+  const around = { version: '3.0.0', desiredVersion: '3.0.0', isHeldByOther: false, known, now: 0, ...more };
+  const { way, outcome, isSteered } = planWayBack(
+    { status, previousVersion },
+    { entry: undefined, ...around },
+  );
+  return { way: way?.version, outcome, isSteered };
+}
+
+describe('the way back', () => {
+  it('is the version the device ran before', () => {
+    const onIt = entry('3.0.0', ['2.0.0', '1.0.0']);
+    expect(plan({ entry: onIt })).toEqual({ way: '2.0.0', outcome: null, isSteered: true });
+  });
+
+  it('is the newest lower one it keeps when that is withdrawn, parked or gone', () => {
+    const some = new Map([...known].filter(([version]) => version !== '2.0.0'));
+    expect(plan({ entry: entry('3.0.0', ['2.0.0', '1.0.0']), known: some }).way).toBe('1.0.0');
+    const parked = [{ version: '2.0.0', until: '2099-01-01T00:00:00Z', reason: 'bad' }];
+    expect(plan({ entry: entry('3.0.0', ['2.0.0', '1.0.0'], { parked }) }).way).toBe('1.0.0');
+    expect(plan({ entry: entry('3.0.0', ['4.0.0', '1.0.0']) }).way).toBe('1.0.0');
+  });
+
+  it('is none when it keeps none: then it keeps what it has', () => {
+    expect(plan({ entry: entry('3.0.0', []) })).toEqual({
+      way: undefined,
+      outcome: 'no-way',
+      isSteered: true,
+    });
+    expect(plan({ entry: entry('3.0.0', ['4.0.0']) }, 'succeeded', null).outcome).toBe('no-way');
+  });
+
+  it('is what it runs when it never switched or went back by itself, not what it was once assigned', () => {
+    expect(plan({ entry: entry('1.0.0', []) }, 'rolled-back')).toEqual({
+      way: '1.0.0',
+      outcome: 'back',
+      isSteered: true,
+    });
+    expect(plan({ entry: entry('1.0.0', []) }, 'downloading')).toMatchObject({ way: '1.0.0', outcome: null });
+  });
+
+  it('trusts the version before when the device has not been heard', () => {
+    expect(plan({})).toEqual({ way: '2.0.0', outcome: null, isSteered: true });
+  });
+
+  it('leaves to others what others steer, or what has moved on', () => {
+    const others = { way: undefined, outcome: 'taken-over', isSteered: false };
+    expect(plan({ entry: entry('3.0.0', ['2.0.0']), isHeldByOther: true })).toEqual(others);
+    expect(plan({ entry: entry('1.0.0', []), desiredVersion: '4.0.0' })).toEqual(others);
+    expect(plan({ entry: entry('2.0.0', []), desiredVersion: '4.0.0' }).outcome).toBe('back');
+  });
+
+  it('does not take a version on trial for one that was proven', () => {
+    const update = { version: '3.0.0', state: 'trial', since: '2026-01-01T00:00:00Z' } as const;
+    expect(lastGoodVersion(entry('3.0.0', ['2.0.0'], { update }))).toBe('2.0.0');
+    expect(lastGoodVersion(entry('3.0.0', ['2.0.0']))).toBe('3.0.0');
+    expect(lastGoodVersion(undefined)).toBeUndefined();
+  });
+});
