@@ -226,7 +226,7 @@ function hearRefusal(
   { state, fault }: { readonly state: UpdateState; readonly fault?: UpdateFault },
   now: number,
 ): RolloutDevice {
-  if (!isRefusal(state) || fault === undefined || hubSideFaults.has(fault.code)) return device;
+  if (!isRefusal(state) || fault === undefined || isSurroundings(fault.code)) return device;
   return { ...markBack(device, 'refused', now), fault };
 }
 

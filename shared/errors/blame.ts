@@ -89,6 +89,7 @@ const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blam
   trust_exists: 'nobody',
   version_exists: 'nobody',
   release_not_growing: 'nobody',
+  interface_breaking: 'nobody',
   chunks_missing: 'nobody',
   artifact_mismatch: 'nobody',
   key_unreadable: 'nobody',
