@@ -47,6 +47,6 @@ export function reportModel(
   };
 }
 
-function installed({ version, manifest, release }: SlotRef): InstalledVersion {
-  return { version, manifest, release };
+function installed({ version, manifest, release, left }: SlotRef): InstalledVersion {
+  return { version, manifest, release, ...(left && { left }) };
 }

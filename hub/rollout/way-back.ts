@@ -67,8 +67,8 @@ function waysBack(
   const lastGood = lastGoodVersion(entry);
   // It never switched, or has gone back already: what it runs is what it stays with.
   if (lastGood !== undefined && lastGood !== version) return [lastGood];
-  const release = entry?.active?.release ?? 0;
-  const kept = (entry?.previous ?? []).filter((one) => one.release < release).map((one) => one.version);
+  // What the device was taken off before is not what to go back to.
+  const kept = (entry?.previous ?? []).filter((one) => !one.left).map((one) => one.version);
   const ways = [...(previousVersion === null ? [] : [previousVersion]), ...kept];
   return [...new Set(ways)].filter((way) => way !== version);
 }

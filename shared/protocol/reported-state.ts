@@ -10,6 +10,8 @@ export const InstalledVersion = Type.Object({
   version: SemVer,
   manifest: Digest,
   release: Type.Integer({ minimum: 1 }),
+  /** Kept, and the device was taken off it: it is not what to go back to. */
+  left: Type.Optional(Type.Boolean()),
 });
 export type InstalledVersion = Static<typeof InstalledVersion>;
 

@@ -7,6 +7,7 @@
  *      2026-11-26  Telemetry counts requests refused for their tensors (`requests.refused`). A trial may ask for no
  *                  requests (`minRequests` 0) and may know that the interface breaks on purpose (`breaking`).
  *      2026-11-26  A manifest's label rule may say how a class is read (`read`, `threshold`, `values`).
- *      2026-11-26  Reported models tell the highest release ever committed (`floor`).
+ *      2026-11-26  Reported models tell the highest release ever committed (`floor`), and which of those kept they
+ *                  were taken off (`left`).
  */
 export const protocolVersion = 1;

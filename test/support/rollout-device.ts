@@ -12,7 +12,7 @@ import {
   type SlotRef,
   servingSlot,
   startTrial,
-  versionBefore,
+  versionsBefore,
 } from '../../agent/slots/slot-index.ts';
 import {
   type DesiredModel,
@@ -163,9 +163,10 @@ export class RolloutDeviceModel {
 
   /** Somebody at the device orders the version before; false when there is none. */
   async goBack(says: DeviceSays): Promise<boolean> {
-    if (this.slots.trial !== undefined || versionBefore(this.slots) === undefined) return false;
-    const left = this.slots.active!;
-    this.slots = goBack(this.slots, this.#model);
+    const [before] = versionsBefore(this.slots);
+    const left = this.slots.active;
+    if (this.slots.trial !== undefined || left === undefined || before === undefined) return false;
+    this.slots = goBack(this.slots, before.manifest);
     this.#wish = {
       ...(this.#wish ?? wishOf(this.#model, left)),
       version: left.version,
@@ -269,8 +270,8 @@ function slotOf(version: string, release: number): SlotRef {
   return { manifest: digestOf(version), version, release, provider: 'cpu' };
 }
 
-function installed({ version, manifest, release }: SlotRef) {
-  return { version, manifest, release };
+function installed({ version, manifest, release, left }: SlotRef) {
+  return { version, manifest, release, ...(left ? { left } : {}) };
 }
 
 function wishOf(model: string, { version, manifest, release }: SlotRef): DesiredModel {

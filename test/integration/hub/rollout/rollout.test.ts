@@ -3,6 +3,7 @@ import { goBack } from '../../../../agent/slots/slot-index.ts';
 import { judge } from '../../../../hub/rollout/gates.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { countTurns } from '../../../support/loop-turns.ts';
+import { digestOf } from '../../../support/rollout-device.ts';
 import { RolloutWorld, type RolloutWorldOptions } from '../../../support/rollout-world.ts';
 
 let world: RolloutWorld;
@@ -297,7 +298,7 @@ describe('a rollout', () => {
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.runUntil(id, ['completed']);
     const [device] = [...world.devices.values()];
-    device!.slots = goBack(device!.slots, 'air-quality');
+    device!.slots = goBack(device!.slots, digestOf('1.0.0'));
     await device!.report(world.says);
     const detail = await world.service.show(id);
     expect(detail.counts).toEqual({ succeeded: 1, 'rolled-back': 1 });
