@@ -306,6 +306,7 @@ function makeParts(
     random,
     logger: updateLogger,
   });
+  server.whenDamaged(updates.replaceDamaged);
   const inbox: DesiredInbox = new DesiredInbox({
     file: paths.desired,
     deviceId: identity.device,

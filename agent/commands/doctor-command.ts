@@ -2,11 +2,11 @@
 import { Command } from 'commander';
 import { safeJson, safeLines } from '../../shared/base/safe-text.ts';
 import { dataFolderOf } from '../config/load-options.ts';
-import type { Check } from '../health/doctor.ts';
+import type { Check } from '../health/check.ts';
 
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('check identity, clock, hub, trust, disk and runner')
+    .description('check identity, clock, hub, trust, agent, disk and runner')
     .option('--data <DIR>', 'data folder of the agent')
     .option('--json', 'print as JSON')
     .action(async (flags: { data?: string; json?: boolean }) => {

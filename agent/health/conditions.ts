@@ -37,6 +37,10 @@ export const conditionCatalogue = {
   update_stuck: warning('See the log of the agent; roll out another version when this one should not go on.'),
   /** No installed version of a model can be served. */
   model_not_serving: error('Roll out a version of the model; look at the disk when files were damaged.'),
+  /** Files of a version that answered were damaged; an earlier one answers in its place, if one is kept. */
+  version_damaged: error(
+    'Look at the disk of the data folder; the version comes back by itself when the hub is reached.',
+  ),
   /** The index of slots was unreadable and was made again from the slots. */
   slots_rebuilt: warning('Look at the disk: files of the data folder were damaged.'),
   /** Something in the data folder is not the agent's. */

@@ -15,16 +15,11 @@ import { dataFolder } from '../config/data-folder.ts';
 import { checkCertificateTime, type DeviceIdentity, loadIdentity } from '../connection/identity.ts';
 import { ClockFloor } from '../trust/clock-floor.ts';
 import { VerifiedFiles } from '../trust/verified-files.ts';
+import { checkAgent } from './agent-check.ts';
+import type { Check } from './check.ts';
 import { clockSuspicion } from './clock-check.ts';
 import { findForeignEntries, foreignEntriesText } from './foreign-entries.ts';
 import { probeModel } from './probe-model.ts';
-
-export interface Check {
-  readonly name: string;
-  readonly verdict: 'ok' | 'warn' | 'fail';
-  readonly found: string;
-  readonly wayOut?: string;
-}
 
 const CONNECT_MS = 5_000;
 
@@ -48,6 +43,7 @@ export async function examine(data: string): Promise<readonly Check[]> {
     checks.push(await checkClock(data, identity));
     checks.push(await checkHub(identity));
     checks.push(await checkTrust(data));
+    checks.push(...(await checkAgent(data)));
   }
   checks.push(await checkDisk(data));
   const foreign = foreignEntriesText(await findForeignEntries(data));

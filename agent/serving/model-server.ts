@@ -17,7 +17,13 @@ import { LiveVersion } from './live-version.ts';
 import { type GivenLabel, PredictionLog } from './prediction-log.ts';
 import { qualifySlot } from './qualification.ts';
 import { RunnerKeeper, type StartRunner } from './runner-keeper.ts';
-import type { Qualification, ServedFigures, ServedModels, ServeOptions } from './served-model.ts';
+import type {
+  DamageListener,
+  Qualification,
+  ServedFigures,
+  ServedModels,
+  ServeOptions,
+} from './served-model.ts';
 import { StartedRunners } from './started-runners.ts';
 import { variantChain } from './variant-chain.ts';
 
@@ -74,6 +80,7 @@ export class ModelServer implements ServedModels {
   readonly #props: ModelServerProps;
   readonly #runners: StartedRunners;
   #isClosed = false;
+  #tellDamaged: DamageListener = () => undefined;
   readonly #models = new Map<string, ServedModel>();
   readonly #predictions = new PredictionLog();
   readonly #draining = new Set<Promise<void>>();
@@ -98,6 +105,10 @@ export class ModelServer implements ServedModels {
       freeMemory,
       logger,
     });
+  }
+
+  whenDamaged(tell: DamageListener): void {
+    this.#tellDamaged = tell;
   }
 
   /** Throws what the start of the runner throws; the version that was active then still is. */
@@ -263,7 +274,10 @@ export class ModelServer implements ServedModels {
       random,
       logger: logger.child({ model: slot.model, version: slot.version }),
       deadlineMs: this.deadlineMs,
-      onEnd: (fault) => live?.countEnd(fault),
+      onEnd: (fault) => {
+        live?.countEnd(fault);
+        if (fault.code === 'slot_damaged') this.#tellDamaged(slot.model, slot.manifestSha256);
+      },
     });
     live = new LiveVersion({ slot, provider, rollout, keeper, recorder });
     return live;

@@ -38,6 +38,9 @@ export interface ServeOptions {
   readonly rollout?: string | undefined;
 }
 
+/** Told each time a version's runner could not start again because the version's files were damaged. */
+export type DamageListener = (model: string, manifestSha256: string) => void;
+
 export interface ServedModels {
   /** Runs the golden samples in a runner of its own, which ends with the call. */
   qualify(slot: Slot): Promise<Qualification>;
@@ -53,5 +56,6 @@ export interface ServedModels {
   figures(model: string): ServedFigures | undefined;
   /** Manifest digest of the version that answers for a model; undefined when none does. */
   serving(model: string): string | undefined;
+  whenDamaged(tell: DamageListener): void;
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /** The updates of all models of a device: one runner each, made when a model is first heard of. */
 
-import { AppError } from '../../shared/base/app-error.ts';
+import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { DesiredState } from '../../shared/protocol/desired-state.ts';
@@ -54,6 +54,16 @@ export class ModelUpdates {
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     await Promise.all(this.#running);
   }
+
+  /** Files of a version that answers were found damaged. */
+  readonly replaceDamaged = (model: string, manifestSha256: string): void => {
+    this.#runners
+      .get(model)
+      ?.replaceDamaged(manifestSha256)
+      .catch((error: unknown) =>
+        this.#props.logger.error({ model, reason: errorText(error) }, 'damaged version was not replaced'),
+      );
+  };
 
   follow(state: DesiredState): void {
     const wanted = new Map(state.models.map((model) => [model.model, model]));

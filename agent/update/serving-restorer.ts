@@ -25,6 +25,8 @@ export class ServingRestorer {
   readonly #logger: Logger;
   readonly #conditions: Conditions | undefined;
   readonly #notServing = new Map<string, string>();
+  /** Of each model what was said of versions that were damaged, until another one is switched to. */
+  readonly #damaged = new Map<string, string>();
 
   constructor(props: ServingRestorerProps) {
     this.#conditions = props.conditions;
@@ -57,9 +59,11 @@ export class ServingRestorer {
     return undefined;
   }
 
-  /** A version of the model answers now. */
+  /** A version of the model was switched to and answers now. */
   noteServing(model: string): void {
     this.#tell(model, undefined);
+    this.#damaged.delete(model);
+    this.#tellDamaged();
   }
 
   /** Serves the version on trial beside its standby; gives why it cannot be served, if so. */
@@ -69,6 +73,11 @@ export class ServingRestorer {
     rollout: string | undefined,
   ): Promise<UpdateFault | undefined> {
     return this.#serve(model, trial, true, rollout);
+  }
+
+  #tellDamaged(): void {
+    const texts = [...this.#damaged.values()];
+    this.#conditions?.set('version_damaged', texts.length > 0 ? texts.join(' ') : undefined);
   }
 
   #tell(model: string, trouble: string | undefined): void {
@@ -100,6 +109,11 @@ export class ServingRestorer {
         'version cannot be served',
       );
       if (isAppError(error, 'slot_damaged')) {
+        this.#damaged.set(
+          model,
+          `Files of "${model}" ${ref.version} were damaged and removed; the version is fetched again when the hub offers it.`,
+        );
+        this.#tellDamaged();
         await this.#slots
           .drop(model, ref.manifest)
           .catch((failed: unknown) =>

@@ -10,6 +10,7 @@ import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { retrySchedule } from '../../shared/base/retry-schedule.ts';
+import { SerialQueue } from '../../shared/base/serial-queue.ts';
 import { blameOf } from '../../shared/errors/blame.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateEvent, UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
@@ -22,7 +23,7 @@ import { judgeFailure, noVersionBefore, parkedOf, toFault } from './failure-poli
 import { LiveRecord, type LiveRecordProps } from './live-record.ts';
 import type { ServingRestorer } from './serving-restorer.ts';
 import { SPACE_LOOK_MS, SpaceWait } from './space-wait.ts';
-import type { Plan, Step, StepResult } from './step.ts';
+import type { Plan, Step, StepName, StepResult } from './step.ts';
 import type { StepExecutors, Work } from './step-executors.ts';
 import { isSettled, isSwitched, type MachineEvent } from './update-machine.ts';
 import { planUpdate, type Situation } from './update-planner.ts';
@@ -56,6 +57,8 @@ const RETRY_MAX_MS = 300_000;
 /** Trial time and figures reach the journal this often; a crash loses at most so much. */
 const PROGRESS_MS = 10_000;
 
+const switchingSteps: ReadonlySet<StepName> = new Set(['activate', 'commit', 'rollBack']);
+
 export class UpdateRunner {
   readonly model: string;
   readonly #props: UpdateRunnerProps;
@@ -73,6 +76,8 @@ export class UpdateRunner {
   /** Something changed since the last plan: do not rest on it. */
   #hasNews = false;
   #work: AbortController | undefined;
+  /** What decides who answers happens one after the other. */
+  readonly #switching = new SerialQueue();
 
   constructor(record: UpdateRecord, props: UpdateRunnerProps) {
     this.model = record.model;
@@ -144,6 +149,21 @@ export class UpdateRunner {
         .noteWork()
         .catch((error) => this.#warn('start of the trial could not be journalled', error));
     }
+  }
+
+  /**
+   * Files of the version turned out damaged when its runner had to start again: what works at the start of the agent
+   * works then too. Not while a trial runs, which is judged by its crashes and goes back by itself.
+   */
+  async replaceDamaged(manifest: string): Promise<void> {
+    const { slots, restorer, onChange } = this.#props;
+    await this.#switching.run(async () => {
+      const { active, trial } = slots.of(this.model);
+      if (trial || active?.manifest !== manifest) return;
+      await restorer.restore(this.model, slots.of(this.model));
+      onChange();
+    });
+    this.notify();
   }
 
   /** How far the work under way has come, for restart-count.ts. */
@@ -269,7 +289,8 @@ export class UpdateRunner {
     let result: StepResult;
     try {
       const begins = () => this.#live.noteWork(AbortSignal.any([either, forgiving.signal]));
-      result = await this.#execute(step, { signal: either, begins });
+      const run = () => this.#execute(step, { signal: either, begins });
+      result = await (switchingSteps.has(step.name) ? this.#switching.run(run) : run());
     } catch (error) {
       if (either.aborted) return;
       await this.#space.failedOn(error);

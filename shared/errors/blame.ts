@@ -37,6 +37,10 @@ const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blam
   inference_failed: 'version',
   golden_mismatch_on_device: 'version',
   objective_missed_on_device: 'version',
+  interface_not_met: 'version',
+  answer_too_large: 'version',
+  // Against a bound that somebody set, not against what is free at the moment.
+  runner_out_of_memory: 'version',
   runner_crashed: 'version',
   trial_crashed: 'version',
   trial_error_rate: 'version',
@@ -63,6 +67,7 @@ const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blam
   runner_start_timeout: 'device',
   inference_timeout: 'device',
   overloaded: 'device',
+  memory_short_on_device: 'device',
   model_not_ready: 'device',
   certificate_not_valid_now: 'device',
 

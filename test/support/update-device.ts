@@ -13,7 +13,13 @@ import { ChunkFetcher } from '../../agent/download/chunk-fetcher.ts';
 import { ChunkStore } from '../../agent/download/chunk-store.ts';
 import { MqttChunkTransport } from '../../agent/download/mqtt-chunk-transport.ts';
 import { VersionDownload } from '../../agent/download/version-download.ts';
-import type { Qualification, ServedFigures, ServedModels } from '../../agent/serving/served-model.ts';
+import { Conditions } from '../../agent/health/conditions.ts';
+import type {
+  DamageListener,
+  Qualification,
+  ServedFigures,
+  ServedModels,
+} from '../../agent/serving/served-model.ts';
 import type { Slot } from '../../agent/slots/slot.ts';
 import { SlotChunks } from '../../agent/slots/slot-chunks.ts';
 import { SlotStore } from '../../agent/slots/slot-store.ts';
@@ -44,6 +50,7 @@ export class RecordingServed implements ServedModels {
   figuresNow: ServedFigures = { requests: 0, failed: 0, refused: 0, crashes: 0 };
   qualifyFault: UpdateFault | undefined;
   serveFault: Error | undefined;
+  tellDamaged: DamageListener = () => undefined;
 
   constructor(log: string) {
     this.log = log;
@@ -98,6 +105,10 @@ export class RecordingServed implements ServedModels {
 
   figures(): ServedFigures | undefined {
     return this.active && this.figuresNow;
+  }
+
+  whenDamaged(tell: DamageListener): void {
+    this.tellDamaged = tell;
   }
 
   async close(): Promise<void> {}
@@ -165,7 +176,8 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
     slotChunks: new SlotChunks(slots),
     freeBytes,
   });
-  const restorer = new ServingRestorer({ slots, served, logger });
+  const conditions = new Conditions(() => undefined);
+  const restorer = new ServingRestorer({ slots, served, conditions, logger });
   const held = join(folder, 'hold');
   const updates = new ModelUpdates({
     journal: new UpdateJournal({ folder: join(folder, 'state/updates'), logger }),
@@ -198,6 +210,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
     random,
     logger,
   });
+  served.whenDamaged(updates.replaceDamaged);
   await updates.load();
   await updates.restore();
   const stop = new AbortController();
@@ -237,6 +250,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
     chunks,
     served,
     updates,
+    conditions,
     link,
     holdFile: held,
     /** Lets the hub want these models, in desired state `sequence`. */

@@ -136,7 +136,7 @@ describe('a fleet of three', { timeout: TEST_MS }, () => {
     expect(running.stdout).toContain(`${model} ${version} on cpu`);
     const healthy = await atDevice(third, 'doctor');
     expect(healthy.code, healthy.stdout).toBe(0);
-    for (const name of ['identity', 'certificate', 'clock', 'hub', 'trust', 'disk', 'runner']) {
+    for (const name of ['identity', 'certificate', 'clock', 'hub', 'trust', 'agent', 'disk', 'runner']) {
       expect(healthy.stdout).toMatch(new RegExp(`^OK +${name} `, 'm'));
     }
 

@@ -2,8 +2,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { ends, flipBit, prepared, reopen, v2 } from '../../support/prepared-device.ts';
-import { wishFor } from '../../support/update-device.ts';
+import { AppError } from '../../../shared/base/app-error.ts';
+import { ends, flipBit, looks, prepared, reopen, v1, v2 } from '../../support/prepared-device.ts';
+import { type UpdateDevice, wishFor } from '../../support/update-device.ts';
 
 describe('damaged files at start', () => {
   it('a torn journal: last-known-good answers, and the next wish is followed', async () => {
@@ -55,5 +56,86 @@ describe('damaged files at start', () => {
     again.wish(2, [wishFor(v2)]);
     await ends(again, 'rolled-back');
     expect(again.served.active?.version).toBe('1.0.0');
+  });
+});
+
+describe('damaged files while the version runs, found when its runner starts again', () => {
+  const damaged = new AppError('slot_damaged', 'Cannot load "model.onnx": its digest is another.');
+  const condition = (device: UpdateDevice) =>
+    device.conditions.list().find(({ code }) => code === 'version_damaged');
+
+  /** A device that runs 2.0.0, keeps 1.0.0 and has lost its hub when the files of 2.0.0 are damaged. */
+  async function damagedAtWork() {
+    const { device, folder } = await prepared();
+    device.wish(2, [wishFor(v2)]);
+    await ends(device, 'committed');
+    device.link.isConnected = false;
+    await flipBit(join(folder, 'slots', v2.manifestSha256, 'model.onnx'));
+    device.served.serveFault = damaged;
+    device.served.tellDamaged('demo', v2.manifestSha256);
+    return device;
+  }
+
+  it('the kept version answers without the hub, and a condition says so', async () => {
+    const device = await damagedAtWork();
+    await vi.waitFor(() => expect(device.served.active?.version).toBe('1.0.0'));
+    expect(device.slots.of('demo')).toMatchObject({ active: { version: '1.0.0' }, previous: [], floor: 2 });
+    expect(await device.slots.onDisk()).not.toContain(v2.manifestSha256);
+    expect(condition(device)).toMatchObject({
+      severity: 'error',
+      text: expect.stringContaining('"demo" 2.0.0 were damaged'),
+    });
+  });
+
+  it('the damaged version is fetched again, proves itself and answers, and the condition ends', async () => {
+    const device = await damagedAtWork();
+    await vi.waitFor(() => expect(device.served.active?.version).toBe('1.0.0'));
+    device.served.serveFault = undefined;
+    device.link.isConnected = true;
+    device.updates.notify();
+    await vi.waitFor(() => expect(device.slots.of('demo').active?.version).toBe('2.0.0'), { timeout: 5_000 });
+    expect(device.served.active?.version).toBe('2.0.0');
+    await expect(device.slots.verify(v2.manifestSha256)).resolves.toMatchObject({ version: '2.0.0' });
+    expect(condition(device)).toBeUndefined();
+  });
+
+  it('a model that keeps no other version says that it does not answer, until the version is there again', async () => {
+    const { device, folder } = await prepared();
+    await flipBit(join(folder, 'slots', v1.manifestSha256, 'model.onnx'));
+    const serve = device.served.serve.bind(device.served);
+    device.served.serve = async () => {
+      throw damaged;
+    };
+    device.link.isConnected = false;
+    device.served.tellDamaged('demo', v1.manifestSha256);
+    await vi.waitFor(() => expect(device.served.active).toBeUndefined());
+    expect(
+      device.conditions
+        .list()
+        .map(({ code }) => code)
+        .sort(),
+    ).toEqual(['model_not_serving', 'version_damaged']);
+    device.served.serve = serve;
+    device.link.isConnected = true;
+    device.wish(2, [wishFor(v1)]);
+    await vi.waitFor(() => expect(device.served.active?.version).toBe('1.0.0'), { timeout: 5_000 });
+    expect(device.conditions.list()).toEqual([]);
+  });
+
+  it('in a trial the trial decides: news of it changes nothing', async () => {
+    const { device } = await prepared();
+    device.wish(2, [
+      wishFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
+    ]);
+    await ends(device, 'trial');
+    for (const { manifestSha256 } of [v1, v2]) {
+      await device.updates.replaceDamaged('demo', manifestSha256);
+    }
+    await looks(device, 3);
+    expect(device.served.active).toEqual({ version: '2.0.0', standby: '1.0.0' });
+    expect(device.slots.of('demo')).toMatchObject({
+      active: { version: '1.0.0' },
+      trial: { version: '2.0.0' },
+    });
   });
 });

@@ -154,6 +154,7 @@ describe('an agent with all its parts', () => {
       'clock',
       'hub',
       'trust',
+      'agent',
       'disk',
       'runner',
     ]);

@@ -38,6 +38,7 @@ const expected: Readonly<Record<'version' | 'wish' | 'device' | 'hub', readonly 
     'runner_start_timeout',
     'inference_timeout',
     'overloaded',
+    'memory_short_on_device',
     'model_not_ready',
     'certificate_not_valid_now',
   ],
