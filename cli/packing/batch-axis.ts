@@ -1,61 +1,74 @@
 /** Whether a model that leaves its batch size open in its interface leaves it open inside too. */
 import { isAppError } from '../../shared/base/app-error.ts';
+import { compareOutputs } from '../../shared/inference/compare-outputs.ts';
 import type { Tensor, TensorSpec } from '../../shared/inference/tensor.ts';
+import type { Tolerance } from '../../shared/manifest/model-manifest.ts';
 import { freeBatch } from './row-input.ts';
 import type { Infer } from './row-runs.ts';
 import type { SampleRows } from './sample-rows.ts';
 
-export interface BatchAxis {
-  /** False where a run takes one row and no more. */
-  readonly isOpen: boolean;
-  /** The inputs as they can be served: one row where the batch size is fixed. */
-  readonly inputs: readonly TensorSpec[];
-  readonly remarks: readonly string[];
+/**
+ * `free`: several rows may go into one run. `fixed`: one row and no more, whatever the interface says. `entangled`: the
+ * answer to a row depends on the rows beside it, as where the first axis is time.
+ */
+export type BatchAxis = 'free' | 'fixed' | 'entangled';
+
+export interface BatchAxisOptions {
+  readonly rows: SampleRows;
+  /** The first row, and another or the same. */
+  readonly pair: readonly [number, number];
+  /** What the model gives for the first row alone. */
+  readonly alone: readonly Tensor[];
+  readonly outputs: readonly TensorSpec[];
+  readonly tolerances: Readonly<Record<string, Tolerance>>;
+  readonly infer: Infer;
 }
 
 /**
- * Runs two rows at once where the interface says that it may be done. `alone` are the outputs of the first of `picked`. An
- * interface that promised more than the model keeps would have devices accept requests that fail.
+ * Runs two rows at once where the interface says that it may be done. An interface that promised more than the model keeps
+ * would have devices accept requests that fail.
  */
-export async function findBatchAxis(
-  rows: SampleRows,
-  picked: readonly number[],
-  {
-    inputs,
-    outputs,
-    alone,
-    infer,
-  }: {
-    readonly inputs: readonly TensorSpec[];
-    readonly outputs: readonly TensorSpec[];
-    readonly alone: readonly Tensor[];
-    readonly infer: Infer;
-  },
-): Promise<BatchAxis> {
-  const [first, second = first] = picked;
-  if (!rows.batchable || first === undefined || (await takesTwo([first, second!]))) {
-    return { isOpen: true, inputs, remarks: [] };
+export async function findBatchAxis(options: BatchAxisOptions): Promise<BatchAxis> {
+  const { rows, pair, alone, outputs, tolerances, infer } = options;
+  if (!rows.batchable) return 'free';
+  let together: readonly Tensor[];
+  try {
+    together = await infer(rows.tensors(pair));
+  } catch (error) {
+    if (isAppError(error, 'inference_failed')) return 'fixed';
+    throw error;
   }
-  const names = inputs.map(({ name }) => `"${name}"`).join(', ');
-  return {
-    isOpen: false,
-    inputs: inputs.map((spec) => ({ ...spec, shape: [1, ...spec.shape.slice(1)] })),
-    remarks: [
-      `the batch size is fixed at 1 inside the model, though its interface leaves it open for ${names}; devices take one row a request. To free it, ${freeBatch}`,
-    ],
-  };
+  const counting = outputs.filter((spec) => spec.shape[0] === -1).map((spec) => spec.name);
+  const halves = together.filter(({ name }) => counting.includes(name)).map(firstHalf);
+  const want = alone.filter(({ name, datatype }) => counting.includes(name) && datatype !== 'BYTES');
+  const shapes = want.map(({ name, shape }) => [shape, halves.find((half) => half.name === name)?.shape]);
+  if (shapes.some(([one, half]) => String(one) !== String(half))) return 'fixed';
+  return compareOutputs({ got: halves, want, tolerances }) ? 'entangled' : 'free';
+}
 
-  async function takesTwo(pair: readonly number[]): Promise<boolean> {
-    let together: readonly Tensor[];
-    try {
-      together = await infer(rows.tensors(pair));
-    } catch (error) {
-      if (isAppError(error, 'inference_failed')) return false;
-      throw error;
-    }
-    const counting = outputs.filter((spec) => spec.shape[0] === -1).map((spec) => spec.name);
-    const sizeOf = (tensors: readonly Tensor[], name: string) =>
-      tensors.find((tensor) => tensor.name === name)?.shape[0] ?? 0;
-    return counting.every((name) => sizeOf(together, name) === 2 * sizeOf(alone, name));
+/** What the publisher should know of it. */
+export function batchRemarks(file: string, axis: BatchAxis): string[] {
+  switch (axis) {
+    case 'free':
+      return [];
+    case 'fixed':
+      return [
+        `the batch size is fixed at 1 inside "${file}", though its interface leaves it open; devices take one row a request. To free it, ${freeBatch}`,
+      ];
+    case 'entangled':
+      return [
+        `the answer of "${file}" to a row depends on the rows beside it in a request; the profile and the golden samples are of single rows`,
+      ];
   }
+}
+
+/** Inputs as they can be served: one row where the batch size is fixed. */
+export function servedInputs(inputs: readonly TensorSpec[], axis: BatchAxis): readonly TensorSpec[] {
+  if (axis !== 'fixed') return inputs;
+  return inputs.map((spec) => ({ ...spec, shape: [1, ...spec.shape.slice(1)] }));
+}
+
+function firstHalf(tensor: Tensor): Tensor {
+  const [size = 0, ...rest] = tensor.shape;
+  return { ...tensor, shape: [size / 2, ...rest], data: tensor.data.subarray(0, tensor.data.byteLength / 2) };
 }

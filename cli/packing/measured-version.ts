@@ -8,7 +8,7 @@ import { quoteText } from '../../shared/inference/exact-values.ts';
 import type { Tensor, TensorSpec } from '../../shared/inference/tensor.ts';
 import type { LabelRule, ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
-import { findBatchAxis } from './batch-axis.ts';
+import { type BatchAxis, batchRemarks, findBatchAxis, servedInputs } from './batch-axis.ts';
 import { carriedState, withFirstState } from './carried-state.ts';
 import { planFeatures } from './feature-plan.ts';
 import {
@@ -69,49 +69,57 @@ export async function measureVersion(options: MeasureOptions): Promise<MeasuredV
   const expected = await loadExpected(folder, yaml.golden, goldenRows);
   const tolerances = tolerancesOf(yaml, reference.onnx.outputs);
 
-  const { golden, profile, outputs, label, axis } = await withRunner(reference, logger, async (infer) => {
-    const runs = () => new RowRuns(goldenRows, { infer, state });
-    const picked = await pickRows(goldenRows, { runs: runs(), ownRows, wanted: yaml.golden.rows });
-    const golden = await makeGolden(picked.rows, { runs: runs(), sample: goldenRows, expected });
-    if (!skipGoldenCheck) checkGolden(reference.variant.file, golden.samples, golden.computed, tolerances);
-    const outputs = reference.onnx.outputs.map((spec) => ranked(spec, unranked, golden.computed[0]!));
-    const axis = await findBatchAxis(goldenRows, picked.rows, {
-      inputs,
-      outputs,
-      alone: golden.computed[0]!,
-      infer,
-    });
-    const label = labelRuleOf(yaml, { outputs, classLabels: reference.onnx.classLabels });
-    const checkOf = (source: SampleSource, rows: SampleRows) =>
-      label && loadLabelCheck({ folder, source, rows, label, classes: yaml.classes, outputs });
-    const checks = [ownRows && (await checkOf(yaml.golden, goldenRows))].filter((check) => !!check);
-    for (const [i, row] of picked.rows.entries()) checks[0]?.add([row], golden.computed[i]!);
-    const check = sample && (await checkOf(yaml.sample!, sample));
-    const batched = axis.isOpen;
-    const profile =
-      sample && (await profileSample(sample, { yaml, inputs, outputs, infer, state, check, batched }));
-    if (check) checks.push(check);
-    return {
-      golden: { ...golden, remarks: [...picked.remarks, ...checks.flatMap((one) => one.finish())] },
-      profile,
-      outputs,
-      label,
-      axis,
-    };
-  });
+  const { golden, profile, outputs, label, batch, axis } = await withRunner(
+    reference,
+    logger,
+    async (infer) => {
+      const runs = () => new RowRuns(goldenRows, { infer, state });
+      const picked = await pickRows(goldenRows, { runs: runs(), ownRows, wanted: yaml.golden.rows });
+      const golden = await makeGolden(picked.rows, { runs: runs(), sample: goldenRows, expected });
+      if (!skipGoldenCheck) checkGolden(reference.variant.file, golden.samples, golden.computed, tolerances);
+      const outputs = reference.onnx.outputs.map((spec) => ranked(spec, unranked, golden.computed[0]!));
+      const pair = [picked.rows[0]!, picked.rows[1] ?? picked.rows[0]!] as const;
+      const batch = { rows: goldenRows, pair, outputs, tolerances };
+      const axis = await findBatchAxis({ ...batch, alone: golden.computed[0]!, infer });
+      const label = labelRuleOf(yaml, { outputs, classLabels: reference.onnx.classLabels });
+      const checkOf = (source: SampleSource, rows: SampleRows) =>
+        label && loadLabelCheck({ folder, source, rows, label, classes: yaml.classes, outputs });
+      const checks = [ownRows && (await checkOf(yaml.golden, goldenRows))].filter((check) => !!check);
+      for (const [i, row] of picked.rows.entries()) checks[0]?.add([row], golden.computed[i]!);
+      const check = sample && (await checkOf(yaml.sample!, sample));
+      const batched = axis === 'free';
+      const profile =
+        sample && (await profileSample(sample, { yaml, inputs, outputs, infer, state, check, batched }));
+      if (check) checks.push(check);
+      return {
+        golden: { ...golden, remarks: [...picked.remarks, ...checks.flatMap((one) => one.finish())] },
+        profile,
+        outputs,
+        label,
+        batch,
+        axis,
+      };
+    },
+  );
+  const axes: [string, BatchAxis][] = [[reference.variant.file, axis]];
   for (const variant of skipGoldenCheck ? [] : variants) {
     const { file } = variant.variant;
     const computed =
       variant === reference
         ? golden.computed
-        : await withRunner(variant, logger, (infer) => inOrder(golden.samples, infer));
-    if (variant !== reference) checkGolden(file, golden.samples, computed, tolerances);
+        : await withRunner(variant, logger, async (infer) => {
+            const computed = await inOrder(golden.samples, infer);
+            checkGolden(file, golden.samples, computed, tolerances);
+            axes.push([file, await findBatchAxis({ ...batch, alone: computed[0]!, infer })]);
+            return computed;
+          });
     await withRunner(variant, logger, (infer) =>
       proveStable(file, { samples: golden.samples, computed, tolerances, infer }),
     );
   }
   return {
-    inputs: axis.inputs,
+    // One interface speaks for all variants, so the narrowest holds.
+    inputs: servedInputs(inputs, axes.some(([, one]) => one === 'fixed') ? 'fixed' : 'free'),
     outputs,
     label,
     profile: profile?.profile,
@@ -122,7 +130,7 @@ export async function measureVersion(options: MeasureOptions): Promise<MeasuredV
         .map(({ name, variant }) => `${quoteText(name)} is packed as "${variant.file}"`),
       ...leftOut.map(({ name, reason }) => `output "${name}" ${reason}: left out of the interface`),
       ...unnamedState(inputs, { rows: sample ?? goldenRows, state }),
-      ...axis.remarks,
+      ...axes.flatMap(([file, one]) => batchRemarks(file, one)),
       ...golden.remarks,
       ...(profile?.remarks ?? []),
     ],

@@ -35,8 +35,9 @@ export const packagingErrors = defineErrors({
   sample_invalid: {
     status: 400,
     retry: 'never',
-    meaning: 'A sample file lacks columns or rows, or holds what is not a number.',
-    fix: 'Correct the file, or the column names and the missing marker in model.yaml.',
+    meaning:
+      'A sample file lacks columns or rows, or holds a value that its input cannot take as it is, or a label that is no class.',
+    fix: 'Correct the value at the row and column that the message names, or the column names and the missing marker in model.yaml.',
   },
   golden_mismatch: {
     status: 400,

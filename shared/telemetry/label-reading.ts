@@ -64,6 +64,9 @@ export function actualLabel(terms: LabelTerms, actual: Label | boolean): Label {
     if (typeof actual === 'number' && Number.isFinite(actual)) return actual;
     return refuse(`${shown(actual)} is not a number, and the model predicts numbers`);
   }
+  if (typeof actual === 'number' && Number.isInteger(actual) && !Number.isSafeInteger(actual)) {
+    return refuse(`${actual} may have been rounded on its way; send a class of that size as a text`);
+  }
   const text = String(actual);
   const known = classes ?? label.values?.map(String);
   const at = [classes, label.values].map((names) => names?.findIndex((name) => String(name) === text) ?? -1);
@@ -93,7 +96,7 @@ function classOfValue(terms: LabelTerms, value: FeatureValue): Label {
   const names = label.values ?? (classes?.some(isNumeral) ? classes : undefined);
   const index = names?.findIndex((known) => String(known) === String(value));
   if (index !== undefined) return index === -1 ? asLabel(value) : classAt(terms, index);
-  return typeof value === 'string' ? value : classAt(terms, Number(value));
+  return typeof value === 'number' ? classAt(terms, value) : asLabel(value);
 }
 
 function asLabel(value: FeatureValue): Label {

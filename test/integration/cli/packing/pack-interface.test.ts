@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { packVersion } from '../../../../cli/packing/pack.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { parseGoldenFile } from '../../../../shared/manifest/golden-file.ts';
+import { ModelBuilder } from '../../../../shared/onnx/write-model.ts';
 import {
   bakedBatchModel,
   constantModel,
@@ -37,11 +38,38 @@ describe('packVersion()', () => {
       expect(packed.manifest.interface.inputs).toEqual([{ name: 'x', datatype: 'FP32', shape: [1, 2] }]);
       expect(remarks).toContainEqual(
         expect.stringMatching(
-          /^the batch size is fixed at 1 inside the model, .* for "x"; .* export the model with an open batch axis/,
+          /^the batch size is fixed at 1 inside "m.onnx", .*; .* export the model with an open batch axis/,
         ),
       );
     },
   );
+
+  it('finds it in a second variant, whose interface is that of all', async () => {
+    const { packed, remarks } = await pack({
+      'model.yaml': `${head.replace('file: m.onnx', 'variants: [{ file: m.onnx }, { file: n.onnx }]')}features: { x: [a, b] }\nsample: { file: s.csv }\n`,
+      'm.onnx': linearModel(),
+      'n.onnx': bakedBatchModel(),
+      's.csv': rows,
+    });
+    expect(packed.manifest.interface.inputs[0]!.shape).toEqual([1, 2]);
+    expect(remarks).toContainEqual(expect.stringMatching(/fixed at 1 inside "n.onnx"/));
+  });
+
+  it('says when the answer to a row depends on the rows beside it, and profiles single rows', async () => {
+    const { packed, remarks } = await pack({
+      'model.yaml': `${head}features: { x: [a, b] }\nsample: { file: s.csv }\n`,
+      'm.onnx': new ModelBuilder('entangled')
+        .input('x', 'float', ['batch', 2])
+        .node('Softmax', { inputs: ['x'], outputs: ['y'], attributes: { axis: { int: 0 } } })
+        .output('y', 'float', ['batch', 2])
+        .encode(),
+      's.csv': rows,
+    });
+    expect(packed.manifest.interface.inputs[0]!.shape).toEqual([-1, 2]);
+    expect(remarks).toContainEqual(expect.stringMatching(/to a row depends on the rows beside it/));
+    const alone = packed.manifest.profile!.features.find((one) => one.role === 'output');
+    expect(alone).toMatchObject({ moments: { n: 3, shift: 1, sum: 0 } });
+  });
 
   it('leaves a batch size open that the model keeps open', async () => {
     const { packed, remarks } = await pack({

@@ -102,6 +102,7 @@ describe('predictedLabels() and actualLabel()', () => {
       [2, 1],
     ],
     ['class numbers without names', terms(), output('INT64', [2], [7n, 900n]), [7, '900']],
+    ['class ids beyond 2^53', terms(), output('INT64', [1], [9_007_199_254_740_993n]), ['9007199254740993']],
     ['texts', terms(), texts(['ok', 'faulty']), ['ok', 'faulty']],
     ['texts with class names', terms({}, ['ok', 'faulty']), texts(['ok', 'faulty']), ['ok', 'faulty']],
     [
@@ -137,6 +138,7 @@ describe('predictedLabels() and actualLabel()', () => {
     [terms({}, ['1', '2']), 0],
     [terms({ values: [3, 5] }), 1],
     [terms({ kind: 'regression' }), 'warm'],
+    [terms(), 2 ** 53],
   ])('refuse a label that the model does not know', (rule, label) => {
     expect(() => actualLabel(rule, label)).toThrow(expect.objectContaining({ code: 'label_invalid' }));
   });

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import { completeLabelRule } from '../../../../cli/packing/label-rule.ts';
+import type { TensorSpec } from '../../../../shared/inference/tensor.ts';
+import type { LabelRule } from '../../../../shared/manifest/model-manifest.ts';
+import type { ClassLabels } from '../../../../shared/onnx/class-labels.ts';
+
+const scores: TensorSpec = { name: 'y', datatype: 'FP32', shape: [-1, 3] };
+const numbers: TensorSpec = { name: 'y', datatype: 'INT64', shape: [-1] };
+const texts: TensorSpec = { name: 'y', datatype: 'BYTES', shape: [-1] };
+
+interface Given {
+  readonly output: TensorSpec;
+  readonly rule?: Partial<LabelRule>;
+  readonly classes?: readonly string[];
+  readonly known?: ClassLabels;
+}
+
+const complete = ({ output, rule, classes, known }: Given) =>
+  completeLabelRule({ label: { output: 'y', kind: 'classification', ...rule }, classes, output, known });
+
+describe('completeLabelRule()', () => {
+  it.each<[string, Given, Partial<LabelRule>]>([
+    [
+      'the values that the file names for a class',
+      { output: numbers, classes: ['a', 'b'], known: [1, 2] },
+      { read: 'class', values: [1, 2] },
+    ],
+    [
+      'the classes that the file names for scores',
+      { output: scores, known: ['p', 'q', 'r'] },
+      { read: 'argmax', values: ['p', 'q', 'r'] },
+    ],
+    [
+      'no values where texts are the class names',
+      { output: texts, classes: ['q', 'p'], known: ['p', 'q'] },
+      { read: 'class' },
+    ],
+    [
+      'texts that stand for other names',
+      { output: texts, classes: ['good', 'bad'], known: ['g', 'b'] },
+      { values: ['g', 'b'] },
+    ],
+    [
+      'values of model.yaml that the file confirms',
+      { output: numbers, rule: { values: [1, 2] }, known: [1, 2] },
+      { values: [1, 2] },
+    ],
+  ])('takes %s', (_, given, expected) => {
+    const rule = complete(given);
+    expect(rule).toMatchObject(expected);
+    expect(Object.hasOwn(rule, 'values')).toBe(Object.hasOwn(expected, 'values'));
+  });
+
+  it.each<[string, Given, RegExp]>([
+    [
+      'values other than those in the file',
+      { output: numbers, rule: { values: [0, 1] }, known: [1, 2] },
+      /"values" are 0, 1, the model file says that "y" knows 1, 2/,
+    ],
+    [
+      'another number of names than the file has classes',
+      { output: numbers, classes: ['a'], known: [1, 2] },
+      /"classes" names 1, the model file says that "y" knows 1, 2/,
+    ],
+    [
+      'names of scores in another order than the file',
+      { output: scores, classes: ['q', 'p', 'r'], known: ['p', 'q', 'r'] },
+      /another order than the model file has them: p, q, r/,
+    ],
+    [
+      'values and names of different number',
+      { output: numbers, rule: { values: [1, 2, 3] }, classes: ['a', 'b'] },
+      /"values" has 3 entries, "classes" 2/,
+    ],
+    [
+      'a class in several columns',
+      { output: { ...numbers, shape: [-1, 2] } },
+      /a class is read from one column/,
+    ],
+    [
+      'a threshold beside the best of several',
+      { output: scores, rule: { threshold: 0.1 } },
+      /"threshold" is for one score/,
+    ],
+    [
+      'values of a regression',
+      { output: scores, rule: { kind: 'regression', values: [1] } },
+      /are of a classification/,
+    ],
+    ['texts held to a threshold', { output: texts, rule: { read: 'threshold' } }, /is no score/],
+    ['the best of texts', { output: texts, rule: { read: 'argmax' } }, /no scores to take the best of/],
+  ])('refuses %s', (_, given, message) => {
+    expect(() => complete(given)).toThrow(expect.objectContaining({ code: 'interface_mismatch' }));
+    expect(() => complete(given)).toThrow(message);
+  });
+});
