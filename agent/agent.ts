@@ -24,7 +24,7 @@ import { LinkWatch } from './connection/link-watch.ts';
 import { MqttSession, reconnectWaitsDefault } from './connection/mqtt-session.ts';
 import { Outbox } from './connection/outbox.ts';
 import { openControlServer } from './control/control-server.ts';
-import { onlyModel } from './control/only-model.ts';
+import { modelOrders } from './control/model-orders.ts';
 import { ChunkFetcher } from './download/chunk-fetcher.ts';
 import { ChunkStore } from './download/chunk-store.ts';
 import { MqttChunkTransport } from './download/mqtt-chunk-transport.ts';
@@ -387,14 +387,10 @@ async function startParts(
   });
   const control = await openControlServer(paths.control, {
     status,
-    async rollBack(model) {
-      const named = model ?? onlyModel(updates.models());
-      updates.orderBack(named);
-      return { model: named };
-    },
+    ...modelOrders(updates),
   }).catch((error: unknown) => {
     // What runs goes on without it (promise P2).
-    logger.error({ reason: errorText(error) }, 'status and rollback cannot reach this agent');
+    logger.error({ reason: errorText(error) }, 'status, rollback and release cannot reach this agent');
   });
   if (control) closers.push(() => control.close());
   const { signal } = stopping;

@@ -4,6 +4,7 @@ import { programVersion } from '../platform/installation.ts';
 import { guardOutput } from '../platform/standard-output.ts';
 import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
 import { doctorCommand } from './commands/doctor-command.ts';
+import { releaseCommand } from './commands/release-command.ts';
 import { rollbackCommand } from './commands/rollback-command.ts';
 import { runCommand } from './commands/run-command.ts';
 import { statusCommand } from './commands/status-command.ts';
@@ -24,7 +25,8 @@ async function main(): Promise<void> {
     .addCommand(runCommand(version))
     .addCommand(statusCommand())
     .addCommand(doctorCommand())
-    .addCommand(rollbackCommand());
+    .addCommand(rollbackCommand())
+    .addCommand(releaseCommand());
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()

@@ -40,6 +40,8 @@ import { JoinTokenStore } from './pki/join-token-store.ts';
 import { DesiredStore } from './rollout/desired-store.ts';
 import { Director } from './rollout/director.ts';
 import { ProcessLeases } from './rollout/process-leases.ts';
+import { releaseRoutes } from './rollout/release-routes.ts';
+import { ReleaseService } from './rollout/release-service.ts';
 import { RolloutChanges } from './rollout/rollout-changes.ts';
 import { addRolloutMetrics } from './rollout/rollout-metrics.ts';
 import { rolloutRoutes } from './rollout/rollout-routes.ts';
@@ -245,8 +247,9 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   const drift = new DriftService({ clock, versions: models, telemetry });
 
   // Who runs what, and how it spreads.
+  const desired = new DesiredStore(database);
   const director = new Director({
-    store: new DesiredStore(database),
+    store: desired,
     signer: { keyid: keys.publicKeys.director.keyid, privateKey: keys.director },
     broker,
     clock,
@@ -277,6 +280,8 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     clock,
     random,
   });
+
+  const releases = new ReleaseService({ store: desired, director, devices, audit });
 
   const transfer = new TransferService({
     broker,
@@ -316,6 +321,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       telemetryRoutes({ telemetry, devices, clock }),
       driftRoutes({ drift, devices, clock }),
       rolloutRoutes(rollouts),
+      releaseRoutes(releases),
     ],
     readiness,
     metrics,

@@ -66,6 +66,11 @@ function modelLines(model: ReportedModel): string[] {
     lines.push(`    update to ${update.version}: ${update.state}${done} since ${update.since}`);
     if (update.fault) lines.push(`    ${update.fault.code}: ${update.fault.message}`);
   }
-  for (const { version, until } of parked) lines.push(`    ${version} is left alone until ${until}`);
+  for (const { version, until, reason } of parked) {
+    lines.push(`    ${version} is left alone until ${until}: ${reason}`);
+  }
+  if (parked.length > 0) {
+    lines.push(`    to try again at once: modelfleet-agent release --model ${model.model}`);
+  }
   return lines;
 }

@@ -1,5 +1,5 @@
 /**
- * How `status` and `rollback` reach the running agent: HTTP on a loopback port of its own, with a secret that only who can read
+ * How `status`, `rollback` and `release` reach the running agent: HTTP on a loopback port of its own, with a secret that only who can read
  * the data folder knows. The local API asks for no credentials, so what steers the device is not on it.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
@@ -25,6 +25,8 @@ export interface ControlActions {
   status(): Promise<unknown>;
   /** Throws `not_found`, `no_previous_version`, `update_under_way`. */
   rollBack(model: string | undefined): Promise<unknown>;
+  /** Throws `not_found`. */
+  release(model: string | undefined): Promise<unknown>;
 }
 
 export interface ControlServer {
@@ -79,6 +81,9 @@ async function answer(request: IncomingMessage, secret: string, actions: Control
   if (request.method === 'GET' && url.pathname === '/status') return actions.status();
   if (request.method === 'POST' && url.pathname === '/rollback') {
     return actions.rollBack(url.searchParams.get('model') ?? undefined);
+  }
+  if (request.method === 'POST' && url.pathname === '/release') {
+    return actions.release(url.searchParams.get('model') ?? undefined);
   }
   throw new AppError('not_found', `There is no ${request.method} ${url.pathname.slice(0, 100)} here.`);
 }

@@ -29,7 +29,7 @@ export const conditionCatalogue = {
   /** The active version was withdrawn by its publisher; it goes on until another one comes (promise P2). */
   running_withdrawn: warning('Roll out another version of the model.'),
   version_parked: warning(
-    'Mend what the reason names; the version is tried again at the time given, or roll out another one.',
+    'Mend what the reason names; the version is tried again at the time given, or at once after: modelfleet-agent release.',
   ),
   /** An update waits for something of the device or the hub: room, a chunk, fresh metadata. */
   update_waits: warning('Mend what the reason names; the update goes on by itself then.'),

@@ -11,6 +11,12 @@ import { isSettled } from './update-machine.ts';
 import type { UpdateRecord } from './update-record.ts';
 import { UpdateRunner, type UpdateRunnerProps } from './update-runner.ts';
 
+/** Versions of a model that were parked and are no more. */
+export interface ReleasedModel {
+  readonly model: string;
+  readonly versions: readonly string[];
+}
+
 export interface ModelUpdatesProps extends UpdateRunnerProps {
   readonly progress: (manifestSha256: string) => DownloadProgress | undefined;
 }
@@ -67,10 +73,11 @@ export class ModelUpdates {
 
   follow(state: DesiredState): void {
     const wanted = new Map(state.models.map((model) => [model.model, model]));
+    const released = new Map((state.released ?? []).map(({ model, at }) => [model, at]));
     for (const model of wanted.keys()) if (!this.#runners.has(model)) this.#add(undefined, model);
     for (const [model, runner] of this.#runners) {
       const wish = wanted.get(model);
-      runner.wish(wish && { ...wish, sequence: state.sequence });
+      runner.wish(wish && { ...wish, sequence: state.sequence }, released.get(model));
     }
   }
 
@@ -85,6 +92,14 @@ export class ModelUpdates {
     if (runner === undefined)
       throw new AppError('not_found', `Cannot go back with "${model}": this device has no such model.`);
     runner.orderBack();
+  }
+
+  /** Lets what is parked or was refused be tried again, of one model or of all. Throws `not_found`. */
+  release(model: string | undefined): readonly ReleasedModel[] {
+    if (model !== undefined && !this.#runners.has(model))
+      throw new AppError('not_found', `Cannot release "${model}": this device has no such model.`);
+    const runners = [...this.#runners].filter(([name]) => model === undefined || name === model);
+    return runners.map(([name, runner]) => ({ model: name, versions: runner.release() }));
   }
 
   models(): readonly string[] {

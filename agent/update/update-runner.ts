@@ -21,6 +21,7 @@ import { attemptEvent } from './attempt-event.ts';
 import { applyMove } from './attempt-moves.ts';
 import { judgeFailure, noVersionBefore, parkedOf, toFault } from './failure-policy.ts';
 import { LiveRecord, type LiveRecordProps } from './live-record.ts';
+import { type Released, releaseAll, releaseBefore } from './release.ts';
 import type { ServingRestorer } from './serving-restorer.ts';
 import { SPACE_LOOK_MS, SpaceWait } from './space-wait.ts';
 import type { Plan, Step, StepName, StepResult } from './step.ts';
@@ -96,10 +97,29 @@ export class UpdateRunner {
     return this.#live.now;
   }
 
-  /** The hub's wish for this model; undefined when it names none. */
-  wish(desired: Wish | undefined): void {
+  /** The hub's wish for this model; undefined when it names none. `releasedAt`: its release, if it has made one. */
+  wish(desired: Wish | undefined, releasedAt = 0): void {
     this.#desired = desired;
+    if (releasedAt > 0) this.#released(releaseBefore(this.#record, releasedAt));
     this.notify();
+  }
+
+  /** Somebody at the device lets everything of the model be tried again. Returns the versions that were parked. */
+  release(): readonly string[] {
+    const released = releaseAll(this.#record);
+    this.#released(released);
+    this.notify();
+    return released.versions;
+  }
+
+  /** Lost when the agent dies before it is stored: the statement or the person says it again. */
+  #released({ record, versions }: Released): void {
+    if (record === this.#record) return;
+    this.#live.now = record;
+    this.#live.store().catch((error) => this.#warn('release could not be journalled', error));
+    if (versions.length === 0) return;
+    this.#props.logger.info({ model: this.model, versions }, 'parked versions were released');
+    this.#props.onChange();
   }
 
   /** Plans anew: the link, the wish or the clock has changed. Ends work that is no longer wanted. */

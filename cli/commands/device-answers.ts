@@ -81,12 +81,15 @@ export function deviceText(printer: Printer, device: Device, now: number): reado
     `agent        ${facts.agentVersion}`,
     ...device.conditions.map((one) => `${one.severity.padEnd(12)} ${one.code}: ${one.text}`),
   ];
-  for (const model of device.models) lines.push('', ...modelLines(model));
+  for (const model of device.models) lines.push('', ...modelLines(device.id, model));
   if (device.events.length > 0) lines.push('', ...eventTable(printer, device.events));
   return lines;
 }
 
-function modelLines({ model, active, provider, previous, update, parked }: ReportedModel): string[] {
+function modelLines(
+  device: string,
+  { model, active, provider, previous, update, parked }: ReportedModel,
+): string[] {
   const lines = [
     `model        ${model} ${active?.version ?? '(none active)'}${provider ? ` on ${provider}` : ''}`,
   ];
@@ -99,6 +102,8 @@ function modelLines({ model, active, provider, previous, update, parked }: Repor
   }
   for (const one of parked)
     lines.push(`parked       ${one.version} until ${timeText(Date.parse(one.until))}: ${one.reason}`);
+  if (parked.length > 0)
+    lines.push(`             to try again at once: modelfleet devices release ${device} --model ${model}`);
   return lines;
 }
 

@@ -63,6 +63,15 @@ export function devicesCommand(context: CliContext): Command {
       context.printer().result(answer, () => `Device "${id}" is in group "${group}" now.`);
     });
   devices
+    .command('release')
+    .description('let a device try again at once what it has parked or refused of a model')
+    .argument('<id>')
+    .requiredOption('--model <MODEL>', 'the model')
+    .action(async (id: string, { model }: { model: string }) => {
+      const answer = parseRelease(await (await context.hub()).post(`${devicePath(id)}/release`, { model }));
+      context.printer().result(answer, () => releaseText(answer));
+    });
+  devices
     .command('remove')
     .description('revoke a device: its connection ends at once, its certificate is refused from then on')
     .argument('<id>')
@@ -71,6 +80,21 @@ export function devicesCommand(context: CliContext): Command {
       context.printer().result({ removed: id }, () => `Device "${id}" is removed.`);
     });
   return devices;
+}
+
+const parseRelease = parser(
+  Type.Object({
+    device: Type.String(),
+    model: Type.String(),
+    sequence: Type.Integer(),
+    parked: Type.Array(Type.String()),
+  }),
+  'answer of the hub',
+);
+
+function releaseText({ device, model, sequence, parked }: ReturnType<typeof parseRelease>): string {
+  const what = parked.length > 0 ? `${model} ${parked.join(', ')}` : `what it has refused of ${model}`;
+  return `Device "${device}" may try ${what} again; it has heard when it reports desired state ${sequence}.`;
 }
 
 function tokenCommand(context: CliContext): Command {

@@ -85,6 +85,8 @@ export interface Tables {
     trial: string;
     set_at: number;
   };
+  /** rollout/director: the last release of a model on a device, by the statement that said it first. */
+  desired_release: { device_id: string; model: string; sequence: number };
   desired_statement: { device_id: string; sequence: number; envelope: string; issued_at: number };
   /** rollout. `plan` and `state` json. */
   rollout: {

@@ -1,5 +1,6 @@
 /** The rows of desired state: what each device should run, and the last statement that was signed for it. */
 import type { Selectable, Transaction } from 'kysely';
+import { limits } from '../../shared/base/limits.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 
@@ -82,6 +83,28 @@ export class DesiredStore {
       .deleteFrom('desired_model')
       .where('device_id', '=', deviceId)
       .where('model', '=', model)
+      .execute();
+  }
+
+  /** Releases of a device, the latest first; at most as many as a statement holds. */
+  async releases(
+    deviceId: string,
+    tx: Transaction<Tables>,
+  ): Promise<Selectable<Tables['desired_release']>[]> {
+    return tx
+      .selectFrom('desired_release')
+      .selectAll()
+      .where('device_id', '=', deviceId)
+      .orderBy('sequence', 'desc')
+      .limit(limits.modelsPerDeviceMax)
+      .execute();
+  }
+
+  async setRelease(row: Tables['desired_release'], tx: Transaction<Tables>): Promise<void> {
+    await tx
+      .insertInto('desired_release')
+      .values(row)
+      .onConflict((conflict) => conflict.columns(['device_id', 'model']).doUpdateSet(row))
       .execute();
   }
 

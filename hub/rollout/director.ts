@@ -104,6 +104,14 @@ export class Director {
     await this.assign([{ deviceId, model }]);
   }
 
+  /**
+   * The device is to try again what it has parked or refused of `model`. Returns the sequence of the statement that says so;
+   * the caller publishes it after the commit.
+   */
+  release(deviceId: string, model: string, tx: Transaction<Tables>): Promise<number> {
+    return this.#sign(deviceId, tx, model);
+  }
+
   /** The version and the rollout each device's desired state names for `model`; devices without one are absent. */
   async current(
     model: string,
@@ -196,7 +204,7 @@ export class Director {
     );
   }
 
-  async #sign(deviceId: string, tx: Transaction<Tables>): Promise<number> {
+  async #sign(deviceId: string, tx: Transaction<Tables>, releasedModel?: string): Promise<number> {
     const now = this.#clock.now();
     const models = await this.#store.models(deviceId, tx);
     if (models.length > limits.modelsPerDeviceMax) {
@@ -206,6 +214,13 @@ export class Director {
       );
     }
     const sequence = ((await this.#store.statement(deviceId, tx))?.sequence ?? 0) + 1;
+    if (releasedModel !== undefined) {
+      await this.#store.setRelease({ device_id: deviceId, model: releasedModel, sequence }, tx);
+    }
+    const released = (await this.#store.releases(deviceId, tx)).map((row) => ({
+      model: row.model,
+      at: row.sequence,
+    }));
     const state: DesiredState = {
       v: 1,
       device: deviceId,
@@ -220,6 +235,7 @@ export class Director {
         ...(row.rollout_id === null ? {} : { rollout: row.rollout_id }),
         trial: JSON.parse(row.trial) as TrialPlan,
       })),
+      ...(released.length > 0 ? { released } : {}),
     };
     const envelope = signDsse(desiredStateType, Buffer.from(JSON.stringify(state)), this.#signer);
     await this.#store.setStatement(

@@ -9,5 +9,6 @@
  *      2026-11-26  A manifest's label rule may say how a class is read (`read`, `threshold`, `values`).
  *      2026-11-26  Reported models tell the highest release ever committed (`floor`), and which of those kept they
  *                  were taken off (`left`).
+ *      2026-11-26  Desired state may release what a device has parked or refused (`released`).
  */
 export const protocolVersion = 1;

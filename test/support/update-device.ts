@@ -37,7 +37,7 @@ import {
   type ChunkRequest,
   parseChunkRequest,
 } from '../../shared/protocol/chunk-transfer.ts';
-import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
+import type { DesiredModel, DesiredState } from '../../shared/protocol/desired-state.ts';
 import type { UpdateEvent, UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 import type { PackedVersion } from './packed-version.ts';
 
@@ -254,7 +254,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
     link,
     holdFile: held,
     /** Lets the hub want these models, in desired state `sequence`. */
-    wish(sequence: number, models: readonly DesiredModel[]): void {
+    wish(sequence: number, models: readonly DesiredModel[], released: DesiredState['released'] = []): void {
       updates.follow({
         v: 1,
         device: 'd',
@@ -262,6 +262,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
         issued: '2026-11-01T00:00:00Z',
         expires: '2036-11-01T00:00:00Z',
         models: [...models],
+        released: [...released],
       });
     },
     /** Events announced over all lives of the device, each id once, as the hub would keep them. */

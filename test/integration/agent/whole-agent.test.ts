@@ -183,6 +183,25 @@ describe('an agent with all its parts', () => {
     expect((await model())?.parked).toMatchObject([{ version: '2.0.0' }]);
   });
 
+  it('tries again what it has parked when the hub releases it, and says so in the audit log', async () => {
+    const shown = await hub.client.get('/devices/sensor-1');
+    expect(JSON.stringify(shown)).toContain('rolled_back_by_operator');
+    const released = await cli('devices', 'release', 'sensor-1', '--model', 'linear');
+    expect(released).toMatchObject({ device: 'sensor-1', model: 'linear', parked: ['2.0.0'] });
+    await expect.poll(async () => (await model())?.parked, patient).toEqual([]);
+    expect(JSON.stringify(await hub.client.get('/audit'))).toContain('device.released');
+    await rollOut('2.0.0');
+    await expect.poll(async () => (await model())?.active?.version, patient).toBe('2.0.0');
+    await expect.poll(async () => (await model())?.update?.state, patient).toBe('committed');
+
+    await askAgent(data(), 'POST', '/rollback');
+    await expect.poll(async () => (await model())?.update?.state, patient).toBe('rolled-back');
+    expect(await askAgent(data(), 'POST', '/release?model=linear')).toEqual({
+      released: [{ model: 'linear', versions: ['2.0.0'] }],
+    });
+    expect((await model())?.parked).toEqual([]);
+  });
+
   it('says which port is taken, and leaves nothing running', async () => {
     const taken = Number(new URL(url).port);
     const other = join(folder, 'other');

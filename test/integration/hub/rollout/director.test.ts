@@ -76,6 +76,31 @@ afterEach(async () => {
 });
 
 describe('Director', () => {
+  it('carries a release in every statement from the one that said it first, with its sequence', async () => {
+    await director.assign([assignment('a', '1.0.0'), assignment('b', '1.0.0')]);
+    expect(desiredOf('a').released).toBeUndefined();
+    const at = await new DesiredStore(database).transaction((tx) => director.release('a', 'air-quality', tx));
+    await director.publish(['a']);
+    expect(desiredOf('a')).toMatchObject({ sequence: at, released: [{ model: 'air-quality', at }] });
+    await director.assign([assignment('a', '2.0.0')]);
+    expect(desiredOf('a')).toMatchObject({ sequence: at + 1, released: [{ model: 'air-quality', at }] });
+    await restart();
+    await director.republishAll();
+    expect(desiredOf('a').released).toEqual([{ model: 'air-quality', at }]);
+    expect(desiredOf('b').released).toBeUndefined();
+  });
+
+  it('holds no more releases than a statement may', async () => {
+    const store = new DesiredStore(database);
+    for (let n = 0; n < limits.modelsPerDeviceMax + 3; n += 1) {
+      await store.transaction((tx) => director.release('a', `model-${n}`, tx));
+    }
+    await director.publish(['a']);
+    const { released } = desiredOf('a');
+    expect(released).toHaveLength(limits.modelsPerDeviceMax);
+    expect(released![0]!.model).toBe(`model-${limits.modelsPerDeviceMax + 2}`);
+  });
+
   it('publishes one signed statement of all models of a device, in its name', async () => {
     await director.assign([
       assignment('a', '1.0.0'),

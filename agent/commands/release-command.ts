@@ -1,0 +1,29 @@
+/** `modelfleet-agent release [--model MODEL]`. */
+import { Command } from 'commander';
+import { dataFolderOf } from '../config/load-options.ts';
+import { askAgent } from '../control/control-client.ts';
+import type { ReleasedModel } from '../update/model-updates.ts';
+
+export function releaseCommand(): Command {
+  return new Command('release')
+    .description('let versions that are parked here be tried again at once, through the running agent')
+    .option('--model <MODEL>', 'only those of one model')
+    .option('--data <DIR>', 'data folder of the agent')
+    .option('--json', 'print as JSON')
+    .action(async (flags: { model?: string; data?: string; json?: boolean }) => {
+      const query = flags.model === undefined ? '' : `?model=${encodeURIComponent(flags.model)}`;
+      const answer = await askAgent(dataFolderOf(flags, process.env), 'POST', `/release${query}`);
+      const { released } = answer as { released: readonly ReleasedModel[] };
+      process.stdout.write(flags.json ? `${JSON.stringify(answer)}\n` : releasedText(released));
+    });
+}
+
+function releasedText(released: readonly ReleasedModel[]): string {
+  const lines = released
+    .filter(({ versions }) => versions.length > 0)
+    .map(
+      ({ model, versions }) =>
+        `Released "${model}" ${versions.join(', ')}; it is tried when the hub wants it.\n`,
+    );
+  return lines.length > 0 ? lines.join('') : 'No version was parked; what the hub wants is tried again.\n';
+}

@@ -1,0 +1,40 @@
+/** `/api/v1/devices/:id/release`. */
+import { Type } from 'typebox';
+import { DeviceId, ModelName } from '../../shared/base/names.ts';
+import type { Routes } from '../http/routes.ts';
+import type { ReleaseService } from './release-service.ts';
+
+export function releaseRoutes(releases: ReleaseService): Routes {
+  return (api) => {
+    api.post(
+      '/devices/:id/release',
+      {
+        config: { role: 'operator' },
+        schema: {
+          tags: ['devices'],
+          summary: 'Let a device try again at once what it has parked or refused of a model',
+          description:
+            'Done when the device reports `sequence`; an offline device learns it when it returns.',
+          params: Type.Object({ id: DeviceId }),
+          body: Type.Object({ model: ModelName }),
+          response: {
+            200: Type.Object({
+              device: DeviceId,
+              model: ModelName,
+              sequence: Type.Integer(),
+              parked: Type.Array(Type.String()),
+            }),
+          },
+        },
+      },
+      async (request) => {
+        const { parked, ...rest } = await releases.release(
+          request.params.id,
+          request.body.model,
+          request.actor,
+        );
+        return { ...rest, parked: [...parked] };
+      },
+    );
+  };
+}

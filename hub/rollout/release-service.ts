@@ -1,0 +1,65 @@
+/**
+ * Lets a device try again what it has parked or refused. The order travels in the device's signed desired state: so it is
+ * authentic, harmless when it comes twice, and reaches a device that is offline now.
+ */
+import { AppError } from '../../shared/base/app-error.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { DeviceService } from '../devices/device-service.ts';
+import { type Actor, auditActor } from '../http/request-actor.ts';
+import type { DesiredStore } from './desired-store.ts';
+import type { Director } from './director.ts';
+
+export interface ReleaseServiceProps {
+  readonly store: DesiredStore;
+  readonly director: Director;
+  readonly devices: Pick<DeviceService, 'view'>;
+  readonly audit: AuditLog;
+}
+
+export interface Release {
+  readonly device: string;
+  readonly model: string;
+  /** Desired state the release is in; it is done when the device reports as much. */
+  readonly sequence: number;
+  /** Versions the device last reported as parked. */
+  readonly parked: readonly string[];
+}
+
+export class ReleaseService {
+  readonly #props: ReleaseServiceProps;
+
+  constructor(props: ReleaseServiceProps) {
+    this.#props = props;
+  }
+
+  /** Throws `not_found` when there is no such device, or neither it nor the hub knows of the model on it. */
+  async release(deviceId: string, model: string, actor: Actor): Promise<Release> {
+    const { store, director, devices, audit } = this.#props;
+    const device = await devices.view(deviceId);
+    const reported = device.models.find((one) => one.model === model);
+    const isDesired = (await director.current(model, [deviceId])).has(deviceId);
+    if (reported === undefined && !isDesired) {
+      const names = device.models.map((one) => one.model).join(', ') || 'none';
+      throw new AppError(
+        'not_found',
+        `Cannot release "${model}" on "${deviceId}": the device has no such model (it has ${names}).`,
+      );
+    }
+    const parked = (reported?.parked ?? []).map(({ version }) => version);
+    const sequence = await store.transaction(async (tx) => {
+      const at = await director.release(deviceId, model, tx);
+      await audit.append(
+        {
+          ...auditActor(actor),
+          action: 'device.released',
+          target: `device/${deviceId}`,
+          details: { model, parked, sequence: at },
+        },
+        tx,
+      );
+      return at;
+    });
+    await director.publish([deviceId]);
+    return { device: deviceId, model, sequence, parked };
+  }
+}
