@@ -38,6 +38,8 @@ export const limits = {
   categoryCharsMax: 128,
   /** Elements of a row (or of one channel) that its mean and deviation are taken over, spread evenly. */
   summaryElementsMax: 65_536,
+  /** Rows of one feature counted of one request; of more, every n-th is. */
+  rowsCountedPerRequestMax: 65_536,
   modelYamlBytesMax: 256 * 1024,
   packSourcesMax: 512,
   sampleRowsMax: 1_000_000,

@@ -4,7 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../base/app-error.ts';
-import { float16Value } from './float16.ts';
+import { float16Values } from './float16.ts';
 import type { Tensor } from './tensor.ts';
 import { elementBytes, elementCount, textsOf } from './tensor-values.ts';
 
@@ -42,7 +42,7 @@ export function tensorValues(tensor: Tensor): TensorValues {
     case 'INT64':
       return new BigInt64Array(buffer, byteOffset, count);
     case 'FP16':
-      return Float64Array.from(new Uint16Array(buffer, byteOffset, count), float16Value);
+      return float16Values(new Uint16Array(buffer, byteOffset, count));
     case 'FP32':
       return new Float32Array(buffer, byteOffset, count);
     case 'FP64':

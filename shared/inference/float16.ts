@@ -33,6 +33,17 @@ export function float16Value(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+/** Every binary16 number there is, by its bits; made when the first tensor of them is read. */
+let table: Float64Array | undefined;
+
+/** The numbers of many binary16, a hundredfold faster than one by one. */
+export function float16Values(bits: Uint16Array): Float64Array {
+  table ??= Float64Array.from({ length: 2 ** 16 }, (_, i) => float16Value(i));
+  const values = new Float64Array(bits.length);
+  for (let i = 0; i < bits.length; i += 1) values[i] = table[bits[i]!]!;
+  return values;
+}
+
 /** Shifts right, rounding to nearest, ties to even. */
 function roundShift(value: number, shift: number): number {
   const kept = value >>> shift;

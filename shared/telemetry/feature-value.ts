@@ -14,22 +14,23 @@ export type FeatureValue = number | bigint | string;
 
 /**
  * Values of the feature, one a row; NaN where the tensor does not hold what is asked for. `reading` is of `tensor`, for
- * callers that read many features of it. Throws `tensor_invalid` when the bytes are not those of shape and datatype.
+ * callers that read many features of it. Of more than `rowsMax` rows, every n-th is read. Throws `tensor_invalid` when the bytes are not those of shape and datatype.
  */
 export function featureValues(
   source: FeatureSource,
   tensor: Tensor,
   reading: TensorReading = new TensorReading(tensor),
+  rowsMax = Number.POSITIVE_INFINITY,
 ): readonly FeatureValue[] {
   const { shape } = tensor;
   if ('column' in source) {
     const columns = shape.length >= 2 ? shape.at(-1)! : 1;
     const rows = columns === 0 ? 0 : reading.elements.length / columns;
-    return everyNth(reading, { rows, width: columns, at: source.column });
+    return everyNth(reading, { rows, width: columns, at: source.column, rowsMax });
   }
   if ('element' in source) {
     const [rows, row] = shape.length <= 1 ? [1, shape] : [shape[0]!, shape.slice(1)];
-    return everyNth(reading, { rows, width: elementCount(row), at: source.element });
+    return everyNth(reading, { rows, width: elementCount(row), at: source.element, rowsMax });
   }
   if ('channel' in source) {
     const moments = reading.channelMoments(source.axis, source.channel);
@@ -42,14 +43,20 @@ export function featureValues(
     .map(({ value, at }) => (summary === 'argmax' ? at : value));
 }
 
-/** The element `at` of each of `rows` rows of `width` elements. */
-function everyNth(
-  { elements }: TensorReading,
-  { rows, width, at }: { readonly rows: number; readonly width: number; readonly at: number },
-): FeatureValue[] {
-  if (at >= width) return new Array<number>(rows).fill(Number.NaN);
-  const values = new Array<FeatureValue>(rows);
-  for (let row = 0; row < rows; row += 1) values[row] = asValue(elements[row * width + at]!);
+interface Rows {
+  readonly rows: number;
+  readonly width: number;
+  readonly at: number;
+  readonly rowsMax: number;
+}
+
+/** The element `at` of each of `rows` rows of `width` elements, or of `rowsMax` of them in equal steps. */
+function everyNth({ elements }: TensorReading, { rows, width, at, rowsMax }: Rows): FeatureValue[] {
+  const step = Math.ceil(rows / rowsMax) || 1;
+  const count = Math.ceil(rows / step);
+  if (at >= width) return new Array<number>(count).fill(Number.NaN);
+  const values = new Array<FeatureValue>(count);
+  for (let i = 0; i < count; i += 1) values[i] = asValue(elements[i * step * width + at]!);
   return values;
 }
 

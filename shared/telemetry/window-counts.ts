@@ -20,9 +20,14 @@ interface CountedFeature {
 
 export class WindowCounts {
   readonly #features: readonly CountedFeature[];
+  /** Tensors that a feature names. */
+  readonly #names: Readonly<Record<'input' | 'output', ReadonlySet<string>>>;
 
-  constructor(profile: ReferenceProfile) {
-    this.#features = profile.features.map(countedFeature);
+  constructor({ features }: ReferenceProfile) {
+    this.#features = features.map(countedFeature);
+    const namesOf = (role: 'input' | 'output') =>
+      new Set(features.filter((one) => one.role === role).map((one) => one.source.tensor));
+    this.#names = { input: namesOf('input'), output: namesOf('output') };
   }
 
   /**
@@ -30,12 +35,20 @@ export class WindowCounts {
    * Throws `tensor_invalid`, before anything is counted, when a tensor's bytes are not those of its shape.
    */
   add(inputs: readonly Tensor[], outputs: readonly Tensor[]): void {
-    const tensors = { input: readAll(inputs), output: readAll(outputs) };
+    const tensors = {
+      input: readNamed(inputs, this.#names.input),
+      output: readNamed(outputs, this.#names.output),
+    };
     for (const feature of this.#features) {
       const { role, source } = feature.profile;
       const read = tensors[role].get(source.tensor);
       if (read === undefined) feature.add(Number.NaN);
-      else for (const value of featureValues(source, read.tensor, read.reading)) feature.add(value);
+      else {
+        const { tensor, reading } = read;
+        for (const value of featureValues(source, tensor, reading, limits.rowsCountedPerRequestMax)) {
+          feature.add(value);
+        }
+      }
     }
   }
 
@@ -45,11 +58,13 @@ export class WindowCounts {
   }
 }
 
-/** Each tensor, read once however many features look at it. */
-function readAll(
+/** Each tensor that a feature names, read once however many do; the others are not looked at. */
+function readNamed(
   tensors: readonly Tensor[],
+  names: ReadonlySet<string>,
 ): ReadonlyMap<string, { readonly tensor: Tensor; readonly reading: TensorReading }> {
-  return new Map(tensors.map((tensor) => [tensor.name, { tensor, reading: new TensorReading(tensor) }]));
+  const named = tensors.filter((tensor) => names.has(tensor.name));
+  return new Map(named.map((tensor) => [tensor.name, { tensor, reading: new TensorReading(tensor) }]));
 }
 
 function countedFeature(profile: FeatureProfile): CountedFeature {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { float16Bits, float16Value } from '../../../../shared/inference/float16.ts';
+import { float16Bits, float16Value, float16Values } from '../../../../shared/inference/float16.ts';
 
 /** Bits from IEEE 754-2019, table 3.5, and by hand. */
 const pairs: readonly (readonly [number, number])[] = [
@@ -36,4 +36,9 @@ describe('float16', () => {
     expect(float16Bits(65_519)).toBe(0x7bff);
     expect(float16Bits(2 ** -26)).toBe(0);
   });
+});
+
+it('float16Values() reads as float16Value() does, all of them', () => {
+  const all = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits);
+  expect([...float16Values(all)]).toEqual([...all].map(float16Value));
 });
