@@ -136,7 +136,7 @@ export class Fleet {
     return url;
   }
 
-  /** Process id of a running agent; on an old Node its launcher's. */
+  /** Process id of a running agent. */
   agentPid(id: string): number {
     return this.#agents.get(id)!.pid;
   }

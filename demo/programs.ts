@@ -40,7 +40,7 @@ export class Programs {
 
   /** Runs a command to its end. Never throws for an exit code; the caller looks at it. */
   async run(program: ProgramName, args: readonly string[]): Promise<Finished> {
-    const child = spawn(process.execPath, [join(this.#bins, `${program}.js`), ...args], {
+    const child = spawn(join(this.#bins, program), [...args], {
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: COMMAND_MS_MAX,
@@ -58,7 +58,7 @@ export class Programs {
 
   /** Starts a program that runs until it is stopped. */
   start(program: ProgramName, args: readonly string[], name: string): RunningProgram {
-    const child = spawn(process.execPath, [join(this.#bins, `${program}.js`), ...args], {
+    const child = spawn(join(this.#bins, program), [...args], {
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

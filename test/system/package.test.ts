@@ -18,10 +18,10 @@ describe('the package as it is installed', () => {
   it.each(['modelfleet', 'modelfleet-hub', 'modelfleet-agent'])(
     '%s tells its version and its help',
     async (program) => {
-      const bin = join(installed.bins, `${program}.js`);
+      const bin = join(installed.bins, program);
       const { version } = JSON.parse(await readFile(join(installed.bins, '../package.json'), 'utf8'));
-      expect((await run(process.execPath, [bin, '--version'])).stdout.trim()).toBe(version);
-      expect((await run(process.execPath, [bin, '--help'])).stdout).toContain(`Usage: ${program} `);
+      expect((await run(bin, ['--version'])).stdout.trim()).toBe(version);
+      expect((await run(bin, ['--help'])).stdout).toContain(`Usage: ${program} `);
     },
   );
 
