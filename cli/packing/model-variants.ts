@@ -10,6 +10,7 @@ import { type OnnxInterface, readOnnxInterface } from '../../shared/onnx/read-mo
 import { artifactNames } from './artifact-name.ts';
 import type { ModelYaml } from './model-yaml.ts';
 import { findNamedFile, missingFile } from './named-file.ts';
+import { spelledAsModel } from './tensor-names.ts';
 
 export interface VariantFile {
   readonly variant: Variant;
@@ -45,10 +46,12 @@ export async function loadVariants(folder: string, yaml: ModelYaml): Promise<rea
   }
   const [first, ...others] = variants;
   for (const other of others) checkSame(first!, other);
-  checkDeclared('input', yaml.inputs ?? [], first!.onnx.inputs);
-  checkDeclared('output', yaml.outputs ?? [], first!.onnx.outputs);
-  checkFeatures(yaml, first!.onnx.inputs);
-  checkOutputNames(yaml, first!.onnx.outputs);
+  const { onnx } = first!;
+  const spelled = spelledAsModel(yaml, onnx);
+  checkDeclared('input', spelled.inputs ?? [], onnx.inputs);
+  checkDeclared('output', spelled.outputs ?? [], onnx.outputs);
+  checkFeatures(spelled, onnx.inputs);
+  checkOutputNames(spelled, onnx.outputs);
   return variants;
 }
 

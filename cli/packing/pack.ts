@@ -19,6 +19,7 @@ import { loadVariants, type VariantFile } from './model-variants.ts';
 import { loadModelYaml, type ModelYaml } from './model-yaml.ts';
 import { digestSources, writeSources } from './packed-sources.ts';
 import { manifestFileName, type PackedVersion, packedFolder, readPackedVersion } from './packed-version.ts';
+import { spelledAsModel } from './tensor-names.ts';
 
 const GOLDEN_FILE = 'golden.json';
 
@@ -42,8 +43,9 @@ export interface PackResult {
 /** Packs a version. Throws the errors of packaging (docs/ERRORS.md) and of the runner; nothing is left behind then. */
 export async function packVersion(options: PackOptions): Promise<PackResult> {
   const { folder, out = packedFolder(folder), skipGoldenCheck, logger } = options;
-  const yaml = await loadModelYaml(folder);
-  const variants = await loadVariants(folder, yaml);
+  const written = await loadModelYaml(folder);
+  const variants = await loadVariants(folder, written);
+  const yaml = spelledAsModel(written, variants[0]!.onnx);
   await refuseForeignFolder(out);
   // Before models run and samples are read: what changes meanwhile counts as changed.
   const sources = await digestSources(folder, yaml);

@@ -101,16 +101,16 @@ function countStrings(name: string, data: Uint8Array): number {
 }
 
 /**
- * BYTES data of strings: a uint32 length before the UTF-8 bytes of each. Throws `tensor_invalid`, beginning with
- * `action`, for half a surrogate pair, which no UTF-8 can hold.
+ * BYTES data of strings: a uint32 length before the UTF-8 bytes of each. Throws `tensor_invalid` for half a surrogate pair,
+ * which no UTF-8 can hold.
  */
-export function encodeStrings(strings: readonly string[], action = 'Cannot write texts'): Uint8Array {
+export function encodeStrings(strings: readonly string[]): Uint8Array {
   const encoder = new TextEncoder();
   const encoded = strings.map((text, element) => {
     if (text.isWellFormed()) return encoder.encode(text);
     throw new AppError(
       'tensor_invalid',
-      `${action}: element ${element} is ${quoteText(text)}, with half a surrogate pair, which is no text.`,
+      `Cannot write texts: element ${element} is ${quoteText(text)}, with half a surrogate pair, which is no text.`,
     );
   });
   const data = new Uint8Array(encoded.reduce((total, bytes) => total + 4 + bytes.byteLength, 0));

@@ -129,6 +129,29 @@ describe('packVersion()', () => {
     });
   });
 
+  it('finds tensors however model.yaml composes their accents', async () => {
+    const [composed, apart] = ['d\u00e9bit', 'de\u0301bit'];
+    const { packed } = await pack({
+      'model.yaml': `${head}features: { ${composed}: [a] }\nsample: { file: s.csv }\ngolden: { file: s.csv, expected: { r${composed}: [a] } }\ntolerances: { r${composed}: { absolute: 0, relative: 0.5 } }\nlabel: { output: r${composed}, kind: regression }\nunits: { ${composed}: l/s }\n`,
+      'm.onnx': identityModel('float', { inputName: apart, outputName: `r${apart}` }),
+      's.csv': 'a\n1\n2\n',
+    });
+    const { golden, label, interface: face } = packed.manifest;
+    expect(golden.tolerances).toEqual({ [`r${apart}`]: { absolute: 0, relative: 0.5 } });
+    expect(label!.output).toBe(`r${apart}`);
+    expect(face.units).toEqual({ [apart]: 'l/s' });
+    await expect(
+      pack({
+        'model.yaml': `${head}features: { ${composed}: [a], ${apart}: [a] }\nsample: { file: s.csv }\n`,
+        'm.onnx': identityModel('float', { inputName: apart }),
+        's.csv': 'a\n1\n',
+      }),
+    ).rejects.toMatchObject({
+      code: 'model_yaml_invalid',
+      message: expect.stringContaining('twice, spelled with other characters that look the same'),
+    });
+  });
+
   it('refuses columns whose names look the same', async () => {
     await expect(
       pack({
