@@ -104,6 +104,11 @@ function makeApp({ host = '127.0.0.1', models, logger }: LocalApiProps) {
     reply.raw.once('close', () => ticket.release());
     checkBodyHead(request.raw, bodyPropsOf(request));
   });
+  // `Expect: 100-continue` is answered here, where the request is let in and its body is about to be read.
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    if (request.headers.expect !== undefined) reply.raw.writeContinue();
+    done(null, payload);
+  });
   // Bodies stay bytes: they are parsed once, by the schema of the route, whatever content type a client names.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (request: FastifyRequest) => readBodyOf(request));

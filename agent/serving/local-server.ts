@@ -31,7 +31,7 @@ export function makeLocalServer(props: WaitingLineProps, listener: () => Request
   });
   const connections = new LocalConnections(server);
   server.on('request', serve);
-  // `Expect: 100-continue` is answered when the body is read, not before the request is let in.
+  // Node would answer `Expect: 100-continue` before the request is let in.
   server.on('checkContinue', serve);
   const watch = setInterval(() => {
     const nowMs = performance.now();

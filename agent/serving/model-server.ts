@@ -179,12 +179,16 @@ export class ModelServer implements ServedModels {
   find(model: string, version?: string): LiveVersion {
     const served = this.#models.get(model);
     if (!served)
-      throw new AppError('model_not_served', `Cannot find "${model}": this device does not serve it.`);
+      // The first words are those that clients written for Triton look for.
+      throw new AppError(
+        'model_not_served',
+        `Request for unknown model: this device does not serve "${model.slice(0, 200)}".`,
+      );
     if (version === undefined || version === served.active.served.version) return served.active;
     if (version === served.standby?.served.version) return served.standby;
     throw new AppError(
       'model_not_served',
-      `Cannot find "${model}" ${version}: this device serves version ${served.active.served.version}.`,
+      `Request for unknown model: this device serves "${model}" not as ${version.slice(0, 200)}, but as version ${served.active.served.version}.`,
     );
   }
 
