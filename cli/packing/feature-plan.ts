@@ -26,7 +26,8 @@ export interface PlanOptions {
   readonly outputs: readonly TensorSpec[];
   /** Names of the columns of an input. */
   readonly columnNames: (input: string) => readonly string[] | undefined;
-  readonly classes: readonly string[] | undefined;
+  /** Classes that an output of whole numbers can give, seen in the sample or not. */
+  readonly categories: (output: string) => readonly string[];
 }
 
 export interface PlannedFeatures {
@@ -36,10 +37,10 @@ export interface PlannedFeatures {
 }
 
 /** Throws `too_large` past `limits.featuresMax`, `interface_mismatch` for two of one name. */
-export function planFeatures({ inputs, outputs, columnNames, classes }: PlanOptions): PlannedFeatures {
+export function planFeatures({ inputs, outputs, columnNames, categories }: PlanOptions): PlannedFeatures {
   const planned = [
     ...inputs.map((spec) => ({ spec, side: 'input', plans: planInput(spec, columnNames(spec.name)) })),
-    ...outputs.map((spec) => ({ spec, side: 'output', plans: planOutput(spec, classes) })),
+    ...outputs.map((spec) => ({ spec, side: 'output', plans: planOutput(spec, categories(spec.name)) })),
   ];
   const plans = toldApart(planned.flatMap((tensor) => tensor.plans));
   if (plans.length > limits.featuresMax) {
@@ -116,7 +117,7 @@ function planInput(spec: TensorSpec, names: readonly string[] | undefined): Feat
   return planSummaries(spec, 'input');
 }
 
-function planOutput(spec: TensorSpec, classes: readonly string[] | undefined): FeaturePlan[] {
+function planOutput(spec: TensorSpec, classes: readonly string[]): FeaturePlan[] {
   const { name: tensor, shape, datatype } = spec;
   const role = 'output' as const;
   const isNumber = datatype.startsWith('FP');
@@ -126,7 +127,7 @@ function planOutput(spec: TensorSpec, classes: readonly string[] | undefined): F
   const row = isOne ? shape : shape.slice(1);
   const elements = row.includes(-1) ? Number.POSITIVE_INFINITY : elementCount(row);
   if (elements >= 1 && elements <= (isOne ? OUTPUT_ELEMENTS_MAX : OUTPUT_COLUMNS_MAX)) {
-    const known = isNumber || datatype === 'BYTES' ? [] : (classes?.map((_, i) => String(i)) ?? []);
+    const known = isNumber || datatype === 'BYTES' ? [] : classes;
     return Array.from({ length: elements }, (_, at) => ({
       name: elements === 1 ? tensor : `${tensor}[${at}]`,
       role,

@@ -45,6 +45,11 @@ export function completeLabelRule({ label, classes, output, known }: LabelRuleOp
   }
   const reading = readingOf(label, output);
   const count = classes?.length ?? values?.length;
+  for (const names of [classes ?? [], values ?? []]) {
+    const spelled = names.map((name) => String(name).normalize('NFC'));
+    const twice = spelled.find((name, i) => spelled.indexOf(name) !== i);
+    if (twice !== undefined) throw mismatch(`two classes are called "${twice}"`);
+  }
   if (threshold !== undefined && reading !== 'threshold') {
     throw mismatch(`"threshold" is for one score, and the class is read by "${reading}" from ${shown}`);
   }

@@ -89,7 +89,8 @@ export async function measureVersion(options: MeasureOptions): Promise<MeasuredV
       const check = sample && (await checkOf(yaml.sample!, sample));
       const batched = axis === 'free';
       const profile =
-        sample && (await profileSample(sample, { yaml, inputs, outputs, infer, state, check, batched }));
+        sample &&
+        (await profileSample(sample, { yaml, inputs, outputs, infer, state, label, check, batched }));
       if (check) checks.push(check);
       return {
         golden: { ...golden, remarks: [...picked.remarks, ...checks.flatMap((one) => one.finish())] },
@@ -230,6 +231,7 @@ async function profileSample(
     readonly outputs: readonly TensorSpec[];
     readonly infer: Infer;
     readonly state: CarriedState;
+    readonly label: LabelRule | undefined;
     readonly check: LabelCheck | undefined;
     /** Whether the model takes several rows in one run. */
     readonly batched: boolean;
@@ -243,7 +245,7 @@ async function profileSample(
     outputs: outputs.filter((spec) => !carried.includes(spec.name)),
     columnNames: (input) =>
       ownValue(yaml.features, input)?.map((name) => name.normalize('NFC')) ?? sample.columnNames(input),
-    classes: yaml.classes,
+    categories: (output) => knownClasses(yaml, output === options.label?.output ? options.label : undefined),
   });
   const builder = new ProfileBuilder(planned.plans);
   const runs = new RowRuns(sample, { infer, state });
@@ -272,6 +274,11 @@ async function profileSample(
       ...remarks,
     ],
   };
+}
+
+/** What an output of whole numbers gives for the classes: the values of its label rule, else 0, 1, … */
+function knownClasses({ classes = [] }: ModelYaml, label: LabelRule | undefined): readonly string[] {
+  return label?.values?.map(String) ?? classes.map((_, i) => String(i));
 }
 
 function* batches(rows: readonly number[], size: number): Generator<readonly number[]> {

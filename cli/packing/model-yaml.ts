@@ -6,6 +6,7 @@ import { limits } from '../../shared/base/limits.ts';
 import { mapOf } from '../../shared/base/map-of.ts';
 import { ModelName, SemVer, Timestamp } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
+import { quoteText } from '../../shared/inference/exact-values.ts';
 import { LabelRule, ModelManifest, Tolerance, Variant } from '../../shared/manifest/model-manifest.ts';
 import { readNamedFile } from './named-file.ts';
 
@@ -196,8 +197,22 @@ function readYaml(bytes: Uint8Array): unknown {
     });
     const [first] = [...document.errors, ...document.warnings];
     if (first) throw fault(first.message.split('\n')[0]!, first);
-    return document.toJS({ maxAliasCount: ALIASES_MAX });
+    const value: unknown = document.toJS({ maxAliasCount: ALIASES_MAX });
+    refuseHalfTexts(value);
+    return value;
   } catch (cause) {
     throw cause instanceof AppError ? cause : fault(errorText(cause), cause);
   }
+}
+
+/** An escape can write half a surrogate pair, which no manifest can hold. */
+function refuseHalfTexts(value: unknown): void {
+  if (typeof value === 'string' && !value.isWellFormed()) {
+    throw new AppError(
+      'model_yaml_invalid',
+      `Cannot read model.yaml: ${quoteText(value)} holds half a surrogate pair, which is no text.`,
+    );
+  }
+  if (typeof value !== 'object' || value === null) return;
+  for (const entry of Object.entries(value)) entry.forEach(refuseHalfTexts);
 }

@@ -118,6 +118,10 @@ function readSpec(value: ValueInfoProto): ReadSpec {
     throw invalid(`an input or output has no name, or one of more than ${NAME_CHARS_MAX} characters`);
   }
   if (CONTROL.test(name)) throw invalid(`the name ${JSON.stringify(quoted(name))} holds a control character`);
+  // The decoder puts these in place of bytes that are no text; the runtime knows the tensor by another name.
+  if (!name.isWellFormed() || name.includes('\ufffd')) {
+    throw invalid(`the name ${JSON.stringify(quoted(name))} is not UTF-8`);
+  }
   const tensor = value.type?.tensor_type;
   if (tensor === undefined) return { ok: false, reason: `is ${kindOf(value)}, not a tensor` };
   const element = tensor.elem_type ?? 0;

@@ -137,6 +137,17 @@ describe('packVersion() with a label rule', () => {
     );
   });
 
+  it('profiles class values as categories, seen or not', async () => {
+    const { packed } = await labelled({
+      onnx: countedClassModel(),
+      csv: table(three.slice(0, 2), 'a,b,c,y'),
+      features: 'a, b, c',
+      rule: 'label: { output: label, kind: classification, values: [1, 2, 3] }\nclasses: [low, mid, high]\n',
+    });
+    const label = packed.manifest.profile!.features.find((one) => one.name === 'label');
+    expect(label).toMatchObject({ categories: ['1', '2', '3'], counts: [1, 1, 0] });
+  });
+
   it('tells how many labels agree, and the error of a regression; rows without a label are not counted', async () => {
     const { remarks } = await labelled({
       onnx: sigmoidModel(),

@@ -3,7 +3,7 @@ import { planFeatures } from '../../../../cli/packing/feature-plan.ts';
 import type { Datatype } from '../../../../shared/inference/tensor.ts';
 
 describe('planFeatures()', () => {
-  const none = { columnNames: () => undefined, classes: undefined };
+  const none = { columnNames: () => undefined, categories: () => [] };
 
   it('takes columns of tables, summaries of images, and no states', () => {
     const { plans, remarks } = planFeatures({
@@ -42,7 +42,7 @@ describe('planFeatures()', () => {
   it('refuses two features of one name', () => {
     const inputs = [{ name: 'x', datatype: 'FP32' as const, shape: [-1, 2] }];
     expect(() =>
-      planFeatures({ inputs, outputs: [], classes: undefined, columnNames: () => ['a', 'a'] }),
+      planFeatures({ inputs, outputs: [], categories: () => [], columnNames: () => ['a', 'a'] }),
     ).toThrow(/"a" is used twice/);
   });
 

@@ -72,6 +72,7 @@ describe('completeLabelRule()', () => {
       { output: numbers, rule: { values: [1, 2, 3] }, classes: ['a', 'b'] },
       /"values" has 3 entries, "classes" 2/,
     ],
+    ['two classes of one name', { output: scores, classes: ['a', 'b', 'a'] }, /two classes are called "a"/],
     [
       'a class in several columns',
       { output: { ...numbers, shape: [-1, 2] } },

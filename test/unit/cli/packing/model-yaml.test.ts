@@ -38,6 +38,11 @@ describe('parseModelYamlText()', () => {
     ['neither file nor variants', good.replace('file: m.onnx\n', ''), /either "file" or "variants"/],
     ['golden rows and a golden file', good.replace('rows: 3', 'rows: 3, file: g.csv'), /found both/],
     [
+      'half a surrogate pair in a text',
+      'model: m\nversion: 1.0.0\nrelease: 1\nfile: m.onnx\nclasses: ["a\\ud83d"]\n',
+      /"a\\ud83d" holds half a surrogate pair/,
+    ],
+    [
       'a label of a sample without a rule',
       'model: m\nversion: 1.0.0\nrelease: 1\nfile: m.onnx\nsample: { file: s.csv, label: y }\n',
       /say which output it belongs to under "label"/,

@@ -292,6 +292,7 @@ describe('readOnnxInterface()', () => {
   it.each([
     ['two inputs whose names look the same', ['caf\u00e9', 'cafe\u0301']],
     ['a name with a line break', ['a\nb', 'c']],
+    ['a name that is not UTF-8', ['a\ufffd', 'c']],
   ])('refuses %s', (_, [first, second]) => {
     const bytes = changed(addModel(), (graph) => ({
       ...graph,
