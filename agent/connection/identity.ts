@@ -91,15 +91,23 @@ export function checkIdentity(parts: {
   }
 }
 
-/** Throws `certificate_not_valid_now` when, by this clock, the certificate is not valid yet or not any more. */
-export function checkCertificateTime(certificatePem: string, clock: Pick<Clock, 'now'>): void {
+/**
+ * Throws `certificate_not_valid_now` when the certificate is not valid yet by the time that is proven, or not any more by
+ * this clock. A proven time past its end is no reason: the hub, whose clock is right, refuses it then.
+ */
+export function checkCertificateTime(
+  certificatePem: string,
+  clock: Pick<Clock, 'now'>,
+  floor: Pick<Clock, 'now'> = clock,
+): void {
   const { validFrom, validTo } = new X509Certificate(certificatePem);
   const [from, to, now] = [Date.parse(validFrom), Date.parse(validTo), clock.now()];
-  if (now >= from && now <= to) return;
+  const isTooEarly = Math.max(now, floor.now()) < from;
+  if (!isTooEarly && now <= to) return;
   const [fromText, toText, nowText] = [from, to, now].map((ms) => new Date(ms).toISOString());
   throw new AppError(
     'certificate_not_valid_now',
-    now < from
+    isTooEarly
       ? `Cannot use the certificate: it is valid from ${fromText}, and the clock of this device says ${nowText}. Set the clock.`
       : `Cannot use the certificate: it was valid until ${toText}, and the clock of this device says ${nowText}. If the clock is right, enrol the device again.`,
   );

@@ -142,13 +142,13 @@ export class MqttSession implements HubLink {
 
   /** One connection from its first byte to its last. Never rejects. */
   async #connectOnce(signal: AbortSignal): Promise<ConnectionEnd> {
-    const { identity, handlers, floor, logger } = this.#props;
+    const { identity, handlers, clock, floor, logger } = this.#props;
     let wasConnected = false;
     let client: MqttClient | undefined;
     const over = new AbortController();
     try {
       // Said here with both times, because the TLS alert of the hub would say less.
-      checkCertificateTime(identity.certificatePem, floor);
+      checkCertificateTime(identity.certificatePem, clock, floor);
       const { host, port } = identity.mqtt;
       const socket = await connectPinned({
         ...identity,

@@ -1,66 +1,113 @@
 /**
- * What `doctor` learns of the agent itself: from one that runs, the conditions it has found; of one that does not, whether
- * the files of what it would serve are whole. Changes nothing.
+ * What the agent itself knows of its lasting states: asked while it runs, read from its files when it does not; then whether
+ * what it would serve is whole. Each condition is a check of its own, with its way out. Changes nothing.
  */
+import { existsSync } from 'node:fs';
 import { pino } from 'pino';
-import { errorText, isAppError } from '../../shared/base/app-error.ts';
-import { ownValue } from '../../shared/base/own-value.ts';
-import type { Condition } from '../../shared/protocol/reported-state.ts';
+import { isAppError } from '../../shared/base/app-error.ts';
+import type { Condition, ReportedModel } from '../../shared/protocol/reported-state.ts';
+import type { AgentStatus } from '../agent.ts';
 import { dataFolder } from '../config/data-folder.ts';
 import { askAgent } from '../control/control-client.ts';
 import { readRestingStatus } from '../control/resting-status.ts';
 import { SlotStore } from '../slots/slot-store.ts';
-import type { Check } from './check.ts';
-import { conditionCatalogue } from './conditions.ts';
+import { type Check, failed } from './check.ts';
+import { type ConditionCode, conditionCatalogue, wayOutOf } from './conditions.ts';
 
-/** Conditions of things that `doctor` looks at itself. */
-const lookedAtAnyway: ReadonlySet<string> = new Set([
+/** Conditions that `doctor` looks at with its own eyes. */
+const seenElsewhere: ReadonlySet<string> = new Set<ConditionCode>([
   'clock_suspect',
-  'certificate_ends',
   'low_disk',
   'foreign_entries',
+  'certificate_ends',
+  'not_connected',
 ]);
 
-export async function checkAgent(data: string): Promise<readonly Check[]> {
-  const name = 'agent';
+export interface AgentFindings {
+  readonly checks: readonly Check[];
+  /** Whether an agent runs and is connected to the hub. */
+  readonly isConnected: boolean;
+}
+
+export async function checkAgent(data: string): Promise<AgentFindings> {
   try {
-    const { reported } = (await askAgent(data, 'GET', '/status')) as {
-      readonly reported: { readonly conditions: readonly Condition[] };
-    };
-    const checks = reported.conditions.filter(({ code }) => !lookedAtAnyway.has(code)).map(checkOfCondition);
-    return checks.length > 0 ? checks : [{ name, verdict: 'ok', found: 'it runs and complains of nothing' }];
+    const status = (await askAgent(data, 'GET', '/status')) as AgentStatus;
+    return { checks: runningChecks(status), isConnected: status.connected };
   } catch (error) {
-    if (isAppError(error, 'agent_not_running')) return checkInstalled(data);
-    return [{ name, verdict: 'fail', found: errorText(error), wayOut: 'Look at its log; start it again.' }];
+    if (!isAppError(error, 'agent_not_running'))
+      return { checks: [failed('agent', error)], isConnected: false };
+    return { checks: await restingChecks(data), isConnected: false };
   }
 }
 
-function checkOfCondition({ code, severity, text }: Condition): Check {
-  const wayOut = ownValue(conditionCatalogue, code)?.wayOut;
-  const verdict = severity === 'error' ? 'fail' : 'warn';
-  return { name: 'agent', verdict, found: `${code}: ${text}`, ...(wayOut && { wayOut }) };
+function runningChecks({ connected, outbox, reported }: AgentStatus): Check[] {
+  const doing = reported.models.flatMap(updateText);
+  const link = connected ? 'connected' : 'NOT connected';
+  const found = [`runs, ${link}, ${outbox.size} messages to send`, ...doing].join('; ');
+  return [{ name: 'agent', verdict: 'ok', found }, ...conditionChecks(reported.conditions)];
 }
 
-async function checkInstalled(data: string): Promise<readonly Check[]> {
+async function restingChecks(data: string): Promise<Check[]> {
+  const { reported } = await readRestingStatus(data);
+  const { hold } = dataFolder(data);
+  const parked = reported.models.flatMap((model) =>
+    model.parked.map(({ version, until, reason }) => `${model.model} ${version} until ${until} (${reason})`),
+  );
+  const conditions: Condition[] = [
+    ...reported.conditions,
+    ...asCondition('version_parked', parked.length > 0 ? `Left alone: ${parked.join('; ')}.` : undefined),
+    ...asCondition(
+      'updates_held',
+      existsSync(hold) ? `Nothing is switched while the file "${hold}" exists.` : undefined,
+    ),
+  ];
+  const doing = reported.models.flatMap(updateText);
+  return [
+    {
+      name: 'agent',
+      verdict: 'warn',
+      found: ['none runs on this folder, so no model is served', ...doing].join('; '),
+      wayOut: 'Start it: modelfleet-agent run.',
+    },
+    ...conditionChecks(conditions),
+    ...(await installedChecks(data, reported.models)),
+  ];
+}
+
+/** Of each model, whether the files of the version that would be served are whole. */
+async function installedChecks(data: string, models: readonly ReportedModel[]): Promise<Check[]> {
   const { slots: folder, slotIndex: indexFile } = dataFolder(data);
   const slots = new SlotStore({ folder, indexFile, keepPrevious: 1, logger: pino({ level: 'silent' }) });
-  const { models } = (await readRestingStatus(data)).reported;
+  const name = 'version';
   const checks: Check[] = [];
   for (const { model, active } of models) {
     if (!active) continue;
-    const name = 'version';
-    const found = `${model} ${active.version}: its files are whole; the agent does not run`;
-    checks.push(
-      await slots.verify(active.manifest).then(
-        (): Check => ({ name, verdict: 'ok', found }),
-        (error): Check => ({
-          name,
-          verdict: 'fail',
-          found: errorText(error),
-          wayOut: conditionCatalogue.version_damaged.wayOut,
-        }),
-      ),
+    const found = `${model} ${active.version}: its files are whole`;
+    const check = await slots.verify(active.manifest).then(
+      (): Check => ({ name, verdict: 'ok', found }),
+      (error: unknown) => failed(name, error, conditionCatalogue.version_damaged.wayOut),
     );
+    checks.push(check);
   }
   return checks;
+}
+
+function asCondition(code: ConditionCode, text: string | undefined): Condition[] {
+  return text === undefined ? [] : [{ code, severity: conditionCatalogue[code].severity, text }];
+}
+
+function conditionChecks(conditions: readonly Condition[]): Check[] {
+  return conditions
+    .filter(({ code }) => !seenElsewhere.has(code))
+    .map(({ code, severity, text }) => {
+      const wayOut = wayOutOf(code);
+      const verdict = severity === 'error' ? 'fail' : 'warn';
+      return { name: code, verdict, found: text, ...(wayOut !== undefined && { wayOut }) };
+    });
+}
+
+/** What an update is at, when it is under way. */
+function updateText({ model, update }: ReportedModel): string[] {
+  if (!update || ['committed', 'rejected', 'rolled-back', 'idle'].includes(update.state)) return [];
+  return [`${model} ${update.version} is ${update.state} since ${update.since}`];
 }

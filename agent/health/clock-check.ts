@@ -10,6 +10,9 @@ export interface ClockEvidence {
   readonly certificateToMs: number;
 }
 
+/** A certificate that ends within this time is spoken of. */
+export const certificateWarnMs = 14 * 86_400_000;
+
 /** Less than this behind is what a clock may be. */
 const BEHIND_MS = 60_000;
 

@@ -1,27 +1,24 @@
 /** The checks of `doctor`. Each says what it found; what is wrong comes with the way out. Changes nothing. */
-import { X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
 import { pino } from 'pino';
 import { freeBytes } from '../../platform/free-bytes.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { RunnerProcess } from '../../runner/runner-client.ts';
-import { errorText, isAppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { dataFolder } from '../config/data-folder.ts';
 import { checkCertificateTime, type DeviceIdentity, loadIdentity } from '../connection/identity.ts';
 import { ClockFloor } from '../trust/clock-floor.ts';
-import { VerifiedFiles } from '../trust/verified-files.ts';
 import { checkAgent } from './agent-check.ts';
-import type { Check } from './check.ts';
-import { clockSuspicion } from './clock-check.ts';
+import { type Check, failed } from './check.ts';
+import { certificateWarnMs, clockSuspicion } from './clock-check.ts';
+import { conditionCatalogue } from './conditions.ts';
 import { findForeignEntries, foreignEntriesText } from './foreign-entries.ts';
+import { checkHub } from './hub-check.ts';
 import { probeModel } from './probe-model.ts';
-
-const CONNECT_MS = 5_000;
+import { checkTrust } from './trust-check.ts';
 
 export async function examine(data: string): Promise<readonly Check[]> {
   const checks: Check[] = [];
@@ -32,18 +29,12 @@ export async function examine(data: string): Promise<readonly Check[]> {
     ({ device, group }) => `"${device}" in group "${group}"`,
   );
   if (identity) {
-    await checked(
-      checks,
-      'certificate',
-      async () => checkCertificateTime(identity.certificatePem, systemClock),
-      () => {
-        return `valid until ${new Date(identity.certificateExpiresAt).toISOString()}`;
-      },
-    );
-    checks.push(await checkClock(data, identity));
-    checks.push(await checkHub(identity));
-    checks.push(await checkTrust(data));
-    checks.push(...(await checkAgent(data)));
+    const floor = await ClockFloor.open(dataFolder(data).clock, systemClock, identity.certificateFrom);
+    checks.push(checkCertificate(identity, floor));
+    checks.push(checkClock(identity, floor));
+    const agent = await checkAgent(data);
+    checks.push(agent.isConnected ? connectedCheck(identity) : await checkHub(identity, floor));
+    checks.push(await checkTrust(data, floor.now()), ...agent.checks);
   }
   checks.push(await checkDisk(data));
   const foreign = foreignEntriesText(await findForeignEntries(data));
@@ -71,19 +62,29 @@ async function checked<T>(
   }
 }
 
-function failed(name: string, error: unknown): Check {
-  const wayOut = isAppError(error) ? error.entry.fix : undefined;
-  return { name, verdict: 'fail', found: errorText(error), ...(wayOut !== undefined && { wayOut }) };
+function checkCertificate(identity: DeviceIdentity, floor: ClockFloor): Check {
+  const name = 'certificate';
+  const { certificatePem, certificateExpiresAt } = identity;
+  try {
+    checkCertificateTime(certificatePem, systemClock, floor);
+  } catch (error) {
+    return failed(name, error);
+  }
+  const found = `valid until ${new Date(certificateExpiresAt).toISOString()}`;
+  if (certificateExpiresAt - floor.now() > certificateWarnMs) return { name, verdict: 'ok', found };
+  return { name, verdict: 'warn', found, wayOut: conditionCatalogue.certificate_ends.wayOut };
 }
 
-async function checkClock(data: string, identity: DeviceIdentity): Promise<Check> {
-  const certificate = new X509Certificate(identity.certificatePem);
-  const floor = await ClockFloor.open(dataFolder(data).clock, systemClock);
+function connectedCheck({ mqtt }: DeviceIdentity): Check {
+  return { name: 'hub', verdict: 'ok', found: `the agent is connected to mqtts://${mqtt.host}:${mqtt.port}` };
+}
+
+function checkClock(identity: DeviceIdentity, floor: ClockFloor): Check {
   const suspicion = clockSuspicion({
     nowMs: systemClock.now(),
     provenMs: floor.now(),
-    certificateFromMs: Date.parse(certificate.validFrom),
-    certificateToMs: Date.parse(certificate.validTo),
+    certificateFromMs: identity.certificateFrom,
+    certificateToMs: identity.certificateExpiresAt,
   });
   const now = new Date(systemClock.now()).toISOString();
   if (suspicion === undefined) return { name: 'clock', verdict: 'ok', found: now };
@@ -93,66 +94,6 @@ async function checkClock(data: string, identity: DeviceIdentity): Promise<Check
     found: suspicion,
     wayOut: 'Set the clock of this device (NTP), then start the agent again.',
   };
-}
-
-function checkHub(identity: DeviceIdentity): Promise<Check> {
-  const { host, port } = identity.mqtt;
-  const name = 'hub';
-  return new Promise((resolve) => {
-    const socket = connect({
-      host,
-      port,
-      servername: host,
-      ca: identity.caPem,
-      cert: identity.certificatePem,
-      key: identity.keyPem,
-      timeout: CONNECT_MS,
-    });
-    const end = (check: Check) => {
-      socket.destroy();
-      resolve(check);
-    };
-    const wayOut = `Check that the hub runs and that this device reaches ${host}:${port}.`;
-    socket.once('secureConnect', () =>
-      end({ name, verdict: 'ok', found: `mqtts://${host}:${port} answers with the right certificate` }),
-    );
-    socket.once('timeout', () =>
-      end({
-        name,
-        verdict: 'fail',
-        found: `mqtts://${host}:${port} does not answer within ${CONNECT_MS} ms`,
-        wayOut,
-      }),
-    );
-    socket.once('error', (error) =>
-      end({ name, verdict: 'fail', found: `mqtts://${host}:${port}: ${error.message}`, wayOut }),
-    );
-  });
-}
-
-async function checkTrust(data: string): Promise<Check> {
-  const name = 'trust';
-  try {
-    const set = await new VerifiedFiles(dataFolder(data).trust).load();
-    if (set.timestamp === undefined) {
-      return {
-        name,
-        verdict: 'warn',
-        found: 'the root is pinned; no metadata was verified yet',
-        wayOut: 'It comes with the first connection to the hub; run "modelfleet-agent run".',
-      };
-    }
-    const expires = (JSON.parse(set.timestamp) as { signed: { expires: string } }).signed.expires;
-    if (Date.parse(expires) > systemClock.now())
-      return { name, verdict: 'ok', found: `metadata verified, good until ${expires}` };
-    const wayOut = 'It is renewed with the next connection. What runs goes on; new versions wait.';
-    return { name, verdict: 'warn', found: `the metadata expired at ${expires}`, wayOut };
-  } catch (error) {
-    return {
-      ...failed(name, error),
-      wayOut: 'Enrol the device again: the pinned root is missing or unreadable.',
-    };
-  }
 }
 
 async function checkDisk(data: string): Promise<Check> {
@@ -176,7 +117,7 @@ async function checkDisk(data: string): Promise<Check> {
         wayOut: 'Name the data folder with --data.',
       };
     }
-    return { ...failed(name, error), wayOut: 'Check that the disk is mounted and the folder may be read.' };
+    return failed(name, error, 'Check that the disk is mounted and the folder may be read.');
   }
 }
 
@@ -199,10 +140,11 @@ async function checkRunner(): Promise<Check> {
       found: `a runner loads ONNX Runtime in ${Math.round(performance.now() - started)} ms`,
     };
   } catch (error) {
-    return {
-      ...failed(name, error),
-      wayOut: 'Install the program again; ONNX Runtime needs a 64-bit Linux, macOS or Windows.',
-    };
+    return failed(
+      name,
+      error,
+      'Install the program again; ONNX Runtime needs a 64-bit Linux, macOS or Windows.',
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

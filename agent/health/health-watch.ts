@@ -15,9 +15,10 @@ import type { SlotStore } from '../slots/slot-store.ts';
 import type { TrustedVersions } from '../trust/trusted-version.ts';
 import type { ModelUpdates } from '../update/model-updates.ts';
 import { isSettled } from '../update/update-machine.ts';
-import { clockSuspicion } from './clock-check.ts';
+import { certificateWarnMs, clockSuspicion } from './clock-check.ts';
 import type { Conditions } from './conditions.ts';
 import { findForeignEntries, foreignEntriesText } from './foreign-entries.ts';
+import { StuckUpdates } from './stuck-updates.ts';
 
 export interface HealthWatchProps {
   readonly conditions: Conditions;
@@ -43,11 +44,13 @@ export interface HealthWatchProps {
 }
 
 const LOOK_MS = 30_000;
-const CERTIFICATE_WARN_MS = 14 * 86_400_000;
+const DROPPED_TOLD_MS = 3_600_000;
 
 export class HealthWatch {
   readonly #props: HealthWatchProps;
   #dropped = 0;
+  #droppedAt: number | undefined;
+  readonly #stuck = new StuckUpdates();
   #logLost = 0;
   readonly #certificate: X509Certificate;
 
@@ -85,7 +88,7 @@ export class HealthWatch {
     const evidence = { nowMs, provenMs: provenMs(), certificateFromMs, certificateToMs };
     conditions.set('clock_suspect', clockSuspicion(evidence));
     const left = certificateToMs - nowMs;
-    const soon = left > 0 && left < CERTIFICATE_WARN_MS;
+    const soon = left > 0 && left < certificateWarnMs;
     conditions.set(
       'certificate_ends',
       soon
@@ -115,6 +118,7 @@ export class HealthWatch {
         ? [`${model} ${update.version} (${update.state}) for ${update.fault.code}: ${update.fault.message}`]
         : [],
     );
+    conditions.set('update_stuck', this.#stuck.look(models, clock.monotonic()));
     conditions.set('update_waits', waits.length > 0 ? `Waiting: ${waits.join(' ')}` : undefined);
     const parked = models.flatMap(({ model, parked }) =>
       parked.map(
@@ -128,8 +132,10 @@ export class HealthWatch {
       isHeld ? `Nothing is switched while the file "${holdFile}" exists.` : undefined,
     );
     const { events, telemetry } = dropped();
-    const isDropping = events + telemetry > this.#dropped;
+    // Told for a while after the last loss: a look comes after each change of an update too.
+    if (events + telemetry > this.#dropped) this.#droppedAt = clock.monotonic();
     this.#dropped = events + telemetry;
+    const isDropping = this.#droppedAt !== undefined && clock.monotonic() - this.#droppedAt < DROPPED_TOLD_MS;
     conditions.set(
       'spool_dropping',
       isDropping

@@ -152,6 +152,7 @@ describe('an agent with all its parts', () => {
       'identity',
       'certificate',
       'clock',
+      'agent',
       'hub',
       'trust',
       'agent',
