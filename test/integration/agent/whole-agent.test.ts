@@ -152,7 +152,6 @@ describe('an agent with all its parts', () => {
       'identity',
       'certificate',
       'clock',
-      'agent',
       'hub',
       'trust',
       'agent',
