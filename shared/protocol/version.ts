@@ -10,5 +10,7 @@
  *      2026-11-26  Reported models tell the highest release ever committed (`floor`), and which of those kept they
  *                  were taken off (`left`).
  *      2026-11-26  Desired state may release what a device has parked or refused (`released`).
+ *      2026-11-26  An agent sends a random number of its start as the MQTT user name; the hub may send `command`
+ *                  `identity-shared`. The same enrolment request again is answered again.
  */
 export const protocolVersion = 1;

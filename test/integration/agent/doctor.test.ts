@@ -42,6 +42,7 @@ describe('doctor', () => {
         reported: { v: 1, at: '', sequence: 0, facts, freeBytes: 0, models, conditions },
       }),
       rollBack: async () => undefined,
+      release: async () => undefined,
     });
     onTestFinished(() => server.close());
   };
