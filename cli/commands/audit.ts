@@ -3,8 +3,10 @@
 import { Command } from 'commander';
 import { Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
 import { parser } from '../../shared/base/parse.ts';
 import type { CliContext } from '../context.ts';
+import { wholeNumber } from '../flag-values.ts';
 import { timeText } from '../time-text.ts';
 
 const parseEvents = parser(
@@ -54,7 +56,10 @@ export function auditCommand(context: CliContext): Command {
     .option('--before <NUMBER>', 'only events before this number (next page)')
     .option('--limit <N>', 'at most so many (default: 100)')
     .action(async (flags: ListFlags) => {
-      const { events } = parseEvents(await (await context.hub()).get('/audit', { ...flags }));
+      const { limit, ...filters } = flags;
+      const range = { min: 1, max: limits.pageRowsMax };
+      const query = { ...filters, ...(limit && { limit: wholeNumber(limit, '--limit', range) }) };
+      const { events } = parseEvents(await (await context.hub()).get('/audit', query));
       const printer = context.printer();
       printer.result(events, () =>
         printer.table(events, [

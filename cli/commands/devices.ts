@@ -3,8 +3,11 @@
 import { Command } from 'commander';
 import { Type } from 'typebox';
 import { parseDuration } from '../../shared/base/duration.ts';
+import { limits } from '../../shared/base/limits.ts';
 import { parser } from '../../shared/base/parse.ts';
 import type { CliContext } from '../context.ts';
+import { countText } from '../count-text.ts';
+import { wholeNumber } from '../flag-values.ts';
 import { timeText } from '../time-text.ts';
 import { type DeviceRow, deviceTable, deviceText, parseDevice, parseDevicePage } from './device-answers.ts';
 
@@ -103,18 +106,17 @@ function tokenCommand(context: CliContext): Command {
     .command('create')
     .description('make a join token; it is shown this once')
     .option('--group <GROUP>', 'group the devices will be in', 'default')
-    .option('--uses <N>', 'how many devices it may enrol', Number, 1)
+    .option('--uses <N>', 'how many devices it may enrol', '1')
     .option('--ttl <DURATION>', 'how long it works, such as 30m or 1d', '1h')
-    .action(async (flags: { group: string; uses: number; ttl: string }) => {
+    .action(async (flags: { group: string; uses: string; ttl: string }) => {
       const ttlMs = parseDuration(flags.ttl, '--ttl');
+      const uses = wholeNumber(flags.uses, '--uses', { min: 1, max: limits.joinTokenUsesMax });
       const hub = await context.hub();
-      const made = parseJoinToken(
-        await hub.post('/join-tokens', { group: flags.group, uses: flags.uses, ttlMs }),
-      );
+      const made = parseJoinToken(await hub.post('/join-tokens', { group: flags.group, uses, ttlMs }));
       const printer = context.printer();
       printer.result(made, () => made.token);
       printer.note(
-        `Good for ${made.usesTotal} device(s) until ${timeText(made.expiresAt)}; it is not shown again. On the device:`,
+        `Good for ${countText(made.usesTotal, 'device')} until ${timeText(made.expiresAt)}; it is not shown again. On the device:`,
       );
       printer.note('  MODELFLEET_JOIN_TOKEN=<token> modelfleet-agent enrol --id <device-id>');
     });

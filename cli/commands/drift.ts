@@ -4,6 +4,7 @@ import { parseDuration } from '../../shared/base/duration.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { type DeviceDrift, DriftReport, type FeatureDrift } from '../../shared/protocol/drift-answer.ts';
 import type { CliContext, Printer } from '../context.ts';
+import { countText } from '../count-text.ts';
 import { labelText } from './telemetry.ts';
 
 const parseReport = parser(DriftReport, 'answer of the hub');
@@ -38,7 +39,7 @@ export function driftCommand(context: CliContext): Command {
 function describe(report: DriftReport, since: string, printer: Printer): readonly string[] {
   const { model, version, verdict, devicesSeen, devicesDrifted, labels } = report;
   const lines = [
-    `${model} ${version}, last ${since}: ${verdict} (${devicesSeen} devices reported, ${devicesDrifted} drifted on their own)`,
+    `${model} ${version}, last ${since}: ${verdict} (${countText(devicesSeen, 'device')} reported, ${devicesDrifted} drifted on their own)`,
     ...(labels ? [labelText(labels)] : []),
     '',
     ...featureTable(report.features, printer),

@@ -3,6 +3,7 @@
 import { formatDuration } from '../../shared/base/duration.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import type { Column } from '../context.ts';
+import { countText } from '../count-text.ts';
 import { timeText } from '../time-text.ts';
 
 export interface RolloutRow {
@@ -73,7 +74,7 @@ export function rolloutText(rollout: RolloutStatus, now: number): readonly strin
   // Why it runs says nothing; why it does not, much.
   const why = rollout.reason === undefined || rollout.status === 'running' ? '' : `: ${rollout.reason}`;
   const lines = [
-    `${rollout.id}  ${rollout.model}@${rollout.version} to ${target} (${rollout.target} devices)`,
+    `${rollout.id}  ${rollout.model}@${rollout.version} to ${target} (${countText(rollout.target, 'device')})`,
     `status   ${rollout.status}${why}`,
     `phases   ${rollout.phaseList.map(phaseText).join('  ')}`,
     `devices  ${countsText(rollout.counts)}`,

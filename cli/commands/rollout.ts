@@ -6,6 +6,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { parser } from '../../shared/base/parse.ts';
 import type { CliContext, HubClient } from '../context.ts';
+import { wholeNumber } from '../flag-values.ts';
 import { type RolloutStatus, rolloutColumns, rolloutText } from './rollout-text.ts';
 
 const row = {
@@ -219,9 +220,7 @@ function parseShare(text: string | undefined, flag: string): number | undefined 
 }
 
 function parseCount(text: string | undefined, flag: string): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new AppError('bad_input', `Cannot read ${flag} "${text}": wanted a whole number.`);
+  return text === undefined ? undefined : wholeNumber(text, flag, { min: 0, max: 999_999_999 });
 }
 
 function parseTime(text: string): number {
@@ -270,6 +269,11 @@ function show(status: RolloutStatus, context: CliContext): void {
   context.printer().result(status, () => rolloutText(status, Date.now()));
 }
 
+/** Throws `bad_input` for what is no id of a rollout. */
 function pathOf(id: string): string {
-  return `/rollouts/${encodeURIComponent(id)}`;
+  if (/^r-[0-9a-f]{8,32}$/.test(id)) return `/rollouts/${id}`;
+  throw new AppError(
+    'bad_input',
+    `Cannot find rollout "${id}": wanted an id such as r-0011223344aa, as "modelfleet rollout list" shows it.`,
+  );
 }

@@ -1,11 +1,13 @@
 /** `modelfleet tokens`: API tokens of people and programs. */
 
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { Type } from 'typebox';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { parser } from '../../shared/base/parse.ts';
 import type { CliContext } from '../context.ts';
 import { timeText } from '../time-text.ts';
+
+const roles = ['viewer', 'operator', 'publisher', 'admin'];
 
 const ApiToken = Type.Object({
   name: Type.String(),
@@ -24,7 +26,7 @@ export function tokensCommand(context: CliContext): Command {
     .command('create')
     .description('make a token; its secret is shown this once')
     .argument('<name>')
-    .requiredOption('--role <ROLE>', 'viewer, operator, publisher or admin')
+    .addOption(new Option('--role <ROLE>', 'what it may do').choices(roles).makeOptionMandatory())
     .option('--ttl <DURATION>', 'how long it works, such as 8h or 90d (default: until revoked)')
     .action(async (name: string, flags: { role: string; ttl?: string }) => {
       const ttlMs = flags.ttl === undefined ? undefined : parseDuration(flags.ttl, '--ttl');

@@ -5,9 +5,11 @@ import { Command } from 'commander';
 import { Type } from 'typebox';
 import { systemClock } from '../../platform/system-clock.ts';
 import { AppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
 import { ModelName } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
 import type { CliContext, Printer } from '../context.ts';
+import { wholeNumber } from '../flag-values.ts';
 import { timeText } from '../time-text.ts';
 import { findPassphrase, requirePassphrase } from '../trust/key-file.ts';
 import { makeNewTrust, parseOnlinePublicKeys, requireNoKeys, saveNewTrust } from '../trust/new-trust.ts';
@@ -20,6 +22,7 @@ const parseStatus = parser(
   'answer of the hub',
 );
 const parseModel = parser(ModelName, '--model');
+const rootKeysRange = { min: 1, max: limits.trustKeysPerRoleMax };
 
 interface InitFlags {
   readonly keys: string;
@@ -54,8 +57,8 @@ export function trustCommand(context: CliContext): Command {
 async function initialise(flags: InitFlags, context: CliContext): Promise<void> {
   const printer = context.printer();
   const model = flags.model === undefined ? undefined : parseModel(flags.model);
-  const rootKeys = wholeNumber(flags.rootKeys, '--root-keys');
-  const rootThreshold = wholeNumber(flags.rootThreshold, '--root-threshold');
+  const rootKeys = wholeNumber(flags.rootKeys, '--root-keys', rootKeysRange);
+  const rootThreshold = wholeNumber(flags.rootThreshold, '--root-threshold', rootKeysRange);
   const passphrase = await findPassphrase(flags.passphraseFile, process.env);
   requirePassphrase(passphrase);
   await requireNoKeys(flags.keys);
@@ -111,9 +114,4 @@ function describeStatus(
     { title: 'version', value: (row) => row.version, align: 'right' },
     { title: 'expires', value: (row) => timeText(Date.parse(row.expires)) },
   ]);
-}
-
-function wholeNumber(text: string, option: string): number {
-  if (/^\d{1,6}$/.test(text)) return Number(text);
-  throw new AppError('bad_input', `Cannot read ${option} "${text}": wanted a whole number.`);
 }

@@ -11,25 +11,45 @@ import type { RolloutVersions } from './rollout-evidence.ts';
 import type { Named, TargetSurvey } from './target-survey.ts';
 
 /** Each for a sentence that begins with the number of devices and ends with their names. */
-const texts: Readonly<Record<ObjectionKind, { readonly why: string; readonly fix: string }>> = {
+const texts: Readonly<
+  Record<ObjectionKind, { readonly why: readonly [one: string, more: string]; readonly fix: string }>
+> = {
   downgrade: {
-    why: 'committed a higher release and refuse a lower one',
+    why: [
+      'committed a higher release and refuses a lower one',
+      'committed a higher release and refuse a lower one',
+    ],
     fix: 'Publish the content under a higher release; to take a version back, roll its rollout back.',
   },
   'no-provider': {
-    why: 'offer no execution provider that a variant of it runs on',
+    why: [
+      'offers no execution provider that a variant of it runs on',
+      'offer no execution provider that a variant of it runs on',
+    ],
     fix: 'Publish it with a variant for their provider, or choose a group without them.',
   },
   'too-many-models': {
-    why: 'have no room for another model',
+    why: ['has no room for another model', 'have no room for another model'],
     fix: 'Choose a group without them.',
   },
   parked: {
-    why: 'leave the version alone for now and will refuse it',
+    why: [
+      'leaves the version alone for now and will refuse it',
+      'leave the version alone for now and will refuse it',
+    ],
     fix: 'Look at the reason; "modelfleet devices release ID --model M" lifts it.',
   },
-  memory: { why: 'have less memory than its smallest file has bytes', fix: 'They may fail to load it.' },
-  disk: { why: 'have too little room on their disk now', fix: 'They wait until there is room.' },
+  memory: {
+    why: [
+      'has less memory than its smallest file has bytes',
+      'have less memory than its smallest file has bytes',
+    ],
+    fix: 'They may fail to load it.',
+  },
+  disk: {
+    why: ['has too little room on its disk now', 'have too little room on their disk now'],
+    fix: 'They wait until there is room.',
+  },
 };
 
 /**
@@ -41,13 +61,14 @@ export function checkObjections(what: string, { objections }: TargetSurvey): rea
     const named = objections.get(kind);
     if (named === undefined) continue;
     const { why, fix } = texts[kind];
+    const does = named.devices === 1 ? why[0] : why[1];
     if (!isCertain(kind)) {
-      warnings.push(`${countOf(named)} ${why}: ${namesOf(named)}. ${fix}`);
+      warnings.push(`${countOf(named)} ${does}: ${namesOf(named)}. ${fix}`);
       continue;
     }
     throw new AppError(
       kind === 'downgrade' ? 'rollout_downgrade' : 'rollout_target_unfit',
-      `Cannot roll out ${what}: ${countOf(named)} ${why}: ${namesOf(named)}. ${fix}`,
+      `Cannot roll out ${what}: ${countOf(named)} ${does}: ${namesOf(named)}. ${fix}`,
       { details: { devices: named.devices, kind } },
     );
   }

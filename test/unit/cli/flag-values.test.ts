@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest';
+import { countText } from '../../../cli/count-text.ts';
+import { wholeNumber } from '../../../cli/flag-values.ts';
+
+it('a whole number is taken within its range, and refused with flag, value and range', () => {
+  expect(wholeNumber('7', '--uses', { min: 1, max: 10 })).toBe(7);
+  for (const text of ['', 'x', '1.5', '-1', '0', '11', '1e1', '0x2']) {
+    expect(() => wholeNumber(text, '--uses', { min: 1, max: 10 })).toThrow(
+      `Cannot read --uses "${text}": wanted a whole number from 1 to 10.`,
+    );
+  }
+});
+
+it('one thing is not several', () => {
+  expect([0, 1, 2].map((count) => countText(count, 'device'))).toEqual([
+    '0 devices',
+    '1 device',
+    '2 devices',
+  ]);
+});
