@@ -369,13 +369,7 @@ async function startParts(
 ): Promise<void> {
   await updates.load();
   await inbox.load(updates.sequence);
-  if (slots.wasRebuilt) {
-    const entries = slots.damagedEntries.join(', ');
-    conditions.set(
-      'slots_rebuilt',
-      `The index of installed versions was unreadable${entries && ` in its entry of ${entries}`} and was made again from the slots.`,
-    );
-  }
+  conditions.set('slots_rebuilt', slots.repairs);
   await updates.restore();
   if (inbox.accepted) updates.follow(inbox.accepted);
   const status = async (): Promise<AgentStatus> => ({

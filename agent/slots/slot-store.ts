@@ -19,6 +19,7 @@ import { ownValue } from '../../shared/base/own-value.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
 import { type ModelManifest, parseManifest } from '../../shared/manifest/model-manifest.ts';
+import { checkRoles } from './checked-roles.ts';
 import { slotsToRemove } from './garbage-collector.ts';
 import { sha256, sha256OfFile } from './sha256.ts';
 import type { Slot } from './slot.ts';
@@ -68,11 +69,22 @@ export class SlotStore {
   readonly #verified = new Set<string>();
   /** Index was unreadable when loaded, as a whole or in part, and was rebuilt from the slots. */
   wasRebuilt = false;
+  /** What the index said that was not so, and was corrected when it was loaded. */
+  corrections: readonly string[] = [];
   /** Models whose entries alone were unreadable. */
   damagedEntries: readonly string[] = [];
 
   constructor(props: SlotStoreProps) {
     this.#props = props;
+  }
+
+  /** What was put right in the index when it was loaded, for a person; undefined when it was in order. */
+  get repairs(): string | undefined {
+    const entries = this.damagedEntries.join(', ');
+    const rebuilt = `The index of installed versions was unreadable${entries && ` in its entry of ${entries}`} and was made again from the slots.`;
+    const corrected = `The index of installed versions did not fit them and was corrected: ${this.corrections.join(' ')}`;
+    const told = [...(this.wasRebuilt ? [rebuilt] : []), ...(this.corrections.length > 0 ? [corrected] : [])];
+    return told.length > 0 ? told.join(' ') : undefined;
   }
 
   get folder(): string {
@@ -90,6 +102,7 @@ export class SlotStore {
         await readRegularFile(this.#props.indexFile, slotIndexBytesMax),
       );
       this.#index = index;
+      await this.#checkRoles();
       if (damaged.length === 0) return;
       this.damagedEntries = damaged;
       const again = [...rebuilt].filter(([model]) => damaged.includes(model));
@@ -109,6 +122,28 @@ export class SlotStore {
     this.wasRebuilt = true;
     await this.#write(this.#index).catch((error) =>
       this.#props.logger.error({ reason: errorText(error) }, 'rebuilt slot index could not be stored'),
+    );
+  }
+
+  async #checkRoles(): Promise<void> {
+    const refs = Object.values(this.#index.models).flatMap(({ active, trial, previous }) =>
+      [active, trial, ...previous].filter((ref) => ref !== undefined),
+    );
+    const manifests = new Map<string, ModelManifest>();
+    for (const { manifest } of refs) {
+      const read = await this.#readManifest(manifest).catch(() => undefined);
+      if (read) manifests.set(manifest, read);
+    }
+    const checked = Object.entries(this.#index.models).map(
+      ([model, slots]) => [model, checkRoles(model, slots, (manifest) => manifests.get(manifest))] as const,
+    );
+    this.corrections = checked.flatMap(([, { corrections }]) => corrections);
+    if (this.corrections.length === 0) return;
+    this.#props.logger.error({ corrections: this.corrections }, 'slot index did not fit the slots');
+    const models = Object.fromEntries(checked.map(([model, { slots }]) => [model, slots]));
+    this.#index = { v: 1, models };
+    await this.#write(this.#index).catch((error) =>
+      this.#props.logger.error({ reason: errorText(error) }, 'corrected slot index could not be stored'),
     );
   }
 

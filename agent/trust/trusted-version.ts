@@ -16,4 +16,6 @@ export interface TrustedVersions {
   lookUp(model: string, version: string): Promise<TrustedVersion>;
   /** Director public keys (PEM by keyid) from the verified director target; from the stored copy when offline. */
   directorKeys(): Promise<ReadonlyMap<string, string>>;
+  /** Those of the stored copy, whatever the hub says now; none when nothing was verified yet. */
+  storedDirectorKeys(): Promise<ReadonlyMap<string, string>>;
 }

@@ -122,6 +122,10 @@ export class VerifiedVersions implements TrustedVersions {
     });
   }
 
+  async storedDirectorKeys(): Promise<ReadonlyMap<string, string>> {
+    return directorMap((await this.#props.files.load()).director) ?? new Map();
+  }
+
   /**
    * The verified metadata of what the mirror holds now; verified again only when something changed or expired. What was
    * refused is refused again without the work, as long as nothing speaks for another end.

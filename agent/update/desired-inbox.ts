@@ -1,20 +1,21 @@
 /**
  * Takes desired states from the hub. What comes is hostile until its signature is that of a director key which TUF
- * vouches for, it is for this device, not expired, and newer than all accepted before. Accepted is what is stored:
- * after a restart the device goes on with it, offline too, and an old one stays refused.
+ * vouches for, it is for this device, not expired, and newer than all accepted before. Accepted is what is stored, with its
+ * signature: after a restart the device checks it again and goes on with it, offline too, and an old one stays refused.
  */
 import { rename } from 'node:fs/promises';
-import { Type } from 'typebox';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { Digest } from '../../shared/base/names.ts';
-import { jsonParser } from '../../shared/base/parse.ts';
 import { clockWatch, Setback } from '../../shared/base/setback.ts';
-import { DesiredState, desiredStateType, parseDesiredState } from '../../shared/protocol/desired-state.ts';
+import {
+  type DesiredState,
+  desiredStateType,
+  parseDesiredState,
+} from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import { verifyDsse } from '../../shared/tuf/dsse.ts';
 import { sha256 } from '../slots/sha256.ts';
@@ -22,14 +23,10 @@ import type { ClockFloor } from '../trust/clock-floor.ts';
 import type { TrustedVersions } from '../trust/trusted-version.ts';
 import { toFault } from './failure-policy.ts';
 
-const StoredWish = Type.Object({ v: Type.Literal(1), digest: Digest, state: DesiredState });
-const WISH_BYTES_MAX = 2 * limits.controlMessageBytesMax;
-const parseStoredWish = jsonParser(StoredWish, 'accepted desired state', WISH_BYTES_MAX);
-
 export interface DesiredInboxProps {
   readonly file: string;
   readonly deviceId: string;
-  readonly trust: Pick<TrustedVersions, 'directorKeys'>;
+  readonly trust: Pick<TrustedVersions, 'directorKeys' | 'storedDirectorKeys'>;
   readonly onAccepted: (state: DesiredState) => void;
   /** A desired state was refused, or `undefined`: one was accepted since. */
   readonly onRefused: (fault: UpdateFault | undefined) => void;
@@ -77,20 +74,29 @@ export class DesiredInbox {
     return this.#accepted?.state;
   }
 
-  /** Reads what was accepted before. `sequenceFloor` is what the journals know, should the file be unreadable. */
+  /**
+   * Reads what was accepted before. It is believed for its signature, not for where it lies; that it has expired since changes
+   * nothing for what runs (promise P2). What does not pass is put aside and told; the hub's retained message comes with the
+   * next connection. `sequenceFloor` is what the journals know.
+   */
   async load(sequenceFloor: number): Promise<void> {
     this.#sequence = sequenceFloor;
+    const { file, trust, logger, onRefused } = this.#props;
     try {
-      const { digest, state } = parseStoredWish(await readRegularFile(this.#props.file, WISH_BYTES_MAX));
-      this.#accepted = { digest, state };
-      this.#sequence = Math.max(sequenceFloor, state.sequence);
+      const payload = await readRegularFile(file, limits.controlMessageBytesMax);
+      const state = parseDesiredState(
+        verifyDsse(payload, desiredStateType, await trust.storedDirectorKeys()),
+      );
+      this.#checkDevice(state);
+      if (state.sequence < sequenceFloor) throw replayed(state, sequenceFloor);
+      this.#accepted = { digest: sha256(payload), state };
+      this.#sequence = state.sequence;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      this.#props.logger.error(
-        { reason: errorText(error) },
-        'accepted desired state is unreadable and was put aside',
-      );
-      await rename(this.#props.file, `${this.#props.file}.unreadable`).catch(() => undefined);
+      const fault = toFault(error);
+      logger.error({ code: fault.code, reason: fault.message }, 'stored desired state was put aside');
+      onRefused({ ...fault, message: `What is stored was put aside: ${fault.message}`.slice(0, 2_000) });
+      await rename(file, `${file}.unreadable`).catch(() => undefined);
     }
   }
 
@@ -179,7 +185,7 @@ export class DesiredInbox {
     const keys = await this.#props.trust.directorKeys();
     const state = parseDesiredState(verifyDsse(payload, desiredStateType, keys));
     this.#check(state);
-    await writeFileAtomic(this.#props.file, JSON.stringify({ v: 1, digest, state }));
+    await writeFileAtomic(this.#props.file, payload);
     this.#accepted = { digest, state };
     this.#sequence = state.sequence;
     this.#props.logger.info(
@@ -190,20 +196,21 @@ export class DesiredInbox {
     this.#props.onAccepted(state);
   }
 
+  #checkDevice(state: DesiredState): void {
+    const { deviceId } = this.#props;
+    if (state.device === deviceId) return;
+    throw new AppError(
+      'desired_state_wrong_device',
+      `Cannot accept desired state ${state.sequence}: it is signed for device "${state.device}", this is "${deviceId}".`,
+    );
+  }
+
   #check(state: DesiredState): void {
-    const { deviceId, floor } = this.#props;
-    if (state.device !== deviceId) {
-      throw new AppError(
-        'desired_state_wrong_device',
-        `Cannot accept desired state ${state.sequence}: it is signed for device "${state.device}", this is "${deviceId}".`,
-      );
-    }
-    if (state.sequence <= this.#sequence) {
-      throw new AppError(
-        'desired_state_replayed',
-        `Cannot accept desired state ${state.sequence}: this device has accepted ${this.#sequence} already.`,
-      );
-    }
+    const { floor } = this.#props;
+    this.#checkDevice(state);
+    // The journals know its sequence, but the statement itself was lost: the hub signs one alone of each sequence.
+    const isLost = state.sequence === this.#sequence && this.#accepted === undefined;
+    if (state.sequence <= this.#sequence && !isLost) throw replayed(state, this.#sequence);
     if (Date.parse(state.expires) <= floor.now()) {
       throw new AppError(
         'desired_state_expired',
@@ -211,4 +218,11 @@ export class DesiredInbox {
       );
     }
   }
+}
+
+function replayed(state: DesiredState, accepted: number): AppError {
+  return new AppError(
+    'desired_state_replayed',
+    `Cannot accept desired state ${state.sequence}: this device has accepted ${accepted} already.`,
+  );
 }

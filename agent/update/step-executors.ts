@@ -6,6 +6,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { VersionDownload } from '../download/version-download.ts';
 import type { ServedModels } from '../serving/served-model.ts';
+import type { Slot } from '../slots/slot.ts';
 import { keepsCommitted, versionsBefore } from '../slots/slot-index.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
 import type { TrustedVersions } from '../trust/trusted-version.ts';
@@ -127,9 +128,12 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
 
     async activate({ attempt, record }, { begins }) {
       await begins();
-      const { manifest, version, release, provider = 'cpu' } = attempt;
-      await slots.startTrial(record.model, { manifest, version, release, provider });
+      const { manifest, provider = 'cpu' } = attempt;
       const slot = await slots.verify(manifest);
+      // What it is called is what its manifest says; the journal is a file like any other.
+      const { version, release } = slot;
+      checkModel(slot, record.model);
+      await slots.startTrial(record.model, { manifest, version, release, provider });
       await served.serve(slot, provider, {
         keepStandby: true,
         ...(attempt.rollout && { rollout: attempt.rollout }),
@@ -169,4 +173,12 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
     await restorer.restore(model, slots.of(model));
     throw noVersionBefore(model);
   }
+}
+
+function checkModel(slot: Slot, model: string): void {
+  if (slot.model === model) return;
+  throw new AppError(
+    'manifest_mismatch',
+    `Cannot serve "${model}" ${slot.version}: its manifest says "${slot.model}".`,
+  );
 }

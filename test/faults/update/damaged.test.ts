@@ -69,6 +69,7 @@ describe('damaged files while the version runs, found when its runner starts aga
     const { device, folder } = await prepared();
     device.wish(2, [wishFor(v2)]);
     await ends(device, 'committed');
+    await vi.waitFor(() => expect(device.slots.of('demo').trial).toBeUndefined());
     device.link.isConnected = false;
     await flipBit(join(folder, 'slots', v2.manifestSha256, 'model.onnx'));
     device.served.serveFault = damaged;

@@ -59,9 +59,12 @@ describe('SlotStore', () => {
   it('loses no change of one model to a change of another at the same time', async () => {
     const root = await tempFolder();
     const store = await open(root);
-    await install(store, v1);
-    await Promise.all(['one', 'two', 'three'].map((model) => store.startTrial(model, refOf(v1))));
-    await Promise.all([store.commit('one'), store.endTrial('two'), store.startTrial('three', refOf(v1))]);
+    const names = ['one', 'two', 'three'] as const;
+    const [one, two, three] = names.map((model) => packedVersion({ model, version: '1.0.0', bytes: 100 }));
+    const versions = [one!, two!, three!];
+    for (const version of versions) await install(store, version);
+    await Promise.all(versions.map((version) => store.startTrial(version.model, refOf(version))));
+    await Promise.all([store.commit('one'), store.endTrial('two'), store.startTrial('three', refOf(three!))]);
     for (const found of [store, await open(root)]) {
       expect(found.of('one').active).toMatchObject({ version: '1.0.0' });
       expect(found.of('two').trial).toBeUndefined();
@@ -155,12 +158,27 @@ describe('SlotStore', () => {
       const root = await tempFolder();
       const store = await open(root);
       expect(store.of(model)).toEqual({ previous: [], floor: 0 });
-      await install(store, v1);
-      await store.startTrial(model, refOf(v1));
+      const version = packedVersion({ model, version: '1.0.0', bytes: 100 });
+      await install(store, version);
+      await store.startTrial(model, refOf(version));
       await store.commit(model);
       expect((await open(root)).of(model).active).toMatchObject({ version: '1.0.0' });
     },
   );
+
+  it('believes the manifests, not the index, of what a version is called; corrects it and says so', async () => {
+    const root = await tempFolder();
+    const store = await open(root);
+    await commit(store, v1);
+    await commit(store, v2);
+    const file = join(root, 'state/slots.json');
+    const index = (await readFile(file, 'utf8')).replace('"version":"2.0.0"', '"version":"1.7.0"');
+    await writeFile(file, index);
+    const again = await open(root);
+    expect(again.of('demo')).toEqual(store.of('demo'));
+    expect(again.repairs).toContain('"demo" 1.7.0 (release 2) is 2.0.0 (release 2) in truth.');
+    expect((await open(root)).repairs).toBeUndefined();
+  });
 
   it('removes what has no role, and what an install left half done', async () => {
     const root = await tempFolder();

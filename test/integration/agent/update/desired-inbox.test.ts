@@ -37,7 +37,7 @@ async function open(folder: string, more: Partial<DesiredInboxProps> = {}, seque
   const inbox = new DesiredInbox({
     file: join(folder, 'desired.json'),
     deviceId: 'dev-1',
-    trust: { directorKeys: async () => keys },
+    trust: { directorKeys: async () => keys, storedDirectorKeys: async () => keys },
     onAccepted: (state) => accepted.push(state),
     onRefused: (fault) => refused.push(fault?.code),
     clock: systemClock,
@@ -126,6 +126,48 @@ describe('DesiredInbox', () => {
     });
   });
 
+  it('believes what is stored for its signature: another one on the disk is put aside and told', async () => {
+    const folder = await tempFolder();
+    const file = join(folder, 'desired.json');
+    const edited = JSON.parse(Buffer.from(statement()).toString()) as { payload: string };
+    const payload = Buffer.from(edited.payload, 'base64').toString().replace('"sequence":5', '"sequence":7');
+    const changed = Buffer.from(
+      JSON.stringify({ ...edited, payload: Buffer.from(payload).toString('base64') }),
+    );
+    for (const [bytes, code] of [
+      [changed, 'signature_invalid'],
+      [statement({}, stranger), 'signature_invalid'],
+      [statement({ device: 'dev-2' }), 'desired_state_wrong_device'],
+      [statement({ sequence: 3 }), 'desired_state_replayed'],
+      [Buffer.from('{"v":1,"digest":"","state":{}}'), 'signature_invalid'],
+    ] as const) {
+      await writeFile(file, bytes);
+      const { inbox, refused } = await open(folder, {}, 4);
+      expect(inbox.accepted).toBeUndefined();
+      expect(inbox.sequence).toBe(4);
+      expect(refused).toEqual([code]);
+      expect(await readFile(`${file}.unreadable`)).toEqual(Buffer.from(bytes));
+    }
+  });
+
+  it('goes on with what is stored when it has expired since', async () => {
+    const folder = await tempFolder();
+    await (await open(folder)).inbox.accept(statement({ expires: '2026-12-01T00:00:00Z' }));
+    const floor = { now: () => Date.parse('2027-01-01T00:00:00Z') };
+    const { inbox, refused } = await open(folder, { floor });
+    expect(inbox.accepted).toMatchObject({ sequence: 5 });
+    expect(refused).toEqual([]);
+  });
+
+  it('takes the statement of the sequence it knows again when it was lost, and no other of it after that', async () => {
+    const { inbox, accepted } = await open(await tempFolder(), {}, 5);
+    await inbox.accept(statement());
+    expect(accepted.map(({ sequence }) => sequence)).toEqual([5]);
+    await expect(inbox.accept(statement({ issued: '2026-02-02T00:00:00Z' }))).rejects.toMatchObject({
+      code: 'desired_state_replayed',
+    });
+  });
+
   it('accepts nothing it cannot store', async () => {
     const { inbox, accepted } = await open(join(await tempFolder(), 'absent'));
     await expect(inbox.accept(statement())).rejects.toThrow();
@@ -136,6 +178,7 @@ describe('DesiredInbox', () => {
   it('looks again at a message whose keys have not come yet', async () => {
     let tries = 0;
     const trust = {
+      storedDirectorKeys: async () => keys,
       directorKeys: async () => {
         tries += 1;
         if (tries === 1) throw new AppError('trust_unavailable', 'The metadata has not come.');
@@ -153,6 +196,7 @@ describe('DesiredInbox', () => {
     const clock = { ...systemClock, sleep: async () => undefined };
     let looks = 0;
     const trust = {
+      storedDirectorKeys: async () => keys,
       directorKeys: async () => {
         looks += 1;
         return keys;
@@ -185,6 +229,7 @@ describe('DesiredInbox', () => {
       },
     };
     const trust = {
+      storedDirectorKeys: async () => keys,
       directorKeys: async () => {
         looks += 1;
         const error = fault();
@@ -247,7 +292,7 @@ describe('DesiredInbox', () => {
   it('looks at a statement again when the metadata that names its key comes late', async () => {
     let known = new Map<string, string>();
     const clock = { ...systemClock, sleep: async () => undefined };
-    const trust = { directorKeys: async () => known };
+    const trust = { directorKeys: async () => known, storedDirectorKeys: async () => known };
     const { inbox, accepted, refused } = await open(await tempFolder(), { clock, trust });
     const { signal } = new AbortController();
     inbox.receive(statement(), signal);
