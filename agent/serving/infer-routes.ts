@@ -1,7 +1,7 @@
 /** The way of an inference request through the local API: let in by its head, read, run, answered. */
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { AppError } from '../../shared/base/app-error.ts';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { batchSize, isBatched } from './batching.ts';
@@ -57,8 +57,14 @@ async function infer(
   const live = models.find(model, version);
   const message =
     header === '0'
-      ? rawMessage(body, live.manifest.interface)
-      : await runInSlices(readInferMessage(body, header === undefined ? undefined : Number(header)));
+      ? models.readBy({ model, version }, (signature) => rawMessage(body, signature))
+      : await runInSlices(readInferMessage(body, header === undefined ? undefined : Number(header))).catch(
+          (error: unknown) => {
+            // Tensors that contradict themselves fit no version.
+            if (isAppError(error, 'tensor_invalid')) live.countRefused(false);
+            throw error;
+          },
+        );
   const startedMs = performance.now();
   const answer = await models
     .infer({ model, version, ...message, signal: endOf(reply, message) })

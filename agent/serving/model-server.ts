@@ -219,6 +219,30 @@ export class ModelServer implements ServedModels {
     }
   }
 
+  /**
+   * Reads a request that only an interface makes out: by that of the version it is for, else by that of the version before.
+   * Throws what `read` throws; tensors that fit neither are counted as refused.
+   */
+  readBy<T>(
+    { model, version }: Pick<InferenceRequest, 'model' | 'version'>,
+    read: (signature: ModelManifest['interface']) => T,
+  ): T {
+    const live = this.find(model, version);
+    const before = version === undefined ? this.#models.get(model)?.before : undefined;
+    try {
+      return read(live.manifest.interface);
+    } catch (refusal) {
+      if (!isAppError(refusal, 'tensor_invalid')) throw refusal;
+      try {
+        if (before) return read(before.interface);
+      } catch (second) {
+        if (!isAppError(second, 'tensor_invalid')) throw second;
+      }
+      live.countRefused(false);
+      throw refusal;
+    }
+  }
+
   /** Takes a label for an earlier answer. Throws `model_not_served`, `prediction_unknown`, `label_known`, `label_invalid`. */
   label(model: string, id: string, label: GivenLabel | readonly GivenLabel[]): void {
     this.find(model);

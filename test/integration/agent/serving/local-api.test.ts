@@ -214,6 +214,42 @@ describe('local API', () => {
     expect(body).toContain('nv_inference_count{model="air",version="1.0.0"} 1');
   });
 
+  it('counts requests refused for their tensors, with the reason Triton gives to what is no failure of the model', async () => {
+    const { api } = await serveLinear();
+    for (const shape of [[2], [2, 2]]) {
+      await call(`${api.url}/v2/models/air/infer`, { inputs: [{ ...request.inputs[0], shape }] });
+    }
+    await call(`${api.url}/v2/models/air/infer`, new TextDecoder().decode(new Uint8Array(12)), {
+      'inference-header-content-length': '0',
+    });
+    await call(`${api.url}/v2/models/air/infer`, '{');
+    const { body } = await call(`${api.url}/metrics`);
+    expect(body).toContain('nv_inference_request_failure{model="air",version="1.0.0",reason="OTHER"} 3');
+  });
+
+  it('answers a raw request with the version before where only that one makes it out', async () => {
+    const { api, models } = await serveLinear();
+    const wider = await makeServingSlot({
+      folder: await tempFolder(),
+      model: 'air',
+      version: '2.0.0',
+      onnx: linearModel({ features: 3 }),
+      inputs: [fp32Spec('x', [-1, 3])],
+      outputs: [fp32Spec('y', [-1, 1])],
+    });
+    await models.serve(wider, 'cpu', { keepStandby: true });
+    const raw = (features: number) =>
+      fetch(`${api.url}/v2/models/air/infer`, {
+        method: 'POST',
+        headers: { 'inference-header-content-length': '0' },
+        body: new Float32Array(features),
+      });
+    expect(await (await raw(2)).text()).toContain('"model_version":"1.0.0"');
+    expect(await (await raw(3)).text()).toContain('"model_version":"2.0.0"');
+    expect((await raw(5)).status).toBe(400);
+    expect(models.figures('air')).toMatchObject({ requests: 1, refused: 1 });
+  });
+
   it('closes in spite of a client that never finishes its request', async () => {
     const { api } = await runLocalApi();
     const client = connect(api.port, '127.0.0.1');
