@@ -42,6 +42,7 @@ export interface RolloutWish {
   readonly soakMs?: number;
   readonly trialSeconds?: number;
   readonly trialMinRequests?: number;
+  readonly breaking?: boolean;
 }
 
 export interface Answer {
@@ -163,29 +164,25 @@ export class SmallFleet {
   }
 
   /** Writes the folder of the next version; `models pack` can read it. */
-  async writeNextVersion({ bytes = 0 } = {}): Promise<{ version: string; folder: string }> {
+  async writeNextVersion({ bytes = 0, inputName = 'x' } = {}): Promise<{ version: string; folder: string }> {
     this.#published += 1;
     const n = this.#published;
     const folder = join(this.fleet.folder, 'versions', `${n}`);
     await mkdir(folder, { recursive: true });
-    await writeFile(join(folder, 'line.onnx'), linearModel({ bias: [n], ballast: { bytes, seed: n } }));
+    const onnx = linearModel({ bias: [n], inputName, ballast: { bytes, seed: n } });
+    await writeFile(join(folder, 'line.onnx'), onnx);
     const rows = Array.from({ length: 40 }, (_, i) => `${i % 7},${(i * 3) % 11}`);
     await writeFile(join(folder, 'sample.csv'), `a,b\n${rows.join('\n')}\n`);
     await writeFile(
       join(folder, 'model.yaml'),
-      `model: ${model}\nversion: ${n}.0.0\nrelease: ${n}\nfile: line.onnx\nfeatures: { x: [a, b] }\nsample: { file: sample.csv }\ngolden: { rows: 2 }\n`,
+      `model: ${model}\nversion: ${n}.0.0\nrelease: ${n}\nfile: line.onnx\nfeatures: { ${inputName}: [a, b] }\nsample: { file: sample.csv }\ngolden: { rows: 2 }\n`,
     );
     return { version: `${n}.0.0`, folder };
   }
 
-  tryPublish(folder: string): Promise<Finished> {
-    return this.fleet.tryCli(
-      'models',
-      'publish',
-      folder,
-      '--key',
-      join(this.fleet.folder, 'keys', 'publisher.pem'),
-    );
+  tryPublish(folder: string, ...flags: readonly string[]): Promise<Finished> {
+    const key = join(this.fleet.folder, 'keys', 'publisher.pem');
+    return this.fleet.tryCli('models', 'publish', folder, '--key', key, ...flags);
   }
 
   async publishNext(options: { readonly bytes?: number } = {}): Promise<string> {
@@ -206,7 +203,8 @@ export class SmallFleet {
     const { phases = [{ percent: 100 }], soakMs = 0, trialSeconds = 0.3 } = wish;
     // Nobody asks these devices by default: time alone commits.
     const trial = { seconds: trialSeconds, minRequests: wish.trialMinRequests ?? 0 };
-    const plan = { model: wish.model ?? model, version, phases, soakMs, trial };
+    const { breaking } = wish;
+    const plan = { model: wish.model ?? model, version, phases, soakMs, trial, breaking };
     const made = await this.fleet.rest('POST', '/rollouts', plan);
     if (made.status !== 200) throw new Error(`rollout of ${version} was refused: ${JSON.stringify(made)}`);
     const { id } = made.body as RolloutView;

@@ -92,6 +92,15 @@ describe('requestOf()', () => {
     });
   });
 
+  it('passes on what silence and a change of interface may do', () => {
+    const asked = { trialMinRequests: '0', maxUnproven: '50%', breaking: true };
+    expect(requestOf({ ...flags, ...asked })).toMatchObject({
+      trial: { minRequests: 0 },
+      gates: { maxUnproven: 0.5 },
+      breaking: true,
+    });
+  });
+
   it.each([
     [{ phases: '10,,100' }, '--phases'],
     [{ phases: '1.5d,100' }, '--phases'],
@@ -145,6 +154,23 @@ describe('modelfleet rollout', () => {
 });
 
 describe('rolloutText()', () => {
+  it('names the devices that are not back and why, and those that saw too few requests', () => {
+    const device = { status: 'withdrawn', phase: 1, since: now };
+    const devices = [
+      { ...device, device: 'a', back: 'back' },
+      { ...device, device: 'b', back: 'no-way' },
+      { ...device, device: 'c', back: 'taken-over' },
+      { ...device, device: 'd', status: 'unproven' },
+      { ...device, device: 'e', back: 'constructor' },
+    ];
+    const lines = [rolloutText({ ...status, devices }, now)].flat().join('\n').split('\n');
+    expect(lines.slice(-3)).toEqual([
+      expect.stringMatching(/^b {2}withdrawn .* has no version to go back to and keeps this one$/),
+      expect.stringMatching(/^c {2}withdrawn .* is left to a later rollout$/),
+      expect.stringMatching(/^d {2}unproven /),
+    ]);
+  });
+
   it('shows phases, counts, verdict with reasons, and each fault with its device', () => {
     expect(rolloutText(status, now)).toEqual([
       'r-0011223344aa  air-quality@2.0.0 to group default (6 devices)',
