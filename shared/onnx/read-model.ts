@@ -38,7 +38,8 @@ export interface OnnxInterface {
  */
 export function readOnnxInterface(bytes: Uint8Array): OnnxInterface {
   const { model, graph } = decode(bytes);
-  const initializers = new Set(graph.initializer.map((tensor) => tensor.name));
+  const sparse = graph.sparse_initializer?.flatMap(({ values }) => values ?? []) ?? [];
+  const initializers = new Set([...graph.initializer, ...sparse].map((tensor) => tensor.name));
   refuseOutsideData(model);
   const declared = graph.input.filter((input) => !initializers.has(input.name));
   checkCount('inputs', declared.length);

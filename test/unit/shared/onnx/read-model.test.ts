@@ -49,6 +49,12 @@ describe('readOnnxInterface()', () => {
     expect(readOnnxInterface(bytes).inputs.map((input) => input.name)).toEqual(['x']);
   });
 
+  it('leaves out sparse initializers that are listed as inputs too', () => {
+    const values = { name: 'b', dims: [1], data_type: 1, raw_data: new Uint8Array(4) };
+    const bytes = encodeModel(withGraph(decodeModel(addModel()), { sparse_initializer: [{ values }] }));
+    expect(readOnnxInterface(bytes).inputs.map((input) => input.name)).toEqual(['a']);
+  });
+
   it('gives the metadata of the file', () => {
     const bytes = new ModelBuilder('m')
       .input('x', 'float', [1])
