@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { parseHubCommand } from '../../shared/protocol/hub-command.ts';
 import { encodeJoinToken, parseJoinToken } from '../../shared/protocol/join-token.ts';
 import { deviceSends, parseTopic, topics } from '../../shared/protocol/topics.ts';
 
@@ -47,6 +48,35 @@ describe('topics', () => {
         const again =
           parsed.kind === 'trust' ? topics.trust(parsed.role) : `mf/1/d/${parsed.deviceId}/${parsed.leaf}`;
         expect(again).toBe(topic);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe('commands of the hub', () => {
+  it('of any bytes are read or refused by name', () => {
+    const near = fc.record(
+      {
+        v: fc.constantFrom(1, 2),
+        command: fc.constantFrom('identity-shared', 'explode'),
+        at: fc.constantFrom('2026-01-01T00:00:00Z', 'soon'),
+        addresses: fc.array(fc.string({ unit: 'binary', maxLength: 80 }), { maxLength: 6 }),
+      },
+      { requiredKeys: [] },
+    );
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      near.map((value) => Buffer.from(JSON.stringify(value))),
+    );
+    fc.assert(
+      fc.property(bytes, (payload) => {
+        try {
+          const { addresses } = parseHubCommand(payload);
+          expect(addresses.length).toBeLessThanOrEqual(limits.agentsPerIdentityMax);
+        } catch (error) {
+          expect(isAppError(error), String(error)).toBe(true);
+        }
       }),
       { numRuns: 1_000 },
     );

@@ -1,0 +1,95 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { Conditions } from '../../../agent/health/conditions.ts';
+import { HealthWatch, type HealthWatchProps } from '../../../agent/health/health-watch.ts';
+import { issueCertificate } from '../../../hub/pki/certificate.ts';
+import type { ReportedModel } from '../../../shared/protocol/reported-state.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+
+const day = 86_400_000;
+const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+  modulusLength: 2_048,
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+});
+
+async function watch(more: Partial<HealthWatchProps> = {}) {
+  const data = await tempFolder();
+  const clock = new ManualClock(Date.UTC(2026, 0, 1));
+  const conditions = new Conditions(() => undefined);
+  const { pem: certificatePem } = issueCertificate({
+    commonName: 'd',
+    publicKeyPem: publicKey,
+    issuerName: 'ca',
+    issuerKeyPem: privateKey,
+    notBefore: clock.now() - day,
+    notAfter: clock.now() + 20 * day,
+    purpose: 'device',
+  });
+  const health = new HealthWatch({
+    conditions,
+    slots: { models: () => [], collect: async () => 0 },
+    chunks: { removeOlderThan: async () => undefined },
+    updates: { report: () => [], pinned: () => new Set() },
+    trust: {},
+    provenMs: () => 0,
+    certificatePem,
+    freeBytes: async () => 2 ** 40,
+    noteLink: () => undefined,
+    isConnected: () => false,
+    dropped: () => ({ events: 0, telemetry: 0 }),
+    holdFile: join(data, 'hold'),
+    data,
+    clock,
+    logger: pino({ level: 'silent' }),
+    ...more,
+  } as unknown as HealthWatchProps);
+  const codes = () => conditions.list().map(({ code }) => code);
+  return { health, clock, codes };
+}
+
+describe('HealthWatch', () => {
+  it('says for an hour after the last loss that telemetry was given up, however often it looks', async () => {
+    let telemetry = 0;
+    const { health, clock, codes } = await watch({ dropped: () => ({ events: 0, telemetry }) });
+    await health.look();
+    expect(codes()).toEqual([]);
+    telemetry = 3;
+    for (let n = 0; n < 3; n += 1) {
+      health.noteUpdates();
+      clock.advance(10 * 60_000);
+      await health.look();
+      expect(codes()).toEqual(['spool_dropping']);
+    }
+    clock.advance(3_600_000);
+    await health.look();
+    expect(codes()).toEqual([]);
+  });
+
+  it('names an update that stands still, and a certificate before it ends', async () => {
+    const update = {
+      version: '2.0.0',
+      state: 'downloading',
+      since: '2026-01-01T00:00:00.000Z',
+      bytesHave: 5,
+    };
+    const models = [{ model: 'air', previous: [], parked: [], update }] as unknown as ReportedModel[];
+    const { health, clock, codes } = await watch({
+      updates: {
+        report: () => models,
+        pinned: () => new Set(['x']),
+      } as unknown as HealthWatchProps['updates'],
+    });
+    await health.look();
+    expect(codes()).toEqual([]);
+    clock.advance(16 * 60_000);
+    await health.look();
+    expect(codes()).toEqual(['update_stuck']);
+    clock.advance(10 * day);
+    await health.look();
+    expect(codes()).toContain('certificate_ends');
+  });
+});
