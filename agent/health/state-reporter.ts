@@ -5,6 +5,7 @@
 import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
+import { hideFolders } from '../../shared/base/without-folders.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { HubLink } from '../connection/hub-link.ts';
 import { fittedReport } from './fitted-report.ts';
@@ -57,7 +58,7 @@ export class StateReporter {
     if (!link.isConnected) return;
     try {
       const report = fittedReport(await this.#props.compose());
-      await link.publish('reported', Buffer.from(JSON.stringify(report)));
+      await link.publish('reported', Buffer.from(JSON.stringify(report, hideFolders)));
     } catch (error) {
       this.#props.logger.debug({ reason: errorText(error) }, 'reported state was not sent');
     }

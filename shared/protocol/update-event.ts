@@ -7,6 +7,7 @@ import { limits } from '../base/limits.ts';
 import { mapOf } from '../base/map-of.ts';
 import { Digest, ModelName, RolloutId, SemVer, Timestamp } from '../base/names.ts';
 import { jsonParser } from '../base/parse.ts';
+import { hideFolders } from '../base/without-folders.ts';
 
 export const updateStates = [
   'idle',
@@ -62,10 +63,10 @@ export const UpdateEvent = Type.Object({
 export type UpdateEvent = Static<typeof UpdateEvent>;
 export const parseUpdateEvent = jsonParser(UpdateEvent, 'update event', limits.controlMessageBytesMax);
 
-/** As it travels. Facts that would make it longer than a message may be are left out: the state is what must arrive. */
+/** As it travels: no text names a folder of the device. Facts that would make it longer than a message may be are left out: the state is what must arrive. */
 export function encodeUpdateEvent(event: UpdateEvent): Uint8Array {
-  const whole = Buffer.from(JSON.stringify(event));
+  const whole = Buffer.from(JSON.stringify(event, hideFolders));
   if (whole.byteLength <= limits.controlMessageBytesMax) return whole;
   const { facts: _, ...rest } = event;
-  return Buffer.from(JSON.stringify(rest));
+  return Buffer.from(JSON.stringify(rest, hideFolders));
 }

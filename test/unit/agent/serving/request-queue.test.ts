@@ -61,4 +61,48 @@ describe('RequestQueue', () => {
     expect(await running).toBe('kept');
     await queue.idle();
   });
+
+  it('hands over more at once where each takes next to nothing, and few where each is long', async () => {
+    const queue = new RequestQueue({ width: 2, widthMax: 8, waitingMax: 64, waitMsMax: 1_000 });
+    for (let i = 0; i < 50; i += 1) await queue.run(async () => i);
+    const held = Array.from({ length: 12 }, heldWork);
+    const answers = held.map(({ work }) => queue.run(work));
+    expect(held.filter(({ work }) => work.mock.calls.length > 0)).toHaveLength(8);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    for (const { finish } of held) finish('done');
+    await Promise.all(answers);
+    for (let i = 0; i < 3; i += 1) {
+      await queue.run(() => new Promise((resolve) => setTimeout(resolve, 40)));
+    }
+    const later = Array.from({ length: 4 }, heldWork);
+    const last = later.map(({ work }) => queue.run(work));
+    expect(later.filter(({ work }) => work.mock.calls.length > 0)).toHaveLength(2);
+    for (const { finish } of later) finish('done');
+    await Promise.all(last);
+  });
+
+  it('turns away at once what by the pace so far would wait too long', async () => {
+    const queue = new RequestQueue({ width: 1, waitingMax: 64, waitMsMax: 100 });
+    await queue.run(() => new Promise((resolve) => setTimeout(resolve, 60)));
+    const held = heldWork();
+    const running = [queue.run(held.work), queue.run(async () => 'a'), queue.run(async () => 'b')];
+    await expect(queue.run(async () => 'c')).rejects.toMatchObject({ code: 'overloaded' });
+    held.finish('first');
+    expect(await Promise.all(running)).toEqual(['first', 'a', 'b']);
+  });
+
+  it('lets who gives up while waiting go, and keeps the place of what runs', async () => {
+    const queue = new RequestQueue({ width: 1, waitingMax: 4, waitMsMax: 1_000 });
+    const held = heldWork();
+    const running = queue.run(held.work);
+    const patience = new AbortController();
+    const never = vi.fn(async () => 'never');
+    const waiting = queue.run(never, patience.signal);
+    patience.abort(new Error('gave up'));
+    await expect(waiting).rejects.toThrow('gave up');
+    expect(queue.size).toBe(1);
+    held.finish('kept');
+    expect(await running).toBe('kept');
+    expect(never).not.toHaveBeenCalled();
+  });
 });

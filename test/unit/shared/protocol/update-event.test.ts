@@ -53,4 +53,11 @@ describe('encodeUpdateEvent()', () => {
     const short = event({ provider: 'cpu' }) as UpdateEvent;
     expect(parseUpdateEvent(encodeUpdateEvent(short))).toEqual(short);
   });
+
+  it('tells what failed and not where on the device it lies', () => {
+    const message = 'Cannot load "model.onnx": Load model from /home/ann/fleet/slots/ab12/model.onnx failed';
+    const fault = { code: 'model_does_not_load', message, retry: 'never' };
+    const told = parseUpdateEvent(encodeUpdateEvent({ ...event({}), fault } as UpdateEvent));
+    expect(told.fault?.message).toBe('Cannot load "model.onnx": Load model from model.onnx failed');
+  });
 });

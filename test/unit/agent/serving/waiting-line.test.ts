@@ -1,0 +1,70 @@
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { describe, expect, it, vi } from 'vitest';
+import { WaitingLine } from '../../../../agent/serving/waiting-line.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+
+function makeLine({ eachMs = 0, waitMsMax = 1_000 } = {}) {
+  const line = new WaitingLine({ eachMs: () => eachMs, waitMsMax });
+  const visit = (url = '/v2/models/m/infer', complete = true) => {
+    const request = { url, complete } as IncomingMessage;
+    const response = new EventEmitter() as ServerResponse;
+    const start = vi.fn();
+    line.enter(request, response, start);
+    return { request, start, end: () => response.emit('close') };
+  };
+  return { line, visit };
+}
+
+const started = (visits: readonly { start: { mock: { calls: unknown[] } } }[]) =>
+  visits.filter(({ start }) => start.mock.calls.length > 0).length;
+
+describe('WaitingLine', () => {
+  it('lets so many requests of a model be worked on, the others in the order they came', () => {
+    const { visit } = makeLine();
+    const first = Array.from({ length: limits.inferWorkedOnMax }, () => visit());
+    const [next, last] = [visit(), visit()];
+    expect(started(first)).toBe(limits.inferWorkedOnMax);
+    expect(next.start).not.toHaveBeenCalled();
+    first[3]!.end();
+    first[3]!.end();
+    expect(next.start).toHaveBeenCalledOnce();
+    expect(last.start).not.toHaveBeenCalled();
+    next.end();
+    expect(last.start).toHaveBeenCalledOnce();
+  });
+
+  it('keeps one model from holding up another, or what is no inference', () => {
+    const { visit } = makeLine();
+    for (let i = 0; i <= limits.inferWorkedOnMax; i += 1) visit('/v2/models/slow/versions/1.0.0/infer');
+    expect(started([visit('/v2/models/slow/infer?x=1')])).toBe(0);
+    expect(started([visit('/v2/models/other/infer'), visit('/v2/health/live'), visit('/metrics')])).toBe(3);
+  });
+
+  it('turns away at once who would wait too long, and in time who did', () => {
+    const { line, visit } = makeLine({ eachMs: 10, waitMsMax: 700 });
+    for (let i = 0; i < limits.inferWorkedOnMax; i += 1) visit();
+    const waiting = Array.from({ length: 7 }, () => visit());
+    const tooMany = visit();
+    expect(started(waiting)).toBe(0);
+    expect(line.isTurnedAway(tooMany.request)).toBe(true);
+    expect(tooMany.start).toHaveBeenCalledOnce();
+    line.look(performance.now() + 600);
+    expect(started(waiting)).toBe(0);
+    line.look(performance.now() + 800);
+    expect(started(waiting)).toBe(7);
+    expect(line.isTurnedAway(waiting[0]!.request)).toBe(true);
+  });
+
+  it('gives no turn to who has left, and none away to who still sends', async () => {
+    const { visit } = makeLine();
+    const first = Array.from({ length: limits.inferWorkedOnMax }, () => visit('/v2/models/m/infer', false));
+    const [gone, waiting] = [visit(), visit()];
+    gone.end();
+    await new Promise(setImmediate);
+    expect(waiting.start).toHaveBeenCalledOnce();
+    expect(gone.start).not.toHaveBeenCalled();
+    for (const { end } of first) end();
+    expect(started([visit()])).toBe(1);
+  });
+});
