@@ -61,6 +61,7 @@ const statusOrder = [
   'succeeded',
   'withdrawn',
   'silent',
+  'hindered',
   'unproven',
   'timed-out',
   'failed',
@@ -83,7 +84,7 @@ export function rolloutText(rollout: RolloutStatus, now: number): readonly strin
   const faulty = rollout.devices.filter(
     (d) =>
       d.fault !== undefined ||
-      ['silent', 'unproven', 'timed-out'].includes(d.status) ||
+      ['silent', 'hindered', 'unproven', 'timed-out'].includes(d.status) ||
       ['no-way', 'refused', 'taken-over'].includes(d.back ?? ''),
   );
   if (faulty.length > 0) lines.push('', ...faulty.map((device) => faultText(device, now)));

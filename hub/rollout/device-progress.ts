@@ -24,7 +24,7 @@ export const storedStatuses = [
 export type StoredStatus = (typeof storedStatuses)[number];
 
 /** What is shown and judged: with those that only the clock can tell. */
-export const deviceStatuses = [...storedStatuses, 'timed-out', 'unproven', 'silent'] as const;
+export const deviceStatuses = [...storedStatuses, 'timed-out', 'hindered', 'unproven', 'silent'] as const;
 export type DeviceStatus = (typeof deviceStatuses)[number];
 
 /** How a device stands that a version was taken back from. Absent while its word is awaited. */
@@ -210,14 +210,19 @@ function advance(
   // An end is left only by proof of the opposite: late news of earlier steps do not undo it, a commit after retries does.
   const isEnd = !isInFlight(device.status);
   if (isEnd && inFlight.has(status)) return device;
-  if (status === device.status && (fault === undefined || device.fault?.code === fault.code)) return device;
-  const keepsFault = fault !== undefined && status !== 'offered' && status !== 'succeeded';
-  return {
-    ...device,
-    status,
-    changedAt: status === device.status ? device.changedAt : now,
-    fault: keepsFault ? fault : status === 'succeeded' || status === 'offered' ? null : device.fault,
-  };
+  const told = faultAfter(device, status, fault);
+  if (status === device.status && told?.code === device.fault?.code) return device;
+  return { ...device, status, changedAt: status === device.status ? device.changedAt : now, fault: told };
+}
+
+/** On its way a device has the fault it waits for now, if any; at an end the one that led there stays. */
+function faultAfter(
+  device: RolloutDevice,
+  status: StoredStatus,
+  fault: UpdateFault | undefined,
+): UpdateFault | null {
+  if (status === 'offered' || status === 'succeeded') return null;
+  return fault ?? (isInFlight(status) ? null : device.fault);
 }
 
 /** It does not go where it is sent, and says why. */
@@ -276,6 +281,13 @@ export function patienceEnds(
   };
 }
 
+/** What a device is that has not come to an end in its time. */
+function overdue({ status, fault }: RolloutDevice, { trial }: Patience): DeviceStatus {
+  // It waits for room, a chunk or the like: that says nothing about the version.
+  if (fault !== null && isSurroundings(fault.code)) return 'hindered';
+  return status === 'trial' && asksForRequests(trial) ? 'unproven' : 'timed-out';
+}
+
 /**
  * Status as of `now`, and since when it is an end (null while the device is on its way or waits). A device that is
  * connected is not silent; it can still time out. One that is on trial by then has been asked too little to judge the
@@ -295,8 +307,7 @@ export function statusAt(
   const isConnected = sight.connected.has(device.deviceId);
   if (!isConnected && sight.now >= silentAt) return { status: 'silent', endedAt: silentAt };
   if (sight.now >= timedOutAt) {
-    const isUnproven = device.status === 'trial' && asksForRequests(patience.trial);
-    return { status: isUnproven ? 'unproven' : 'timed-out', endedAt: timedOutAt };
+    return { status: overdue(device, patience), endedAt: timedOutAt };
   }
   return { status: device.status, endedAt: null };
 }

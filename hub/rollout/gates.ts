@@ -109,7 +109,7 @@ function judgeFailures({ counts, devices, settledAt, rules, wantRequests = 0 }: 
     return [{ code: 'too_many_failures', verdict: 'roll-back', text }];
   }
   if (settledAt === null) {
-    const underWay = devices - completed - (counts.silent ?? 0) - (counts.unproven ?? 0);
+    const underWay = devices - completed - outOfReach(counts) - (counts.unproven ?? 0);
     const text = `${underWay} of ${devices} devices are not done`;
     const reasons: Reason[] = [{ code: 'devices_under_way', verdict: 'inconclusive', text }];
     if (wantRequests === 0) return reasons;
@@ -164,11 +164,18 @@ function judgeDrift({ rules, drift }: GateInputs): Reason[] {
   return [{ code: 'drift_within_limit', verdict: 'proceed', text }];
 }
 
+/** Devices that could not try the version: not heard of, or hindered by what is not the version's. */
+function outOfReach(counts: GateInputs['counts']): number {
+  return (counts.silent ?? 0) + (counts.hindered ?? 0);
+}
+
 function judgeSilence({ counts, devices, rules }: GateInputs): Reason[] {
-  const silent = counts.silent ?? 0;
-  if (silent === 0) return [];
-  const text = `${silent} of ${devices} devices are silent (at most ${percent(rules.maxSilent)})`;
-  return silent > rules.maxSilent * devices
+  const absent = outOfReach(counts);
+  if (absent === 0) return [];
+  const hindered = counts.hindered ?? 0;
+  const what = hindered === 0 ? 'silent' : `silent or hindered (${hindered} wait for room, files or the hub)`;
+  const text = `${absent} of ${devices} devices are ${what} (at most ${percent(rules.maxSilent)})`;
+  return absent > rules.maxSilent * devices
     ? [{ code: 'too_many_silent', verdict: 'inconclusive', text }]
     : [{ code: 'silence_within_limit', verdict: 'proceed', text }];
 }
@@ -206,7 +213,7 @@ function judgeSoak({ settledAt, soakMs, now }: GateInputs): Reason[] {
     : [{ code: 'soaked', verdict: 'proceed', text: `watched for ${formatDuration(soakMs)}` }];
 }
 
-/** Devices that failed, whatever way; silent, unproven and withdrawn ones are not among them. */
+/** Devices that failed, whatever way; silent, hindered, unproven and withdrawn ones are not among them. */
 export function countFailures(counts: GateInputs['counts']): number {
   return (
     (counts.failed ?? 0) + (counts.rejected ?? 0) + (counts['rolled-back'] ?? 0) + (counts['timed-out'] ?? 0)

@@ -158,7 +158,7 @@ function backOf({ backAt, backAs }: RolloutDevice): 'awaited' | BackOutcome {
 
 function rankOf(status: DeviceStatus): number {
   if (isFailure(status)) return 0;
-  return status === 'silent' || status === 'unproven' ? 1 : 2;
+  return status === 'silent' || status === 'hindered' || status === 'unproven' ? 1 : 2;
 }
 
 /** Devices a person asks about: faults first, then the silent and the unproven, then those on their way. */

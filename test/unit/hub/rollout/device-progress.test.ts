@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type DeviceWord,
   hearWord,
+  isFailure,
   type RolloutDevice,
   type StoredStatus,
   statusAt,
@@ -216,6 +217,27 @@ describe('statusAt()', () => {
     expect(at({ status: 'trial' }, 59_999, true).status).toBe('trial');
     expect(at({ status: 'trial' }, 60_000, true)).toEqual({ status: 'unproven', endedAt: t0 + 60_000 });
     expect(at({ status: 'trial' }, 60_000, false).status).toBe('silent');
+  });
+
+  it('calls a device hindered that waits for what is not the version’s when its time is over', () => {
+    const fault = { code: 'not_enough_space', message: 'it needs 1 GiB', retry: 'later' } as const;
+    expect(at({ status: 'downloading', fault }, 59_999, true).status).toBe('downloading');
+    expect(at({ status: 'downloading', fault }, 60_000, true)).toEqual({
+      status: 'hindered',
+      endedAt: t0 + 60_000,
+    });
+    expect(at({ status: 'downloading', fault }, 60_000, false).status).toBe('silent');
+    const crashed = { ...fault, code: 'runner_crashed' };
+    expect(at({ status: 'qualifying', fault: crashed }, 60_000, true).status).toBe('timed-out');
+    expect(isFailure('hindered')).toBe(false);
+  });
+
+  it('forgets what a device waited for when it goes on', () => {
+    const fault = { code: 'not_enough_space', message: 'it needs 1 GiB', retry: 'later' } as const;
+    const update = { version: '2.0.0', state: 'downloading', fault } as const;
+    const waiting = hear(report({ activeVersion: '1.0.0', update }));
+    expect(waiting.fault?.code).toBe('not_enough_space');
+    expect(hear(event('verifying'), waiting).fault).toBeNull();
   });
 
   it('calls it too late when its trial needs no requests', () => {

@@ -73,6 +73,13 @@ describe('judge()', () => {
     ['devices timed out', { counts: { succeeded: 8, 'timed-out': 2 } }, 'roll-back', 'too_many_failures'],
     ['half is silent', { counts: { succeeded: 5, silent: 5 } }, 'proceed', 'failures_within_limit'],
     ['more than half is silent', { counts: { succeeded: 4, silent: 6 } }, 'inconclusive', 'too_many_silent'],
+    ['half is hindered', { counts: { succeeded: 5, hindered: 5 } }, 'proceed', 'failures_within_limit'],
+    [
+      'more than half is silent or hindered',
+      { counts: { succeeded: 4, silent: 3, hindered: 3 } },
+      'inconclusive',
+      'too_many_silent',
+    ],
     ['all are silent', { counts: { silent: 10 } }, 'inconclusive', 'too_few_completed'],
     ['nothing is known of any device', { counts: {} }, 'inconclusive', 'too_few_completed'],
     [
