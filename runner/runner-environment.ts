@@ -9,15 +9,6 @@ const prefixes = ['ORT_', 'CUDA_', 'NVIDIA_', 'TENSORRT_', 'VK_', 'MESA_', 'LD_L
 /** Not a folder: nothing can be made in it. */
 const NOWHERE = '/dev/null';
 
-/**
- * Set whatever the parent's environment says. ONNX Runtime reports its use to its vendor by default: it looks up a host of
- * theirs, keeps an id of the device and a database with names of models and graphs below the home folder, and a log in
- * the temporary one. With this variable it starts none of that (promise P7).
- */
-const always = {
-  ORT_DISABLE_TELEMETRY: '1',
-};
-
 /** Picks those variables, and keeps the allocator from one arena a thread, which grows resident memory. */
 export function runnerEnvironment(parent: NodeJS.ProcessEnv, provider: string): NodeJS.ProcessEnv {
   const kept = Object.entries(parent).filter(([name]) => {
@@ -30,6 +21,5 @@ export function runnerEnvironment(parent: NodeJS.ProcessEnv, provider: string): 
     MALLOC_ARENA_MAX: '2',
     ...(provider === 'cpu' && nowhere),
     ...Object.fromEntries(kept),
-    ...always,
   };
 }

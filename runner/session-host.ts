@@ -140,10 +140,15 @@ export class SessionHost {
 }
 
 /**
- * ONNX Runtime for Node wants float16 data as Uint16Array, but takes Float16Array wherever the global exists, and its
- * native half then sees an empty array ("not enough space: expected …, got 0"). So the global goes before it loads.
+ * The one place that loads ONNX Runtime. Before it does:
+ *   - ONNX Runtime reports its use to its vendor by default: it looks up a host of theirs, keeps an id of the device and a
+ *     database with names of models and graphs below the home folder, and a log in the temporary one. With the variable set,
+ *     whatever it was, it starts none of that (promise P7); later is too late.
+ *   - It wants float16 data as Uint16Array, but takes Float16Array wherever the global exists, and its native half then
+ *     sees an empty array ("not enough space: expected …, got 0"). So the global goes.
  */
 async function importRuntime(): Promise<Runtime> {
+  process.env['ORT_DISABLE_TELEMETRY'] = '1';
   Reflect.deleteProperty(globalThis, 'Float16Array');
   return import('onnxruntime-node');
 }
