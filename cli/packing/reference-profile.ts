@@ -52,10 +52,11 @@ export class ProfileBuilder {
   build({ rows, cells }: { readonly rows: number; readonly cells: number }): BuiltProfile {
     const features: FeatureProfile[] = [];
     const remarks: string[] = [];
+    const budget = categoryBudget(this.#plans.filter(({ kind }) => kind !== 'numeric').length);
     for (const [i, plan] of this.#plans.entries()) {
       const values = this.#values[i]!;
       if (values.length === 0) continue;
-      const feature = profileFeature(plan, values, cells);
+      const feature = profileFeature(plan, values, cells, budget);
       features.push(feature);
       remarks.push(...remarksOn(feature, values));
     }
@@ -74,11 +75,12 @@ export function profileFeature(
   { name, role, source, kind }: FeaturePlan,
   values: readonly FeatureValue[],
   cells: number,
+  budget: CategoryBudget = categoryBudget(1),
 ): FeatureProfile {
   const of = { name, role, source };
   const isText = values.some((value) => typeof value === 'string');
   if (isText || (kind !== 'numeric' && areCategories(kind, values))) {
-    const categories = categoriesOf(values, typeof kind === 'string' ? [] : kind);
+    const categories = categoriesOf(values, typeof kind === 'string' ? [] : kind, budget);
     if (categories.length > 0 || isText) {
       // A profile lists at least one category; texts that may not be listed leave the empty one.
       return categoricalProfile(of, categories.length > 0 ? categories : [''], values);
@@ -140,17 +142,41 @@ function areCategories(kind: 'integers' | readonly string[], values: readonly Fe
   return true;
 }
 
+/** What one feature's categories may take where `features` share the bounds of a profile. */
+interface CategoryBudget {
+  readonly most: number;
+  readonly bytes: number;
+}
+
+function categoryBudget(features: number): CategoryBudget {
+  const share = Math.max(1, features);
+  return {
+    most: Math.min(limits.categoriesMax, Math.floor(limits.profileCategoriesMax / share)),
+    bytes: Math.floor(limits.profileCategoryBytesMax / share),
+  };
+}
+
 /** The categories wanted, then those seen, most frequent first where they are too many. */
-function categoriesOf(values: readonly FeatureValue[], wanted: readonly string[]): string[] {
+function categoriesOf(
+  values: readonly FeatureValue[],
+  wanted: readonly string[],
+  { most, bytes }: CategoryBudget,
+): string[] {
   const counts = new Map<string, number>();
   for (const value of values) {
     if (typeof value === 'number' && Number.isNaN(value)) continue;
     const text = String(value);
     if (isListable(text)) counts.set(text, (counts.get(text) ?? 0) + 1);
   }
-  const known = new Set(wanted);
-  const seen = [...counts].sort((a, b) => b[1] - a[1]).map(([text]) => text);
-  const all = [...wanted, ...seen.filter((text) => !known.has(text))].slice(0, limits.categoriesMax);
+  const all = wanted.slice(0, limits.categoriesMax);
+  const known = new Set(all);
+  let room = bytes;
+  for (const [text] of [...counts].sort((a, b) => b[1] - a[1])) {
+    if (known.has(text)) continue;
+    room -= Buffer.byteLength(text);
+    if (all.length >= most || room < 0) break;
+    all.push(text);
+  }
   return wanted.length > 0 ? all : all.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }
 
@@ -171,7 +197,7 @@ function remarksOn(feature: FeatureProfile, values: readonly FeatureValue[]): st
     if (feature.unseen === 0) return [];
     const { length } = feature.categories;
     return [
-      `${what}: ${feature.unseen} of ${n} values are none of the ${length} categories kept (at most ${limits.categoriesMax}, of ${limits.categoryCharsMax} characters); changes among those are not seen`,
+      `${what}: ${feature.unseen} of ${n} values are none of the ${length} categories kept (at most ${limits.categoriesMax} of ${limits.categoryCharsMax} characters, ${limits.profileCategoriesMax} over all features); changes among those are not seen`,
     ];
   }
   const far = n - feature.missing - feature.moments.n;

@@ -1,34 +1,55 @@
 /**
- * Many categories and few rows make PSI blind: its critical value grows with every cell (χ² of that many degrees of
- * freedom), though a cell that expects a fraction of a row can show nothing. Rare categories are therefore taken together,
- * rarest first, until a cell expects five rows (W. G. Cochran's rule for χ², Biometrics 10, 1954). Which ones is decided by
- * the reference alone, so that chance decides nothing twice. A category that the reference does not have stays alone.
+ * Counts of a categorical feature as cells that can be compared. Two things stand against comparing them as they are:
+ *
+ *   - Categories were listed from the sample itself, most frequent first, so that it has few unseen ones or none, though the
+ *     world has. Their expected share is that of the values seen once (I. J. Good, Biometrika 40, 1953); every category
+ *     gives up an equal part of a row for it (absolute discounting: H. Ney, U. Essen, R. Kneser, Computer Speech and Language 8, 1994).
+ *   - The critical value of PSI grows with every cell (χ² of that many degrees of freedom), though a cell that expects a
+ *     fraction of a row can show nothing. Rare categories are taken together, as they are listed, until a cell expects five rows
+ *     (W. G. Cochran's rule for χ², Biometrics 10, 1954).
+ *
+ * Both are decided by the reference alone, so that chance decides nothing twice. A category that the reference lists and
+ * does not have stays alone, and so does `unseen`.
  */
 const EXPECTED_MIN = 5;
+
+export interface CategoryCells {
+  /** One count a category. */
+  readonly counts: readonly number[];
+  readonly unseen: number;
+}
 
 export interface PooledCells {
   readonly reference: readonly number[];
   readonly current: readonly number[];
 }
 
-export function pooledCategories(reference: readonly number[], current: readonly number[]): PooledCells {
-  const share = sumOf(current) / Math.max(1, sumOf(reference));
-  const absent = reference.flatMap((n, i) => (n === 0 ? [{ reference: 0, current: current[i]! }] : []));
-  const rarestFirst = reference
-    .map((n, i) => ({ reference: n, current: current[i]! }))
-    .filter((cell) => cell.reference > 0)
-    .sort((a, b) => a.reference - b.reference);
+export function pooledCategories(reference: CategoryCells, current: CategoryCells): PooledCells {
+  const total = sumOf(reference.counts) + reference.unseen;
+  const perRow = Math.min(1, (sumOf(current.counts) + current.unseen) / Math.max(1, total));
+  const listed = reference.counts.filter((n) => n > 0);
+  const once = listed.filter((n) => n === 1).length;
+  const discount = once / Math.max(1, listed.length);
+  const cells = reference.counts.map((n, i) => ({
+    reference: Math.max(0, n - discount),
+    current: current.counts[i]!,
+    alone: n === 0 || n * perRow >= EXPECTED_MIN,
+  }));
   const pooled: { reference: number; current: number }[] = [];
-  let open = false;
-  for (const cell of rarestFirst) {
-    if (!open) pooled.push({ reference: 0, current: 0 });
+  let expected = EXPECTED_MIN;
+  for (const cell of cells.filter(({ alone }) => !alone)) {
+    if (expected >= EXPECTED_MIN) pooled.push({ reference: 0, current: 0 });
     const last = pooled.at(-1)!;
     last.reference += cell.reference;
     last.current += cell.current;
-    open = last.reference * share < EXPECTED_MIN;
+    expected = last.reference * perRow;
   }
-  const cells = [...pooled, ...absent];
-  return { reference: cells.map((cell) => cell.reference), current: cells.map((cell) => cell.current) };
+  const all = [
+    ...cells.filter(({ alone }) => alone),
+    ...pooled,
+    { reference: reference.unseen + once, current: current.unseen },
+  ];
+  return { reference: all.map((cell) => cell.reference), current: all.map((cell) => cell.current) };
 }
 
 function sumOf(counts: readonly number[]): number {

@@ -70,7 +70,10 @@ function measure(profile: FeatureProfile, counts: FeatureCounts | undefined): Me
   const referencePresent = cells.reduce((sum, c) => sum + c, 0);
   const referenceN = referencePresent + profile.missing;
   // Missing values are a cell of their own: a sensor that went dead is the strongest drift there is.
-  const seen = profile.kind === 'numeric' ? { reference: cells, current: now } : pooledCategories(cells, now);
+  const seen =
+    profile.kind === 'numeric'
+      ? { reference: cells, current: now }
+      : pooledCategories(profile, { counts: now.slice(0, -1), unseen: now.at(-1)! });
   const { psi, critical } = populationStability(
     [...seen.reference, profile.missing],
     [...seen.current, missing],

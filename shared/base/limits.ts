@@ -36,6 +36,9 @@ export const limits = {
   binsMax: 32,
   categoriesMax: 256,
   categoryCharsMax: 128,
+  /** Categories of all features of a profile together, and their bytes: the manifest and every report hold them. */
+  profileCategoriesMax: 8_192,
+  profileCategoryBytesMax: 512 * 1024,
   /** Elements of a row (or of one channel) that its mean and deviation are taken over, spread evenly. */
   summaryElementsMax: 65_536,
   /** Rows of one feature counted of one request; of more, every n-th is. */

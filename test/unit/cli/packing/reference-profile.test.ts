@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { FeaturePlan } from '../../../../cli/packing/feature-plan.ts';
 import { ProfileBuilder, profileFeature } from '../../../../cli/packing/reference-profile.ts';
 import { limits } from '../../../../shared/base/limits.ts';
+import { encodeStrings } from '../../../../shared/inference/exact-values.ts';
 import { encodeNumbers } from '../../../../shared/inference/tensor-values.ts';
 
 const numeric: FeaturePlan = {
@@ -112,5 +113,28 @@ describe('ProfileBuilder', () => {
       'input "f": 1 of 60 values are too large for a mean, such as 1e+300; if that means "no value", name it under "sample.missing"',
       'input "dead" has no value in any of the 60 sample rows: watched as empty, a value on a device is drift',
     ]);
+  });
+
+  it('keeps the categories of many text columns within what a manifest and a report can hold', () => {
+    const columns = 120;
+    const builder = new ProfileBuilder(
+      Array.from({ length: columns }, (_, column) => ({
+        name: `t${column}`,
+        role: 'input',
+        source: { tensor: 'x', column },
+        kind: [],
+      })),
+    );
+    const rows = 300;
+    const texts = Array.from({ length: rows * columns }, (_, i) => `${i} ${'ß'.repeat(100)}`);
+    builder.add('input', [
+      { name: 'x', datatype: 'BYTES', shape: [rows, columns], data: encodeStrings(texts) },
+    ]);
+    const { profile, remarks } = builder.build({ rows, cells: 20 });
+    const categories = profile.features.flatMap((f) => (f.kind === 'categorical' ? f.categories : []));
+    expect(categories.length).toBeGreaterThan(columns);
+    expect(Buffer.byteLength(JSON.stringify(profile))).toBeLessThan(limits.manifestBytesMax);
+    expect(remarks).toHaveLength(columns);
+    expect(remarks[0]).toMatch(/"t0": \d+ of 300 values are none of the \d+ categories kept/);
   });
 });

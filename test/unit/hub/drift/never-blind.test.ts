@@ -217,3 +217,38 @@ describe('a feature that is alive where training had nothing', () => {
     expect(verdict(before, now, kind)).toBe('drift');
   });
 });
+
+describe('a feature that does not move', () => {
+  const zipf = () => Math.floor(Math.exp(6 * random()));
+  const sources: [string, () => FeatureValue, FeaturePlan['kind']][] = [
+    [
+      'zeros, a spread and outliers',
+      () => (random() < 0.9 ? 0 : random() < 0.9 ? random() : 1e9 * random()),
+      'numeric',
+    ],
+    ['spikes in a spread', () => (random() < 0.3 ? 5 : random() < 0.5 ? 7 : 4 + 4 * random()), 'numeric'],
+    ['few levels', () => Math.floor(7 * random()), 'numeric'],
+    ['a sentinel', () => (random() < 0.2 ? -200 : normal()), 'numeric'],
+    ['a seldom value', () => (random() < 0.01 ? 1 : 0), 'numeric'],
+    ['hundreds of texts, most of them rare', () => `c${zipf()}`, []],
+  ];
+
+  it.each(sources)('raises few false alarms: %s', (_, draw, kind) => {
+    const drawn = (rows: number) => Array.from({ length: rows }, draw);
+    let alarms = 0;
+    let drifts = 0;
+    const runs = 300;
+    for (let run = 0; run < runs; run += 1) {
+      const found = verdict(
+        drawn(run % 2 === 0 || kind !== 'numeric' ? 1_000 : 200),
+        drawn(run % 3 === 0 ? 60 : 300),
+        kind,
+      );
+      if (found !== 'stable') alarms += 1;
+      if (found === 'drift') drifts += 1;
+    }
+    // alpha is 1 % a feature, against edges and lists that were made of the very sample.
+    expect(alarms / runs).toBeLessThan(0.04);
+    expect(drifts / runs).toBeLessThan(0.02);
+  });
+});

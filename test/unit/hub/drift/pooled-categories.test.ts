@@ -1,26 +1,45 @@
 import { describe, expect, it } from 'vitest';
 import { pooledCategories } from '../../../../hub/drift/pooled-categories.ts';
 
+const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
+
 describe('pooledCategories()', () => {
   it('leaves categories alone that expect five rows', () => {
-    expect(pooledCategories([300, 100, 200], [30, 10, 20])).toEqual({
-      reference: [100, 200, 300],
-      current: [10, 20, 30],
-    });
+    expect(
+      pooledCategories({ counts: [300, 100, 200], unseen: 0 }, { counts: [30, 10, 20], unseen: 1 }),
+    ).toEqual({ reference: [300, 100, 200, 0], current: [30, 10, 20, 1] });
   });
 
-  it('takes rare ones together, rarest first, and keeps those the reference does not have alone', () => {
-    expect(pooledCategories([900, 10, 0, 40, 50], [95, 0, 3, 2, 0])).toEqual({
-      reference: [50, 50, 900, 0],
-      current: [2, 0, 95, 3],
-    });
+  it('takes rare ones together, as they are listed, and keeps those the reference does not have alone', () => {
+    expect(
+      pooledCategories({ counts: [900, 10, 0, 40, 50], unseen: 0 }, { counts: [95, 0, 3, 2, 0], unseen: 0 }),
+    ).toEqual({ reference: [900, 0, 50, 50, 0], current: [95, 3, 0, 2, 0] });
   });
 
-  it('keeps every count', () => {
-    const reference = Array.from({ length: 256 }, (_, i) => i % 5);
-    const current = Array.from({ length: 256 }, (_, i) => i % 3);
-    const pooled = pooledCategories(reference, current);
-    const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
-    expect([sum(pooled.reference), sum(pooled.current)]).toEqual([sum(reference), sum(current)]);
+  it('expects as many unseen rows as the reference has values seen once', () => {
+    const { reference, current } = pooledCategories(
+      { counts: [1, 1, 18, 80], unseen: 4 },
+      { counts: [0, 1, 18, 80], unseen: 1 },
+    );
+    expect(reference.at(-1)).toBe(6);
+    expect(sum(reference)).toBeCloseTo(104, 9);
+    expect(current.at(-1)).toBe(1);
+  });
+
+  it('takes a reference in which every value is new for one that expects nothing but new ones', () => {
+    const { reference } = pooledCategories(
+      { counts: new Array<number>(200).fill(1), unseen: 0 },
+      { counts: new Array<number>(200).fill(0), unseen: 100 },
+    );
+    expect(reference.at(-1)).toBe(200);
+    expect(sum(reference)).toBe(200);
+  });
+
+  it('keeps every row', () => {
+    const counts = Array.from({ length: 256 }, (_, i) => i % 5);
+    const now = Array.from({ length: 256 }, (_, i) => i % 3);
+    const pooled = pooledCategories({ counts, unseen: 7 }, { counts: now, unseen: 9 });
+    expect(sum(pooled.reference)).toBeCloseTo(sum(counts) + 7, 9);
+    expect(sum(pooled.current)).toBe(sum(now) + 9);
   });
 });
