@@ -1,8 +1,8 @@
 /** `modelfleet-agent doctor`: looks at everything a device needs, one line each, with the way out of what is wrong. */
 import { Command } from 'commander';
-import { safeJson, safeLines } from '../../shared/base/safe-text.ts';
 import { dataFolderOf } from '../config/load-options.ts';
 import type { Check } from '../health/check.ts';
+import { printResult } from './print-result.ts';
 
 export function doctorCommand(): Command {
   return new Command('doctor')
@@ -13,9 +13,7 @@ export function doctorCommand(): Command {
       // Loaded here: the daemon should not carry it.
       const { examine } = await import('../health/doctor.ts');
       const checks = await examine(dataFolderOf(flags, process.env));
-      process.stdout.write(
-        flags.json ? `${safeJson(JSON.stringify(checks, null, 2))}\n` : safeLines(doctorLines(checks)),
-      );
+      printResult(flags.json, { value: checks, lines: () => doctorLines(checks), indent: 2 });
       if (checks.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1;
     });
 }

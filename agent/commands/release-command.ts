@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { dataFolderOf } from '../config/load-options.ts';
 import { askAgent } from '../control/control-client.ts';
 import type { ReleasedModel } from '../update/model-updates.ts';
+import { printResult } from './print-result.ts';
 
 export function releaseCommand(): Command {
   return new Command('release')
@@ -14,16 +15,16 @@ export function releaseCommand(): Command {
       const query = flags.model === undefined ? '' : `?model=${encodeURIComponent(flags.model)}`;
       const answer = await askAgent(dataFolderOf(flags, process.env), 'POST', `/release${query}`);
       const { released } = answer as { released: readonly ReleasedModel[] };
-      process.stdout.write(flags.json ? `${JSON.stringify(answer)}\n` : releasedText(released));
+      printResult(flags.json, { value: answer, lines: () => releasedLines(released) });
     });
 }
 
-function releasedText(released: readonly ReleasedModel[]): string {
+function releasedLines(released: readonly ReleasedModel[]): readonly string[] {
   const lines = released
     .filter(({ versions }) => versions.length > 0)
     .map(
       ({ model, versions }) =>
-        `Released "${model}" ${versions.join(', ')}; it is tried when the hub wants it.\n`,
+        `Released "${model}" ${versions.join(', ')}; it is tried when the hub wants it.`,
     );
-  return lines.length > 0 ? lines.join('') : 'No version was parked; what the hub wants is tried again.\n';
+  return lines.length > 0 ? lines : ['No version was parked; what the hub wants is tried again.'];
 }

@@ -1,8 +1,8 @@
 /** `modelfleet-agent rollback [MODEL]`. */
 import { Command } from 'commander';
-import { safeJson, safeLines } from '../../shared/base/safe-text.ts';
 import { dataFolderOf } from '../config/load-options.ts';
 import { askAgent } from '../control/control-client.ts';
+import { printResult } from './print-result.ts';
 
 export function rollbackCommand(): Command {
   return new Command('rollback')
@@ -14,10 +14,9 @@ export function rollbackCommand(): Command {
       const query = model === undefined ? '' : `?model=${encodeURIComponent(model)}`;
       const answer = await askAgent(dataFolderOf(flags, process.env), 'POST', `/rollback${query}`);
       const { model: named } = answer as { model: string };
-      process.stdout.write(
-        flags.json
-          ? `${safeJson(JSON.stringify(answer))}\n`
-          : safeLines([`Going back with "${named}"; see "modelfleet-agent status".`]),
-      );
+      printResult(flags.json, {
+        value: answer,
+        lines: () => [`Going back with "${named}"; see "modelfleet-agent status".`],
+      });
     });
 }

@@ -4,9 +4,9 @@ import { addOptionFlags } from '../../platform/load-options.ts';
 import { makeLogger, makeLogStream } from '../../platform/logger.ts';
 import { outliveOutput } from '../../platform/standard-output.ts';
 import { systemClock } from '../../platform/system-clock.ts';
-import { safeJson, safeLines } from '../../shared/base/safe-text.ts';
 import { loadAgentOptions } from '../config/load-options.ts';
 import { agentOptionTable } from '../config/options-schema.ts';
+import { printResult } from './print-result.ts';
 import { UsageError } from './usage-error.ts';
 
 export function runCommand(version: string): Command {
@@ -33,15 +33,14 @@ export function runCommand(version: string): Command {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
       });
       const addresses = await agent.start();
-      process.stdout.write(
-        json
-          ? `${safeJson(JSON.stringify(addresses))}\n`
-          : safeLines([
-              `modelfleet agent "${addresses.device}"`,
-              `  local API   ${addresses.url}`,
-              `  hub         ${addresses.hub}`,
-            ]),
-      );
+      printResult(json === true, {
+        value: addresses,
+        lines: () => [
+          `modelfleet agent "${addresses.device}"`,
+          `  local API   ${addresses.url}`,
+          `  hub         ${addresses.hub}`,
+        ],
+      });
       logger.info({ ...addresses, data: options.data }, 'agent started');
       const signal = await stopping;
       logger.info({ signal }, 'agent stops');

@@ -2,12 +2,12 @@
 import { Command } from 'commander';
 import { isAppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
-import { safeJson, safeLines } from '../../shared/base/safe-text.ts';
 import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { AgentStatus } from '../agent.ts';
 import { dataFolderOf } from '../config/load-options.ts';
 import { askAgent } from '../control/control-client.ts';
 import type { RestingStatus } from '../control/resting-status.ts';
+import { printResult } from './print-result.ts';
 
 export function statusCommand(): Command {
   return new Command('status')
@@ -17,9 +17,7 @@ export function statusCommand(): Command {
     .action(async (flags: { data?: string; json?: boolean }) => {
       const data = dataFolderOf(flags, process.env);
       const status = await readStatus(data);
-      process.stdout.write(
-        flags.json ? `${safeJson(JSON.stringify(status, null, 2))}\n` : safeLines(statusLines(status)),
-      );
+      printResult(flags.json, { value: status, lines: () => statusLines(status), indent: 2 });
     });
 }
 
