@@ -338,7 +338,7 @@ function makeParts(
   const health: HealthWatch = new HealthWatch({
     conditions,
     slots,
-    chunks,
+    download,
     updates,
     trust,
     provenMs: () => floor.now(),

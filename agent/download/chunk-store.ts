@@ -58,9 +58,9 @@ export class ChunkStore {
     }
   }
 
-  /** Removes chunks stored before `beforeMs` (file time): leftovers of downloads that were given up. */
-  async removeOlderThan(beforeMs: number): Promise<void> {
-    for (const digest of [...this.#present]) {
+  /** Removes chunks stored before `beforeMs` (file time) that are not `needed`: leftovers of downloads that were given up. */
+  async removeOlderThan(beforeMs: number, needed: ReadonlySet<string> = new Set()): Promise<void> {
+    for (const digest of [...this.#present].filter((one) => !needed.has(one))) {
       const found = await stat(join(this.#folder, digest)).catch(() => undefined);
       if (found === undefined || found.mtimeMs < beforeMs) await this.remove([digest]);
     }

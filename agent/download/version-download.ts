@@ -51,10 +51,24 @@ export class VersionDownload {
   /** How many chunks of the version earlier tries have brought, its manifest counted as one. */
   async chunksHeld(manifestSha256: string): Promise<number> {
     const { chunks } = this.#props;
-    const bytes = await chunks.read(manifestSha256);
-    if (bytes === undefined) return 0;
-    const digests = new Set(parseManifest(bytes).files.flatMap((file) => file.chunks));
-    return 1 + [...digests].filter((digest) => chunks.has(digest)).length;
+    return [...(await this.#chunksOf(manifestSha256))].filter((digest) => chunks.has(digest)).length;
+  }
+
+  /**
+   * Removes chunks that were stored before `beforeMs` for downloads that were given up. Those of the versions in `pinned` stay:
+   * an update that waits for long must neither lose what it has nor keep what others left.
+   */
+  async dropLeftovers(pinned: ReadonlySet<string>, beforeMs: number): Promise<void> {
+    const needed = new Set<string>();
+    for (const manifest of pinned) for (const digest of await this.#chunksOf(manifest)) needed.add(digest);
+    await this.#props.chunks.removeOlderThan(beforeMs, needed);
+  }
+
+  /** Digests of the version's chunks, the manifest among them; of one whose manifest is not there, that alone. */
+  async #chunksOf(manifestSha256: string): Promise<ReadonlySet<string>> {
+    const bytes = await this.#props.chunks.read(manifestSha256);
+    const files = bytes === undefined ? [] : parseManifest(bytes).files;
+    return new Set([manifestSha256, ...files.flatMap((file) => file.chunks)]);
   }
 
   /** Makes every chunk of the version present. Throws `not_enough_space` and what ChunkFetcher throws. */

@@ -10,7 +10,7 @@ import { formatBytes } from '../../shared/base/bytes.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { isSurroundings } from '../../shared/errors/blame.ts';
-import type { ChunkStore } from '../download/chunk-store.ts';
+import type { VersionDownload } from '../download/version-download.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
 import type { TrustedVersions } from '../trust/trusted-version.ts';
 import type { ModelUpdates } from '../update/model-updates.ts';
@@ -23,7 +23,7 @@ import { StuckUpdates } from './stuck-updates.ts';
 export interface HealthWatchProps {
   readonly conditions: Conditions;
   readonly slots: SlotStore;
-  readonly chunks: ChunkStore;
+  readonly download: Pick<VersionDownload, 'dropLeftovers'>;
   readonly updates: ModelUpdates;
   readonly trust: Pick<TrustedVersions, 'lookUp'>;
   /** Time that verified statements prove, milliseconds since the epoch. */
@@ -43,6 +43,7 @@ export interface HealthWatchProps {
   readonly logger: Logger;
 }
 
+const roomFaults: ReadonlySet<string> = new Set(['not_enough_space', 'disk_full']);
 const LOOK_MS = 30_000;
 const DROPPED_TOLD_MS = 3_600_000;
 
@@ -186,12 +187,17 @@ export class HealthWatch {
   }
 
   async #collectGarbage(): Promise<void> {
-    const { slots, chunks, updates, clock, logger } = this.#props;
+    const { slots, download, updates, clock, logger } = this.#props;
     try {
       const pinned = updates.pinned();
       const removed = await slots.collect(pinned);
       if (removed > 0) logger.info({ removed }, 'slots that nothing needs were removed');
-      if (pinned.size === 0) await chunks.removeOlderThan(clock.now() - limits.chunkKeptMs);
+      const now = clock.now();
+      // What was given up is kept for a day, in case it is wanted again; not while something else wants the room.
+      const wantsRoom = updates
+        .report(now)
+        .some(({ update }) => update && !isSettled(update.state) && roomFaults.has(update.fault?.code ?? ''));
+      await download.dropLeftovers(pinned, wantsRoom ? Number.POSITIVE_INFINITY : now - limits.chunkKeptMs);
     } catch (error) {
       logger.warn({ reason: errorText(error) }, 'garbage was not collected; it is tried again');
     }

@@ -248,6 +248,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
   return {
     slots,
     chunks,
+    download,
     served,
     updates,
     conditions,

@@ -104,6 +104,19 @@ describe('Error_in_downloading', () => {
     await ends(device, 'committed');
   });
 
+  it('what a download that was given up has left makes room, what one that waits has fetched stays', async () => {
+    const { device } = await prepared();
+    for (const [digest, chunk] of v2.blobs) await device.chunks.put(digest, chunk);
+    await device.chunks.put('a'.repeat(64), Buffer.from('left by another'));
+    await device.download.dropLeftovers(new Set([v2.manifestSha256]), Number.POSITIVE_INFINITY);
+    expect(device.chunks.has('a'.repeat(64))).toBe(false);
+    expect([...v2.blobs.keys()].every((digest) => device.chunks.has(digest))).toBe(true);
+    await device.download.dropLeftovers(new Set(), Date.now() - 60_000);
+    expect(device.chunks.has(v2.manifestSha256)).toBe(true);
+    await device.download.dropLeftovers(new Set(), Number.POSITIVE_INFINITY);
+    expect(device.chunks.has(v2.manifestSha256)).toBe(false);
+  });
+
   it('space for what is still to come: chunks fetched before are not counted again', async () => {
     const bytes = v2.manifest.files.reduce((sum, file) => sum + file.bytes, 0);
     const { device } = await prepared({

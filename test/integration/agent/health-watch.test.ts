@@ -32,7 +32,7 @@ async function watch(more: Partial<HealthWatchProps> = {}) {
   const health = new HealthWatch({
     conditions,
     slots: { models: () => [], collect: async () => 0 },
-    chunks: { removeOlderThan: async () => undefined },
+    download: { dropLeftovers: async () => undefined },
     updates: { report: () => [], pinned: () => new Set() },
     trust: {},
     provenMs: () => 0,
@@ -67,6 +67,26 @@ describe('HealthWatch', () => {
     clock.advance(3_600_000);
     await health.look();
     expect(codes()).toEqual([]);
+  });
+
+  it('names what an update waits for, and makes room for it of what others left', async () => {
+    const fault = { code: 'not_enough_space', message: 'It needs 2 GiB.', retry: 'later' };
+    const update = { version: '2.0.0', state: 'downloading', since: '2026-01-01T00:00:00.000Z', fault };
+    let models = [{ model: 'air', previous: [], parked: [], update }] as unknown as ReportedModel[];
+    const before: number[] = [];
+    const { health, clock, codes } = await watch({
+      updates: {
+        report: () => models,
+        pinned: () => new Set(['x']),
+      } as unknown as HealthWatchProps['updates'],
+      download: { dropLeftovers: async (_pinned, beforeMs) => void before.push(beforeMs) },
+    });
+    await health.look();
+    expect(codes()).toEqual(['update_waits']);
+    models = [{ model: 'air', previous: [], parked: [] }];
+    await health.look();
+    expect(codes()).toEqual([]);
+    expect(before).toEqual([Number.POSITIVE_INFINITY, clock.now() - 86_400_000]);
   });
 
   it('names an update that stands still, and a certificate before it ends', async () => {
