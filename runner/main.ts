@@ -5,6 +5,7 @@
  */
 import { errorText, isAppError } from '../shared/base/app-error.ts';
 import type { UpdateFault } from '../shared/protocol/update-event.ts';
+import { asMemoryError } from './memory-error.ts';
 import { goFirstWhenMemoryRunsOut, ownMemory } from './own-memory.ts';
 import type { RunnerReply, RunnerRequest } from './runner-protocol.ts';
 import { SessionHost } from './session-host.ts';
@@ -16,8 +17,7 @@ let lastAnswer: Promise<void> = Promise.resolve();
 
 process.on('message', (message: unknown) => {
   lastAnswer = lastAnswer.then(async () => {
-    const reply = await answer(message);
-    send(reply);
+    const reply = sendAnswer(await answer(message));
     if (reply.kind === 'failed' && reply.fault.code === 'runner_out_of_memory') await renewHost();
   });
 });
@@ -69,4 +69,18 @@ function faultOf(error: unknown): UpdateFault {
 function send(reply: RunnerReply): void {
   // The channel may close in between; 'disconnect' then ends the process.
   if (process.connected) process.send?.(reply, undefined, undefined, () => undefined);
+}
+
+/** Sends the answer, or that there was no memory left to put it into a message. */
+function sendAnswer(reply: RunnerReply): RunnerReply {
+  try {
+    send(reply);
+    return reply;
+  } catch (error) {
+    const { id } = reply;
+    const memoryError = asMemoryError(error, 'send the answer', host?.memoryBytesMax ?? 0);
+    const failed: RunnerReply = { kind: 'failed', id, fault: faultOf(memoryError ?? error) };
+    send(failed);
+    return failed;
+  }
 }

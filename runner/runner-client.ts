@@ -120,7 +120,7 @@ export class RunnerProcess {
       loadMsMax = limits.runnerLoadMsMax,
     } = options;
     const child = fork(entry, [], {
-      ...runnerLaunch(provider, memoryBytesMax),
+      ...runnerLaunch({ provider, threads, memoryBytesMax }),
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });

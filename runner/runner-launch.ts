@@ -24,12 +24,19 @@ const SHELL = '/bin/sh';
 /** Sets the limit (KiB) and becomes the runner: same process, same id. A stricter limit that is there already stays. */
 const BELOW_LIMIT = 'ulimit -d "$1" 2>/dev/null || :; shift; exec "$@"';
 
-/** What `fork` is told for a runner on `provider` that may take `memoryBytesMax` of memory. */
-export function runnerLaunch(provider: string, memoryBytesMax: number): RunnerLaunch {
+export interface RunnerNeeds {
+  readonly provider: string;
+  readonly threads: number;
+  readonly memoryBytesMax: number;
+}
+
+/** What `fork` is told for a runner that may take `memoryBytesMax` of memory. */
+export function runnerLaunch({ provider, threads, memoryBytesMax }: RunnerNeeds): RunnerLaunch {
   const env = runnerEnvironment(process.env, provider);
   const node = process.execPath;
   if (!keepsLimit(provider)) return { execPath: node, execArgv: nodeFlags, env };
-  const limitKib = Math.ceil((memoryBytesMax + limits.runnerReservedBytes) / 1024);
+  const reservedBytes = limits.runnerReservedBytes + threads * limits.threadStackBytes;
+  const limitKib = Math.ceil((memoryBytesMax + reservedBytes) / 1024);
   return {
     execPath: SHELL,
     execArgv: ['-c', BELOW_LIMIT, 'sh', String(limitKib), node, ...nodeFlags],

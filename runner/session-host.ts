@@ -101,6 +101,10 @@ export class SessionHost {
     return new SessionHost(runtime, session, loaded, request);
   }
 
+  get memoryBytesMax(): number {
+    return this.#request.memoryBytesMax;
+  }
+
   /** The same model in a session of its own; this one, with all the memory it took, is gone. Throws what `load` throws. */
   async renew(): Promise<SessionHost> {
     await this.#session.release();

@@ -132,6 +132,8 @@ export const limits = {
   runnerMemoryBytesMin: 192 * 1024 * 1024,
   /** Writable address space that V8 sets aside for code and hardly touches; not counted as memory of a runner. */
   runnerReservedBytes: 512 * 1024 * 1024,
+  /** The same for the stack of each thread. */
+  threadStackBytes: 8 * 1024 * 1024,
   /** Memory left free beside a version's runner; a version that needs it does not start. */
   freeMemoryMarginBytes: 32 * 1024 * 1024,
 

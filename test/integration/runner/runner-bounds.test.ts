@@ -14,10 +14,10 @@ import { tempFolder } from '../../support/temp-folder.ts';
 const MIB = 1024 * 1024;
 const logger = makeLogger('test', 'silent');
 
-async function start(onnx: Uint8Array, memoryBytesMax?: number): Promise<RunnerProcess> {
+async function start(onnx: Uint8Array, memoryBytesMax?: number, threads = 1): Promise<RunnerProcess> {
   const file = join(await tempFolder(), 'model.onnx');
   await writeFile(file, onnx);
-  const options = { file, provider: 'cpu', ...(memoryBytesMax && { memoryBytesMax }) };
+  const options = { file, provider: 'cpu', threads, ...(memoryBytesMax && { memoryBytesMax }) };
   const runner = await RunnerProcess.start(options, { logger });
   onTestFinished(() => runner.close());
   return runner;
@@ -58,7 +58,17 @@ describe.skipIf(process.platform !== 'linux')('the memory of a runner', () => {
     const runner = await start(addModel());
     const set = /^Max data size\s+(\d+)/m.exec(readFileSync(`/proc/${runner.pid}/limits`, 'utf8'));
     const total = Number(/^MemTotal:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))![1]) * 1024;
-    expect(Number(set![1])).toBeLessThanOrEqual(total / 2 + limits.runnerReservedBytes + 1024);
+    expect(Number(set![1])).toBeLessThanOrEqual(
+      total / 2 + limits.runnerReservedBytes + limits.threadStackBytes + 1024,
+    );
+  });
+
+  it('has room for a small model at its least, with one thread and with many', async () => {
+    for (const threads of [1, 64]) {
+      const runner = await start(addModel(), limits.runnerMemoryBytesMin, threads);
+      const sum = await runner.infer([fp32('a', [1, 1], [1]), fp32('b', [1, 1], [2])]);
+      expect(sum.outputs).toHaveLength(1);
+    }
   });
 
   it('is told with its peak, which no parent’s memory has part in', async () => {
