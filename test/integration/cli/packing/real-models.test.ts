@@ -212,12 +212,14 @@ sample:
   skipLines: 1
   header: false
   columns: { input: ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13'] }
+  label: '14'
 golden: { rows: 10 }
 label: { output: ${label}, kind: classification }
 `,
     });
     await bring(folder, 'wine/wine_data.csv', `wine/${file}.onnx`);
-    const { packed } = await pack(folder);
+    const { packed, remarks } = await pack(folder);
+    expect(remarks).toContainEqual(expect.stringMatching(/^17\d of 178 labelled rows are predicted right/));
     const feature = packed.manifest.profile!.features.find((f) => f.name === label);
     expect(feature).toMatchObject({ kind: 'categorical', categories: ['0', '1', '2'], unseen: 0 });
     expect(packed.manifest.golden.tolerances[label]).toEqual({ absolute: 0, relative: 0 });
