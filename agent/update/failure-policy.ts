@@ -7,7 +7,8 @@ import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { blameOf, isSurroundings } from '../../shared/errors/blame.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
-import { isSettled } from './update-machine.ts';
+import { type ModelSlots, versionsBefore } from '../slots/slot-index.ts';
+import { isSettled, isSwitched } from './update-machine.ts';
 import type { Attempt, ParkedVersion, UpdateRecord } from './update-record.ts';
 
 export type FailureVerdict =
@@ -57,6 +58,20 @@ export function noVersionBefore(model: string): AppError {
     'no_previous_version',
     `Cannot go back with "${model}": no earlier version that can be served is kept on this device.`,
   );
+}
+
+/** Whether somebody at the device may order the version before. Throws `no_previous_version`, `update_under_way`. */
+export function checkOrder(record: UpdateRecord, slots: ModelSlots, nowMs: number): void {
+  const { model, attempt } = record;
+  const state = attempt?.state ?? 'idle';
+  if (isSwitched(state)) return;
+  if (!isSettled(state)) {
+    throw new AppError(
+      'update_under_way',
+      `Cannot go back with "${model}": its update is in state "${state}".`,
+    );
+  }
+  if (versionsBefore(slots, parkedOf(record, nowMs)).length === 0) throw noVersionBefore(model);
 }
 
 /** Manifest digests of the versions the device leaves alone now. */

@@ -1,5 +1,5 @@
 /**
- * What a start of the agent says of the update it finds under way. Pure. Counted is only what may be the doing of the
+ * What a start of the agent says of the update it finds under way. Counted is only what may be the doing of the
  * state's own work: an end in the middle of it that was not in order. A stop that was asked for never counts, nor does an
  * end while the work rested or waited; and work that came on since the start before is no loop.
  *
@@ -18,6 +18,15 @@ export interface AgentStart {
   readonly boot: string;
   /** How far the work has come, in a unit of the state: chunks that are there, milliseconds of trial served. */
   readonly progress: number;
+}
+
+/** How far the work under way has come. */
+export async function workDone(
+  attempt: Attempt | undefined,
+  chunksHeld: (manifestSha256: string) => Promise<number>,
+): Promise<number> {
+  if (attempt?.state === 'trial') return Math.floor(attempt.trialSpentMs);
+  return attempt?.state === 'downloading' ? chunksHeld(attempt.manifest).catch(() => 0) : 0;
 }
 
 /** The attempt after the start, with the work at rest. */

@@ -66,6 +66,18 @@ export class ServingRestorer {
     this.#tellDamaged();
   }
 
+  /** Whether last-known-good does not answer although nothing is on trial. */
+  isLacking(model: string): boolean {
+    const { active, trial } = this.#slots.of(model);
+    return !trial && active !== undefined && this.#served.serving(model) !== active.manifest;
+  }
+
+  /** Tries last-known-good again where it is lacking; until it answers, what answers now goes on. */
+  async serveLastGood(model: string): Promise<void> {
+    const { active } = this.#slots.of(model);
+    if (active && this.isLacking(model)) await this.serveFirst(model, [active]);
+  }
+
   /** Serves the version on trial beside its standby; gives why it cannot be served, if so. */
   async restoreTrial(
     model: string,

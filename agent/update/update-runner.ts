@@ -6,7 +6,7 @@
  *   - Nothing one model waits for holds up another: only hashing and golden samples take turns (step-executors.ts).
  *   - What lies with the surroundings is waited out; room on the disk that comes back ends the wait.
  */
-import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { errorText } from '../../shared/base/app-error.ts';
 import type { Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { retrySchedule } from '../../shared/base/retry-schedule.ts';
@@ -15,20 +15,21 @@ import { blameOf } from '../../shared/errors/blame.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateEvent, UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 import type { ServedModels } from '../serving/served-model.ts';
-import { versionsBefore } from '../slots/slot-index.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
 import { attemptEvent } from './attempt-event.ts';
 import { applyMove } from './attempt-moves.ts';
-import { judgeFailure, noVersionBefore, parkedOf, toFault } from './failure-policy.ts';
+import { checkOrder, judgeFailure, toFault } from './failure-policy.ts';
 import { LiveRecord, type LiveRecordProps } from './live-record.ts';
 import { type Released, releaseAll, releaseBefore } from './release.ts';
+import { workDone } from './restart-count.ts';
 import type { ServingRestorer } from './serving-restorer.ts';
 import { SPACE_LOOK_MS, SpaceWait } from './space-wait.ts';
 import type { Plan, Step, StepName, StepResult } from './step.ts';
 import type { StepExecutors, Work } from './step-executors.ts';
-import { isSettled, isSwitched, type MachineEvent } from './update-machine.ts';
+import { trialSoFar } from './trial-progress.ts';
+import { isSettled, type MachineEvent } from './update-machine.ts';
 import { planUpdate, type Situation } from './update-planner.ts';
-import type { TrialFigures, UpdateRecord } from './update-record.ts';
+import type { UpdateRecord } from './update-record.ts';
 
 export interface UpdateRunnerProps extends LiveRecordProps {
   readonly slots: SlotStore;
@@ -53,6 +54,7 @@ export interface UpdateRunnerProps extends LiveRecordProps {
 
 export type Wish = DesiredModel & { readonly sequence: number };
 
+const SERVE_AGAIN_MS = 300_000;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 300_000;
 /** Trial time and figures reach the journal this often; a crash loses at most so much. */
@@ -70,6 +72,7 @@ export class UpdateRunner {
   #notServing: UpdateFault | undefined;
   readonly #space: SpaceWait;
   #enteredAt: number;
+  #serveAgainAt: number;
   #progressAt = 0;
   #retryAt = 0;
   #waits: Generator<number, never>;
@@ -86,6 +89,7 @@ export class UpdateRunner {
     this.#props = props;
     this.#space = new SpaceWait(props.freeBytes);
     this.#enteredAt = props.clock.monotonic();
+    this.#serveAgainAt = this.#enteredAt + SERVE_AGAIN_MS / 5;
     this.#waits = this.#newWaits();
   }
 
@@ -93,20 +97,16 @@ export class UpdateRunner {
     return this.#live.now;
   }
 
-  get #record(): UpdateRecord {
-    return this.#live.now;
-  }
-
   /** The hub's wish for this model; undefined when it names none. `releasedAt`: its release, if it has made one. */
   wish(desired: Wish | undefined, releasedAt = 0): void {
     this.#desired = desired;
-    if (releasedAt > 0) this.#released(releaseBefore(this.#record, releasedAt));
+    if (releasedAt > 0) this.#released(releaseBefore(this.record, releasedAt));
     this.notify();
   }
 
   /** Somebody at the device lets everything of the model be tried again. Returns the versions that were parked. */
   release(): readonly string[] {
-    const released = releaseAll(this.#record);
+    const released = releaseAll(this.record);
     this.#released(released);
     this.notify();
     return released.versions;
@@ -114,7 +114,7 @@ export class UpdateRunner {
 
   /** Lost when the agent dies before it is stored: the statement or the person says it again. */
   #released({ record, versions }: Released): void {
-    if (record === this.#record) return;
+    if (record === this.record) return;
     this.#live.now = record;
     this.#live.store().catch((error) => this.#warn('release could not be journalled', error));
     if (versions.length === 0) return;
@@ -134,16 +134,8 @@ export class UpdateRunner {
 
   /** Orders the version before, as the person at the device wishes. Throws `no_previous_version`, `update_under_way`. */
   orderBack(): void {
-    const state = this.#record.attempt?.state ?? 'idle';
-    if (!isSettled(state) && !isSwitched(state)) {
-      throw new AppError(
-        'update_under_way',
-        `Cannot go back with "${this.model}": its update is in state "${state}".`,
-      );
-    }
-    const slots = this.#props.slots.of(this.model);
-    const parked = parkedOf(this.#record, this.#props.clock.now());
-    if (isSettled(state) && versionsBefore(slots, parked).length === 0) throw noVersionBefore(this.model);
+    const { slots, clock } = this.#props;
+    checkOrder(this.record, slots.of(this.model), clock.now());
     this.#isOrderedBack = true;
     this.notify();
   }
@@ -151,8 +143,8 @@ export class UpdateRunner {
   /** Serves what the device has, before anybody asks the hub (promise P2). */
   async restore(): Promise<void> {
     const { slots, restorer } = this.#props;
-    const attempt = this.#record.attempt;
-    await this.#live.noteStart(await this.#workDone());
+    const attempt = this.record.attempt;
+    await this.#live.noteStart(await workDone(attempt, this.#props.chunksHeld));
     // A trial the journal knows nothing of was not proven.
     if (attempt === undefined && slots.of(this.model).trial) {
       await slots.endTrial(this.model).catch((error) => this.#warn('trial could not be ended', error));
@@ -164,11 +156,8 @@ export class UpdateRunner {
       this.#notServing = await restorer.restoreTrial(this.model, trial, attempt?.rollout);
       this.#isTrialServing = this.#notServing === undefined;
     }
-    if (this.#isTrialServing && attempt?.state === 'trial') {
-      await this.#live
-        .noteWork()
-        .catch((error) => this.#warn('start of the trial could not be journalled', error));
-    }
+    if (!this.#isTrialServing || attempt?.state !== 'trial') return;
+    await this.#live.noteWork().catch((error) => this.#warn('trial could not be journalled', error));
   }
 
   /**
@@ -186,11 +175,13 @@ export class UpdateRunner {
     this.notify();
   }
 
-  /** How far the work under way has come, for restart-count.ts. */
-  async #workDone(): Promise<number> {
-    const attempt = this.#record.attempt;
-    if (attempt?.state === 'trial') return Math.floor(attempt.trialSpentMs);
-    return attempt?.state === 'downloading' ? this.#props.chunksHeld(attempt.manifest).catch(() => 0) : 0;
+  /** Last-known-good that could not be served at the start, on a machine too busy then, is tried again now and then. */
+  async #serveLastGood(): Promise<void> {
+    const { restorer, clock, onChange } = this.#props;
+    if (clock.monotonic() < this.#serveAgainAt || !restorer.isLacking(this.model)) return;
+    this.#serveAgainAt = clock.monotonic() + SERVE_AGAIN_MS;
+    await this.#switching.run(() => restorer.serveLastGood(this.model));
+    onChange();
   }
 
   /** Runs until the signal says stop. `restore` came before. */
@@ -211,6 +202,7 @@ export class UpdateRunner {
         const plan = planUpdate(this.#situation());
         if (plan.kind === 'rest') {
           await this.#keepProgress();
+          if (isSettled(this.record.attempt?.state ?? 'idle')) await this.#serveLastGood();
           await this.#rest(plan, signal);
         } else if (plan.kind === 'move') await this.#move(plan.event, plan.fault);
         else await this.#act(plan.step, signal);
@@ -229,7 +221,7 @@ export class UpdateRunner {
     const trial = this.#trial();
     return {
       desired: this.#desired,
-      record: this.#record,
+      record: this.record,
       slots: slots.of(this.model),
       ...(trial && { trial }),
       ...(this.#notServing && { notServing: this.#notServing }),
@@ -241,23 +233,15 @@ export class UpdateRunner {
   }
 
   #trial(): Situation['trial'] {
-    const attempt = this.#record.attempt;
+    const attempt = this.record.attempt;
     if (attempt?.state !== 'trial' || !this.#isTrialServing) return undefined;
-    const now = this.#props.served.figures(this.model);
-    const before = attempt.trialBefore;
-    const figures: TrialFigures = {
-      requests: before.requests + (now?.requests ?? 0),
-      failed: before.failed + (now?.failed ?? 0),
-      crashes: before.crashes + (now?.crashes ?? 0),
-      refused: (before.refused ?? 0) + (now?.refused ?? 0),
-    };
-    const spentMs = attempt.trialSpentMs + this.#props.clock.monotonic() - this.#enteredAt;
-    return { figures, spentMs, ...(now?.lastError && { lastError: now.lastError }) };
+    const elapsedMs = this.#props.clock.monotonic() - this.#enteredAt;
+    return trialSoFar(attempt, this.#props.served.figures(this.model), elapsedMs);
   }
 
   async #move(event: MachineEvent, fault?: UpdateFault): Promise<void> {
     const { slots, clock, logger, onTransition, onChange } = this.#props;
-    const before = this.#record;
+    const before = this.record;
     const nowMs = Math.max(0, Math.round(clock.now()));
     this.#live.now = applyMove({
       record: before,
@@ -267,7 +251,7 @@ export class UpdateRunner {
       slots: slots.of(this.model),
       nowMs,
     });
-    const { state, version } = this.#record.attempt!;
+    const { state, version } = this.record.attempt!;
     // A trial is at work all the time.
     if (state === 'trial') this.#live.change({ working: this.#live.boot });
     try {
@@ -285,7 +269,7 @@ export class UpdateRunner {
     this.#waits = this.#newWaits();
     // What went back for a trouble of the device is wanted still, but not in the same moment.
     const isOwnTrouble =
-      state === 'rolled-back' && blameOf(this.#record.attempt?.fault?.code ?? '') === 'device';
+      state === 'rolled-back' && blameOf(this.record.attempt?.fault?.code ?? '') === 'device';
     this.#retryAt = isOwnTrouble ? this.#enteredAt + this.#waits.next().value : 0;
     if (state === 'rolling-back') this.#isOrderedBack = false;
     if (state !== 'trial' && state !== 'committed') {
@@ -322,7 +306,7 @@ export class UpdateRunner {
     }
     // What was no longer wanted when it ended is planned anew, not passed.
     if (either.aborted) return;
-    const attempt = this.#record.attempt!;
+    const attempt = this.record.attempt!;
     if (isSettled(attempt.state)) return this.#props.onChange();
     this.#live.change(result);
     await this.#move('passed');
@@ -331,12 +315,12 @@ export class UpdateRunner {
   #execute(step: Step, work: Work): Promise<StepResult> {
     // One name, one executor, one kind of argument: step.ts keeps the three together.
     const execute = this.#props.executors[step.name] as StepExecutors[typeof step.name];
-    return execute({ attempt: step.attempt, record: this.#record }, work);
+    return execute({ attempt: step.attempt, record: this.record }, work);
   }
 
   async #failed(fault: UpdateFault): Promise<void> {
     const { clock, logger, onChange } = this.#props;
-    const attempt = this.#record.attempt!;
+    const attempt = this.record.attempt!;
     const verdict = judgeFailure(attempt, fault);
     const waitMs = this.#waits.next().value;
     logger.warn(
@@ -363,10 +347,10 @@ export class UpdateRunner {
 
   /** The event of the state goes to the outbox once. */
   async #announce(): Promise<void> {
-    const attempt = this.#record.attempt;
+    const attempt = this.record.attempt;
     if (attempt === undefined || attempt.announced) return;
     try {
-      await this.#props.announce(attemptEvent(this.#record, attempt));
+      await this.#props.announce(attemptEvent(this.record, attempt));
       this.#live.change({ announced: true });
       if (isSettled(attempt.state)) await this.#live.store();
     } catch (error) {
@@ -375,7 +359,7 @@ export class UpdateRunner {
   }
 
   async #keepProgress(): Promise<void> {
-    const attempt = this.#record.attempt;
+    const attempt = this.record.attempt;
     const now = this.#props.clock.monotonic();
     if (attempt === undefined || isSettled(attempt.state) || now - this.#progressAt < PROGRESS_MS) return;
     this.#progressAt = now;
@@ -383,7 +367,7 @@ export class UpdateRunner {
     const trial = this.#trial();
     if (!isStable && !trial) return;
     const stored = {
-      ...this.#record,
+      ...this.record,
       attempt: {
         ...attempt,
         ...(isStable && { restarts: 0 }),

@@ -126,6 +126,8 @@ export interface UpdateDeviceOptions {
   readonly clock?: Clock;
   /** Names the boot of the machine. */
   readonly boot?: string;
+  /** Versions but 1.0.0 cannot be served, from the start on. */
+  readonly serveFault?: Error;
   readonly withdrawn?: ReadonlySet<string>;
   /** What TUF says of a version, when it is not what the hub's folder says. */
   readonly signed?: ReadonlyMap<string, string>;
@@ -147,6 +149,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
   const eventLog = join(folder, 'events.log');
   const requestLog = join(folder, 'requests.log');
   const served = new RecordingServed(join(folder, 'served.log'));
+  served.serveFault = options.serveFault;
   const link = {
     isConnected: true,
     bytesReceived: 0,

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { AppError } from '../../../shared/base/app-error.ts';
-import { ends, flipBit, looks, prepared, reopen, v1, v2 } from '../../support/prepared-device.ts';
+import { ends, flipBit, hastyClock, looks, prepared, reopen, v1, v2 } from '../../support/prepared-device.ts';
 import { type UpdateDevice, wishFor } from '../../support/update-device.ts';
 
 describe('damaged files at start', () => {
@@ -56,6 +56,24 @@ describe('damaged files at start', () => {
     again.wish(2, [wishFor(v2)]);
     await ends(again, 'rolled-back');
     expect(again.served.active?.version).toBe('1.0.0');
+  });
+});
+
+describe('a version that does not start with the agent', () => {
+  it('is tried again: until it answers, the one before does, and is said to', async () => {
+    const { device, folder, blobs } = await prepared();
+    device.wish(2, [wishFor(v2)]);
+    await vi.waitFor(() => expect(device.slots.of('demo').active?.version).toBe('2.0.0'), { timeout: 5_000 });
+    await device.close();
+    // A minute of the device is a moment of the test.
+    const clock = { ...hastyClock, monotonic: () => hastyClock.monotonic() * 1_000 };
+    const busy = new AppError('runner_start_timeout', 'The runner did not start in time.');
+    const again = await reopen(folder, blobs, { clock, serveFault: busy });
+    const active = () => again.updates.report(Date.now())[0]?.active?.version;
+    expect(active()).toBe('1.0.0');
+    expect(again.slots.of('demo').active?.version).toBe('2.0.0');
+    again.served.serveFault = undefined;
+    await vi.waitFor(() => expect(active()).toBe('2.0.0'), { timeout: 5_000 });
   });
 });
 
