@@ -61,7 +61,12 @@ beforeAll(async () => {
     hostname: hostile,
   };
   const data = join(folder, 'device');
-  await enrol({ token, deviceId: device, folder: data, facts: { ...facts, providers: ['\u001b[31m'] } });
+  await enrol({
+    token,
+    deviceId: device,
+    folder: data,
+    facts: { ...facts, providers: ['cpu', '\u001b[31m'] },
+  });
   client = await deviceClient({ broker: { port: hub.mqtt.port } as Broker }, await loadIdentity(data));
 
   const version = join(folder, 'version');
