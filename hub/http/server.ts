@@ -70,7 +70,14 @@ export class HttpServer {
 
 async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
   const app = fastify({
-    https: { key: props.tls.key, cert: props.tls.cert, minVersion: 'TLSv1.2' },
+    https: {
+      key: props.tls.key,
+      cert: props.tls.cert,
+      minVersion: 'TLSv1.2',
+      headersTimeout: limits.httpHeadMsMax,
+      // Node looks every 30 s otherwise, and a time limit holds when it is looked at.
+      connectionsCheckingInterval: 1_000,
+    },
     loggerInstance: props.logger as FastifyBaseLogger,
     // Requests are logged once, when they are answered, by measureRequests.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),

@@ -162,6 +162,7 @@ export const limits = {
   eventsKeptPerDeviceMax: 1_000,
 
   // Hub
+  httpHeadMsMax: 10_000,
   httpBodyBytesMax: 4 * 1024 * 1024,
   failedLoginsPerMinuteMax: 60,
   publicRequestsPerMinuteMax: 600,

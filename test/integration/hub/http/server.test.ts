@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { connect } from 'node:tls';
 import { sql } from 'kysely';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
@@ -58,7 +60,7 @@ async function startServer(routes: Routes, readiness = new Readiness()) {
     const text = await answer.body.text();
     return { status: answer.statusCode, headers: answer.headers, text, json: JSON.parse(text) };
   };
-  return { call, logLines };
+  return { call, logLines, port: server.port, caPem: authority.caPem };
 }
 
 const open = { config: { role: 'viewer' as const } };
@@ -160,6 +162,18 @@ describe('HttpServer', () => {
       json: { code: 'bad_input', detail: expect.stringContaining('levels deep') },
     });
   });
+
+  it('ends a request whose head does not come whole in time', async () => {
+    const { port, caPem } = await startServer(() => undefined);
+    const socket = connect({ port, host: 'localhost', ca: caPem });
+    socket.on('error', () => undefined);
+    await once(socket, 'secureConnect');
+    socket.write('GET /readyz HTTP/1.1\r\nHost: localhost\r\n');
+    const startedMs = performance.now();
+    socket.resume();
+    await once(socket, 'close');
+    expect(performance.now() - startedMs).toBeLessThan(limits.httpHeadMsMax + 5_000);
+  }, 20_000);
 
   it('limits calls of a public route by address', async () => {
     const { call } = await startServer((api) => {
