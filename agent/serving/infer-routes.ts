@@ -31,8 +31,10 @@ const HEADER_LENGTH = 'inference-header-content-length';
 export function addInferRoutes(app: FastifyInstance, props: InferRoutesProps): void {
   const onRequest = async (request: FastifyRequest) => {
     const { model, version } = request.params as ModelParams;
-    props.models.find(model, version);
-    if (!props.line.isTurnedAway(request.raw)) return;
+    const live = props.models.find(model, version);
+    const waitedMs = props.line.waitedInVainMs(request.raw);
+    if (waitedMs === undefined) return;
+    live.countTurnedAway(waitedMs);
     // Whoever asks again at once costs as much as an answer: the refusal is held back for a moment.
     await props.clock.sleep(limits.refusalHeldMs);
     throw new AppError('overloaded', `Cannot take the request: too many wait for "${model}".`, {

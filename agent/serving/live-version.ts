@@ -78,6 +78,11 @@ export class LiveVersion {
     this.#recorder.refused(this.served, fitsBefore);
   }
 
+  /** Counts a request that was turned away before it was read: the client saw it fail. */
+  countTurnedAway(waitedMs: number): void {
+    this.#recorder.failed(this.served, 'overloaded', waitedMs);
+  }
+
   /** Counts an end of its runner that nobody asked for, and each time it did not come up again. */
   countEnd({ code }: AppError): void {
     // Its end was ours, and the request that it was ended for has been counted.

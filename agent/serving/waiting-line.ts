@@ -33,15 +33,19 @@ export class WaitingLine {
   readonly #props: WaitingLineProps;
   /** By what the path names; a lane is gone when it is empty. */
   readonly #lanes = new Map<string, Lane>();
-  readonly #turnedAway = new WeakSet<IncomingMessage>();
+  /** How long each stood in line, milliseconds. */
+  readonly #turnedAway = new WeakMap<IncomingMessage, number>();
 
   constructor(props: WaitingLineProps) {
     this.#props = props;
   }
 
-  /** Whether the request is to be refused: it would have waited, or has waited, longer than it may. */
-  isTurnedAway(request: IncomingMessage): boolean {
-    return this.#turnedAway.has(request);
+  /**
+   * How long a request has stood in line, milliseconds, that is to be refused: it would have waited, or has waited, longer
+   * than it may. Undefined for one that is let in.
+   */
+  waitedInVainMs(request: IncomingMessage): number | undefined {
+    return this.#turnedAway.get(request);
   }
 
   /** Calls `start` when the request's turn comes; never when its client leaves before. */
@@ -55,7 +59,7 @@ export class WaitingLine {
     const visit = { lane, request, response, start, sinceMs: performance.now() };
     const waitMs = (lane.standing.size + lane.working) * this.#props.eachMs(model);
     if (lane.working < limits.inferWorkedOnMax && lane.standing.size === 0) this.#begin(visit);
-    else if (waitMs > this.#props.waitMsMax) this.#turnAway(visit);
+    else if (waitMs > this.#props.waitMsMax) this.#turnAway(visit, visit.sinceMs);
     else {
       lane.standing.add(visit);
       response.once('close', () => {
@@ -70,13 +74,13 @@ export class WaitingLine {
       for (const visit of lane.standing) {
         if (nowMs - visit.sinceMs <= this.#props.waitMsMax) break;
         lane.standing.delete(visit);
-        this.#turnAway(visit);
+        this.#turnAway(visit, nowMs);
       }
     }
   }
 
-  #turnAway({ request, start }: Visit): void {
-    this.#turnedAway.add(request);
+  #turnAway({ request, start, sinceMs }: Visit, nowMs: number): void {
+    this.#turnedAway.set(request, nowMs - sinceMs);
     start();
   }
 

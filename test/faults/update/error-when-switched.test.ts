@@ -91,6 +91,26 @@ describe('Error_in_trial', () => {
     expectUntouched(device);
   });
 
+  it('requests refused that the version before takes: back, and so named', async () => {
+    const { device } = await inTrial();
+    device.served.figuresNow = { requests: 13, failed: 0, refused: 329, crashes: 0 };
+    await ends(device, 'rolled-back');
+    expect(lastFault(device)).toMatchObject({ code: 'trial_requests_refused' });
+    expect(lastFault(device)?.message).toContain('329 of 342 requests');
+    expectUntouched(device);
+  });
+
+  it('nobody who asks: the trial goes on after its time, and ends when requests come', async () => {
+    const { device } = await prepared();
+    const short = { ...trial, seconds: 0.1 };
+    device.wish(2, [wishFor(v2, { rollout, trial: short })]);
+    await ends(device, 'trial');
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    expect(update(device)?.state).toBe('trial');
+    device.served.figuresNow = { requests: 10, failed: 0, refused: 0, crashes: 0 };
+    await ends(device, 'committed');
+  });
+
   it('a hub that wants the version before again: back, and the version may be tried again later', async () => {
     const { device } = await inTrial();
     device.wish(3, [wishFor(v1)]);

@@ -227,6 +227,27 @@ describe('local API', () => {
     expect(body).toContain('nv_inference_request_failure{model="air",version="1.0.0",reason="OTHER"} 3');
   });
 
+  it('counts every request that it turned away for want of room', async () => {
+    const { api, models } = await runLocalApi({ deadlineMs: 400 });
+    const slot = await makeServingSlot({
+      folder: await tempFolder(),
+      onnx: slowModel({ steps: 4 }),
+      inputs: [fp32Spec('x', [1])],
+      outputs: [fp32Spec('y', [1])],
+    });
+    await models.serve(slot, 'cpu', { keepStandby: false });
+    const body = { inputs: [{ name: 'x', datatype: 'FP32', shape: [1], data: [1] }] };
+    const ask = () => call(`${api.url}/v2/models/m/infer`, body);
+    await ask();
+    const answers = await Promise.all(Array.from({ length: 150 }, ask));
+    const turnedAway = answers.filter((answer) => answer.body.code === 'overloaded').length;
+    expect(turnedAway).toBeGreaterThan(0);
+    const { body: metrics } = await call(`${api.url}/metrics`);
+    expect(metrics).toContain(
+      `nv_inference_request_failure{model="m",version="1.0.0",reason="REJECTED"} ${turnedAway}`,
+    );
+  }, 30_000);
+
   it('answers a raw request with the version before where only that one makes it out', async () => {
     const { api, models } = await serveLinear();
     const wider = await makeServingSlot({

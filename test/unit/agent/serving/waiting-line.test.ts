@@ -47,13 +47,14 @@ describe('WaitingLine', () => {
     const waiting = Array.from({ length: 7 }, () => visit());
     const tooMany = visit();
     expect(started(waiting)).toBe(0);
-    expect(line.isTurnedAway(tooMany.request)).toBe(true);
+    expect(line.waitedInVainMs(tooMany.request)).toBeLessThan(100);
+    expect(line.waitedInVainMs(waiting[0]!.request)).toBeUndefined();
     expect(tooMany.start).toHaveBeenCalledOnce();
     line.look(performance.now() + 600);
     expect(started(waiting)).toBe(0);
     line.look(performance.now() + 800);
     expect(started(waiting)).toBe(7);
-    expect(line.isTurnedAway(waiting[0]!.request)).toBe(true);
+    expect(line.waitedInVainMs(waiting[0]!.request)).toBeGreaterThan(700);
   });
 
   it('gives no turn to who has left, and none away to who still sends', async () => {
