@@ -296,14 +296,16 @@ export class ChunkFetcher {
   #ask(fetch: Fetch, credit: number): void {
     const { transport, clock, store } = this.#props;
     // Another download may have brought some of them meanwhile.
-    const waiting = fetch.waiting.splice(0).filter((digest) => !store.has(digest));
+    const before = fetch.waiting.splice(0);
+    const waiting = before.filter((digest) => !store.has(digest));
     const others = [...this.#fetches].filter((other) => other !== fetch);
     const chunks = waiting
       .filter((digest) => !others.some(({ inFlight }) => inFlight.has(digest)))
       .slice(0, credit);
     const asked = new Set(chunks);
     fetch.waiting.push(...waiting.filter((digest) => !asked.has(digest)));
-    fetch.wake();
+    // Only for news: two downloads that wait for each other's chunks would wake one another without end.
+    if (fetch.waiting.length < before.length) fetch.wake();
     if (chunks.length === 0) return;
     // To the end of the queue for credit.
     this.#fetches.delete(fetch);
