@@ -10,8 +10,9 @@ export async function makeStateFolder(path: string): Promise<void> {
     () => false,
   );
   if (isFolder) return;
+  // Somebody else may have made the folder since, and filled it: only what is none is in the way.
   const isInTheWay = await lstat(path).then(
-    () => true,
+    (found) => !found.isDirectory(),
     () => false,
   );
   if (isInTheWay) await setAside(path);

@@ -102,6 +102,20 @@ describe('what is in the way', () => {
     }
   });
 
+  it('is no folder that another call has just made, and filled', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const parent = await tempFolder();
+      const path = join(parent, 'state');
+      const made = Array.from({ length: 8 }, async (_, n) => {
+        await makeStateFolder(path);
+        await writeFile(join(path, String(n)), '');
+      });
+      await Promise.all(made);
+      expect(await readdir(path)).toHaveLength(8);
+      expect(await readdir(parent)).toEqual(['state']);
+    }
+  });
+
   it('of a lock is named, and not waited for', async () => {
     for (const kind of ['pipe', 'folder', 'link']) {
       const folder = await tempFolder();
