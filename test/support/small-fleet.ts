@@ -190,8 +190,8 @@ export class SmallFleet {
   }
 
   /** Packs, signs and publishes a folder with a model.yaml; throws when it is refused. */
-  async publish(folder: string): Promise<string> {
-    const done = await this.tryPublish(folder);
+  async publish(folder: string, ...flags: readonly string[]): Promise<string> {
+    const done = await this.tryPublish(folder, ...flags);
     if (done.code !== 0) throw new Error(`models publish ended with ${done.code}: ${done.stderr}`);
     const published = JSON.parse(done.stdout) as { model: string; version: string };
     this.acknowledged.push(`version.published model/${published.model}@${published.version}`);
