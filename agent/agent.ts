@@ -15,6 +15,7 @@ import { errorText } from '../shared/base/app-error.ts';
 import type { Clock, Random } from '../shared/base/clock.ts';
 import type { ReportedState } from '../shared/protocol/reported-state.ts';
 import { encodeUpdateEvent, type UpdateState } from '../shared/protocol/update-event.ts';
+import type { AgentAddresses, AgentStatus } from './agent-status.ts';
 import { dataFolder } from './config/data-folder.ts';
 import type { AgentOptions } from './config/options-schema.ts';
 import { readDeviceFacts } from './connection/device-facts.ts';
@@ -61,25 +62,6 @@ export interface AgentEnvironment {
   readonly version: string;
   /** Called right after an update state was stored, before anything is done in it. */
   readonly onTransition?: (model: string, state: UpdateState) => void;
-}
-
-/** What an agent that has started says of itself. */
-export interface AgentAddresses {
-  readonly device: string;
-  readonly group: string;
-  readonly hub: string;
-  /** The local API, such as `http://127.0.0.1:7470`. */
-  readonly url: string;
-}
-
-export interface AgentStatus extends AgentAddresses {
-  readonly running: true;
-  readonly connected: boolean;
-  readonly outbox: {
-    readonly size: number;
-    readonly dropped: { readonly events: number; readonly telemetry: number };
-  };
-  readonly reported: ReportedState;
 }
 
 export interface Agent {

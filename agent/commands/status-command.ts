@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { isAppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
-import type { AgentStatus } from '../agent.ts';
+import type { AgentStatus } from '../agent-status.ts';
 import { dataFolderOf } from '../config/load-options.ts';
 import { askAgent } from '../control/control-client.ts';
 import type { RestingStatus } from '../control/resting-status.ts';

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { pino } from 'pino';
 import { isAppError } from '../../shared/base/app-error.ts';
 import type { Condition, ReportedModel } from '../../shared/protocol/reported-state.ts';
-import type { AgentStatus } from '../agent.ts';
+import type { AgentStatus } from '../agent-status.ts';
 import { dataFolder } from '../config/data-folder.ts';
 import { askAgent } from '../control/control-client.ts';
 import { readRestingStatus } from '../control/resting-status.ts';

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import type { AgentStatus } from '../../agent/agent.ts';
+import type { AgentStatus } from '../../agent/agent-status.ts';
 import { dataFolder } from '../../agent/config/data-folder.ts';
 import { askAgent } from '../../agent/control/control-client.ts';
 import { Fleet, until } from '../../demo/fleet.ts';
