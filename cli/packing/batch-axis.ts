@@ -15,10 +15,10 @@ export type BatchAxis = 'free' | 'fixed' | 'entangled';
 
 export interface BatchAxisOptions {
   readonly rows: SampleRows;
-  /** The first row, and another or the same. */
+  /** A row, and another or the same. */
   readonly pair: readonly [number, number];
-  /** What the model gives for the first row alone. */
-  readonly alone: readonly Tensor[];
+  /** What the model gives for each of the two alone. */
+  readonly alone: readonly [readonly Tensor[], readonly Tensor[]];
   readonly outputs: readonly TensorSpec[];
   readonly tolerances: Readonly<Record<string, Tolerance>>;
   readonly infer: Infer;
@@ -39,11 +39,11 @@ export async function findBatchAxis(options: BatchAxisOptions): Promise<BatchAxi
     throw error;
   }
   const counting = outputs.filter((spec) => spec.shape[0] === -1).map((spec) => spec.name);
-  const halves = together.filter(({ name }) => counting.includes(name)).map(firstHalf);
-  const want = alone.filter(({ name, datatype }) => counting.includes(name) && datatype !== 'BYTES');
-  const shapes = want.map(({ name, shape }) => [shape, halves.find((half) => half.name === name)?.shape]);
-  if (shapes.some(([one, half]) => String(one) !== String(half))) return 'fixed';
-  return compareOutputs({ got: halves, want, tolerances }) ? 'entangled' : 'free';
+  const got = together.filter(({ name }) => counting.includes(name));
+  const want = sideBySide(alone).filter(({ name }) => counting.includes(name));
+  const sizes = new Map(got.map(({ name, shape }) => [name, shape[0]]));
+  if (want.some(({ name, shape }) => sizes.get(name) !== shape[0])) return 'fixed';
+  return compareOutputs({ got, want, tolerances }) ? 'entangled' : 'free';
 }
 
 /** What the publisher should know of it. */
@@ -68,7 +68,12 @@ export function servedInputs(inputs: readonly TensorSpec[], axis: BatchAxis): re
   return inputs.map((spec) => ({ ...spec, shape: [1, ...spec.shape.slice(1)] }));
 }
 
-function firstHalf(tensor: Tensor): Tensor {
-  const [size = 0, ...rest] = tensor.shape;
-  return { ...tensor, shape: [size / 2, ...rest], data: tensor.data.subarray(0, tensor.data.byteLength / 2) };
+/** Two answers as one of all their rows. How many rows an answer has may depend on what is found in the input. */
+function sideBySide([first, second]: BatchAxisOptions['alone']): Tensor[] {
+  return first.flatMap((tensor) => {
+    const next = second.find(({ name }) => name === tensor.name);
+    if (!next) return [];
+    const [[size = 0, ...row], [nextSize = 0]] = [tensor.shape, next.shape];
+    return { ...tensor, shape: [size + nextSize, ...row], data: Buffer.concat([tensor.data, next.data]) };
+  });
 }

@@ -78,9 +78,9 @@ export async function measureVersion(options: MeasureOptions): Promise<MeasuredV
       const golden = await makeGolden(picked.rows, { runs: runs(), sample: goldenRows, expected });
       if (!skipGoldenCheck) checkGolden(reference.variant.file, golden.samples, golden.computed, tolerances);
       const outputs = reference.onnx.outputs.map((spec) => ranked(spec, unranked, golden.computed[0]!));
-      const pair = [picked.rows[0]!, picked.rows[1] ?? picked.rows[0]!] as const;
+      const pair = firstTwo(picked.rows);
       const batch = { rows: goldenRows, pair, outputs, tolerances };
-      const axis = await findBatchAxis({ ...batch, alone: golden.computed[0]!, infer });
+      const axis = await findBatchAxis({ ...batch, alone: firstTwo(golden.computed), infer });
       const label = labelRuleOf(yaml, { outputs, classLabels: reference.onnx.classLabels });
       const checkOf = (source: SampleSource, rows: SampleRows) =>
         label && loadLabelCheck({ folder, source, rows, label, classes: yaml.classes, outputs });
@@ -111,7 +111,7 @@ export async function measureVersion(options: MeasureOptions): Promise<MeasuredV
         : await withRunner(variant, logger, async (infer) => {
             const computed = await inOrder(golden.samples, infer);
             checkGolden(file, golden.samples, computed, tolerances);
-            axes.push([file, await findBatchAxis({ ...batch, alone: computed[0]!, infer })]);
+            axes.push([file, await findBatchAxis({ ...batch, alone: firstTwo(computed), infer })]);
             return computed;
           });
     await withRunner(variant, logger, (infer) =>
@@ -136,6 +136,11 @@ export async function measureVersion(options: MeasureOptions): Promise<MeasuredV
       ...(profile?.remarks ?? []),
     ],
   };
+}
+
+/** The first two, or the one there is twice. */
+function firstTwo<T>([first, second]: readonly T[]): readonly [T, T] {
+  return [first!, second ?? first!];
 }
 
 /** A model without inputs is run as it is; any other needs rows. */

@@ -71,7 +71,6 @@ export async function checkSources(folder: string, packed: string): Promise<Date
 /** model.yaml and every file that it names. */
 function sourceNames(yaml: ModelYaml): Set<string> {
   // Without a CSV file, labels are in one of their own.
-  // Without a CSV file, labels are in one of their own.
   const ofRows = ({ file, arrays, label }: SampleSource) =>
     [file ?? label, ...Object.values(arrays ?? {})].filter((name) => name !== undefined);
   return new Set([

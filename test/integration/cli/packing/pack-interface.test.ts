@@ -71,6 +71,37 @@ describe('packVersion()', () => {
     expect(alone).toMatchObject({ moments: { n: 3, shift: 1, sum: 0 } });
   });
 
+  it('looks at each row of the two: of a running sum, only the later ones depend on the others', async () => {
+    const { packed, remarks } = await pack({
+      'model.yaml': `${head}features: { x: [a, b] }\nsample: { file: s.csv }\n`,
+      'm.onnx': new ModelBuilder('running-sum')
+        .input('x', 'float', ['batch', 2])
+        .constant('rows', 'int64', [], [0])
+        .node('CumSum', { inputs: ['x', 'rows'], outputs: ['y'] })
+        .output('y', 'float', ['batch', 2])
+        .encode(),
+      's.csv': rows,
+    });
+    expect(remarks).toContainEqual(expect.stringMatching(/to a row depends on the rows beside it/));
+    const alone = packed.manifest.profile!.features.find((one) => one.role === 'output');
+    expect(alone).toMatchObject({ moments: { n: 3, shift: 3, sum: 0 } });
+  });
+
+  it('takes findings, as many for a row as there are, for no batch size that is fixed', async () => {
+    const { packed, remarks } = await pack({
+      'model.yaml': `${head}features: { x: [a, b] }\nsample: { file: s.csv }\n`,
+      'm.onnx': new ModelBuilder('findings')
+        .input('x', 'float', ['batch', 2])
+        .node('NonZero', { inputs: ['x'], outputs: ['found'] })
+        .node('Transpose', { inputs: ['found'], outputs: ['y'] })
+        .output('y', 'int64', ['count', 2])
+        .encode(),
+      's.csv': 'a,b\n0,2\n3,4\n',
+    });
+    expect(packed.manifest.interface.inputs[0]!.shape).toEqual([-1, 2]);
+    expect(remarks).not.toContainEqual(expect.stringMatching(/batch size is fixed/));
+  });
+
   it('leaves a batch size open that the model keeps open', async () => {
     const { packed, remarks } = await pack({
       'model.yaml': `${head}features: { x: [a, b] }\nsample: { file: s.csv }\n`,
