@@ -4,20 +4,25 @@
  */
 import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import canonicalize from 'canonicalize';
 import { asDiskError } from '../../platform/atomic-file.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { AppError } from '../../shared/base/app-error.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
+import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
-import type { ArtifactEntry, ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import {
+  type ArtifactEntry,
+  type ModelManifest,
+  parseManifest,
+} from '../../shared/manifest/model-manifest.ts';
 import { indexChunks } from './chunk-index.ts';
 import { encodeGolden } from './golden.ts';
 import { type MeasuredVersion, measureVersion, tolerancesOf } from './measured-version.ts';
 import { loadVariants, type VariantFile } from './model-variants.ts';
 import { loadModelYaml, type ModelYaml } from './model-yaml.ts';
-import { digestSources, writeSources } from './packed-sources.ts';
+import { digestSources, sourcesFileName, writeSources } from './packed-sources.ts';
 import { manifestFileName, type PackedVersion, packedFolder, readPackedVersion } from './packed-version.ts';
 import { spelledAsModel } from './tensor-names.ts';
 
@@ -60,8 +65,10 @@ export async function packVersion(options: PackOptions): Promise<PackResult> {
   const golden = encodeGolden(samples);
 
   const draft = `${out}.${randomBytes(4).toString('hex')}.tmp`;
+  let made: string | undefined;
   try {
-    await mkdir(draft, { recursive: true });
+    made = await mkdir(dirname(out), { recursive: true });
+    await mkdir(draft);
     await writeFile(join(draft, GOLDEN_FILE), golden);
     for (const { variant, path } of variants) await copyFile(path, join(draft, variant.file));
     const manifest = await makeManifest(draft, { yaml, variants, measured, now: options.now });
@@ -71,8 +78,9 @@ export async function packVersion(options: PackOptions): Promise<PackResult> {
     await rm(out, { recursive: true, force: true });
     await rename(draft, out);
   } catch (error) {
-    await rm(draft, { recursive: true, force: true });
-    throw asDiskError(error, out);
+    // Where nothing can be written there is nothing to remove, and why it could not is what counts.
+    await rm(made ?? draft, { recursive: true, force: true }).catch(() => {});
+    throw asPackError(error, out);
   }
   const packed = await readPackedVersion(out);
   return { packed, goldenSamples: samples.length, remarks: [...remarks, ...heavyGolden(packed)] };
@@ -140,11 +148,29 @@ async function makeManifest(
 async function refuseForeignFolder(out: string): Promise<void> {
   const found = await readdir(out).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === 'ENOENT') return [];
-    throw new AppError('bad_input', `Cannot pack into "${out}": ${error.message}.`, { cause: error });
+    throw asPackError(error, out);
   });
-  if (found.length === 0 || found.includes(manifestFileName)) return;
+  if (found.length === 0) return;
+  const manifest = await readRegularFile(join(out, manifestFileName), limits.manifestBytesMax)
+    .then(parseManifest)
+    .catch(() => undefined);
+  const ours = manifest?.files.map(({ path }) => path) ?? [];
+  const packed = manifest === undefined ? [] : [manifestFileName, sourcesFileName, ...ours];
+  const foreign = found.find((name) => !packed.includes(name));
+  if (foreign === undefined) return;
   throw new AppError(
     'bad_input',
-    `Cannot pack into "${out}": it holds other files and no ${manifestFileName}. Name a new folder with --out.`,
+    `Cannot pack into "${out}": it holds other files than a packed version, such as "${foreign}", and packing would remove them. Name a new folder with --out.`,
+  );
+}
+
+/** An error of the file system as the publisher's to mend. */
+function asPackError(error: unknown, out: string): unknown {
+  const known = asDiskError(error, out);
+  if (isAppError(known) || (error as NodeJS.ErrnoException).syscall === undefined) return known;
+  return new AppError(
+    'bad_input',
+    `Cannot pack into "${out}": ${errorText(error)}. Name another folder with --out.`,
+    { cause: error },
   );
 }

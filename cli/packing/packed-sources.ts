@@ -16,7 +16,7 @@ import { loadModelYaml, type ModelYaml, modelYamlFile, type SampleSource } from 
 import { findNamedFile, missingFile } from './named-file.ts';
 
 /** No artifact is called so: their names begin with no dot. */
-const FILE = '.sources.json';
+export const sourcesFileName = '.sources.json';
 
 const PackedSources = Type.Object({
   v: Type.Literal(1),
@@ -40,7 +40,7 @@ export async function digestSources(folder: string, yaml: ModelYaml): Promise<Pa
 }
 
 export async function writeSources(packed: string, sources: PackedSources): Promise<void> {
-  await writeFile(join(packed, FILE), JSON.stringify(sources));
+  await writeFile(join(packed, sourcesFileName), JSON.stringify(sources));
 }
 
 /**
@@ -53,7 +53,7 @@ export async function checkSources(folder: string, packed: string): Promise<Date
       'pack_outdated',
       `Cannot publish "${folder}": ${why}. Run "modelfleet models pack ${folder}" first, or publish "${packed}" as it is.`,
     );
-  const bytes = await readRegularFile(join(packed, FILE), limits.modelYamlBytesMax).catch(
+  const bytes = await readRegularFile(join(packed, sourcesFileName), limits.modelYamlBytesMax).catch(
     (cause: unknown) => {
       throw refuse(`it is not known what "${packed}" was packed from (${unreadableReason(cause)})`);
     },

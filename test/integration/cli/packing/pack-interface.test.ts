@@ -55,6 +55,20 @@ describe('packVersion()', () => {
     expect(remarks).toContainEqual(expect.stringMatching(/fixed at 1 inside "n.onnx"/));
   });
 
+  it('takes one row where two give the answer of one', async () => {
+    const { packed, remarks } = await pack({
+      'model.yaml': `${head}features: { x: [a, b] }\nsample: { file: s.csv }\n`,
+      'm.onnx': new ModelBuilder('mean')
+        .input('x', 'float', ['batch', 2])
+        .node('ReduceMean', { inputs: ['x'], outputs: ['y'], attributes: { axes: { ints: [0] } } })
+        .output('y', 'float', ['batch', 2])
+        .encode(),
+      's.csv': rows,
+    });
+    expect(packed.manifest.interface.inputs[0]!.shape).toEqual([1, 2]);
+    expect(remarks).toContainEqual(expect.stringMatching(/^the batch size is fixed at 1 inside/));
+  });
+
   it('says when the answer to a row depends on the rows beside it, and profiles single rows', async () => {
     const { packed, remarks } = await pack({
       'model.yaml': `${head}features: { x: [a, b] }\nsample: { file: s.csv }\n`,

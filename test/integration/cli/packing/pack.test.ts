@@ -389,6 +389,36 @@ describe('packVersion() refuses', () => {
     expect((await readdir(folder.path)).sort()).toEqual(['m.onnx', 'model.yaml', 's.csv']);
   });
 
+  it.each([
+    ['a manifest.json of something else', { 'manifest.json': '{"name":"web app"}', 'index.html': 'x' }, '.*'],
+    ['a packed version with notes beside it', { 'notes.txt': 'x' }, 'notes.txt'],
+  ])('a folder that holds %s', async (_, others, named) => {
+    const folder = await linearFolder();
+    const { packed } = await pack(folder);
+    for (const [name, content] of Object.entries(others)) await writeFile(join(packed.folder, name), content);
+    const before = (await readdir(packed.folder)).sort();
+    await expect(pack(folder)).rejects.toMatchObject({
+      code: 'bad_input',
+      message: expect.stringMatching(new RegExp(`"${named}".*--out`)),
+    });
+    expect((await readdir(packed.folder)).sort()).toEqual(before);
+  });
+
+  it.each(['', 'new'])(
+    'a place where nothing can be written, in "%s", saying why and the way out',
+    async (parent) => {
+      const folder = await linearFolder();
+      const out = join(folder.path, parent, 'x'.repeat(250));
+      await expect(pack(folder, { out })).rejects.toMatchObject({
+        code: 'bad_input',
+        message: expect.stringMatching(
+          /^Cannot pack into ".*": .*too long.* Name another folder with --out\.$/,
+        ),
+      });
+      expect((await readdir(folder.path)).sort()).toEqual(['m.onnx', 'model.yaml', 's.csv']);
+    },
+  );
+
   it('more than the golden samples allowed', async () => {
     const folder = await linearFolder(yaml.replace('{ rows: 2 }', '{ file: g.csv }'));
     await folder.write('g.csv', `a,b\n${'1,2\n'.repeat(limits.goldenSamplesMax + 1)}`);
