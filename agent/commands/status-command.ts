@@ -53,10 +53,14 @@ export function statusLines(status: AgentStatus | RestingStatus): readonly strin
 
 function modelLines(model: ReportedModel): string[] {
   const { active, provider, previous, update, parked } = model;
-  const kept = previous.map(({ version }) => version).join(', ') || 'none';
+  const before = previous.filter((one) => !one.left);
+  const kept = before.map(({ version }) => version).join(', ') || 'none';
   const lines = [
     `  ${model.model} ${active?.version ?? '(no version)'}${provider ? ` on ${provider}` : ''}, kept before: ${kept}`,
   ];
+  // No way back leads there.
+  const left = previous.filter((one) => one.left);
+  if (left.length > 0) lines.push(`    gone back from: ${left.map(({ version }) => version).join(', ')}`);
   if (update) {
     const done = update.bytesTotal
       ? ` (${formatBytes(update.bytesHave ?? 0)} of ${formatBytes(update.bytesTotal)})`

@@ -13,6 +13,7 @@ import { readRestingStatus } from '../control/resting-status.ts';
 import { SlotStore } from '../slots/slot-store.ts';
 import { type Check, failed } from './check.ts';
 import { type ConditionCode, conditionCatalogue, wayOutOf } from './conditions.ts';
+import { parkedText } from './parked-text.ts';
 
 /** Conditions that `doctor` looks at with its own eyes. */
 const seenElsewhere: ReadonlySet<string> = new Set<ConditionCode>([
@@ -50,12 +51,9 @@ function runningChecks({ connected, outbox, reported }: AgentStatus): Check[] {
 async function restingChecks(data: string): Promise<Check[]> {
   const { reported } = await readRestingStatus(data);
   const { hold } = dataFolder(data);
-  const parked = reported.models.flatMap((model) =>
-    model.parked.map(({ version, until, reason }) => `${model.model} ${version} until ${until} (${reason})`),
-  );
   const conditions: Condition[] = [
     ...reported.conditions,
-    ...asCondition('version_parked', parked.length > 0 ? `Left alone: ${parked.join('; ')}.` : undefined),
+    ...asCondition('version_parked', parkedText(reported.models)),
     ...asCondition(
       'updates_held',
       existsSync(hold) ? `Nothing is switched while the file "${hold}" exists.` : undefined,

@@ -2,6 +2,7 @@
  * Lasting conditions an operator should know, as values: a code, a severity, a text. They are set and cleared where they are
  * seen, reported with the device's state and shown by `status` and `doctor`.
  */
+import { shorten } from '../../shared/base/safe-text.ts';
 import type { Condition } from '../../shared/protocol/reported-state.ts';
 
 interface ConditionEntry {
@@ -81,11 +82,12 @@ export class Conditions {
     this.#onChange = onChange;
   }
 
-  /** The condition holds, for the reason `text`; with undefined it no longer does. */
-  set(code: ConditionCode, text: string | undefined): void {
+  /** The condition holds, for this `reason`; with undefined it no longer does. */
+  set(code: ConditionCode, reason: string | undefined): void {
+    const text = reason === undefined ? undefined : shorten(reason, TEXT_CHARS_MAX);
     if (this.#texts.get(code) === text) return;
     if (text === undefined) this.#texts.delete(code);
-    else this.#texts.set(code, text.slice(0, TEXT_CHARS_MAX));
+    else this.#texts.set(code, text);
     this.#onChange();
   }
 

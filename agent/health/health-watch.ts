@@ -18,6 +18,7 @@ import { isSettled } from '../update/update-machine.ts';
 import { certificateWarnMs, clockSuspicion } from './clock-check.ts';
 import type { Conditions } from './conditions.ts';
 import { findForeignEntries, foreignEntriesText } from './foreign-entries.ts';
+import { parkedText } from './parked-text.ts';
 import { StuckUpdates } from './stuck-updates.ts';
 
 export interface HealthWatchProps {
@@ -121,12 +122,7 @@ export class HealthWatch {
     );
     conditions.set('update_stuck', this.#stuck.look(models, clock.monotonic()));
     conditions.set('update_waits', waits.length > 0 ? `Waiting: ${waits.join(' ')}` : undefined);
-    const parked = models.flatMap(({ model, parked }) =>
-      parked.map(
-        ({ version, until, reason }) => `${model} ${version} until ${until} (${reason.slice(0, 200)})`,
-      ),
-    );
-    conditions.set('version_parked', parked.length > 0 ? `Left alone: ${parked.join('; ')}.` : undefined);
+    conditions.set('version_parked', parkedText(models));
     const isHeld = existsSync(holdFile);
     conditions.set(
       'updates_held',

@@ -9,6 +9,7 @@ import type { RunnerProcess } from '../../runner/runner-client.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { shorten } from '../../shared/base/safe-text.ts';
 import { compareOutputs, describeMismatch } from '../../shared/inference/compare-outputs.ts';
 import { checkTensorBytes } from '../../shared/inference/exact-values.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
@@ -74,8 +75,8 @@ export async function qualifySlot(slot: Slot, props: QualificationProps): Promis
 /** An error as an event carries it. */
 export function faultOf(error: unknown, more = ''): UpdateFault {
   if (!isAppError(error))
-    return { code: 'internal', message: errorText(error).slice(0, 2_000), retry: 'later' };
-  return { code: error.code, message: `${error.message}${more}`.slice(0, 2_000), retry: error.entry.retry };
+    return { code: 'internal', message: shorten(errorText(error), 2_000), retry: 'later' };
+  return { code: error.code, message: shorten(`${error.message}${more}`, 2_000), retry: error.entry.retry };
 }
 
 async function readSamples(slot: Slot): Promise<readonly Sample[]> {

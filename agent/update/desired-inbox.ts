@@ -10,6 +10,7 @@ import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { shorten } from '../../shared/base/safe-text.ts';
 import { clockWatch, Setback } from '../../shared/base/setback.ts';
 import {
   type DesiredState,
@@ -95,7 +96,7 @@ export class DesiredInbox {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       const fault = toFault(error);
       logger.error({ code: fault.code, reason: fault.message }, 'stored desired state was put aside');
-      onRefused({ ...fault, message: `What is stored was put aside: ${fault.message}`.slice(0, 2_000) });
+      onRefused({ ...fault, message: shorten(`What is stored was put aside: ${fault.message}`, 2_000) });
       await rename(file, `${file}.unreadable`).catch(() => undefined);
     }
   }

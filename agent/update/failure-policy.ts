@@ -5,6 +5,7 @@
  */
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { shorten } from '../../shared/base/safe-text.ts';
 import { blameOf, isSurroundings } from '../../shared/errors/blame.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import { type ModelSlots, versionsBefore } from '../slots/slot-index.ts';
@@ -42,10 +43,10 @@ export class StepFailed extends Error {
 export function toFault(error: unknown): UpdateFault {
   if (error instanceof StepFailed) return error.fault;
   if (error instanceof AppError) {
-    return { code: error.code, message: error.message.slice(0, 2_000), retry: error.entry.retry };
+    return { code: error.code, message: shorten(error.message, 2_000), retry: error.entry.retry };
   }
   const code = isSystemError(error) ? 'disk_error' : 'internal';
-  return { code, message: errorText(error).slice(0, 2_000), retry: 'later' };
+  return { code, message: shorten(errorText(error), 2_000), retry: 'later' };
 }
 
 /** An error of a call to the operating system, as Node makes it. */
@@ -86,7 +87,7 @@ export function parkingFor(attempt: Attempt, fault: UpdateFault, nowMs: number):
     manifest: attempt.manifest,
     version: attempt.version,
     until: nowMs + limits.parkedMs,
-    reason: `${fault.code}: ${fault.message}`.slice(0, 2_000),
+    reason: shorten(`${fault.code}: ${fault.message}`, 2_000),
     sequence: attempt.sequence,
   };
 }

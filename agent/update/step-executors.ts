@@ -4,6 +4,7 @@
  */
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
+import { shorten } from '../../shared/base/safe-text.ts';
 import type { VersionDownload } from '../download/version-download.ts';
 import type { ServedModels } from '../serving/served-model.ts';
 import type { Slot } from '../slots/slot.ts';
@@ -122,7 +123,7 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
       if (!outcome.ok) throw new StepFailed(outcome.fault);
       const { ok: _, passedOver, ...facts } = outcome;
       const { provider } = facts;
-      const reasons = passedOver.join('; ').slice(0, 512);
+      const reasons = shorten(passedOver.join('; '), 512);
       return { provider, facts: reasons ? { ...facts, passedOver: reasons } : facts };
     },
 

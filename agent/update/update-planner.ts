@@ -4,8 +4,8 @@
  * the same plan for the same situation, in the agent, in its tests and in a simulator alike.
  */
 
-import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { shorten } from '../../shared/base/safe-text.ts';
 import { isSurroundings } from '../../shared/errors/blame.ts';
 import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
@@ -124,7 +124,7 @@ function notServingFault(reason: UpdateFault | undefined): UpdateFault {
   if (reason && isSurroundings(reason.code)) return reason;
   const why = reason ? `: ${reason.message}` : '.';
   const message = `The version on trial does not serve after the agent was started again${why}`;
-  return { code: 'trial_not_serving', message: message.slice(0, 2_000), retry: 'never' };
+  return { code: 'trial_not_serving', message: shorten(message, 2_000), retry: 'never' };
 }
 
 /** Why the attempt is given up because of what the hub wants now; undefined when it is still wanted. */
@@ -153,9 +153,9 @@ export function admissionFault(
 ): UpdateFault | undefined {
   const parked = record.parked.find((entry) => entry.manifest === attempt.manifest && isParked(entry, nowMs));
   if (parked) {
-    const left = formatDuration(parked.until - nowMs);
-    const message = `Version ${attempt.version} is parked on this device for another ${left}: ${parked.reason}`;
-    return { code: 'version_parked', message: message.slice(0, 2_000), retry: 'never' };
+    const until = new Date(parked.until).toISOString();
+    const message = `Version ${attempt.version} is parked on this device until ${until}: ${parked.reason}`;
+    return { code: 'version_parked', message: shorten(message, 2_000), retry: 'never' };
   }
   if (attempt.release < slots.floor && !keepsCommitted(slots, attempt.manifest)) {
     const message =

@@ -5,6 +5,7 @@ import { Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { parser } from '../../shared/base/parse.ts';
+import { shorten } from '../../shared/base/safe-text.ts';
 import type { CliContext } from '../context.ts';
 import { wholeNumber } from '../flag-values.ts';
 import { timeText } from '../time-text.ts';
@@ -93,6 +94,5 @@ export function auditCommand(context: CliContext): Command {
 }
 
 function shortened(details: Readonly<Record<string, unknown>>): string {
-  const text = JSON.stringify(details);
-  return text.length <= 100 ? text : `${text.slice(0, 99)}…`;
+  return shorten(JSON.stringify(details), 100);
 }

@@ -93,7 +93,10 @@ function modelLines(
   const lines = [
     `model        ${model} ${active?.version ?? '(none active)'}${provider ? ` on ${provider}` : ''}`,
   ];
-  if (previous.length > 0) lines.push(`previous     ${previous.map((one) => one.version).join(', ')}`);
+  if (previous.length > 0)
+    lines.push(
+      `previous     ${previous.map((one) => `${one.version}${one.left ? ' (gone back from)' : ''}`).join(', ')}`,
+    );
   if (update) {
     const fault = update.fault ? `, ${update.fault.code}: ${update.fault.message}` : '';
     lines.push(

@@ -1,6 +1,7 @@
 /** A rollout as text for people: where it is, how its devices stand, what was decided and why. */
 
 import { formatDuration } from '../../shared/base/duration.ts';
+import { limits } from '../../shared/base/limits.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import type { Column } from '../context.ts';
 import { countText } from '../count-text.ts';
@@ -23,6 +24,8 @@ export interface RolloutStatus extends RolloutRow {
   readonly target: number;
   readonly phaseList: readonly { readonly size: string; readonly devices: number; readonly state: string }[];
   readonly counts: Readonly<Record<string, number>>;
+  /** How the devices stand that the version was taken back from. */
+  readonly back?: Readonly<Record<string, number>>;
   readonly devices: readonly {
     readonly device: string;
     readonly status: string;
@@ -50,14 +53,12 @@ export const rolloutColumns: readonly Column<RolloutRow>[] = [
   { title: 'by', value: (row) => row.createdBy },
 ];
 
+const backOrder = ['back', 'awaited', 'refused', 'no-way', 'ran-before', 'taken-over'];
 /** Order in which people follow a device; what went wrong comes last, where the eye rests. */
+const onTheirWay = ['offered', 'downloading', 'staged', 'qualifying', 'trial'];
 const statusOrder = [
   'pending',
-  'offered',
-  'downloading',
-  'staged',
-  'qualifying',
-  'trial',
+  ...onTheirWay,
   'succeeded',
   'withdrawn',
   'silent',
@@ -78,7 +79,9 @@ export function rolloutText(rollout: RolloutStatus, now: number): readonly strin
     `${rollout.id}  ${rollout.model}@${rollout.version} to ${target} (${countText(rollout.target, 'device')})`,
     `status   ${rollout.status}${why}`,
     `phases   ${rollout.phaseList.map(phaseText).join('  ')}`,
-    `devices  ${countsText(rollout.counts)}`,
+    `devices  ${countsText(rollout.counts, statusOrder)}`,
+    ...backLines(rollout, now),
+    ...waitLines(rollout, now),
     ...verdictLines(rollout, now),
   ];
   const faulty = rollout.devices.filter(
@@ -96,9 +99,33 @@ function phaseText({ size, devices, state }: RolloutStatus['phaseList'][number])
   return `${mark} ${size} (${devices})`;
 }
 
-function countsText(counts: RolloutStatus['counts']): string {
-  const shown = statusOrder.filter((status) => (ownValue(counts, status) ?? 0) > 0);
+function countsText(counts: RolloutStatus['counts'], order: readonly string[]): string {
+  const shown = order.filter((status) => (ownValue(counts, status) ?? 0) > 0);
   return shown.map((status) => `${ownValue(counts, status)} ${status}`).join(', ');
+}
+
+/** That a version was withdrawn from a device says what the hub wants; here is what devices have said since. */
+function backLines({ back, devices }: RolloutStatus, now: number): string[] {
+  if (back === undefined) return [];
+  const awaited = devices.filter((device) => device.back === 'awaited');
+  const names =
+    awaited.length === 0 ? '' : `; awaited: ${namesText(awaited, ownValue(back, 'awaited'), now)}`;
+  return [`back     ${countsText(back, backOrder)}${names}`];
+}
+
+/** Who a phase waits for; a verdict counts them as they were when it was made. */
+function waitLines({ status, counts, devices }: RolloutStatus, now: number): string[] {
+  const waited = devices.filter((device) => onTheirWay.includes(device.status));
+  if (status !== 'running' || waited.length === 0) return [];
+  const total = onTheirWay.reduce((sum, one) => sum + (ownValue(counts, one) ?? 0), 0);
+  return [`waits    for ${namesText(waited, total, now)}`];
+}
+
+function namesText(devices: RolloutStatus['devices'], total: number | undefined, now: number): string {
+  const shown = devices.slice(0, limits.devicesNamedMax);
+  const left = (total ?? devices.length) - shown.length;
+  const more = left > 0 ? ` and ${left} more` : '';
+  return `${shown.map((one) => `${one.device} (${one.status} for ${formatDuration(Math.max(0, now - one.since))})`).join(', ')}${more}`;
 }
 
 function verdictLines({ verdicts }: RolloutStatus, now: number): string[] {

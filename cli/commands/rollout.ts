@@ -31,6 +31,7 @@ const parseStatus = parser(
       Type.Object({ size: Type.String(), devices: Type.Integer(), state: Type.String() }),
     ),
     counts: Type.Record(Type.String(), Type.Integer()),
+    back: Type.Optional(Type.Record(Type.String(), Type.Integer())),
     devices: Type.Array(
       Type.Object({
         device: Type.String(),
@@ -261,8 +262,8 @@ async function watch(hub: HubClient, id: string, context: CliContext): Promise<v
   }
 }
 
-function changesOf({ status, phase, counts, devices, verdicts }: RolloutStatus): string {
-  return JSON.stringify({ status, phase, counts, devices, last: verdicts[0] });
+function changesOf({ status, phase, counts, back, devices, verdicts }: RolloutStatus): string {
+  return JSON.stringify({ status, phase, counts, back, devices, last: verdicts[0] });
 }
 
 function show(status: RolloutStatus, context: CliContext): void {

@@ -3,8 +3,12 @@
  * itself. Pure. A device that has not reported objects to nothing that is known.
  */
 import { limits } from '../../shared/base/limits.ts';
+import { shorten } from '../../shared/base/safe-text.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { FleetReport } from './rollout-evidence.ts';
+
+/** Of the reason a device gives, in a sentence about several devices. */
+const REASON_CHARS = 120;
 
 /** In order of weight. `parked` may be lifted at the device's end, memory and disk may become free: those are not certain. */
 export const objectionKinds = [
@@ -60,7 +64,7 @@ export function objectionsOf(
   if (models >= limits.modelsPerDeviceMax) object('too-many-models', `${models} others`);
 
   const parked = entry?.parked.find((one) => one.version === version.version);
-  if (parked && Date.parse(parked.until) > now) object('parked', parked.reason.slice(0, 120));
+  if (parked && Date.parse(parked.until) > now) object('parked', shorten(parked.reason, REASON_CHARS));
 
   const sizes = new Map(manifest.files.map((file) => [file.path, file.bytes]));
   const smallest = Math.min(...manifest.variants.map((variant) => sizes.get(variant.file) ?? 0));

@@ -12,7 +12,7 @@ import type { Director } from './director.ts';
 export interface ReleaseServiceProps {
   readonly store: DesiredStore;
   readonly director: Director;
-  readonly devices: Pick<DeviceService, 'view'>;
+  readonly devices: Pick<DeviceService, 'report'>;
   readonly audit: AuditLog;
 }
 
@@ -35,11 +35,15 @@ export class ReleaseService {
   /** Throws `not_found` when there is no such device, or neither it nor the hub knows of the model on it. */
   async release(deviceId: string, model: string, actor: Actor): Promise<Release> {
     const { store, director, devices, audit } = this.#props;
-    const device = await devices.view(deviceId);
-    const reported = device.models.find((one) => one.model === model);
+    const device = await devices.report(deviceId);
+    if (!device) {
+      throw new AppError('not_found', `Cannot release "${model}" on "${deviceId}": there is no such device.`);
+    }
+    const models = device.reported?.models ?? [];
+    const reported = models.find((one) => one.model === model);
     const isDesired = (await director.current(model, [deviceId])).has(deviceId);
     if (reported === undefined && !isDesired) {
-      const names = device.models.map((one) => one.model).join(', ') || 'none';
+      const names = models.map((one) => one.model).join(', ') || 'none';
       throw new AppError(
         'not_found',
         `Cannot release "${model}" on "${deviceId}": the device has no such model (it has ${names}).`,

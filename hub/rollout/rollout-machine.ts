@@ -66,9 +66,13 @@ export function afterAct(status: RolloutStatus, act: RolloutAct, rolloutId: stri
   const possible = Object.keys(table[status]).filter((name) => asked.has(name));
   throw new AppError(
     'rollout_state_conflict',
-    `Cannot ${act} rollout "${rolloutId}": it is ${status}; possible now: ${possible.length === 0 ? 'nothing' : possible.join(', ')}.`,
+    `Cannot ${actText(act)} rollout "${rolloutId}": it is ${status}; possible now: ${possible.length === 0 ? 'nothing' : possible.join(', ')}.`,
     { details: { status, possible } },
   );
+}
+
+function actText(act: RolloutAct): string {
+  return act === 'rollback' ? 'roll back' : act;
 }
 
 /** True while the rollout may still change devices by itself: no second rollout of the model may touch them. */

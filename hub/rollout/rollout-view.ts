@@ -41,6 +41,12 @@ export const RolloutSummary = Type.Object({
 });
 export type RolloutSummary = Static<typeof RolloutSummary>;
 
+const BackCounts = Type.Object(
+  Object.fromEntries(['awaited', ...backOutcomes].map((back) => [back, Type.Optional(Type.Integer())])),
+  { description: 'Devices that the version was taken back from, by how they stand; absent is none' },
+);
+type BackCounts = Partial<Record<'awaited' | BackOutcome, number>>;
+
 const NamedDevice = Type.Object({
   device: DeviceId,
   status: Type.Enum([...deviceStatuses]),
@@ -75,7 +81,8 @@ export const RolloutDetail = Type.Object({
   /** What speaks against it and may pass; told once, to who creates it. */
   warnings: Type.Optional(Type.Array(Type.String())),
   counts: Counts,
-  /** Those that failed, are silent, or are on their way, in this order, at most `limits.rolloutDevicesNamedMax`. */
+  back: Type.Optional(BackCounts),
+  /** Those that failed, are silent, are on their way or not back, are back, in this order, at most `limits.rolloutDevicesNamedMax`. */
   devices: Type.Array(NamedDevice),
   /** Newest first. */
   verdicts: Type.Array(
@@ -137,6 +144,7 @@ export function describeRollout(
     })),
     target: devices.length,
     counts: countStatuses(devices, plan, sight),
+    ...(devices.some(isTakenBack) ? { back: countBack(devices) } : {}),
     devices: nameDevices(devices, plan, sight),
     verdicts: stored.map(({ at, phase, verdict, reasons }) => ({
       at,
@@ -156,12 +164,22 @@ function backOf({ backAt, backAs }: RolloutDevice): 'awaited' | BackOutcome {
   return backAt === null ? 'awaited' : (backAs ?? 'back');
 }
 
-function rankOf(status: DeviceStatus): number {
-  if (isFailure(status)) return 0;
-  return status === 'silent' || status === 'hindered' || status === 'unproven' ? 1 : 2;
+function countBack(devices: readonly RolloutDevice[]): BackCounts {
+  const counts: BackCounts = {};
+  for (const device of devices.filter(isTakenBack)) {
+    const back = backOf(device);
+    counts[back] = (counts[back] ?? 0) + 1;
+  }
+  return counts;
 }
 
-/** Devices a person asks about: faults first, then the silent and the unproven, then those on their way. */
+function rankOf(device: RolloutDevice, status: DeviceStatus): number {
+  if (isFailure(status)) return 0;
+  if (status === 'silent' || status === 'hindered' || status === 'unproven') return 1;
+  return isTakenBack(device) && backOf(device) === 'back' ? 3 : 2;
+}
+
+/** Devices a person asks about: faults first, the silent and the unproven, those on their way or not back, those that are. */
 function nameDevices(
   devices: readonly RolloutDevice[],
   plan: RolloutPlan,
@@ -172,7 +190,7 @@ function nameDevices(
       device,
       ...statusAt(device, plan, sight),
     }))
-    .map((entry) => ({ ...entry, rank: rankOf(entry.status) }))
+    .map((entry) => ({ ...entry, rank: rankOf(entry.device, entry.status) }))
     .filter(({ status }) => status !== 'pending' && status !== 'succeeded')
     .sort((a, b) => a.rank - b.rank || a.device.ordinal - b.device.ordinal)
     .slice(0, limits.rolloutDevicesNamedMax)

@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { limits } from '../../shared/base/limits.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
+import type { NamedDevice } from './device-names.ts';
 import { type ObjectionKind, objectionsOf } from './device-objections.ts';
 import type { Director } from './director.ts';
 import type { FleetReport, RolloutFleet } from './rollout-evidence.ts';
@@ -9,7 +10,7 @@ import type { FleetReport, RolloutFleet } from './rollout-evidence.ts';
 export interface Named {
   readonly devices: number;
   /** The first of them, at most `limits.devicesNamedMax`. */
-  readonly examples: readonly string[];
+  readonly examples: readonly NamedDevice[];
 }
 
 export interface TargetSurvey {
@@ -33,8 +34,8 @@ export async function surveyTarget(
   { group, now }: { readonly group: string | undefined; readonly now: number },
   { fleet, director }: SurveySources,
 ): Promise<TargetSurvey> {
-  const versions = new Map<string, { devices: number; examples: string[] }>();
-  const objections = new Map<ObjectionKind, { devices: number; examples: string[] }>();
+  const versions = new Map<string, Noted>();
+  const objections = new Map<ObjectionKind, Noted>();
   let runsEverywhere = true;
   for (let after = ''; ; ) {
     const page = await fleet.reports({ ...(group === undefined ? {} : { group }), after, limit: PAGE });
@@ -48,7 +49,7 @@ export async function surveyTarget(
         if (one !== undefined) note(versions, one, device.id);
       }
       const found = objectionsOf(device, { version, otherModels: beside.get(device.id) ?? 0, now });
-      for (const { kind, detail } of found) note(objections, kind, `${device.id} (${detail})`);
+      for (const { kind, detail } of found) note(objections, kind, device.id, detail);
     }
     if (page.length < PAGE) return { runsEverywhere, versions, objections };
     after = page.at(-1)!.id;
@@ -61,9 +62,14 @@ export function runningVersion({ reported }: FleetReport, model: string): string
   return reported?.models.find((entry) => entry.model === model)?.active?.version;
 }
 
-function note<K>(found: Map<K, { devices: number; examples: string[] }>, key: K, example: string): void {
+interface Noted {
+  devices: number;
+  readonly examples: NamedDevice[];
+}
+
+function note<K>(found: Map<K, Noted>, key: K, id: string, detail?: string): void {
   const named = found.get(key) ?? { devices: 0, examples: [] };
   found.set(key, named);
   named.devices += 1;
-  if (named.examples.length < limits.devicesNamedMax) named.examples.push(example);
+  if (named.examples.length < limits.devicesNamedMax) named.examples.push({ id, detail });
 }

@@ -10,8 +10,12 @@ const LINE_CHARS_MAX = 4_000;
 
 /** One line: a break of lines inside is somebody else's, and is written as `\n`. */
 export function safeLine(text: string, charsMax = LINE_CHARS_MAX): string {
-  const short = text.length > charsMax ? `${text.slice(0, charsMax - 1)}…` : text;
-  return short.replace(UNSAFE, escapeOf);
+  return shorten(text, charsMax).replace(UNSAFE, escapeOf);
+}
+
+/** The beginning of a text, with `…` for what is left out: at most `charsMax` characters in all. */
+export function shorten(text: string, charsMax: number): string {
+  return text.length > charsMax ? `${text.slice(0, charsMax - 1)}…` : text;
 }
 
 /** Lines of a program's output, each made safe, with their ends. */

@@ -39,7 +39,7 @@ export const rolloutErrors = defineErrors({
     status: 409,
     retry: 'later',
     meaning: 'Another rollout of the same model that has not ended covers some of the same devices.',
-    fix: 'Wait for the other rollout to end, or abort it.',
+    fix: 'Wait for the other rollout to end; "modelfleet rollout abort" ends one that is scheduled, running or paused.',
   },
   rollout_state_conflict: {
     status: 409,

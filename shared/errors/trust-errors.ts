@@ -77,7 +77,7 @@ export const trustErrors = defineErrors({
     retry: 'never',
     meaning:
       'The interface of the version breaks clients of a version before it, or of those that the devices run: the message names each difference.',
-    fix: 'Export the model with the same names, types and shapes. Where the clients change with it, repeat the command with --breaking.',
+    fix: 'Export the model with the same names, types and shapes. Where the clients change with it, repeat the command with --breaking; withdraw a version before that no client goes by.',
   },
   release_not_growing: {
     status: 409,

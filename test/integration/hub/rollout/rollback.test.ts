@@ -62,7 +62,8 @@ describe('a rollback', () => {
     await world.service.rollback(id, { actor: operator });
     world.clock.advance(690_000);
     await world.settle();
-    expect((await world.service.show(id)).status).toBe('rolling-back');
+    const meanwhile = await world.service.show(id);
+    expect(meanwhile).toMatchObject({ status: 'rolling-back', back: { awaited: 1, back: 1 } });
     const detail = await world.runUntil(id, ['rolled-back']);
     expect(detail.reason).toMatch(/^1 of 2 devices are back; 1 did not go back in time/);
   });

@@ -217,6 +217,8 @@ describe('admissionFault', () => {
     const higher = { ...candidate, release: 9 };
     expect(admissionFault(higher, { ...record, parked }, slots, 999)).toMatchObject({
       code: 'version_parked',
+      // A time that is still true when it is read.
+      message: 'Version 2.0.0 is parked on this device until 1970-01-01T00:00:01.000Z: golden',
     });
     expect(admissionFault(higher, { ...record, parked }, slots, 1_000)).toBeUndefined();
   });

@@ -171,12 +171,24 @@ describe('rolloutText()', () => {
     ]);
   });
 
+  it('does not take a version that was withdrawn from a device for one that the device has left', () => {
+    const devices = [
+      { device: 'a', status: 'withdrawn', phase: 1, since: now - 90_000, back: 'awaited' },
+      { device: 'b', status: 'withdrawn', phase: 1, since: now, back: 'back' },
+    ];
+    const back = { awaited: 7, back: 1 };
+    expect(
+      rolloutText({ ...status, status: 'rolling-back', counts: { withdrawn: 8 }, back, devices }, now),
+    ).toContain('back     1 back, 7 awaited; awaited: a (withdrawn for 1m 30s) and 6 more');
+  });
+
   it('shows phases, counts, verdict with reasons, and each fault with its device', () => {
     expect(rolloutText(status, now)).toEqual([
       'r-0011223344aa  air-quality@2.0.0 to group default (6 devices)',
       'status   running',
       'phases   [x] 1 device (1)  [>] 100 % (6)',
       'devices  2 trial, 3 succeeded, 1 rolled-back',
+      'waits    for sensor-4 (trial for 0ms) and 1 more',
       'verdict  inconclusive (phase 2, 5s ago)',
       '         - 2 of 6 devices are not done',
       '',

@@ -36,6 +36,7 @@ describe('afterAct()', () => {
     expect(() => afterAct('running', 'resume', 'r-1')).toThrow(
       'Cannot resume rollout "r-1": it is running; possible now: pause, abort, rollback.',
     );
+    expect(() => afterAct('rolled-back', 'rollback', 'r-1')).toThrow('Cannot roll back rollout "r-1"');
     expect(() => afterAct('rolling-back', 'abort', 'r-1')).toThrow('possible now: nothing.');
   });
 });

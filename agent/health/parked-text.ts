@@ -1,0 +1,17 @@
+/** The versions a device leaves alone, as the condition `version_parked` tells them. */
+import { shorten } from '../../shared/base/safe-text.ts';
+import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
+
+/** Of one reason among several; the whole of it is with the model. */
+const REASON_CHARS = 200;
+
+/** Undefined when there are none. */
+export function parkedText(models: readonly ReportedModel[]): string | undefined {
+  const parked = models.flatMap((entry) =>
+    entry.parked.map(
+      ({ version, until, reason }) =>
+        `${entry.model} ${version} until ${until} (${shorten(reason, REASON_CHARS)})`,
+    ),
+  );
+  return parked.length > 0 ? `Left alone: ${parked.join('; ')}.` : undefined;
+}

@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import type { AgentStatus } from '../../../../agent/agent.ts';
+import { statusLines } from '../../../../agent/commands/status-command.ts';
+
+const version = (name: string) => ({ version: name, manifest: 'a'.repeat(64), release: 1 });
+
+describe('statusLines()', () => {
+  it('does not offer as a way back what the device has gone back from', () => {
+    const status = {
+      device: 'bench-1',
+      group: 'lab',
+      hub: 'https://hub',
+      running: true,
+      connected: true,
+      url: 'http://127.0.0.1:7470',
+      outbox: { size: 0 },
+      reported: {
+        facts: { agentVersion: '0.1.0' },
+        sequence: 3,
+        freeBytes: 0,
+        conditions: [],
+        models: [
+          {
+            model: 'iris',
+            active: version('1.0.0'),
+            previous: [
+              { ...version('1.2.0'), left: true },
+              version('0.9.0'),
+              { ...version('1.4.0'), left: true },
+            ],
+            parked: [],
+          },
+        ],
+      },
+    } as unknown as AgentStatus;
+    expect(statusLines(status).slice(-2)).toEqual([
+      '  iris 1.0.0, kept before: 0.9.0',
+      '    gone back from: 1.2.0, 1.4.0',
+    ]);
+  });
+});

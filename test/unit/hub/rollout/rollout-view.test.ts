@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import type { RolloutDevice } from '../../../../hub/rollout/device-progress.ts';
+import { makePlan } from '../../../../hub/rollout/rollout-plan.ts';
+import type { RolloutRecord } from '../../../../hub/rollout/rollout-store.ts';
+import { describeRollout } from '../../../../hub/rollout/rollout-view.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+
+const now = 1_000_000;
+const record: RolloutRecord = {
+  id: 'r-0011223344aa',
+  plan: makePlan({ model: 'm', version: '2.0.0', phases: [{ percent: 100 }] }),
+  status: 'rolling-back',
+  progress: {
+    phase: 0,
+    startedAt: now,
+    phaseStartedAt: now,
+    endedAt: null,
+    ending: null,
+    reason: null,
+    verdictKey: null,
+  },
+  createdAt: now,
+  createdBy: 'token:olga',
+  updatedAt: now,
+};
+
+function takenBack(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutDevice {
+  return {
+    deviceId: `d${ordinal}`,
+    ordinal,
+    phase: 0,
+    status: 'withdrawn',
+    assigned: false,
+    sequence: 3,
+    previousVersion: '1.0.0',
+    offeredAt: now,
+    changedAt: now,
+    lastWordAt: now,
+    backAt: now,
+    backAs: 'back',
+    fault: null,
+    ...part,
+  };
+}
+
+describe('describeRollout()', () => {
+  it('counts how devices stand that a version was taken back from, and names who is awaited however many are back', () => {
+    const devices = Array.from({ length: limits.rolloutDevicesNamedMax + 50 }, (_, n) => takenBack(n));
+    const awaited = takenBack(devices.length, { backAt: null, backAs: null });
+    const sight = { now, connected: new Set<string>(), watchingSince: 0 };
+    const detail = describeRollout(record, [...devices, awaited], [], sight);
+    expect(detail.back).toEqual({ back: devices.length, awaited: 1 });
+    expect(detail.devices[0]).toMatchObject({ device: awaited.deviceId, back: 'awaited' });
+    expect(describeRollout(record, [], [], sight).back).toBeUndefined();
+  });
+});
