@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { AgentStatus } from '../../../../agent/agent.ts';
 import { statusLines } from '../../../../agent/commands/status-command.ts';
 
 const version = (name: string) => ({ version: name, manifest: 'a'.repeat(64), release: 1 });
@@ -32,7 +31,7 @@ describe('statusLines()', () => {
           },
         ],
       },
-    } as unknown as AgentStatus;
+    } as unknown as Parameters<typeof statusLines>[0];
     expect(statusLines(status).slice(-2)).toEqual([
       '  iris 1.0.0, kept before: 0.9.0',
       '    gone back from: 1.2.0, 1.4.0',
