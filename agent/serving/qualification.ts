@@ -10,6 +10,7 @@ import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts'
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
+import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import { compareOutputs, describeMismatch } from '../../shared/inference/compare-outputs.ts';
 import { checkTensorBytes } from '../../shared/inference/exact-values.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
@@ -160,17 +161,18 @@ async function checkSample(
 function checkObjectives(slot: Slot, sortedMs: readonly number[], peakBytes: number, provider: string): void {
   const { latencyP95Ms, memoryBytesMax } = slot.manifest.objectives ?? {};
   const p95Ms = sortedMs[Math.ceil(sortedMs.length * 0.95) - 1]!;
-  const refuse = (why: string): never => {
-    throw new AppError(
-      'objective_missed_on_device',
-      `Cannot serve ${slot.model} ${slot.version} on "${provider}": ${why}.`,
-    );
+  const refuse = (code: ErrorCode, why: string): never => {
+    throw new AppError(code, `Cannot serve ${slot.model} ${slot.version} on "${provider}": ${why}.`);
   };
   if (latencyP95Ms !== undefined && p95Ms > latencyP95Ms) {
-    refuse(`95 of 100 golden runs took up to ${p95Ms.toFixed(2)} ms, its objective is ${latencyP95Ms} ms`);
+    refuse(
+      'too_slow_on_device',
+      `95 of 100 golden runs took up to ${p95Ms.toFixed(2)} ms, its objective is ${latencyP95Ms} ms`,
+    );
   }
   if (memoryBytesMax !== undefined && peakBytes > memoryBytesMax) {
     refuse(
+      'objective_missed_on_device',
       `its runner took up to ${formatBytes(peakBytes)}, its objective is ${formatBytes(memoryBytesMax)} at most`,
     );
   }

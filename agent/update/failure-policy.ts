@@ -29,6 +29,16 @@ export function judgeFailure(attempt: Attempt, fault: UpdateFault): FailureVerdi
   return attempt.failures + 1 < limits.updateFailuresMax ? 'try-again' : 'give-up';
 }
 
+/** Least wait before work that failed is tried again, milliseconds: a busy machine is busy for minutes. */
+export function leastWaitMs({ code }: UpdateFault): number {
+  return code === 'too_slow_on_device' ? limits.busyMachineMs : 0;
+}
+
+/** Whether a link, a wish or metadata that came may make what failed on `fault` pass: then it is tried at once. */
+export function newsMayHelp(fault: UpdateFault | undefined): boolean {
+  return fault === undefined || isSurroundings(fault.code);
+}
+
 /** A step that ended with a fault of its own making, such as golden samples that came out wrong. */
 export class StepFailed extends Error {
   override readonly name = 'StepFailed';

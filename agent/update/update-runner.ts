@@ -9,7 +9,6 @@
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { retrySchedule } from '../../shared/base/retry-schedule.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
 import { blameOf } from '../../shared/errors/blame.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
@@ -18,10 +17,11 @@ import type { ServedModels } from '../serving/served-model.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
 import { attemptEvent } from './attempt-event.ts';
 import { applyMove } from './attempt-moves.ts';
-import { checkOrder, judgeFailure, toFault } from './failure-policy.ts';
+import { checkOrder, judgeFailure, leastWaitMs, newsMayHelp, toFault } from './failure-policy.ts';
 import { LiveRecord, type LiveRecordProps } from './live-record.ts';
 import { type Released, releaseAll, releaseBefore } from './release.ts';
 import { workDone } from './restart-count.ts';
+import { RetryWait } from './retry-wait.ts';
 import type { ServingRestorer } from './serving-restorer.ts';
 import { SPACE_LOOK_MS, SpaceWait } from './space-wait.ts';
 import type { Plan, Step, StepName, StepResult } from './step.ts';
@@ -55,8 +55,6 @@ export interface UpdateRunnerProps extends LiveRecordProps {
 export type Wish = DesiredModel & { readonly sequence: number };
 
 const SERVE_AGAIN_MS = 300_000;
-const RETRY_FIRST_MS = 1_000;
-const RETRY_MAX_MS = 300_000;
 /** Trial time and figures reach the journal this often; a crash loses at most so much. */
 const PROGRESS_MS = 10_000;
 
@@ -74,8 +72,7 @@ export class UpdateRunner {
   #enteredAt: number;
   #serveAgainAt: number;
   #progressAt = 0;
-  #retryAt = 0;
-  #waits: Generator<number, never>;
+  readonly #retry: RetryWait;
   #wake: () => void = () => undefined;
   /** Something changed since the last plan: do not rest on it. */
   #hasNews = false;
@@ -90,7 +87,7 @@ export class UpdateRunner {
     this.#space = new SpaceWait(props.freeBytes);
     this.#enteredAt = props.clock.monotonic();
     this.#serveAgainAt = this.#enteredAt + SERVE_AGAIN_MS / 5;
-    this.#waits = this.#newWaits();
+    this.#retry = new RetryWait(props.clock, props.random);
   }
 
   get record(): UpdateRecord {
@@ -108,6 +105,7 @@ export class UpdateRunner {
   release(): readonly string[] {
     const released = releaseAll(this.record);
     this.#released(released);
+    this.#retry.end();
     this.notify();
     return released.versions;
   }
@@ -127,7 +125,8 @@ export class UpdateRunner {
     const plan = planUpdate(this.#situation());
     if (plan.kind === 'move' && (plan.event === 'superseded' || plan.event === 'ordered'))
       this.#work?.abort();
-    this.#retryAt = 0;
+    // A line that comes and goes must not bring the counted tries close together.
+    if (newsMayHelp(this.record.attempt?.fault)) this.#retry.end();
     this.#hasNews = true;
     this.#wake();
   }
@@ -198,7 +197,7 @@ export class UpdateRunner {
       try {
         this.#hasNews = false;
         await this.#announce();
-        if (await this.#space.isOver()) this.#retryAt = 0;
+        if (await this.#space.isOver()) this.#retry.end();
         const plan = planUpdate(this.#situation());
         if (plan.kind === 'rest') {
           await this.#keepProgress();
@@ -209,15 +208,15 @@ export class UpdateRunner {
       } catch (error) {
         if (signal.aborted) break;
         this.#warn('update could not go on; trying again', error);
-        this.#retryAt = this.#props.clock.monotonic() + this.#waits.next().value;
-        await this.#rest({ kind: 'rest', wakeInMs: this.#retryAt - this.#props.clock.monotonic() }, signal);
+        this.#retry.failed();
+        await this.#rest({ kind: 'rest', wakeInMs: this.#retry.leftMs }, signal);
       }
     }
     await ended;
   }
 
   #situation(): Situation {
-    const { slots, clock, isConnected, isHeld } = this.#props;
+    const { slots, isConnected, isHeld } = this.#props;
     const trial = this.#trial();
     return {
       desired: this.#desired,
@@ -228,7 +227,7 @@ export class UpdateRunner {
       isHeld: isHeld(),
       isConnected: isConnected(),
       isOrderedBack: this.#isOrderedBack,
-      retryInMs: Math.max(0, this.#retryAt - clock.monotonic()),
+      retryInMs: this.#retry.leftMs,
     };
   }
 
@@ -266,11 +265,11 @@ export class UpdateRunner {
     this.#enteredAt = clock.monotonic();
     this.#progressAt = this.#enteredAt;
     this.#space.end();
-    this.#waits = this.#newWaits();
+    this.#retry.startAnew();
     // What went back for a trouble of the device is wanted still, but not in the same moment.
     const isOwnTrouble =
       state === 'rolled-back' && blameOf(this.record.attempt?.fault?.code ?? '') === 'device';
-    this.#retryAt = isOwnTrouble ? this.#enteredAt + this.#waits.next().value : 0;
+    if (isOwnTrouble) this.#retry.failed();
     if (state === 'rolling-back') this.#isOrderedBack = false;
     if (state !== 'trial' && state !== 'committed') {
       this.#isTrialServing = false;
@@ -319,10 +318,9 @@ export class UpdateRunner {
   }
 
   async #failed(fault: UpdateFault): Promise<void> {
-    const { clock, logger, onChange } = this.#props;
+    const { logger, onChange } = this.#props;
     const attempt = this.record.attempt!;
     const verdict = judgeFailure(attempt, fault);
-    const waitMs = this.#waits.next().value;
     logger.warn(
       {
         model: this.model,
@@ -340,7 +338,7 @@ export class UpdateRunner {
     const kept = attempt.state === 'rolling-back' || isSettled(attempt.state) ? {} : { fault };
     this.#live.noteRest();
     this.#live.change({ failures, ...kept });
-    this.#retryAt = clock.monotonic() + waitMs;
+    this.#retry.failed(leastWaitMs(fault));
     onChange();
     await this.#live.store();
   }
@@ -392,9 +390,5 @@ export class UpdateRunner {
 
   #warn(message: string, error: unknown): void {
     this.#props.logger.warn({ model: this.model, reason: errorText(error) }, message);
-  }
-
-  #newWaits(): Generator<number, never> {
-    return retrySchedule({ firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS, random: this.#props.random });
   }
 }

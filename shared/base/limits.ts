@@ -85,6 +85,8 @@ export const limits = {
   restartCountedMs: 10 * 60_000,
   /** Failures that may pass by themselves, before the version is given up and parked for `parkedMs`. */
   updateFailuresMax: 3,
+  /** Between two tries of a version that was too slow: what else kept the machine busy is over by then, or it is no excuse. */
+  busyMachineMs: 10 * 60_000,
   parkedMs: 86_400_000,
   freeSpaceMarginBytes: 16 * 1024 * 1024,
   chunkKeptMs: 86_400_000,

@@ -37,6 +37,8 @@ const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blam
   inference_failed: 'version',
   golden_mismatch_on_device: 'version',
   objective_missed_on_device: 'version',
+  // A machine that was busy for a while looks the same: the tries are far apart (limits.busyMachineMs).
+  too_slow_on_device: 'version',
   interface_not_met: 'version',
   answer_too_large: 'version',
   // Against a bound that somebody set, not against what is free at the moment.

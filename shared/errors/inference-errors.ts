@@ -143,8 +143,15 @@ export const inferenceErrors = defineErrors({
   objective_missed_on_device: {
     status: 500,
     retry: 'later',
-    meaning: 'The version is right on this device, but slower or larger than its own objectives allow.',
-    fix: 'Use a smaller model or a faster device, or publish with other objectives.',
+    meaning: 'The version is right on this device, but larger than its own objectives allow.',
+    fix: 'Use a smaller model, or publish with other objectives.',
+  },
+  too_slow_on_device: {
+    status: 500,
+    retry: 'later',
+    meaning:
+      'The version is right on this device, but slower than its own objectives allow, or the machine was busy.',
+    fix: 'Nothing, if the machine was busy: it is tried three times, ten minutes apart. Else use a smaller model or a faster device, or publish with other objectives.',
   },
   prediction_unknown: {
     status: 404,

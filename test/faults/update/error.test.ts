@@ -312,6 +312,31 @@ describe('Error_in_qualifying', () => {
     expect(() => again.updates.release('other')).toThrow(expect.objectContaining({ code: 'not_found' }));
   });
 
+  it('too slow, as on a busy machine: three tries ten minutes apart, whatever the line does meanwhile', async () => {
+    let passed = 0;
+    const clock = { ...hastyClock, monotonic: () => hastyClock.monotonic() + passed };
+    const { device } = await prepared({ clock });
+    let tries = 0;
+    device.served.qualify = async () => {
+      tries += 1;
+      return { ok: false, fault: { code: 'too_slow_on_device', message: 'took 50 ms', retry: 'later' } };
+    };
+    device.wish(2, [wishFor(v2, { rollout })]);
+    for (const wanted of [1, 2]) {
+      await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('too_slow_on_device'));
+      for (let flap = 0; flap < 5; flap += 1) {
+        device.updates.notify();
+        await looks(device, 2);
+      }
+      expect(tries).toBe(wanted);
+      passed += limits.busyMachineMs;
+      await vi.waitFor(() => expect(tries).toBe(wanted + 1));
+    }
+    await ends(device, 'rejected');
+    expect(device.updates.report(Date.now())[0]?.parked).toHaveLength(1);
+    expectUntouched(device);
+  });
+
   it('a runner that crashes: tried three times before it is refused', async () => {
     const { device } = await prepared();
     device.served.qualifyFault = { code: 'runner_crashed', message: 'no memory', retry: 'later' };

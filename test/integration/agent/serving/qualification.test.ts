@@ -136,7 +136,7 @@ describe('qualification', () => {
   it('refuses a version that misses its own objectives', async () => {
     const slow = await qualify(linearModel(), { objectives: { latencyP95Ms: 1e-6 } });
     expect(slow).toMatchObject({
-      fault: { code: 'objective_missed_on_device', message: expect.stringMatching(/ms, its objective is/) },
+      fault: { code: 'too_slow_on_device', message: expect.stringMatching(/ms, its objective is/) },
     });
     const large = await qualify(linearModel(), { objectives: { memoryBytesMax: 1_000_000 } });
     expect(large).toMatchObject({

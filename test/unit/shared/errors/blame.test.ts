@@ -17,6 +17,7 @@ const expected: Readonly<Record<'version' | 'wish' | 'device' | 'hub', readonly 
     'inference_failed',
     'golden_mismatch_on_device',
     'objective_missed_on_device',
+    'too_slow_on_device',
     'runner_crashed',
     'trial_crashed',
     'trial_error_rate',
