@@ -261,7 +261,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     store: rolloutStore,
     changes: new RolloutChanges({ store: rolloutStore, director, versions: models, fleet: devices, audit }),
     director,
-    evidence: { versions: models, connections: broker, telemetry, drift },
+    evidence: { versions: models, connections: broker, fleet: devices, telemetry, drift },
     leases: new ProcessLeases(),
     clock,
     logger: logger.child({ part: 'rollout' }),

@@ -53,7 +53,7 @@ export const rolloutColumns: readonly Column<RolloutRow>[] = [
   { title: 'by', value: (row) => row.createdBy },
 ];
 
-const backOrder = ['back', 'awaited', 'refused', 'no-way', 'ran-before', 'taken-over'];
+const backOrder = ['back', 'awaited', 'refused', 'no-way', 'ran-before', 'taken-over', 'removed'];
 /** Order in which people follow a device; what went wrong comes last, where the eye rests. */
 const onTheirWay = ['offered', 'downloading', 'staged', 'qualifying', 'trial'];
 const statusOrder = [
@@ -61,6 +61,7 @@ const statusOrder = [
   ...onTheirWay,
   'succeeded',
   'withdrawn',
+  'removed',
   'silent',
   'hindered',
   'unproven',

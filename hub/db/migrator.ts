@@ -9,6 +9,7 @@ import { up as up0001 } from './migrations/0001-initial.ts';
 import { up as up0002 } from './migrations/0002-way-back.ts';
 import { up as up0003 } from './migrations/0003-enrolment.ts';
 import { up as up0004 } from './migrations/0004-release.ts';
+import { up as up0005 } from './migrations/0005-removed.ts';
 import type { Tables } from './tables.ts';
 
 export interface Migration {
@@ -22,6 +23,7 @@ export const migrations: readonly Migration[] = [
   { number: 2, up: up0002 },
   { number: 3, up: up0003 },
   { number: 4, up: up0004 },
+  { number: 5, up: up0005 },
 ];
 
 const VERSION_KEY = 'schema_version';

@@ -101,6 +101,11 @@ export class DeviceService {
     return this.#props.store.idsInGroup(group);
   }
 
+  /** Ids of devices that were removed at or after `sinceMs`, milliseconds since the epoch, and were not enrolled again. */
+  removedSince(sinceMs: number): Promise<string[]> {
+    return this.#props.store.removedSince(sinceMs);
+  }
+
   /** Throws `not_found`. */
   async view(id: string): Promise<DeviceView> {
     const row = await this.#find(id);

@@ -24,7 +24,14 @@ export const storedStatuses = [
 export type StoredStatus = (typeof storedStatuses)[number];
 
 /** What is shown and judged: with those that only the clock can tell. */
-export const deviceStatuses = [...storedStatuses, 'timed-out', 'hindered', 'unproven', 'silent'] as const;
+export const deviceStatuses = [
+  ...storedStatuses,
+  'timed-out',
+  'hindered',
+  'unproven',
+  'silent',
+  'removed',
+] as const;
 export type DeviceStatus = (typeof deviceStatuses)[number];
 
 /** How a device stands that a version was taken back from. Absent while its word is awaited. */
@@ -260,6 +267,8 @@ export interface Patience {
 export interface FleetSight {
   readonly now: number;
   readonly connected: ReadonlySet<string>;
+  /** Devices that were removed from the hub since the rollout was created: nobody waits for them. */
+  readonly removed: ReadonlySet<string>;
   /** Since when the hub has been watching without a gap (watch-span.ts). */
   readonly watchingSince: number;
 }
@@ -298,7 +307,11 @@ export function statusAt(
   patience: Patience,
   sight: FleetSight,
 ): { readonly status: DeviceStatus; readonly endedAt: number | null } {
-  if (!isInFlight(device.status)) {
+  const isOnItsWay = isInFlight(device.status);
+  if ((isOnItsWay || device.status === 'pending') && sight.removed.has(device.deviceId)) {
+    return { status: 'removed', endedAt: device.changedAt };
+  }
+  if (!isOnItsWay) {
     const waits = device.status === 'pending' || device.status === 'withdrawn';
     return { status: device.status, endedAt: waits ? null : device.changedAt };
   }

@@ -23,7 +23,7 @@ export interface GateInputs {
   readonly soakMs: number;
   readonly phaseTimeoutMs: number;
   readonly rules: GateRules;
-  /** Devices of this phase and those before it. */
+  /** Devices of this phase and those before it that are still devices of the hub. */
   readonly devices: number;
   /** The same devices by status; absent is 0. */
   readonly counts: Readonly<Partial<Record<DeviceStatus, number>>>;

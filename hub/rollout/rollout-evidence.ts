@@ -21,6 +21,8 @@ export interface RolloutFleet {
   /** Ids of the group, of all devices when it is undefined; removed ones are left out. */
   idsInGroup(group: string | undefined): Promise<string[]>;
   report(deviceId: string): Promise<FleetReport | undefined>;
+  /** Ids of devices that were removed at or after `sinceMs` and were not enrolled again. */
+  removedSince(sinceMs: number): Promise<readonly string[]>;
   /** In order of id. */
   reports(page: {
     readonly group?: string;
@@ -65,6 +67,7 @@ export interface RolloutDrift {
 export interface EvidenceSources {
   readonly versions: RolloutVersions;
   readonly connections: RolloutConnections;
+  readonly fleet: Pick<RolloutFleet, 'removedSince'>;
   readonly telemetry: RolloutTelemetry;
   readonly drift: RolloutDrift;
 }
@@ -99,6 +102,7 @@ export async function lookAround(
         .filter((d) => d.offeredAt !== null && sources.connections.isConnected(d.deviceId))
         .map((d) => d.deviceId),
     ),
+    removed: new Set(await sources.fleet.removedSince(view.createdAt)),
     requests:
       hasData && plan.gates.maxErrorRate !== undefined
         ? await countRequests(sources, query, plan.trial.breaking)

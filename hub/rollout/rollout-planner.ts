@@ -32,6 +32,7 @@ export interface RolloutView {
   readonly status: RolloutStatus;
   /** 0-based. */
   readonly phase: number;
+  readonly createdAt: number;
   readonly startedAt: number | null;
   /** Start of the phase, or of running again after a pause. */
   readonly phaseStartedAt: number | null;
@@ -107,6 +108,7 @@ function planRunning(view: RolloutView, sight: Sight): NextSteps {
       const offers = view.devices
         .slice(0, currentSize(view))
         .filter((d) => !d.assigned && (d.status === 'pending' || d.status === 'withdrawn'))
+        .filter((d) => !sight.removed.has(d.deviceId))
         .map((d) => d.deviceId);
       if (offers.length === 0) return { steps: [], judged, lookAgainAt: nextInstant(view, inputs, sight) };
       return { steps: [{ kind: 'offer', deviceIds: firstOf(offers) }], judged, lookAgainAt: sight.now };
@@ -118,7 +120,7 @@ function planRollingBack(view: RolloutView, sight: Sight): NextSteps {
   const { steps } = takeBack(view.devices.filter((d) => d.assigned));
   if (steps.length > 0) return { steps, lookAgainAt: sight.now };
   const offered = view.devices.filter((d) => d.offeredAt !== null);
-  const waits = offered.filter((d) => d.backAt === null);
+  const waits = offered.filter((d) => d.backAt === null && !sight.removed.has(d.deviceId));
   const ends = waits.map((d) => {
     const { silentAt, timedOutAt } = patienceEnds(d, d.changedAt, view.plan, sight);
     return sight.connected.has(d.deviceId) ? timedOutAt : Math.min(silentAt, timedOutAt);
@@ -127,23 +129,25 @@ function planRollingBack(view: RolloutView, sight: Sight): NextSteps {
   if (awaited.length > 0) {
     return { steps: [], lookAgainAt: Math.max(sight.now + 1_000, earliest(awaited)) };
   }
-  return { steps: [{ kind: 'act', act: 'finish-rollback', reason: backReason(offered) }] };
+  return { steps: [{ kind: 'act', act: 'finish-rollback', reason: backReason(offered, sight) }] };
 }
 
 /** Why a device is not back, in the order in which people ask. */
-const notBack: readonly (readonly [BackOutcome | null, string])[] = [
+const notBack: readonly (readonly [BackOutcome | 'removed' | null, string])[] = [
   [null, 'did not go back in time and go back when they return'],
   ['refused', 'refused to go back'],
   ['no-way', 'had no version to go back to and keep what they have'],
   ['ran-before', 'ran it before and keep it'],
   ['taken-over', 'are left to a later rollout'],
+  ['removed', 'were removed from the hub'],
 ];
 
 /** How a rollback ended: only what devices said of themselves counts as back, the others are named. */
-function backReason(offered: readonly RolloutDevice[]): string {
-  const outcomes = new Map<BackOutcome | null, string[]>();
+function backReason(offered: readonly RolloutDevice[], { removed }: FleetSight): string {
+  const outcomes = new Map<BackOutcome | 'removed' | null, string[]>();
   for (const device of offered) {
-    const outcome = device.backAt === null ? null : (device.backAs ?? 'back');
+    const awaited = removed.has(device.deviceId) ? 'removed' : null;
+    const outcome = device.backAt === null ? awaited : (device.backAs ?? 'back');
     outcomes.set(outcome, [...(outcomes.get(outcome) ?? []), device.deviceId]);
   }
   const total = offered.length === 1 ? '1 device' : `${offered.length} devices`;
@@ -204,6 +208,7 @@ export function gateInputs(view: RolloutView, sight: Sight): GateInputs {
     }
     settledAt = Math.max(settledAt, endedAt);
   }
+  const counts = countStatuses(cohort, plan, sight);
   return {
     phase: view.phase,
     now: sight.now,
@@ -211,8 +216,8 @@ export function gateInputs(view: RolloutView, sight: Sight): GateInputs {
     soakMs: plan.soakMs,
     phaseTimeoutMs: plan.phaseTimeoutMs,
     rules: plan.gates,
-    devices: cohort.length,
-    counts: countStatuses(cohort, plan, sight),
+    devices: cohort.length - (counts.removed ?? 0),
+    counts,
     settledAt,
     wantRequests: cohort.filter((device) => wantsRequests(device, plan, sight)).length,
     requests: sight.requests,
@@ -239,7 +244,7 @@ function trialEndsAt(device: RolloutDevice, trial: TrialPlan): number {
 function nextInstant(view: RolloutView, inputs: GateInputs, sight: Sight): number {
   const instants = [inputs.phaseStartedAt + inputs.phaseTimeoutMs];
   if (inputs.settledAt !== null) instants.push(inputs.settledAt + inputs.soakMs);
-  for (const device of view.devices.slice(0, inputs.devices)) {
+  for (const device of view.devices.slice(0, currentSize(view))) {
     if (!isInFlight(device.status) || device.offeredAt === null) continue;
     const { silentAt, timedOutAt } = patienceEnds(device, device.offeredAt, view.plan, sight);
     instants.push(silentAt, timedOutAt);

@@ -107,14 +107,20 @@ export class RolloutService {
 
   /** Throws `not_found`. */
   async show(id: string): Promise<RolloutDetail> {
-    const { store, connections, clock, runner } = this.#props;
+    const { store, connections, clock, runner, fleet } = this.#props;
     const record = await store.find(id);
     if (!record) throw new AppError('not_found', `Cannot show rollout "${id}": there is none of that id.`);
     const devices = await store.devices(id);
     const connected = new Set(devices.map((d) => d.deviceId).filter((d) => connections.isConnected(d)));
     const verdicts = await store.verdicts(id, limits.rolloutVerdictsShownMax);
     const { watchingSince } = runner;
-    return describeRollout(record, devices, verdicts, { now: clock.now(), connected, watchingSince });
+    const removed = new Set(await fleet.removedSince(record.createdAt));
+    return describeRollout(record, devices, verdicts, {
+      now: clock.now(),
+      connected,
+      removed,
+      watchingSince,
+    });
   }
 
   /** Stops offering and takes back the offers that devices have not switched to. */

@@ -336,6 +336,7 @@ export function toView(record: RolloutRecord, devices: readonly RolloutDevice[])
     plan: record.plan,
     status: record.status,
     phase,
+    createdAt: record.createdAt,
     startedAt,
     phaseStartedAt,
     ending,

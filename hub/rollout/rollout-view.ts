@@ -4,7 +4,6 @@ import { limits } from '../../shared/base/limits.ts';
 import { DeviceId, RolloutId } from '../../shared/base/names.ts';
 import { UpdateFault } from '../../shared/protocol/update-event.ts';
 import {
-  type BackOutcome,
   backOutcomes,
   type DeviceStatus,
   deviceStatuses,
@@ -41,11 +40,14 @@ export const RolloutSummary = Type.Object({
 });
 export type RolloutSummary = Static<typeof RolloutSummary>;
 
+const backStandings = ['awaited', 'removed', ...backOutcomes] as const;
+type BackStanding = (typeof backStandings)[number];
+
 const BackCounts = Type.Object(
-  Object.fromEntries(['awaited', ...backOutcomes].map((back) => [back, Type.Optional(Type.Integer())])),
+  Object.fromEntries(backStandings.map((back) => [back, Type.Optional(Type.Integer())])),
   { description: 'Devices that the version was taken back from, by how they stand; absent is none' },
 );
-type BackCounts = Partial<Record<'awaited' | BackOutcome, number>>;
+type BackCounts = Partial<Record<BackStanding, number>>;
 
 const NamedDevice = Type.Object({
   device: DeviceId,
@@ -54,7 +56,7 @@ const NamedDevice = Type.Object({
   since: milliseconds,
   previousVersion: Type.Optional(Type.String()),
   back: Type.Optional(
-    Type.Enum(['awaited', ...backOutcomes], {
+    Type.Enum([...backStandings], {
       description: 'How it stands after the version was taken back from it',
     }),
   ),
@@ -144,7 +146,7 @@ export function describeRollout(
     })),
     target: devices.length,
     counts: countStatuses(devices, plan, sight),
-    ...(devices.some(isTakenBack) ? { back: countBack(devices) } : {}),
+    ...(devices.some(isTakenBack) ? { back: countBack(devices, sight) } : {}),
     devices: nameDevices(devices, plan, sight),
     verdicts: stored.map(({ at, phase, verdict, reasons }) => ({
       at,
@@ -160,23 +162,24 @@ function isTakenBack({ assigned, status, offeredAt }: RolloutDevice): boolean {
   return !assigned && status !== 'pending' && offeredAt !== null;
 }
 
-function backOf({ backAt, backAs }: RolloutDevice): 'awaited' | BackOutcome {
-  return backAt === null ? 'awaited' : (backAs ?? 'back');
+function backOf({ deviceId, backAt, backAs }: RolloutDevice, { removed }: FleetSight): BackStanding {
+  if (backAt === null) return removed.has(deviceId) ? 'removed' : 'awaited';
+  return backAs ?? 'back';
 }
 
-function countBack(devices: readonly RolloutDevice[]): BackCounts {
+function countBack(devices: readonly RolloutDevice[], sight: FleetSight): BackCounts {
   const counts: BackCounts = {};
   for (const device of devices.filter(isTakenBack)) {
-    const back = backOf(device);
+    const back = backOf(device, sight);
     counts[back] = (counts[back] ?? 0) + 1;
   }
   return counts;
 }
 
-function rankOf(device: RolloutDevice, status: DeviceStatus): number {
+function rankOf(device: RolloutDevice, status: DeviceStatus, sight: FleetSight): number {
   if (isFailure(status)) return 0;
   if (status === 'silent' || status === 'hindered' || status === 'unproven') return 1;
-  return isTakenBack(device) && backOf(device) === 'back' ? 3 : 2;
+  return isTakenBack(device) && backOf(device, sight) === 'back' ? 3 : 2;
 }
 
 /** Devices a person asks about: faults first, the silent and the unproven, those on their way or not back, those that are. */
@@ -190,7 +193,7 @@ function nameDevices(
       device,
       ...statusAt(device, plan, sight),
     }))
-    .map((entry) => ({ ...entry, rank: rankOf(entry.device, entry.status) }))
+    .map((entry) => ({ ...entry, rank: rankOf(entry.device, entry.status, sight) }))
     .filter(({ status }) => status !== 'pending' && status !== 'succeeded')
     .sort((a, b) => a.rank - b.rank || a.device.ordinal - b.device.ordinal)
     .slice(0, limits.rolloutDevicesNamedMax)
@@ -200,7 +203,7 @@ function nameDevices(
       phase: device.phase + 1,
       since: endedAt ?? device.changedAt,
       ...(device.previousVersion === null ? {} : { previousVersion: device.previousVersion }),
-      ...(isTakenBack(device) ? { back: backOf(device) } : {}),
+      ...(isTakenBack(device) ? { back: backOf(device, sight) } : {}),
       ...(device.fault === null ? {} : { fault: device.fault }),
     }));
 }

@@ -56,6 +56,8 @@ export class RolloutWorld {
   /** What each device last said of itself, as the hub has stored it. */
   readonly reported = new Map<string, ReportedState>();
   readonly withdrawn = new Map<string, string>();
+  /** Devices that were removed from the hub. */
+  readonly removed = new Set<string>();
   /** Versions without a reference profile of their inputs. */
   readonly profileless = new Set<string>();
   readonly known = new Set(['1.0.0', '2.0.0', '3.0.0', '4.0.0', '5.0.0', '6.0.0']);
@@ -152,6 +154,7 @@ export class RolloutWorld {
     const fleet = {
       idsInGroup: async (group?: string) => (group === 'none' ? [] : [...this.devices.keys()]),
       report: async (id: string) => this.#report(id),
+      removedSince: async () => [...this.removed],
       reports: async ({ after = '', limit }: { after?: string; limit: number }) =>
         [...this.devices.keys()]
           .filter((id) => id > after)
@@ -192,6 +195,7 @@ export class RolloutWorld {
       evidence: {
         versions,
         connections,
+        fleet,
         telemetry: { figures: async () => ({ requests: this.requests }) },
         drift: { assess: async () => ({ features: this.#driftFeatures() }) },
       },

@@ -75,6 +75,18 @@ describe('devices over REST', () => {
     await expect(client.get('/devices', { group: 'a b' })).rejects.toMatchObject({ code: 'bad_input' });
   });
 
+  it('that are removed are known to be, from then on and until they are enrolled again', async () => {
+    await hub.enrol('d-gone');
+    const before = Date.now();
+    expect(await hub.devices.removedSince(0)).toEqual([]);
+    await client.delete('/devices/d-gone');
+    expect(await hub.devices.removedSince(before)).toEqual(['d-gone']);
+    expect(await hub.devices.removedSince(Date.now() + 60_000)).toEqual([]);
+    await hub.enrol('d-gone');
+    expect(await hub.devices.removedSince(0)).toEqual([]);
+    await client.delete('/devices/d-gone');
+  });
+
   it('show what the device reported and its latest events', async () => {
     const device = await deviceClient(hub, await hub.enrol('d-show'));
     await device.publishAsync(topics.device('d-show', 'reported'), JSON.stringify(reported), { qos: 1 });

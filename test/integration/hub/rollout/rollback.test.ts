@@ -68,6 +68,21 @@ describe('a rollback', () => {
     expect(detail.reason).toMatch(/^1 of 2 devices are back; 1 did not go back in time/);
   });
 
+  it('does not wait for a device that was removed, and does not call it late', async () => {
+    await open({ devices: 2 });
+    const { id } = await world.create({ phases: [{ percent: 100 }] });
+    await world.runUntil(id, ['completed']);
+    const [gone] = [...world.devices.values()];
+    gone!.manner = 'dead';
+    world.removed.add(gone!.id);
+    await world.service.rollback(id, { actor: operator });
+    await world.settle();
+    const detail = await world.service.show(id);
+    expect(detail.status).toBe('rolled-back');
+    expect(detail.reason).toBe(`1 of 2 devices are back; 1 were removed from the hub: "${gone!.id}"`);
+    expect(detail.back).toEqual({ back: 1, removed: 1 });
+  });
+
   it('leaves devices alone that a later rollout has taken over', async () => {
     await open({ devices: 2 });
     const first = await world.create({ phases: [{ percent: 100 }] });

@@ -187,6 +187,7 @@ describe('statusAt()', () => {
     statusAt({ ...offered, ...part }, patience, {
       now: t0 + afterMs,
       connected: new Set(connected ? [offered.deviceId] : []),
+      removed: new Set(),
       watchingSince,
     });
 
@@ -242,7 +243,12 @@ describe('statusAt()', () => {
 
   it('calls it too late when its trial needs no requests', () => {
     const trial = { ...planDefaults.trial, minRequests: 0 };
-    const sight = { now: t0 + 60_000, connected: new Set(['a']), watchingSince: 0 };
+    const sight = {
+      now: t0 + 60_000,
+      connected: new Set(['a']),
+      removed: new Set<string>(),
+      watchingSince: 0,
+    };
     expect(statusAt({ ...offered, status: 'trial' }, { ...patience, trial }, sight).status).toBe('timed-out');
   });
 

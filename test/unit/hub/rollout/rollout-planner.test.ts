@@ -15,6 +15,7 @@ const sight: Sight = {
   now: t0,
   watchingSince: 0,
   connected: new Set(),
+  removed: new Set(),
   requests: null,
   drift: null,
   withdrawnReason: null,
@@ -51,6 +52,7 @@ function view(part: Partial<RolloutView>, statuses: readonly RolloutDevice['stat
     plan,
     status: 'running',
     phase: 0,
+    createdAt: t0,
     startedAt: t0,
     phaseStartedAt: t0,
     ending: null,
@@ -60,6 +62,18 @@ function view(part: Partial<RolloutView>, statuses: readonly RolloutDevice['stat
 }
 
 describe('planNextSteps()', () => {
+  it('offers nothing to a device that was removed, waits for none, and judges the phase by the others', () => {
+    const devices = [device(0, { status: 'succeeded' }), device(1, { status: 'trial' }), device(2)];
+    const all = { ...plan, phases: [{ percent: 100 }] };
+    const removed = new Set(['d1', 'd2']);
+    const later = { ...sight, now: t0 + all.soakMs, removed };
+    const { steps, judged } = planNextSteps(view({ plan: all, devices }), later);
+    expect(steps).toMatchObject([{ kind: 'act', act: 'complete' }]);
+    expect(judged?.inputs).toMatchObject({ devices: 1, counts: { succeeded: 1, removed: 2 } });
+    const begun = planNextSteps(view({ plan: all, devices: [device(0), device(1)] }), later);
+    expect(begun.steps).toEqual([{ kind: 'offer', deviceIds: ['d0'] }]);
+  });
+
   it('starts a scheduled rollout when its time has come', () => {
     const later = { ...plan, startAt: t0 + 5_000 };
     expect(planNextSteps(view({ status: 'scheduled', plan: later }), sight)).toEqual({
