@@ -6,6 +6,7 @@ import type { Tolerance } from '../../shared/manifest/model-manifest.ts';
 import { freeBatch } from './row-input.ts';
 import type { Infer } from './row-runs.ts';
 import type { SampleRows } from './sample-rows.ts';
+import { openSizes } from './shown-outputs.ts';
 
 /**
  * `free`: several rows may go into one run. `fixed`: one row and no more, whatever the interface says. `entangled`: the
@@ -24,26 +25,33 @@ export interface BatchAxisOptions {
   readonly infer: Infer;
 }
 
+export interface FoundBatchAxis {
+  readonly axis: BatchAxis;
+  /** As they are when several rows are asked for. */
+  readonly outputs: readonly TensorSpec[];
+}
+
 /**
  * Runs two rows at once where the interface says that it may be done. An interface that promised more than the model keeps
  * would have devices accept requests that fail.
  */
-export async function findBatchAxis(options: BatchAxisOptions): Promise<BatchAxis> {
+export async function findBatchAxis(options: BatchAxisOptions): Promise<FoundBatchAxis> {
   const { rows, pair, alone, outputs, tolerances, infer } = options;
-  if (!rows.batchable) return 'free';
+  if (!rows.batchable) return { axis: 'free', outputs };
   let together: readonly Tensor[];
   try {
     together = await infer(rows.tensors(pair));
   } catch (error) {
-    if (isAppError(error, 'inference_failed')) return 'fixed';
+    if (isAppError(error, 'inference_failed')) return { axis: 'fixed', outputs };
     throw error;
   }
-  const counting = outputs.filter((spec) => spec.shape[0] === -1).map((spec) => spec.name);
+  const opened = openSizes(outputs, together);
+  const counting = opened.filter((spec) => spec.shape[0] === -1).map((spec) => spec.name);
   const got = together.filter(({ name }) => counting.includes(name));
   const want = sideBySide(alone).filter(({ name }) => counting.includes(name));
   const sizes = new Map(got.map(({ name, shape }) => [name, shape[0]]));
-  if (want.some(({ name, shape }) => sizes.get(name) !== shape[0])) return 'fixed';
-  return compareOutputs({ got, want, tolerances }) ? 'entangled' : 'free';
+  if (want.some(({ name, shape }) => sizes.get(name) !== shape[0])) return { axis: 'fixed', outputs };
+  return { axis: compareOutputs({ got, want, tolerances }) ? 'entangled' : 'free', outputs: opened };
 }
 
 /** What the publisher should know of it. */

@@ -28,6 +28,7 @@ import { type BuiltProfile, ProfileBuilder } from './reference-profile.ts';
 import { type CarriedState, type Infer, RowRuns } from './row-runs.ts';
 import { loadLabelCheck } from './sample-labels.ts';
 import { SampleRows } from './sample-rows.ts';
+import { shownOutputs, sizeRemarks } from './shown-outputs.ts';
 
 const CELLS_DEFAULT = 20;
 const BATCH_ROWS = 256;
@@ -58,7 +59,7 @@ export interface MeasureOptions {
 export async function measureVersion(options: MeasureOptions): Promise<MeasuredVersion> {
   const { folder, yaml, variants, skipGoldenCheck, logger } = options;
   const [reference] = variants as [VariantFile, ...VariantFile[]];
-  const { inputs, leftOut, unranked } = reference.onnx;
+  const { inputs, leftOut } = reference.onnx;
   const state = carriedState(yaml, reference.onnx);
   const features = yaml.features ?? {};
   const load = (source: SampleSource) =>
@@ -77,10 +78,11 @@ export async function measureVersion(options: MeasureOptions): Promise<MeasuredV
       const picked = await pickRows(goldenRows, { runs: runs(), ownRows, wanted: yaml.golden.rows });
       const golden = await makeGolden(picked.rows, { runs: runs(), sample: goldenRows, expected });
       if (!skipGoldenCheck) checkGolden(reference.variant.file, golden.samples, golden.computed, tolerances);
-      const outputs = reference.onnx.outputs.map((spec) => ranked(spec, unranked, golden.computed[0]!));
+      const shown = shownOutputs(reference.onnx, golden.computed);
       const pair = firstTwo(picked.rows);
-      const batch = { rows: goldenRows, pair, outputs, tolerances };
-      const axis = await findBatchAxis({ ...batch, alone: firstTwo(golden.computed), infer });
+      const batch = { rows: goldenRows, pair, outputs: shown, tolerances };
+      const alone = firstTwo(golden.computed);
+      const { axis, outputs } = await findBatchAxis({ ...batch, alone, infer });
       const label = labelRuleOf(yaml, { outputs, classLabels: reference.onnx.classLabels });
       const checkOf = (source: SampleSource, rows: SampleRows) =>
         label && loadLabelCheck({ folder, source, rows, label, classes: yaml.classes, outputs });
@@ -111,7 +113,8 @@ export async function measureVersion(options: MeasureOptions): Promise<MeasuredV
         : await withRunner(variant, logger, async (infer) => {
             const computed = await inOrder(golden.samples, infer);
             checkGolden(file, golden.samples, computed, tolerances);
-            axes.push([file, await findBatchAxis({ ...batch, alone: firstTwo(computed), infer })]);
+            const { axis } = await findBatchAxis({ ...batch, alone: firstTwo(computed), infer });
+            axes.push([file, axis]);
             return computed;
           });
     await withRunner(variant, logger, (infer) =>
@@ -130,6 +133,7 @@ export async function measureVersion(options: MeasureOptions): Promise<MeasuredV
         .filter(({ name, variant }) => basename(name) !== variant.file)
         .map(({ name, variant }) => `${quoteText(name)} is packed as "${variant.file}"`),
       ...leftOut.map(({ name, reason }) => `output "${name}" ${reason}: left out of the interface`),
+      ...sizeRemarks(reference.onnx, outputs),
       ...unnamedState(inputs, { rows: sample ?? goldenRows, state }),
       ...axes.flatMap(([file, one]) => batchRemarks(file, one)),
       ...golden.remarks,
@@ -288,11 +292,4 @@ function knownClasses({ classes = [] }: ModelYaml, label: LabelRule | undefined)
 
 function* batches(rows: readonly number[], size: number): Generator<readonly number[]> {
   for (let at = 0; at < rows.length; at += size) yield rows.slice(at, at + size);
-}
-
-/** A model may leave an output's rank open; one run shows it. */
-function ranked(spec: TensorSpec, unranked: readonly string[], computed: readonly Tensor[]): TensorSpec {
-  if (!unranked.includes(spec.name)) return spec;
-  const shape = computed.find((tensor) => tensor.name === spec.name)?.shape ?? [];
-  return { ...spec, shape: shape.map(() => -1) };
 }

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { packVersion } from '../../../../cli/packing/pack.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { parseGoldenFile } from '../../../../shared/manifest/golden-file.ts';
-import { ModelBuilder } from '../../../../shared/onnx/write-model.ts';
+import { type Dimension, ModelBuilder } from '../../../../shared/onnx/write-model.ts';
 import {
   bakedBatchModel,
   constantModel,
@@ -21,6 +21,15 @@ const rows = 'a,b\n1,2\n3,4\n5,6\n';
 async function pack(files: Readonly<Record<string, Uint8Array | string>>) {
   const folder = await makePackFolder(files);
   return packVersion({ folder: folder.path, now: 0, logger: makeLogger('test', 'silent') });
+}
+
+/** `x` [-1, 2] → `y` = −x, declared as `dims` whatever it is; the runtime takes the file at its word. */
+function negation(dims: readonly Dimension[]): Uint8Array {
+  return new ModelBuilder('negation')
+    .input('x', 'float', ['batch', 2])
+    .node('Neg', { inputs: ['x'], outputs: ['y'] })
+    .output('y', 'float', dims)
+    .encode();
 }
 
 describe('packVersion()', () => {
@@ -158,6 +167,37 @@ describe('packVersion()', () => {
     expect(packed.manifest.interface.inputs).toEqual([]);
     const golden = parseGoldenFile(await readFile(join(packed.folder, 'golden.json')));
     expect(golden.samples[0]).toMatchObject({ inputs: [], outputs: [{ name: 'y', shape: [2] }] });
+  });
+
+  it.each([
+    [
+      'a size',
+      ['batch', 7],
+      [-1, -1],
+      /output "y" comes in other sizes than the file declares, \[\?, 7\]: .* \[\?, \?\]/,
+    ],
+    ['a batch size', [1, 2], [-1, 2], /output "y" .* declares, \[1, 2\]: .* \[\?, 2\]/],
+  ])('promises no more of an output than the model keeps: %s', async (_, dims, promised, remark) => {
+    const { packed, remarks } = await pack({
+      'model.yaml': `${head}features: { x: [a, b] }\nsample: { file: s.csv }\n`,
+      'm.onnx': negation(dims),
+      's.csv': rows,
+    });
+    expect(packed.manifest.interface.outputs[0]!.shape).toEqual(promised);
+    expect(remarks).toContainEqual(expect.stringMatching(remark));
+  });
+
+  it('refuses an output of another rank than the file declares, which every device would', async () => {
+    await expect(
+      pack({
+        'model.yaml': `${head}features: { x: [a, b] }\nsample: { file: s.csv }\n`,
+        'm.onnx': negation(['batch', 2, 1]),
+        's.csv': rows,
+      }),
+    ).rejects.toMatchObject({
+      code: 'interface_mismatch',
+      message: expect.stringMatching(/"y" is declared \[\?, 2, 1\] and comes as \[1, 2\]/),
+    });
   });
 
   it('names the row of a batch on which the model fails', async () => {
