@@ -38,6 +38,9 @@ const UNSERVED: Readonly<Record<number, string>> = {
   26: 'int2',
 };
 
+/** Those that ONNX Runtime for Node knows by name at least: a model loads with such an output, which cannot be read. */
+const LOADED: ReadonlySet<number> = new Set([elementType.uint4, elementType.int4]);
+
 const byNumber = new Map<number, Datatype>(
   Object.entries(DATATYPES).map(([name, datatype]) => [elementType[name as ElementName], datatype]),
 );
@@ -45,6 +48,11 @@ const byNumber = new Map<number, Datatype>(
 /** The datatype of an element type by its number; undefined for one we do not serve. */
 export function datatypeOf(element: number): Datatype | undefined {
   return byNumber.get(element);
+}
+
+/** Whether a model loads that has an output of this element type. */
+export function isLoaded(element: number): boolean {
+  return byNumber.has(element) || LOADED.has(element);
 }
 
 /** The datatype constants of this element type are written as; undefined for one we do not serve. */

@@ -7,7 +7,7 @@ import { AppError, errorText } from '../base/app-error.ts';
 import { limits } from '../base/limits.ts';
 import type { TensorSpec } from '../inference/tensor.ts';
 import { type ClassLabels, classLabels, producerOf } from './class-labels.ts';
-import { datatypeOf, elementText } from './element-datatypes.ts';
+import { datatypeOf, elementText, isLoaded } from './element-datatypes.ts';
 import { fileKind } from './file-kind.ts';
 import { modelNodes, modelTensors, placeOf } from './model-parts.ts';
 import { decodeModel, type GraphProto, type ModelProto, type ValueInfoProto } from './model-proto.ts';
@@ -57,6 +57,12 @@ export function readOnnxInterface(bytes: Uint8Array): OnnxInterface {
   for (const output of graph.output) {
     const read = readSpec(output);
     if (!read.ok) {
+      const element = output.type?.tensor_type?.elem_type;
+      if (element !== undefined && !isLoaded(element)) {
+        throw unsupported(
+          `output "${quoted(output.name)}" ${read.reason}, and ONNX Runtime for Node loads no model that gives it; cast it to float, or export the model without it`,
+        );
+      }
       leftOut.push({ name: quoted(output.name), reason: `${read.reason}${wayOut(graph, output)}` });
     } else if (read.spec.name === '__proto__') {
       // Its answers come as an object, where this name is the prototype and no entry.

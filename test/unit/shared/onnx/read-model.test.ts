@@ -72,6 +72,27 @@ describe('readOnnxInterface()', () => {
     expect(read.leftOut).toEqual([{ name: 'nibbles', reason: 'has element type uint4' }]);
   });
 
+  it.each([
+    [16, 'bfloat16'],
+    [19, 'float8e5m2'],
+    [14, 'complex64'],
+    [25, 'uint2'],
+  ])('refuses an output of element type %d by name, with which no model loads', (elem_type, name) => {
+    const bytes = changed(addModel(), (graph) => ({
+      ...graph,
+      output: [
+        ...graph.output,
+        { name: 'z', type: { tensor_type: { elem_type, shape: { dim: [{ dim_value: 1 }] } } } },
+      ],
+    }));
+    expect(() => readOnnxInterface(bytes)).toThrow(
+      expect.objectContaining({
+        code: 'model_unsupported',
+        message: `Cannot serve the ONNX model: output "z" has element type ${name}, and ONNX Runtime for Node loads no model that gives it; cast it to float, or export the model without it.`,
+      }),
+    );
+  });
+
   it('refuses a model none of whose outputs can be served', () => {
     const bytes = changed(crashingModel(), (graph) => ({ ...graph, output: graph.output.slice(1) }));
     expect(() => readOnnxInterface(bytes)).toThrow(
