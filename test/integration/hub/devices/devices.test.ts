@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HttpHubClient } from '../../../../cli/hub-client.ts';
 import type { ReportedState } from '../../../../shared/protocol/reported-state.ts';
@@ -76,15 +77,15 @@ describe('devices over REST', () => {
   });
 
   it('that are removed are known to be, from then on and until they are enrolled again', async () => {
-    await hub.enrol('d-gone');
+    await hub.enrol('d-left');
     const before = Date.now();
     expect(await hub.devices.removedSince(0)).toEqual([]);
-    await client.delete('/devices/d-gone');
-    expect(await hub.devices.removedSince(before)).toEqual(['d-gone']);
+    await client.delete('/devices/d-left');
+    expect(await hub.devices.removedSince(before)).toEqual(['d-left']);
     expect(await hub.devices.removedSince(Date.now() + 60_000)).toEqual([]);
-    await hub.enrol('d-gone');
+    await hub.enrol('d-left', join(hub.folder, 'anew'));
     expect(await hub.devices.removedSince(0)).toEqual([]);
-    await client.delete('/devices/d-gone');
+    await client.delete('/devices/d-left');
   });
 
   it('show what the device reported and its latest events', async () => {
