@@ -18,9 +18,9 @@ import { encodeUpdateEvent, type UpdateState } from '../shared/protocol/update-e
 import type { AgentAddresses, AgentStatus } from './agent-status.ts';
 import { dataFolder } from './config/data-folder.ts';
 import type { AgentOptions } from './config/options-schema.ts';
+import { loadIdentityOrDamage } from './connection/damaged-identity.ts';
 import { readDeviceFacts } from './connection/device-facts.ts';
 import type { HubLinkHandlers } from './connection/hub-link.ts';
-import { loadIdentity } from './connection/identity.ts';
 import { LinkWatch } from './connection/link-watch.ts';
 import { MqttSession, reconnectWaitsDefault } from './connection/mqtt-session.ts';
 import { Outbox } from './connection/outbox.ts';
@@ -65,7 +65,7 @@ export interface AgentEnvironment {
 }
 
 export interface Agent {
-  /** Throws `not_enrolled`, `identity_damaged`, `data_folder_locked`, `port_in_use`; then nothing is left running. */
+  /** Throws `not_enrolled`, `data_folder_locked`, `port_in_use`; then nothing is left running. */
   start(): Promise<AgentAddresses>;
   /** Ends what is under way, then closes everything. Safe to call twice. */
   stop(): Promise<void>;
@@ -122,7 +122,7 @@ type Foundation = Awaited<ReturnType<typeof layFoundation>>;
 /** What is on the disk: folder, lock, identity, slots, chunks, messages. */
 async function layFoundation(options: AgentOptions, { clock, logger }: AgentEnvironment, closers: Closers) {
   const paths = dataFolder(options.data);
-  const identity = await loadIdentity(options.data);
+  const identity = await loadIdentityOrDamage(options.data, existsSync(paths.slotIndex));
   const lock = lockFolder(options.data);
   closers.push(() => lock.release());
   await makeStateFolder(paths.state);
@@ -324,7 +324,7 @@ function makeParts(
     updates,
     trust,
     provenMs: () => floor.now(),
-    certificatePem: identity.certificatePem,
+    certificate: identity,
     freeBytes: free,
     noteLink: () => linkWatch.note(),
     isConnected: () => link.isConnected,

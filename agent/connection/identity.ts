@@ -32,6 +32,8 @@ export interface DeviceIdentity extends DeviceFile {
   /** When the certificate begins and ends, milliseconds since the epoch. */
   readonly certificateFrom: number;
   readonly certificateExpiresAt: number;
+  /** Why no connection can be made with it; see damaged-identity.ts. */
+  readonly damage?: AppError;
 }
 
 export const identityFiles = {
@@ -49,7 +51,7 @@ export function identityFolder(dataFolder: string): string {
 /** Throws `not_enrolled`, `identity_damaged`. Time is not looked at: see `checkCertificateTime`. */
 export async function loadIdentity(dataFolder: string): Promise<DeviceIdentity> {
   const folder = identityFolder(dataFolder);
-  const device = parseDeviceFile(await readDeviceFile(folder));
+  const device = await readDeviceFile(dataFolder);
   const [keyPem, certificatePem, caPem] = await Promise.all([
     readPem(folder, identityFiles.key),
     readPem(folder, identityFiles.certificate),
@@ -124,9 +126,11 @@ export async function isEnrolled(dataFolder: string): Promise<boolean> {
   }
 }
 
-async function readDeviceFile(folder: string): Promise<Uint8Array> {
+/** Throws `not_enrolled`, `identity_damaged`, `file_unusable`. */
+export async function readDeviceFile(dataFolder: string): Promise<DeviceFile> {
+  const folder = identityFolder(dataFolder);
   try {
-    return await readRegularFile(join(folder, identityFiles.device), FILE_BYTES_MAX);
+    return parseDeviceFile(await readRegularFile(join(folder, identityFiles.device), FILE_BYTES_MAX));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
     throw new AppError(

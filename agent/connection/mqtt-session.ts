@@ -147,6 +147,7 @@ export class MqttSession implements HubLink {
     let client: MqttClient | undefined;
     const over = new AbortController();
     try {
+      if (identity.damage) throw identity.damage;
       // Said here with both times, because the TLS alert of the hub would say less.
       checkCertificateTime(identity.certificatePem, clock, floor);
       const { host, port } = identity.mqtt;

@@ -2,7 +2,6 @@
  * Looks now and then at what changes by itself: disk, clock, certificate, whether what runs was withdrawn, whether nothing
  * shall be switched. Sets and clears the conditions; frees the disk of what nothing needs any more.
  */
-import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
@@ -10,6 +9,7 @@ import { formatBytes } from '../../shared/base/bytes.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { isSurroundings } from '../../shared/errors/blame.ts';
+import type { DeviceIdentity } from '../connection/identity.ts';
 import type { VersionDownload } from '../download/version-download.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
 import type { TrustedVersions } from '../trust/trusted-version.ts';
@@ -29,7 +29,7 @@ export interface HealthWatchProps {
   readonly trust: Pick<TrustedVersions, 'lookUp'>;
   /** Time that verified statements prove, milliseconds since the epoch. */
   readonly provenMs: () => number;
-  readonly certificatePem: string;
+  readonly certificate: Pick<DeviceIdentity, 'certificateFrom' | 'certificateExpiresAt'>;
   readonly freeBytes: () => Promise<number>;
   /** Sets what is to be said of the connection. */
   readonly noteLink: () => void;
@@ -54,11 +54,9 @@ export class HealthWatch {
   #droppedAt: number | undefined;
   readonly #stuck = new StuckUpdates();
   #logLost = 0;
-  readonly #certificate: X509Certificate;
 
   constructor(props: HealthWatchProps) {
     this.#props = props;
-    this.#certificate = new X509Certificate(props.certificatePem);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -83,10 +81,9 @@ export class HealthWatch {
   }
 
   #lookAtClock(): void {
-    const { clock, conditions, provenMs } = this.#props;
+    const { clock, conditions, provenMs, certificate } = this.#props;
+    const { certificateFrom: certificateFromMs, certificateExpiresAt: certificateToMs } = certificate;
     const nowMs = clock.now();
-    const certificateFromMs = Date.parse(this.#certificate.validFrom);
-    const certificateToMs = Date.parse(this.#certificate.validTo);
     const evidence = { nowMs, provenMs: provenMs(), certificateFromMs, certificateToMs };
     conditions.set('clock_suspect', clockSuspicion(evidence));
     const left = certificateToMs - nowMs;

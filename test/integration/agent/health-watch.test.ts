@@ -1,34 +1,17 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { Conditions } from '../../../agent/health/conditions.ts';
 import { HealthWatch, type HealthWatchProps } from '../../../agent/health/health-watch.ts';
-import { issueCertificate } from '../../../hub/pki/certificate.ts';
 import type { ReportedModel } from '../../../shared/protocol/reported-state.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 const day = 86_400_000;
-const { publicKey, privateKey } = generateKeyPairSync('rsa', {
-  modulusLength: 2_048,
-  publicKeyEncoding: { type: 'spki', format: 'pem' },
-  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-});
-
 async function watch(more: Partial<HealthWatchProps> = {}) {
   const data = await tempFolder();
   const clock = new ManualClock(Date.UTC(2026, 0, 1));
   const conditions = new Conditions(() => undefined);
-  const { pem: certificatePem } = issueCertificate({
-    commonName: 'd',
-    publicKeyPem: publicKey,
-    issuerName: 'ca',
-    issuerKeyPem: privateKey,
-    notBefore: clock.now() - day,
-    notAfter: clock.now() + 20 * day,
-    purpose: 'device',
-  });
   const health = new HealthWatch({
     conditions,
     slots: { models: () => [], collect: async () => 0 },
@@ -36,7 +19,10 @@ async function watch(more: Partial<HealthWatchProps> = {}) {
     updates: { report: () => [], pinned: () => new Set() },
     trust: {},
     provenMs: () => 0,
-    certificatePem,
+    certificate: {
+      certificateFrom: clock.now() - day,
+      certificateExpiresAt: clock.now() + 20 * day,
+    },
     freeBytes: async () => 2 ** 40,
     noteLink: () => undefined,
     isConnected: () => false,

@@ -1,5 +1,6 @@
 /** One agent as `createAgent` composes it, against a whole hub: real TLS, real trust, real runners. */
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -289,4 +290,30 @@ describe('an agent with all its parts', () => {
     await startAgent();
     expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
   });
+
+  it.each(['device.json', 'key.pem', 'cert.pem', 'ca.pem'])(
+    'serves what it has when %s of its identity is damaged or lost, and says why it reaches no hub',
+    async (name) => {
+      const path = join(data(), 'identity', name);
+      const whole = await readFile(path);
+      for (const damage of [() => writeFile(path, randomBytes(100)), () => rm(path)]) {
+        await agent.stop();
+        await damage();
+        await startAgent();
+        expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
+        const told = async () =>
+          (await status()).reported.conditions.map(({ code, text }) => `${code} ${text}`);
+        await expect
+          .poll(told, patient)
+          .toContainEqual(expect.stringMatching(/^not_connected .*Cannot (use|read|find) /));
+        expect((await examine(data())).find((check) => check.name === 'identity')).toMatchObject({
+          verdict: 'fail',
+        });
+      }
+      await agent.stop();
+      await writeFile(path, whole);
+      await startAgent();
+      expect(await status()).toMatchObject({ device: 'sensor-1' });
+    },
+  );
 });
