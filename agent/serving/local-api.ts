@@ -3,7 +3,7 @@
  * for them, for the programs of this device. One addition: `POST /v2/models/{m}/feedback` takes the label of an earlier
  * answer. Errors are `{"error": text, "code": code}`.
  */
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Logger } from '../../platform/logger.ts';
@@ -106,7 +106,7 @@ function makeApp({ host = '127.0.0.1', models, logger }: LocalApiProps) {
   });
   // `Expect: 100-continue` is answered here, where the request is let in and its body is about to be read.
   app.addHook('preParsing', (request, reply, payload, done) => {
-    if (request.headers.expect !== undefined) reply.raw.writeContinue();
+    if (asksToContinue(request.raw)) reply.raw.writeContinue();
     done(null, payload);
   });
   // Bodies stay bytes: they are parsed once, by the schema of the route, whatever content type a client names.
@@ -118,6 +118,11 @@ function makeApp({ host = '127.0.0.1', models, logger }: LocalApiProps) {
     return sendError(reply, new AppError('not_found', message), logger);
   });
   return { app, line, stop };
+}
+
+/** Other expectations are ignored, and HTTP/1.0, which has none, would take the invitation for the answer. */
+function asksToContinue({ headers, httpVersion }: IncomingMessage): boolean {
+  return httpVersion === '1.1' && headers.expect?.toLowerCase() === '100-continue';
 }
 
 function readBodyOf(request: FastifyRequest): Promise<Uint8Array> {

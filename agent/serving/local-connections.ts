@@ -28,9 +28,16 @@ export class LocalConnections {
   constructor(server: Server) {
     server.maxConnections = limits.localConnectionsMax + limits.localRefusalsAtOnce;
     server.on('connection', (socket) => this.#add(socket));
-    const note = (request: IncomingMessage, response: ServerResponse) => this.#noteRequest(request, response);
-    server.on('request', note);
-    server.on('checkContinue', note);
+  }
+
+  /** The head of a request has come. */
+  noteRequest(request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#open.get(request.socket);
+    if (!connection) return;
+    connection.request = request;
+    connection.response = response;
+    connection.sinceMs = performance.now();
+    connection.bytesBefore = request.socket.bytesRead;
   }
 
   #add(socket: Socket): void {
@@ -43,15 +50,6 @@ export class LocalConnections {
     }
     this.#open.set(socket, { socket, sinceMs: nowMs, bytesBefore: 0, unread: 0, readMs: nowMs });
     socket.once('close', () => this.#open.delete(socket));
-  }
-
-  #noteRequest(request: IncomingMessage, response: ServerResponse): void {
-    const connection = this.#open.get(request.socket);
-    if (!connection) return;
-    connection.request = request;
-    connection.response = response;
-    connection.sinceMs = performance.now();
-    connection.bytesBefore = request.socket.bytesRead;
   }
 
   #makeRoom(): boolean {

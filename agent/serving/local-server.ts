@@ -20,19 +20,24 @@ export interface LocalServer {
 /** Listens to nothing yet; requests go to what `listener` gives. */
 export function makeLocalServer(props: WaitingLineProps, listener: () => RequestListener): LocalServer {
   const line = new WaitingLine(props);
-  const serve: RequestListener = (request, response) =>
+  const serve: RequestListener = (request, response) => {
+    connections.noteRequest(request, response);
     line.enter(request, response, () => listener()(request, response));
+  };
   const server = createServer({
     headersTimeout: limits.localHeadMsMax,
     // Bodies have a least speed instead (LocalConnections); this ends what would keep it for hours.
     requestTimeout: limits.localRequestMsMax,
     connectionsCheckingInterval: LOOK_MS,
     keepAliveTimeout: limits.localIdleMsMax,
+    // Refused as every other host is, with a code.
+    requireHostHeader: false,
   });
   const connections = new LocalConnections(server);
   server.on('request', serve);
-  // Node would answer `Expect: 100-continue` before the request is let in.
+  // Node would answer `Expect: 100-continue` before the request is let in, and refuse other expectations without a code.
   server.on('checkContinue', serve);
+  server.on('checkExpectation', serve);
   const watch = setInterval(() => {
     const nowMs = performance.now();
     connections.look(nowMs);

@@ -124,7 +124,15 @@ export class WaitingLine {
   }
 }
 
-/** The model of an inference path, as it is written there. */
+/** The model of an inference path, however it is written: a lane is left in no other way than by asking another model. */
 function modelAsked(url = ''): string | undefined {
-  return /^\/v2\/models\/([^/?]{1,256})(?:\/versions\/[^/?]{1,256})?\/infer(?:\?|$)/.exec(url)?.[1];
+  const [, written] =
+    /^(?:https?:\/\/[^/]*)?\/v2\/models\/([^/?#]+)(?:\/versions\/[^/?#]+)?\/infer(?:[?#]|$)/i.exec(url) ?? [];
+  if (written === undefined) return undefined;
+  try {
+    return decodeURIComponent(written);
+  } catch {
+    // The router refuses it.
+    return undefined;
+  }
 }

@@ -107,6 +107,25 @@ describe('the local API', () => {
     expect((await once(socket, 'data'))[0]).toMatch(/^HTTP\/1.1 200 OK/);
   });
 
+  it('invites nobody who has not asked: HTTP/1.0 has no such answer, and other expectations are ignored', async () => {
+    const { api } = await serve();
+    for (const sent of [
+      `${head(good.length, 'Expect: 100-continue').replace('HTTP/1.1', 'HTTP/1.0')}${good}`,
+      `${head(good.length, 'Expect: tea')}${good}`,
+    ]) {
+      const socket = open(api.port);
+      socket.write(sent);
+      expect((await once(socket, 'data'))[0]).toMatch(/^HTTP\/1.1 200 OK/);
+    }
+  });
+
+  it('refuses a request without a host with a code', async () => {
+    const { api } = await serve();
+    const socket = open(api.port);
+    socket.write('GET /v2 HTTP/1.1\r\n\r\n');
+    expect((await once(socket, 'data'))[0]).toContain('"code":"host_refused"');
+  });
+
   it('keeps a connection usable after it refused a request unread', async () => {
     const { api } = await serve();
     const socket = open(api.port);

@@ -41,6 +41,19 @@ describe('WaitingLine', () => {
     expect(started([visit('/v2/models/other/infer'), visit('/v2/health/live'), visit('/metrics')])).toBe(3);
   });
 
+  it('keeps who writes the path in another way in the same line', () => {
+    const { visit } = makeLine();
+    for (let i = 0; i < limits.inferWorkedOnMax; i += 1) visit('/v2/models/a%20b/infer');
+    const others = [
+      '/v2/models/%61%20b/infer',
+      '/v2/models/a%20b/infer#x',
+      'http://localhost/v2/models/a%20b/infer?x',
+      '/v2/models/a%20b/versions/1.0.0%2Brc/infer',
+    ].map((url) => visit(url));
+    expect(started(others)).toBe(0);
+    expect(started([visit('/v2/models/%zz/infer')])).toBe(1);
+  });
+
   it('turns away at once who would wait too long, and in time who did', () => {
     const { line, visit } = makeLine({ eachMs: 10, waitMsMax: 700 });
     for (let i = 0; i < limits.inferWorkedOnMax; i += 1) visit();
