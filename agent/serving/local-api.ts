@@ -91,6 +91,8 @@ function makeApp({ host = '127.0.0.1', models, logger }: LocalApiProps) {
     },
     bodyLimit: limits.inferBodyBytesMax,
     forceCloseConnections: 'idle',
+    // What comes on a connection that is still open is answered, and the connection then closed.
+    return503OnClosing: false,
     frameworkErrors: (error, _request, reply) => sendError(reply, error, logger),
     clientErrorHandler: (error, socket) => answerClientError(error, socket),
   });

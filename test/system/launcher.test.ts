@@ -49,6 +49,17 @@ describe('a program', () => {
     expect(stdout).toBe(`${join(alone, 'start.js')} agent/main run --data two words\n`);
   });
 
+  it('has the memory an agent needs no more given back, unless its environment says otherwise', async () => {
+    const bin = join(await aloneBins(), 'modelfleet-agent');
+    const machine = await machineWith('v24.1.0');
+    const says =
+      '#!/bin/sh\n[ "$1" = --version ] && echo v24.1.0 || echo "$MALLOC_ARENA_MAX $MALLOC_TRIM_THRESHOLD_"\n';
+    await writeFile(join(machine, 'node'), says, { mode: 0o755 });
+    expect((await run(bin, [], { env: env(machine) })).stdout).toBe('1 65536\n');
+    const own = { ...env(machine), MALLOC_ARENA_MAX: '4' };
+    expect((await run(bin, [], { env: own })).stdout).toBe('4 65536\n');
+  });
+
   it.each([['v22.9.0'], ['nonsense'], [undefined]])(
     'says what is wanted, and exits with 70, where there is only Node %s',
     async (version) => {

@@ -284,6 +284,25 @@ describe('local API', () => {
     expect(performance.now() - began).toBeLessThan(8_000);
   }, 15_000);
 
+  it('answers what comes on open connections while it closes, and ends them', async () => {
+    const { api } = await serveLinear();
+    const client = connect(api.port, '127.0.0.1').setEncoding('utf8');
+    onTestFinished(() => void client.destroy());
+    const body = JSON.stringify(request);
+    const whole = `POST /v2/models/air/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    // A connection on which a head has begun is not idle.
+    client.write(whole.slice(0, 30));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const closed = api.close();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    client.write(whole.slice(30));
+    let answer = '';
+    for await (const text of client) answer += text;
+    expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+    expect(answer).toMatch(/^connection: close\r$/im);
+    await closed;
+  });
+
   it('refuses requests for another host and from web pages', async () => {
     const { api } = await serveLinear();
     const get = (host: string, ...more: string[]) =>
