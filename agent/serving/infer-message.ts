@@ -140,6 +140,7 @@ class RawTensors {
 }
 
 function wishesOf({ id, parameters, outputs }: InferRequest): Omit<InferMessage, 'inputs'> {
+  refuseSequence(parameters);
   const allBinary = parameters?.['binary_data_output'] === true;
   const wishes = new Map<string, OutputWish>();
   for (const { name, parameters: own } of outputs ?? []) {
@@ -182,5 +183,16 @@ function refuseSharedMemory(name: string, parameters: RequestInput['parameters']
   throw new AppError(
     'not_offered',
     `Cannot use shared memory for "${name}": this server has none. Send and take tensors in the binary form.`,
+  );
+}
+
+/** A client that names a sequence counts on state that is kept for it: an answer without would be wrong in silence. */
+function refuseSequence(parameters: InferRequest['parameters']): void {
+  const id = parameters?.['sequence_id'] ?? 0;
+  const marks = [parameters?.['sequence_start'], parameters?.['sequence_end']];
+  if ((id === 0 || id === '') && !marks.includes(true)) return;
+  throw new AppError(
+    'not_offered',
+    `Cannot take the request as part of sequence ${excerpt(id)}: this server keeps no state between requests. Send the state as an input, and take the next from the answer.`,
   );
 }

@@ -1,5 +1,6 @@
 /**
- * Figures of each version since the agent started, as Triton's statistics extension shows them. What is not the runtime's
+ * Figures of each version since the agent started, as Triton's statistics extension shows them, under the
+ * version's release. What is not the runtime's
  * own time is `queue`: waiting, and the way to the runner and back.
  */
 import type { Clock } from '../../shared/base/clock.ts';
@@ -59,7 +60,9 @@ export class InferenceStatistics {
     const instant = { count: success.count, ns: 0 };
     return {
       name: served.model,
-      version: served.version,
+      // Triton's versions are whole numbers; its performance analyser finds no figures under any other.
+      version: String(served.manifest.release),
+      version_name: served.version,
       last_inference: lastInferenceMs,
       inference_count: inferences,
       execution_count: success.count,

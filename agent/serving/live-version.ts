@@ -43,6 +43,11 @@ export class LiveVersion {
     return this.served.manifest;
   }
 
+  /** By its version, or by its release, which is a whole number as clients written for Triton have it. */
+  isNamed(name: string): boolean {
+    return name === this.served.version || name === String(this.manifest.release);
+  }
+
   get figures(): ServedFigures {
     return { ...this.#figures };
   }

@@ -3,6 +3,7 @@
  * the fields its clients read. Triton makes the same of an ONNX model that has no configuration of its own.
  */
 import { limits } from '../../shared/base/limits.ts';
+import { channelAxis } from '../../shared/inference/image-layout.ts';
 import type { TensorSpec } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import { isBatched } from './batching.ts';
@@ -26,7 +27,7 @@ export function modelConfig({ model, interface: signature }: ModelManifest) {
     max_batch_size: batched ? limits.rowsPerPredictionMax : 0,
     input: signature.inputs.map((spec) => ({
       ...tensor(spec),
-      format: 'FORMAT_NONE',
+      format: formatOf(spec, batched),
       allow_ragged_batch: false,
       optional: false,
     })),
@@ -52,4 +53,11 @@ export function modelConfig({ model, interface: signature }: ModelManifest) {
     model_warmup: [],
     model_transaction_policy: { decoupled: false },
   };
+}
+
+/** Clients for images go by it. The protocol has it for three dimensions alone, the axis of samples aside. */
+function formatOf({ shape }: TensorSpec, batched: boolean): string {
+  const axis = shape.length === (batched ? 4 : 3) ? channelAxis(shape) : undefined;
+  if (axis === undefined) return 'FORMAT_NONE';
+  return axis === shape.length - 1 ? 'FORMAT_NHWC' : 'FORMAT_NCHW';
 }

@@ -175,7 +175,7 @@ export class ModelServer implements ServedModels {
     }));
   }
 
-  /** The version that answers. Throws `model_not_served`. */
+  /** The version that answers; `version` names another by its version or its release. Throws `model_not_served`. */
   find(model: string, version?: string): LiveVersion {
     const served = this.#models.get(model);
     if (!served)
@@ -184,8 +184,8 @@ export class ModelServer implements ServedModels {
         'model_not_served',
         `Request for unknown model: this device does not serve "${model.slice(0, 200)}".`,
       );
-    if (version === undefined || version === served.active.served.version) return served.active;
-    if (version === served.standby?.served.version) return served.standby;
+    if (version === undefined || served.active.isNamed(version)) return served.active;
+    if (served.standby?.isNamed(version)) return served.standby;
     throw new AppError(
       'model_not_served',
       `Request for unknown model: this device serves "${model}" not as ${version.slice(0, 200)}, but as version ${served.active.served.version}.`,

@@ -5,6 +5,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 import type { LiveVersion } from './live-version.ts';
+import { modelPaths } from './model-params.ts';
 import type { ModelServer } from './model-server.ts';
 import { bodyBytes } from './request-body.ts';
 import { addPath, type Handler } from './route-table.ts';
@@ -57,6 +58,9 @@ export function addServerRoutes(app: FastifyInstance, { models, metrics, version
   });
   addPath(app, '/v2/repository/models/:model/load', { POST: refuseControl });
   addPath(app, '/v2/repository/models/:model/unload', { POST: refuseControl });
+  for (const path of ['/v2/logging', '/v2/trace/setting', ...modelPaths('/trace/setting')]) {
+    addPath(app, path, { GET: refuseSettings, POST: refuseSettings });
+  }
   for (const kind of ['systemsharedmemory', 'cudasharedmemory']) {
     for (const region of ['', '/region/:region']) {
       addPath(app, `/v2/${kind}${region}/status`, { GET: refuseSharedMemory });
@@ -85,6 +89,13 @@ const refuseControl: Handler = ({ params }) => {
   throw new AppError(
     'not_offered',
     `Cannot load or unload "${params.model}": models of this device are what its hub wants. Use rollouts and assignments.`,
+  );
+};
+
+const refuseSettings: Handler = () => {
+  throw new AppError(
+    'not_offered',
+    'Cannot show or change settings of tracing and logging: clients have no say in them. See how the agent was started.',
   );
 };
 

@@ -1,6 +1,7 @@
 /** Which features a version is watched by: columns of tables, summaries of images, classes and scores of outputs. */
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { channelAxis, countsRows } from '../../shared/inference/image-layout.ts';
 import type { TensorSpec } from '../../shared/inference/tensor.ts';
 import { elementCount } from '../../shared/inference/tensor-values.ts';
 import type { FeatureSource } from '../../shared/manifest/reference-profile.ts';
@@ -11,7 +12,6 @@ const INPUT_COLUMNS_MAX = limits.featuresMax / 2;
 const OUTPUT_COLUMNS_MAX = 4;
 /** Without an axis of rows there is no argmax of a row. */
 const OUTPUT_ELEMENTS_MAX = 32;
-const CHANNEL_COUNTS = [1, 3, 4];
 
 export interface FeaturePlan {
   readonly name: string;
@@ -170,24 +170,7 @@ function planSummaries({ name: tensor, shape }: TensorSpec, role: 'input' | 'out
   );
 }
 
-/**
- * The axis of an image that counts its channels: after the rows and before height and width (NCHW, the convention of
- * ONNX), or last (NHWC); the first or last of three for one image without an axis of rows.
- */
-function channelAxis(shape: readonly number[]): number | undefined {
-  const first = shape.length === 4 ? 1 : 0;
-  const last = shape.length - 1;
-  const isImage = (shape.length === 4 && countsRows(shape)) || (shape.length === 3 && !countsRows(shape));
-  if (!isImage) return undefined;
-  return [first, last].find((axis) => CHANNEL_COUNTS.includes(shape[axis]!));
-}
-
 /** Whether a tensor of one axis is one row, and not one value for each of many. */
 function isOneRow(shape: readonly number[]): boolean {
   return shape.length === 1 && shape[0]! > 1;
-}
-
-/** Whether the first axis counts rows, or holds the one row there is. */
-function countsRows(shape: readonly number[]): boolean {
-  return shape[0] === -1 || shape[0] === 1;
 }

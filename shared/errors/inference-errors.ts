@@ -106,7 +106,7 @@ export const inferenceErrors = defineErrors({
     status: 501,
     retry: 'never',
     meaning:
-      'Something the protocol knows and this server does not do: shared memory, loading and unloading by clients.',
+      'Something the protocol knows and this server does not do: shared memory, sequences, loading and unloading by clients, settings of tracing and logging.',
     fix: 'Use the way that the message names.',
   },
   model_not_served: {

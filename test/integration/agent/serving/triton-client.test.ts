@@ -6,7 +6,7 @@ import { deflateSync, gzipSync } from 'node:zlib';
 import { request as undiciRequest } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../../shared/base/limits.ts';
-import { classifierModel, linearModel, slowModel } from '../../../support/models.ts';
+import { classifierModel, identityModel, linearModel, slowModel } from '../../../support/models.ts';
 import { runLocalApi } from '../../../support/running-models.ts';
 import { fp32Spec, makeServingSlot } from '../../../support/serving-slot.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
@@ -22,6 +22,7 @@ async function serveClassifier() {
     inputs: [fp32Spec('x', [-1, 2])],
     outputs: [{ name: 'label', datatype: 'INT64', shape: [-1] }, fp32Spec('probabilities', [-1, 3])],
     manifest: {
+      release: 7,
       interface: {
         inputs: [fp32Spec('x', [-1, 2])],
         outputs: [{ name: 'label', datatype: 'INT64', shape: [-1] }, fp32Spec('probabilities', [-1, 3])],
@@ -84,7 +85,11 @@ describe('a Triton client', () => {
       expect.arrayContaining(['binary_tensor_data', 'classification', 'model_configuration', 'statistics']),
     );
     expect((await call('v2/models/wrong')).json.error).toContain('Request for unknown model');
-    for (const path of ['v2/models/kinds/config', 'v2/models/kinds/versions/1.0.0/config']) {
+    for (const path of [
+      'v2/models/kinds/config',
+      'v2/models/kinds/versions/1.0.0/config',
+      'v2/models/kinds/versions/7/config',
+    ]) {
       expect((await call(path)).json).toMatchObject({
         name: 'kinds',
         platform: 'onnxruntime_onnx',
@@ -100,12 +105,19 @@ describe('a Triton client', () => {
     }
     await call('v2/models/kinds/infer', { method: 'POST', ...binaryRequest() });
     await call('v2/models/kinds/infer', { method: 'POST', body: '{"inputs":[]}' });
-    for (const path of ['v2/models/kinds/stats', 'v2/models/stats', 'v2/models/kinds/versions/1.0.0/stats']) {
+    for (const path of [
+      'v2/models/kinds/stats',
+      'v2/models/stats',
+      'v2/models/kinds/versions/1.0.0/stats',
+      'v2/models/kinds/versions/7/stats',
+    ]) {
       const [stats, ...others] = (await call(path)).json.model_stats;
       expect(others).toEqual([]);
       expect(stats).toMatchObject({
         name: 'kinds',
-        version: '1.0.0',
+        // The performance analyser reads it as a whole number, and looks the figures up by that number.
+        version: '7',
+        version_name: '1.0.0',
         last_inference: expect.any(Number),
         inference_count: 2,
         execution_count: 1,
@@ -154,7 +166,10 @@ describe('a Triton client', () => {
     const compressed = { 'Content-Encoding': encoding, 'Accept-Encoding': encoding, ...headers };
     const infer = (sent: Uint8Array) =>
       call('v2/models/kinds/infer', { method: 'POST', headers: compressed, body: sent });
-    expect(await infer(compress(body))).toMatchObject({ status: 200, json: { model_name: 'kinds' } });
+    const answer = await infer(compress(body));
+    expect(answer).toMatchObject({ status: 200, json: { model_name: 'kinds' } });
+    // The answer is never compressed, which the clients take.
+    expect(answer.headers['content-encoding']).toBeUndefined();
     expect(await infer(body)).toMatchObject({ status: 400, json: { code: 'bad_input' } });
     const bomb = compress(Buffer.alloc(limits.inferBodyBytesMax + 1));
     expect(bomb.byteLength).toBeLessThan(100_000);
@@ -234,6 +249,43 @@ describe('a Triton client', () => {
     }
   });
 
+  it('is told that no state is kept for its sequence, and no answer is made without it', async () => {
+    const { call, recording } = await serveClassifier();
+    for (const parameters of [
+      { sequence_id: 1_000, sequence_start: true, sequence_end: false },
+      { sequence_id: 'SEQ-3', sequence_start: false, sequence_end: false },
+      { sequence_id: 0, sequence_start: true },
+      { sequence_end: true },
+    ]) {
+      expect(
+        await call('v2/models/kinds/infer', { method: 'POST', ...binaryRequest(undefined, parameters) }),
+      ).toMatchObject({
+        status: 501,
+        json: { code: 'not_offered', error: expect.stringContaining('state') },
+      });
+    }
+    expect(recording.told).toEqual(['serving 1.0.0']);
+    const none = { sequence_id: '', sequence_start: false, sequence_end: false };
+    expect(
+      await call('v2/models/kinds/infer', { method: 'POST', ...binaryRequest(undefined, none) }),
+    ).toMatchObject({ status: 200 });
+  });
+
+  it.each([
+    ['v2/logging', 'GET'],
+    ['v2/logging', 'POST'],
+    ['v2/trace/setting', 'GET'],
+    ['v2/models/kinds/trace/setting', 'GET'],
+    ['v2/models/kinds/trace/setting', 'POST'],
+  ])('is told that %s is not for it to %s', async (path, method) => {
+    const { call } = await serveClassifier();
+    const body = method === 'POST' ? { body: '{"log_info":true}' } : {};
+    expect(await call(path, { method, ...body })).toMatchObject({
+      status: 501,
+      json: { code: 'not_offered' },
+    });
+  });
+
   it('is told that there is no shared memory', async () => {
     const { call } = await serveClassifier();
     for (const kind of ['systemsharedmemory', 'cudasharedmemory']) {
@@ -284,7 +336,7 @@ describe('a Triton client', () => {
     const pid = models.find('m').keeper.pid;
     expect(await infer({ timeout: 1_000 })).toMatchObject({ status: 504, json: { code: 'request_timeout' } });
     expect(
-      await infer({ timeout: 60_000_000, priority: 1, sequence_id: 3, sequence_start: true }),
+      await infer({ timeout: 60_000_000, priority: 1, sequence_id: 0, sequence_start: false }),
     ).toMatchObject({
       status: 200,
     });
@@ -308,4 +360,25 @@ it('a model of several inputs takes no raw request', async () => {
     body: Buffer.alloc(6),
   });
   expect(answer).toMatchObject({ status: 400, json: { code: 'tensor_invalid' } });
+});
+
+it.each([
+  ['FORMAT_NCHW', [-1, 3, 8, 6]],
+  ['FORMAT_NHWC', [-1, 8, 6, 3]],
+  ['FORMAT_NONE', [-1, 8, 6, 5]],
+  ['FORMAT_NONE', [-1, 8]],
+  // Without an axis of samples a configuration has four dimensions, which no image format is for.
+  ['FORMAT_NONE', [1, 3, 8, 6]],
+])('a client for images is told %s of an input of %j', async (format, shape) => {
+  const { api, models } = await runLocalApi();
+  const dims = shape.map((size) => (size === -1 ? 'batch' : size));
+  const slot = await makeServingSlot({
+    folder: await tempFolder(),
+    onnx: identityModel('float', { dims }),
+    inputs: [fp32Spec('x', shape)],
+    outputs: [fp32Spec('y', shape)],
+  });
+  await models.serve(slot, 'cpu', { keepStandby: false });
+  const { json } = await caller(api.url)('v2/models/m/config');
+  expect(json.input).toMatchObject([{ name: 'x', format }]);
 });

@@ -68,7 +68,7 @@ describe('readInferMessage, of what Triton’s clients may send,', () => {
   it('takes how many classes are wanted, and how long the client waits', () => {
     const message = readJson({
       inputs: [input],
-      parameters: { timeout: 1_500, sequence_id: 7, priority: 1 },
+      parameters: { timeout: 1_500, sequence_id: 0, priority: 1 },
       outputs: [{ name: 'y', parameters: { classification: 3, binary_data: true } }],
     });
     expect(message.wish('y')).toEqual({ isBinary: true, classes: 3 });
