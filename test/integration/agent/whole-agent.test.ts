@@ -59,8 +59,8 @@ async function publish(version: string, weight: number): Promise<void> {
   await cli('models', 'publish', path, '--key', join(folder, 'keys/publisher.pem'));
 }
 
-async function rollOut(version: string): Promise<void> {
-  await cli(
+async function rollOut(version: string): Promise<string> {
+  const { id } = (await cli(
     'rollout',
     'create',
     '--model',
@@ -75,7 +75,8 @@ async function rollOut(version: string): Promise<void> {
     '1s',
     '--trial-min-requests',
     '0',
-  );
+  )) as { id: string };
+  return id;
 }
 
 const status = async () => (await askAgent(data(), 'GET', '/status')) as AgentStatus;
@@ -133,12 +134,14 @@ describe('an agent with all its parts', () => {
 
   it('switches to the next version and keeps the one before', async () => {
     await publish('2.0.0', 2);
-    await rollOut('2.0.0');
+    const id = await rollOut('2.0.0');
     await expect
       .poll(async () => (await model())?.update, patient)
       .toMatchObject({ version: '2.0.0', state: 'committed' });
     await expect.poll(async () => (await model())?.previous, patient).toMatchObject([{ version: '1.0.0' }]);
     expect(await infer()).toEqual({ model_version: '2.0.0', data: 6 });
+    const ended = async () => ((await hub.client.get(`/rollouts/${id}`)) as { status: string }).status;
+    await expect.poll(ended, patient).toBe('completed');
   });
 
   it('tells the hub what it runs', async () => {
@@ -192,7 +195,7 @@ describe('an agent with all its parts', () => {
     expect(released).toMatchObject({ device: 'sensor-1', model: 'linear', parked: ['2.0.0'] });
     await expect.poll(async () => (await model())?.parked, patient).toEqual([]);
     expect(JSON.stringify(await hub.client.get('/audit'))).toContain('device.released');
-    await rollOut('2.0.0');
+    // The rollout has completed, so the hub wants it still: nobody needs to ask again.
     await expect.poll(async () => (await model())?.active?.version, patient).toBe('2.0.0');
     await expect.poll(async () => (await model())?.update?.state, patient).toBe('committed');
 
@@ -201,7 +204,11 @@ describe('an agent with all its parts', () => {
     expect(await askAgent(data(), 'POST', '/release?model=linear')).toEqual({
       released: [{ model: 'linear', versions: ['2.0.0'] }],
     });
-    expect((await model())?.parked).toEqual([]);
+    await expect.poll(async () => (await model())?.update?.state, patient).toBe('committed');
+    expect(await model()).toMatchObject({ active: { version: '2.0.0' }, parked: [] });
+
+    await askAgent(data(), 'POST', '/rollback');
+    await expect.poll(async () => (await model())?.update?.state, patient).toBe('rolled-back');
   });
 
   it('says which port is taken, and leaves nothing running', async () => {
