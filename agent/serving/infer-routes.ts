@@ -29,7 +29,7 @@ type InferRequest = FastifyRequest<{ Params: ModelParams }>;
 const HEADER_LENGTH = 'inference-header-content-length';
 
 export function addInferRoutes(app: FastifyInstance, props: InferRoutesProps): void {
-  const onRequest = async (request: FastifyRequest) => {
+  const refuseInVain = async (request: FastifyRequest) => {
     const { model, version } = request.params as ModelParams;
     const live = props.models.find(model, version);
     const waitedMs = props.line.waitedInVainMs(request.raw);
@@ -41,7 +41,14 @@ export function addInferRoutes(app: FastifyInstance, props: InferRoutesProps): v
       retryAfterMs: 1_000,
     });
   };
-  const options = { onRequest, config: { bodyBytesMax: limits.inferBodyBytesMax } };
+  const options = {
+    onRequest: refuseInVain,
+    preHandler: async (request: FastifyRequest, reply: FastifyReply) => {
+      await props.line.takePlaceAgain(request.raw, reply.raw);
+      await refuseInVain(request);
+    },
+    config: { bodyBytesMax: limits.inferBodyBytesMax },
+  };
   for (const path of modelPaths('/infer')) {
     addPath(app, path, { POST: (request, reply) => infer(request, reply, props) }, options);
   }

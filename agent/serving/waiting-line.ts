@@ -18,6 +18,8 @@ interface Visit {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly start: () => void;
+  /** Its body is here. */
+  readonly isWhole: boolean;
   readonly sinceMs: number;
 }
 
@@ -35,6 +37,8 @@ export class WaitingLine {
   readonly #lanes = new Map<string, Lane>();
   /** How long each stood in line, milliseconds. */
   readonly #turnedAway = new WeakMap<IncomingMessage, number>();
+  /** Those that gave up their place while their bodies come. */
+  readonly #sending = new WeakSet<IncomingMessage>();
 
   constructor(props: WaitingLineProps) {
     this.#props = props;
@@ -50,13 +54,26 @@ export class WaitingLine {
 
   /** Calls `start` when the request's turn comes; never when its client leaves before. */
   enter(request: IncomingMessage, response: ServerResponse, start: () => void): void {
+    this.#enter(request, response, start, false);
+  }
+
+  /**
+   * Resolves when it is the turn of a request whose body is here: at once, unless it gave up its place while the body came.
+   * Never when its client leaves before.
+   */
+  takePlaceAgain(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!this.#sending.delete(request)) return Promise.resolve();
+    return new Promise((resolve) => this.#enter(request, response, resolve, true));
+  }
+
+  #enter(request: IncomingMessage, response: ServerResponse, start: () => void, isWhole: boolean): void {
     const model = modelAsked(request.url);
     if (model === undefined) {
       start();
       return;
     }
     const lane = this.#lane(model);
-    const visit = { lane, request, response, start, sinceMs: performance.now() };
+    const visit = { lane, request, response, start, isWhole, sinceMs: performance.now() };
     const waitMs = (lane.standing.size + lane.working) * this.#props.eachMs(model);
     if (lane.working < limits.inferWorkedOnMax && lane.standing.size === 0) this.#begin(visit);
     else if (waitMs > this.#props.waitMsMax) this.#turnAway(visit, visit.sinceMs);
@@ -84,7 +101,7 @@ export class WaitingLine {
     start();
   }
 
-  #begin({ lane, request, response, start }: Visit): void {
+  #begin({ lane, request, response, start, isWhole }: Visit): void {
     lane.working += 1;
     let isCounted = true;
     const leave = () => {
@@ -94,11 +111,14 @@ export class WaitingLine {
       this.#callNext(lane);
     };
     response.once('close', leave);
+    start();
+    if (isWhole) return;
     // Who still sends keeps nobody waiting: the bytes are counted elsewhere, and the work begins when they are here.
     setImmediate(() => {
-      if (!request.complete) leave();
+      if (request.complete || !isCounted) return;
+      this.#sending.add(request);
+      leave();
     });
-    start();
   }
 
   #callNext(lane: Lane): void {

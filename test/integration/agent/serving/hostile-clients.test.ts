@@ -86,6 +86,16 @@ describe('the local API', () => {
     expect(performance.now() - startedMs).toBeLessThan(limits.localHeadMsMax + 4_000);
   }, 30_000);
 
+  it('answers everybody of a crowd whose bodies come after their heads', async () => {
+    const { api } = await serve();
+    const crowd = Array.from({ length: 3 * limits.inferWorkedOnMax }, () => open(api.port));
+    for (const socket of crowd) socket.write(head(good.length, 'Connection: close'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const answers = crowd.map(lastWords);
+    for (const socket of crowd) socket.write(good);
+    for (const answer of await Promise.all(answers)) expect(answer).toMatch(/^HTTP\/1.1 200 OK/);
+  });
+
   it('refuses large bodies by their heads while others fill the room for them', async () => {
     const { api, infer } = await serve();
     const holding = [open(api.port), open(api.port)];

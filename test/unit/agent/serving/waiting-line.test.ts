@@ -11,7 +11,13 @@ function makeLine({ eachMs = 0, waitMsMax = 1_000 } = {}) {
     const response = new EventEmitter() as ServerResponse;
     const start = vi.fn();
     line.enter(request, response, start);
-    return { request, start, end: () => response.emit('close') };
+    const bodyCame = async () => {
+      const wait = vi.fn();
+      void line.takePlaceAgain(request, response).then(wait);
+      await new Promise(setImmediate);
+      return wait;
+    };
+    return { request, start, bodyCame, end: () => response.emit('close') };
   };
   return { line, visit };
 }
@@ -80,5 +86,37 @@ describe('WaitingLine', () => {
     expect(gone.start).not.toHaveBeenCalled();
     for (const { end } of first) end();
     expect(started([visit()])).toBe(1);
+  });
+
+  it('lets no more be worked on when their bodies come after their heads', async () => {
+    const { line, visit } = makeLine();
+    const late = Array.from({ length: limits.inferWorkedOnMax + 3 }, () =>
+      visit('/v2/models/m/infer', false),
+    );
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect(started(late)).toBe(late.length);
+    const turns = await Promise.all(late.map(({ bodyCame }) => bodyCame()));
+    expect(turns.map((turn) => turn.mock.calls.length)).toEqual([
+      ...Array.from({ length: limits.inferWorkedOnMax }, () => 1),
+      ...[0, 0, 0],
+    ]);
+    late[1]!.end();
+    await Promise.resolve();
+    expect(turns.at(-3)).toHaveBeenCalledOnce();
+    late.at(-2)!.end();
+    line.look(performance.now() + 2_000);
+    await Promise.resolve();
+    expect(turns.at(-1)).toHaveBeenCalledOnce();
+    expect(line.waitedInVainMs(late.at(-1)!.request)).toBeGreaterThan(1_000);
+    expect(turns.at(-2)).not.toHaveBeenCalled();
+  });
+
+  it('keeps the place of a request whose body came with its head', async () => {
+    const { visit } = makeLine();
+    const first = Array.from({ length: limits.inferWorkedOnMax }, () => visit());
+    const next = visit();
+    expect(await first[0]!.bodyCame()).toHaveBeenCalledOnce();
+    expect(next.start).not.toHaveBeenCalled();
   });
 });
