@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
+import { excerpt } from '../../shared/base/excerpt.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { batchSize, isBatched } from './batching.ts';
 import { classify } from './classification.ts';
@@ -62,18 +63,16 @@ async function infer(
   const { models, statistics } = props;
   const { model, version } = request.params;
   const body = bodyBytes(request.body);
-  const header = request.headers[HEADER_LENGTH];
+  const jsonBytes = jsonBytesOf(request);
   const live = models.find(model, version);
   const message =
-    header === '0'
+    jsonBytes === 0
       ? models.readBy({ model, version }, (signature) => rawMessage(body, signature))
-      : await runInSlices(readInferMessage(body, header === undefined ? undefined : Number(header))).catch(
-          (error: unknown) => {
-            // Tensors that contradict themselves fit no version.
-            if (isAppError(error, 'tensor_invalid')) live.countRefused(false);
-            throw error;
-          },
-        );
+      : await runInSlices(readInferMessage(body, jsonBytes)).catch((error: unknown) => {
+          // Tensors that contradict themselves fit no version.
+          if (isAppError(error, 'tensor_invalid')) live.countRefused(false);
+          throw error;
+        });
   const startedMs = performance.now();
   const answer = await models
     .infer({ model, version, ...message, signal: endOf(reply, message) })
@@ -89,6 +88,17 @@ async function infer(
   );
   return sendAnswer(reply, answer, message);
 }
+/** Length of the JSON before raw tensors; 0 when the body is one raw tensor, undefined when it is JSON alone. */
+function jsonBytesOf({ headers }: InferRequest): number | undefined {
+  const written = headers[HEADER_LENGTH];
+  if (written === undefined) return undefined;
+  if (typeof written === 'string' && /^\d+$/.test(written)) return Number(written);
+  throw new AppError(
+    'bad_input',
+    `Cannot read the inference request: its Inference-Header-Content-Length is ${excerpt(written)}, wanted are decimal digits.`,
+  );
+}
+
 
 /** Aborted when the request's own time has passed, or its client is gone. */
 function endOf(reply: FastifyReply, { timeoutMs }: InferMessage): AbortSignal {

@@ -300,6 +300,31 @@ describe('a Triton client', () => {
     }
   });
 
+  it('writes the length of its JSON in decimal digits', async () => {
+    const { call } = await serveClassifier();
+    const { body, headers } = binaryRequest();
+    const length = Number(headers['Inference-Header-Content-Length']);
+    for (const [written, status] of [
+      [String(length), 200],
+      [`0${length}`, 200],
+      [`0x${length.toString(16)}`, 400],
+      [`${length / 10}e1`, 400],
+      [`+${length}`, 400],
+      [`${length}.0`, 400],
+      [`${length}, ${length}`, 400],
+      ['', 400],
+      ['9'.repeat(400), 400],
+    ] as const) {
+      const answer = await call('v2/models/kinds/infer', {
+        method: 'POST',
+        headers: { [HEADER_LENGTH]: written },
+        body,
+      });
+      expect(answer.status, written).toBe(status);
+      if (status === 400) expect(answer.json.code, written).toBe('bad_input');
+    }
+  });
+
   it('is told which methods a path takes', async () => {
     const { call } = await serveClassifier();
     for (const [method, path, allow] of [
