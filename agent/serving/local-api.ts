@@ -96,11 +96,11 @@ function makeApp({ host = '127.0.0.1', models, logger }: LocalApiProps) {
     frameworkErrors: (error, _request, reply) => sendError(reply, error, logger),
     clientErrorHandler: (error, socket) => answerClientError(error, socket),
   });
-  const checkHeaders = hostGuard(host);
+  const checkHost = hostGuard(host);
   const admission = new Admission();
   app.decorateRequest('ticket', null as unknown as Ticket);
   app.addHook('onRequest', async (request, reply) => {
-    checkHeaders(request.headers);
+    checkHost(request.raw);
     const ticket = admission.enter();
     request.ticket = ticket;
     reply.raw.once('close', () => ticket.release());

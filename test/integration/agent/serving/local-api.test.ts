@@ -310,6 +310,9 @@ describe('local API', () => {
     expect(await get(`localhost:${api.port}`)).toContain('200 OK');
     expect(await get(`rebound.example:${api.port}`)).toMatch(/403 Forbidden.*host_refused/s);
     expect(await get('127.0.0.1', 'Origin: https://page.example')).toMatch(/403 Forbidden.*host_refused/s);
+    expect(await get('localhost', 'Host: rebound.example')).toMatch(/400 Bad Request.*bad_input/s);
+    const foreign = ['GET http://rebound.example/v2 HTTP/1.1', 'Host: localhost', 'Connection: close'];
+    expect(await callRaw(api.port, foreign)).toMatch(/403 Forbidden.*host_refused/s);
   });
 
   it('names the port that another program has', async () => {

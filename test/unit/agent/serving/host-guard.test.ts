@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { hostGuard } from '../../../../agent/serving/host-guard.ts';
+import { hostGuard as makeGuard } from '../../../../agent/serving/host-guard.ts';
+
+/** The guard's check of a request with these headers. */
+function hostGuard(listening: string) {
+  const check = makeGuard(listening);
+  return (headers: { host?: string | undefined; origin?: string }, url = '/v2', more: string[] = []) => {
+    const rawHeaders = headers.host === undefined ? more : ['Host', headers.host, ...more];
+    check({ url, headers, rawHeaders });
+  };
+}
 
 const refused = expect.objectContaining({ code: 'host_refused' });
 
@@ -41,5 +50,41 @@ describe('hostGuard', () => {
     for (const origin of ['https://example.org', 'null', 'http://127.0.0.1:80']) {
       expect(() => check({ host, origin })).toThrow(refused);
     }
+  });
+
+  it('holds the host of an absolute URI to the same, whatever Host says', () => {
+    const check = hostGuard('127.0.0.1');
+    for (const url of [
+      'http://localhost:7470/v2',
+      'HTTP://127.0.0.1/v2',
+      'http://[::1]',
+      '//example.org/v2',
+    ]) {
+      expect(() => check({ host: 'localhost' }, url), url).not.toThrow();
+    }
+    for (const url of [
+      'http://example.org/v2',
+      'HTTPS://example.org:7470',
+      'http://localhost@example.org/v2',
+      'http://example.org\\@localhost/v2',
+      'http://localhost.example.org?x',
+      'http:///v2',
+      'gopher://example.org/v2',
+    ]) {
+      expect(() => check({ host: 'localhost' }, url), url).toThrow(refused);
+    }
+    expect(() => check({ host: 'example.org' }, 'http://localhost/v2')).toThrow(refused);
+  });
+
+  it('takes no request with two hosts, also when they agree', () => {
+    const check = hostGuard('127.0.0.1');
+    const host = 'localhost';
+    for (const more of [
+      ['HOST', 'example.org'],
+      ['Accept', '*/*', 'host', host],
+    ]) {
+      expect(() => check({ host }, '/v2', more)).toThrow(expect.objectContaining({ code: 'bad_input' }));
+    }
+    expect(() => check({ host }, '/v2', ['X-Note', 'host', 'X-Host', 'host'])).not.toThrow();
   });
 });
