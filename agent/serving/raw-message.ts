@@ -13,9 +13,7 @@ import type { InferMessage } from './infer-message.ts';
 /** Throws `tensor_invalid` when interface and bytes do not make out one tensor. */
 export function rawMessage(body: Uint8Array, model: ModelInterface): InferMessage {
   const [spec, ...others] = model.inputs;
-  if (!spec || others.length > 0) {
-    refuse(`the model has ${model.inputs.length} inputs, wanted is one`);
-  }
+  if (!spec || others.length > 0 || !isToldByLength(spec, isBatched(model))) throw notOneTensor(model);
   return {
     id: undefined,
     inputs: [rawTensor(body, spec, isBatched(model))],
@@ -25,37 +23,43 @@ export function rawMessage(body: Uint8Array, model: ModelInterface): InferMessag
   };
 }
 
-function rawTensor(
-  body: Uint8Array,
-  { name, datatype, shape: declared }: TensorSpec,
-  batched: boolean,
-): Tensor {
-  const shape = declared.map((size, axis) => (batched && axis === 0 ? 1 : size));
-  const open = shape.filter((size) => size === -1).length;
-  if (datatype === 'BYTES') {
-    // The one element is the body; its length is put before it, as BYTES have it.
-    const single = shape.map((size) => (size === -1 ? 1 : size));
-    if (elementCount(single) !== 1)
-      refuse(`input "${name}" is BYTES ${showShape(declared)}, wanted is one element`);
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(body.byteLength);
-    const tensor = { name, datatype, shape: single, data: Buffer.concat([length, body]) };
-    checkTensorBytes(tensor);
-    return tensor;
-  }
-  if (open > 1)
-    refuse(`input "${name}" has shape ${showShape(declared)}, wanted is one size that may vary at most`);
-  const fixed = elementCount(shape.filter((size) => size !== -1)) * elementBytes(datatype)!;
-  const tensor = {
-    name,
-    datatype,
-    shape: shape.map((size) => (size === -1 ? Math.floor(body.byteLength / Math.max(1, fixed)) : size)),
-    data: body,
-  };
+/** The shape of one sample. */
+function sampleShape({ shape }: TensorSpec, batched: boolean): readonly number[] {
+  return shape.map((size, axis) => (batched && axis === 0 ? 1 : size));
+}
+
+/** Whether the number of bytes tells the shape: of BYTES only when they are one element, the body. */
+function isToldByLength(spec: TensorSpec, batched: boolean): boolean {
+  const sizes = sampleShape(spec, batched);
+  return spec.datatype === 'BYTES'
+    ? sizes.every((size) => size === 1 || size === -1)
+    : sizes.filter((size) => size === -1).length <= 1;
+}
+
+function rawTensor(body: Uint8Array, spec: TensorSpec, batched: boolean): Tensor {
+  const { name, datatype } = spec;
+  const sizes = sampleShape(spec, batched);
+  const isText = datatype === 'BYTES';
+  const fixed = isText ? 1 : elementCount(sizes.filter((size) => size !== -1)) * elementBytes(datatype)!;
+  const open = isText ? 1 : Math.floor(body.byteLength / Math.max(1, fixed));
+  const shape = sizes.map((size) => (size === -1 ? open : size));
+  const tensor = { name, datatype, shape, data: isText ? withLength(body) : body };
   checkTensorBytes(tensor);
   return tensor;
 }
 
-function refuse(why: string): never {
-  throw new AppError('tensor_invalid', `Cannot read the body as one raw tensor: ${why}.`);
+/** One element as BYTES have it: its length before it. */
+function withLength(element: Uint8Array): Uint8Array {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(element.byteLength);
+  return Buffer.concat([length, element]);
+}
+
+function notOneTensor({ inputs }: ModelInterface): AppError {
+  const [first] = inputs;
+  const shown = first ? `"${first.name}" ${first.datatype} ${showShape(first.shape)}` : 'none';
+  return new AppError(
+    'tensor_invalid',
+    `Cannot read the body as one raw tensor: the model has ${inputs.length} inputs, the first is ${shown}; wanted is one of which one size may vary, or one element of BYTES.`,
+  );
 }
