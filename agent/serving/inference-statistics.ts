@@ -4,6 +4,7 @@
  * own time is `queue`: waiting, and the way to the runner and back.
  */
 import type { Clock } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
 import type { ServedVersion } from '../telemetry/observation.ts';
 import type { LiveVersion } from './live-version.ts';
 
@@ -21,8 +22,6 @@ interface Figures {
   readonly byBatch: Map<number, Duration>;
 }
 
-/** Batch sizes told apart; others count in the totals alone. */
-const BATCH_SIZES_MAX = 64;
 const NS_PER_MS = 1_000_000;
 
 export class InferenceStatistics {
@@ -41,7 +40,7 @@ export class InferenceStatistics {
     add(figures.success, totalMs);
     add(figures.infer, inferMs);
     const batch = figures.byBatch.get(samples) ?? { count: 0, ns: 0 };
-    if (figures.byBatch.size < BATCH_SIZES_MAX) figures.byBatch.set(samples, batch);
+    if (figures.byBatch.size < limits.statisticsBatchSizesMax) figures.byBatch.set(samples, batch);
     add(batch, inferMs);
   }
 
@@ -98,15 +97,15 @@ export class InferenceStatistics {
         infer: { count: 0, ns: 0 },
         byBatch: new Map(),
       };
-      if (this.#figures.size >= VERSIONS_MAX) this.#figures.delete(this.#figures.keys().next().value!);
+      // The one seen first goes.
+      if (this.#figures.size >= limits.statisticsVersionsMax) {
+        this.#figures.delete(this.#figures.keys().next().value!);
+      }
       this.#figures.set(manifestSha256, figures);
     }
     return figures;
   }
 }
-
-/** More than a device serves at once; the one seen first goes. */
-const VERSIONS_MAX = 256;
 
 function add(duration: Duration, ms: number): void {
   duration.count += 1;

@@ -123,6 +123,10 @@ export const limits = {
   localBytesPerSecondMin: 256 * 1024,
   /** How long a client may take nothing of its answer. */
   localReadMsMax: 30_000,
+  /** Versions that the local API keeps figures of, more than a device serves at once. */
+  statisticsVersionsMax: 256,
+  /** Batch sizes told apart in them; others count in the totals alone. */
+  statisticsBatchSizesMax: 64,
   inferDeadlineMsDefault: 10_000,
   inferDeadlineMsMax: 600_000,
   predictionsKeptForFeedback: 4_096,
