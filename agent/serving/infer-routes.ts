@@ -10,11 +10,10 @@ import { classify } from './classification.ts';
 import { renderAnswer } from './infer-answer.ts';
 import { type InferMessage, readInferMessage } from './infer-message.ts';
 import type { InferenceStatistics } from './inference-statistics.ts';
-import { type ModelParams, modelPaths } from './model-params.ts';
+import { type ModelParams, type ModelRoute, modelPaths } from './model-params.ts';
 import type { InferenceAnswer, ModelServer } from './model-server.ts';
 import { rawMessage } from './raw-message.ts';
 import { bodyBytes } from './request-body.ts';
-import { addPath } from './route-table.ts';
 import { runInSlices } from './run-in-slices.ts';
 import type { WaitingLine } from './waiting-line.ts';
 
@@ -25,7 +24,7 @@ export interface InferRoutesProps {
   readonly clock: Clock;
 }
 
-type InferRequest = FastifyRequest<{ Params: ModelParams }>;
+type InferRequest = FastifyRequest<ModelRoute>;
 
 const HEADER_LENGTH = 'inference-header-content-length';
 
@@ -51,7 +50,7 @@ export function addInferRoutes(app: FastifyInstance, props: InferRoutesProps): v
     config: { bodyBytesMax: limits.inferBodyBytesMax },
   };
   for (const path of modelPaths('/infer')) {
-    addPath(app, path, { POST: (request, reply) => infer(request, reply, props) }, options);
+    app.post<ModelRoute>(path, options, (request, reply) => infer(request, reply, props));
   }
 }
 
@@ -88,6 +87,7 @@ async function infer(
   );
   return sendAnswer(reply, answer, message);
 }
+
 /** Length of the JSON before raw tensors; 0 when the body is one raw tensor, undefined when it is JSON alone. */
 function jsonBytesOf({ headers }: InferRequest): number | undefined {
   const written = headers[HEADER_LENGTH];
@@ -98,7 +98,6 @@ function jsonBytesOf({ headers }: InferRequest): number | undefined {
     `Cannot read the inference request: its Inference-Header-Content-Length is ${excerpt(written)}, wanted are decimal digits.`,
   );
 }
-
 
 /** Aborted when the request's own time has passed, or its client is gone. */
 function endOf(reply: FastifyReply, { timeoutMs }: InferMessage): AbortSignal {

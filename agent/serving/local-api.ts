@@ -21,6 +21,7 @@ import type { ModelServer } from './model-server.ts';
 import { checkBodyHead, readBody } from './request-body.ts';
 import { addServerRoutes } from './server-routes.ts';
 import type { ServingMetrics } from './serving-metrics.ts';
+import { unknownRoute } from './unknown-route.ts';
 
 const CLOSE_MS = 5_000;
 
@@ -104,6 +105,8 @@ function makeApp({ host = '127.0.0.1', models, logger }: LocalApiProps) {
     const ticket = admission.enter();
     request.ticket = ticket;
     reply.raw.once('close', () => ticket.release());
+    // Before a body is read.
+    if (request.is404) throw unknownRoute(app, request);
     checkBodyHead(request.raw, bodyPropsOf(request));
   });
   // `Expect: 100-continue` is answered here, where the request is let in and its body is about to be read.
@@ -115,10 +118,6 @@ function makeApp({ host = '127.0.0.1', models, logger }: LocalApiProps) {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (request: FastifyRequest) => readBodyOf(request));
   app.setErrorHandler((error, _request, reply) => sendError(reply, error, logger));
-  app.setNotFoundHandler((request, reply) => {
-    const message = `There is no ${request.method} ${request.url.slice(0, 200)} in the local API.`;
-    return sendError(reply, new AppError('not_found', message), logger);
-  });
   return { app, line, stop };
 }
 

@@ -5,10 +5,9 @@ import { limits } from '../../shared/base/limits.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 import type { InferenceStatistics } from './inference-statistics.ts';
 import { modelConfig } from './model-config.ts';
-import { modelPaths } from './model-params.ts';
+import { type ModelRoute, modelPaths } from './model-params.ts';
 import type { ModelServer } from './model-server.ts';
 import { bodyBytes } from './request-body.ts';
-import { addPath } from './route-table.ts';
 import { isReady } from './server-routes.ts';
 
 const label = Type.Union([Type.Number(), Type.String({ maxLength: 256 }), Type.Boolean()]);
@@ -27,50 +26,42 @@ export function addModelRoutes(
   statistics: InferenceStatistics,
 ): void {
   const all = () => models.list().flatMap((one) => one.versions);
-  addPath(app, '/v2/models/stats', { GET: () => statistics.of(all()) });
+  app.get('/v2/models/stats', () => statistics.of(all()));
   for (const path of modelPaths()) {
-    addPath(app, path, {
-      GET: ({ params }) => {
-        const { inputs, outputs } = models.find(params.model, params.version).manifest.interface;
-        const versions = models.list().find((one) => one.model === params.model)?.versions ?? [];
-        return {
-          name: params.model,
-          versions: versions.map((one) => one.served.version),
-          platform: 'onnx_onnxv1',
-          inputs,
-          outputs,
-        };
-      },
+    app.get<ModelRoute>(path, ({ params }) => {
+      const { inputs, outputs } = models.find(params.model, params.version).manifest.interface;
+      const versions = models.list().find((one) => one.model === params.model)?.versions ?? [];
+      return {
+        name: params.model,
+        versions: versions.map((one) => one.served.version),
+        platform: 'onnx_onnxv1',
+        inputs,
+        outputs,
+      };
     });
   }
   for (const path of modelPaths('/ready')) {
-    addPath(app, path, {
-      GET: ({ params }, reply) => {
-        const ready = isReady(models.find(params.model, params.version));
-        return reply.code(ready ? 200 : 503).send({ name: params.model, ready });
-      },
+    app.get<ModelRoute>(path, ({ params }, reply) => {
+      const ready = isReady(models.find(params.model, params.version));
+      return reply.code(ready ? 200 : 503).send({ name: params.model, ready });
     });
   }
   for (const path of modelPaths('/config')) {
-    addPath(app, path, {
-      GET: ({ params }) => modelConfig(models.find(params.model, params.version).manifest),
-    });
+    app.get<ModelRoute>(path, ({ params }) =>
+      modelConfig(models.find(params.model, params.version).manifest),
+    );
   }
   for (const path of modelPaths('/stats')) {
-    addPath(app, path, {
-      GET: ({ params: { model, version } }) => {
-        const live = models.find(model, version);
-        return statistics.of(
-          version === undefined ? all().filter((one) => one.served.model === model) : [live],
-        );
-      },
+    app.get<ModelRoute>(path, ({ params: { model, version } }) => {
+      const live = models.find(model, version);
+      return statistics.of(
+        version === undefined ? all().filter((one) => one.served.model === model) : [live],
+      );
     });
   }
-  addPath(app, '/v2/models/:model/feedback', {
-    POST: ({ params, body }) => {
-      const feedback = parseFeedback(bodyBytes(body));
-      models.label(params.model, feedback.id, feedback.label);
-      return { model_name: params.model, id: feedback.id };
-    },
+  app.post<ModelRoute>('/v2/models/:model/feedback', ({ params, body }) => {
+    const feedback = parseFeedback(bodyBytes(body));
+    models.label(params.model, feedback.id, feedback.label);
+    return { model_name: params.model, id: feedback.id };
   });
 }

@@ -333,13 +333,18 @@ describe('a Triton client', () => {
       ['POST', 'v2/health/live', 'GET, HEAD'],
       ['PUT', 'v2/repository/index', 'POST'],
       ['PATCH', 'metrics', 'GET, HEAD'],
+      ['POST', 'v2/models/stats?x', 'GET, HEAD'],
+      ['PROPFIND', 'v2/logging', 'GET, HEAD, POST'],
+      ['TRACE', 'v2/models/kinds/versions/1.0.0/infer', 'POST'],
     ] as const) {
       const answer = await call(path, { method });
       expect(answer, path).toMatchObject({ status: 405, json: { code: 'method_not_allowed' } });
       expect(answer.headers['allow'], path).toBe(allow);
     }
     expect(await call('v2/models/kinds', { method: 'HEAD' })).toMatchObject({ status: 200, json: undefined });
-    expect((await call('v2/nowhere', { method: 'POST' })).json.code).toBe('not_found');
+    for (const method of ['POST', 'PROPFIND', 'TRACE']) {
+      expect((await call('v2/nowhere', { method })).json.code, method).toBe('not_found');
+    }
     expect((await call('v2/models/%zz')).json.code).toBe('bad_input');
   });
 
