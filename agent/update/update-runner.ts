@@ -105,7 +105,6 @@ export class UpdateRunner {
   release(): readonly string[] {
     const released = releaseAll(this.record);
     this.#released(released);
-    this.#retry.end();
     this.notify();
     return released.versions;
   }
@@ -114,6 +113,7 @@ export class UpdateRunner {
   #released({ record, versions }: Released): void {
     if (record === this.record) return;
     this.#live.now = record;
+    this.#retry.end();
     this.#live.store().catch((error) => this.#warn('release could not be journalled', error));
     if (versions.length === 0) return;
     this.#props.logger.info({ model: this.model, versions }, 'parked versions were released');

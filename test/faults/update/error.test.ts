@@ -337,6 +337,21 @@ describe('Error_in_qualifying', () => {
     expectUntouched(device);
   });
 
+  it('too slow, and released once more by the hub: tried at once, not in ten minutes', async () => {
+    const { device } = await prepared({ clock: hastyClock });
+    const failed = { code: 'too_slow_on_device', message: 'took 50 ms', retry: 'later' } as const;
+    device.served.qualifyFault = failed;
+    device.wish(2, [wishFor(v2, { rollout })], [{ model: 'demo', at: 2 }]);
+    await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('too_slow_on_device'));
+    device.served.qualifyFault = undefined;
+    // Heard again, a release says nothing new.
+    device.wish(3, [wishFor(v2, { rollout })], [{ model: 'demo', at: 2 }]);
+    await looks(device, 2);
+    expect(update(device)?.state).toBe('qualifying');
+    device.wish(4, [wishFor(v2, { rollout })], [{ model: 'demo', at: 4 }]);
+    await ends(device, 'committed');
+  });
+
   it('a runner that crashes: tried three times before it is refused', async () => {
     const { device } = await prepared();
     device.served.qualifyFault = { code: 'runner_crashed', message: 'no memory', retry: 'later' };
