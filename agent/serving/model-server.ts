@@ -20,6 +20,7 @@ import { RunnerKeeper, type StartRunner } from './runner-keeper.ts';
 import type {
   DamageListener,
   Qualification,
+  SampleListener,
   ServedFigures,
   ServedModels,
   ServeOptions,
@@ -95,7 +96,7 @@ export class ModelServer implements ServedModels {
     this.#idStem = Math.floor(props.random() * 2 ** 48).toString(36);
   }
 
-  qualify(slot: Slot): Promise<Qualification> {
+  qualify(slot: Slot, onSample?: SampleListener): Promise<Qualification> {
     const { logger, threads = 1, runnerMemoryBytesMax: memoryBytesMax } = this.#props;
     const freeMemory = this.#props.freeMemory ?? freeMemoryBytes;
     return qualifySlot(slot, {
@@ -103,6 +104,7 @@ export class ModelServer implements ServedModels {
       threads,
       memoryBytesMax,
       freeMemory,
+      onSample,
       logger,
     });
   }

@@ -19,7 +19,7 @@ import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { Slot } from '../slots/slot.ts';
 import { checkAnswerInterface, checkLoadedInterface } from './loaded-interface.ts';
 import type { StartRunner } from './runner-keeper.ts';
-import type { Qualification } from './served-model.ts';
+import type { Qualification, SampleListener } from './served-model.ts';
 import { readArtifact, slotArtifact } from './slot-artifact.ts';
 import { type Candidate, variantChain } from './variant-chain.ts';
 
@@ -39,6 +39,7 @@ export interface QualificationProps {
   readonly memoryBytesMax?: number | undefined;
   /** Memory that is free, bytes. */
   readonly freeMemory: () => Promise<number>;
+  readonly onSample?: SampleListener | undefined;
   readonly logger: Logger;
 }
 
@@ -47,9 +48,11 @@ export async function qualifySlot(slot: Slot, props: QualificationProps): Promis
   const passedOver: { readonly candidate: Candidate; readonly error: AppError }[] = [];
   try {
     const samples = await readSamples(slot);
+    let samplesDone = 0;
+    const onSample = async (): Promise<void> => props.onSample?.(++samplesDone);
     for (const candidate of variantChain(slot)) {
       try {
-        const figures = await tryCandidate(slot, candidate, samples, props);
+        const figures = await tryCandidate(slot, candidate, samples, { ...props, onSample });
         const reasons = passedOver.map(({ candidate: c, error }) => `${c.provider}: ${error.message}`);
         return { ok: true, provider: candidate.provider, ...figures, passedOver: reasons };
       } catch (error) {
@@ -95,11 +98,14 @@ function decode({ name, datatype, shape, data }: Omit<Tensor, 'data'> & { readon
   return tensor;
 }
 
+/** `onSample` counts by itself, over all candidates. */
+type TryProps = Omit<QualificationProps, 'onSample'> & { readonly onSample: () => Promise<void> };
+
 async function tryCandidate(
   slot: Slot,
   { provider, artifact }: Candidate,
   samples: readonly Sample[],
-  { startRunner, threads, memoryBytesMax, freeMemory, logger }: QualificationProps,
+  { startRunner, threads, memoryBytesMax, freeMemory, onSample, logger }: TryProps,
 ) {
   const options = { ...artifact, provider, threads, ...(memoryBytesMax && { memoryBytesMax }) };
   const runner = await startRunner(options, { logger });
@@ -113,6 +119,7 @@ async function tryCandidate(
       if (run >= samples.length && performance.now() - start > RUNS_EXTRA_MS_MAX) break;
       const index = run % samples.length;
       timesMs.push(await checkSample(runner, slot, samples[index]!, index, provider));
+      if (run < samples.length) await onSample();
     }
     timesMs.sort((a, b) => a - b);
     const { residentBytes, peakBytes } = await runner.memory();

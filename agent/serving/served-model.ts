@@ -41,9 +41,12 @@ export interface ServeOptions {
 /** Told each time a version's runner could not start again because the version's files were damaged. */
 export type DamageListener = (model: string, manifestSha256: string) => void;
 
+/** Told of each golden sample that was right, over all providers tried, before the next one runs. */
+export type SampleListener = (samplesDone: number) => Promise<void>;
+
 export interface ServedModels {
   /** Runs the golden samples in a runner of its own, which ends with the call. */
-  qualify(slot: Slot): Promise<Qualification>;
+  qualify(slot: Slot, onSample?: SampleListener): Promise<Qualification>;
   /**
    * Makes `slot` the version that answers, without dropping a request: the new runner is ready before the switch, requests
    * under way end on the old one, which then stays warm as `standby` while `keepStandby` is true.

@@ -30,7 +30,7 @@ export function applyMove({ record, event, fault, desired, slots, nowMs }: Move)
   const subject = event === 'ordered' && isOver(from) ? ofActive(slots, base) : base!;
   const number = (record.attempt?.event ?? 0) + 1;
   const kept = event === 'failed' ? fault : faultAfter(state, fault, subject.fault);
-  const { fault: _, working: __, progress: ___, ...rest } = followWish(subject, desired);
+  const { fault: _, working: __, progress: ___, samplesDone: ____, ...rest } = followWish(subject, desired);
   const attempt: Attempt = {
     ...rest,
     state,

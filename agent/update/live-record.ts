@@ -72,6 +72,17 @@ export class LiveRecord {
     if (over && attempt.restarts > 0) void this.#forgiveLater(over);
   }
 
+  /**
+   * So many golden samples were right in this life. Kept only after a crash: then the next start must tell a version that
+   * ends the agent at the same sample each time from one that comes on.
+   */
+  async noteSamples(done: number): Promise<void> {
+    const { attempt } = this.#now;
+    if (!attempt || attempt.restarts === 0 || this.#hasEnded || done <= (attempt.samplesDone ?? 0)) return;
+    this.change({ samplesDone: done });
+    await this.store().catch((error) => this.#warn('golden samples could not be journalled', error));
+  }
+
   /** The work failed or waits: an end of the agent is not its doing now. In memory alone. */
   noteRest(): void {
     const { working: _, ...attempt } = this.#now.attempt!;

@@ -16,7 +16,7 @@ const runsVersion: ReadonlySet<UpdateState> = new Set(['qualifying', 'activating
 export interface AgentStart {
   /** Names the machine's boot. */
   readonly boot: string;
-  /** How far the work has come, in a unit of the state: chunks that are there, milliseconds of trial served. */
+  /** How far the work has come, in a unit of the state: chunks that are there, golden samples that were right, milliseconds of trial served. */
   readonly progress: number;
 }
 
@@ -26,6 +26,7 @@ export async function workDone(
   chunksHeld: (manifestSha256: string) => Promise<number>,
 ): Promise<number> {
   if (attempt?.state === 'trial') return Math.floor(attempt.trialSpentMs);
+  if (attempt?.state === 'qualifying') return attempt.samplesDone ?? 0;
   return attempt?.state === 'downloading' ? chunksHeld(attempt.manifest).catch(() => 0) : 0;
 }
 

@@ -6,7 +6,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
 import type { VersionDownload } from '../download/version-download.ts';
-import type { ServedModels } from '../serving/served-model.ts';
+import type { SampleListener, ServedModels } from '../serving/served-model.ts';
 import type { Slot } from '../slots/slot.ts';
 import { keepsCommitted, versionsBefore } from '../slots/slot-index.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
@@ -22,6 +22,8 @@ export interface Work {
   readonly signal: AbortSignal;
   /** The state's own work begins now, after whatever it waited for; durable when resolved. */
   begins(): Promise<void>;
+  /** So many golden samples were right. */
+  readonly sampled: SampleListener;
 }
 
 export type StepExecutors = {
@@ -118,7 +120,7 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
       // A long download, a hold or a restart lies between; without the hub what was verified then counts.
       if (isConnected()) await checkSigned(args);
       const outcome = await inTurn(args, work, async () =>
-        served.qualify(await slots.verify(attempt.manifest)),
+        served.qualify(await slots.verify(attempt.manifest), work.sampled),
       );
       if (!outcome.ok) throw new StepFailed(outcome.fault);
       const { ok: _, passedOver, ...facts } = outcome;

@@ -39,6 +39,8 @@ export const Attempt = Type.Object({
   working: Type.Optional(Type.String({ maxLength: 64 })),
   /** How far the work had come when the agent was last started; see restart-count.ts. */
   progress: Type.Optional(count),
+  /** The most golden samples that were right in one life of the agent, as far as one looked; see live-record.ts. */
+  samplesDone: Type.Optional(count),
   /** How often the work of this attempt has failed and may be tried again. */
   failures: count,
   /** Execution provider that qualification chose. */

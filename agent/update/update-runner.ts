@@ -292,7 +292,8 @@ export class UpdateRunner {
     let result: StepResult;
     try {
       const begins = () => this.#live.noteWork(AbortSignal.any([either, forgiving.signal]));
-      const run = () => this.#execute(step, { signal: either, begins });
+      const sampled = (done: number) => this.#live.noteSamples(done);
+      const run = () => this.#execute(step, { signal: either, begins, sampled });
       result = await (switchingSteps.has(step.name) ? this.#switching.run(run) : run());
     } catch (error) {
       if (either.aborted) return;

@@ -25,6 +25,8 @@ export interface ChildOrder {
   readonly qualifyFault?: UpdateFault;
   /** Die in the middle of the golden samples. */
   readonly killInQualify?: boolean;
+  /** Die when this many golden samples were right. */
+  readonly killAfterSamples?: number;
   readonly liftHold?: boolean;
 }
 
@@ -61,6 +63,7 @@ const device = await openUpdateDevice({
 const servingAtStart = device.served.active?.version;
 if (order.qualifyFault) device.served.qualifyFault = order.qualifyFault;
 if (order.killInQualify) device.served.qualify = die;
+if (order.killAfterSamples !== undefined) device.served.whenSampled = dieAfter;
 if (order.liftHold) rmSync(device.holdFile, { force: true });
 crash();
 device.wish(order.sequence, order.wish);
@@ -84,6 +87,10 @@ const end: ChildEnd = {
 };
 await device.close();
 process.stdout.write(JSON.stringify(end));
+
+function dieAfter(samples: number): void {
+  if (samples > order.killAfterSamples!) die();
+}
 
 function crash(): void {
   const crashes = order.crashesInTrial ?? 0;

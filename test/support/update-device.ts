@@ -17,6 +17,7 @@ import { Conditions } from '../../agent/health/conditions.ts';
 import type {
   DamageListener,
   Qualification,
+  SampleListener,
   ServedFigures,
   ServedModels,
 } from '../../agent/serving/served-model.ts';
@@ -51,13 +52,19 @@ export class RecordingServed implements ServedModels {
   qualifyFault: UpdateFault | undefined;
   serveFault: Error | undefined;
   tellDamaged: DamageListener = () => undefined;
+  /** Called before a golden sample counts as done, with its number from 1. */
+  whenSampled: (sample: number) => void = () => undefined;
 
   constructor(log: string) {
     this.log = log;
   }
 
-  async qualify(_slot?: Slot): Promise<Qualification> {
+  async qualify(_slot?: Slot, onSample?: SampleListener): Promise<Qualification> {
     if (this.qualifyFault) return { ok: false, fault: this.qualifyFault };
+    for (let sample = 1; sample <= 3; sample += 1) {
+      this.whenSampled(sample);
+      await onSample?.(sample);
+    }
     return {
       ok: true,
       provider: 'cpu',

@@ -192,6 +192,25 @@ describe('killed in a state and started again', () => {
     });
   });
 
+  it('killed six times and more in golden samples that come on: finishes all the same', async () => {
+    const order = await prepared();
+    for (const killAfterSamples of [0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2]) {
+      expect(await live({ ...order, killAfterSamples, until: 'committed' })).toBeUndefined();
+    }
+    expect(await live({ ...order, until: 'committed' })).toMatchObject({ active: '2.0.0' });
+    expect(chainOf(order.folder)).toEqual(wholeWay);
+  });
+
+  it('killed again and again by the same golden sample: gives the version up', async () => {
+    const order = await prepared();
+    let lives = 0;
+    while ((await live({ ...order, killAfterSamples: 1, until: 'rejected' })) === undefined) lives += 1;
+    // One life that nobody suspected yet; the next is known to have come further than the one before.
+    expect(lives).toBe(8);
+    const last = readEvents(join(order.folder, 'events.log')).at(-1);
+    expect(last?.fault).toMatchObject({ code: 'restart_loop' });
+  });
+
   it('killed more often in trial: goes back by itself, without the hub', async () => {
     const order = await prepared();
     const wish = [

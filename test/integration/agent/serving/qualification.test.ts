@@ -42,6 +42,19 @@ const onProviders = (...providers: string[]): Partial<ModelManifest> => ({
 });
 
 describe('qualification', () => {
+  it('tells of each golden sample that was right, once, before the next one runs', async () => {
+    const { models } = runModels();
+    const told: number[] = [];
+    const tell = async (done: number) => void told.push(done);
+    expect(await models.qualify(await slotOf(linearModel(), {}, [right, right, right]), tell)).toMatchObject({
+      ok: true,
+    });
+    expect(told).toEqual([1, 2, 3]);
+    told.length = 0;
+    await models.qualify(await slotOf(linearModel(), {}, [right, wrong, right]), tell);
+    expect(told).toEqual([1]);
+  });
+
   it('runs no file that the manifest does not list, wherever it lies', async () => {
     const outside = join(await tempFolder(), 'unsigned.onnx');
     await writeFile(outside, linearModel());

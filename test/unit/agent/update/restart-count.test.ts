@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countStart } from '../../../../agent/update/restart-count.ts';
+import { countStart, workDone } from '../../../../agent/update/restart-count.ts';
 import { type Attempt, noFigures } from '../../../../agent/update/update-record.ts';
 import type { UpdateState } from '../../../../shared/protocol/update-event.ts';
 
@@ -56,6 +56,13 @@ describe('countStart', () => {
     expect(restarts('downloading', { ...working, progress: 11 }, 'monday', 11)).toBe(4);
   });
 
+  it('forgives when golden samples came right that never had before, however the agent ended', () => {
+    for (const boot of ['monday', 'tuesday']) {
+      expect(restarts('qualifying', { ...working, progress: 10 }, boot, 11)).toBe(0);
+      expect(restarts('qualifying', { ...working, progress: 11 }, boot, 11)).toBe(4);
+    }
+  });
+
   it('does not count the power going off in a trial that served on, but a crash in it', () => {
     expect(restarts('trial', { ...working, progress: 1_000 }, 'tuesday', 60_000)).toBe(3);
     expect(restarts('trial', { ...working, progress: 1_000 }, 'monday', 60_000)).toBe(4);
@@ -65,5 +72,19 @@ describe('countStart', () => {
     const after = countStart(attempt('downloading', working), { boot: 'monday', progress: 7 });
     expect(after.working).toBeUndefined();
     expect(after.progress).toBe(7);
+  });
+});
+
+describe('workDone', () => {
+  const held = async () => 7;
+
+  it('is chunks that are there, golden samples that were right, or time on trial, and else nothing', async () => {
+    const more = { samplesDone: 5, trialSpentMs: 1_500.5 };
+    expect(await workDone(attempt('downloading', more), held)).toBe(7);
+    expect(await workDone(attempt('qualifying', more), held)).toBe(5);
+    expect(await workDone(attempt('qualifying'), held)).toBe(0);
+    expect(await workDone(attempt('trial', more), held)).toBe(1_500);
+    expect(await workDone(attempt('verifying', more), held)).toBe(0);
+    expect(await workDone(undefined, held)).toBe(0);
   });
 });
