@@ -57,8 +57,9 @@ export class StateReporter {
     const link = this.#props.link();
     if (!link.isConnected) return;
     try {
-      const report = fittedReport(await this.#props.compose());
-      await link.publish('reported', Buffer.from(JSON.stringify(report, hideFolders)));
+      // Folders go first: a path that was cut short does not look like one any more.
+      const told = JSON.parse(JSON.stringify(await this.#props.compose(), hideFolders)) as ReportedState;
+      await link.publish('reported', Buffer.from(JSON.stringify(fittedReport(told))));
     } catch (error) {
       this.#props.logger.debug({ reason: errorText(error) }, 'reported state was not sent');
     }

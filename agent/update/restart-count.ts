@@ -16,7 +16,10 @@ const runsVersion: ReadonlySet<UpdateState> = new Set(['qualifying', 'activating
 export interface AgentStart {
   /** Names the machine's boot. */
   readonly boot: string;
-  /** How far the work has come, in a unit of the state: chunks that are there, golden samples that were right, milliseconds of trial served. */
+  /**
+   * How far the work has come, in a unit of the state: chunks that are there, golden samples that were right, milliseconds
+   * of trial served.
+   */
   readonly progress: number;
 }
 

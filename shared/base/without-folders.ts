@@ -5,11 +5,13 @@
 
 /** Absolute paths of two names or more; in quotes they may hold spaces. Not the path of a URL, nor `n/a` or `MB/s`. */
 const QUOTED = /(["'`])(?:\/|[A-Za-z]:[\\/]|\\\\)(?:(?!\1)[^\n])*?[\\/]((?:(?!\1)[^\\/\n])+)[\\/]?\1/g;
+/** One in quotes whose end was cut off. */
+const CUT = /(["'`])(?:\/|[A-Za-z]:[\\/]|\\\\)(?:(?!\1)[^\n])*…$/;
 const BARE = /(?<![\w.:/\\])(?:\/|[A-Za-z]:[\\/]|\\\\)(?:[^\s\\/"'`:,;()<>]+[\\/])+([^\s\\/"'`:,;()<>]*)/g;
 
 /** The text, with every absolute path reduced to its last name. */
 export function withoutFolders(text: string): string {
-  return text.replace(QUOTED, '$1$2$1').replace(BARE, '$1');
+  return text.replace(QUOTED, '$1$2$1').replace(CUT, '$1…').replace(BARE, '$1');
 }
 
 /** For `JSON.stringify`: the same in every text of a message. */

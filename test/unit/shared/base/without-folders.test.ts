@@ -21,6 +21,8 @@ describe('withoutFolders()', () => {
     ['Cannot open "C:\\Users\\ann\\agent\\slots.json".', 'Cannot open "slots.json".'],
     ['(/opt/agent/dist/runner/main.js) ended', '(main.js) ended'],
     ['path=/srv/a/b', 'path=b'],
+    ["open '/home/ann agent/sl…", "open '…"],
+    ['it\'s "/a/b c/d", open "/home/ann ag…', 'it\'s "d", open "…'],
   ])('keeps the last name of a path: %s', (text, wanted) => {
     expect(withoutFolders(text)).toBe(wanted);
   });
