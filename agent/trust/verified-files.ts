@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
+import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 
@@ -44,9 +45,14 @@ export class VerifiedFiles {
     }
   }
 
-  /** The root pinned at enrolment alone. Throws when the device was not enrolled. */
+  /** The root pinned at enrolment alone. Throws `trust_root_lost` when there is none. */
   async pinned(): Promise<VerifiedSet> {
-    return { v: 1, root: await readText(join(this.#folder, 'root.json')) };
+    const file = join(this.#folder, 'root.json');
+    const root = await readText(file).catch((error: unknown) => {
+      const isGone = isAppError(error) || (error as NodeJS.ErrnoException).code === 'ENOENT';
+      throw isGone ? trustRootLost(error) : error;
+    });
+    return { v: 1, root };
   }
 
   async save(set: VerifiedSet): Promise<void> {
@@ -80,6 +86,15 @@ export class VerifiedFiles {
   get #cacheFile(): string {
     return join(this.#folder, 'verified.json');
   }
+}
+
+/** Nobody but enrolment can pin a root: the hub that says what it is would be the one to believe. */
+export function trustRootLost(cause: unknown): AppError {
+  return new AppError(
+    'trust_root_lost',
+    `Cannot verify what the hub says: the pinned trust root cannot be used (${errorText(cause)}). Enrol the device again: modelfleet-agent enrol --force.`,
+    { cause },
+  );
 }
 
 async function readText(file: string): Promise<string> {

@@ -16,7 +16,7 @@ import type { ClockFloor } from './clock-floor.ts';
 import { MetadataMirror } from './metadata-mirror.ts';
 import { TrustedUpdate } from './trusted-update.ts';
 import type { TrustedVersion, TrustedVersions } from './trusted-version.ts';
-import type { VerifiedFiles, VerifiedSet } from './verified-files.ts';
+import { trustRootLost, type VerifiedFiles, type VerifiedSet } from './verified-files.ts';
 
 export interface VerifiedVersionsProps {
   readonly files: VerifiedFiles;
@@ -198,7 +198,7 @@ export class VerifiedVersions implements TrustedVersions {
     return { revision, update: result.value, director: directorMap(director) ?? new Map() };
   }
 
-  /** The stored set, or the pinned root alone when the stored root does not load. */
+  /** The stored set, or the pinned root alone when the stored root does not load. Throws `trust_root_lost`. */
   async #loadable(): Promise<VerifiedSet> {
     const { files, logger, floor } = this.#props;
     const stored = await files.load();
@@ -206,8 +206,10 @@ export class VerifiedVersions implements TrustedVersions {
       new TrustedUpdate({ folder, mirror: this.#mirror, nowMs: floor.now(), timeoutMs: 0 });
     });
     if (result.status === 'fulfilled') return stored;
+    const pinned = await files.pinned();
+    if (pinned.root === stored.root) throw trustRootLost(result.reason);
     logger.warn({ err: result.reason }, 'stored trust metadata does not load; starting from the pinned root');
-    return files.pinned();
+    return pinned;
   }
 
   /** The director file whose digest the verified targets name: the one on the hub, or the stored one. */

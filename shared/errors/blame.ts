@@ -72,6 +72,7 @@ const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blam
   memory_short_on_device: 'device',
   model_not_ready: 'device',
   certificate_not_valid_now: 'device',
+  trust_root_lost: 'device',
 
   desired_changed: 'hub',
   link_lost: 'hub',

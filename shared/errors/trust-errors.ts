@@ -36,6 +36,13 @@ export const trustErrors = defineErrors({
       'The metadata was made on a version that is no longer current: somebody else published meanwhile.',
     fix: 'Fetch the current metadata, add the change to it and sign again; the command line does so by itself.',
   },
+  trust_root_lost: {
+    status: 503,
+    retry: 'never',
+    meaning:
+      'The trust root that the device pinned when it was enrolled is gone from its disk or damaged; what runs goes on, and nothing new is believed.',
+    fix: 'Look at the disk, then enrol the device again with a new join token: modelfleet-agent enrol --force.',
+  },
   trust_unavailable: {
     status: 503,
     retry: 'later',

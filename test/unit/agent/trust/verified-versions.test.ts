@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -335,6 +335,26 @@ describe('VerifiedVersions', () => {
     world.roots[1] = world.makeRootFile({ version: 2, signers: world.root.slice(1) });
     world.sendTo(device.versions);
     await expect(device.versions.lookUp('air', '1.0.0')).resolves.toBeDefined();
+  });
+
+  it.each([
+    ['lost', (root: string) => rm(root)],
+    ['damaged', (root: string) => writeFile(root, '{"signed":')],
+  ])('says of a pinned root that is %s that the device has to be enrolled again', async (_how, harm) => {
+    const device = await Device.enrol(makeWorld());
+    await harm(join(device.folder, 'root.json'));
+    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toMatchObject({
+      code: 'trust_root_lost',
+      message: expect.stringContaining('enrol'),
+    });
+  });
+
+  it('needs no pinned root while what was verified is there', async () => {
+    const device = await Device.enrol(makeWorld());
+    await device.versions.lookUp('air', '1.0.0');
+    await rm(join(device.folder, 'root.json'));
+    await device.restart();
+    expect((await device.versions.directorKeys()).size).toBeGreaterThan(0);
   });
 
   it('stores nothing that was not verified', async () => {

@@ -42,6 +42,7 @@ const expected: Readonly<Record<'version' | 'wish' | 'device' | 'hub', readonly 
     'memory_short_on_device',
     'model_not_ready',
     'certificate_not_valid_now',
+    'trust_root_lost',
   ],
   hub: [
     'desired_changed',
