@@ -33,6 +33,8 @@ export interface AedesBrokerProps {
   readonly listen: { readonly host: string; readonly port: number };
   /** Whether the device may connect with the certificate of this SHA-256 (hex). Asked at each connect. */
   readonly isAdmitted: (deviceId: string, certificateSha256: string) => Promise<boolean>;
+  /** How long a device may leave a retained message unread before it is closed; `limits.mqttDrainMs` when absent. */
+  readonly drainMs?: number;
   readonly logger: Logger;
 }
 
@@ -184,7 +186,7 @@ export class AedesBroker implements Broker {
   #options(): AedesOptions {
     return {
       concurrency: QUEUE_SLOTS,
-      drainTimeout: limits.mqttDrainMs,
+      drainTimeout: this.#props.drainMs ?? limits.mqttDrainMs,
       connectTimeout: CONNECT_MS,
       keepaliveLimit: limits.mqttKeepaliveSecondsMax,
       maxClientsIdLength: limits.nameCharsMax,

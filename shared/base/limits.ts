@@ -156,7 +156,7 @@ export const limits = {
   joinTokensMax: 10_000,
   /** Everything unread on one device's connection; past it the connection is closed. */
   mqttBytesQueuedPerDeviceMax: 8 * 1024 * 1024,
-  /** What the hub wrote to a device may be unread this long: a line of 3 kB/s brings one chunk in 90 s. */
+  /** A retained message, and all before it, may be unread this long: a line of 3 kB/s brings one chunk in 90 s. */
   mqttDrainMs: 120_000,
   mqttKeepaliveSecondsMax: 300,
   /** An identity counts as shared this long after two agents were last seen with it, and at most so many are told apart. */

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { limits } from '../../../../shared/base/limits.ts';
@@ -14,10 +15,6 @@ function bufferBytes(): number {
   return process.memoryUsage().arrayBuffers;
 }
 
-function after(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
 describe('a device that stopped reading', () => {
   let world: BrokerWorld;
   let broker: AedesBroker;
@@ -28,13 +25,7 @@ describe('a device that stopped reading', () => {
     setFlagsFromString('--expose-gc');
     globalThis.gc ??= runInNewContext('gc') as typeof globalThis.gc;
     world = await BrokerWorld.make();
-    const { authority } = world;
-    broker = new AedesBroker({
-      tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
-      listen: { host: '127.0.0.1', port: 0 },
-      isAdmitted: async () => true,
-      logger: makeLogger('test', 'silent'),
-    });
+    broker = makeBroker();
     asked = [];
     await broker.start({
       // As the transfer service does: four chunks for each request, each a buffer of its own, none waited for.
@@ -55,8 +46,19 @@ describe('a device that stopped reading', () => {
     await world.remove();
   });
 
-  const stall = async (deviceId: string) => {
-    const socket = await world.socket(broker, deviceId);
+  const makeBroker = (drainMs?: number) => {
+    const { authority } = world;
+    return new AedesBroker({
+      tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
+      listen: { host: '127.0.0.1', port: 0 },
+      isAdmitted: async () => true,
+      ...(drainMs !== undefined && { drainMs }),
+      logger: makeLogger('test', 'silent'),
+    });
+  };
+
+  const stall = async (deviceId: string, at = broker) => {
+    const socket = await world.socket(at, deviceId);
     socket.write(connectPacket(Buffer.from(deviceId), { clean: true }));
     await new Promise((resolve) => socket.once('data', resolve));
     socket.write(subscribePacket(1, topics.deviceFilters(deviceId)));
@@ -98,7 +100,7 @@ describe('a device that stopped reading', () => {
       await ask(2);
       return !(await broker.send('stalled', topics.device('stalled', 'command'), new Uint8Array(1), 0));
     };
-    await expect.poll(() => Promise.race([isFull(), after(100)]), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => Promise.race([isFull(), pause(100)]), { timeout: 10_000 }).toBe(true);
     const before = bufferBytes();
     await ask(300);
     // 300 MiB were asked for: of ours there is what one connection may have unread.
@@ -135,5 +137,33 @@ describe('a device that stopped reading', () => {
     expect(sent).toBe(100 * MIB);
     await expect.poll(() => broker.isConnected('deaf')).toBe(false);
     socket.destroy();
+  });
+
+  it('is closed when what was written to it stays unread for the drain time, and not when it reads on before', async () => {
+    const drainMs = 1_000;
+    const hasty = makeBroker(drainMs);
+    await hasty.start({
+      message: async () => undefined,
+      connected: () => undefined,
+      disconnected: () => undefined,
+    });
+    onTestFinished(() => hasty.close());
+    const [deaf, slow] = [await stall('deaf', hasty), await stall('slow', hasty)];
+    // Chunks until no more are taken, and then a message that has to arrive.
+    const fill = async (deviceId: string) => {
+      const chunk = Buffer.alloc(limits.chunkBytes);
+      const send = () => hasty.send(deviceId, topics.chunk(deviceId, 'a'.repeat(64)), chunk, 0);
+      const isTaken = () => Promise.race([send(), pause(50, true)]);
+      await expect.poll(isTaken, { interval: 1, timeout: 10_000 }).toBe(false);
+      await hasty.retain(topics.device(deviceId, 'desired'), Buffer.from('x'));
+    };
+    await Promise.all([fill('deaf'), fill('slow')]);
+    await pause(drainMs / 4);
+    expect(hasty.isConnected('deaf')).toBe(true);
+    slow.on('data', () => undefined).resume();
+    await expect.poll(() => hasty.isConnected('deaf'), { timeout: 5 * drainMs }).toBe(false);
+    await pause(drainMs);
+    expect(hasty.isConnected('slow')).toBe(true);
+    for (const socket of [deaf, slow]) socket.destroy();
   });
 });
