@@ -51,6 +51,13 @@ export default {
       from: { path: '^runner/' },
       to: { path: '^(agent|hub|cli|demo|test)/' },
     },
+    {
+      name: 'serving-knows-no-http',
+      comment: 'Which version answers, and what is counted, must not depend on how a request came in.',
+      severity: 'error',
+      from: { path: '^agent/(?!local-api/|agent\\.ts)' },
+      to: { path: '^agent/local-api/' },
+    },
     ...['agent', 'hub', 'cli'].map((program) => ({
       name: `${program}-knows-no-other-program`,
       comment: 'Agent, hub and CLI speak over the wire: what they share is a message in shared/protocol.',

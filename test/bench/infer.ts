@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'undici';
-import { openLocalApi } from '../../agent/serving/local-api.ts';
+import { openLocalApi } from '../../agent/local-api/local-api.ts';
 import { ModelServer } from '../../agent/serving/model-server.ts';
 import { ServingMetrics } from '../../agent/serving/serving-metrics.ts';
 import { makeLogger } from '../../platform/logger.ts';

@@ -1,7 +1,7 @@
 /** The local API reads what any program of the device sends: no bytes may do more than be refused with a code. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readInferMessage } from '../../agent/serving/infer-message.ts';
+import { readInferMessage } from '../../agent/local-api/infer-message.ts';
 import { isAppError } from '../../shared/base/app-error.ts';
 import { runAtOnce } from '../../shared/base/slices.ts';
 import { tensorValues } from '../../shared/inference/exact-values.ts';

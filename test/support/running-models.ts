@@ -1,7 +1,7 @@
 /** A model server and its local API on a free port, closed after the test. */
 import { onTestFinished } from 'vitest';
+import { openLocalApi } from '../../agent/local-api/local-api.ts';
 import { fanOutRecorder } from '../../agent/serving/fan-out-recorder.ts';
-import { openLocalApi } from '../../agent/serving/local-api.ts';
 import { ModelServer, type ModelServerProps } from '../../agent/serving/model-server.ts';
 import { ServingMetrics } from '../../agent/serving/serving-metrics.ts';
 import { makeLogger } from '../../platform/logger.ts';

@@ -3,10 +3,10 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { limits } from '../../shared/base/limits.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
-import type { InferenceStatistics } from './inference-statistics.ts';
+import type { InferenceStatistics } from '../serving/inference-statistics.ts';
+import type { ModelServer } from '../serving/model-server.ts';
 import { modelConfig } from './model-config.ts';
 import { type ModelRoute, modelPaths } from './model-params.ts';
-import type { ModelServer } from './model-server.ts';
 import { bodyBytes } from './request-body.ts';
 import { isReady } from './server-routes.ts';
 

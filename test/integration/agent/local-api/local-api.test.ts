@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openLocalApi } from '../../../../agent/serving/local-api.ts';
+import { openLocalApi } from '../../../../agent/local-api/local-api.ts';
 import type { ModelServerProps } from '../../../../agent/serving/model-server.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';

@@ -6,7 +6,7 @@ import { limits } from '../../shared/base/limits.ts';
 import { channelAxis } from '../../shared/inference/image-layout.ts';
 import type { TensorSpec } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
-import { isBatched } from './batching.ts';
+import { isBatched } from '../serving/batching.ts';
 
 export function modelConfig({ model, interface: signature }: ModelManifest) {
   const batched = isBatched(signature);

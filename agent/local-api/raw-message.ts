@@ -7,7 +7,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { checkTensorBytes, showShape } from '../../shared/inference/exact-values.ts';
 import type { Tensor, TensorSpec } from '../../shared/inference/tensor.ts';
 import { elementBytes, elementCount } from '../../shared/inference/tensor-values.ts';
-import { isBatched, type ModelInterface } from './batching.ts';
+import { isBatched, type ModelInterface } from '../serving/batching.ts';
 import type { InferMessage } from './infer-message.ts';
 
 /** Throws `tensor_invalid` when interface and bytes do not make out one tensor. */

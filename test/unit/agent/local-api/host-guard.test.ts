@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hostGuard as makeGuard } from '../../../../agent/serving/host-guard.ts';
+import { hostGuard as makeGuard } from '../../../../agent/local-api/host-guard.ts';
 
 /** The guard's check of a request with these headers. */
 function hostGuard(listening: string) {

@@ -4,11 +4,11 @@ import { Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
-import type { LiveVersion } from './live-version.ts';
+import type { LiveVersion } from '../serving/live-version.ts';
+import type { ModelServer } from '../serving/model-server.ts';
+import type { ServingMetrics } from '../serving/serving-metrics.ts';
 import { type ModelRoute, modelPaths } from './model-params.ts';
-import type { ModelServer } from './model-server.ts';
 import { bodyBytes } from './request-body.ts';
-import type { ServingMetrics } from './serving-metrics.ts';
 
 export interface ServerRoutesProps {
   readonly models: ModelServer;

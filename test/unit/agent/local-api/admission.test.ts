@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Admission } from '../../../../agent/serving/admission.ts';
+import { Admission } from '../../../../agent/local-api/admission.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 
 const overloaded = expect.objectContaining({ code: 'overloaded', retryAfterMs: 1_000 });

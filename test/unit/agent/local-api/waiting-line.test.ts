@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, it, vi } from 'vitest';
-import { WaitingLine } from '../../../../agent/serving/waiting-line.ts';
+import { WaitingLine } from '../../../../agent/local-api/waiting-line.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 
 function makeLine({ eachMs = 0, waitMsMax = 1_000 } = {}) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { renderAnswer } from '../../../../agent/serving/infer-answer.ts';
-import { readInferMessage } from '../../../../agent/serving/infer-message.ts';
+import { renderAnswer } from '../../../../agent/local-api/infer-answer.ts';
+import { readInferMessage } from '../../../../agent/local-api/infer-message.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { runAtOnce } from '../../../../shared/base/slices.ts';
 import { fp32 } from '../../../support/serving-slot.ts';

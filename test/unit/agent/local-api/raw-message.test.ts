@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rawMessage } from '../../../../agent/serving/raw-message.ts';
+import { rawMessage } from '../../../../agent/local-api/raw-message.ts';
 import type { TensorSpec } from '../../../../shared/inference/tensor.ts';
 
 const spec = (name: string, datatype: TensorSpec['datatype'], ...shape: number[]) => ({
