@@ -76,6 +76,8 @@ export function checkOrder(record: UpdateRecord, slots: ModelSlots, nowMs: numbe
   const { model, attempt } = record;
   const state = attempt?.state ?? 'idle';
   if (isSwitched(state)) return;
+  // The slots are about to follow the journal; what is active now is then the version before.
+  if (state === 'committed' && slots.trial && slots.active) return;
   if (!isSettled(state)) {
     throw new AppError(
       'update_under_way',
