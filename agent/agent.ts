@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readBootId } from '../platform/boot-id.ts';
+import { DiskReserve } from '../platform/disk-reserve.ts';
 import { lockFolder } from '../platform/folder-lock.ts';
 import { freeBytes } from '../platform/free-bytes.ts';
 import { addLogMetric } from '../platform/log-metric.ts';
@@ -13,6 +14,7 @@ import type { Logger } from '../platform/logger.ts';
 import { makeStateFolder } from '../platform/state-folder.ts';
 import { errorText } from '../shared/base/app-error.ts';
 import type { Clock, Random } from '../shared/base/clock.ts';
+import { limits } from '../shared/base/limits.ts';
 import type { ReportedState } from '../shared/protocol/reported-state.ts';
 import { encodeUpdateEvent, type UpdateState } from '../shared/protocol/update-event.ts';
 import type { AgentAddresses, AgentStatus } from './agent-status.ts';
@@ -126,10 +128,13 @@ async function layFoundation(options: AgentOptions, { clock, logger }: AgentEnvi
   const lock = lockFolder(options.data);
   closers.push(() => lock.release());
   await makeStateFolder(paths.state);
+  const reserve = new DiskReserve(paths.reserve, limits.diskReserveBytes);
+  const { withRoom } = reserve;
   const slots = new SlotStore({
     folder: paths.slots,
     indexFile: paths.slotIndex,
     keepPrevious: options.keepPrevious,
+    withRoom,
     logger: logger.child({ part: 'slots' }),
   });
   await slots.load();
@@ -144,7 +149,7 @@ async function layFoundation(options: AgentOptions, { clock, logger }: AgentEnvi
   closers.push(() => outbox.close());
   // The hub signed the certificate: it cannot be earlier than when it begins.
   const floor = await ClockFloor.open(paths.clock, clock, identity.certificateFrom);
-  return { paths, identity, slots, chunks, outbox, floor, boot: await readBootId() };
+  return { paths, identity, slots, chunks, outbox, floor, reserve, boot: await readBootId() };
 }
 
 type Serving = ReturnType<typeof makeServing>;
@@ -186,14 +191,16 @@ type Parts = ReturnType<typeof makeParts>;
 function makeParts(
   options: AgentOptions,
   { clock, random, logger, logLost, version, onTransition }: AgentEnvironment,
-  { paths, identity, slots, chunks, outbox, floor, boot }: Foundation,
+  { paths, identity, slots, chunks, outbox, floor, boot, reserve }: Foundation,
   { server }: Serving,
 ) {
   const stopping = new AbortController();
+  const { withRoom } = reserve;
   const trust = new VerifiedVersions({
     files: new VerifiedFiles(paths.trust),
     floor,
     clock,
+    withRoom,
     logger: logger.child({ part: 'trust' }),
   });
   const linkWatch = new LinkWatch({
@@ -258,7 +265,7 @@ function makeParts(
   const conditions: Conditions = new Conditions(() => reporter.changed());
   const restorer = new ServingRestorer({ slots, served: server, conditions, logger: updateLogger });
   const updates: ModelUpdates = new ModelUpdates({
-    journal: new UpdateJournal({ folder: paths.updates, logger: updateLogger }),
+    journal: new UpdateJournal({ folder: paths.updates, withRoom, logger: updateLogger }),
     slots,
     served: server,
     restorer,
@@ -297,6 +304,7 @@ function makeParts(
     onRefused: (fault) => conditions.set('desired_state_refused', fault && `${fault.code}: ${fault.message}`),
     clock,
     floor,
+    withRoom,
     logger: updateLogger,
   });
   const facts = readDeviceFacts({ agentVersion: version, providers: providersOffered });
@@ -326,6 +334,7 @@ function makeParts(
     provenMs: () => floor.now(),
     certificate: identity,
     freeBytes: free,
+    makeReserve: () => reserve.make(),
     noteLink: () => linkWatch.note(),
     isConnected: () => link.isConnected,
     dropped: () => outbox.dropped,

@@ -18,6 +18,8 @@ export interface DataFolder {
   readonly hold: string;
   /** The key of an enrolment that was begun and has no answer yet. */
   readonly enrolling: string;
+  /** Room that is freed when a way back finds the disk full. */
+  readonly reserve: string;
 }
 
 export function dataFolder(root: string): DataFolder {
@@ -36,5 +38,6 @@ export function dataFolder(root: string): DataFolder {
     control: join(state, 'control.json'),
     hold: join(root, 'hold'),
     enrolling: join(root, 'enrolling.json'),
+    reserve: join(state, 'reserve'),
   };
 }

@@ -31,6 +31,8 @@ export interface HealthWatchProps {
   readonly provenMs: () => number;
   readonly certificate: Pick<DeviceIdentity, 'certificateFrom' | 'certificateExpiresAt'>;
   readonly freeBytes: () => Promise<number>;
+  /** Sets room aside for a way back on a full disk, when it is not. */
+  readonly makeReserve: () => Promise<void>;
   /** Sets what is to be said of the connection. */
   readonly noteLink: () => void;
   readonly isConnected: () => boolean;
@@ -139,14 +141,19 @@ export class HealthWatch {
   }
 
   async #lookAtDisk(): Promise<void> {
-    const free = await this.#props.freeBytes().catch(() => undefined);
+    const { conditions, freeBytes, makeReserve, logger } = this.#props;
+    const free = await freeBytes().catch(() => undefined);
     const isLow = free !== undefined && free < limits.freeSpaceMarginBytes;
-    this.#props.conditions.set(
+    conditions.set(
       'low_disk',
       isLow
         ? `${formatBytes(free)} are free; installs need ${formatBytes(limits.freeSpaceMarginBytes)} beside their own room.`
         : undefined,
     );
+    if (free === undefined || isLow) return;
+    await makeReserve().catch((error: unknown) => {
+      logger.warn({ reason: errorText(error) }, 'no room could be set aside for a way back');
+    });
   }
 
   async #lookForForeignEntries(): Promise<void> {

@@ -10,6 +10,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type } from 'typebox';
 import { asDiskError, makePrivateFolder, syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { type WithRoom, withoutReserve } from '../../platform/disk-reserve.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { listState, makeStateFolder } from '../../platform/state-folder.ts';
@@ -56,6 +57,8 @@ export interface SlotStoreProps {
   readonly indexFile: string;
   /** Versions kept besides the active one. */
   readonly keepPrevious: number;
+  /** Makes room for what must be written on a full disk. */
+  readonly withRoom?: WithRoom | undefined;
   readonly logger: Logger;
 }
 
@@ -273,14 +276,16 @@ export class SlotStore {
   }
 
   async #write(index: SlotIndex): Promise<void> {
-    await writeFileAtomic(this.#props.indexFile, JSON.stringify(index));
+    const { indexFile, withRoom = withoutReserve } = this.#props;
+    await withRoom(() => writeFileAtomic(indexFile, JSON.stringify(index)));
     this.#index = index;
   }
 
   async #mark(slot: SlotRef): Promise<void> {
     this.#marks += 1;
     const mark = JSON.stringify({ v: 1, number: this.#marks, provider: slot.provider });
-    await writeFileAtomic(join(this.#props.folder, slot.manifest, MARK_FILE), mark);
+    const { folder, withRoom = withoutReserve } = this.#props;
+    await withRoom(() => writeFileAtomic(join(folder, slot.manifest, MARK_FILE), mark));
   }
 
   async #readMarks(): Promise<readonly MarkedSlot[]> {

@@ -5,6 +5,7 @@
  */
 import { rename } from 'node:fs/promises';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
+import { type WithRoom, withoutReserve } from '../../platform/disk-reserve.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
@@ -34,6 +35,8 @@ export interface DesiredInboxProps {
   readonly clock: Clock;
   /** Time that does not go back behind what signed statements have shown. */
   readonly floor: Pick<ClockFloor, 'now'>;
+  /** Makes room for what must be written on a full disk. */
+  readonly withRoom?: WithRoom | undefined;
   readonly logger: Logger;
 }
 
@@ -186,7 +189,8 @@ export class DesiredInbox {
     const keys = await this.#props.trust.directorKeys();
     const state = parseDesiredState(verifyDsse(payload, desiredStateType, keys));
     this.#check(state);
-    await writeFileAtomic(this.#props.file, payload);
+    const { file, withRoom = withoutReserve } = this.#props;
+    await withRoom(() => writeFileAtomic(file, payload));
     this.#accepted = { digest, state };
     this.#sequence = state.sequence;
     this.#props.logger.info(

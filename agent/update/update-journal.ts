@@ -6,6 +6,7 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
+import { type WithRoom, withoutReserve } from '../../platform/disk-reserve.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { listState, makeStateFolder } from '../../platform/state-folder.ts';
@@ -17,17 +18,27 @@ import { parseUpdateRecord, type UpdateRecord, updateRecordBytesMax } from './up
 const ENDING = '.json';
 const parseModelName = parser(ModelName, 'name of an update journal');
 
+export interface UpdateJournalProps {
+  readonly folder: string;
+  readonly logger: Logger;
+  /** Leaves an unreadable record where it is, for those who only look. */
+  readonly isReadOnly?: boolean;
+  /** Makes room for what must be written on a full disk. */
+  readonly withRoom?: WithRoom | undefined;
+}
+
 export class UpdateJournal {
   readonly #folder: string;
   readonly #logger: Logger;
 
   readonly #isReadOnly: boolean;
+  readonly #withRoom: WithRoom;
 
-  /** `isReadOnly`: leaves an unreadable record where it is, for those who only look. */
-  constructor(props: { readonly folder: string; readonly logger: Logger; readonly isReadOnly?: boolean }) {
+  constructor(props: UpdateJournalProps) {
     this.#folder = props.folder;
     this.#isReadOnly = props.isReadOnly ?? false;
     this.#logger = props.logger;
+    this.#withRoom = props.withRoom ?? withoutReserve;
   }
 
   /** Models that have a record. Makes the folder when absent. */
@@ -56,7 +67,7 @@ export class UpdateJournal {
 
   /** Durable when resolved. Throws `disk_full`. */
   async write(record: UpdateRecord): Promise<void> {
-    await writeFileAtomic(this.#pathOf(record.model), JSON.stringify(record));
+    await this.#withRoom(() => writeFileAtomic(this.#pathOf(record.model), JSON.stringify(record)));
   }
 
   #pathOf(model: string): string {

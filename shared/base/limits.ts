@@ -89,6 +89,8 @@ export const limits = {
   busyMachineMs: 10 * 60_000,
   parkedMs: 86_400_000,
   freeSpaceMarginBytes: 16 * 1024 * 1024,
+  /** Set aside for what a way back writes: a desired state, journals, the index of slots, trust metadata while it is verified. */
+  diskReserveBytes: 2 * 1024 * 1024,
   chunkKeptMs: 86_400_000,
   spoolBytesMaxDefault: 16 * 1024 * 1024,
   outboxMessagesMax: 10_000,

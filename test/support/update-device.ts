@@ -29,6 +29,7 @@ import { ServingRestorer } from '../../agent/update/serving-restorer.ts';
 import { makeStepExecutors } from '../../agent/update/step-executors.ts';
 import { Turns } from '../../agent/update/turns.ts';
 import { UpdateJournal } from '../../agent/update/update-journal.ts';
+import { DiskReserve } from '../../platform/disk-reserve.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
@@ -172,10 +173,14 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
     logger,
     answerMs: 300,
   });
+  const reserve = new DiskReserve(join(folder, 'state/reserve'), 256 * 1024);
+  await reserve.make();
+  const { withRoom } = reserve;
   const slots = new SlotStore({
     folder: join(folder, 'slots'),
     indexFile: join(folder, 'state/slots.json'),
     keepPrevious: 2,
+    withRoom,
     logger,
   });
   await slots.load();
@@ -190,7 +195,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
   const restorer = new ServingRestorer({ slots, served, conditions, logger });
   const held = join(folder, 'hold');
   const updates = new ModelUpdates({
-    journal: new UpdateJournal({ folder: join(folder, 'state/updates'), logger }),
+    journal: new UpdateJournal({ folder: join(folder, 'state/updates'), withRoom, logger }),
     slots,
     served,
     restorer,

@@ -24,6 +24,7 @@ async function watch(more: Partial<HealthWatchProps> = {}) {
       certificateExpiresAt: clock.now() + 20 * day,
     },
     freeBytes: async () => 2 ** 40,
+    makeReserve: async () => undefined,
     noteLink: () => undefined,
     isConnected: () => false,
     dropped: () => ({ events: 0, telemetry: 0 }),
@@ -53,6 +54,21 @@ describe('HealthWatch', () => {
     clock.advance(3_600_000);
     await health.look();
     expect(codes()).toEqual([]);
+  });
+
+  it('sets room aside for a way back while the disk has some, and goes on looking when it cannot', async () => {
+    let free = 2 ** 20;
+    let made = 0;
+    const makeReserve = async () => {
+      made += 1;
+      throw new Error('no such device');
+    };
+    const { health } = await watch({ freeBytes: async () => free, makeReserve });
+    await health.look();
+    expect(made).toBe(0);
+    free = 2 ** 40;
+    await health.look();
+    expect(made).toBe(1);
   });
 
   it('names what an update waits for, and makes room for it of what others left', async () => {

@@ -1,13 +1,13 @@
-import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SlotChunks } from '../../../../agent/slots/slot-chunks.ts';
 import { SlotStore } from '../../../../agent/slots/slot-store.ts';
 import { freeBytes } from '../../../../platform/free-bytes.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { type PackedVersion, packedVersion } from '../../../support/packed-version.ts';
+import { canMount, smallDisk } from '../../../support/small-disk.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
 const never = new AbortController().signal;
@@ -210,24 +210,8 @@ describe('SlotStore', () => {
 });
 
 describe('a full disk', () => {
-  const canMount = (() => {
-    if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
-    try {
-      execFileSync(
-        'sh',
-        ['-c', 'd=$(mktemp -d) && mount -t tmpfs -o size=64k none $d && umount $d && rmdir $d'],
-        { stdio: 'ignore' },
-      );
-      return true;
-    } catch {
-      return false;
-    }
-  })();
-
   it.runIf(canMount)('ends an install with its code, and what was there goes on', async () => {
-    const root = await tempFolder();
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'none', root]);
-    onTestFinished(() => void execFileSync('umount', ['-l', root]));
+    const root = await smallDisk(512);
     const store = await open(root);
     await commit(store, v2);
     const large = packedVersion({ version: '3.0.0', bytes: 3 * limits.chunkBytes });

@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, it, vi } from 'vitest';
 import { DesiredInbox, type DesiredInboxProps } from '../../../../agent/update/desired-inbox.ts';
+import { DiskReserve } from '../../../../platform/disk-reserve.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { AppError } from '../../../../shared/base/app-error.ts';
 import { type DesiredState, desiredStateType } from '../../../../shared/protocol/desired-state.ts';
 import { signDsse } from '../../../../shared/tuf/dsse.ts';
+import { canMount, fillDisk, smallDisk } from '../../../support/small-disk.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
 const director = generateKeyPairSync('ed25519');
@@ -65,6 +67,16 @@ describe('DesiredInbox', () => {
     await inbox.accept(statement());
     await inbox.accept(statement());
     expect(accepted).toHaveLength(1);
+  });
+
+  it.runIf(canMount)('hears the hub on a full disk, by the room set aside', async () => {
+    const root = await smallDisk(256);
+    const reserve = new DiskReserve(join(root, 'reserve'), 64 * 1024);
+    await reserve.make();
+    await fillDisk(root);
+    const { inbox } = await open(root, { withRoom: reserve.withRoom });
+    await inbox.accept(statement());
+    expect((await open(root)).inbox.sequence).toBe(5);
   });
 
   it('refuses one that has expired by what was signed, on a clock that was set back', async () => {

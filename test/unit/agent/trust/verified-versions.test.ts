@@ -5,10 +5,12 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ClockFloor } from '../../../../agent/trust/clock-floor.ts';
 import { VerifiedFiles } from '../../../../agent/trust/verified-files.ts';
 import { VerifiedVersions } from '../../../../agent/trust/verified-versions.ts';
+import { DiskReserve, type WithRoom } from '../../../../platform/disk-reserve.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import type { Clock } from '../../../../shared/base/clock.ts';
 import { encodeMetadata, parseMetadata, signMetadata } from '../../../../shared/tuf/metadata-file.ts';
 import { fileTarget, makePublisher } from '../../../../shared/tuf/trust-roles.ts';
+import { canMount, fillDisk, smallDisk } from '../../../support/small-disk.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 import { newKey, TrustWorld, type TrustWorldOptions } from '../../../support/trust-world.ts';
 
@@ -20,6 +22,7 @@ class Device {
   #passedMs = 0;
   readonly folder: string;
   readonly clock: Clock;
+  withRoom: WithRoom | undefined;
   versions!: VerifiedVersions;
   floor!: ClockFloor;
 
@@ -38,8 +41,8 @@ class Device {
     this.#passedMs += ms;
   }
 
-  static async enrol(world: TrustWorld): Promise<Device> {
-    const device = new Device(await tempFolder());
+  static async enrol(world: TrustWorld, folder?: string): Promise<Device> {
+    const device = new Device(folder ?? (await tempFolder()));
     await writeFile(join(device.folder, 'root.json'), world.roots[0]!);
     await device.restart();
     world.sendTo(device.versions);
@@ -52,6 +55,7 @@ class Device {
       files: new VerifiedFiles(this.folder),
       floor: this.floor,
       clock: this.clock,
+      withRoom: this.withRoom,
       logger: pino({ level: 'silent' }),
       timeoutMs: 300,
     });
@@ -335,6 +339,18 @@ describe('VerifiedVersions', () => {
     world.roots[1] = world.makeRootFile({ version: 2, signers: world.root.slice(1) });
     world.sendTo(device.versions);
     await expect(device.versions.lookUp('air', '1.0.0')).resolves.toBeDefined();
+  });
+
+  it.runIf(canMount)('verifies what is new on a full disk, by the room set aside', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world, await smallDisk(1_024));
+    const reserve = new DiskReserve(join(device.folder, 'reserve'), 256 * 1024);
+    await reserve.make();
+    device.withRoom = reserve.withRoom;
+    await device.restart();
+    await fillDisk(device.folder);
+    world.sendTo(device.versions);
+    expect((await device.versions.lookUp('air', '1.0.0')).version).toBe('1.0.0');
   });
 
   it.each([
