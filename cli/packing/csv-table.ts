@@ -6,7 +6,12 @@ import { limits } from '../../shared/base/limits.ts';
 import { wantedElement } from '../../shared/inference/element-range.ts';
 import { inputTextFault, quoteText } from '../../shared/inference/exact-values.ts';
 import type { Datatype } from '../../shared/inference/tensor.ts';
+import { binaryKind } from '../../shared/onnx/file-kind.ts';
 import { type ElementValue, readCell } from './element-value.ts';
+
+const DELIMITERS = [',', ';', '\t', '|'];
+const DECIMAL_COMMA = /^[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+(e[+-]?\d+)?$/i;
+const THOUSANDS = /^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?$/;
 
 export interface CsvOptions {
   readonly delimiter?: string | undefined;
@@ -21,12 +26,15 @@ export class CsvTable {
   readonly #rows: readonly (readonly string[])[];
   readonly #missing: readonly (number | string)[];
   readonly #what: string;
+  /** What to say where columns or cells are not as expected; empty if nothing is known. */
+  readonly #hint: string;
 
   private constructor(what: string, rows: readonly (readonly string[])[], options: CsvOptions) {
     this.#what = what;
     this.#missing = options.missing ?? [];
     const header = options.header !== false;
     const [first = []] = rows;
+    this.#hint = delimiterHint(first, options.delimiter ?? ',');
     this.columns = header
       ? first.map((cell) => cell.trim().normalize('NFC'))
       : first.map((_, i) => String(i + 1));
@@ -41,6 +49,10 @@ export class CsvTable {
         `Cannot read ${what}: ${formatBytes(bytes.byteLength)}, at most ${formatBytes(limits.sampleFileBytesMax)} are allowed.`,
       );
     }
+    const kind = binaryKind(bytes);
+    if (kind !== undefined) {
+      throw new AppError('sample_invalid', `Cannot read ${what}: it is ${kind}${wayOut(kind)}.`);
+    }
     let rows: string[][];
     try {
       // A byte order mark is the file's only at its very start; csv-parse takes that one away.
@@ -54,7 +66,7 @@ export class CsvTable {
         to: limits.sampleRowsMax + 2,
       });
     } catch (cause) {
-      const reason = cause instanceof CsvError ? cause.message : 'it is not UTF-8 text';
+      const reason = cause instanceof CsvError ? cause.message : 'it is not UTF-8 text; save it as UTF-8';
       throw new AppError('sample_invalid', `Cannot read ${what}: ${reason}.`, { cause });
     }
     const table = new CsvTable(what, rows, options);
@@ -87,7 +99,7 @@ export class CsvTable {
     if (absent.length === 0) return;
     throw new AppError(
       'sample_invalid',
-      `Cannot read ${this.#what}: it lacks ${listNames(absent)}; it has ${listNames(this.columns.filter((c) => c !== ''))}.`,
+      `Cannot read ${this.#what}: it lacks ${listNames(absent)}; it has ${listNames(this.columns.filter((c) => c !== ''))}${this.#hint}.`,
       { details: { absent } },
     );
   }
@@ -117,8 +129,7 @@ export class CsvTable {
       return undefined;
     }
     if (value !== undefined) return value;
-    const marker = number === undefined ? '. A marker for missing values is named in "missing"' : '';
-    throw refuse(`, wanted ${wantedElement(datatype)}${marker}`);
+    throw refuse(`, wanted ${wantedElement(datatype)}${number === undefined ? cellHint(text) : ''}`);
   }
 
   /** Rows as long as the header. Spreadsheets leave rows of nothing but delimiters at the end; those are left out. */
@@ -131,7 +142,7 @@ export class CsvTable {
     if (uneven !== -1) {
       throw new AppError(
         'sample_invalid',
-        `Cannot read ${this.#what}: row ${uneven + 1} has ${kept[uneven]!.length} cells, wanted are ${width}.`,
+        `Cannot read ${this.#what}: row ${uneven + 1} has ${kept[uneven]!.length} cells, wanted are ${width}${this.#hint}.`,
       );
     }
     return kept.slice(0, last + 1);
@@ -146,6 +157,27 @@ export class CsvTable {
     }
     return at;
   }
+}
+
+/** What to do about a file of another kind, where its name does not say so already. */
+function wayOut(kind: string): string {
+  if (kind.includes(';')) return '';
+  return kind === 'a NumPy array' ? '; name it under "arrays"' : '; save it as CSV';
+}
+
+/** A mark that is more frequent in the first line than what was to part its cells. */
+function delimiterHint(first: readonly string[], delimiter: string): string {
+  const line = first.join('');
+  const mark = DELIMITERS.find((one) => one !== delimiter && line.split(one).length > first.length);
+  return mark === undefined
+    ? ''
+    : `; cells seem to be parted by ${JSON.stringify(mark)}: say so with "delimiter"`;
+}
+
+function cellHint(cell: string): string {
+  if (THOUSANDS.test(cell)) return '. Decimals are written with a point, thousands without a mark';
+  if (DECIMAL_COMMA.test(cell)) return '. Decimals are written with a point';
+  return '. A marker for missing values is named in "missing"';
 }
 
 function listNames(names: readonly string[]): string {

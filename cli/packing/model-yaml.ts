@@ -1,4 +1,5 @@
 /** `model.yaml`: what a person says of a version, beside what the model file says of itself. See docs/MODEL-YAML.md. */
+import { isUtf8 } from 'node:buffer';
 import { type Static, type TSchema, Type } from 'typebox';
 import { parseDocument } from 'yaml';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
@@ -8,6 +9,7 @@ import { ModelName, SemVer, Timestamp } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { quoteText } from '../../shared/inference/exact-values.ts';
 import { LabelRule, ModelManifest, Tolerance, Variant } from '../../shared/manifest/model-manifest.ts';
+import { binaryKind } from '../../shared/onnx/file-kind.ts';
 import { readNamedFile } from './named-file.ts';
 
 /** What the file is called in the folder that is packed. */
@@ -189,12 +191,15 @@ export function parseModelYamlText(bytes: Uint8Array): ModelYaml {
 
 /** What the YAML says, as plain values. Warnings (unknown tags and the like) are refused too: they are mistakes. */
 function readYaml(bytes: Uint8Array): unknown {
+  const refuse = (reason: string) =>
+    new AppError('model_yaml_invalid', `Cannot read model.yaml: it is ${reason}.`);
   const fault = (reason: string, cause: unknown) =>
     new AppError('model_yaml_invalid', `Cannot read model.yaml: it is not YAML (${reason}).`, { cause });
+  const kind = binaryKind(bytes);
+  if (kind !== undefined) throw refuse(kind);
+  if (!isUtf8(bytes)) throw refuse('not UTF-8 text; save it as UTF-8');
   try {
-    const document = parseDocument(new TextDecoder('utf-8', { fatal: true }).decode(bytes), {
-      logLevel: 'error',
-    });
+    const document = parseDocument(new TextDecoder().decode(bytes), { logLevel: 'error' });
     const [first] = [...document.errors, ...document.warnings];
     if (first) throw fault(first.message.split('\n')[0]!, first);
     const value: unknown = document.toJS({ maxAliasCount: ALIASES_MAX });

@@ -62,13 +62,19 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
   if (headerBytes > HEADER_BYTES_MAX || dataAt > bytes.byteLength) throw fault('its header is cut short');
   const header = Buffer.from(bytes.subarray(headerAt, dataAt)).toString('latin1');
   const descr = /'descr':\s*'([^']{1,16})'/.exec(header)?.[1];
+  if (/'descr':\s*\[/.test(header)) {
+    throw fault(
+      'its elements are records, wanted are numbers or texts; save numpy.lib.recfunctions.structured_to_unstructured(array)',
+    );
+  }
   const order = /'fortran_order':\s*(True|False)/.exec(header)?.[1];
   const dims = /'shape':\s*\(([\d,\s]*)\)/.exec(header)?.[1];
   if (descr === undefined || order === undefined || dims === undefined) throw fault('its header is damaged');
   const datatype = ownValue(DATATYPES, descr);
   const width = TEXT.exec(descr)?.[1];
   if (datatype === undefined && width === undefined) {
-    throw fault(`its elements are "${descr}", wanted one of ${Object.keys(DATATYPES).join(' ')} <U |S`);
+    const known = `${Object.keys(DATATYPES).join(' ')} <U |S`;
+    throw fault(`its elements are "${descr}", wanted one of ${known}${castHint(descr)}`);
   }
   if (order === 'True') throw fault('it is in Fortran order; save numpy.ascontiguousarray(array)');
   const shape = dims
@@ -92,6 +98,17 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
     throw fault(`element ${i}${text === undefined ? '' : ` is ${quoteText(text)}, it`} ${why}`);
   });
   return { shape, values };
+}
+
+/** How NumPy makes elements of another type readable; nothing for what would lose a part, such as complex numbers. */
+function castHint(descr: string): string {
+  const little = descr.replace(/^>/, '<');
+  if (little !== descr && (ownValue(DATATYPES, little) !== undefined || TEXT.test(little))) {
+    return `; save array.astype("${little}")`;
+  }
+  if (descr === '|O') return '; save array.astype("<f4")';
+  if (/^[<>]f16$/.test(descr)) return '; save array.astype("<f8")';
+  return /^[<>][mM]8/.test(descr) ? '; save array.astype("<i8")' : '';
 }
 
 /** NumPy fills a text up with NULs. */

@@ -7,6 +7,12 @@
 const HEAD_BYTES = 64 * 1024;
 /** Where the format of tar archives is named. */
 const TAR_MAGIC_AT = 257;
+/** Byte order marks. */
+const UTF16_MARKS = [
+  [0xff, 0xfe],
+  [0xfe, 0xff],
+] as const;
+const UTF16_PROBE_BYTES = 512;
 
 const convertKeras = 'convert it with tf2onnx ("python -m tf2onnx.convert")';
 
@@ -23,6 +29,9 @@ const MAGIC: readonly (readonly [start: string, kind: string])[] = [
   ['\x28\xb5\x2f\xfd', 'a Zstandard archive; unpack it'],
   ['7z\xbc\xaf', 'a 7-Zip archive; unpack it'],
   ['\x93NUMPY', 'a NumPy array'],
+  ['PAR1', 'a Parquet file'],
+  ['ARROW1', 'an Arrow file'],
+  ['\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1', 'an Excel workbook'],
   ['GGUF', 'a GGUF model (llama.cpp), which has no ONNX form here'],
   ['ptrt', 'a TensorRT engine; pack the ONNX file it was built from'],
   ['ftrt', 'a TensorRT engine; pack the ONNX file it was built from'],
@@ -41,6 +50,12 @@ export function standInKind(bytes: Uint8Array): string | undefined {
   return kind?.startsWith('a git-LFS') || kind?.startsWith('an HTML page') ? kind : undefined;
 }
 
+/** What a file is that should be UTF-8 text and holds what no text does; undefined for all others. */
+export function binaryKind(bytes: Uint8Array): string | undefined {
+  const isMarked = UTF16_MARKS.some(([high, low]) => bytes[0] === high && bytes[1] === low);
+  return isMarked || holdsControls(bytes) ? fileKind(bytes) : undefined;
+}
+
 /** Names the kind of file; undefined for bytes that say nothing. */
 export function fileKind(bytes: Uint8Array): string | undefined {
   if (bytes.byteLength === 0) return 'an empty file';
@@ -57,7 +72,20 @@ export function fileKind(bytes: Uint8Array): string | undefined {
   if (/^.{8}\{\s*"/s.test(head) && /"data_offsets"|"__metadata__"/.test(head)) {
     return 'a safetensors file, which holds weights and no graph; export the model with torch.onnx.export';
   }
+  if (isUtf16(bytes)) return 'UTF-16 text; save it as UTF-8';
   return textKind(bytes, head) ?? tensorFlowKind(head);
+}
+
+/** By its mark, or where most of what it begins with is ASCII once it is read so; Windows writes both. */
+function isUtf16(bytes: Uint8Array): boolean {
+  if (UTF16_MARKS.some(([high, low]) => bytes[0] === high && bytes[1] === low)) return true;
+  const start = bytes.subarray(0, UTF16_PROBE_BYTES);
+  return ['utf-16le', 'utf-16be'].some((encoding) => {
+    const text = new TextDecoder(encoding).decode(start.subarray(0, start.byteLength & ~1));
+    const ascii = text.match(/[\t\r\n -~]/g)?.length ?? 0;
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what no text holds.
+    return ascii > text.length / 2 && !/[\x00-\x08\x0e-\x1f\ufffd]/.test(text);
+  });
 }
 
 /** Where the file names of an archive stand: at each entry and, together, at the end. */
@@ -67,13 +95,19 @@ function zipKind(bytes: Uint8Array, head: string): string {
     return 'a PyTorch checkpoint or TorchScript archive; export the model with torch.onnx.export';
   }
   if (all.includes('model.weights.h5')) return `a Keras archive; ${convertKeras}`;
-  if (all.includes('.npy')) return 'an archive of NumPy arrays';
+  if (all.includes('.npy')) return 'an archive of NumPy arrays; save the one that is meant with numpy.save';
+  if (all.includes('xl/workbook')) return 'an Excel workbook';
+  if (all.includes('opendocument.spreadsheet')) return 'an OpenDocument spreadsheet';
   return 'a ZIP archive; unpack it';
 }
 
+/** Control characters other than tabs and line breaks: not what people call text. */
+function holdsControls(bytes: Uint8Array): boolean {
+  return bytes.subarray(0, HEAD_BYTES).some((byte) => byte < 9 || (byte > 13 && byte < 32));
+}
+
 function textKind(bytes: Uint8Array, head: string): string | undefined {
-  // Control characters other than tabs and line breaks: not what people call text.
-  if (bytes.subarray(0, HEAD_BYTES).some((byte) => byte < 9 || (byte > 13 && byte < 32))) return undefined;
+  if (holdsControls(bytes)) return undefined;
   const text = head.replace(/^\xef\xbb\xbf/, '').trimStart();
   if (/^(<!doctype html|<html|<head|<body)/i.test(text)) {
     return 'an HTML page, probably what a server answered in place of the file';

@@ -49,6 +49,47 @@ describe('CsvTable', () => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'sample_invalid' }));
   });
 
+  it.each([
+    ['semicolons', 'a;b\n1;2\n', /"a;b"; cells seem to be parted by ";": say so with "delimiter"/],
+    ['semicolons beside decimal commas', 'a;b\n1,5;2,5\n', /parted by ";": say so with "delimiter"/],
+    ['tabs', 'a\tb\n1\t2\n', /parted by "\\t": say so with "delimiter"/],
+    ['bars', 'a|b\n1|2\n', /parted by "\|": say so with "delimiter"/],
+  ])('tells what parts the cells where it is %s', (_, text, message) => {
+    expect(() => parse(text).requireColumns(['a'])).toThrow(message);
+  });
+
+  it('tells what parts the cells where commas do not, though they were asked for or stand in names', () => {
+    expect(() => parse('a,b\n1,2\n', { delimiter: ';' }).requireColumns(['a'])).toThrow(/parted by ","/);
+    expect(() => parse('T (a, b);RH;AH\n1;2;3\n').requireColumns(['RH'])).toThrow(/parted by ";"/);
+    expect(() => parse('a;b\n1;2\n', { header: false }).requireColumns(['2'])).toThrow(/parted by ";"/);
+    expect(() => parse('a|b,c\n1,2\n').requireColumns(['d'])).toThrow(/columns "a\|b", "c"\.$/);
+  });
+
+  it('says how thousands are written', () => {
+    expect(() => numbers(parse('a\n"12,500"\n'))).toThrow(/with a point, thousands without a mark\.$/);
+  });
+
+  it('says that a decimal comma is a point here', () => {
+    expect(() => numbers(parse('a;b\n0,37;2\n', { delimiter: ';' }))).toThrow(
+      /holds "0,37", wanted a number within .*\. Decimals are written with a point\.$/,
+    );
+  });
+
+  it.each([
+    ['a workbook', Buffer.from('PK\x03\x04..xl/workbook.xml'), /it is an Excel workbook; save it as CSV/],
+    ['an old workbook', Buffer.from('d0cf11e0a1b11ae1', 'hex'), /it is an Excel workbook; save it as CSV/],
+    ['a Parquet file', Buffer.from('PAR1\x15\x04'), /it is a Parquet file; save it as CSV/],
+    ['a gzip archive', Buffer.from([0x1f, 0x8b, 8, 0]), /it is a gzip archive; unpack it/],
+    ['a NumPy array', Buffer.from('\x93NUMPY\x01\x00', 'latin1'), /it is a NumPy array/],
+    ['UTF-16', Buffer.from('\ufeffa,b\n1,2\n', 'utf16le'), /it is UTF-16 text; save it as UTF-8/],
+    ['UTF-16 without its mark', Buffer.from('a,b\n1,2\n', 'utf16le'), /it is UTF-16 text; save it as UTF-8/],
+    ['Latin-1', Buffer.from('a,gr\xf6sse\n1,2\n', 'latin1'), /it is not UTF-8 text; save it as UTF-8/],
+  ])('says what stands in its place: %s', (_, bytes, message) => {
+    expect(() => CsvTable.parse(bytes, '"s.csv"')).toThrow(
+      expect.objectContaining({ code: 'sample_invalid', message: expect.stringMatching(message) }),
+    );
+  });
+
   it('refuses a column that is there twice when it is asked for', () => {
     const table = parse('a,a,b\n1,2,3\n');
     expect(numbers(table, 'b')).toEqual([3]);

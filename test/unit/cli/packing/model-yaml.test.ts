@@ -70,6 +70,16 @@ describe('parseModelYamlText()', () => {
     expect(() => parse(text)).toThrow(message);
   });
 
+  it.each([
+    ['UTF-16', Buffer.from(good, 'utf16le'), /it is UTF-16 text; save it as UTF-8/],
+    ['UTF-16 with its mark', Buffer.from(`\ufeff${good}`, 'utf16le'), /it is UTF-16 text; save it as UTF-8/],
+    ['Latin-1', Buffer.from(`${good}units: { y: \xb0C }\n`, 'latin1'), /it is not UTF-8 text; save it as/],
+  ])('says how text is encoded that is %s', (_, bytes, message) => {
+    expect(() => parseModelYamlText(bytes)).toThrow(
+      expect.objectContaining({ code: 'model_yaml_invalid', message: expect.stringMatching(message) }),
+    );
+  });
+
   it('refuses a file past the limit before it is read as YAML', () => {
     expect(() => parse('#'.repeat(300 * 1024))).toThrow(expect.objectContaining({ code: 'too_large' }));
   });

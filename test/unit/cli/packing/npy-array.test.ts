@@ -49,8 +49,21 @@ describe('parseNpy()', () => {
     ['nothing', new Uint8Array(), /not an NPY file/],
     ['a header cut short', byNumpy.subarray(0, 60), /header is cut short/],
     ['data cut short', byNumpy.subarray(0, -1), /is 8 bytes, found 7/],
-    ['big-endian numbers', replaced('<i2', '>i2'), /elements are ">i2"/],
-    ['Python objects', replaced("'<i2'", "'|O' "), /elements are "\|O"/],
+    ['big-endian numbers', replaced('<i2', '>i2'), /elements are ">i2", .*; save array\.astype\("<i2"\)\.$/],
+    ['Python objects', replaced("'<i2'", "'|O' "), /elements are "\|O", .*; save array\.astype\("<f4"\)\.$/],
+    ['big-endian texts', replaced('<i2', '>U2'), /elements are ">U2", .*; save array\.astype\("<U2"\)\.$/],
+    ['points in time', replaced("'<i2'", "'<M8[ns]'"), /"<M8\[ns\]", .*; save array\.astype\("<i8"\)\.$/],
+    ['complex numbers', replaced('<i2', '<c8'), /elements are "<c8", wanted one of [^;]*\.$/],
+    [
+      'several arrays',
+      Buffer.from('PK\x03\x04..a.npy'),
+      /but an archive of NumPy arrays; save .* numpy\.save/,
+    ],
+    [
+      'an array of records',
+      replaced("'<i2', ", "[('a', '<i2'), ('b', '<i2')], "),
+      /its elements are records, .*structured_to_unstructured/,
+    ],
     ['Fortran order', replaced('False', 'True '), /Fortran order/],
     ['a shape that is none', replaced('(2, 2)', '(2; 2)'), /header is damaged/],
   ])('refuses %s', (_, bytes, message) => {

@@ -46,6 +46,9 @@ describe('fileKind()', () => {
     ],
     ['gzip', gzipSync(addModel()), /^a gzip archive/],
     ['a GGUF model', latin1('GGUF\x03\x00\x00\x00'), /^a GGUF model/],
+    ['a workbook', zip('xl/workbook.xml'), /^an Excel workbook/],
+    ['a Parquet file', latin1('PAR1\x15\x04'), /^a Parquet file/],
+    ['UTF-16', Buffer.from('Access denied\n', 'utf16le'), /^UTF-16 text/],
     ['an array', latin1('\x93NUMPY\x01\x00'), /^a NumPy array/],
   ])('says what %s is, and so does reading it as a model', (_, bytes, kind) => {
     expect(fileKind(bytes)).toMatch(kind);
