@@ -28,6 +28,8 @@ export class LabelCheck {
   #rows = 0;
   #agreed = 0;
   #absoluteError = 0;
+  /** Labelled rows without an error: the model gave NaN or infinity. */
+  #withoutNumber = 0;
   #first: { readonly where: string; readonly predicted: Label; readonly actual: Label } | undefined;
   readonly #unknown = new Set<Label>();
   #outside: number | undefined;
@@ -64,10 +66,7 @@ export class LabelCheck {
       );
     }
     if (this.#rows === 0) return [];
-    if (label.kind === 'regression') {
-      const mean = this.#absoluteError / this.#rows;
-      return [`mean absolute error over ${this.#rows} labelled rows: ${Number(mean.toPrecision(4))}`];
-    }
+    if (label.kind === 'regression') return [this.#errorRemark()];
     if (this.#agreed === 0 && this.#rows >= limits.labelRowsMin) {
       const { where, predicted, actual } = this.#first!;
       throw mismatch(
@@ -76,6 +75,16 @@ export class LabelCheck {
     }
     const share = Number(((100 * this.#agreed) / this.#rows).toPrecision(4));
     return [`${this.#agreed} of ${this.#rows} labelled rows are predicted right (${share} %)`];
+  }
+
+  /** Devices leave predictions that are no numbers out of their figures too. */
+  #errorRemark(): string {
+    const [rows, without] = [this.#rows - this.#withoutNumber, this.#withoutNumber];
+    if (rows === 0)
+      return `none of ${without} labelled rows is predicted as a number: all are NaN or infinite`;
+    const mean = Number((this.#absoluteError / rows).toPrecision(4));
+    const others = without === 0 ? '' : ` (left out, predicted as NaN or infinite: ${without})`;
+    return `mean absolute error over ${rows} labelled rows: ${mean}${others}`;
   }
 
   /** Predictions must be classes, whether or not there are labels. */
@@ -102,7 +111,10 @@ export class LabelCheck {
     this.#rows += 1;
     this.#first ??= { where, predicted, actual };
     if (String(predicted) === String(actual)) this.#agreed += 1;
-    this.#absoluteError += Math.abs(Number(predicted) - Number(actual));
+    if (this.#terms.label.kind !== 'regression') return;
+    const error = Math.abs(Number(predicted) - Number(actual));
+    if (Number.isFinite(error)) this.#absoluteError += error;
+    else this.#withoutNumber += 1;
   }
 
   #actual(given: Label, where: string): Label {

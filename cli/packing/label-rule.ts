@@ -3,6 +3,7 @@
  * the model file names, and what cannot be read that way is refused before a device figures with it.
  */
 import { AppError } from '../../shared/base/app-error.ts';
+import { isReal } from '../../shared/inference/element-range.ts';
 import { showShape } from '../../shared/inference/exact-values.ts';
 import type { TensorSpec } from '../../shared/inference/tensor.ts';
 import type { LabelRule } from '../../shared/manifest/model-manifest.ts';
@@ -24,9 +25,35 @@ export function labelRuleOf(
   { label, classes }: Pick<ModelYaml, 'label' | 'classes'>,
   { outputs, classLabels }: Pick<OnnxInterface, 'outputs' | 'classLabels'>,
 ): LabelRule | undefined {
+  if (label === undefined && classes !== undefined) checkClasses(classes, { outputs, classLabels });
   const output = outputs.find((spec) => spec.name === label?.output);
   if (label === undefined || output === undefined) return undefined;
   return completeLabelRule({ label, classes, output, known: classLabels.get(output.name) });
+}
+
+/** Without a rule nothing says which output has the classes, but one of them must be able to. */
+function checkClasses(
+  classes: readonly string[],
+  { outputs, classLabels }: Pick<OnnxInterface, 'outputs' | 'classLabels'>,
+): void {
+  const fits = outputs.some(({ name, datatype, shape }) => {
+    const known = classLabels.get(name);
+    if (known !== undefined) return known.length === classes.length;
+    if (!isReal(datatype)) return true;
+    // A tensor of one axis is one row, unless that axis is open and counts rows.
+    const row = shape.length === 1 && shape[0]! > 1 ? shape : shape.slice(1);
+    const axes = row.filter((size) => size !== 1);
+    // Masks and boxes have their classes along one of several axes, or beside other numbers.
+    if (axes.length > 1 || axes[0] === -1) return true;
+    const columns = axes[0] ?? 1;
+    return columns === classes.length || (columns === 1 && classes.length === 2);
+  });
+  if (fits) return;
+  const shown = outputs.map(({ name, datatype, shape }) => `"${name}" ${datatype} ${showShape(shape)}`);
+  throw new AppError(
+    'interface_mismatch',
+    `Cannot pack: "classes" names ${classes.length}, and no output has a score for each or gives the class itself: ${shown.join(', ')}.`,
+  );
 }
 
 /** Throws `interface_mismatch` for a rule that the output does not fit. */

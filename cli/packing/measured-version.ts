@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { Logger } from '../../platform/logger.ts';
 import { RunnerProcess } from '../../runner/runner-client.ts';
-import { AppError } from '../../shared/base/app-error.ts';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import { quoteText } from '../../shared/inference/exact-values.ts';
 import type { Tensor, TensorSpec } from '../../shared/inference/tensor.ts';
@@ -22,7 +22,7 @@ import {
 } from './golden.ts';
 import type { LabelCheck } from './label-check.ts';
 import { labelRuleOf } from './label-rule.ts';
-import type { VariantFile } from './model-variants.ts';
+import { changedMeanwhile, type VariantFile } from './model-variants.ts';
 import type { ModelYaml, SampleSource } from './model-yaml.ts';
 import { type BuiltProfile, ProfileBuilder } from './reference-profile.ts';
 import { type CarriedState, type Infer, RowRuns } from './row-runs.ts';
@@ -184,12 +184,18 @@ export function tolerancesOf(
 }
 
 async function withRunner<T>(
-  { path, onnx }: VariantFile,
+  { name, path, sha256, onnx }: VariantFile,
   logger: Logger,
   use: (infer: Infer) => Promise<T>,
 ): Promise<T> {
   const names = onnx.outputs.map((output) => output.name);
-  const runner = await RunnerProcess.start({ file: path, provider: 'cpu' }, { logger });
+  const options = { file: path, sha256, provider: 'cpu' };
+  const runner = await RunnerProcess.start(options, { logger }).catch((cause: unknown) => {
+    if (isAppError(cause, 'slot_damaged')) throw changedMeanwhile(name, cause);
+    // A link may lead to a name that says nothing.
+    if (!isAppError(cause) || basename(name) === basename(path)) throw cause;
+    throw new AppError(cause.code, cause.message.replace(basename(path), name), { cause });
+  });
   try {
     return await use(
       async (inputs) => (await runner.infer(inputs, { outputs: names, deadlineMs: RUN_MS_MAX })).outputs,

@@ -1,5 +1,7 @@
 /** The model files of a version, read and checked against each other and against what model.yaml says of them. */
-import { readdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { copyFile, readdir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -8,6 +10,7 @@ import type { TensorSpec } from '../../shared/inference/tensor.ts';
 import type { Variant } from '../../shared/manifest/model-manifest.ts';
 import { type OnnxInterface, readOnnxInterface } from '../../shared/onnx/read-model.ts';
 import { artifactNames } from './artifact-name.ts';
+import { type ChunkIndex, indexChunks } from './chunk-index.ts';
 import type { ModelYaml } from './model-yaml.ts';
 import { findNamedFile, missingFile } from './named-file.ts';
 import { spelledAsModel } from './tensor-names.ts';
@@ -16,8 +19,10 @@ export interface VariantFile {
   readonly variant: Variant;
   /** What model.yaml calls it; `variant.file` is what it is packed as. */
   readonly name: string;
-  /** Where its bytes lie. */
+  /** Where its bytes lie, links resolved. */
   readonly path: string;
+  /** Digest of the bytes that `onnx` was read from. */
+  readonly sha256: string;
   readonly onnx: OnnxInterface;
 }
 
@@ -25,13 +30,13 @@ export interface VariantFile {
 export async function loadVariants(folder: string, yaml: ModelYaml): Promise<readonly VariantFile[]> {
   const declared = yaml.variants ?? [{ file: yaml.file! }];
   const variants: VariantFile[] = [];
-  const files = declared.map(({ file }) => file);
-  const twice = files.find((file, i) => files.indexOf(file) !== i);
-  if (twice !== undefined) throw mismatch(`two variants are of the file "${twice}"`);
-  const names = artifactNames(files);
+  const names = artifactNames(declared.map(({ file }) => file));
   for (const [i, { file, precision, providers }] of declared.entries()) {
-    const path = await findNamedFile(folder, file);
-    const onnx = readNamed(file, await readModelFile(path, file));
+    const path = await resolved(await findNamedFile(folder, file));
+    const twin = variants.find((variant) => variant.path === path);
+    if (twin) throw mismatch(`variants "${twin.name}" and "${file}" are one file`);
+    const bytes = await readModelFile(path, file);
+    const onnx = readNamed(file, bytes);
     const isHalf = onnx.inputs.some((input) => input.datatype === 'FP16');
     variants.push({
       variant: {
@@ -41,6 +46,7 @@ export async function loadVariants(folder: string, yaml: ModelYaml): Promise<rea
       },
       name: file,
       path,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
       onnx,
     });
   }
@@ -52,7 +58,31 @@ export async function loadVariants(folder: string, yaml: ModelYaml): Promise<rea
   checkDeclared('output', spelled.outputs ?? [], onnx.outputs);
   checkFeatures(spelled, onnx.inputs);
   checkOutputNames(spelled, onnx.outputs);
+  checkUnits(spelled, onnx);
   return variants;
+}
+
+/** Copies a variant into a folder under the name it is packed as. Throws `pack_outdated` when the bytes are no longer those that were read. */
+export async function copyVariant(variant: VariantFile, folder: string): Promise<ChunkIndex> {
+  const copy = join(folder, variant.variant.file);
+  await copyFile(variant.path, copy);
+  const index = await indexChunks(copy);
+  if (index.sha256 === variant.sha256) return index;
+  throw changedMeanwhile(variant.name);
+}
+
+/** A file that was not the same from beginning to end: what was measured is not what would be packed. */
+export function changedMeanwhile(file: string, cause?: unknown): AppError {
+  return new AppError(
+    'pack_outdated',
+    `Cannot pack "${file}": it has changed while it was packed. Pack again when nothing writes to it.`,
+    { cause },
+  );
+}
+
+/** One file has one place, however many names lead there; one that is not there keeps its name for the message. */
+function resolved(path: string): Promise<string> {
+  return realpath(path).catch(() => path);
 }
 
 async function readModelFile(path: string, file: string): Promise<Uint8Array> {
@@ -142,6 +172,13 @@ function checkOutputNames(
     if (outputs.some((output) => output.name === name)) continue;
     throw mismatch(`"${field}" names output "${name}", the model has ${showSpecs(outputs)}`);
   }
+}
+
+function checkUnits({ units = {} }: ModelYaml, { inputs, outputs }: OnnxInterface): void {
+  const specs = [...inputs, ...outputs];
+  const unknown = Object.keys(units).find((name) => !specs.some((spec) => spec.name === name));
+  if (unknown === undefined) return;
+  throw mismatch(`"units" names "${unknown}", the model has ${showSpecs(specs)}`);
 }
 
 function showSpecs(specs: readonly TensorSpec[]): string {

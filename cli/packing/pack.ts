@@ -3,8 +3,9 @@
  * processes, so a bad one ends its runner and not this program. The result appears whole or not at all.
  */
 import { randomBytes } from 'node:crypto';
-import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import canonicalize from 'canonicalize';
 import { asDiskError } from '../../platform/atomic-file.ts';
 import type { Logger } from '../../platform/logger.ts';
@@ -17,11 +18,11 @@ import {
   type ModelManifest,
   parseManifest,
 } from '../../shared/manifest/model-manifest.ts';
-import { indexChunks } from './chunk-index.ts';
+import { type ChunkIndex, indexChunks } from './chunk-index.ts';
 import { encodeGolden } from './golden.ts';
 import { type MeasuredVersion, measureVersion, tolerancesOf } from './measured-version.ts';
-import { loadVariants, type VariantFile } from './model-variants.ts';
-import { loadModelYaml, type ModelYaml } from './model-yaml.ts';
+import { changedMeanwhile, copyVariant, loadVariants, type VariantFile } from './model-variants.ts';
+import { loadModelYaml, type ModelYaml, modelYamlFile } from './model-yaml.ts';
 import { digestSources, sourcesFileName, writeSources } from './packed-sources.ts';
 import { manifestFileName, type PackedVersion, packedFolder, readPackedVersion } from './packed-version.ts';
 import { spelledAsModel } from './tensor-names.ts';
@@ -54,6 +55,7 @@ export async function packVersion(options: PackOptions): Promise<PackResult> {
   await refuseForeignFolder(out);
   // Before models run and samples are read: what changes meanwhile counts as changed.
   const sources = await digestSources(folder, yaml);
+  if (!isDeepStrictEqual(await loadModelYaml(folder), written)) throw changedMeanwhile(modelYamlFile);
   const measured = await measureVersion({
     folder,
     yaml,
@@ -70,7 +72,6 @@ export async function packVersion(options: PackOptions): Promise<PackResult> {
     made = await mkdir(dirname(out), { recursive: true });
     await mkdir(draft);
     await writeFile(join(draft, GOLDEN_FILE), golden);
-    for (const { variant, path } of variants) await copyFile(path, join(draft, variant.file));
     const manifest = await makeManifest(draft, { yaml, variants, measured, now: options.now });
     await writeFile(join(draft, manifestFileName), canonicalize(manifest)!);
     await writeSources(draft, { v: 1, packedAt: new Date(options.now).toISOString(), files: sources });
@@ -97,6 +98,7 @@ function heavyGolden({ files }: PackedVersion): string[] {
   ];
 }
 
+/** Copies the models into `folder`, beside the golden file, and says what lies there. */
 async function makeManifest(
   folder: string,
   {
@@ -111,15 +113,11 @@ async function makeManifest(
     readonly now: number;
   },
 ): Promise<ModelManifest> {
-  const names = [
-    ...variants.map(({ variant }) => ({ path: variant.file, role: 'model' as const })),
-    { path: GOLDEN_FILE, role: 'golden' as const },
-  ];
-  const files = [];
-  for (const { path, role } of names) {
-    const { sha256, bytes, chunks } = await indexChunks(join(folder, path));
+  const files: ArtifactEntry[] = [];
+  const add = (path: string, role: ArtifactEntry['role'], { sha256, bytes, chunks }: ChunkIndex) =>
     files.push({ path, role, sha256, bytes, chunks: [...chunks] });
-  }
+  for (const one of variants) add(one.variant.file, 'model', await copyVariant(one, folder));
+  add(GOLDEN_FILE, 'golden', await indexChunks(join(folder, GOLDEN_FILE)));
   const { model, version, release, classes, units, objectives, card } = yaml;
   const { inputs, outputs, label, profile } = measured;
   return {

@@ -30,6 +30,7 @@ export interface BuiltProfile {
 export class ProfileBuilder {
   readonly #plans: readonly FeaturePlan[];
   readonly #values: FeatureValue[][];
+  readonly #seen = new Set<string>();
 
   constructor(plans: readonly FeaturePlan[]) {
     this.#plans = plans;
@@ -39,6 +40,7 @@ export class ProfileBuilder {
   /** Takes the tensors of one run of the given role; `elements` are a tensor's own where some of them are missing. */
   add(role: 'input' | 'output', tensors: readonly (Tensor & { readonly elements?: TensorValues })[]): void {
     for (const tensor of tensors) {
+      this.#seen.add(seenKey(role, tensor.name));
       let reading: TensorReading | undefined;
       for (const [i, plan] of this.#plans.entries()) {
         if (plan.role !== role || plan.source.tensor !== tensor.name) continue;
@@ -48,14 +50,22 @@ export class ProfileBuilder {
     }
   }
 
-  /** The profile over everything added. Features of tensors that were never added are left out. */
+  /** The profile over everything added. Features of tensors that were never added, or never had a row, are left out. */
   build({ rows, cells }: { readonly rows: number; readonly cells: number }): BuiltProfile {
     const features: FeatureProfile[] = [];
     const remarks: string[] = [];
     const budget = categoryBudget(this.#plans.filter(({ kind }) => kind !== 'numeric').length);
     for (const [i, plan] of this.#plans.entries()) {
       const values = this.#values[i]!;
-      if (values.length === 0) continue;
+      if (values.length === 0) {
+        const { tensor } = plan.source;
+        if (this.#seen.delete(seenKey(plan.role, tensor))) {
+          remarks.push(
+            `${plan.role} "${tensor}" has no row in the whole sample: it has no feature, so its drift is not seen`,
+          );
+        }
+        continue;
+      }
       const feature = profileFeature(plan, values, cells, budget);
       features.push(feature);
       remarks.push(...remarksOn(feature, values));
@@ -68,6 +78,11 @@ export class ProfileBuilder {
     }
     return { profile: { rows, features }, remarks };
   }
+}
+
+/** An output may have the name of an input. */
+function seenKey(role: 'input' | 'output', tensor: string): string {
+  return `${role} ${tensor}`;
 }
 
 /** Profiles one feature of at least one value, which may be missing. */

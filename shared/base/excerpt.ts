@@ -11,7 +11,7 @@ export interface ExcerptOptions {
   readonly hidden?: RegExp;
 }
 
-/** At most 80 characters and `…`; `nothing` for undefined. Integers that JSON has no form for are quoted as text. */
+/** At most 80 characters and `…`; `nothing` for undefined. Integers that JSON has no form for are quoted as text, NaN and infinity by name. */
 export function excerpt(value: unknown, { hidden }: ExcerptOptions = {}): string {
   if (value === undefined) return 'nothing';
   const parts: string[] = [];
@@ -54,5 +54,7 @@ export function excerpt(value: unknown, { hidden }: ExcerptOptions = {}): string
 function scalarText(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, QUOTED_MAX + 1));
   if (typeof value === 'bigint') return `"${value}"`;
+  // JSON would say null.
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
   return JSON.stringify(value) ?? String(value).slice(0, QUOTED_MAX + 1);
 }

@@ -56,7 +56,7 @@ export const packagingErrors = defineErrors({
     status: 400,
     retry: 'never',
     meaning:
-      'A source has changed since the version was packed, so what would be published is not what lies there now.',
+      'A source has changed since the version was packed, so what would be published is not what lies there now; or it changed while it was packed, so what was measured is not what would be packed.',
     fix: 'Pack again, look at what "modelfleet models pack" says, and publish; or name the packed folder to publish it as it is.',
   },
   pack_invalid: {

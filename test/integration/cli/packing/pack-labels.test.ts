@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { packVersion } from '../../../../cli/packing/pack.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
+import { ModelBuilder } from '../../../../shared/onnx/write-model.ts';
 import {
   classifierModel,
   countedClassModel,
@@ -167,6 +168,22 @@ describe('packVersion() with a label rule', () => {
       rule: 'label: { output: y, kind: regression }\n',
     });
     expect(regression.remarks).toContain('mean absolute error over 2 labelled rows: 0.25');
+  });
+
+  it('says how many predictions of a regression are no numbers, and figures without them', async () => {
+    const root = new ModelBuilder('root')
+      .input('x', 'float', ['batch', 1])
+      .node('Sqrt', { inputs: ['x'], outputs: ['y'] })
+      .output('y', 'float', ['batch', 1])
+      .encode();
+    const rule = 'label: { output: y, kind: regression }\n';
+    const of = (csv: string) => labelled({ onnx: root, csv, rule, features: 'a' });
+    expect((await of('a,y\n4,2\n-1,1\n9,4\n')).remarks).toContain(
+      'mean absolute error over 2 labelled rows: 0.5 (left out, predicted as NaN or infinite: 1)',
+    );
+    expect((await of('a,y\n-4,2\n-1,1\n')).remarks).toContain(
+      'none of 2 labelled rows is predicted as a number: all are NaN or infinite',
+    );
   });
 
   it('takes labels of golden rows, and labels from an array', async () => {

@@ -55,6 +55,22 @@ describe('packVersion() with an odd sample', () => {
     ).toBe('drift');
   });
 
+  it('says which output has no row in the whole sample, and no more of those that have some', async () => {
+    const found = new ModelBuilder('found')
+      .input('x', 'float', ['batch', 2])
+      .node('NonZero', { inputs: ['x'], outputs: ['places'] })
+      .node('Transpose', { inputs: ['places'], outputs: ['y'] })
+      .output('y', 'int64', ['count', 2])
+      .encode();
+    const of = (row: string) =>
+      pack({ 'm.onnx': found, 'model.yaml': `${yaml}golden: { rows: 2 }\n`, 's.csv': csv(60, () => row) });
+    const remark = 'output "y" has no row in the whole sample: it has no feature, so its drift is not seen';
+    const none = await of('0,0');
+    expect(none.remarks.filter((one) => one.startsWith('output'))).toEqual([remark]);
+    expect(none.packed.manifest.profile!.features.map(({ name }) => name)).toEqual(['a', 'b']);
+    expect((await of('0,1')).remarks).not.toContain(remark);
+  });
+
   it('packs values at both ends of the numbers and says which its mean leaves out', async () => {
     const result = await pack({
       'm.onnx': linearModel({ features: 1 }),

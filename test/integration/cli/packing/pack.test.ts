@@ -1,8 +1,11 @@
 /** Packs folders with small models, run by the real ONNX Runtime in a runner process. */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { measureVersion } from '../../../../cli/packing/measured-version.ts';
+import { copyVariant, loadVariants } from '../../../../cli/packing/model-variants.ts';
+import { loadModelYaml } from '../../../../cli/packing/model-yaml.ts';
 import { type PackResult, packVersion } from '../../../../cli/packing/pack.ts';
 import { checkSources } from '../../../../cli/packing/packed-sources.ts';
 import { readPackedVersion } from '../../../../cli/packing/packed-version.ts';
@@ -22,6 +25,7 @@ import {
   statefulModel,
 } from '../../../support/models.ts';
 import { makePackFolder, npyFile, type PackFolder } from '../../../support/pack-folder.ts';
+import { tempFolder } from '../../../support/temp-folder.ts';
 
 const head = 'model: m\nversion: 1.2.0\nrelease: 3\nfile: m.onnx\n';
 const sampleCsv = 'a,b,y\n1,2,8\n3,4,18\n,6,0\n7,8,38\n';
@@ -211,6 +215,19 @@ golden: { rows: 1 }
     expect(packed.manifest.variants[0]!.file).toBe('modele-1.onnx');
   });
 
+  it('packs a model behind a link under the name of the link, which messages use too', async () => {
+    const folder = await linearFolder();
+    await rename(join(folder.path, 'm.onnx'), join(folder.path, 'blob'));
+    await symlink('blob', join(folder.path, 'm.onnx'));
+    const { packed } = await pack(folder);
+    expect(await readFile(join(packed.folder, 'm.onnx'))).toEqual(Buffer.from(linear));
+    await folder.write('blob', unknownOperator());
+    await expect(pack(folder)).rejects.toMatchObject({
+      code: 'model_does_not_load',
+      message: expect.stringContaining('Cannot load "m.onnx"'),
+    });
+  });
+
   it('packs tensors by names that objects inherit', async () => {
     for (const name of ['constructor', 'toString', '__proto__']) {
       const folder = await makePackFolder({
@@ -347,6 +364,12 @@ describe('packVersion() refuses', () => {
       'interface_mismatch',
       /"tolerances" names output "z"/,
     ],
+    [
+      'a unit of a tensor there is not',
+      { 'model.yaml': `${yaml}units: { y: ppm, z: K }\n` },
+      'interface_mismatch',
+      /"units" names "z", the model has "x" FP32 .*, "y" FP32/,
+    ],
   ])('%s', async (_, changes, code, message) => {
     const files = { 'model.yaml': yaml, 'm.onnx': linear, 's.csv': sampleCsv, ...changes };
     const present = Object.entries(files).filter(([, content]) => content !== undefined);
@@ -365,11 +388,15 @@ describe('packVersion() refuses', () => {
     });
   });
 
-  it('one file as two variants', async () => {
+  it.each(['m.onnx', './m.onnx', 'link.onnx'])('one file as two variants, also called %s', async (name) => {
     const folder = await linearFolder(
-      yaml.replace('file: m.onnx', 'variants: [{ file: m.onnx }, { file: m.onnx }]'),
+      yaml.replace('file: m.onnx', `variants: [{ file: m.onnx }, { file: ${name} }]`),
     );
-    await expect(pack(folder)).rejects.toMatchObject({ code: 'interface_mismatch' });
+    await symlink('m.onnx', join(folder.path, 'link.onnx'));
+    await expect(pack(folder)).rejects.toMatchObject({
+      code: 'interface_mismatch',
+      message: expect.stringContaining(`variants "m.onnx" and "${name}" are one file`),
+    });
   });
 
   it('variants whose interfaces differ', async () => {
@@ -423,6 +450,34 @@ describe('packVersion() refuses', () => {
     const folder = await linearFolder(yaml.replace('{ rows: 2 }', '{ file: g.csv }'));
     await folder.write('g.csv', `a,b\n${'1,2\n'.repeat(limits.goldenSamplesMax + 1)}`);
     await expect(pack(folder)).rejects.toMatchObject({ code: 'too_large' });
+  });
+});
+
+describe('a model file that changes while it is packed', () => {
+  const changed = { code: 'pack_outdated', message: expect.stringContaining('"m.onnx": it has changed') };
+
+  async function loaded() {
+    const folder = await linearFolder();
+    const yaml = await loadModelYaml(folder.path);
+    const variants = await loadVariants(folder.path, yaml);
+    await folder.write('m.onnx', linearModel({ weights: [2, 4] }));
+    return { folder, yaml, variants };
+  }
+
+  it('is not run', async () => {
+    const { folder, ...of } = await loaded();
+    const measuring = measureVersion({
+      folder: folder.path,
+      ...of,
+      skipGoldenCheck: false,
+      logger: makeLogger('test', 'silent'),
+    });
+    await expect(measuring).rejects.toMatchObject(changed);
+  });
+
+  it('is not packed', async () => {
+    const { variants } = await loaded();
+    await expect(copyVariant(variants[0]!, await tempFolder())).rejects.toMatchObject(changed);
   });
 });
 

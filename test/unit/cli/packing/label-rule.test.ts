@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { completeLabelRule } from '../../../../cli/packing/label-rule.ts';
+import { completeLabelRule, labelRuleOf } from '../../../../cli/packing/label-rule.ts';
 import type { TensorSpec } from '../../../../shared/inference/tensor.ts';
 import type { LabelRule } from '../../../../shared/manifest/model-manifest.ts';
 import type { ClassLabels } from '../../../../shared/onnx/class-labels.ts';
@@ -93,5 +93,45 @@ describe('completeLabelRule()', () => {
   ])('refuses %s', (_, given, message) => {
     expect(() => complete(given)).toThrow(expect.objectContaining({ code: 'interface_mismatch' }));
     expect(() => complete(given)).toThrow(message);
+  });
+});
+
+describe('labelRuleOf() without a rule', () => {
+  const ruleOf = (output: TensorSpec, classes: readonly string[], known?: ClassLabels) =>
+    labelRuleOf(
+      { classes: [...classes], label: undefined },
+      { outputs: [output], classLabels: new Map(known ? [['y', known]] : []) },
+    );
+  const of = (...shape: number[]): TensorSpec => ({ name: 'y', datatype: 'FP32', shape });
+
+  it.each<[string, TensorSpec, readonly string[], ClassLabels?]>([
+    ['fewer names than scores', scores, ['a', 'b']],
+    ['more names than scores with axes of one behind', of(1, 3, 1, 1), ['a', 'b', 'c', 'd']],
+    ['three names for one score', of(-1, 1), ['a', 'b', 'c']],
+    ['fewer names than scores of one row', of(3), ['a', 'b']],
+    ['fewer names than classes in the file', numbers, ['a', 'b'], [1, 2, 3]],
+  ])('refuses %s', (_, output, classes, known) => {
+    expect(() => ruleOf(output, classes, known)).toThrow(
+      expect.objectContaining({
+        code: 'interface_mismatch',
+        message: expect.stringMatching(
+          new RegExp(`"classes" names ${classes.length}, and no output has a score for each .*: "y" `),
+        ),
+      }),
+    );
+  });
+
+  it.each<[string, TensorSpec, readonly string[], ClassLabels?]>([
+    ['a score for each', scores, ['a', 'b', 'c']],
+    ['a score for each of one row', of(3), ['a', 'b', 'c']],
+    ['one score of two classes', of(-1, 1), ['a', 'b']],
+    ['scores whose number is open', of(-1, -1), ['a', 'b', 'c']],
+    ['the class itself', numbers, ['a', 'b']],
+    ['the class itself, as many as in the file', numbers, ['a', 'b'], [1, 2]],
+    ['texts', texts, ['a', 'b']],
+    ['a mask with a channel for each', of(1, 3, 64, 64), ['a', 'b', 'c']],
+    ['boxes with scores behind', of(1, 7, 8400), ['a', 'b', 'c']],
+  ])('takes names for an output of %s', (_, output, classes, known) => {
+    expect(ruleOf(output, classes, known)).toBeUndefined();
   });
 });

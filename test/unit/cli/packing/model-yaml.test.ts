@@ -63,6 +63,11 @@ describe('parseModelYamlText()', () => {
       /needs "golden.file"/,
     ],
     ['a name with a line break', `${good}tolerances: { "a\\nb": 1 }\n`, /is not a known field/],
+    [
+      'infinity where a number is wanted',
+      `${good}objectives: { latencyP95Ms: .inf }\n`,
+      /latencyP95Ms must be number \(found Infinity\)/,
+    ],
     ['a list', '- 1\n', /the whole must be object/],
     ['bytes that are not UTF-8', '\xff', /must be object/],
   ])('refuses %s', (_, text, message) => {

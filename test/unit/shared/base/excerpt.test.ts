@@ -5,6 +5,7 @@ describe('excerpt()', () => {
   it.each<readonly [unknown, string]>([
     [undefined, 'nothing'],
     [null, 'null'],
+    [[Number.POSITIVE_INFINITY, Number.NaN], '[Infinity,NaN]'],
     ['a"b', '"a\\"b"'],
     [2n ** 64n, '"18446744073709551616"'],
     [[1, [true], { a: 'x', b: [] }], '[1,[true],{"a":"x","b":[]}]'],
