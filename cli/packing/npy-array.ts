@@ -82,7 +82,9 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
     .map((d) => d.trim())
     .filter((d) => d !== '')
     .map(Number);
-  if (shape.length > limits.tensorRankMax + 1) throw fault(`its rank is ${shape.length}`);
+  // A tensor's axes, and one of rows before them.
+  const rankMax = limits.tensorRankMax + 1;
+  if (shape.length > rankMax) throw fault(`its rank is ${shape.length}, at most ${rankMax} are read`);
   const size = datatype ? elementBytes(datatype)! : Number(width) * (descr.startsWith('|S') ? 1 : 4);
   const wanted = elementCount(shape) * size;
   const data = bytes.subarray(dataAt);

@@ -121,6 +121,38 @@ describe('packVersion() makes golden samples', () => {
     expect((await goldenOf(result)).samples).toHaveLength(2);
   });
 
+  it.each([
+    [
+      'fewer rows than there are samples',
+      [1, 1],
+      'sample_invalid',
+      /"w.npy": it has 1 rows, the golden samples have 2/,
+    ],
+    [
+      'more rows than there are samples',
+      [3, 1],
+      'sample_invalid',
+      /it has 3 rows, the golden samples have 2/,
+    ],
+    ['no axis of rows', [], 'sample_invalid', /it has 0 rows/],
+    [
+      'more values a row than the output',
+      [2, 2],
+      'interface_mismatch',
+      /expected "y" of row 1: 2 values a row, the model gives 1/,
+    ],
+    ['no value in a row', [2, 0], 'interface_mismatch', /0 values a row, the model gives 1/],
+  ])('refuses an array of expected outputs with %s', async (_, shape, code, message) => {
+    const count = shape.reduce((product, size) => product * size, 1);
+    const golden = 'golden: { file: g.csv, expected: { y: w.npy } }\n';
+    const packing = pack({
+      'model.yaml': `${head}features: { x: [a, b] }\n${golden}`,
+      'g.csv': 'a,b\n1,1\n2,2\n',
+      'w.npy': npyFile(shape, new Float32Array(count)),
+    });
+    await expect(packing).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
   it('chooses fewer rows where they are large and nobody asked for a number, and says so', async () => {
     const width = 500_000;
     const files = {

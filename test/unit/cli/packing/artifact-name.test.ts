@@ -22,4 +22,13 @@ describe('artifactNames()', () => {
       artifactNames(['M.onnx', 'fp16/m.onnx', 'mod\u00e8le.onnx', 'mode\u0300le.onnx', 'golden.json']),
     ).toEqual(['M.onnx', 'm-2.onnx', 'modele.onnx', 'modele-2.onnx', 'golden-2.json']);
   });
+
+  it('tells names apart that differ in capitals only, also from the files that packing writes', () => {
+    expect(artifactNames(['a/Model.onnx', 'b/model.onnx', 'c/MODEL.ONNX', 'Manifest.JSON'])).toEqual([
+      'Model.onnx',
+      'model-2.onnx',
+      'MODEL-3.ONNX',
+      'Manifest-2.JSON',
+    ]);
+  });
 });

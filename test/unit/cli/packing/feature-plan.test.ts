@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { planFeatures } from '../../../../cli/packing/feature-plan.ts';
+import { limits } from '../../../../shared/base/limits.ts';
 import type { Datatype } from '../../../../shared/inference/tensor.ts';
 
 describe('planFeatures()', () => {
@@ -44,6 +45,23 @@ describe('planFeatures()', () => {
     expect(() =>
       planFeatures({ inputs, outputs: [], categories: () => [], columnNames: () => ['a', 'a'] }),
     ).toThrow(/"a" is used twice/);
+  });
+
+  it('plans as many features as a profile holds, and refuses one more', () => {
+    const table = (name: string, columns: number) => ({
+      name,
+      datatype: 'FP32' as const,
+      shape: [-1, columns],
+    });
+    const half = limits.featuresMax / 2;
+    const inputs = [table('a', half), table('b', half)];
+    expect(planFeatures({ ...none, inputs, outputs: [] }).plans).toHaveLength(limits.featuresMax);
+    expect(() => planFeatures({ ...none, inputs, outputs: [table('y', 1)] })).toThrow(
+      expect.objectContaining({
+        code: 'too_large',
+        message: `Cannot profile the sample: ${limits.featuresMax + 1} features, at most ${limits.featuresMax} are allowed.`,
+      }),
+    );
   });
 
   const planned = (side: 'inputs' | 'outputs', shape: number[], datatype: Datatype = 'FP32') =>

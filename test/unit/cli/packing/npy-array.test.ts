@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseNpy } from '../../../../cli/packing/npy-array.ts';
+import { limits } from '../../../../shared/base/limits.ts';
 import { npyBytes, npyFile } from '../../../support/pack-folder.ts';
 
 /** `numpy.save` of `numpy.array([[1, -2], [3, 400]], '<i2')`, numpy 1.24. */
@@ -19,6 +20,11 @@ describe('parseNpy()', () => {
       shape: [3],
       values: Float32Array.of(1, 2, 0.5),
     });
+  });
+
+  it('reads as many axes as a tensor has, and one for the rows', () => {
+    const shape = new Array<number>(limits.tensorRankMax + 1).fill(1);
+    expect(parseNpy(npyFile(shape, [1]), 'a').shape).toEqual(shape);
   });
 
   it('reads 64-bit integers exactly', () => {
@@ -63,6 +69,11 @@ describe('parseNpy()', () => {
       'an array of records',
       replaced("'<i2', ", "[('a', '<i2'), ('b', '<i2')], "),
       /its elements are records, .*structured_to_unstructured/,
+    ],
+    [
+      'more axes than a tensor and its rows have',
+      npyFile(new Array<number>(limits.tensorRankMax + 2).fill(1), [1]),
+      new RegExp(`its rank is ${limits.tensorRankMax + 2}, at most ${limits.tensorRankMax + 1}`),
     ],
     ['Fortran order', replaced('False', 'True '), /Fortran order/],
     ['a shape that is none', replaced('(2, 2)', '(2; 2)'), /header is damaged/],

@@ -49,6 +49,18 @@ describe('compareOutputs', () => {
     expect(compare([-infinity], [infinity], wide)).toMatchObject({ got: '-Infinity' });
   });
 
+  it('reports NaN before any number that is out, wherever it stands', () => {
+    const { NaN: nan, NEGATIVE_INFINITY: low } = Number;
+    expect(compare([900, nan, 1], [1, 1, 1])).toMatchObject({ index: 1, got: 'NaN', wrong: 2 });
+    expect(compare([900, 1, 2], [1, nan, 1])).toMatchObject({ index: 1, want: 'NaN', wrong: 3 });
+    expect(compare([nan], [low], { absolute: 1e9, relative: 1 })).toMatchObject({
+      want: '-Infinity',
+      allowed: 0,
+    });
+    const mismatch = compare([nan, 1], [1, 1], { absolute: Number.MAX_VALUE, relative: 0 })!;
+    expect(describeMismatch(mismatch)).toContain('element 0 is NaN, wanted is 1 ± ');
+  });
+
   it('compares whole numbers beyond 2^53, truth values and text exactly', () => {
     const of = (datatype: Datatype, data: Uint8Array): Tensor[] => [
       { name: 'y', datatype, shape: [1], data },
