@@ -180,10 +180,12 @@ export function parseModelYamlText(bytes: Uint8Array): ModelYaml {
       `Cannot read model.yaml: the missing marker ${rounded} may have been rounded; write it in quotes.`,
     );
   }
-  if (!ownRows && yaml.golden.expected !== undefined) {
+  // Rows of the sample are read as the sample says: what stands here would be ignored.
+  const idle = ownRows ? undefined : Object.keys(yaml.golden).find((field) => field !== 'rows');
+  if (idle !== undefined) {
     throw new AppError(
       'model_yaml_invalid',
-      'Cannot read model.yaml: "golden.expected" needs "golden.file" or "golden.arrays" beside it.',
+      `Cannot read model.yaml: "golden.${idle}" needs "golden.file" or "golden.arrays" beside it.`,
     );
   }
   return yaml;

@@ -62,6 +62,11 @@ describe('parseModelYamlText()', () => {
       good.replace('rows: 3', 'expected: { y: [y] }'),
       /needs "golden.file"/,
     ],
+    [
+      'what would say how to read golden rows that are those of the sample',
+      good.replace('rows: 3', 'rows: 3, missing: [-1]'),
+      /"golden.missing" needs "golden.file" or "golden.arrays"/,
+    ],
     ['a name with a line break', `${good}tolerances: { "a\\nb": 1 }\n`, /is not a known field/],
     [
       'infinity where a number is wanted',
