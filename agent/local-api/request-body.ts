@@ -64,7 +64,7 @@ function readDeclared(request: Readable, length: number): Promise<Uint8Array> {
         at += chunk.copy(body, at);
       })
       .once('end', () => resolve(body))
-      .once('error', reject)
+      .on('error', reject)
       .once('close', () =>
         reject(new AppError('bad_input', 'Cannot read the request: its body ended early.')),
       );
