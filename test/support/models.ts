@@ -348,3 +348,10 @@ export function rankUnknownModel(): Uint8Array {
     .output('y', 'float', [])
     .encode();
 }
+
+/** A model that ONNX Runtime refuses to load. */
+export function unknownOperator(): Uint8Array {
+  const text = Buffer.from(linearModel()).toString('latin1');
+  const bytes = Buffer.from(text.replace('\x04Gemm', '\x04Gemx'), 'latin1');
+  return bytes;
+}
