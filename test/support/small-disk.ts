@@ -1,6 +1,6 @@
 /** A disk of a few kilobytes of its own, to be filled; where tests may mount one. */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -25,9 +25,18 @@ export async function smallDisk(kilobytes: number): Promise<string> {
   return root;
 }
 
-/** Takes all the room there is, as another program may. Returns how to give it back. */
+/** Takes all the room there is, as another program may, beside whoever writes. Returns how to give it back. */
 export async function fillDisk(root: string): Promise<() => Promise<void>> {
   const file = join(root, 'filler');
-  writeFileSync(file, Buffer.alloc(await freeBytes(root), 1));
+  const filler = openSync(file, 'w');
+  try {
+    const room = Buffer.alloc(await freeBytes(root), 1);
+    for (let at = 0; at < room.length; ) at += writeSync(filler, room, at);
+  } catch (error) {
+    // Another writer took the last of it.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  } finally {
+    closeSync(filler);
+  }
   return () => rm(file);
 }
