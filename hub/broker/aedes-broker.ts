@@ -18,6 +18,7 @@ import { PacketLengthGuard } from '../../shared/protocol/packet-length-guard.ts'
 import type { Broker, BrokerHandlers } from './broker.ts';
 import { inboundPacketBytesMax, judgePublish, maySubscribe, type SentMessage } from './device-rules.ts';
 import { DeviceSession } from './device-session.ts';
+import { RetainedPersistence } from './retained-persistence.ts';
 
 const HANDSHAKE_MS = 10_000;
 const CONNECT_MS = 10_000;
@@ -185,6 +186,7 @@ export class AedesBroker implements Broker {
 
   #options(): AedesOptions {
     return {
+      persistence: new RetainedPersistence(),
       concurrency: QUEUE_SLOTS,
       drainTimeout: this.#props.drainMs ?? limits.mqttDrainMs,
       connectTimeout: CONNECT_MS,

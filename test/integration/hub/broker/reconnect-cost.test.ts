@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
+import { makeLogger } from '../../../../platform/logger.ts';
+import { topics } from '../../../../shared/protocol/topics.ts';
+import { BrokerWorld } from '../../../support/broker-world.ts';
+
+const DEVICES = 30;
+const STRANGERS = 20_000;
+
+describe('a device that comes back', () => {
+  let world: BrokerWorld;
+  let broker: AedesBroker;
+  beforeAll(async () => {
+    world = await BrokerWorld.make();
+    const { authority } = world;
+    broker = new AedesBroker({
+      tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
+      listen: { host: '127.0.0.1', port: 0 },
+      isAdmitted: async () => true,
+      logger: makeLogger('test', 'silent'),
+    });
+    await broker.start({
+      message: async () => undefined,
+      connected: () => undefined,
+      disconnected: () => undefined,
+    });
+  });
+  afterAll(async () => {
+    world.endClients();
+    await broker.close();
+    await world.remove();
+  });
+
+  /** Processor time of some devices' subscriptions, until each device has its desired state. */
+  const costMs = async (): Promise<number> => {
+    const clients = await Promise.all(
+      Array.from({ length: DEVICES }, (_, n) => world.connect(broker, `dev-${n}`)),
+    );
+    const before = process.cpuUsage();
+    for (const [n, client] of clients.entries()) {
+      const got = new Promise<string>((resolve) => client.once('message', resolve));
+      await client.subscribeAsync([...topics.deviceFilters(`dev-${n}`)], { qos: 1 });
+      expect(await got).toBe(topics.device(`dev-${n}`, 'desired'));
+    }
+    const { user, system } = process.cpuUsage(before);
+    world.endClients();
+    return (user + system) / 1_000;
+  };
+
+  it('costs no more when the hub holds desired states of twenty thousand others', async () => {
+    const retain = (id: string) => broker.retain(topics.device(id, 'desired'), Buffer.from('x'));
+    for (let n = 0; n < DEVICES; n += 1) await retain(`dev-${n}`);
+    await costMs();
+    const alone = await costMs();
+    for (let n = 0; n < STRANGERS; n += 1) await retain(`other-${n}`);
+    // Looked for one by one, they make it twenty times as much.
+    expect(await costMs()).toBeLessThan(5 * alone);
+  });
+});
