@@ -170,6 +170,9 @@ export const limits = {
   eventsKeptPerDeviceMax: 1_000,
 
   // Hub
+  /** How long a statement waits for a database that another process has locked. */
+  databaseLockedMsMax: 5_000,
+  statementsPreparedMax: 500,
   httpHeadMsMax: 10_000,
   httpBodyBytesMax: 4 * 1024 * 1024,
   failedLoginsPerMinuteMax: 60,

@@ -1,9 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import BetterSqlite3 from 'better-sqlite3';
 import { sql } from 'kysely';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../../hub/db/database.ts';
 import { type Migration, migrate, migrations } from '../../../hub/db/migrator.ts';
+import { countTurns } from '../../support/loop-turns.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 describe('openDatabase()', () => {
@@ -38,6 +40,65 @@ describe('openDatabase()', () => {
       code: 'data_folder_newer',
       details: { found: 999, newest: migrations.at(-1)!.number },
     });
+  });
+});
+
+describe('the one connection', () => {
+  it('serves who waits in the order they came', async () => {
+    const database = await openDatabase(':memory:');
+    onTestFinished(() => database.destroy());
+    const served: number[] = [];
+    await Promise.all(
+      Array.from({ length: 2_000 }, async (_, n) => {
+        await database
+          .insertInto('model')
+          .values({ name: `m-${n}`, created_at: n })
+          .execute();
+        served.push(n);
+      }),
+    );
+    expect(served).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
+  });
+
+  it.each([
+    ['one after the other', 1],
+    ['side by side', 20],
+  ])('lets the event loop go on while statements follow each other %s', async (_, users) => {
+    const database = await openDatabase(':memory:');
+    onTestFinished(() => database.destroy());
+    const turns = await countTurns(() =>
+      Promise.all(
+        Array.from({ length: users }, async () => {
+          for (let n = 0; n < 10_000 / users; n += 1) {
+            await database.selectFrom('meta').selectAll().execute();
+          }
+        }),
+      ),
+    );
+    expect(turns).toBeGreaterThan(5);
+  });
+
+  it('waits for another process that has locked the database, and holds up nothing else', async () => {
+    const file = join(await tempFolder(), 'hub.db');
+    const database = await openDatabase(file);
+    onTestFinished(() => database.destroy());
+    const other = new BetterSqlite3(file);
+    onTestFinished(() => void other.close());
+    other.exec('begin immediate');
+    const writing = Promise.all([
+      database.insertInto('model').values({ name: 'a', created_at: 1 }).execute(),
+      database
+        .transaction()
+        .execute((tx) => tx.insertInto('model').values({ name: 'b', created_at: 1 }).execute()),
+    ]);
+    // The loop goes on: this would not come before the lock is given up.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    other.exec('commit');
+    await writing;
+    expect(await database.selectFrom('model').select('name').orderBy('name').execute()).toEqual([
+      { name: 'a' },
+      { name: 'b' },
+    ]);
   });
 });
 

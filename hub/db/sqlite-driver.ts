@@ -1,0 +1,129 @@
+/**
+ * Kysely's driver for the one SQLite connection. A database that another process has locked is asked again without
+ * holding up the event loop, which SQLite's own waiting would. Inside a transaction that cannot happen: it takes the right to
+ * write when it begins.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Database as Sqlite, Statement } from 'better-sqlite3';
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteDialect,
+} from 'kysely';
+import { limits } from '../../shared/base/limits.ts';
+import { ConnectionTurns } from './connection-turns.ts';
+import { isDatabaseLocked } from './storage-trouble.ts';
+
+const ASK_AGAIN_MS = 20;
+
+export class OneConnectionDialect extends SqliteDialect {
+  readonly #sqlite: Sqlite;
+
+  constructor(sqlite: Sqlite) {
+    super({ database: sqlite });
+    this.#sqlite = sqlite;
+  }
+
+  override createDriver(): Driver {
+    return new OneConnectionDriver(this.#sqlite);
+  }
+
+  override createAdapter(): SqliteAdapter {
+    return new TurnsAdapter();
+  }
+}
+
+/** The driver hands out the connection in turn: Kysely's own lock wakes everybody who waits each time it is given back. */
+class TurnsAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true;
+  }
+}
+
+class OneConnectionDriver implements Driver {
+  readonly #sqlite: Sqlite;
+  readonly #connection: CachingConnection;
+  readonly #turns = new ConnectionTurns();
+
+  constructor(sqlite: Sqlite) {
+    this.#sqlite = sqlite;
+    this.#connection = new CachingConnection(sqlite);
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    await this.#turns.take();
+    return this.#connection;
+  }
+
+  async releaseConnection(): Promise<void> {
+    this.#turns.giveBack();
+  }
+
+  async beginTransaction(): Promise<void> {
+    await this.#connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+
+  async commitTransaction(): Promise<void> {
+    await this.#connection.executeQuery(CompiledQuery.raw('commit'));
+  }
+
+  /** After some failures, such as a full disk, SQLite has rolled back by itself. */
+  async rollbackTransaction(): Promise<void> {
+    if (this.#sqlite.inTransaction) await this.#connection.executeQuery(CompiledQuery.raw('rollback'));
+  }
+
+  async destroy(): Promise<void> {
+    this.#sqlite.close();
+  }
+}
+
+class CachingConnection implements DatabaseConnection {
+  readonly #sqlite: Sqlite;
+  /** Least recently used first. */
+  readonly #statements = new Map<string, Statement>();
+
+  constructor(sqlite: Sqlite) {
+    this.#sqlite = sqlite;
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const askUntil = performance.now() + limits.databaseLockedMsMax;
+    for (;;) {
+      try {
+        return this.#execute<R>(query);
+      } catch (error) {
+        if (!isDatabaseLocked(error) || this.#sqlite.inTransaction || performance.now() > askUntil) {
+          throw error;
+        }
+      }
+      await wait(ASK_AGAIN_MS);
+    }
+  }
+
+  // biome-ignore lint/correctness/useYield: nothing of the hub streams; pages are read with queries of their own.
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error('queries are not streamed');
+  }
+
+  #execute<R>({ sql, parameters }: CompiledQuery): QueryResult<R> {
+    const statement = this.#statement(sql);
+    if (statement.reader) return { rows: statement.all(...parameters) as R[] };
+    const { changes, lastInsertRowid } = statement.run(...parameters);
+    return { insertId: BigInt(lastInsertRowid), numAffectedRows: BigInt(changes), rows: [] };
+  }
+
+  #statement(sql: string): Statement {
+    const statement = this.#statements.get(sql) ?? this.#sqlite.prepare(sql);
+    this.#statements.delete(sql);
+    this.#statements.set(sql, statement);
+    if (this.#statements.size > limits.statementsPreparedMax) {
+      this.#statements.delete(this.#statements.keys().next().value!);
+    }
+    return statement;
+  }
+}
