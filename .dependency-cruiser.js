@@ -11,6 +11,7 @@ const features = [
   'rollout',
   'telemetry',
   'drift',
+  'data-folder',
 ];
 
 export default {

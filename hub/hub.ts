@@ -2,35 +2,22 @@
  * The hub's composition root: the one place that constructs its parts and says who knows whom. Starting goes from the data
  * folder outwards to the network, stopping the other way round; a start that fails takes back what it had started.
  */
-import { join } from 'node:path';
-import { collectDefaultMetrics, Registry } from 'prom-client';
-import { makePrivateFolder } from '../platform/atomic-file.ts';
-import { lockFolder } from '../platform/folder-lock.ts';
-import { programVersion } from '../platform/installation.ts';
-import { addLogMetric } from '../platform/log-metric.ts';
-import type { Logger } from '../platform/logger.ts';
-import type { Clock, Random } from '../shared/base/clock.ts';
-import { limits } from '../shared/base/limits.ts';
 import { tokenRoutes } from './access/token-routes.ts';
-import { type NewToken, TokenService } from './access/token-service.ts';
-import { TokenStore } from './access/token-store.ts';
-import { AuditLog } from './audit/audit-log.ts';
+import type { NewToken } from './access/token-service.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
 import { AedesBroker } from './broker/aedes-broker.ts';
 import { Dispatch } from './broker/dispatch.ts';
 import type { HubOptions } from './config/options-schema.ts';
-import { openDatabase } from './db/database.ts';
 import { registerDeviceMetrics } from './devices/device-metrics.ts';
 import { deviceRoutes } from './devices/device-routes.ts';
 import { DeviceService } from './devices/device-service.ts';
 import { DeviceStore } from './devices/device-store.ts';
 import { driftRoutes } from './drift/drift-routes.ts';
 import { DriftService } from './drift/drift-service.ts';
-import { Readiness } from './http/readiness.ts';
+import { type Closers, type Foundation, type HubEnvironment, layFoundation } from './foundation.ts';
 import { HttpServer } from './http/server.ts';
 import { modelRoutes } from './models/model-routes.ts';
 import { ModelService } from './models/model-service.ts';
-import { Authority } from './pki/authority.ts';
 import { enrolmentRoutes } from './pki/enrolment-routes.ts';
 import { EnrolmentService } from './pki/enrolment-service.ts';
 import { EnrolmentStore } from './pki/enrolment-store.ts';
@@ -49,7 +36,6 @@ import { RolloutRunner } from './rollout/rollout-runner.ts';
 import { RolloutService } from './rollout/rollout-service.ts';
 import { RolloutStore } from './rollout/rollout-store.ts';
 import { runExpiryRefresh } from './signing/expiry-refresh.ts';
-import { OnlineKeys } from './signing/online-keys.ts';
 import { trustRoutes } from './signing/trust-routes.ts';
 import { TufRepository } from './signing/tuf-repository.ts';
 import { registerTelemetryMetrics } from './telemetry/telemetry-metrics.ts';
@@ -57,17 +43,7 @@ import { telemetryRoutes } from './telemetry/telemetry-routes.ts';
 import { TelemetryService } from './telemetry/telemetry-service.ts';
 import { TelemetryStore } from './telemetry/telemetry-store.ts';
 import { blobRoutes } from './transfer/blob-routes.ts';
-import { DiskBlobStore } from './transfer/disk-blob-store.ts';
-import { HotBlobStore } from './transfer/hot-blob-store.ts';
 import { TransferService } from './transfer/transfer-service.ts';
-
-export interface HubEnvironment {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  /** How many log lines nobody took. */
-  readonly logLost?: () => number;
-}
 
 /** What a hub that has started says of itself. */
 export interface HubAddresses {
@@ -80,12 +56,20 @@ export interface HubAddresses {
   readonly adminToken?: NewToken;
 }
 
+/** What the operator asks of one start. */
+export interface StartOptions {
+  /** Make an admin token even when there are tokens (the way back in when all secrets are lost). */
+  readonly newAdminToken?: boolean;
+  /** Start although the data folder lacks what belongs to it, and make anew what can be made. */
+  readonly acceptLoss?: boolean;
+}
+
 export interface Hub {
   /**
-   * Throws `data_folder_locked`, `data_folder_newer`, `port_in_use`; after that nothing of the hub is left running.
-   * `newAdminToken`: make an admin token even when there are tokens (the way back in when all secrets are lost).
+   * Throws `data_folder_locked`, `data_folder_newer`, `data_folder_incomplete`, `port_in_use`; after that nothing of the hub is
+   * left running.
    */
-  start(options?: { readonly newAdminToken?: boolean }): Promise<HubAddresses>;
+  start(options?: StartOptions): Promise<HubAddresses>;
   /** Ends what is under way, then closes everything, also where a part fails to; that failure is thrown. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -107,7 +91,7 @@ export function createHub(options: HubOptions, environment: HubEnvironment): Hub
   return {
     async start(startOptions = {}) {
       try {
-        return await startHub(options, environment, closers, startOptions.newAdminToken ?? false);
+        return await startHub(options, environment, closers, startOptions);
       } catch (error) {
         // What made the start fail matters more than what fails in taking it back.
         await stop().catch(() => undefined);
@@ -118,15 +102,13 @@ export function createHub(options: HubOptions, environment: HubEnvironment): Hub
   };
 }
 
-type Closers = (() => Promise<void> | void)[];
-
 async function startHub(
   options: HubOptions,
   environment: HubEnvironment,
   closers: Closers,
-  newAdminToken: boolean,
+  { newAdminToken = false, acceptLoss = false }: StartOptions,
 ): Promise<HubAddresses> {
-  const foundation = await layFoundation(options, environment, closers);
+  const foundation = await layFoundation(options, environment, closers, acceptLoss);
   const parts = makeParts(options, environment, foundation);
   await startParts(options, parts, closers);
   // Last, because its secret is lost when the start fails after it.
@@ -137,40 +119,6 @@ async function startHub(
     caPem: foundation.authority.caPem,
     caSha256: foundation.authority.caSha256,
     ...(adminToken ? { adminToken } : {}),
-  };
-}
-
-type Foundation = Awaited<ReturnType<typeof layFoundation>>;
-
-/** What is on the disk: folder, lock, database, keys. And what every part uses. */
-async function layFoundation(options: HubOptions, { clock, logLost }: HubEnvironment, closers: Closers) {
-  await makePrivateFolder(options.data);
-  const lock = lockFolder(options.data);
-  closers.push(() => lock.release());
-  const database = await openDatabase(join(options.data, 'hub.db'));
-  closers.push(() => database.destroy());
-
-  const metrics = new Registry();
-  collectDefaultMetrics({ register: metrics });
-  if (logLost) addLogMetric(metrics, logLost);
-  const readiness = new Readiness();
-  readiness.add('database', async () => {
-    await database.selectFrom('meta').select('key').limit(1).execute();
-  });
-  const audit = new AuditLog({ database, clock });
-  return {
-    database,
-    metrics,
-    readiness,
-    audit,
-    tokens: new TokenService({ store: new TokenStore(database), audit, clock }),
-    authority: await Authority.open(join(options.data, 'pki'), { clock, advertise: options.advertise }),
-    keys: await OnlineKeys.open(join(options.data, 'keys')),
-    blobs: new HotBlobStore({
-      store: new DiskBlobStore(join(options.data, 'blobs')),
-      bytesMax: limits.hotBlobBytesMax,
-    }),
-    version: await programVersion(),
   };
 }
 

@@ -15,7 +15,7 @@ const PROGRAM = 'modelfleet-hub';
 async function main(): Promise<void> {
   guardOutput(PROGRAM);
   const flags = readFlags(await programVersion());
-  const { json, newAdminToken, ...optionFlags } = flags;
+  const { json, newAdminToken, acceptLoss, ...optionFlags } = flags;
   const options = await loadOptions(hubOptionTable, {
     envPrefix: 'MODELFLEET_HUB',
     env: process.env,
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
   });
   const addresses = await hub
-    .start({ newAdminToken: newAdminToken === true })
+    .start({ newAdminToken: newAdminToken === true, acceptLoss: acceptLoss === true })
     .catch((error: unknown) => fail(error));
   const text = json ? `${JSON.stringify(machineText(addresses))}\n` : safeLines(personLines(addresses));
   process.stdout.write(text, (error) => {
@@ -63,6 +63,10 @@ function readFlags(version: string): Record<string, unknown> {
     .version(version)
     .option('--json', 'print addresses and the admin token as one JSON line')
     .option('--new-admin-token', 'make and print one more admin token at this start')
+    .option(
+      '--accept-loss',
+      'start although the data folder lacks what belongs to it; make anew what can be made',
+    )
     .allowExcessArguments(false)
     .configureOutput({ outputError: (text, write) => write(usageText(PROGRAM, text)) })
     .exitOverride();

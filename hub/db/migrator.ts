@@ -10,6 +10,7 @@ import { up as up0002 } from './migrations/0002-way-back.ts';
 import { up as up0003 } from './migrations/0003-enrolment.ts';
 import { up as up0004 } from './migrations/0004-release.ts';
 import { up as up0005 } from './migrations/0005-removed.ts';
+import { up as up0007 } from './migrations/0007-inventory.ts';
 import type { Tables } from './tables.ts';
 
 export interface Migration {
@@ -24,6 +25,7 @@ export const migrations: readonly Migration[] = [
   { number: 3, up: up0003 },
   { number: 4, up: up0004 },
   { number: 5, up: up0005 },
+  { number: 7, up: up0007 },
 ];
 
 const VERSION_KEY = 'schema_version';
@@ -54,14 +56,19 @@ export async function migrate(database: Kysely<Tables>, known = migrations): Pro
 
 /** Number of the last migration that ran; 0 for an empty database. */
 async function schemaVersion(database: Kysely<Tables>): Promise<number> {
-  const { rows } = await sql<{ name: string }>`select name from sqlite_master where name = 'meta'`.execute(
+  const { rows } = await sql<{ name: string }>`select name from sqlite_master where type = 'table'`.execute(
     database,
   );
   if (rows.length === 0) return 0;
-  const row = await database
-    .selectFrom('meta')
-    .select('value')
-    .where('key', '=', VERSION_KEY)
-    .executeTakeFirst();
-  return Number(row?.value ?? 0);
+  const names = new Set(rows.map(({ name }) => name));
+  // The first migration makes both, and leaves its number.
+  const row =
+    names.has('meta') && names.has('audit_event')
+      ? await database.selectFrom('meta').select('value').where('key', '=', VERSION_KEY).executeTakeFirst()
+      : undefined;
+  if (row) return Number(row.value);
+  throw new AppError(
+    'data_folder_incomplete',
+    'Cannot open the database: it is of another program. Nothing was changed.',
+  );
 }

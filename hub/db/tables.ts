@@ -7,6 +7,8 @@ import type { Generated } from 'kysely';
 export interface Tables {
   /** db: schema version, instance id. */
   meta: { key: string; value: string };
+  /** data-folder: files that belong to this database, and by what they are known (see data-folder/inventory.ts). */
+  inventory: { path: string; identity: string };
   /** access: API tokens; the secret is kept as SHA-256 only. */
   api_token: {
     name: string;
@@ -74,6 +76,8 @@ export interface Tables {
   };
   /** models: which chunks belong to which version. */
   version_chunk: { manifest_sha256: string; chunk_sha256: string };
+  /** models: blobs that versions name and the hub is known to have lost; nothing waits for them. */
+  blob_lost: { sha256: string; lost_at: number };
   /** rollout/director: what each device should run. `sequence` is that of the device's last signed statement. */
   desired_model: {
     device_id: string;

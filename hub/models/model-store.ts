@@ -1,6 +1,6 @@
 /** The tables of models, their versions and the chunks these consist of. */
 import { createHash } from 'node:crypto';
-import type { Selectable, Transaction } from 'kysely';
+import { type Selectable, sql, type Transaction } from 'kysely';
 import { type ModelManifest, parseManifest } from '../../shared/manifest/model-manifest.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
@@ -53,6 +53,49 @@ export class ModelStore {
       .where('chunk_sha256', '=', chunkSha256)
       .executeTakeFirst();
     return row !== undefined;
+  }
+
+  /** What versions that are not withdrawn name of the blobs whose digest begins so, less those known to be lost. */
+  async blobsNamed(prefix: string): Promise<{ sha256: string; model: string; version: string }[]> {
+    // `g` follows the last hex digit.
+    const { rows } = await sql<{ sha256: string; model: string; version: string }>`
+      select n.sha256, n.model, n.version from (
+        select c.chunk_sha256 as sha256, v.model, v.version from version_chunk c
+          join version v on v.manifest_sha256 = c.manifest_sha256
+          where v.withdrawn_at is null and c.chunk_sha256 >= ${prefix} and c.chunk_sha256 < ${`${prefix}g`}
+        union all
+        select manifest_sha256, model, version from version
+          where withdrawn_at is null and manifest_sha256 >= ${prefix} and manifest_sha256 < ${`${prefix}g`}
+      ) n where not exists (select 1 from blob_lost l where l.sha256 = n.sha256)`.execute(this.#database);
+    return rows;
+  }
+
+  async manifestBytes(manifestSha256: string): Promise<Uint8Array | undefined> {
+    const row = await this.#database
+      .selectFrom('version')
+      .select('manifest')
+      .where('manifest_sha256', '=', manifestSha256)
+      .executeTakeFirst();
+    return row?.manifest;
+  }
+
+  async blobsLost(): Promise<string[]> {
+    const rows = await this.#database.selectFrom('blob_lost').select('sha256').execute();
+    return rows.map(({ sha256 }) => sha256);
+  }
+
+  async addLost(digests: readonly string[], at: number): Promise<void> {
+    for (let from = 0; from < digests.length; from += INSERT_ROWS) {
+      await this.#database
+        .insertInto('blob_lost')
+        .values(digests.slice(from, from + INSERT_ROWS).map((sha256) => ({ sha256, lost_at: at })))
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    }
+  }
+
+  async removeLost(sha256: string): Promise<void> {
+    await this.#database.deleteFrom('blob_lost').where('sha256', '=', sha256).execute();
   }
 
   /** Number of versions and the highest release of a model; zeros when it has none. */

@@ -10,6 +10,7 @@ import type { Logger } from '../../platform/logger.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
+import { directorTarget, parseDirectorKeys } from '../../shared/protocol/desired-state.ts';
 import { topics } from '../../shared/protocol/topics.ts';
 import { type TrustTopic, trustTopics } from '../../shared/protocol/trust-metadata.ts';
 import {
@@ -139,12 +140,13 @@ export class TufRepository {
     const root = await this.current('root');
     if (!root) return;
     const { roles } = parseMetadata('root', root).signed;
+    const own = this.#props.keys.publicKeys;
     for (const name of ['snapshot', 'timestamp'] as const) {
-      if (roles[name]?.keyIDs[0] === this.#props.keys.publicKeys[name].keyid) continue;
-      throw new AppError(
-        'key_unreadable',
-        `Cannot sign trust metadata: the hub's ${name} key is not the one its trust root names. Restore the folder "keys" of the data folder.`,
-      );
+      if (roles[name]?.keyIDs[0] !== own[name].keyid) throw keyLost(name, 'the one its trust root names');
+    }
+    const director = await this.current('director');
+    if (director && !parseDirectorKeys(director).keys.some(({ keyid }) => keyid === own.director.keyid)) {
+      throw keyLost('director', `one that its signed "${directorTarget}" names`);
     }
     if (!(await this.renew())) await this.#turns.run(() => this.#retain());
   }
@@ -224,6 +226,13 @@ export class TufRepository {
     const texts = roots.map((root) => Buffer.from(root.bytes).toString('utf8'));
     return Buffer.from(JSON.stringify({ v: 1, first: roots[0].version, roots: texts }));
   }
+}
+
+function keyLost(name: string, wanted: string): AppError {
+  return new AppError(
+    'key_unreadable',
+    `Cannot sign for this fleet: the hub's ${name} key is not ${wanted}. Restore the folder "keys" of the data folder.`,
+  );
 }
 
 async function readTargets(

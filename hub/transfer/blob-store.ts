@@ -9,4 +9,6 @@ export interface BlobStore {
   get(digest: string): Promise<Uint8Array | undefined>;
   has(digest: string): Promise<boolean>;
   delete(digest: string): Promise<void>;
+  /** Digests of the blobs that are there, not looked into, whose digest begins with these two hex digits. */
+  list(prefix: string): Promise<ReadonlySet<string>>;
 }

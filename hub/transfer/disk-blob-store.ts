@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { setAside } from '../../platform/set-aside.ts';
-import { makeStateFolder } from '../../platform/state-folder.ts';
+import { listState, makeStateFolder } from '../../platform/state-folder.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { BlobStore } from './blob-store.ts';
@@ -19,11 +19,13 @@ const BLOB_BYTES_MAX = Math.max(limits.chunkBytes, limits.manifestBytesMax);
 
 export class DiskBlobStore implements BlobStore {
   readonly #folder: string;
+  readonly #onBad: (digest: string) => void;
   readonly #fanOutMade = new Set<string>();
 
-  /** `folder` is made when absent. */
-  constructor(folder: string) {
+  /** `folder` is made when absent. `onBad` hears of a blob that is gone because it did not fit its digest or could not be read. */
+  constructor(folder: string, onBad: (digest: string) => void = () => undefined) {
     this.#folder = folder;
+    this.#onBad = onBad;
   }
 
   async put(digest: string, bytes: Uint8Array): Promise<void> {
@@ -51,10 +53,12 @@ export class DiskBlobStore implements BlobStore {
       // What cannot be read counts as absent, and makes way for the same blob sent again.
       if (!isAppError(error)) return whenAbsent(undefined)(error as NodeJS.ErrnoException);
       await setAside(path).catch(() => undefined);
+      this.#onBad(digest);
       return undefined;
     });
     if (bytes === undefined || sha256(bytes) === digest) return bytes;
     await rm(path, { force: true });
+    this.#onBad(digest);
     return undefined;
   }
 
@@ -65,6 +69,11 @@ export class DiskBlobStore implements BlobStore {
 
   async delete(digest: string): Promise<void> {
     await rm(this.#pathOf(digest), { force: true });
+  }
+
+  async list(prefix: string): Promise<ReadonlySet<string>> {
+    const names = await listState(join(this.#folder, prefix), 'files');
+    return new Set(names.filter((name) => DIGEST.test(name)));
   }
 
   /** A digest becomes a file name, so nothing but a digest may pass. */

@@ -50,6 +50,10 @@ export class HotBlobStore implements BlobStore {
     this.#drop(digest);
   }
 
+  list(prefix: string): Promise<ReadonlySet<string>> {
+    return this.#store.list(prefix);
+  }
+
   async #read(digest: string): Promise<Uint8Array | undefined> {
     const bytes = await this.#store.get(digest);
     if (bytes === undefined || bytes.byteLength > this.#bytesMax) return bytes;

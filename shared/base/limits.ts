@@ -178,6 +178,8 @@ export const limits = {
   failedLoginsPerMinuteMax: 60,
   publicRequestsPerMinuteMax: 600,
   apiTokensMax: 10_000,
+  /** Files that a start names as missing; the rest is counted. */
+  lacksNamedMax: 20,
   pageRowsMax: 1_000,
   joinTokenUsesMax: 100_000,
   versionsPerModelMax: 1_000,

@@ -32,6 +32,13 @@ export const hubErrors = defineErrors({
     meaning: 'The data folder was written by a newer version.',
     fix: 'Run the newer version; an older one would damage the data.',
   },
+  data_folder_incomplete: {
+    status: 500,
+    retry: 'never',
+    meaning:
+      'The data folder lacks what belongs to it: the database, a key, the certificate authority or chunks of versions. Nothing was changed.',
+    fix: 'Restore what the message names from a backup of the same moment; --accept-loss starts without it where it is lost for good.',
+  },
   conflict: {
     status: 409,
     retry: 'never',

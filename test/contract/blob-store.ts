@@ -64,6 +64,14 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       expect(Buffer.from((await subject.store.get(digest))!)).toEqual(bytes);
     });
 
+    it('lists what is there by the first two digits of the name', async () => {
+      const prefix = digest.slice(0, 2);
+      expect([...(await subject.store.list(prefix))]).toEqual([]);
+      await subject.store.put(digest, bytes);
+      expect([...(await subject.store.list(prefix))]).toEqual([digest]);
+      expect([...(await subject.store.list(prefix === '00' ? '01' : '00'))]).toEqual([]);
+    });
+
     it('forgets a deleted blob, and does not mind deleting one it never had', async () => {
       await subject.store.put(digest, bytes);
       await subject.store.delete(digest);

@@ -142,8 +142,10 @@ export async function packedFolder(options: {
   readonly release?: number;
   readonly bytes?: number;
   readonly inputName?: string;
+  /** Where to make it; the caller removes it. */
+  readonly under?: string;
 }): Promise<PackedVersion> {
-  const folder = join(await tempFolder(), 'packed');
+  const folder = join(options.under ?? (await tempFolder()), 'packed');
   await mkdir(folder);
   const made = packedVersion(options);
   for (const file of made.manifest.files) {

@@ -6,7 +6,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { HttpHubClient } from '../../cli/hub-client.ts';
 import { type HubOptions, hubOptionTable } from '../../hub/config/options-schema.ts';
-import { createHub, type Hub, type HubAddresses } from '../../hub/hub.ts';
+import { createHub, type Hub, type HubAddresses, type StartOptions } from '../../hub/hub.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { resolveOptions } from '../../shared/options/option-table.ts';
@@ -16,6 +16,7 @@ export interface RunningHubOptions {
   readonly clock?: Clock;
   /** Folder to run on; the test owns it. Default: a new one, removed by `stop`. */
   readonly data?: string;
+  readonly startOptions?: StartOptions;
 }
 
 export class RunningHub {
@@ -110,7 +111,7 @@ export class RunningHub {
     };
     const clock = this.#settings.clock ?? systemClock;
     this.#hub = createHub(options, { clock, random: Math.random, logger });
-    this.#addresses = await this.#hub.start();
+    this.#addresses = await this.#hub.start(this.#settings.startOptions);
     this.#adminSecret ||= this.#addresses.adminToken?.secret ?? '';
   }
 

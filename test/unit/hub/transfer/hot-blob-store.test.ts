@@ -10,6 +10,9 @@ class CountingStore implements BlobStore {
   async has(): Promise<boolean> {
     return true;
   }
+  async list(): Promise<ReadonlySet<string>> {
+    return new Set();
+  }
   async get(digest: string): Promise<Uint8Array | undefined> {
     this.reads.push(digest);
     await Promise.resolve();

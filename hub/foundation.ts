@@ -1,0 +1,112 @@
+/** What the hub stands on: the data folder, checked and locked, with its database, keys and blobs. Part of the composition root (hub.ts). */
+import { join } from 'node:path';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { makePrivateFolder } from '../platform/atomic-file.ts';
+import { lockFolder } from '../platform/folder-lock.ts';
+import { programVersion } from '../platform/installation.ts';
+import { addLogMetric } from '../platform/log-metric.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Clock, Random } from '../shared/base/clock.ts';
+import { limits } from '../shared/base/limits.ts';
+import { TokenService } from './access/token-service.ts';
+import { TokenStore } from './access/token-store.ts';
+import { AuditLog } from './audit/audit-log.ts';
+import type { HubOptions } from './config/options-schema.ts';
+import { blobsFolder, databaseFile } from './data-folder/inventory.ts';
+import { InventoryCheck } from './data-folder/inventory-check.ts';
+import { InventoryStore } from './data-folder/inventory-store.ts';
+import { openDatabase } from './db/database.ts';
+import { Readiness } from './http/readiness.ts';
+import { LostBlobs } from './models/lost-blobs.ts';
+import { ModelStore } from './models/model-store.ts';
+import { Authority } from './pki/authority.ts';
+import { OnlineKeys } from './signing/online-keys.ts';
+import { DiskBlobStore } from './transfer/disk-blob-store.ts';
+import { HotBlobStore } from './transfer/hot-blob-store.ts';
+
+export interface HubEnvironment {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** How many log lines nobody took. */
+  readonly logLost?: () => number;
+}
+
+export type Closers = (() => Promise<void> | void)[];
+
+export type Foundation = Awaited<ReturnType<typeof layFoundation>>;
+
+/** What is on the disk: folder, lock, database, keys. And what every part uses. */
+export async function layFoundation(
+  options: HubOptions,
+  { clock, logLost, logger }: HubEnvironment,
+  closers: Closers,
+  acceptLoss: boolean,
+) {
+  await makePrivateFolder(options.data);
+  const lock = lockFolder(options.data);
+  closers.push(() => lock.release());
+  const inventory = await InventoryCheck.begin({ folder: options.data, acceptLoss });
+  const database = await openDatabase(join(options.data, databaseFile));
+  closers.push(() => database.destroy());
+
+  const disk = new DiskBlobStore(
+    join(options.data, blobsFolder),
+    (digest) => void lostBlobs.foundBad(digest),
+  );
+  const blobs = new HotBlobStore({ store: disk, bytesMax: limits.hotBlobBytesMax });
+  const lostBlobs = new LostBlobs({
+    store: new ModelStore(database),
+    blobs: disk,
+    clock,
+    logger: logger.child({ part: 'models' }),
+  });
+  const inventoryStore = new InventoryStore(database);
+  const missing = await lostBlobs.find();
+  await inventory.requireFiles(
+    inventoryStore,
+    [...missing.versions].map(([version, count]) => ({
+      path: `${blobsFolder}/`,
+      reason: `lacks ${count} of the chunks of ${version}`,
+    })),
+  );
+  await lostBlobs.accept(missing.digests);
+  const authority = await Authority.open(join(options.data, 'pki'), { clock, advertise: options.advertise });
+  const keys = await OnlineKeys.open(join(options.data, 'keys'));
+  const { snapshot, timestamp, director } = keys.publicKeys;
+  await inventory.requireIdentities(
+    new Map([
+      ['pki/ca.pem', authority.caSha256],
+      ['keys/snapshot.pem', snapshot.keyid],
+      ['keys/timestamp.pem', timestamp.keyid],
+      ['keys/director.pem', director.keyid],
+    ]),
+    authority.caPem,
+    inventoryStore,
+  );
+
+  const metrics = new Registry();
+  collectDefaultMetrics({ register: metrics });
+  if (logLost) addLogMetric(metrics, logLost);
+  const readiness = new Readiness();
+  readiness.add('database', async () => {
+    await database.selectFrom('meta').select('key').limit(1).execute();
+  });
+  const audit = new AuditLog({ database, clock });
+  if (inventory.lost.length > 0) {
+    const details = { count: inventory.lost.length, lacks: inventory.lost.slice(0, limits.lacksNamedMax) };
+    logger.warn(details, 'started without what the data folder lacks');
+    await audit.append({ actor: 'hub', action: 'loss.accepted', target: 'data-folder', details });
+  }
+  return {
+    database,
+    metrics,
+    readiness,
+    audit,
+    tokens: new TokenService({ store: new TokenStore(database), audit, clock }),
+    authority,
+    keys,
+    blobs,
+    version: await programVersion(),
+  };
+}
