@@ -14,10 +14,11 @@ import { errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { DeviceId } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
-import { PacketLengthGuard } from '../../shared/protocol/packet-length-guard.ts';
 import type { Broker, BrokerHandlers } from './broker.ts';
 import { inboundPacketBytesMax, judgePublish, maySubscribe, type SentMessage } from './device-rules.ts';
 import { DeviceSession } from './device-session.ts';
+import { PacketCheck } from './packet-check.ts';
+import type { PacketFault } from './packet-rules.ts';
 import { RetainedPersistence } from './retained-persistence.ts';
 
 const HANDSHAKE_MS = 10_000;
@@ -45,6 +46,11 @@ interface PeerIdentity {
   readonly address: string | undefined;
 }
 
+interface ConnectRefusal {
+  readonly returnCode: AuthErrorCode;
+  readonly reason: string;
+}
+
 /** What an agent may call its start; anything else is as good as nothing. */
 const INSTANCE = /^[0-9a-f]{16,64}$/;
 
@@ -56,6 +62,12 @@ export class AedesBroker implements Broker {
   readonly #sessions = new Map<string, DeviceSession>();
   readonly #sessionOf = new WeakMap<Client, DeviceSession>();
   readonly #instanceOf = new WeakMap<Client, string>();
+  readonly #willFaultOf = new WeakMap<Client, string>();
+  /**
+   * Connections whose CONNECT is not answered yet: what a client sends without waiting for the answer (section 3.1.4) stays
+   * unread until then. aedes would take a packet that follows closely before the session it belongs to.
+   */
+  readonly #connecting = new WeakSet<object>();
   #handlers: BrokerHandlers | undefined;
   #server: Server | undefined;
   #aedes: Aedes | undefined;
@@ -74,6 +86,7 @@ export class AedesBroker implements Broker {
     const aedes = await Aedes.createBroker(this.#options());
     this.#aedes = aedes;
     aedes.on('client', (client) => this.#admitted(client));
+    aedes.on('connackSent', (_packet, client) => this.#connecting.delete(client.conn));
     aedes.on('clientReady', (client) => this.#ready(client));
     aedes.on('clientDisconnect', (client) => this.#gone(client));
     aedes.on('clientError', (client, error) => this.#ended(client, error));
@@ -158,7 +171,7 @@ export class AedesBroker implements Broker {
     }
     this.#peers.set(socket, peer);
     this.#track(socket, peer.deviceId);
-    this.#guardPacketLength(socket, peer.deviceId);
+    this.#checkPackets(socket, peer.deviceId);
     this.#aedes?.handle(socket);
   }
 
@@ -171,17 +184,32 @@ export class AedesBroker implements Broker {
     });
   }
 
-  /** aedes takes its bytes with `read`: the one place to look at them before its parser collects a packet. */
-  #guardPacketLength(socket: TLSSocket, deviceId: string): void {
-    const guard = new PacketLengthGuard(inboundPacketBytesMax);
+  /** aedes takes its bytes with `read`: the one place to look at them before its parser does. */
+  #checkPackets(socket: TLSSocket, deviceId: string): void {
+    const check = new PacketCheck(inboundPacketBytesMax);
     const read = socket.read.bind(socket);
+    let isRefused = false;
     socket.read = (size?: number) => {
+      if (this.#connecting.has(socket)) return null;
       const bytes = read(size) as Buffer | null;
-      if (bytes === null || guard.accepts(bytes)) return bytes;
-      this.#props.logger.warn({ device: deviceId, bytesMax: inboundPacketBytesMax }, 'packet over the limit');
-      socket.destroy();
-      return null;
+      if (bytes === null || isRefused) return null;
+      const wasConnectSeen = check.isConnectSeen;
+      const fault = check.faultIn(bytes);
+      if (fault) {
+        isRefused = true;
+        this.#refuse(socket, deviceId, fault);
+        return null;
+      }
+      if (check.isConnectSeen && !wasConnectSeen) this.#connecting.add(socket);
+      return bytes;
     };
+  }
+
+  #refuse(socket: TLSSocket, deviceId: string, { reason, returnCode }: PacketFault): void {
+    this.#props.logger.warn({ device: deviceId, reason, returnCode }, 'packet of a device refused');
+    // [MQTT-3.1.2-2], section 3.2.2.3
+    if (returnCode !== undefined) socket.write(Buffer.from([0x20, 2, 0, returnCode]));
+    socket.destroySoon();
   }
 
   #options(): AedesOptions {
@@ -190,26 +218,25 @@ export class AedesBroker implements Broker {
       concurrency: QUEUE_SLOTS,
       drainTimeout: this.#props.drainMs ?? limits.mqttDrainMs,
       connectTimeout: CONNECT_MS,
-      keepaliveLimit: limits.mqttKeepaliveSecondsMax,
-      maxClientsIdLength: limits.nameCharsMax,
       preConnect: (client, packet, done) => {
-        const fault = this.#judgeConnect(client, packet);
+        const fault = this.#judgeWill(client, packet);
+        if (fault) this.#willFaultOf.set(client, fault);
         // No session outlives its connection: queues for absent devices would grow without bound, and what a device must not
         // miss is retained.
         packet.clean = true;
-        done(fault ?? null, !fault);
+        done(null, true);
       },
       authenticate: (client, user, _password, done) => {
         // Proves nothing, and is asked to prove nothing: it tells the starts of one device's agents apart.
         if (user !== null && user !== undefined && INSTANCE.test(user)) this.#instanceOf.set(client, user);
         this.#authenticate(client).then(
-          (returnCode) => {
-            if (returnCode === undefined) return done(null, true);
+          (refusal) => {
+            if (!refusal) return done(null, true);
             this.#props.logger.info(
-              { device: this.#peers.get(client.conn)?.deviceId, returnCode },
+              { device: this.#peers.get(client.conn)?.deviceId, ...refusal },
               'connection of a device refused',
             );
-            return done(Object.assign(new Error('connection refused'), { returnCode }), false);
+            return done(Object.assign(new Error(refusal.reason), refusal), false);
           },
           (error: unknown) => {
             this.#props.logger.error({ err: error }, 'cannot look a device up');
@@ -243,26 +270,29 @@ export class AedesBroker implements Broker {
     };
   }
 
-  #judgeConnect(client: Client, packet: ConnectPacket): Error | undefined {
+  /** What is wrong with the last will. */
+  #judgeWill(client: Client, { will }: ConnectPacket): string | undefined {
     const peer = this.#peers.get(client.conn);
-    if (!peer) return new Error('unknown peer');
-    const { will } = packet;
-    if (!will) return undefined;
+    if (!peer || !will) return undefined;
     const verdict = judgePublish(peer.deviceId, {
       ...will,
       retain: will.retain ?? false,
       qos: will.qos ?? 0,
     });
-    if (!verdict.allowed) return new Error(`last will refused: ${verdict.reason}`);
-    return verdict.leaf === 'presence' ? undefined : new Error('last will refused: not presence');
+    if (!verdict.allowed) return verdict.reason;
+    return verdict.leaf === 'presence' ? undefined : 'not presence';
   }
 
-  /** Return code of a refusal; undefined admits. */
-  async #authenticate(client: Client): Promise<AuthErrorCode | undefined> {
+  /** Undefined admits. */
+  async #authenticate(client: Client): Promise<ConnectRefusal | undefined> {
     const peer = this.#peers.get(client.conn);
-    if (!peer || client.id !== peer.deviceId) return IDENTIFIER_REJECTED;
+    if (!peer || client.id !== peer.deviceId) {
+      return { returnCode: IDENTIFIER_REJECTED, reason: 'client id is not the name in the certificate' };
+    }
+    const willFault = this.#willFaultOf.get(client);
+    if (willFault !== undefined) return { returnCode: NOT_AUTHORIZED, reason: `last will: ${willFault}` };
     const admitted = await this.#props.isAdmitted(peer.deviceId, peer.certificateSha256);
-    return admitted ? undefined : NOT_AUTHORIZED;
+    return admitted ? undefined : { returnCode: NOT_AUTHORIZED, reason: 'not admitted' };
   }
 
   async #receive(client: Client, packet: SentMessage): Promise<void> {

@@ -161,6 +161,10 @@ export const limits = {
   /** A retained message, and all before it, may be unread this long: a line of 3 kB/s brings one chunk in 90 s. */
   mqttDrainMs: 120_000,
   mqttKeepaliveSecondsMax: 300,
+  /** A packet that is no PUBLISH: CONNECT and SUBSCRIBE are the longest. */
+  mqttControlPacketBytesMax: 16 * 1024,
+  /** Topic filters asked for or given up on one connection, granted or not; an agent has four. A new connection starts anew. */
+  mqttFiltersPerConnectionMax: 64,
   /** An identity counts as shared this long after two agents were last seen with it, and at most so many are told apart. */
   identitySharedMs: 3_600_000,
   agentsPerIdentityMax: 4,

@@ -10,9 +10,47 @@ export function packet(type: number, body: Uint8Array, length = body.length): Bu
   return Buffer.concat([Buffer.from(head), body]);
 }
 
-export function connectPacket(clientId: Uint8Array, { clean }: { readonly clean: boolean }): Buffer {
-  const protocol = Buffer.from([0, 4, 0x4d, 0x51, 0x54, 0x54, 4, clean ? 2 : 0, 0, 60]);
-  return packet(0x10, Buffer.concat([protocol, field(clientId)]));
+export interface ConnectFields {
+  readonly clean?: boolean;
+  readonly name?: string;
+  readonly level?: number;
+  /** Replaces the flags that the fields below make; bit 1 (clean session) is set by `clean`. */
+  readonly flags?: number;
+  readonly keepalive?: number;
+  readonly will?: { readonly topic: Uint8Array; readonly message: Uint8Array };
+  readonly user?: Uint8Array;
+  readonly password?: Uint8Array;
+  /** After the last field. */
+  readonly rest?: Uint8Array;
+}
+
+/** The flags say what is there, unless they are given. */
+export function connectPacket(
+  clientId: Uint8Array,
+  {
+    clean = true,
+    name = 'MQTT',
+    level = 4,
+    flags,
+    keepalive = 60,
+    will,
+    user,
+    password,
+    rest,
+  }: ConnectFields = {},
+): Buffer {
+  const said = (will ? 4 : 0) | (user ? 0x80 : 0) | (password ? 0x40 : 0);
+  const fields = [
+    field(Buffer.from(name)),
+    Buffer.from([level, (flags ?? said) | (clean ? 2 : 0)]),
+    id(keepalive),
+    field(clientId),
+    ...(will ? [field(will.topic), field(will.message)] : []),
+    ...(user ? [field(user)] : []),
+    ...(password ? [field(password)] : []),
+    ...(rest ? [rest] : []),
+  ];
+  return packet(0x10, Buffer.concat(fields));
 }
 
 export function subscribePacket(messageId: number, filters: readonly string[]): Buffer {
@@ -20,16 +58,25 @@ export function subscribePacket(messageId: number, filters: readonly string[]): 
   return packet(0x82, Buffer.concat([id(messageId), ...wanted]));
 }
 
-/** QoS 0. */
-export function publishPacket(topic: string, payload: Uint8Array): Buffer {
-  return packet(0x30, Buffer.concat([field(Buffer.from(topic)), payload]));
+export function unsubscribePacket(messageId: number, filters: readonly string[]): Buffer {
+  return packet(0xa2, Buffer.concat([id(messageId), ...filters.map((filter) => field(Buffer.from(filter)))]));
 }
 
-function field(bytes: Uint8Array): Buffer {
+/** QoS 0, unless there is a packet id and `firstByte` says otherwise. */
+export function publishPacket(
+  topic: string,
+  payload: Uint8Array,
+  { firstByte = 0x30, messageId }: { readonly firstByte?: number; readonly messageId?: number } = {},
+): Buffer {
+  const head = messageId === undefined ? [] : [id(messageId)];
+  return packet(firstByte, Buffer.concat([field(Buffer.from(topic)), ...head, payload]));
+}
+
+export function field(bytes: Uint8Array): Buffer {
   return Buffer.concat([id(bytes.length), bytes]);
 }
 
-function id(value: number): Buffer {
+export function id(value: number): Buffer {
   const bytes = Buffer.alloc(2);
   bytes.writeUInt16BE(value);
   return bytes;
