@@ -203,13 +203,28 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     clock,
     logger: logger.child({ part: 'director' }),
   });
+  const transfer = new TransferService({
+    broker,
+    director,
+    versions: models,
+    blobs,
+    clock,
+    logger: logger.child({ part: 'transfer' }),
+  });
   const rolloutStore = new RolloutStore(database);
   addRolloutMetrics(metrics, rolloutStore);
   const rolloutRunner = new RolloutRunner({
     store: rolloutStore,
     changes: new RolloutChanges({ store: rolloutStore, director, versions: models, fleet: devices, audit }),
     director,
-    evidence: { versions: models, connections: broker, fleet: devices, telemetry, drift },
+    evidence: {
+      versions: models,
+      connections: broker,
+      downloads: transfer,
+      fleet: devices,
+      telemetry,
+      drift,
+    },
     leases: new ProcessLeases(),
     clock,
     logger: logger.child({ part: 'rollout' }),
@@ -224,22 +239,13 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     fleet: devices,
     director,
     connections: broker,
+    downloads: transfer,
     audit,
     clock,
     random,
   });
 
   const releases = new ReleaseService({ store: desired, director, devices, audit });
-
-  const transfer = new TransferService({
-    broker,
-    director,
-    versions: models,
-    blobs,
-    clock,
-    random,
-    logger: logger.child({ part: 'transfer' }),
-  });
 
   // Network.
   const dispatch = new Dispatch({

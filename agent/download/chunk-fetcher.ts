@@ -4,8 +4,8 @@
  * and nothing else: each gets its part of the credit in turn, and one that waits, is refused or goes wrong holds up none of
  * the others. Each chunk is hashed on arrival and stored before its credit is given back.
  * The connection loses no bytes and keeps their order, so a chunk is asked for again only when the line was silent for
- * long, or has brought more than can have been before it, and never for two downloads; a busy hub is waited for as long as it says. Silence is therefore
- * never an error here: it ends when the caller gives up through its signal.
+ * long, or has brought more than can have been before it, and never for two downloads. What stands in line at the hub is waited
+ * for as long as the hub says, and its time says nothing of the line. Silence is therefore never an error here: it ends when the caller gives up through its signal.
  */
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
@@ -35,6 +35,8 @@ interface Asked {
   /** Monotonic milliseconds, and the bytes the connection had brought by then. */
   readonly at: number;
   readonly bytesBefore: number;
+  /** The hub has said that it stands in line, and when to ask again should it not have come. */
+  queuedUntil?: number;
 }
 
 interface Fetch {
@@ -159,11 +161,26 @@ export class ChunkFetcher {
       return;
     }
     for (const fetch of this.#fetches) {
-      const refused = [...fetch.inFlight]
-        .filter(([digest, { request }]) => request === answer.request && !fetch.storing.has(digest))
-        .map(([digest]) => digest);
-      if (refused.length > 0) this.#refused(fetch, answer, refused);
+      const answered = [...fetch.inFlight].filter(
+        ([digest, { request }]) => request === answer.request && !fetch.storing.has(digest),
+      );
+      if (answered.length === 0) continue;
+      if (answer.code === 'queued') this.#queued(fetch, answer, answered);
+      else {
+        this.#refused(
+          fetch,
+          answer,
+          answered.map(([digest]) => digest),
+        );
+      }
     }
+  }
+
+  #queued(fetch: Fetch, { retryAfterMs }: ChunkError, queued: readonly (readonly [string, Asked])[]): void {
+    const waitMs = retryAfterMs ?? limits.chunkQueuedMs;
+    for (const [, asked] of queued) asked.queuedUntil = this.#props.clock.monotonic() + waitMs;
+    this.#props.logger.info({ chunks: queued.length }, 'chunks stand in line: the hub serves other devices');
+    fetch.wake();
   }
 
   #refused(fetch: Fetch, answer: ChunkError, refused: readonly string[]): void {
@@ -213,10 +230,12 @@ export class ChunkFetcher {
 
   #measure(fetches: readonly Fetch[], digest: string, bytes: number): void {
     const now = this.#props.clock.monotonic();
-    const asked = fetches.map(({ inFlight }) => inFlight.get(digest)!.at);
+    const asked = fetches.map(({ inFlight }) => inFlight.get(digest)!);
     // The chunks before it had the line until the last of them was there.
-    const began = Math.max(this.#arrivedAt, Math.min(...asked));
-    if (!fetches.some(({ late }) => late.has(digest))) this.#line.arrived(bytes, now - began);
+    const began = Math.max(this.#arrivedAt, Math.min(...asked.map(({ at }) => at)));
+    const waitedElsewhere = asked.some(({ queuedUntil }) => queuedUntil !== undefined);
+    if (!waitedElsewhere && !fetches.some(({ late }) => late.has(digest)))
+      this.#line.arrived(bytes, now - began);
     this.#arrivedAt = now;
   }
 
@@ -256,11 +275,13 @@ export class ChunkFetcher {
     if (bytes - this.#heard.bytes >= MOVED_BYTES_MIN) this.#heard = { at: now, bytes };
     let late = 0;
     for (const [digest, asked] of fetch.inFlight) {
-      const isPassedOver = bytes - asked.bytesBefore > BYTES_AHEAD_MAX;
+      const isQueued = asked.queuedUntil !== undefined;
+      const isPassedOver = !isQueued && bytes - asked.bytesBefore > BYTES_AHEAD_MAX;
       if (fetch.storing.has(digest) || (now < this.#lateAt(asked) && !isPassedOver)) continue;
       this.#putBack(fetch, digest);
       fetch.late.add(digest);
-      late += 1;
+      // Asked for again in case the hub has forgotten: that says nothing of the line.
+      if (!isQueued) late += 1;
     }
     if (late === 0) return;
     this.#line.timedOut();
@@ -270,6 +291,7 @@ export class ChunkFetcher {
   }
 
   #lateAt(asked: Asked): number {
+    if (asked.queuedUntil !== undefined) return asked.queuedUntil;
     return Math.max(this.#heard.at, asked.at) + this.#line.silenceMs;
   }
 
@@ -311,7 +333,13 @@ export class ChunkFetcher {
     this.#fetches.delete(fetch);
     this.#fetches.add(fetch);
     this.#request += 1;
-    const request: ChunkRequest = { v: 1, request: this.#request, manifest: fetch.manifest, chunks };
+    const request: ChunkRequest = {
+      v: 1,
+      request: this.#request,
+      manifest: fetch.manifest,
+      chunks,
+      queue: true,
+    };
     for (const digest of chunks) fetch.inFlight.set(digest, this.#asked(this.#request));
     // Not awaited: chunks may come before the hub acknowledges. A request that was lost is found by its timeout.
     transport.ask(request).catch((error: unknown) => {

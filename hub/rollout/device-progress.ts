@@ -263,6 +263,14 @@ export interface Patience {
   readonly trial: TrialPlan;
 }
 
+/** What the hub knows of a device's download. */
+export interface DownloadSight {
+  /** Until when the device last had to wait for its turn, milliseconds since the epoch; undefined when it had not. */
+  readonly waitedUntil: number | undefined;
+  /** Whether chunks went to it in the last minutes. */
+  readonly isMoving: boolean;
+}
+
 /** What the hub knows of its devices just now. */
 export interface FleetSight {
   readonly now: number;
@@ -271,29 +279,37 @@ export interface FleetSight {
   readonly removed: ReadonlySet<string>;
   /** Since when the hub has been watching without a gap (watch-span.ts). */
   readonly watchingSince: number;
+  /** Of devices that have asked for something. */
+  readonly downloads: ReadonlyMap<string, DownloadSight>;
 }
 
 /**
  * When a device that was told something at `toldAt` counts as silent (unless it is connected), and as too late. Time in
- * which the hub did not watch is not the device's.
+ * which the hub did not watch is not the device's, and neither is the time before the hub served it.
  */
 export function patienceEnds(
   device: RolloutDevice,
   toldAt: number,
   patience: Pick<Patience, 'silenceMs' | 'deviceTimeoutMs'>,
-  { watchingSince }: Pick<FleetSight, 'watchingSince'>,
+  { watchingSince, downloads }: Pick<FleetSight, 'watchingSince' | 'downloads'>,
 ): { readonly silentAt: number; readonly timedOutAt: number } {
   const from = Math.max(toldAt, watchingSince);
   return {
     silentAt: Math.max(from, device.lastWordAt ?? 0) + patience.silenceMs,
-    timedOutAt: from + patience.deviceTimeoutMs,
+    timedOutAt: Math.max(from, downloads.get(device.deviceId)?.waitedUntil ?? 0) + patience.deviceTimeoutMs,
   };
 }
 
 /** What a device is that has not come to an end in its time. */
-function overdue({ status, fault }: RolloutDevice, { trial }: Patience): DeviceStatus {
+function overdue(
+  { deviceId, status, fault }: RolloutDevice,
+  { trial }: Patience,
+  { downloads }: Pick<FleetSight, 'downloads'>,
+): DeviceStatus {
   // It waits for room, a chunk or the like: that says nothing about the version.
   if (fault !== null && isSurroundings(fault.code)) return 'hindered';
+  // Neither does a line so slow that the chunks are still coming.
+  if (status === 'downloading' && downloads.get(deviceId)?.isMoving) return 'hindered';
   return status === 'trial' && asksForRequests(trial) ? 'unproven' : 'timed-out';
 }
 
@@ -320,7 +336,7 @@ export function statusAt(
   const isConnected = sight.connected.has(device.deviceId);
   if (!isConnected && sight.now >= silentAt) return { status: 'silent', endedAt: silentAt };
   if (sight.now >= timedOutAt) {
-    return { status: overdue(device, patience), endedAt: timedOutAt };
+    return { status: overdue(device, patience, sight), endedAt: timedOutAt };
   }
   return { status: device.status, endedAt: null };
 }

@@ -3,6 +3,7 @@ import { isAppError } from '../../shared/base/app-error.ts';
 import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
+import type { DownloadSight, RolloutDevice } from './device-progress.ts';
 import type { GateInputs } from './gates.ts';
 import type { RolloutView, Sight } from './rollout-planner.ts';
 
@@ -33,6 +34,11 @@ export interface RolloutFleet {
 
 export interface RolloutConnections {
   isConnected(deviceId: string): boolean;
+}
+
+export interface RolloutDownloads {
+  /** Undefined of a device that has asked for nothing. */
+  download(deviceId: string): DownloadSight | undefined;
 }
 
 interface EvidenceQuery {
@@ -67,6 +73,7 @@ export interface RolloutDrift {
 export interface EvidenceSources {
   readonly versions: RolloutVersions;
   readonly connections: RolloutConnections;
+  readonly downloads: RolloutDownloads;
   readonly fleet: Pick<RolloutFleet, 'removedSince'>;
   readonly telemetry: RolloutTelemetry;
   readonly drift: RolloutDrift;
@@ -102,6 +109,7 @@ export async function lookAround(
         .filter((d) => d.offeredAt !== null && sources.connections.isConnected(d.deviceId))
         .map((d) => d.deviceId),
     ),
+    downloads: seeDownloads(view.devices, sources.downloads),
     removed: new Set(await sources.fleet.removedSince(view.createdAt)),
     requests:
       hasData && plan.gates.maxErrorRate !== undefined
@@ -111,6 +119,19 @@ export async function lookAround(
     withdrawnReason:
       published === undefined ? 'it is no longer known' : (published.withdrawn?.reason ?? null),
   };
+}
+
+/** Downloads of those of the devices that were offered something. */
+export function seeDownloads(
+  devices: readonly RolloutDevice[],
+  downloads: RolloutDownloads,
+): ReadonlyMap<string, DownloadSight> {
+  const seen = new Map<string, DownloadSight>();
+  for (const { deviceId, offeredAt } of devices) {
+    const download = offeredAt === null ? undefined : downloads.download(deviceId);
+    if (download !== undefined) seen.set(deviceId, download);
+  }
+  return seen;
 }
 
 async function countRequests(

@@ -8,7 +8,13 @@ import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import { assignCohort } from './cohort.ts';
-import type { RolloutConnections, RolloutFleet, RolloutVersions } from './rollout-evidence.ts';
+import {
+  type RolloutConnections,
+  type RolloutDownloads,
+  type RolloutFleet,
+  type RolloutVersions,
+  seeDownloads,
+} from './rollout-evidence.ts';
 import { isUnderWay, type RolloutAct } from './rollout-machine.ts';
 import { makePlan, phaseSizes, type RolloutPlan, type RolloutRequest } from './rollout-plan.ts';
 import type { Ending } from './rollout-planner.ts';
@@ -30,6 +36,7 @@ export interface RolloutServiceProps {
   readonly fleet: RolloutFleet;
   readonly director: SurveySources['director'];
   readonly connections: RolloutConnections;
+  readonly downloads: RolloutDownloads;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly clock: Clock;
   readonly random: Random;
@@ -107,7 +114,7 @@ export class RolloutService {
 
   /** Throws `not_found`. */
   async show(id: string): Promise<RolloutDetail> {
-    const { store, connections, clock, runner, fleet } = this.#props;
+    const { store, connections, downloads, clock, runner, fleet } = this.#props;
     const record = await store.find(id);
     if (!record) throw new AppError('not_found', `Cannot show rollout "${id}": there is none of that id.`);
     const devices = await store.devices(id);
@@ -120,6 +127,7 @@ export class RolloutService {
       connected,
       removed,
       watchingSince,
+      downloads: seeDownloads(devices, downloads),
     });
   }
 

@@ -1,12 +1,13 @@
 /**
- * Answers chunk requests. A device gets chunks of versions its desired state names, and of nothing else. Bounded three
- * ways: chunks under way to one device, devices served at once, and what a connection may have unread (the broker's).
- * Over a bound the answer is "busy, ask again after a while", spread at random; it is no failure of the device. A request
+ * Answers chunk requests. A device gets chunks of versions its desired state names, and of nothing else. What is asked for
+ * stands in line until it has its place (chunk-schedule.ts); nobody is sent away, and a place is free again when the socket
+ * has taken the chunk or is gone. A device that waits is told so, if it knows the word. A request
  * is acknowledged when it is understood, not when it is served, so a device that stopped reading holds up nothing.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
-import type { Clock, Random } from '../../shared/base/clock.ts';
+import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import {
   type ChunkError,
@@ -16,45 +17,46 @@ import {
 import { topics } from '../../shared/protocol/topics.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { BlobStore } from './blob-store.ts';
+import { type ChunkOrder, ChunkSchedule, type ChunkScheduleOptions, type Sending } from './chunk-schedule.ts';
 
-export interface TransferServiceProps {
-  readonly broker: Pick<Broker, 'send'>;
+export interface TransferServiceProps extends ChunkScheduleOptions {
+  readonly broker: Pick<Broker, 'send' | 'disconnect'>;
   readonly director: { offered(deviceId: string): Promise<ReadonlySet<string>> };
   readonly versions: { hasChunk(manifestSha256: string, chunkSha256: string): Promise<boolean> };
   readonly blobs: Pick<BlobStore, 'get'>;
   readonly clock: Clock;
-  readonly random: Random;
   readonly logger: Logger;
-  /** Devices served at once. Default `limits.downloadsAtOnceMax`. */
-  readonly downloadsAtOnceMax?: number;
 }
 
-interface Download {
-  /** Chunks read or written for the device right now. */
-  underWay: number;
-  /** When a chunk last reached the socket or a request was taken, monotonic milliseconds. */
-  movedAt: number;
+/** A request of which something has not been answered. */
+interface OpenRequest extends Pick<ChunkRequest, 'request' | 'manifest'> {
+  readonly knowsQueue: boolean;
+  unanswered: number;
+  lacksSome: boolean;
+  isTold: boolean;
 }
 
-/** A download that has not moved for so long no longer counts: the device finished, left or stopped reading. */
-const IDLE_MS = 5_000;
-/** A device counts a chunk as come before the write's callback tells us so: twice its credit is still no more than it. */
-const CHUNKS_UNDER_WAY_MAX = 2 * limits.chunksInFlightPerDevice;
-const BUSY_FIRST_MS = 1_000;
-const BUSY_SPREAD_MS = 4_000;
+interface Order extends ChunkOrder {
+  readonly request: OpenRequest;
+}
+
+/** How often those who wait are looked after; nothing happens while nobody does. */
+const LOOK_MS = 250;
+/** Chunks begun in one turn of the event loop: encrypting one takes some tenths of a millisecond. */
+const CHUNKS_PER_TURN = 16;
+/** A download counts as moving this long after its last chunk did. */
+const MOVING_MS = limits.chunkSilenceMsMax;
 
 export class TransferService {
   readonly #props: TransferServiceProps;
-  readonly #downloadsMax: number;
-  readonly #downloads = new Map<string, Download>();
+  readonly #schedule: ChunkSchedule<Order>;
   #bytesSent = 0;
+  #isStarting = false;
+  #isLooking = false;
 
   constructor(props: TransferServiceProps) {
     this.#props = props;
-    this.#downloadsMax = Math.min(
-      props.downloadsAtOnceMax ?? Number.POSITIVE_INFINITY,
-      limits.downloadsAtOnceMax,
-    );
+    this.#schedule = new ChunkSchedule(props);
   }
 
   /** Chunk bytes handed to connections since the start. */
@@ -62,88 +64,143 @@ export class TransferService {
     return this.#bytesSent;
   }
 
+  /**
+   * Until when the device last had to wait for its turn, milliseconds since the epoch, and whether chunks went to it in the
+   * last minutes; undefined when it has asked for nothing.
+   */
+  download(
+    deviceId: string,
+  ): { readonly waitedUntil: number | undefined; readonly isMoving: boolean } | undefined {
+    const { clock } = this.#props;
+    const now = clock.monotonic();
+    const times = this.#schedule.timesOf(deviceId, now);
+    if (times === undefined) return undefined;
+    const { waitedUntil, movedAt } = times;
+    return {
+      waitedUntil: waitedUntil === undefined ? undefined : clock.now() - (now - waitedUntil),
+      isMoving: movedAt !== undefined && now - movedAt < MOVING_MS,
+    };
+  }
+
   /** A message on `chunk/get`. Resolves at once: see the header. */
   async receive(deviceId: string, payload: Uint8Array): Promise<void> {
-    let request: ChunkRequest;
+    let asked: ChunkRequest;
     try {
-      request = parseChunkRequest(payload);
+      asked = parseChunkRequest(payload);
     } catch (error) {
       this.#props.logger.warn({ deviceId, reason: errorText(error) }, 'chunk request was not understood');
       return;
     }
-    const download = this.#admit(deviceId, request);
-    if (download === undefined) {
-      const retryAfterMs = Math.round(BUSY_FIRST_MS + this.#props.random() * BUSY_SPREAD_MS);
-      void this.#refuse(deviceId, request, 'busy', retryAfterMs);
-      return;
-    }
-    this.#serve(deviceId, request, download)
-      .catch((error: unknown) => {
-        // The device asks again after its own wait.
-        this.#props.logger.error({ deviceId, reason: errorText(error) }, 'chunk request could not be served');
-      })
-      .finally(() => {
-        download.underWay -= request.chunks.length;
-      });
+    const { manifest } = asked;
+    const digests = new Set(asked.chunks);
+    const request: OpenRequest = {
+      request: asked.request,
+      manifest,
+      knowsQueue: asked.queue === true,
+      unanswered: digests.size,
+      lacksSome: false,
+      isTold: false,
+    };
+    const orders = [...digests].map((digest) => ({
+      digest,
+      bytes: digest === manifest ? limits.manifestBytesMax : limits.chunkBytes,
+      request,
+    }));
+    this.#schedule.ask(deviceId, orders, this.#props.clock.monotonic());
+    void this.#start();
   }
 
-  /** Takes the request into account; undefined when it is over a bound. */
-  #admit(deviceId: string, request: ChunkRequest): Download | undefined {
-    const now = this.#props.clock.monotonic();
-    let download = this.#downloads.get(deviceId);
-    if (download === undefined) {
-      this.#forgetIdle(now);
-      if (this.#downloads.size >= this.#downloadsMax) return undefined;
-      download = { underWay: 0, movedAt: now };
+  /** Begins what may begin. Never rejects. */
+  async #start(): Promise<void> {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    for (let begun = 1; ; begun += 1) {
+      const sending = this.#schedule.next(this.#props.clock.monotonic());
+      if (sending === undefined) break;
+      void this.#send(sending);
+      if (begun % CHUNKS_PER_TURN === 0) await nextTurn();
     }
-    if (download.underWay + request.chunks.length > CHUNKS_UNDER_WAY_MAX) return undefined;
-    download.underWay += request.chunks.length;
-    download.movedAt = now;
-    this.#downloads.set(deviceId, download);
-    return download;
+    this.#isStarting = false;
+    if (this.#schedule.isCrowded) void this.#lookAfterWaiting();
   }
 
-  /**
-   * Frees the places of downloads that do not move. What a device that stopped reading still has under way stays counted
-   * against it through its connection, whose unread bytes the broker bounds.
-   */
-  #forgetIdle(now: number): void {
-    for (const [deviceId, { movedAt }] of this.#downloads) {
-      if (now - movedAt > IDLE_MS) this.#downloads.delete(deviceId);
+  /** One chunk from its place to the socket. Never rejects. */
+  async #send(sending: Sending<Order>): Promise<void> {
+    const { clock, logger } = this.#props;
+    const { deviceId } = sending;
+    let bytes: number | undefined;
+    try {
+      bytes = await this.#deliver(sending);
+    } catch (error) {
+      // The device asks again after its own wait.
+      logger.error({ deviceId, reason: errorText(error) }, 'chunk request could not be served');
     }
+    this.#schedule.done(sending, bytes, clock.monotonic());
+    void this.#start();
   }
 
-  async #serve(deviceId: string, request: ChunkRequest, download: Download): Promise<void> {
+  /** Bytes that the socket has taken; undefined when there were none to send or nobody to send them to. */
+  async #deliver(sending: Sending<Order>): Promise<number | undefined> {
     const { director, versions, blobs, broker, clock } = this.#props;
+    const { deviceId, order } = sending;
+    const { digest, request } = order;
     const { manifest } = request;
-    if (!(await director.offered(deviceId)).has(manifest))
-      return this.#refuse(deviceId, request, 'not_offered');
-    // The requested chunks are read side by side and written one after the other.
-    const found = await Promise.all(
-      request.chunks.map(async (digest) => {
-        const belongs = digest === manifest || (await versions.hasChunk(manifest, digest));
-        return belongs ? await blobs.get(digest) : undefined;
-      }),
-    );
-    for (const [i, bytes] of found.entries()) {
-      if (bytes === undefined) continue;
-      const isTaken = await broker.send(deviceId, topics.chunk(deviceId, request.chunks[i]!), bytes, 0);
-      if (!isTaken) return;
-      this.#bytesSent += bytes.byteLength;
-      download.movedAt = clock.monotonic();
+    // Asked now and not when it came: an offer may be taken back while a device waits.
+    if (!(await director.offered(deviceId)).has(manifest)) {
+      this.#schedule.drop(deviceId, clock.monotonic(), (other) => other.request === request);
+      await this.#refuse(deviceId, request, 'not_offered');
+      return undefined;
     }
+    const belongs = digest === manifest || (await versions.hasChunk(manifest, digest));
+    const bytes = belongs ? await blobs.get(digest) : undefined;
+    let isTaken = false;
+    if (bytes !== undefined) {
+      this.#schedule.handed(sending, clock.monotonic());
+      isTaken = await broker.send(deviceId, topics.chunk(deviceId, digest), bytes, 0);
+      if (isTaken) this.#bytesSent += bytes.byteLength;
+      // It is gone, or does not read: on its next connection, or after a while, it asks anew.
+      else this.#schedule.drop(deviceId, clock.monotonic());
+    } else request.lacksSome = true;
+    request.unanswered -= 1;
     // Last, because the error takes back the request: what was sent has arrived before it.
-    if (found.includes(undefined)) await this.#refuse(deviceId, request, 'missing');
+    if (request.unanswered === 0 && request.lacksSome) await this.#refuse(deviceId, request, 'missing');
+    return isTaken ? bytes?.byteLength : undefined;
   }
 
-  async #refuse(
-    deviceId: string,
-    { request }: ChunkRequest,
-    code: ChunkError['code'],
-    retryAfterMs?: number,
-  ): Promise<void> {
-    if (code !== 'busy') this.#props.logger.warn({ deviceId, request, code }, 'chunk request refused');
-    const error: ChunkError = { v: 1, request, code, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  /** Tells those who wait, and frees the places of those who take nothing, for as long as anybody waits. */
+  async #lookAfterWaiting(): Promise<void> {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const { clock, broker, logger } = this.#props;
+    while (this.#schedule.isCrowded) {
+      await clock.sleep(LOOK_MS);
+      const now = clock.monotonic();
+      for (const deviceId of this.#schedule.relieve(now)) {
+        logger.warn({ deviceId }, 'device closed: it does not take the chunks it asked for');
+        broker.disconnect(deviceId);
+      }
+      for (const { deviceId, order } of this.#schedule.takeLongWaiting(now)) {
+        const { request } = order;
+        if (request.isTold || !request.knowsQueue) continue;
+        request.isTold = true;
+        void this.#answer(deviceId, {
+          v: 1,
+          request: request.request,
+          code: 'queued',
+          retryAfterMs: limits.chunkQueuedMs,
+        });
+      }
+      void this.#start();
+    }
+    this.#isLooking = false;
+  }
+
+  async #refuse(deviceId: string, { request }: OpenRequest, code: 'not_offered' | 'missing'): Promise<void> {
+    this.#props.logger.warn({ deviceId, request, code }, 'chunk request refused');
+    await this.#answer(deviceId, { v: 1, request, code });
+  }
+
+  async #answer(deviceId: string, error: ChunkError): Promise<void> {
     const topic = topics.device(deviceId, 'chunk/error');
     await this.#props.broker.send(deviceId, topic, Buffer.from(JSON.stringify(error)), 0);
   }

@@ -60,7 +60,15 @@ export const limits = {
   // Transfer
   chunksInFlightPerDevice: 4,
   chunkBytesQueuedPerDeviceMax: 4 * 256 * 1024,
-  downloadsAtOnceMax: 64,
+  /** Chunks that the hub holds until sockets have taken them: of devices that take them quickly, and of slow ones. */
+  sendingBytesFastMax: 64 * 1024 * 1024,
+  sendingBytesSlowMax: 256 * 1024 * 1024,
+  /** A device has under way what its socket takes in this time; one that takes longer for a chunk is slow. */
+  sendingAheadMs: 500,
+  /** A device that has waited for its turn this long is told, and no time-out of its counts before it is served. */
+  sendingWaitMs: 1_000,
+  /** A chunk that stands in line at the hub is asked for again after this long. */
+  chunkQueuedMs: 60_000,
   hotBlobBytesMax: 64 * 1024 * 1024,
   /** Silence of the line after which a chunk counts as lost: at least, and at most however slow the line was measured. */
   chunkAnswerMs: 15_000,

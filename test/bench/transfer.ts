@@ -87,7 +87,6 @@ async function measureOurs(authority: Authority, folder: string, job: Job, chunk
     director: { offered: async () => offered },
     versions: { hasChunk: async (_manifest, chunk) => chunks.has(chunk) },
     clock: systemClock,
-    random: Math.random,
     logger,
   });
   await broker.start({

@@ -10,6 +10,7 @@ import { AuditLog } from '../../hub/audit/audit-log.ts';
 import { type Database, openDatabase } from '../../hub/db/database.ts';
 import type { PublishedVersion } from '../../hub/models/published-version.ts';
 import { DesiredStore } from '../../hub/rollout/desired-store.ts';
+import type { DownloadSight } from '../../hub/rollout/device-progress.ts';
 import { Director } from '../../hub/rollout/director.ts';
 import { ProcessLeases } from '../../hub/rollout/process-leases.ts';
 import { RolloutChanges } from '../../hub/rollout/rollout-changes.ts';
@@ -64,6 +65,8 @@ export class RolloutWorld {
   /** Parts of a manifest by version, where they are not like those of the others. */
   readonly manifests = new Map<string, Partial<ModelManifest>>();
   readonly connected = new Set<string>();
+  /** What the hub knows of a device's download. */
+  download: (deviceId: string) => DownloadSight | undefined = () => undefined;
   requests = { ok: 0, failed: {} as Record<string, number>, refused: { fitBefore: 0 } };
   /** Undefined: there is nothing to compare with. */
   driftFeatures:
@@ -151,6 +154,7 @@ export class RolloutWorld {
     };
     const versions = { find: async (name: string, version: string) => this.#published(name, version) };
     const connections = { isConnected: (id: string) => this.connected.has(id) };
+    const downloads = { download: (id: string) => this.download(id) };
     const fleet = {
       idsInGroup: async (group?: string) => (group === 'none' ? [] : [...this.devices.keys()]),
       report: async (id: string) => this.#report(id),
@@ -195,6 +199,7 @@ export class RolloutWorld {
       evidence: {
         versions,
         connections,
+        downloads,
         fleet,
         telemetry: { figures: async () => ({ requests: this.requests }) },
         drift: { assess: async () => ({ features: this.#driftFeatures() }) },
@@ -210,6 +215,7 @@ export class RolloutWorld {
       fleet,
       director: this.director,
       connections,
+      downloads,
       audit,
       clock,
       random: () => ((this.#ids++ * 7) % 16) / 16,

@@ -7,6 +7,7 @@ import { systemClock } from '../../../../platform/system-clock.ts';
 import type { Clock } from '../../../../shared/base/clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import type { ChunkRequest } from '../../../../shared/protocol/chunk-transfer.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
 import { digestOf } from '../../../support/packed-version.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
@@ -112,6 +113,75 @@ describe('ChunkFetcher', () => {
     });
     await fetcher.fetch(manifest, digests, never);
     expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(19);
+  });
+
+  it('waits for chunks that stand in line at the hub, and asks for none of them again before the hub says', async () => {
+    const clock = new ManualClock();
+    const answerMs = 100;
+    const { fetcher, requests } = await make(
+      (request, to) => {
+        if (requests.length === 1) refuse(to, request, { code: 'queued', retryAfterMs: 60_000 });
+        else serve(request, to);
+      },
+      answerMs,
+      0,
+      clock,
+    );
+    const fetched = fetcher.fetch(manifest, digests, never);
+    const pass = async (ms: number) => {
+      for (let left = ms; left > 0; left -= 1_000) {
+        await new Promise((resolve) => setImmediate(resolve));
+        clock.advance(Math.min(1_000, left));
+      }
+    };
+    await pass(59_000);
+    expect(requests).toHaveLength(1);
+    expect(requests[0]).toMatchObject({ queue: true });
+    // The hub calls: what it sends is taken, and the rest is asked for at once.
+    const [first, ...others] = requests[0]!.chunks;
+    fetcher.receive(first!, blobs.get(first!)!);
+    await pass(500);
+    expect(requests).toHaveLength(1);
+    // The others have not come by the time the hub said.
+    let isWhole = false;
+    void fetched.then(() => {
+      isWhole = true;
+    });
+    await vi.waitFor(
+      async () => {
+        await pass(1_000);
+        expect(isWhole).toBe(true);
+      },
+      { timeout: 20_000, interval: 5 },
+    );
+    expect(requests[1]!.chunks).toEqual(expect.arrayContaining(others));
+    expect(requests.slice(1).flatMap(({ chunks }) => chunks)).not.toContain(first);
+  });
+
+  it('takes the time that chunks stood in line for no sign of a slow line', async () => {
+    const clock = new ManualClock();
+    const { fetcher, requests } = await make(
+      (request, to) => {
+        if (requests.length === 1) refuse(to, request, { code: 'queued', retryAfterMs: 600_000 });
+      },
+      100,
+      0,
+      clock,
+    );
+    const giveUp = new AbortController();
+    const fetched = fetcher.fetch(manifest, digests, giveUp.signal);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    clock.advance(300_000);
+    for (const digest of requests[0]!.chunks) fetcher.receive(digest, blobs.get(digest)!);
+    await vi.waitFor(() => expect(requests.length).toBeGreaterThan(1));
+    // A line that takes five minutes for a chunk would be asked for one at a time.
+    await vi.waitFor(() =>
+      expect(requests.slice(1).reduce((sum, { chunks }) => sum + chunks.length, 0)).toBe(
+        limits.chunksInFlightPerDevice,
+      ),
+    );
+    giveUp.abort(new Error('enough'));
+    await expect(fetched).rejects.toThrow('enough');
   });
 
   it('goes on at once when a pause ends between two looks at the clock', async () => {

@@ -94,12 +94,11 @@ it('asks for nothing twice over the real connection, when a chunk takes longer t
   onTestFinished(() => line.close());
   const blobs = makeBlobs(6);
   const transfer = new TransferService({
-    broker: { send: (...args) => hub.broker.send(...args) },
+    broker: hub.broker,
     director: { offered: async () => new Set([manifest]) },
     versions: { hasChunk: async () => true },
     blobs: { get: async (digest) => blobs.get(digest) },
     clock: systemClock,
-    random: Math.random,
     logger,
   });
   hub.handlers['chunk/get'] = (id, payload) => transfer.receive(id, payload);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   type DeviceWord,
+  type DownloadSight,
   hearWord,
   isFailure,
   type RolloutDevice,
@@ -183,12 +184,19 @@ describe('hearWord()', () => {
 
 describe('statusAt()', () => {
   const patience = { silenceMs: 10_000, deviceTimeoutMs: 60_000, trial: planDefaults.trial };
-  const at = (part: Partial<RolloutDevice>, afterMs: number, connected = false, watchingSince = 0) =>
+  const at = (
+    part: Partial<RolloutDevice>,
+    afterMs: number,
+    connected = false,
+    watchingSince = 0,
+    download?: DownloadSight,
+  ) =>
     statusAt({ ...offered, ...part }, patience, {
       now: t0 + afterMs,
       connected: new Set(connected ? [offered.deviceId] : []),
       removed: new Set(),
       watchingSince,
+      downloads: new Map(download ? [[offered.deviceId, download]] : []),
     });
 
   it('calls a device silent after silenceMs without a word, to the millisecond', () => {
@@ -212,6 +220,26 @@ describe('statusAt()', () => {
     expect(at({ lastWordAt: t0 + 1 }, 110_000, false, since).status).toBe('silent');
     expect(at({ status: 'staged' }, 159_999, true, since).status).toBe('staged');
     expect(at({ status: 'staged' }, 160_000, true, since).status).toBe('timed-out');
+  });
+
+  it('counts no time before the hub has served a device, and lets a device that is away fall silent all the same', () => {
+    const waitedUntil = t0 + 500_000;
+    const download = { waitedUntil, isMoving: true };
+    expect(at({ status: 'downloading' }, 559_999, true, 0, download).status).toBe('downloading');
+    expect(at({ status: 'staged' }, 560_000, true, 0, download)).toEqual({
+      status: 'timed-out',
+      endedAt: t0 + 560_000,
+    });
+    expect(at({ status: 'downloading' }, 10_000, false, 0, download).status).toBe('silent');
+  });
+
+  it('calls a device hindered whose chunks are still coming when its time is over, and too late when none come', () => {
+    const moving = { waitedUntil: undefined, isMoving: true };
+    expect(at({ status: 'downloading' }, 60_000, true, 0, moving).status).toBe('hindered');
+    expect(at({ status: 'qualifying' }, 60_000, true, 0, moving).status).toBe('timed-out');
+    expect(at({ status: 'downloading' }, 60_000, true, 0, { ...moving, isMoving: false }).status).toBe(
+      'timed-out',
+    );
   });
 
   it('calls a device unproven that is still on trial when its time is over: nobody asks it', () => {
@@ -248,6 +276,7 @@ describe('statusAt()', () => {
       connected: new Set(['a']),
       removed: new Set<string>(),
       watchingSince: 0,
+      downloads: new Map(),
     };
     expect(statusAt({ ...offered, status: 'trial' }, { ...patience, trial }, sight).status).toBe('timed-out');
   });

@@ -14,6 +14,7 @@ const plan = makePlan({
 const sight: Sight = {
   now: t0,
   watchingSince: 0,
+  downloads: new Map(),
   connected: new Set(),
   removed: new Set(),
   requests: null,

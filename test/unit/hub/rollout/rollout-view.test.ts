@@ -47,7 +47,13 @@ describe('describeRollout()', () => {
   it('counts how devices stand that a version was taken back from, and names who is awaited however many are back', () => {
     const devices = Array.from({ length: limits.rolloutDevicesNamedMax + 50 }, (_, n) => takenBack(n));
     const awaited = takenBack(devices.length, { backAt: null, backAs: null });
-    const sight = { now, connected: new Set<string>(), removed: new Set<string>(), watchingSince: 0 };
+    const sight = {
+      now,
+      connected: new Set<string>(),
+      removed: new Set<string>(),
+      watchingSince: 0,
+      downloads: new Map(),
+    };
     const detail = describeRollout(record, [...devices, awaited], [], sight);
     expect(detail.back).toEqual({ back: devices.length, awaited: 1 });
     expect(detail.devices[0]).toMatchObject({ device: awaited.deviceId, back: 'awaited' });

@@ -3,53 +3,95 @@ import { setImmediate as soon } from 'node:timers/promises';
 import { pino } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { TransferService } from '../../../../hub/transfer/transfer-service.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
 
 const digest = (n: number) => createHash('sha256').update(String(n)).digest('hex');
 const manifest = digest(0);
 
-let now: number;
+let clock: ManualClock;
 let sent: { device: string; topic: string; payload: Uint8Array }[];
-let release: (() => void)[];
-let stalled: Set<string>;
+/** Devices whose sockets take nothing, with the chunks that wait there. */
+let stalled: Map<string, (() => void)[]>;
+let closed: string[];
+let offered: Set<string>;
 let blobs: Map<string, Uint8Array>;
 let service: TransferService;
 
-function makeService(downloadsAtOnceMax = 2): TransferService {
+/** A hub with room for so many chunks at once. */
+function makeService(chunksAtOnce = 8): TransferService {
+  const bytesMax = chunksAtOnce * limits.chunkBytes;
   return new TransferService({
     broker: {
       async send(device, topic, payload) {
-        if (stalled.has(device)) await new Promise<void>((resolve) => release.push(resolve));
+        const isChunk = !topic.endsWith('chunk/error');
+        if (isChunk && stalled.has(device)) {
+          await new Promise<void>((resolve) => stalled.get(device)!.push(resolve));
+        }
+        if (closed.includes(device)) return false;
         sent.push({ device, topic, payload });
         return true;
       },
+      disconnect(device) {
+        closed.push(device);
+        for (const release of stalled.get(device) ?? []) release();
+      },
     },
-    director: { offered: async (device) => new Set(device === 'stranger' ? [] : [manifest]) },
+    director: { offered: async (device) => (device === 'stranger' ? new Set() : offered) },
     versions: { hasChunk: async (_manifest, chunk) => chunk !== digest(99) },
     blobs: { get: async (name) => blobs.get(name) },
-    clock: { now: () => now, monotonic: () => now, sleep: async () => undefined },
-    random: () => 0.5,
+    clock,
     logger: pino({ level: 'silent' }),
-    downloadsAtOnceMax,
+    fastBytesMax: bytesMax,
+    slowBytesMax: bytesMax,
   });
 }
 
-const ask = (device: string, chunks: string[], request = 1) =>
-  service.receive(device, Buffer.from(JSON.stringify({ v: 1, request, manifest, chunks })));
+const ask = (device: string, chunks: string[], request = 1, more: object = { queue: true }) =>
+  service.receive(device, Buffer.from(JSON.stringify({ v: 1, request, manifest, chunks, ...more })));
 const settle = async () => {
-  for (let i = 0; i < 5; i += 1) await soon();
+  for (let i = 0; i < 20; i += 1) await soon();
 };
-const topicsSent = () => sent.map(({ topic }) => topic);
+/** Lets so much time pass, in the steps in which the hub looks. */
+const pass = async (ms: number) => {
+  for (let left = ms; left > 0; left -= 250) {
+    clock.advance(Math.min(250, left));
+    await settle();
+  }
+};
+const topicsSent = (device?: string) =>
+  sent.filter((one) => device === undefined || one.device === device).map(({ topic }) => topic);
 const errors = () =>
   sent
     .filter(({ topic }) => topic.endsWith('chunk/error'))
-    .map(({ payload }) => JSON.parse(Buffer.from(payload).toString()));
+    .map(({ device, payload }) => ({ device, ...JSON.parse(Buffer.from(payload).toString()) }));
+const stall = (...devices: string[]) => {
+  for (const device of devices) stalled.set(device, []);
+};
+const release = (device: string) => {
+  const waiting = stalled.get(device)!;
+  stalled.delete(device);
+  for (const go of waiting) go();
+};
+
+/** Takes every place there is, for long. */
+const fill = async () => {
+  service = makeService(1);
+  stall('x', 'y');
+  await ask('x', [digest(1)]);
+  await ask('y', [digest(1)]);
+  await settle();
+  // The first one is found to be slow meanwhile, and leaves its place among the fast to the second.
+  await pass(750);
+};
 
 beforeEach(() => {
-  now = 0;
+  clock = new ManualClock();
   sent = [];
-  release = [];
-  stalled = new Set();
-  blobs = new Map([0, 1, 2, 3, 4, 99].map((n) => [digest(n), Buffer.from(String(n))]));
+  stalled = new Map();
+  closed = [];
+  offered = new Set([manifest]);
+  blobs = new Map([0, 1, 2, 3, 4, 5, 6, 99].map((n) => [digest(n), Buffer.from(String(n))]));
   service = makeService();
 });
 
@@ -65,13 +107,13 @@ describe('TransferService', () => {
     await ask('stranger', [digest(1)]);
     await settle();
     expect(sent).toHaveLength(1);
-    expect(errors()).toEqual([{ v: 1, request: 1, code: 'not_offered' }]);
+    expect(errors()).toEqual([{ device: 'stranger', v: 1, request: 1, code: 'not_offered' }]);
   });
 
   it('refuses a chunk of another version, though the hub has it', async () => {
     await ask('a', [digest(99)]);
     await settle();
-    expect(errors()).toEqual([{ v: 1, request: 1, code: 'missing' }]);
+    expect(errors()).toEqual([{ device: 'a', v: 1, request: 1, code: 'missing' }]);
   });
 
   it('sends what it has before it says that some is missing', async () => {
@@ -88,35 +130,135 @@ describe('TransferService', () => {
     expect(sent).toEqual([]);
   });
 
-  it('answers busy, with a wait, when a device asks for more than its credit', async () => {
-    stalled.add('a');
-    await ask('a', [1, 2, 3, 4].map(digest), 1);
-    await ask('a', [1, 2, 3, 4].map(digest), 2);
+  it('refuses nobody: two hundred devices that ask at once are all served', async () => {
+    const devices = Array.from({ length: 200 }, (_, n) => `d${n}`);
+    for (const device of devices) await ask(device, [1, 2, 3, 4].map(digest));
     await settle();
-    stalled.delete('a');
-    await ask('a', [digest(1)], 3);
     await settle();
-    expect(errors()).toEqual([{ v: 1, request: 3, code: 'busy', retryAfterMs: 3_000 }]);
+    expect(errors()).toEqual([]);
+    expect(devices.every((device) => topicsSent(device).length === 4)).toBe(true);
   });
 
-  it('serves only so many devices at once, and a further one when another has gone quiet', async () => {
+  it('calls who waits as soon as another one is done', async () => {
+    service = makeService(2);
+    stall('a', 'b');
     await ask('a', [digest(1)]);
     await ask('b', [digest(1)]);
-    await ask('c', [digest(1)], 7);
-    await settle();
-    expect(errors()).toEqual([{ v: 1, request: 7, code: 'busy', retryAfterMs: 3_000 }]);
-    await ask('b', [digest(2)]);
-    now += 5_001;
     await ask('c', [digest(1)]);
     await settle();
-    expect(topicsSent().at(-1)).toBe(`mf/1/d/c/chunk/${digest(1)}`);
+    expect(topicsSent('c')).toEqual([]);
+    release('a');
+    await settle();
+    expect(topicsSent('c')).toEqual([`mf/1/d/c/chunk/${digest(1)}`]);
+  });
+
+  it('gives a place back when the connection it was for is gone', async () => {
+    service = makeService(1);
+    stall('a');
+    await ask('a', [1, 2].map(digest));
+    await ask('b', [digest(1)]);
+    await settle();
+    closed.push('a');
+    release('a');
+    await settle();
+    expect(topicsSent('a')).toEqual([]);
+    expect(topicsSent('b')).toHaveLength(1);
+  });
+
+  it('tells a device that waits that it stands in line, once for each request, and one that does not know the word nothing', async () => {
+    await fill();
+    await ask('b', [1, 2].map(digest), 7);
+    await ask('old', [digest(1)], 8, {});
+    await settle();
+    expect(errors()).toEqual([]);
+    await pass(3_000);
+    const retryAfterMs = limits.chunkQueuedMs;
+    expect(errors()).toEqual([{ device: 'b', v: 1, request: 7, code: 'queued', retryAfterMs }]);
+    release('x');
+    release('y');
+    await settle();
+    expect(topicsSent('b')).toHaveLength(3);
+    expect(topicsSent('old')).toHaveLength(1);
+  });
+
+  it('keeps the place of a device that asks again while it waits, and sends it nothing twice', async () => {
+    service = makeService(1);
+    stall('a');
+    await ask('a', [digest(1)]);
+    await ask('old', [1, 2].map(digest), 1, {});
+    await ask('b', [digest(1)]);
+    await settle();
+    await ask('old', [1, 2].map(digest), 2, {});
+    release('a');
+    await settle();
+    expect(topicsSent().slice(1, 3)).toEqual([
+      `mf/1/d/old/chunk/${digest(1)}`,
+      `mf/1/d/b/chunk/${digest(1)}`,
+    ]);
+    expect(topicsSent('old')).toHaveLength(2);
+  });
+
+  it('sends nothing that was taken back while the device waited', async () => {
+    service = makeService(1);
+    stall('a');
+    await ask('a', [digest(1)]);
+    await ask('b', [1, 2].map(digest), 3);
+    await settle();
+    offered = new Set();
+    release('a');
+    await settle();
+    expect(topicsSent('b')).toEqual(['mf/1/d/b/chunk/error']);
+    expect(errors()).toEqual([{ device: 'b', v: 1, request: 3, code: 'not_offered' }]);
+  });
+
+  it('holds the newest chunks a device asked for, as many as its credit, however often it asks', async () => {
+    stall('a');
+    for (let n = 1; n < 7; n += 1) await ask('a', [digest(n)], n);
+    await settle();
+    release('a');
+    await settle();
+    expect(topicsSent('a')).toEqual([1, 3, 4, 5, 6].map((n) => `mf/1/d/a/chunk/${digest(n)}`));
   });
 
   it('acknowledges and serves others while a device does not read', async () => {
-    stalled.add('a');
+    stall('a');
     await ask('a', [1, 2, 3, 4].map(digest));
     await ask('b', [digest(1)]);
     await settle();
     expect(topicsSent()).toEqual([`mf/1/d/b/chunk/${digest(1)}`]);
+  });
+
+  it('closes a device that takes nothing for long, once others wait for its place', async () => {
+    service = makeService(1);
+    stall('a');
+    await ask('a', [digest(1)]);
+    await pass(2 * limits.mqttDrainMs);
+    expect(closed).toEqual([]);
+    stall('b');
+    await ask('b', [digest(1)]);
+    await ask('c', [digest(1)]);
+    await pass(500);
+    expect(closed).toEqual(['a']);
+  });
+
+  it('knows until when a device waited for its turn, and whether its download moves', async () => {
+    await fill();
+    await ask('b', [digest(1)]);
+    await settle();
+    expect(service.download('b')?.waitedUntil).toBeUndefined();
+    await pass(5_000);
+    expect(service.download('x')?.waitedUntil).toBeUndefined();
+    expect(service.download('b')?.waitedUntil).toBe(clock.now());
+    expect([service.download('x')?.isMoving, service.download('b')?.isMoving]).toEqual([true, false]);
+    release('x');
+    release('y');
+    await settle();
+    const servedAt = clock.now();
+    await pass(3_000);
+    expect(service.download('b')?.waitedUntil).toBe(servedAt);
+    expect(service.download('b')?.isMoving).toBe(true);
+    await pass(limits.chunkSilenceMsMax);
+    expect(service.download('b')?.isMoving).toBe(false);
+    expect(service.download('nobody')?.waitedUntil).toBeUndefined();
   });
 });
