@@ -5,8 +5,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { asDiskError } from '../../platform/atomic-file.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
-import { limits } from '../../shared/base/limits.ts';
+import { shorten } from '../../shared/base/safe-text.ts';
 import { problemOf } from '../../shared/protocol/problem.ts';
+import { bodyBytesMax } from './request-validation.ts';
+
+/** The framework quotes what it refuses. */
+const CAUSE_CHARS_MAX = 200;
 
 /** Fastify error handler. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
@@ -41,11 +45,14 @@ function asAppError(error: unknown, request: FastifyRequest): AppError {
   if (status === 413) {
     return new AppError(
       'too_large',
-      `Cannot read the request: its body is over the limit of ${request.routeOptions.bodyLimit ?? limits.httpBodyBytesMax} bytes.`,
+      `Cannot read the request: its body is over the limit of ${bodyBytesMax(request)} bytes.`,
     );
   }
   if (status >= 400 && status < 500) {
-    return new AppError('bad_input', `Cannot read the request: ${errorText(error)}.`);
+    return new AppError(
+      'bad_input',
+      `Cannot read the request: ${shorten(errorText(error), CAUSE_CHARS_MAX)}.`,
+    );
   }
   return new AppError(
     'internal',

@@ -5,21 +5,24 @@
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { Histogram, type Registry } from 'prom-client';
 import type { TSchema } from 'typebox';
-import { Value } from 'typebox/value';
 import { asListenError } from '../../platform/listen-error.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { AppError, isAppError } from '../../shared/base/app-error.ts';
-import { isJsonShallow } from '../../shared/base/json-depth.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { parser } from '../../shared/base/parse.ts';
 import { type Authenticator, addAuthentication } from './authentication.ts';
+import { closeRequest } from './closed-schema.ts';
 import { answerError, answerNotFound } from './error-response.ts';
 import { addOpenApi } from './openapi.ts';
 import { addMetricsRoute, addProbeRoutes } from './operation-routes.ts';
 import type { Readiness } from './readiness.ts';
+import { checkBodyHead, compileValidator, readJsonBody } from './request-validation.ts';
 import type { Api, Routes } from './routes.ts';
 
 export interface HttpServerProps {
@@ -86,26 +89,26 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     genReqId: () => randomUUID(),
+    // A path that cannot be decoded, a version header that means nothing here: refused in our form as well.
+    frameworkErrors: answerError,
   }) as unknown as FastifyInstance;
   app.setValidatorCompiler(({ schema, httpPart }) => compileValidator(schema as TSchema, httpPart ?? 'part'));
   // Answers are checked by the compiler; serializing by schema would drop what a schema does not name.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler(answerError);
   app.setNotFoundHandler(answerNotFound);
-  app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
-    done(null, body),
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    'application/octet-stream',
+    { parseAs: 'buffer' },
+    async (_request: FastifyRequest, body: Buffer) => body,
   );
-  const parseJson = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    if (isJsonShallow(body as Buffer, limits.jsonDepthMax)) parseJson(request, String(body), done);
-    else
-      done(
-        new AppError(
-          'bad_input',
-          `Cannot read the request: it is nested more than ${limits.jsonDepthMax} levels deep.`,
-        ),
-      );
-  });
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, body: Buffer) => readJsonBody(request, body),
+  );
+  app.addHook('preParsing', async (request) => checkBodyHead(request));
   measureRequests(app, props.metrics);
   await addOpenApi(app, props.version);
   addProbeRoutes(app, props);
@@ -114,6 +117,7 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
     addMetricsRoute(scope, props);
     await scope.register(
       async (api) => {
+        api.addHook('onRoute', closeRequest);
         for (const routes of props.routes)
           routes(api.withTypeProvider<TypeBoxTypeProvider>() as unknown as Api);
       },
@@ -122,25 +126,6 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
   });
   await app.ready();
   return app;
-}
-
-/**
- * Query, path and headers arrive as text and are converted to what the schema wants; a body must already be right.
- * Defaults of the schema are filled in.
- */
-function compileValidator(schema: TSchema, part: string) {
-  const parse = parser(
-    schema,
-    part === 'querystring' ? 'query' : part === 'params' ? 'path' : `request ${part}`,
-  );
-  return (value: unknown) => {
-    try {
-      return { value: parse(Value.Default(schema, part === 'body' ? value : Value.Convert(schema, value))) };
-    } catch (error) {
-      if (isAppError(error)) return { error };
-      throw error;
-    }
-  };
 }
 
 function measureRequests(app: FastifyInstance, metrics: Registry): void {

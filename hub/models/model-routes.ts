@@ -8,8 +8,11 @@ import type { ModelService } from './model-service.ts';
 import type { VersionSummary } from './model-store.ts';
 
 const tags = ['models'];
+const base64Chars = (bytes: number) => Math.ceil(bytes / 3) * 4;
 const base64 = (bytesMax: number) =>
-  Type.String({ pattern: '^[A-Za-z0-9+/]+={0,2}$', maxLength: Math.ceil(bytesMax / 3) * 4 });
+  Type.String({ pattern: '^[A-Za-z0-9+/]+={0,2}$', maxLength: base64Chars(bytesMax) });
+const manifestCharsMax = base64Chars(limits.manifestBytesMax);
+const metadataCharsMax = base64Chars(limits.tufFileBytesMax);
 
 const VersionBody = Type.Object({
   model: ModelName,
@@ -64,6 +67,7 @@ export function modelRoutes(models: ModelService): Routes {
       '/models/:model/versions',
       {
         config: { role: 'publisher' },
+        bodyLimit: manifestCharsMax + metadataCharsMax + limits.httpBodyBytesMax,
         schema: {
           tags,
           summary: 'Publish a version whose chunks are uploaded',
@@ -122,6 +126,7 @@ export function modelRoutes(models: ModelService): Routes {
       '/models/:model/versions/:version/withdraw',
       {
         config: { role: 'publisher' },
+        bodyLimit: metadataCharsMax + limits.httpBodyBytesMax,
         schema: {
           tags,
           summary: 'Withdraw a version: devices no longer install it',

@@ -1,4 +1,5 @@
 /** `POST /api/v1/enrol`: the one door that opens with a join token's secret instead of an API token. */
+import { limits } from '../../shared/base/limits.ts';
 import { EnrolmentRequest, EnrolmentResponse } from '../../shared/protocol/enrolment.ts';
 import type { Routes } from '../http/routes.ts';
 import type { EnrolmentService } from './enrolment-service.ts';
@@ -9,6 +10,7 @@ export function enrolmentRoutes(enrolments: EnrolmentService): Routes {
       '/enrol',
       {
         config: { role: 'public' },
+        bodyLimit: limits.enrolBodyBytesMax,
         schema: {
           tags: ['devices'],
           summary: 'Enrol a device with the secret of a join token',

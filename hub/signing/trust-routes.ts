@@ -9,9 +9,10 @@ import { notInitialised, type TufRepository } from './tuf-repository.ts';
 
 const tags = ['trust'];
 const KeyInfo = Type.Object({ keyid: Digest, publicKeyPem: Type.String() });
+const fileCharsMax = Math.ceil(limits.tufFileBytesMax / 3) * 4;
 const file = Type.String({
   pattern: '^[A-Za-z0-9+/]+={0,2}$',
-  maxLength: Math.ceil(limits.tufFileBytesMax / 3) * 4,
+  maxLength: fileCharsMax,
   description: 'File, base64',
 });
 
@@ -59,6 +60,7 @@ export function trustRoutes(services: {
       '/trust',
       {
         config: { role: 'admin' },
+        bodyLimit: 4 * fileCharsMax + limits.httpBodyBytesMax,
         schema: {
           tags,
           summary: 'Take on a trust root, once',

@@ -7,6 +7,8 @@ import type { Routes } from '../http/routes.ts';
 import type { BlobStore } from './blob-store.ts';
 
 const tags = ['models'];
+/** A digest in quotes, a comma, and a line of its own with some indent. */
+const DIGEST_BYTES = 80;
 
 export function blobRoutes(blobs: BlobStore): Routes {
   return (api) => {
@@ -14,6 +16,7 @@ export function blobRoutes(blobs: BlobStore): Routes {
       '/blobs/missing',
       {
         config: { role: 'publisher' },
+        bodyLimit: limits.digestsPerQueryMax * DIGEST_BYTES,
         schema: {
           tags,
           summary: 'Which of these chunks the hub does not hold',
@@ -36,6 +39,7 @@ export function blobRoutes(blobs: BlobStore): Routes {
           tags,
           summary: 'Upload a chunk (application/octet-stream)',
           params: Type.Object({ sha256: Digest }),
+          body: Type.Unknown({ description: 'The bytes of the chunk' }),
           response: { 200: Type.Object({ stored: Digest }) },
         },
       },

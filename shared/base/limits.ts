@@ -186,7 +186,9 @@ export const limits = {
   databaseLockedMsMax: 5_000,
   statementsPreparedMax: 500,
   httpHeadMsMax: 10_000,
-  httpBodyBytesMax: 4 * 1024 * 1024,
+  /** Body of a request, unless its route says that it takes more. */
+  httpBodyBytesMax: 16 * 1024,
+  enrolBodyBytesMax: 32 * 1024,
   failedLoginsPerMinuteMax: 60,
   publicRequestsPerMinuteMax: 600,
   apiTokensMax: 10_000,

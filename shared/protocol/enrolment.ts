@@ -4,26 +4,35 @@ import { limits } from '../base/limits.ts';
 import { DeviceId, GroupName } from '../base/names.ts';
 import { parser } from '../base/parse.ts';
 
+/** A newer agent may tell an older hub more than it knows of. */
+const open = { additionalProperties: true } as const;
+
 /** Facts of a device: what variants and queries look at. */
-export const DeviceFacts = Type.Object({
-  agentVersion: Type.String({ maxLength: 64 }),
-  os: Type.String({ maxLength: 64 }),
-  arch: Type.String({ maxLength: 32 }),
-  cpus: Type.Integer({ minimum: 1 }),
-  memoryBytes: Type.Integer({ minimum: 0 }),
-  hostname: Type.String({ maxLength: 256 }),
-  providers: Type.Array(Type.String({ maxLength: 16 }), { maxItems: 16 }),
-});
+export const DeviceFacts = Type.Object(
+  {
+    agentVersion: Type.String({ maxLength: 64 }),
+    os: Type.String({ maxLength: 64 }),
+    arch: Type.String({ maxLength: 32 }),
+    cpus: Type.Integer({ minimum: 1 }),
+    memoryBytes: Type.Integer({ minimum: 0 }),
+    hostname: Type.String({ maxLength: 256 }),
+    providers: Type.Array(Type.String({ maxLength: 16 }), { maxItems: 16 }),
+  },
+  open,
+);
 export type DeviceFacts = Static<typeof DeviceFacts>;
 
 /** POST /api/v1/enrol. `csr` is PKCS#10 in PEM; its common name must be `device`. */
-export const EnrolmentRequest = Type.Object({
-  v: Type.Literal(1),
-  secret: Type.String({ minLength: 16, maxLength: 128 }),
-  device: DeviceId,
-  csr: Type.String({ maxLength: limits.csrCharsMax }),
-  facts: DeviceFacts,
-});
+export const EnrolmentRequest = Type.Object(
+  {
+    v: Type.Literal(1),
+    secret: Type.String({ minLength: 16, maxLength: 128 }),
+    device: DeviceId,
+    csr: Type.String({ maxLength: limits.csrCharsMax }),
+    facts: DeviceFacts,
+  },
+  open,
+);
 export type EnrolmentRequest = Static<typeof EnrolmentRequest>;
 
 /** Where devices reach the broker. */

@@ -100,7 +100,7 @@ describe('the hub over HTTPS', () => {
     ['a name with a slash', '{"name":"a/b","role":"viewer"}', 'bad_input', 400, '/name'],
     ['a missing value', '{"role":"viewer"}', 'bad_input', 400, 'name'],
     ['text that is no JSON', '{', 'bad_input', 400, 'JSON'],
-    ['a body over the limit', `{"name":"${'x'.repeat(5 * 1024 * 1024)}"}`, 'too_large', 413, '4194304'],
+    ['a body over the limit', `{"name":"${'x'.repeat(5 * 1024 * 1024)}"}`, 'too_large', 413, '16384'],
   ])('refuses %s', async (_what, body, code, status, text) => {
     const answer = await call('POST', '/api/v1/tokens', { token: hub.adminToken, body });
     expect(answer).toMatchObject({ status, json: { code, detail: expect.stringContaining(text) } });

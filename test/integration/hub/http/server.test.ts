@@ -157,7 +157,7 @@ describe('HttpServer', () => {
     });
     const deep = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
     expect((await call('/api/v1/any', { method: 'POST', body: deep(10) })).status).toBe(200);
-    expect(await call('/api/v1/any', { method: 'POST', body: deep(100_000) })).toMatchObject({
+    expect(await call('/api/v1/any', { method: 'POST', body: deep(5_000) })).toMatchObject({
       status: 400,
       json: { code: 'bad_input', detail: expect.stringContaining('levels deep') },
     });

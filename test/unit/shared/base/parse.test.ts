@@ -88,10 +88,3 @@ it('jsonParser() refuses deep nesting as such, before it is decoded', () => {
     expect.objectContaining({ code: 'bad_input', message: expect.stringContaining('levels deep') }),
   );
 });
-
-it('parser() refuses a large value as fast as a small one', () => {
-  const started = performance.now();
-  const message = refusal({ v: 1, name: new Array<number>(5_000_000).fill(12_345) });
-  expect(message).toMatchObject({ code: 'bad_input', message: expect.stringMatching(/12345,[^ ]*…/) });
-  expect(performance.now() - started).toBeLessThan(1_000);
-});

@@ -1,0 +1,63 @@
+/** How a part of a request becomes what its route's schema wants, and what is refused on the way. */
+import type { FastifyRequest } from 'fastify';
+import type { TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
+import { excerpt } from '../../shared/base/excerpt.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { parser } from '../../shared/base/parse.ts';
+import { readJson } from '../../shared/base/read-json.ts';
+
+const names: Readonly<Record<string, string>> = { querystring: 'query', params: 'path' };
+
+/**
+ * Query and path arrive as text; numbers and booleans of the schema are read from it. A body must already be right. Defaults
+ * of the schema are filled in.
+ */
+export function compileValidator(schema: TSchema, part: string) {
+  const parse = parser(schema, names[part] ?? `request ${part}`);
+  return (value: unknown) => {
+    try {
+      const typed = part === 'body' ? value : readTexts(schema, value as Record<string, unknown>);
+      return { value: parse(Value.Default(schema, typed)) };
+    } catch (error) {
+      if (isAppError(error)) return { error };
+      throw error;
+    }
+  };
+}
+
+/** The JSON of a request's body. */
+export function readJsonBody(request: FastifyRequest, body: Buffer): unknown {
+  return readJson(body, 'the request', { bytesMax: bodyBytesMax(request), uniqueNames: true });
+}
+
+/** Refuses what a route will not read, before any of it is. Throws `encoding_unsupported`. */
+export function checkBodyHead({ headers }: FastifyRequest): void {
+  const encoding = headers['content-encoding'];
+  if (encoding === undefined || encoding.toLowerCase() === 'identity') return;
+  throw new AppError(
+    'encoding_unsupported',
+    `Cannot read the request: its Content-Encoding is ${excerpt(encoding)}, and the hub takes bodies as they are.`,
+  );
+}
+
+export function bodyBytesMax(request: FastifyRequest): number {
+  return request.routeOptions.bodyLimit ?? limits.httpBodyBytesMax;
+}
+
+/** Only texts that say a value in one way are read: `1e2`, ` 5` or `true` are no whole numbers. */
+function readTexts({ properties = {} }: TSchema & { properties?: Record<string, TSchema> }, texts: object) {
+  const entries = Object.entries(texts).map(([name, text]) => {
+    const { type } = (Object.hasOwn(properties, name) ? properties[name] : {}) as { type?: string };
+    return [name, readText(type, text)];
+  });
+  return Object.fromEntries(entries) as Record<string, unknown>;
+}
+
+function readText(type: string | undefined, text: unknown): unknown {
+  if (typeof text !== 'string') return text;
+  if (type === 'integer') return /^-?(0|[1-9]\d{0,15})$/.test(text) ? Number(text) : text;
+  if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
+  return text;
+}
