@@ -215,13 +215,19 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   addRolloutMetrics(metrics, rolloutStore);
   const rolloutRunner = new RolloutRunner({
     store: rolloutStore,
-    changes: new RolloutChanges({ store: rolloutStore, director, versions: models, fleet: devices, audit }),
+    changes: new RolloutChanges({
+      store: rolloutStore,
+      director,
+      versions: models,
+      fleet: devices,
+      audit,
+      logger: logger.child({ part: 'rollout' }),
+    }),
     director,
     evidence: {
       versions: models,
       connections: broker,
       downloads: transfer,
-      fleet: devices,
       telemetry,
       drift,
     },
@@ -232,6 +238,14 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   });
   devices.onEvent((id, event) => rolloutRunner.hearEvent(id, event));
   devices.onReported((id, reported) => rolloutRunner.hearReport(id, reported));
+  devices.onRemoved({
+    remove: (id, _now, tx) => director.forget(id, tx),
+    removed: (id) => director.publish([id]),
+  });
+  devices.onRemoved({
+    remove: (id, now, tx) => rolloutRunner.removeDevice(id, now, tx),
+    removed: (id) => rolloutRunner.deviceRemoved(id),
+  });
   const rollouts = new RolloutService({
     store: rolloutStore,
     runner: rolloutRunner,

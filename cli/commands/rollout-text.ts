@@ -24,12 +24,14 @@ export interface RolloutStatus extends RolloutRow {
   readonly target: number;
   readonly phaseList: readonly { readonly size: string; readonly devices: number; readonly state: string }[];
   readonly counts: Readonly<Record<string, number>>;
+  /** Why the hub cannot advance it. */
+  readonly trouble?: { readonly since: number; readonly message: string };
   /** How the devices stand that the version was taken back from. */
   readonly back?: Readonly<Record<string, number>>;
   readonly devices: readonly {
     readonly device: string;
     readonly status: string;
-    readonly phase: number;
+    readonly phase?: number;
     readonly since: number;
     readonly previousVersion?: string;
     readonly back?: string;
@@ -53,7 +55,7 @@ export const rolloutColumns: readonly Column<RolloutRow>[] = [
   { title: 'by', value: (row) => row.createdBy },
 ];
 
-const backOrder = ['back', 'awaited', 'refused', 'no-way', 'ran-before', 'taken-over', 'removed'];
+const backOrder = ['back', 'awaited', 'not-told', 'refused', 'no-way', 'ran-before', 'taken-over', 'removed'];
 /** Order in which people follow a device; what went wrong comes last, where the eye rests. */
 const onTheirWay = ['offered', 'downloading', 'staged', 'qualifying', 'trial'];
 const statusOrder = [
@@ -83,13 +85,14 @@ export function rolloutText(rollout: RolloutStatus, now: number): readonly strin
     `devices  ${countsText(rollout.counts, statusOrder)}`,
     ...backLines(rollout, now),
     ...waitLines(rollout, now),
+    ...troubleLines(rollout, now),
     ...verdictLines(rollout, now),
   ];
   const faulty = rollout.devices.filter(
     (d) =>
       d.fault !== undefined ||
       ['silent', 'hindered', 'unproven', 'timed-out'].includes(d.status) ||
-      ['no-way', 'refused', 'taken-over'].includes(d.back ?? ''),
+      ['no-way', 'refused', 'taken-over', 'not-told'].includes(d.back ?? ''),
   );
   if (faulty.length > 0) lines.push('', ...faulty.map((device) => faultText(device, now)));
   return lines;
@@ -122,6 +125,13 @@ function waitLines({ status, counts, devices }: RolloutStatus, now: number): str
   return [`waits    for ${namesText(waited, total, now)}`];
 }
 
+/** Why the hub itself cannot go on with it. */
+function troubleLines({ trouble }: RolloutStatus, now: number): string[] {
+  return trouble === undefined
+    ? []
+    : [`trouble  the hub cannot advance it (first ${ago(trouble.since, now)}): ${trouble.message}`];
+}
+
 function namesText(devices: RolloutStatus['devices'], total: number | undefined, now: number): string {
   const shown = devices.slice(0, limits.devicesNamedMax);
   const left = (total ?? devices.length) - shown.length;
@@ -143,6 +153,7 @@ const backTexts = {
   'no-way': ', has no version to go back to and keeps this one',
   refused: ', refuses to go back',
   'taken-over': ', is left to a later rollout',
+  'not-told': ', could not be told to go back',
 } as const;
 
 function faultText(device: RolloutStatus['devices'][number], now: number): string {

@@ -91,6 +91,10 @@ export interface Tables {
   };
   /** rollout/director: the last release of a model on a device, by the statement that said it first. */
   desired_release: { device_id: string; model: string; sequence: number };
+  /**
+   * `envelope` is empty once the device was removed: its sequence stays, so that a machine that is enrolled again under its id
+   * and has seen the statements of before takes the next.
+   */
   desired_statement: { device_id: string; sequence: number; envelope: string; issued_at: number };
   /** rollout. `plan` and `state` json. */
   rollout: {
@@ -109,7 +113,6 @@ export interface Tables {
     rollout_id: string;
     device_id: string;
     ordinal: number;
-    phase: number;
     status: string;
     assigned: number;
     /** Sequence of the statement that offered the version to the device, or took it back. */
@@ -121,7 +124,11 @@ export interface Tables {
     back_at: number | null;
     /** How a device stands that the version was taken back from. */
     back_as: string | null;
+    /** When the hub last tried, in vain, to offer it the version or to take it back. */
+    tried_at: number | null;
     fault: string | null;
+    /** When the device was removed from the hub. */
+    removed_at: number | null;
   };
   rollout_verdict: {
     number: Generated<number>;

@@ -60,12 +60,19 @@ export interface AdmittedDevice {
 export type EventListener = (deviceId: string, event: UpdateEvent) => Promise<void>;
 export type ReportedListener = (deviceId: string, reported: ReportedState) => Promise<void>;
 export type ConnectedListener = (deviceId: string) => void;
+export interface RemovedListener {
+  /** Forgets the device, inside the transaction that removes it at `now`. */
+  readonly remove: (deviceId: string, now: number, tx: Transaction<Tables>) => Promise<void>;
+  /** The removal is committed. */
+  readonly removed: (deviceId: string) => Promise<void>;
+}
 
 export class DeviceService {
   readonly #props: DeviceServiceProps;
   readonly #eventListeners: EventListener[] = [];
   readonly #reportedListeners: ReportedListener[] = [];
   readonly #connectedListeners: ConnectedListener[] = [];
+  readonly #removedListeners: RemovedListener[] = [];
   /** Milliseconds since the epoch; in memory, because writing it with each message would cost more than it tells. */
   readonly #lastSeenAt = new Map<string, number>();
   readonly #identities = new IdentityWatch();
@@ -101,11 +108,6 @@ export class DeviceService {
     return this.#props.store.idsInGroup(group);
   }
 
-  /** Ids of devices that were removed at or after `sinceMs`, milliseconds since the epoch, and were not enrolled again. */
-  removedSince(sinceMs: number): Promise<string[]> {
-    return this.#props.store.removedSince(sinceMs);
-  }
-
   /** Throws `not_found`. */
   async view(id: string): Promise<DeviceView> {
     const row = await this.#find(id);
@@ -134,6 +136,8 @@ export class DeviceService {
       reported_at: null,
     };
     await store.admit(row, tx);
+    // What was on its way when the device of that id was removed may have been stored after.
+    if (existing) await store.forgetEvents(id, tx);
     this.#identities.forget(id);
   }
 
@@ -161,18 +165,25 @@ export class DeviceService {
     });
   }
 
-  /** Revokes the device: its connection is closed at once and its certificate refused from then on. Throws `not_found`. */
+  /**
+   * Revokes the device: its connection is closed at once and its certificate refused from then on. What the other parts know of
+   * it goes with it, so that a machine that is enrolled under its id later begins with nothing. Throws `not_found`.
+   */
   async remove(id: string, actor: Actor): Promise<void> {
     const { store, audit, clock, connections } = this.#props;
     await store.transaction(async (tx) => {
-      if (!(await store.update(id, { revoked_at: clock.now() }, tx))) {
+      const now = clock.now();
+      if (!(await store.update(id, { revoked_at: now }, tx))) {
         throw notFound('remove', id);
       }
+      await store.forgetEvents(id, tx);
+      for (const { remove } of this.#removedListeners) await remove(id, now, tx);
       await audit.append({ ...auditActor(actor), action: 'device.removed', target: `device/${id}` }, tx);
     });
     connections.disconnect(id);
     this.#identities.forget(id);
     this.#lastSeenAt.delete(id);
+    for (const { removed } of this.#removedListeners) await removed(id);
   }
 
   /** `listener` is awaited before the event is acknowledged. It may see an event twice: after a crash before the
@@ -184,6 +195,10 @@ export class DeviceService {
   /** `listener` is awaited before the report is acknowledged. */
   onReported(listener: ReportedListener): void {
     this.#reportedListeners.push(listener);
+  }
+
+  onRemoved(listener: RemovedListener): void {
+    this.#removedListeners.push(listener);
   }
 
   onConnected(listener: ConnectedListener): void {

@@ -63,16 +63,6 @@ export class DeviceStore {
     return (await query.execute()).map((row) => row.id);
   }
 
-  /** Ids of devices that were removed at or after `sinceMs` and were not enrolled again. */
-  async removedSince(sinceMs: number): Promise<string[]> {
-    const rows = await this.#database
-      .selectFrom('device')
-      .select('id')
-      .where('revoked_at', '>=', sinceMs)
-      .execute();
-    return rows.map((row) => row.id);
-  }
-
   /** Changes columns of a device; false when there is none, or it was revoked. */
   async update(
     id: string,
@@ -128,6 +118,10 @@ export class DeviceStore {
       }
       return true;
     });
+  }
+
+  async forgetEvents(deviceId: string, tx: Transaction<Tables>): Promise<void> {
+    await tx.deleteFrom('device_event').where('device_id', '=', deviceId).execute();
   }
 
   /** Newest first. */

@@ -1,6 +1,6 @@
 /**
- * Which device belongs to which phase. The order is a hash of rollout and device: known in advance, the same on every
- * hub, different for every rollout (no device is the canary for ever), and strictly growing from phase to phase.
+ * The order in which the devices of a rollout have their turn. It is a hash of rollout and device: known in advance, the same
+ * on every hub, and different for every rollout, so that no device is the canary for ever.
  */
 import { createHash } from 'node:crypto';
 
@@ -8,24 +8,13 @@ export interface CohortMember {
   readonly deviceId: string;
   /** 0-based place in the order. */
   readonly ordinal: number;
-  /** 0-based phase that first contains the device. */
-  readonly phase: number;
 }
 
-/** Orders `deviceIds` and puts each into the first phase whose cumulative `sizes` entry covers its place. */
-export function assignCohort(
-  rolloutId: string,
-  deviceIds: readonly string[],
-  sizes: readonly number[],
-): readonly CohortMember[] {
+export function orderCohort(rolloutId: string, deviceIds: readonly string[]): readonly CohortMember[] {
   return deviceIds
     .map((deviceId) => ({ deviceId, rank: cohortRank(rolloutId, deviceId) }))
     .sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : 0))
-    .map(({ deviceId }, ordinal) => ({
-      deviceId,
-      ordinal,
-      phase: sizes.findIndex((size) => ordinal < size),
-    }));
+    .map(({ deviceId }, ordinal) => ({ deviceId, ordinal }));
 }
 
 /** SHA-256 of both ids as hex; ids hold no NUL, so no two pairs have the same text. */

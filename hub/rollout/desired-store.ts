@@ -127,6 +127,17 @@ export class DesiredStore {
       .execute();
   }
 
+  /** Leaves nothing of a removed device but its sequence: a statement of nothing, which is not signed. */
+  async forget(deviceId: string, tx: Transaction<Tables>): Promise<void> {
+    await tx.deleteFrom('desired_model').where('device_id', '=', deviceId).execute();
+    await tx.deleteFrom('desired_release').where('device_id', '=', deviceId).execute();
+    await tx
+      .updateTable('desired_statement')
+      .set({ envelope: '' })
+      .where('device_id', '=', deviceId)
+      .execute();
+  }
+
   /** Devices with a statement, by id, after `after`; only those issued before `issuedBefore` when it is given. */
   async stated(options: {
     readonly after: string;
@@ -137,6 +148,7 @@ export class DesiredStore {
       .selectFrom('desired_statement')
       .select('device_id')
       .where('device_id', '>', options.after)
+      .where('envelope', '<>', '')
       .orderBy('device_id')
       .limit(options.limit);
     if (options.issuedBefore !== undefined) query = query.where('issued_at', '<', options.issuedBefore);

@@ -7,7 +7,7 @@ import { isSurroundings } from '../../shared/errors/blame.ts';
 import { asksForRequests, type TrialPlan } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 
-/** What is stored: pending → offered → … → succeeded, or one of the ends. */
+/** What is stored: pending → offered → … → succeeded, or one of the ends. `hindered`: the hub could not offer it the version. */
 export const storedStatuses = [
   'pending',
   'offered',
@@ -20,23 +20,17 @@ export const storedStatuses = [
   'rejected',
   'rolled-back',
   'withdrawn',
+  'hindered',
 ] as const;
 export type StoredStatus = (typeof storedStatuses)[number];
 
 /** What is shown and judged: with those that only the clock can tell. */
-export const deviceStatuses = [
-  ...storedStatuses,
-  'timed-out',
-  'hindered',
-  'unproven',
-  'silent',
-  'removed',
-] as const;
+export const deviceStatuses = [...storedStatuses, 'timed-out', 'unproven', 'silent', 'removed'] as const;
 export type DeviceStatus = (typeof deviceStatuses)[number];
 
 /** How a device stands that a version was taken back from. Absent while its word is awaited. */
 export const backOutcomes = [
-  /** It says that it does not run the version. */
+  /** It says that it runs another version, or none, as before the rollout. */
   'back',
   /** It ran the version before the rollout, and keeps it. */
   'ran-before',
@@ -46,14 +40,14 @@ export const backOutcomes = [
   'refused',
   /** Another rollout of the model steers it. */
   'taken-over',
+  /** The hub could not change what its desired state says. */
+  'not-told',
 ] as const;
 export type BackOutcome = (typeof backOutcomes)[number];
 
 export interface RolloutDevice {
   readonly deviceId: string;
   readonly ordinal: number;
-  /** 0-based phase that first contains the device. */
-  readonly phase: number;
   readonly status: StoredStatus;
   /** True while the device's desired state names the version because of this rollout. */
   readonly assigned: boolean;
@@ -68,7 +62,11 @@ export interface RolloutDevice {
   readonly backAt: number | null;
   /** How it stands then. */
   readonly backAs: BackOutcome | null;
+  /** When the hub last tried, in vain, to offer it the version or to take it back; null once that went well. */
+  readonly triedAt: number | null;
   readonly fault: UpdateFault | null;
+  /** When it was removed from the hub; a machine that is enrolled under its id later is another device. */
+  readonly removedAt: number | null;
 }
 
 /** What a device said of one model: an update event, or its part of a reported state. */
@@ -140,8 +138,8 @@ export function hearWord(
   word: DeviceWord,
   context: { readonly version: string; readonly now: number },
 ): RolloutDevice {
-  if (device.status === 'pending') return device;
-  const spoke = device.offeredAt === null ? device : { ...device, lastWordAt: context.now };
+  if (device.offeredAt === null || device.removedAt !== null) return device;
+  const spoke = { ...device, lastWordAt: context.now };
   const heard = followLastGood(spoke, word, context.version);
   return word.kind === 'event' ? hearEvent(heard, word, context) : hearReport(heard, word, context);
 }
@@ -228,6 +226,8 @@ function faultAfter(
   status: StoredStatus,
   fault: UpdateFault | undefined,
 ): UpdateFault | null {
+  // The hub could not take the version back: that the device goes on with it is no answer to that.
+  if (device.triedAt !== null) return device.fault;
   if (status === 'offered' || status === 'succeeded') return null;
   return fault ?? (isInFlight(status) ? null : device.fault);
 }
@@ -275,8 +275,6 @@ export interface DownloadSight {
 export interface FleetSight {
   readonly now: number;
   readonly connected: ReadonlySet<string>;
-  /** Devices that were removed from the hub since the rollout was created: nobody waits for them. */
-  readonly removed: ReadonlySet<string>;
   /** Since when the hub has been watching without a gap (watch-span.ts). */
   readonly watchingSince: number;
   /** Of devices that have asked for something. */
@@ -323,11 +321,8 @@ export function statusAt(
   patience: Patience,
   sight: FleetSight,
 ): { readonly status: DeviceStatus; readonly endedAt: number | null } {
-  const isOnItsWay = isInFlight(device.status);
-  if ((isOnItsWay || device.status === 'pending') && sight.removed.has(device.deviceId)) {
-    return { status: 'removed', endedAt: device.changedAt };
-  }
-  if (!isOnItsWay) {
+  if (device.removedAt !== null) return { status: 'removed', endedAt: device.removedAt };
+  if (!isInFlight(device.status)) {
     const waits = device.status === 'pending' || device.status === 'withdrawn';
     return { status: device.status, endedAt: waits ? null : device.changedAt };
   }

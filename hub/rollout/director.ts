@@ -14,6 +14,7 @@ import { type DesiredState, desiredStateType, type TrialPlan } from '../../share
 import { topics } from '../../shared/protocol/topics.ts';
 import { type DsseSigner, signDsse } from '../../shared/tuf/dsse.ts';
 import type { Broker } from '../broker/broker.ts';
+import { attemptWithin } from '../db/savepoint.ts';
 import type { Tables } from '../db/tables.ts';
 import type { DesiredStore } from './desired-store.ts';
 
@@ -29,6 +30,13 @@ export type Assignment =
       readonly trial: TrialPlan;
     }
   | { readonly deviceId: string; readonly model: string; readonly version?: undefined };
+
+export interface Assigned {
+  /** Of each device whose statement was made. */
+  readonly sequences: ReadonlyMap<string, number>;
+  /** Why those of the others could not be. */
+  readonly failures: ReadonlyMap<string, unknown>;
+}
 
 export interface DirectorProps {
   readonly store: DesiredStore;
@@ -55,6 +63,8 @@ export class Director {
   readonly #publishing = new SerialQueue();
   readonly #unpublished = new Set<string>();
   readonly #offered = new Map<string, ReadonlySet<string>>();
+  /** Why a statement that should be renewed could not be, by device. */
+  readonly #unsigned = new Map<string, string>();
   readonly #stopping = new AbortController();
   #renewing: Promise<void> | undefined;
 
@@ -92,11 +102,30 @@ export class Director {
       await this.publish([...sequences.keys()]);
       return sequences;
     }
-    const deviceIds = new Set(assignments.map((assignment) => assignment.deviceId));
-    for (const assignment of assignments) await this.#write(assignment, tx);
-    const sequences = new Map<string, number>();
-    for (const deviceId of deviceIds) sequences.set(deviceId, await this.#sign(deviceId, tx));
+    const { sequences, failures } = await this.assignEach(assignments, tx);
+    for (const error of failures.values()) throw error;
     return sequences;
+  }
+
+  /** As `assign`; a device whose statement cannot be made keeps the one it has, and holds up none of the others. */
+  async assignEach(assignments: readonly Assignment[], tx: Transaction<Tables>): Promise<Assigned> {
+    const sequences = new Map<string, number>();
+    const failures = new Map<string, unknown>();
+    for (const [deviceId, own] of Map.groupBy(assignments, (assignment) => assignment.deviceId)) {
+      const attempted = await attemptWithin(tx, async () => {
+        for (const assignment of own) await this.#write(assignment, tx);
+        return this.#sign(deviceId, tx);
+      });
+      if ('value' in attempted) sequences.set(deviceId, attempted.value);
+      else failures.set(deviceId, attempted.error);
+    }
+    return { sequences, failures };
+  }
+
+  /** The device was removed from the hub: nothing is wanted of it any more. Its statement is taken back with `publish`. */
+  async forget(deviceId: string, tx: Transaction<Tables>): Promise<void> {
+    this.#offered.delete(deviceId);
+    await this.#store.forget(deviceId, tx);
   }
 
   /** The hub stops saying anything of `model` to the device, which keeps what it has. */
@@ -174,7 +203,13 @@ export class Director {
       const deviceIds = await this.#store.stated({ after, limit: BATCH, issuedBefore });
       if (deviceIds.length === 0) break;
       await this.#store.transaction(async (tx) => {
-        for (const deviceId of deviceIds) await this.#sign(deviceId, tx);
+        for (const deviceId of deviceIds) {
+          // Removed since it was listed.
+          if (!(await this.#store.statement(deviceId, tx))?.envelope) continue;
+          const attempted = await attemptWithin(tx, () => this.#sign(deviceId, tx));
+          if ('error' in attempted) this.#tellUnsigned(deviceId, attempted.error);
+          else this.#unsigned.delete(deviceId);
+        }
       });
       await this.publish(deviceIds);
       after = deviceIds.at(-1)!;
@@ -245,6 +280,14 @@ export class Director {
     return sequence;
   }
 
+  /** Once for a device and a reason: it is tried again at each look. */
+  #tellUnsigned(deviceId: string, error: unknown): void {
+    const reason = errorText(error);
+    if (this.#unsigned.get(deviceId) === reason) return;
+    this.#unsigned.set(deviceId, reason);
+    this.#logger.error({ deviceId, reason }, 'desired state not renewed');
+  }
+
   async #publishPending(): Promise<void> {
     for (const deviceId of [...this.#unpublished]) {
       // Taken out first: a statement signed while this one travels must be published after it.
@@ -252,6 +295,7 @@ export class Director {
       try {
         const statement = await this.#store.statement(deviceId);
         if (statement) {
+          // Empty for a removed device: the broker forgets it.
           await this.#broker.retain(topics.device(deviceId, 'desired'), Buffer.from(statement.envelope));
         }
         this.#offered.delete(deviceId);

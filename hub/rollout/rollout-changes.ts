@@ -4,12 +4,16 @@
  * looked up before, because the database has one connection.
  */
 import type { Transaction } from 'kysely';
+import type { Logger } from '../../platform/logger.ts';
+import { errorText, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { shorten } from '../../shared/base/safe-text.ts';
 import type { TrialPlan } from '../../shared/protocol/desired-state.ts';
 import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
+import { isDatabaseTrouble } from '../db/savepoint.ts';
 import type { Tables } from '../db/tables.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { RolloutDevice } from './device-progress.ts';
@@ -18,7 +22,11 @@ import type { RolloutFleet, RolloutVersions } from './rollout-evidence.ts';
 import { actDone, afterAct, isUnderWay } from './rollout-machine.ts';
 import type { NextSteps, RolloutView, Step } from './rollout-planner.ts';
 import type { RolloutProgress, RolloutRecord, RolloutStore } from './rollout-store.ts';
-import { lastGoodVersion, planWayBack } from './way-back.ts';
+import { hinderedDevice, notToldDevice, offeredDevice, takenBackDevice } from './told-device.ts';
+import { planWayBack } from './way-back.ts';
+
+/** As long as the schema of a fault allows. */
+const FAULT_CHARS = 2_000;
 
 /** Who an act is done by, as the audit log names it. */
 export type ActedBy = Pick<AuditEvent, 'actor' | 'address'>;
@@ -26,22 +34,23 @@ export type ActedBy = Pick<AuditEvent, 'actor' | 'address'>;
 /** A version the device ran before was proven then: going back to it waits for nothing and is judged by nothing. */
 const noTrial: TrialPlan = { seconds: 0, minRequests: 0, maxErrorRate: 1, maxCrashes: 100 };
 
-const noRoomFault: UpdateFault = {
-  code: 'too_large',
-  message: `Cannot take the version: the device runs ${limits.modelsPerDeviceMax} other models, the most allowed.`,
-  retry: 'never',
-};
-
-/** Statuses a taken-back offer leaves as they are: how the device failed is worth more than that the hub withdrew. */
-const keptStatuses: ReadonlySet<RolloutDevice['status']> = new Set(['failed', 'rejected', 'rolled-back']);
-
 export interface RolloutChangesProps {
   readonly store: RolloutStore;
   readonly director: Director;
   readonly versions: RolloutVersions;
   readonly fleet: Pick<RolloutFleet, 'report'>;
   readonly audit: Pick<AuditLog, 'append'>;
+  readonly logger: Logger;
 }
+
+/** What came of telling devices something. */
+interface Told {
+  /** Devices whose statement changed. */
+  readonly changed: readonly string[];
+  /** Why those of others could not be changed, where that is news. */
+  readonly failures: ReadonlyMap<string, unknown>;
+}
+const nobodyTold: Told = { changed: [], failures: new Map() };
 
 export class RolloutChanges {
   readonly #props: RolloutChangesProps;
@@ -68,9 +77,11 @@ export class RolloutChanges {
         progress = { ...progress, verdictKey: verdictKey(next) ?? null };
       }
       for (const step of next.steps) {
-        if (step.kind === 'offer') changed.push(...(await this.#offer(view, step.deviceIds, context, tx)));
-        if (step.kind === 'take-back') {
-          changed.push(...(await this.#takeBack(view, step.deviceIds, context, tx)));
+        if (step.kind === 'offer' || step.kind === 'take-back') {
+          const tell = step.kind === 'offer' ? this.#offer : this.#takeBack;
+          const told = await tell.call(this, view, step.deviceIds, context, tx);
+          changed.push(...told.changed);
+          await this.#tellFailures(record, step.kind, told.failures, by, tx);
         }
         if (step.kind === 'start-phase') {
           progress = { ...progress, phase: step.phase, phaseStartedAt: now };
@@ -78,6 +89,7 @@ export class RolloutChanges {
         }
         if (step.kind === 'act') {
           status = afterAct(status, step.act, record.id);
+          if (step.act === 'resume') await this.#props.store.forgetTries(record.id, tx);
           progress = progressAfter(progress, step, now);
           const details = { reason: step.reason, status, ...(step.ending ? { ending: step.ending } : {}) };
           await this.#audit(record, `rollout.${actDone[step.act]}`, by, details, tx);
@@ -95,38 +107,25 @@ export class RolloutChanges {
     deviceIds: readonly string[],
     { now, known, entries }: Context,
     tx: Transaction<Tables>,
-  ): Promise<readonly string[]> {
+  ): Promise<Told> {
     const { plan } = view;
     const published = known.get(plan.version);
     // The next look sees that it is gone and ends the rollout.
-    if (published === undefined) return [];
-    const beside = await this.#props.director.modelsBeside(plan.model, deviceIds, tx);
-    const hasRoom = (id: string) => (beside.get(id) ?? 0) < limits.modelsPerDeviceMax;
-    const offered = deviceIds.filter(hasRoom);
-    const assignments = offered.map((deviceId) => assignmentOf(deviceId, published, view.id, plan.trial));
-    const sequences = await this.#props.director.assign(assignments, tx);
-    for (const device of pick(view, deviceIds)) {
-      const isOffered = hasRoom(device.deviceId);
-      await this.#props.store.saveDevice(
-        view.id,
-        {
-          ...device,
-          status: isOffered ? 'offered' : 'rejected',
-          assigned: isOffered,
-          sequence: sequences.get(device.deviceId) ?? null,
-          previousVersion: lastGoodVersion(entries.get(device.deviceId)) ?? null,
-          offeredAt: now,
-          changedAt: now,
-          lastWordAt: null,
-          backAt: isOffered ? null : now,
-          backAs: isOffered ? null : 'back',
-          // One full device is its own trouble, not that of the rollout.
-          fault: isOffered ? null : noRoomFault,
-        },
-        tx,
-      );
+    if (published === undefined) return nobodyTold;
+    const present = await this.#props.store.present(view.id, deviceIds, tx);
+    const assignments = [...present].map((deviceId) =>
+      assignmentOf(deviceId, published, view.id, plan.trial),
+    );
+    const { sequences, failures } = await this.#props.director.assignEach(assignments, tx);
+    for (const device of pick(view, present)) {
+      const sequence = sequences.get(device.deviceId);
+      const row =
+        sequence === undefined
+          ? hinderedDevice(device, toFault(failures.get(device.deviceId)), now)
+          : offeredDevice(device, { sequence, entry: entries.get(device.deviceId), now });
+      await this.#props.store.saveDevice(view.id, row, tx);
     }
-    return offered;
+    return { changed: [...sequences.keys()], failures: firstTime(view, failures) };
   }
 
   async #takeBack(
@@ -134,12 +133,13 @@ export class RolloutChanges {
     deviceIds: readonly string[],
     { now, known, entries }: Context,
     tx: Transaction<Tables>,
-  ): Promise<readonly string[]> {
+  ): Promise<Told> {
     const { model, version } = view.plan;
-    const current = await this.#props.director.current(model, deviceIds, tx);
+    const present = await this.#props.store.present(view.id, deviceIds, tx);
+    const current = await this.#props.director.current(model, [...present], tx);
     const others = [...current.values()].map(({ rolloutId }) => rolloutId).filter((id) => id !== null);
     const statuses = await this.#props.store.statuses([...new Set(others)], tx);
-    const moves = pick(view, deviceIds).map((device) => {
+    const moves = pick(view, present).map((device) => {
       const desired = current.get(device.deviceId);
       const other = desired?.rolloutId === view.id ? undefined : statuses.get(desired?.rolloutId ?? '');
       return planWayBack(device, {
@@ -159,25 +159,15 @@ export class RolloutChanges {
             ? { deviceId: device.deviceId, model }
             : assignmentOf(device.deviceId, way, view.id, noTrial),
       );
-    const sequences = await this.#props.director.assign(assignments, tx);
-    for (const { device, way, outcome } of moves) {
-      const isKept = keptStatuses.has(device.status);
-      await this.#props.store.saveDevice(
-        view.id,
-        {
-          ...device,
-          status: isKept ? device.status : 'withdrawn',
-          assigned: false,
-          sequence: sequences.get(device.deviceId) ?? device.sequence,
-          previousVersion: way?.version ?? (outcome === 'ran-before' ? version : null),
-          changedAt: isKept ? device.changedAt : now,
-          backAt: outcome === null ? null : now,
-          backAs: outcome,
-        },
-        tx,
-      );
+    const { sequences, failures } = await this.#props.director.assignEach(assignments, tx);
+    for (const move of moves) {
+      const { deviceId } = move.device;
+      const row = failures.has(deviceId)
+        ? notToldDevice(move.device, toFault(failures.get(deviceId)), { now, plan: view.plan })
+        : takenBackDevice(move, { sequence: sequences.get(deviceId), version, now });
+      await this.#props.store.saveDevice(view.id, row, tx);
     }
-    return [...sequences.keys()];
+    return { changed: [...sequences.keys()], failures: firstTime(view, failures) };
   }
 
   /** The rollout's version and those that devices may go back to; without withdrawn ones, which nobody may be sent to. */
@@ -211,12 +201,40 @@ export class RolloutChanges {
     for (const step of steps) {
       if (step.kind !== 'offer' && step.kind !== 'take-back') continue;
       for (const deviceId of step.deviceIds) {
-        const report = await this.#props.fleet.report(deviceId);
-        const entry = report?.reported?.models.find(({ model }) => model === view.plan.model);
+        const entry = await this.#lookUpEntry(deviceId, view.plan.model);
         if (entry !== undefined) entries.set(deviceId, entry);
       }
     }
     return entries;
+  }
+
+  /** What cannot be read of one device is as if it had not been said. */
+  async #lookUpEntry(deviceId: string, model: string): Promise<ReportedModel | undefined> {
+    try {
+      const report = await this.#props.fleet.report(deviceId);
+      return report?.reported?.models.find((entry) => entry.model === model);
+    } catch (error) {
+      if (isDatabaseTrouble(error)) throw error;
+      this.#props.logger.warn({ device: deviceId, reason: errorText(error) }, 'report of a device not read');
+      return undefined;
+    }
+  }
+
+  /** What the hub could not tell its devices shows in the audit log and in the log, once. */
+  async #tellFailures(
+    record: RolloutRecord,
+    kind: 'offer' | 'take-back',
+    failures: Told['failures'],
+    by: ActedBy,
+    tx: Transaction<Tables>,
+  ): Promise<void> {
+    if (failures.size === 0) return;
+    const named = [...failures].slice(0, limits.devicesNamedMax);
+    const devices = named.map(([device, error]) => ({ device, ...toFault(error) }));
+    const details = { devices, total: failures.size };
+    const action = kind === 'offer' ? 'rollout.offer_failed' : 'rollout.take_back_failed';
+    await this.#audit(record, action, by, details, tx);
+    this.#props.logger.error({ rollout: record.id, step: kind, ...details }, 'devices could not be told');
   }
 
   async #storeVerdict(
@@ -266,9 +284,20 @@ function assignmentOf(
   return { deviceId, model, version, release, manifestSha256, rollout: rolloutId, trial };
 }
 
-function pick(view: RolloutView, deviceIds: readonly string[]): RolloutDevice[] {
+function pick(view: RolloutView, deviceIds: readonly string[] | ReadonlySet<string>): RolloutDevice[] {
   const wanted = new Set(deviceIds);
   return view.devices.filter((device) => wanted.has(device.deviceId));
+}
+
+/** Without those that failed before: they are tried again and again. */
+function firstTime(view: RolloutView, failures: Told['failures']): Told['failures'] {
+  const known = new Set(view.devices.filter((d) => d.triedAt !== null).map((d) => d.deviceId));
+  return new Map([...failures].filter(([deviceId]) => !known.has(deviceId)));
+}
+
+function toFault(error: unknown): UpdateFault {
+  const code = isAppError(error) ? error.code : 'internal';
+  return { code, message: shorten(errorText(error), FAULT_CHARS), retry: 'later' };
 }
 
 function progressAfter(

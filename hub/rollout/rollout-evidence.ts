@@ -5,6 +5,7 @@ import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { DownloadSight, RolloutDevice } from './device-progress.ts';
 import type { GateInputs } from './gates.ts';
+import { isPresent } from './phase-members.ts';
 import type { RolloutView, Sight } from './rollout-planner.ts';
 
 export interface RolloutVersions {
@@ -22,8 +23,6 @@ export interface RolloutFleet {
   /** Ids of the group, of all devices when it is undefined; removed ones are left out. */
   idsInGroup(group: string | undefined): Promise<string[]>;
   report(deviceId: string): Promise<FleetReport | undefined>;
-  /** Ids of devices that were removed at or after `sinceMs` and were not enrolled again. */
-  removedSince(sinceMs: number): Promise<readonly string[]>;
   /** In order of id. */
   reports(page: {
     readonly group?: string;
@@ -74,7 +73,6 @@ export interface EvidenceSources {
   readonly versions: RolloutVersions;
   readonly connections: RolloutConnections;
   readonly downloads: RolloutDownloads;
-  readonly fleet: Pick<RolloutFleet, 'removedSince'>;
   readonly telemetry: RolloutTelemetry;
   readonly drift: RolloutDrift;
 }
@@ -92,7 +90,9 @@ export async function lookAround(
 ): Promise<Sight> {
   const { plan } = view;
   const published = await sources.versions.find(plan.model, plan.version);
-  const switched = view.devices.filter((d) => ['trial', 'succeeded', 'rolled-back'].includes(d.status));
+  const switched = view.devices.filter(
+    (d) => isPresent(d) && ['trial', 'succeeded', 'rolled-back'].includes(d.status),
+  );
   const query = {
     model: plan.model,
     version: plan.version,
@@ -110,7 +110,6 @@ export async function lookAround(
         .map((d) => d.deviceId),
     ),
     downloads: seeDownloads(view.devices, sources.downloads),
-    removed: new Set(await sources.fleet.removedSince(view.createdAt)),
     requests:
       hasData && plan.gates.maxErrorRate !== undefined
         ? await countRequests(sources, query, plan.trial.breaking)

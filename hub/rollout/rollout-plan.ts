@@ -141,6 +141,15 @@ export function phaseSizes(
   return sizes;
 }
 
+/** Devices in each phase of a rollout that is under way, of those that are left; a later phase is never smaller. */
+export function phaseSizesNow(plan: Pick<RolloutPlan, 'phases'>, present: number): readonly number[] {
+  let largest = 0;
+  return plan.phases.map((phase) => {
+    largest = Math.max(largest, phaseSize(phase, present));
+    return largest;
+  });
+}
+
 /** ⌈share · n⌉ devices, at least one; the product is rounded first so that 0.07 · 100 is 7 and not 8. */
 export function phaseSize(phase: PhaseSize, targetSize: number): number {
   if ('devices' in phase) return Math.min(phase.devices, targetSize);

@@ -8,9 +8,7 @@
  */
 import { limits } from '../../shared/base/limits.ts';
 import { asksForRequests, type TrialPlan } from '../../shared/protocol/desired-state.ts';
-import { nameDevices } from './device-names.ts';
 import {
-  type BackOutcome,
   type DeviceStatus,
   type FleetSight,
   hasSwitched,
@@ -20,8 +18,10 @@ import {
   statusAt,
 } from './device-progress.ts';
 import { type GateInputs, type Judgement, judge } from './gates.ts';
+import { isPresent, phaseMembers } from './phase-members.ts';
+import { awaitedUntil, backReason } from './rollback-end.ts';
 import type { RolloutAct, RolloutStatus } from './rollout-machine.ts';
-import { phaseSizes, type RolloutPlan } from './rollout-plan.ts';
+import type { RolloutPlan } from './rollout-plan.ts';
 
 /** What ends with the rollout: `keep` leaves the version on devices that took it, `back` takes it from all. */
 export type Ending = 'keep' | 'back';
@@ -64,6 +64,8 @@ export interface NextSteps {
 }
 
 export function planNextSteps(view: RolloutView, sight: Sight): NextSteps {
+  const isEmptied = !view.devices.some(isPresent);
+  if (isEmptied && emptiedEnds.has(view.status)) return { steps: [emptied] };
   switch (view.status) {
     case 'draft':
     case 'awaiting-approval':
@@ -78,13 +80,28 @@ export function planNextSteps(view: RolloutView, sight: Sight): NextSteps {
     case 'running':
       return planRunning(view, sight);
     case 'paused':
-      return takeBack(view.devices.filter(isOnlyOffered));
+      return takeBack(view, sight, isOnlyOffered);
     case 'aborted':
-      return takeBack(view.devices.filter(view.ending === 'keep' ? isOnlyOffered : (d) => d.assigned));
+      return takeBack(view, sight, view.ending === 'keep' ? isOnlyOffered : (d) => d.assigned);
     case 'rolling-back':
       return planRollingBack(view, sight);
   }
 }
+
+/** A hindered one too: what kept the hub from offering it the version may have passed. */
+function waitsForOffer({ status }: RolloutDevice): boolean {
+  return status === 'pending' || status === 'withdrawn' || status === 'hindered';
+}
+
+/** Statuses in which a rollout waits for devices or for a person. */
+const emptiedEnds: ReadonlySet<RolloutStatus> = new Set(['scheduled', 'running', 'paused']);
+/** Without devices nothing can be proven: no phase of such a rollout ends well. */
+const emptied: Step = {
+  kind: 'act',
+  act: 'abort',
+  reason: 'every device of it was removed from the hub',
+  ending: 'keep',
+};
 
 function planRunning(view: RolloutView, sight: Sight): NextSteps {
   const inputs = gateInputs(view, sight);
@@ -105,10 +122,8 @@ function planRunning(view: RolloutView, sight: Sight): NextSteps {
         : { steps: [{ kind: 'start-phase', phase: view.phase + 1 }], judged };
     }
     case 'inconclusive': {
-      const offers = view.devices
-        .slice(0, currentSize(view))
-        .filter((d) => !d.assigned && (d.status === 'pending' || d.status === 'withdrawn'))
-        .filter((d) => !sight.removed.has(d.deviceId))
+      const offers = phaseMembers(view)
+        .filter((d) => !d.assigned && waitsForOffer(d) && sight.now >= triesAgainAt(d))
         .map((d) => d.deviceId);
       if (offers.length === 0) return { steps: [], judged, lookAgainAt: nextInstant(view, inputs, sight) };
       return { steps: [{ kind: 'offer', deviceIds: firstOf(offers) }], judged, lookAgainAt: sight.now };
@@ -117,47 +132,14 @@ function planRunning(view: RolloutView, sight: Sight): NextSteps {
 }
 
 function planRollingBack(view: RolloutView, sight: Sight): NextSteps {
-  const { steps } = takeBack(view.devices.filter((d) => d.assigned));
-  if (steps.length > 0) return { steps, lookAgainAt: sight.now };
-  const offered = view.devices.filter((d) => d.offeredAt !== null);
-  const waits = offered.filter((d) => d.backAt === null && !sight.removed.has(d.deviceId));
-  const ends = waits.map((d) => {
-    const { silentAt, timedOutAt } = patienceEnds(d, d.changedAt, view.plan, sight);
-    return sight.connected.has(d.deviceId) ? timedOutAt : Math.min(silentAt, timedOutAt);
-  });
-  const awaited = ends.filter((end) => sight.now < end);
-  if (awaited.length > 0) {
-    return { steps: [], lookAgainAt: Math.max(sight.now + 1_000, earliest(awaited)) };
+  const taking = takeBack(view, sight, (d) => d.assigned);
+  if (taking.steps.length > 0) return { ...taking, lookAgainAt: sight.now };
+  const awaited = awaitedUntil(view.devices, view.plan, sight);
+  if (awaited.length > 0 || taking.lookAgainAt !== undefined) {
+    const instants = [...awaited, ...(taking.lookAgainAt === undefined ? [] : [taking.lookAgainAt])];
+    return { steps: [], lookAgainAt: Math.max(sight.now + 1_000, earliest(instants)) };
   }
-  return { steps: [{ kind: 'act', act: 'finish-rollback', reason: backReason(offered, sight) }] };
-}
-
-/** Why a device is not back, in the order in which people ask. */
-const notBack: readonly (readonly [BackOutcome | 'removed' | null, string])[] = [
-  [null, 'did not go back in time and go back when they return'],
-  ['refused', 'refused to go back'],
-  ['no-way', 'had no version to go back to and keep what they have'],
-  ['ran-before', 'ran it before and keep it'],
-  ['taken-over', 'are left to a later rollout'],
-  ['removed', 'were removed from the hub'],
-];
-
-/** How a rollback ended: only what devices said of themselves counts as back, the others are named. */
-function backReason(offered: readonly RolloutDevice[], { removed }: FleetSight): string {
-  const outcomes = new Map<BackOutcome | 'removed' | null, string[]>();
-  for (const device of offered) {
-    const awaited = removed.has(device.deviceId) ? 'removed' : null;
-    const outcome = device.backAt === null ? awaited : (device.backAs ?? 'back');
-    outcomes.set(outcome, [...(outcomes.get(outcome) ?? []), device.deviceId]);
-  }
-  const total = offered.length === 1 ? '1 device' : `${offered.length} devices`;
-  const back = outcomes.get('back')?.length ?? 0;
-  if (back === offered.length) return 'every device is back';
-  const parts = notBack.flatMap(([outcome, text]) => {
-    const ids = outcomes.get(outcome);
-    return ids ? [`${ids.length} ${text}: ${nameDevices(ids)}`] : [];
-  });
-  return [`${back} of ${total} are back`, ...parts].join('; ');
+  return { steps: [{ kind: 'act', act: 'finish-rollback', reason: backReason(view.devices) }] };
 }
 
 /** Offered and not switched: withdrawing it changes nothing that serves. Devices that failed must not try on their own. */
@@ -165,19 +147,26 @@ function isOnlyOffered(device: RolloutDevice): boolean {
   return device.assigned && !hasSwitched(device.status);
 }
 
-function takeBack(devices: readonly RolloutDevice[]): NextSteps {
-  if (devices.length === 0) return { steps: [] };
-  return { steps: [{ kind: 'take-back', deviceIds: firstOf(devices.map((d) => d.deviceId)) }] };
+function takeBack(
+  { devices }: RolloutView,
+  { now }: Sight,
+  isTaken: (device: RolloutDevice) => boolean,
+): NextSteps {
+  const taken = devices.filter(isTaken);
+  const due = taken.filter((device) => now >= triesAgainAt(device));
+  if (due.length > 0)
+    return { steps: [{ kind: 'take-back', deviceIds: firstOf(due.map((d) => d.deviceId)) }] };
+  return taken.length === 0 ? { steps: [] } : { steps: [], lookAgainAt: earliest(taken.map(triesAgainAt)) };
+}
+
+/** The hub could not tell a device something: its own trouble, which is tried again now and then. */
+function triesAgainAt({ triedAt }: RolloutDevice): number {
+  return triedAt === null ? 0 : triedAt + limits.rolloutTryAgainMs;
 }
 
 /** One transaction must not hold the database for long: the rest follows at the next look. */
 function firstOf(deviceIds: readonly string[]): readonly string[] {
   return deviceIds.slice(0, limits.rolloutChangesPerStepMax);
-}
-
-/** Devices within the current phase. */
-export function currentSize(view: Pick<RolloutView, 'plan' | 'phase' | 'devices'>): number {
-  return phaseSizes(view.plan, view.devices.length)[view.phase]!;
 }
 
 /** Counts devices by status as of now. */
@@ -197,7 +186,7 @@ export function countStatuses(
 /** What the gates of the current phase look at. */
 export function gateInputs(view: RolloutView, sight: Sight): GateInputs {
   const { plan } = view;
-  const cohort = view.devices.slice(0, currentSize(view));
+  const cohort = phaseMembers(view);
   const phaseStartedAt = view.phaseStartedAt ?? sight.now;
   let settledAt: number | null = phaseStartedAt;
   for (const device of cohort) {
@@ -216,7 +205,7 @@ export function gateInputs(view: RolloutView, sight: Sight): GateInputs {
     soakMs: plan.soakMs,
     phaseTimeoutMs: plan.phaseTimeoutMs,
     rules: plan.gates,
-    devices: cohort.length - (counts.removed ?? 0),
+    devices: cohort.length,
     counts,
     settledAt,
     wantRequests: cohort.filter((device) => wantsRequests(device, plan, sight)).length,
@@ -244,7 +233,8 @@ function trialEndsAt(device: RolloutDevice, trial: TrialPlan): number {
 function nextInstant(view: RolloutView, inputs: GateInputs, sight: Sight): number {
   const instants = [inputs.phaseStartedAt + inputs.phaseTimeoutMs];
   if (inputs.settledAt !== null) instants.push(inputs.settledAt + inputs.soakMs);
-  for (const device of view.devices.slice(0, currentSize(view))) {
+  for (const device of phaseMembers(view)) {
+    if (device.status === 'hindered') instants.push(triesAgainAt(device));
     if (!isInFlight(device.status) || device.offeredAt === null) continue;
     const { silentAt, timedOutAt } = patienceEnds(device, device.offeredAt, view.plan, sight);
     instants.push(silentAt, timedOutAt);
@@ -255,6 +245,6 @@ function nextInstant(view: RolloutView, inputs: GateInputs, sight: Sight): numbe
 }
 
 /** Of at least one; there can be more of them than a call takes arguments. */
-function earliest(instants: readonly number[]): number {
+export function earliest(instants: readonly number[]): number {
   return instants.reduce((first, instant) => Math.min(first, instant));
 }

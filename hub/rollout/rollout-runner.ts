@@ -5,11 +5,13 @@
  * announced again by the director.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Transaction } from 'kysely';
 import type { Logger } from '../../platform/logger.ts';
-import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { UpdateEvent } from '../../shared/protocol/update-event.ts';
+import type { Tables } from '../db/tables.ts';
 import { type DeviceWord, hearWord, type RolloutDevice } from './device-progress.ts';
 import type { Director } from './director.ts';
 import type { Leases } from './leases.ts';
@@ -33,6 +35,14 @@ export interface RolloutRunnerProps {
   readonly observeMs?: number;
 }
 
+/** Why a rollout cannot be advanced. */
+export interface RolloutTrouble {
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly code: string;
+  readonly message: string;
+}
+
 const OBSERVE_MS = 2_000;
 /** Longest time without a look: news that was lost shows then at the latest. */
 const LOOK_MS_MAX = 60_000;
@@ -53,6 +63,8 @@ export class RolloutRunner {
   readonly #watch: WatchSpan;
   /** When each rollout is looked at again, monotonic milliseconds; one that is absent is looked at now. */
   readonly #lookAt = new Map<string, number>();
+  /** Of rollouts that could not be advanced at the last look. */
+  readonly #troubles = new Map<string, RolloutTrouble>();
   readonly #stopping = new AbortController();
   #woken: () => void = () => undefined;
   #running: Promise<void> | undefined;
@@ -74,6 +86,11 @@ export class RolloutRunner {
     return this.#watch.since();
   }
 
+  /** Why the rollout could not be advanced at the last look; undefined when it could. */
+  troubleOf(id: string): RolloutTrouble | undefined {
+    return this.#troubles.get(id);
+  }
+
   start(): void {
     this.#running = this.#runUntilStopped(this.#stopping.signal);
   }
@@ -88,7 +105,10 @@ export class RolloutRunner {
   /** Looks at every rollout whose time has come, one after the other. */
   async tick(): Promise<void> {
     const unfinished = await this.#store.unfinished();
-    for (const id of this.#lookAt.keys()) if (!unfinished.includes(id)) this.#lookAt.delete(id);
+    const isUnfinished = new Set(unfinished);
+    for (const memory of [this.#lookAt, this.#troubles]) {
+      for (const id of memory.keys()) if (!isUnfinished.has(id)) memory.delete(id);
+    }
     for (const id of unfinished) {
       if ((this.#lookAt.get(id) ?? 0) > this.#clock.monotonic()) continue;
       await this.#leases.hold(id, () => this.#advanceOrLog(id));
@@ -153,6 +173,16 @@ export class RolloutRunner {
     }
   }
 
+  /** A device was removed from the hub; called inside the transaction that does it. */
+  async removeDevice(deviceId: string, now: number, tx: Transaction<Tables>): Promise<void> {
+    await this.#store.removeDevice(deviceId, now, tx);
+  }
+
+  /** The removal is committed: rollouts that the device was part of go on without it. */
+  async deviceRemoved(deviceId: string): Promise<void> {
+    for (const id of await this.#store.underWayWith(deviceId)) this.#wake(id);
+  }
+
   async #hear(rolloutId: string, deviceId: string, model: string, word: DeviceWord): Promise<void> {
     // The rollout's id may come from the device: only one that exists is looked at.
     if (!(await this.#store.device(rolloutId, deviceId))) return;
@@ -172,9 +202,10 @@ export class RolloutRunner {
   async #advanceOrLog(id: string): Promise<void> {
     try {
       await this.#advance(id);
+      this.#troubles.delete(id);
     } catch (error) {
       this.#lookAt.set(id, this.#clock.monotonic() + this.#observeMs);
-      this.#logger.error({ rollout: id, reason: errorText(error) }, 'rollout not advanced');
+      this.#tellTrouble(id, error);
     }
   }
 
@@ -206,6 +237,16 @@ export class RolloutRunner {
       return;
     }
     throw new AppError('internal', `Cannot advance rollout "${id}": its plan does not come to rest.`);
+  }
+
+  /** A trouble that goes on is told once. */
+  #tellTrouble(id: string, error: unknown): void {
+    const known = this.#troubles.get(id);
+    const message = errorText(error);
+    const code = isAppError(error) ? error.code : 'internal';
+    this.#troubles.set(id, { since: known?.since ?? this.#clock.now(), code, message });
+    if (known?.message !== message)
+      this.#logger.error({ rollout: id, reason: message }, 'rollout not advanced');
   }
 
   #tell(record: RolloutRecord, { steps, judged }: ReturnType<typeof planNextSteps>): void {

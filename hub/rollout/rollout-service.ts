@@ -7,7 +7,8 @@ import type { AuditLog } from '../audit/audit-log.ts';
 import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
-import { assignCohort } from './cohort.ts';
+import { orderCohort } from './cohort.ts';
+import { isPresent } from './phase-members.ts';
 import {
   type RolloutConnections,
   type RolloutDownloads,
@@ -63,7 +64,7 @@ export class RolloutService {
     const { store, audit, clock, runner } = this.#props;
     const { plan, breaking, warnings, deviceIds } = await this.#check(makePlan(request));
     const what = `${plan.model}@${plan.version}`;
-    const sizes = phaseSizes(plan, deviceIds.length);
+    phaseSizes(plan, deviceIds.length);
     const now = clock.now();
     const by = auditActor(actor);
     const record: RolloutRecord = {
@@ -85,7 +86,7 @@ export class RolloutService {
     };
     await store.transaction(async (tx) => {
       await this.#checkFree(`roll out ${what}`, record, deviceIds, tx);
-      await store.insert(record, assignCohort(record.id, deviceIds, sizes), tx);
+      await store.insert(record, orderCohort(record.id, deviceIds), tx);
       await audit.append(
         {
           ...by,
@@ -114,21 +115,21 @@ export class RolloutService {
 
   /** Throws `not_found`. */
   async show(id: string): Promise<RolloutDetail> {
-    const { store, connections, downloads, clock, runner, fleet } = this.#props;
+    const { store, connections, downloads, clock, runner } = this.#props;
     const record = await store.find(id);
     if (!record) throw new AppError('not_found', `Cannot show rollout "${id}": there is none of that id.`);
     const devices = await store.devices(id);
     const connected = new Set(devices.map((d) => d.deviceId).filter((d) => connections.isConnected(d)));
     const verdicts = await store.verdicts(id, limits.rolloutVerdictsShownMax);
     const { watchingSince } = runner;
-    const removed = new Set(await fleet.removedSince(record.createdAt));
-    return describeRollout(record, devices, verdicts, {
+    const trouble = runner.troubleOf(id);
+    const sight = {
       now: clock.now(),
       connected,
-      removed,
       watchingSince,
       downloads: seeDownloads(devices, downloads),
-    });
+    };
+    return { ...describeRollout(record, devices, verdicts, sight), ...(trouble ? { trouble } : {}) };
   }
 
   /** Stops offering and takes back the offers that devices have not switched to. */
@@ -157,7 +158,7 @@ export class RolloutService {
     const { store } = this.#props;
     const record = await store.find(id);
     if (record !== undefined && !isUnderWay(record.status)) {
-      const offered = (await store.devices(id)).filter(({ offeredAt }) => offeredAt !== null);
+      const offered = (await store.devices(id)).filter((d) => d.offeredAt !== null && isPresent(d));
       const deviceIds = offered.map(({ deviceId }) => deviceId);
       await store.transaction((tx) => this.#checkFree(`roll back "${id}"`, record, deviceIds, tx));
     }

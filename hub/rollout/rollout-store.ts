@@ -83,7 +83,6 @@ export class RolloutStore {
         rollout_id: record.id,
         device_id: member.deviceId,
         ordinal: member.ordinal,
-        phase: member.phase,
         status: 'pending',
         assigned: 0,
         sequence: null,
@@ -93,7 +92,9 @@ export class RolloutStore {
         last_word_at: null,
         back_at: null,
         back_as: null,
+        tried_at: null,
         fault: null,
+        removed_at: null,
       }),
     );
     for (let at = 0; at < rows.length; at += INSERT_BATCH) {
@@ -184,6 +185,7 @@ export class RolloutStore {
       .select('rollout.id')
       .where('device_id', '=', deviceId)
       .where('rollout.model', '=', model)
+      .where('removed_at', 'is', null)
       .where('offered_at', 'is not', null)
       .orderBy('rollout.created_at', 'desc')
       .orderBy('rollout.id', 'desc')
@@ -201,6 +203,7 @@ export class RolloutStore {
       .where('device_id', '=', deviceId)
       .where('rollout.model', '=', model)
       .where('rollout.status', 'in', ['rolling-back', 'rolled-back', 'aborted'])
+      .where('removed_at', 'is', null)
       .where('offered_at', 'is not', null)
       .where('assigned', '=', 0)
       .where('back_at', 'is', null)
@@ -225,6 +228,7 @@ export class RolloutStore {
       .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
       .select(['rollout.id', 'rollout.status', 'device_id'])
       .where('rollout.model', '=', model)
+      .where('removed_at', 'is', null)
       .where((where) =>
         where.or([
           where('rollout.status', 'not in', ['completed', 'aborted', 'rolled-back']),
@@ -245,6 +249,56 @@ export class RolloutStore {
     return [...holders.values()];
   }
 
+  /** Of these devices of a rollout, those that are still devices of the hub. */
+  async present(
+    rolloutId: string,
+    deviceIds: readonly string[],
+    tx: Transaction<Tables>,
+  ): Promise<ReadonlySet<string>> {
+    if (deviceIds.length === 0) return new Set();
+    const rows = await tx
+      .selectFrom('rollout_device')
+      .select('device_id')
+      .where('rollout_id', '=', rolloutId)
+      .where('device_id', 'in', deviceIds)
+      .where('removed_at', 'is', null)
+      .execute();
+    return new Set(rows.map((row) => row.device_id));
+  }
+
+  /** The device was removed from the hub: no rollout counts it, or takes anything back from it, any more. */
+  async removeDevice(deviceId: string, now: number, tx: Transaction<Tables>): Promise<void> {
+    await tx
+      .updateTable('rollout_device')
+      .set({ removed_at: now, assigned: 0 })
+      .where('device_id', '=', deviceId)
+      .where('removed_at', 'is', null)
+      .execute();
+  }
+
+  /** Ids of rollouts that have not ended and that the device is, or was, one of. */
+  async underWayWith(deviceId: string): Promise<string[]> {
+    const rows = await this.#database
+      .selectFrom('rollout_device')
+      .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
+      .select('rollout.id')
+      .where('device_id', '=', deviceId)
+      .where('rollout.status', 'not in', ['completed', 'aborted', 'rolled-back'])
+      .execute();
+    return rows.map((row) => row.id);
+  }
+
+  /** What the hub could not tell its devices is no longer to be told, or is to be tried again at once. */
+  async forgetTries(rolloutId: string, tx: Transaction<Tables>): Promise<void> {
+    const tried = tx
+      .updateTable('rollout_device')
+      .where('rollout_id', '=', rolloutId)
+      .where('tried_at', 'is not', null);
+    await tried.where('assigned', '=', 1).set({ tried_at: null, fault: null }).execute();
+    await tried.set({ tried_at: null }).execute();
+  }
+
+  /** A device that was removed meanwhile stays as it was then. */
   async saveDevice(
     rolloutId: string,
     device: RolloutDevice,
@@ -262,10 +316,12 @@ export class RolloutStore {
         last_word_at: device.lastWordAt,
         back_at: device.backAt,
         back_as: device.backAs,
+        tried_at: device.triedAt,
         fault: device.fault === null ? null : JSON.stringify(device.fault),
       })
       .where('rollout_id', '=', rolloutId)
       .where('device_id', '=', device.deviceId)
+      .where('removed_at', 'is', null)
       .execute();
   }
 
@@ -360,7 +416,6 @@ function toDevice(row: DeviceRow): RolloutDevice {
   return {
     deviceId: row.device_id,
     ordinal: row.ordinal,
-    phase: row.phase,
     status: row.status as StoredStatus,
     assigned: row.assigned === 1,
     sequence: row.sequence,
@@ -370,6 +425,8 @@ function toDevice(row: DeviceRow): RolloutDevice {
     lastWordAt: row.last_word_at,
     backAt: row.back_at,
     backAs: row.back_as as BackOutcome | null,
+    triedAt: row.tried_at,
     fault: row.fault === null ? null : (JSON.parse(row.fault) as UpdateFault),
+    removedAt: row.removed_at,
   };
 }

@@ -13,8 +13,9 @@ import {
   statusAt,
 } from './device-progress.ts';
 import { verdicts } from './gates.ts';
+import { isPresent, phaseOfEach } from './phase-members.ts';
 import { rolloutStatuses } from './rollout-machine.ts';
-import { phaseSizes, phaseText, RolloutPlan } from './rollout-plan.ts';
+import { phaseSizesNow, phaseText, RolloutPlan } from './rollout-plan.ts';
 import { countStatuses } from './rollout-planner.ts';
 import type { RolloutRecord, StoredVerdict } from './rollout-store.ts';
 
@@ -52,7 +53,7 @@ type BackCounts = Partial<Record<BackStanding, number>>;
 const NamedDevice = Type.Object({
   device: DeviceId,
   status: Type.Enum([...deviceStatuses]),
-  phase: Type.Integer({ description: '1-based' }),
+  phase: Type.Optional(Type.Integer({ description: '1-based; absent for a removed device' })),
   since: milliseconds,
   previousVersion: Type.Optional(Type.String()),
   back: Type.Optional(
@@ -79,7 +80,13 @@ export const RolloutDetail = Type.Object({
       state: Type.Enum(['done', 'current', 'waiting']),
     }),
   ),
-  target: Type.Integer({ description: 'Devices of the rollout' }),
+  target: Type.Integer({ description: 'Devices of the rollout that are still devices of the hub' }),
+  trouble: Type.Optional(
+    Type.Object(
+      { since: milliseconds, code: Type.String(), message: Type.String() },
+      { description: 'Why the hub cannot advance it; it tries again and again' },
+    ),
+  ),
   /** What speaks against it and may pass; told once, to who creates it. */
   warnings: Type.Optional(Type.Array(Type.String())),
   counts: Counts,
@@ -129,7 +136,8 @@ export function describeRollout(
   sight: FleetSight,
 ): RolloutDetail {
   const { plan, status, progress } = record;
-  const sizes = phaseSizes(plan, devices.length);
+  const present = devices.filter(isPresent);
+  const sizes = phaseSizesNow(plan, present.length);
   const isRunning = status === 'running' || status === 'paused';
   return {
     ...summarizeRollout(record),
@@ -144,9 +152,9 @@ export function describeRollout(
             ? 'current'
             : 'waiting',
     })),
-    target: devices.length,
+    target: present.length,
     counts: countStatuses(devices, plan, sight),
-    ...(devices.some(isTakenBack) ? { back: countBack(devices, sight) } : {}),
+    ...(devices.some(isTakenBack) ? { back: countBack(devices) } : {}),
     devices: nameDevices(devices, plan, sight),
     verdicts: stored.map(({ at, phase, verdict, reasons }) => ({
       at,
@@ -157,29 +165,30 @@ export function describeRollout(
   };
 }
 
-/** An offer that was withdrawn, or an end in which the version was taken back. */
-function isTakenBack({ assigned, status, offeredAt }: RolloutDevice): boolean {
-  return !assigned && status !== 'pending' && offeredAt !== null;
+/** An offer that was withdrawn, or an end in which the version was taken back; the hub may have tried to in vain. */
+function isTakenBack({ assigned, status, offeredAt, triedAt }: RolloutDevice): boolean {
+  return status !== 'pending' && offeredAt !== null && (!assigned || triedAt !== null);
 }
 
-function backOf({ deviceId, backAt, backAs }: RolloutDevice, { removed }: FleetSight): BackStanding {
-  if (backAt === null) return removed.has(deviceId) ? 'removed' : 'awaited';
-  return backAs ?? 'back';
+function backOf({ assigned, backAt, backAs, removedAt }: RolloutDevice): BackStanding {
+  if (removedAt !== null) return 'removed';
+  if (assigned) return 'not-told';
+  return backAt === null ? 'awaited' : (backAs ?? 'back');
 }
 
-function countBack(devices: readonly RolloutDevice[], sight: FleetSight): BackCounts {
+function countBack(devices: readonly RolloutDevice[]): BackCounts {
   const counts: BackCounts = {};
   for (const device of devices.filter(isTakenBack)) {
-    const back = backOf(device, sight);
+    const back = backOf(device);
     counts[back] = (counts[back] ?? 0) + 1;
   }
   return counts;
 }
 
-function rankOf(device: RolloutDevice, status: DeviceStatus, sight: FleetSight): number {
+function rankOf(device: RolloutDevice, status: DeviceStatus): number {
   if (isFailure(status)) return 0;
   if (status === 'silent' || status === 'hindered' || status === 'unproven') return 1;
-  return isTakenBack(device) && backOf(device, sight) === 'back' ? 3 : 2;
+  return isTakenBack(device) && backOf(device) === 'back' ? 3 : 2;
 }
 
 /** Devices a person asks about: faults first, the silent and the unproven, those on their way or not back, those that are. */
@@ -188,22 +197,25 @@ function nameDevices(
   plan: RolloutPlan,
   sight: FleetSight,
 ): RolloutDetail['devices'] {
+  const phases = phaseOfEach({ plan, devices });
   return devices
     .map((device) => ({
       device,
       ...statusAt(device, plan, sight),
     }))
-    .map((entry) => ({ ...entry, rank: rankOf(entry.device, entry.status, sight) }))
-    .filter(({ status }) => status !== 'pending' && status !== 'succeeded')
+    .map((entry) => ({ ...entry, rank: rankOf(entry.device, entry.status) }))
+    .filter(
+      ({ device, status }) => status !== 'pending' && (status !== 'succeeded' || device.triedAt !== null),
+    )
     .sort((a, b) => a.rank - b.rank || a.device.ordinal - b.device.ordinal)
     .slice(0, limits.rolloutDevicesNamedMax)
     .map(({ device, status, endedAt }) => ({
       device: device.deviceId,
       status,
-      phase: device.phase + 1,
+      ...(phases.has(device.deviceId) ? { phase: phases.get(device.deviceId)! + 1 } : {}),
       since: endedAt ?? device.changedAt,
       ...(device.previousVersion === null ? {} : { previousVersion: device.previousVersion }),
-      ...(isTakenBack(device) ? { back: backOf(device, sight) } : {}),
+      ...(isTakenBack(device) ? { back: backOf(device) } : {}),
       ...(device.fault === null ? {} : { fault: device.fault }),
     }));
 }

@@ -202,6 +202,8 @@ export const limits = {
   phasesPerRolloutMax: 32,
   devicesPerRolloutMax: 100_000,
   rolloutChangesPerStepMax: 200,
+  /** What the hub could not tell a device in a rollout is tried again after so long. */
+  rolloutTryAgainMs: 60_000,
   rolloutVerdictsShownMax: 50,
   rolloutDevicesNamedMax: 200,
   /** Devices named in one sentence; the rest is counted. */

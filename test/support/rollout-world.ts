@@ -15,7 +15,7 @@ import { Director } from '../../hub/rollout/director.ts';
 import { ProcessLeases } from '../../hub/rollout/process-leases.ts';
 import { RolloutChanges } from '../../hub/rollout/rollout-changes.ts';
 import type { RolloutRequest } from '../../hub/rollout/rollout-plan.ts';
-import { phaseSizes } from '../../hub/rollout/rollout-plan.ts';
+import { phaseSizesNow } from '../../hub/rollout/rollout-plan.ts';
 import { RolloutRunner } from '../../hub/rollout/rollout-runner.ts';
 import { RolloutService } from '../../hub/rollout/rollout-service.ts';
 import { RolloutStore } from '../../hub/rollout/rollout-store.ts';
@@ -57,8 +57,6 @@ export class RolloutWorld {
   /** What each device last said of itself, as the hub has stored it. */
   readonly reported = new Map<string, ReportedState>();
   readonly withdrawn = new Map<string, string>();
-  /** Devices that were removed from the hub. */
-  readonly removed = new Set<string>();
   /** Versions without a reference profile of their inputs. */
   readonly profileless = new Set<string>();
   readonly known = new Set(['1.0.0', '2.0.0', '3.0.0', '4.0.0', '5.0.0', '6.0.0']);
@@ -158,7 +156,6 @@ export class RolloutWorld {
     const fleet = {
       idsInGroup: async (group?: string) => (group === 'none' ? [] : [...this.devices.keys()]),
       report: async (id: string) => this.#report(id),
-      removedSince: async () => [...this.removed],
       reports: async ({ after = '', limit }: { after?: string; limit: number }) =>
         [...this.devices.keys()]
           .filter((id) => id > after)
@@ -179,6 +176,7 @@ export class RolloutWorld {
       versions,
       fleet,
       audit,
+      logger,
     });
     const watched = {
       commit: async (...args: Parameters<RolloutChanges['commit']>) => {
@@ -200,7 +198,6 @@ export class RolloutWorld {
         versions,
         connections,
         downloads,
-        fleet,
         telemetry: { figures: async () => ({ requests: this.requests }) },
         drift: { assess: async () => ({ features: this.#driftFeatures() }) },
       },
@@ -235,10 +232,23 @@ export class RolloutWorld {
     );
   }
 
+  /** Removes the device from the hub, as the hub does it; it is heard of no more. */
+  async remove(id: string): Promise<void> {
+    await this.store.transaction(async (tx) => {
+      await this.director.forget(id, tx);
+      await this.runner.removeDevice(id, this.clock.now(), tx);
+    });
+    this.devices.delete(id);
+    this.reported.delete(id);
+    this.connected.delete(id);
+    await this.director.publish([id]);
+    await this.runner.deviceRemoved(id);
+  }
+
   /** Hands the device its retained statement. */
   async deliver(deviceId: string): Promise<void> {
     const envelope = this.retained.get(deviceId);
-    if (envelope) await this.devices.get(deviceId)!.receive(envelope, this.says);
+    if (envelope?.length) await this.devices.get(deviceId)!.receive(envelope, this.says);
   }
 
   /** Every device takes its statement and works until none has anything to do. */
@@ -276,7 +286,7 @@ export class RolloutWorld {
   /** How many devices the current phase allows. */
   async cap(id: string): Promise<number> {
     const record = await this.store.find(id);
-    return phaseSizes(record!.plan, this.devices.size)[record!.progress.phase]!;
+    return phaseSizesNow(record!.plan, this.devices.size)[record!.progress.phase]!;
   }
 
   async close(): Promise<void> {

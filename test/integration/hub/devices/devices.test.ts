@@ -76,16 +76,38 @@ describe('devices over REST', () => {
     await expect(client.get('/devices', { group: 'a b' })).rejects.toMatchObject({ code: 'bad_input' });
   });
 
-  it('that are removed are known to be, from then on and until they are enrolled again', async () => {
-    await hub.enrol('d-left');
-    const before = Date.now();
-    expect(await hub.devices.removedSince(0)).toEqual([]);
+  it('leave nothing to a machine that is enrolled under the id of one that was removed', async () => {
+    const first = await deviceClient(hub, await hub.enrol('d-left'));
+    await first.publishAsync(topics.device('d-left', 'reported'), JSON.stringify(reported), { qos: 1 });
+    await first.publishAsync(topics.device('d-left', 'events'), event('s-1'), { qos: 1 });
+    first.end(true);
     await client.delete('/devices/d-left');
-    expect(await hub.devices.removedSince(before)).toEqual(['d-left']);
-    expect(await hub.devices.removedSince(Date.now() + 60_000)).toEqual([]);
+    // It was on its way when the device was removed.
+    await hub.devices.receiveEvent('d-left', event('s-2'));
     await hub.enrol('d-left', join(hub.folder, 'anew'));
-    expect(await hub.devices.removedSince(0)).toEqual([]);
+    expect(await client.get('/devices/d-left')).toMatchObject({ models: [], conditions: [], events: [] });
     await client.delete('/devices/d-left');
+  });
+
+  it('are removed together with what other parts know of them, or not at all', async () => {
+    await hub.enrol('d-kept');
+    const heard: string[] = [];
+    let fails = true;
+    hub.devices.onRemoved({
+      remove: async (id) => {
+        heard.push(`remove ${id}`);
+        if (fails) throw new Error('cannot forget it');
+      },
+      removed: async (id) => {
+        heard.push(`removed ${id}`);
+      },
+    });
+    await expect(client.delete('/devices/d-kept')).rejects.toThrow();
+    expect(heard).toEqual(['remove d-kept']);
+    expect(await client.get('/devices/d-kept')).toMatchObject({ id: 'd-kept' });
+    fails = false;
+    await client.delete('/devices/d-kept');
+    expect(heard.slice(1)).toEqual(['remove d-kept', 'removed d-kept']);
   });
 
   it('show what the device reported and its latest events', async () => {

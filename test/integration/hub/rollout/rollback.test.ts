@@ -73,13 +73,12 @@ describe('a rollback', () => {
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.runUntil(id, ['completed']);
     const [gone] = [...world.devices.values()];
-    gone!.manner = 'dead';
-    world.removed.add(gone!.id);
+    await world.remove(gone!.id);
     await world.service.rollback(id, { actor: operator });
     await world.settle();
     const detail = await world.service.show(id);
     expect(detail.status).toBe('rolled-back');
-    expect(detail.reason).toBe(`1 of 2 devices are back; 1 were removed from the hub: "${gone!.id}"`);
+    expect(detail.reason).toBe(`every device is back; 1 were removed from the hub: "${gone!.id}"`);
     expect(detail.back).toEqual({ back: 1, removed: 1 });
   });
 
@@ -214,7 +213,7 @@ describe('a rollback', () => {
    * that it still keeps.
    */
   it('ends every device on a version it kept, whatever it went through, and calls none back that is not', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const kinds = ['good', 'good', 'good', 'rejects', 'rolls-back', 'dead'] as const;
     for (let seed = 1; seed <= 10; seed += 1) {

@@ -160,10 +160,9 @@ describe('create()', () => {
       });
     });
 
-    it('counts a device that has filled up since against nobody else: it alone is refused the version', async () => {
+    it('counts a device that has filled up since against nobody, and offers it the version when it has room', async () => {
       const { id } = await world.create({
         startAt: world.clock.now() + 1_000,
-        gates: { maxFailures: 0.25 },
         phases: [{ percent: 100 }],
       });
       const trial = { seconds: 0, minRequests: 0, maxErrorRate: 1, maxCrashes: 0 };
@@ -193,8 +192,12 @@ describe('create()', () => {
       world.clock.advance(2_000);
       await world.runner.tick();
       const { counts, devices } = await world.service.show(id);
-      expect(counts).toEqual({ offered: 3, rejected: 1 });
+      expect(counts).toEqual({ offered: 3, hindered: 1 });
       expect(devices[0]).toMatchObject({ device: first().id, fault: { code: 'too_large' } });
+      await world.director.assign([{ deviceId: first().id, model: 'last' }]);
+      world.clock.advance(limits.rolloutTryAgainMs);
+      await world.runner.tick();
+      expect((await world.service.show(id)).counts).toEqual({ offered: 4 });
     });
 
     it('warns of what may pass: a parked version, a full disk', async () => {

@@ -41,6 +41,21 @@ const status: RolloutStatus = {
   ],
 };
 
+it('says why the hub cannot advance a rollout, and which devices could not be told', () => {
+  const lines = rolloutText(
+    {
+      ...status,
+      trouble: { since: now - 60_000, message: 'the disk is full' },
+      back: { 'not-told': 1 },
+      devices: [{ device: 'b', status: 'succeeded', back: 'not-told', since: now }],
+    },
+    now,
+  );
+  expect(lines).toContain('trouble  the hub cannot advance it (first 1m ago): the disk is full');
+  expect(lines).toContain('back     1 not-told');
+  expect(lines.at(-1)).toMatch(/^b {2}succeeded .* could not be told to go back$/);
+});
+
 /** Runs `modelfleet rollout …` against canned answers; returns what was asked and what was printed. */
 async function run(args: readonly string[], answers: Record<string, unknown>, json = false) {
   const asked: [string, unknown][] = [];

@@ -16,7 +16,6 @@ const context = { version: '2.0.0', now: t0 + 5_000 };
 const offered: RolloutDevice = {
   deviceId: 'a',
   ordinal: 0,
-  phase: 0,
   status: 'offered',
   assigned: true,
   sequence: 7,
@@ -26,7 +25,9 @@ const offered: RolloutDevice = {
   lastWordAt: null,
   backAt: null,
   backAs: null,
+  triedAt: null,
   fault: null,
+  removedAt: null,
 };
 const event = (state: UpdateState, code?: string, retry: 'never' | 'later' = 'never'): DeviceWord => ({
   kind: 'event',
@@ -194,7 +195,6 @@ describe('statusAt()', () => {
     statusAt({ ...offered, ...part }, patience, {
       now: t0 + afterMs,
       connected: new Set(connected ? [offered.deviceId] : []),
-      removed: new Set(),
       watchingSince,
       downloads: new Map(download ? [[offered.deviceId, download]] : []),
     });
@@ -274,11 +274,19 @@ describe('statusAt()', () => {
     const sight = {
       now: t0 + 60_000,
       connected: new Set(['a']),
-      removed: new Set<string>(),
       watchingSince: 0,
       downloads: new Map(),
     };
     expect(statusAt({ ...offered, status: 'trial' }, { ...patience, trial }, sight).status).toBe('timed-out');
+  });
+
+  it('calls a device removed from the moment it was, whatever it had come to', () => {
+    for (const status of ['pending', 'trial', 'succeeded', 'rolled-back', 'withdrawn'] as const) {
+      expect(at({ status, removedAt: t0 + 5 }, 99_999)).toEqual({ status: 'removed', endedAt: t0 + 5 });
+    }
+    expect(isFailure('removed')).toBe(false);
+    const gone = { ...offered, status: 'trial', removedAt: t0 } as const;
+    expect(hear(event('committed'), gone)).toEqual(gone);
   });
 
   it('leaves ends as they are, and waits for those that wait', () => {

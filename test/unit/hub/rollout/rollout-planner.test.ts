@@ -16,7 +16,6 @@ const sight: Sight = {
   watchingSince: 0,
   downloads: new Map(),
   connected: new Set(),
-  removed: new Set(),
   requests: null,
   drift: null,
   withdrawnReason: null,
@@ -28,7 +27,6 @@ function device(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutDevi
   return {
     deviceId: `d${ordinal}`,
     ordinal,
-    phase: 0,
     status,
     assigned: isOffered && status !== 'withdrawn',
     sequence: isOffered ? 2 : null,
@@ -38,7 +36,9 @@ function device(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutDevi
     lastWordAt: null,
     backAt: null,
     backAs: null,
+    triedAt: null,
     fault: null,
+    removedAt: null,
     ...part,
   };
 }
@@ -64,15 +64,56 @@ function view(part: Partial<RolloutView>, statuses: readonly RolloutDevice['stat
 
 describe('planNextSteps()', () => {
   it('offers nothing to a device that was removed, waits for none, and judges the phase by the others', () => {
-    const devices = [device(0, { status: 'succeeded' }), device(1, { status: 'trial' }), device(2)];
+    const removedAt = t0 + 1;
+    const devices = [
+      device(0, { status: 'succeeded' }),
+      device(1, { status: 'trial', removedAt }),
+      device(2, { removedAt }),
+      device(3, { status: 'rolled-back', removedAt }),
+    ];
     const all = { ...plan, phases: [{ percent: 100 }] };
-    const removed = new Set(['d1', 'd2']);
-    const later = { ...sight, now: t0 + all.soakMs, removed };
+    const later = { ...sight, now: t0 + all.soakMs };
     const { steps, judged } = planNextSteps(view({ plan: all, devices }), later);
     expect(steps).toMatchObject([{ kind: 'act', act: 'complete' }]);
-    expect(judged?.inputs).toMatchObject({ devices: 1, counts: { succeeded: 1, removed: 2 } });
-    const begun = planNextSteps(view({ plan: all, devices: [device(0), device(1)] }), later);
+    expect(judged?.inputs).toMatchObject({ devices: 1, counts: { succeeded: 1 }, settledAt: t0 });
+    const begun = planNextSteps(view({ plan: all, devices: [device(0), device(1, { removedAt })] }), later);
     expect(begun.steps).toEqual([{ kind: 'offer', deviceIds: ['d0'] }]);
+  });
+
+  it('gives the place of a removed device to the next in the order', () => {
+    const devices = [device(0, { removedAt: t0 }), device(1), device(2)];
+    expect(planNextSteps(view({ devices }), sight).steps).toEqual([{ kind: 'offer', deviceIds: ['d1'] }]);
+  });
+
+  it.each(['scheduled', 'running', 'paused'] as const)(
+    'ends a rollout that is %s and has no device left, and does not say that it went well',
+    (status) => {
+      const devices = [device(0, { status: 'succeeded', removedAt: t0 }), device(1, { removedAt: t0 })];
+      expect(planNextSteps(view({ status, devices }), sight).steps).toEqual([
+        { kind: 'act', act: 'abort', reason: 'every device of it was removed from the hub', ending: 'keep' },
+      ]);
+    },
+  );
+
+  it('tries again after a while what the hub could not tell a device, and does nothing of it until then', () => {
+    const all = { ...plan, phases: [{ percent: 100 }] };
+    const tried = { triedAt: t0, assigned: true, changedAt: t0 };
+    const hindered = device(0, { status: 'hindered', offeredAt: null, assigned: false, triedAt: t0 });
+    const running = view({ plan: all, devices: [hindered, device(1, { status: 'trial' })] });
+    expect(planNextSteps(running, sight)).toMatchObject({
+      steps: [],
+      lookAgainAt: t0 + limits.rolloutTryAgainMs,
+    });
+    const later = { ...sight, now: t0 + limits.rolloutTryAgainMs };
+    expect(planNextSteps(running, later).steps).toEqual([{ kind: 'offer', deviceIds: ['d0'] }]);
+    for (const status of ['aborted', 'rolling-back'] as const) {
+      const ending = view({ status, ending: 'back', devices: [device(0, { status: 'trial', ...tried })] });
+      expect(planNextSteps(ending, sight)).toEqual({
+        steps: [],
+        lookAgainAt: t0 + limits.rolloutTryAgainMs,
+      });
+      expect(planNextSteps(ending, later).steps).toEqual([{ kind: 'take-back', deviceIds: ['d0'] }]);
+    }
   });
 
   it('starts a scheduled rollout when its time has come', () => {

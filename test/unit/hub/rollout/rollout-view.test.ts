@@ -28,7 +28,6 @@ function takenBack(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutD
   return {
     deviceId: `d${ordinal}`,
     ordinal,
-    phase: 0,
     status: 'withdrawn',
     assigned: false,
     sequence: 3,
@@ -38,7 +37,9 @@ function takenBack(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutD
     lastWordAt: now,
     backAt: now,
     backAs: 'back',
+    triedAt: null,
     fault: null,
+    removedAt: null,
     ...part,
   };
 }
@@ -50,7 +51,6 @@ describe('describeRollout()', () => {
     const sight = {
       now,
       connected: new Set<string>(),
-      removed: new Set<string>(),
       watchingSince: 0,
       downloads: new Map(),
     };

@@ -1,0 +1,32 @@
+/** A part of a transaction that can fail alone: what it wrote is taken back, and the transaction goes on. */
+import { sql, type Transaction } from 'kysely';
+import type { Tables } from './tables.ts';
+
+export type Attempted<T> = { readonly value: T } | { readonly error: unknown };
+
+/**
+ * The value of `work`, or why it failed; then nothing of it is left. Throws what is not the trouble of `work` but of the whole
+ * database, such as a full disk: the transaction cannot go on.
+ */
+export async function attemptWithin<T>(
+  tx: Transaction<Tables>,
+  work: () => Promise<T>,
+): Promise<Attempted<T>> {
+  await sql`savepoint attempted`.execute(tx);
+  try {
+    const value = await work();
+    await sql`release attempted`.execute(tx);
+    return { value };
+  } catch (error) {
+    if (isDatabaseTrouble(error)) throw error;
+    await sql`rollback to attempted`.execute(tx);
+    await sql`release attempted`.execute(tx);
+    return { error };
+  }
+}
+
+/** An error of SQLite that no single row is the cause of. */
+export function isDatabaseTrouble(error: unknown): boolean {
+  const code = String((error as { readonly code?: unknown } | null)?.code ?? '');
+  return code.startsWith('SQLITE_') && !code.startsWith('SQLITE_CONSTRAINT');
+}

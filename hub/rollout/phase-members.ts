@@ -1,0 +1,47 @@
+/**
+ * Which devices belong to the current phase of a rollout. Pure. Shares are of the devices that are still devices of the hub:
+ * one that was removed takes no place, and the next in the order takes its place. Whoever was given the version keeps its place,
+ * also when the phase becomes smaller by a removal: a phase never has fewer members than it has carriers, and none is
+ * added beyond its size (promise P5).
+ */
+import type { RolloutDevice } from './device-progress.ts';
+import { phaseSizesNow, type RolloutPlan } from './rollout-plan.ts';
+
+export interface PhasedRollout {
+  readonly plan: Pick<RolloutPlan, 'phases'>;
+  /** 0-based. */
+  readonly phase: number;
+  /** In order of their ordinal. */
+  readonly devices: readonly RolloutDevice[];
+}
+
+/** Whether it is still a device of the hub. */
+export function isPresent({ removedAt }: RolloutDevice): boolean {
+  return removedAt === null;
+}
+
+/** Devices of the current phase and those before it, in order. */
+export function phaseMembers({ plan, phase, devices }: PhasedRollout): readonly RolloutDevice[] {
+  const present = devices.filter(isPresent);
+  const size = phaseSizesNow(plan, present.length)[phase] ?? 0;
+  let free = size - present.filter(hasPlace).length;
+  return present.filter((device) => {
+    if (hasPlace(device)) return true;
+    free -= 1;
+    return free >= 0;
+  });
+}
+
+/** 0-based phase that first contains each device; one that was removed has none. */
+export function phaseOfEach({ plan, devices }: Omit<PhasedRollout, 'phase'>): ReadonlyMap<string, number> {
+  const present = devices.filter(isPresent);
+  const sizes = phaseSizesNow(plan, present.length);
+  return new Map(
+    present.map(({ deviceId }, place) => [deviceId, sizes.findIndex((size) => place < size)] as const),
+  );
+}
+
+/** It was given the version, or could not be: the place is not another's. */
+function hasPlace({ status }: RolloutDevice): boolean {
+  return status !== 'pending' && status !== 'withdrawn';
+}

@@ -1,0 +1,58 @@
+/** When a rollback has ended, and how: only what devices said of themselves counts as back, the others are named. Pure. */
+import { nameDevices } from './device-names.ts';
+import {
+  type BackOutcome,
+  type FleetSight,
+  type Patience,
+  patienceEnds,
+  type RolloutDevice,
+} from './device-progress.ts';
+import { isPresent } from './phase-members.ts';
+
+/** Instants until which the word of a device is awaited; empty when there is none to wait for. */
+export function awaitedUntil(
+  devices: readonly RolloutDevice[],
+  patience: Pick<Patience, 'silenceMs' | 'deviceTimeoutMs'>,
+  sight: FleetSight,
+): readonly number[] {
+  const waits = devices.filter((d) => isPresent(d) && d.offeredAt !== null && d.backAt === null);
+  const ends = waits.map((d) => {
+    const { silentAt, timedOutAt } = patienceEnds(d, d.changedAt, patience, sight);
+    return sight.connected.has(d.deviceId) ? timedOutAt : Math.min(silentAt, timedOutAt);
+  });
+  return ends.filter((end) => sight.now < end);
+}
+
+/** Why a device is not back, in the order in which people ask. */
+const notBack: readonly (readonly [BackOutcome | null, string])[] = [
+  [null, 'did not go back in time and go back when they return'],
+  ['refused', 'refused to go back'],
+  ['not-told', 'could not be told to go back'],
+  ['no-way', 'had no version to go back to and keep what they have'],
+  ['ran-before', 'ran it before and keep it'],
+  ['taken-over', 'are left to a later rollout'],
+];
+
+/** How a rollback ended. Devices that were removed from the hub are named, and counted nowhere. */
+export function backReason(devices: readonly RolloutDevice[]): string {
+  const offered = devices.filter((d) => d.offeredAt !== null);
+  const present = offered.filter(isPresent);
+  const removed = offered.filter((d) => !isPresent(d)).map((d) => d.deviceId);
+  const outcomes = new Map<BackOutcome | null, string[]>();
+  for (const { deviceId, backAt, backAs } of present) {
+    const outcome = backAt === null ? null : (backAs ?? 'back');
+    outcomes.set(outcome, [...(outcomes.get(outcome) ?? []), deviceId]);
+  }
+  const parts = notBack.flatMap(([outcome, text]) => {
+    const ids = outcomes.get(outcome);
+    return ids ? [`${ids.length} ${text}: ${nameDevices(ids)}`] : [];
+  });
+  if (removed.length > 0) parts.push(`${removed.length} were removed from the hub: ${nameDevices(removed)}`);
+  return [summary(outcomes.get('back')?.length ?? 0, present.length), ...parts].join('; ');
+}
+
+function summary(back: number, of: number): string {
+  if (of === 0) return 'no device has it to be taken back from';
+  if (back === of) return 'every device is back';
+  return `${back} of ${of === 1 ? '1 device' : `${of} devices`} are back`;
+}

@@ -1,0 +1,85 @@
+/** A device of a rollout after the hub has told it something, or could not. Pure. */
+import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
+import type { UpdateFault } from '../../shared/protocol/update-event.ts';
+import type { RolloutDevice } from './device-progress.ts';
+import type { RolloutPlan } from './rollout-plan.ts';
+import { lastGoodVersion, type WayBack } from './way-back.ts';
+
+/** Its desired state names the version. */
+export function offeredDevice(
+  device: RolloutDevice,
+  told: {
+    readonly sequence: number;
+    /** What the device last said of the model. */
+    readonly entry: ReportedModel | undefined;
+    readonly now: number;
+  },
+): RolloutDevice {
+  return {
+    ...device,
+    status: 'offered',
+    assigned: true,
+    sequence: told.sequence,
+    previousVersion: lastGoodVersion(told.entry) ?? null,
+    offeredAt: told.now,
+    changedAt: told.now,
+    lastWordAt: null,
+    backAt: null,
+    backAs: null,
+    triedAt: null,
+    fault: null,
+  };
+}
+
+/** Its statement could not be made: no fault of the version, and tried again now and then. */
+export function hinderedDevice(device: RolloutDevice, fault: UpdateFault, now: number): RolloutDevice {
+  const isNews = device.status !== 'hindered';
+  return {
+    ...device,
+    status: 'hindered',
+    changedAt: isNews ? now : device.changedAt,
+    triedAt: now,
+    fault,
+  };
+}
+
+/** Statuses a taken-back offer leaves as they are: how the device failed is worth more than that the hub withdrew. */
+const keptStatuses: ReadonlySet<RolloutDevice['status']> = new Set(['failed', 'rejected', 'rolled-back']);
+
+/** Its desired state names the way back, or nothing of the model. */
+export function takenBackDevice(
+  { device, way, outcome }: WayBack<RolloutDevice>,
+  told: { readonly sequence: number | undefined; readonly version: string; readonly now: number },
+): RolloutDevice {
+  const isKept = keptStatuses.has(device.status);
+  return {
+    ...device,
+    status: isKept ? device.status : 'withdrawn',
+    assigned: false,
+    sequence: told.sequence ?? device.sequence,
+    previousVersion: way?.version ?? (outcome === 'ran-before' ? told.version : null),
+    changedAt: isKept ? device.changedAt : told.now,
+    backAt: outcome === null ? null : told.now,
+    backAs: outcome,
+    triedAt: null,
+    fault: isKept || device.triedAt === null ? device.fault : null,
+  };
+}
+
+/** Its statement could not be made, so it still names the version. Tried again until a device that was told would be too late. */
+export function notToldDevice(
+  device: RolloutDevice,
+  fault: UpdateFault,
+  { now, plan }: { readonly now: number; readonly plan: Pick<RolloutPlan, 'deviceTimeoutMs'> },
+): RolloutDevice {
+  const since = device.triedAt === null ? now : device.changedAt;
+  const isGivenUp = now >= since + plan.deviceTimeoutMs;
+  return {
+    ...device,
+    assigned: !isGivenUp,
+    changedAt: since,
+    triedAt: now,
+    fault: keptStatuses.has(device.status) ? device.fault : fault,
+    ...(isGivenUp ? { backAt: now, backAs: 'not-told' } : {}),
+  };
+}
