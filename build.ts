@@ -33,7 +33,10 @@ export async function buildPrograms(outFolder: string): Promise<void> {
   await rm(outFolder, { recursive: true, force: true });
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: ['agent', 'cli', 'hub', 'runner'].map((program) => `${program}/main.ts`),
+    entryPoints: [
+      ...['agent', 'cli', 'hub', 'runner'].map((program) => `${program}/main.ts`),
+      'hub/data-folder/integrity-main.ts',
+    ],
     outbase: root,
     outdir: outFolder,
     chunkNames: 'chunks/[name]-[hash]',

@@ -12,10 +12,14 @@ import { TokenService } from './access/token-service.ts';
 import { TokenStore } from './access/token-store.ts';
 import { AuditLog } from './audit/audit-log.ts';
 import type { HubOptions } from './config/options-schema.ts';
+import { findDamage } from './data-folder/database-damage.ts';
 import { blobsFolder, databaseFile } from './data-folder/inventory.ts';
 import { InventoryCheck } from './data-folder/inventory-check.ts';
 import { InventoryStore } from './data-folder/inventory-store.ts';
-import { openDatabase } from './db/database.ts';
+import { addStorageMetrics } from './data-folder/storage-metrics.ts';
+import { StorageWatch } from './data-folder/storage-watch.ts';
+import { tryWrite } from './data-folder/write-trial.ts';
+import { type Database, openDatabase } from './db/database.ts';
 import { Readiness } from './http/readiness.ts';
 import { LostBlobs } from './models/lost-blobs.ts';
 import { ModelStore } from './models/model-store.ts';
@@ -47,9 +51,18 @@ export async function layFoundation(
   const lock = lockFolder(options.data);
   closers.push(() => lock.release());
   const inventory = await InventoryCheck.begin({ folder: options.data, acceptLoss });
-  const database = await openDatabase(join(options.data, databaseFile));
+  // Hears of failures from the first statement on; what it writes with is there by the time it does.
+  const storage = new StorageWatch({
+    tryWrite: () => tryWrite(options.data, database, clock.now()),
+    findDamage: (signal) => findDamage(join(options.data, databaseFile), signal),
+    audit: { append: (event) => audit.append(event) },
+    clock,
+    logger: logger.child({ part: 'storage' }),
+  });
+  const database: Database = await openDatabase(join(options.data, databaseFile), { onError: storage.see });
   closers.push(() => database.destroy());
 
+  const audit = new AuditLog({ database, clock });
   const disk = new DiskBlobStore(
     join(options.data, blobsFolder),
     (digest) => void lostBlobs.foundBad(digest),
@@ -89,10 +102,8 @@ export async function layFoundation(
   collectDefaultMetrics({ register: metrics });
   if (logLost) addLogMetric(metrics, logLost);
   const readiness = new Readiness();
-  readiness.add('database', async () => {
-    await database.selectFrom('meta').select('key').limit(1).execute();
-  });
-  const audit = new AuditLog({ database, clock });
+  readiness.add('storage', () => storage.requireSound());
+  addStorageMetrics(metrics, storage, options.data);
   if (inventory.lost.length > 0) {
     const details = { count: inventory.lost.length, lacks: inventory.lost.slice(0, limits.lacksNamedMax) };
     logger.warn(details, 'started without what the data folder lacks');
@@ -102,6 +113,7 @@ export async function layFoundation(
     database,
     metrics,
     readiness,
+    storage,
     audit,
     tokens: new TokenService({ store: new TokenStore(database), audit, clock }),
     authority,

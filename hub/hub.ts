@@ -8,6 +8,7 @@ import { auditRoutes } from './audit/audit-routes.ts';
 import { AedesBroker } from './broker/aedes-broker.ts';
 import { Dispatch } from './broker/dispatch.ts';
 import type { HubOptions } from './config/options-schema.ts';
+import { storageError } from './db/storage-error.ts';
 import { registerDeviceMetrics } from './devices/device-metrics.ts';
 import { deviceRoutes } from './devices/device-routes.ts';
 import { DeviceService } from './devices/device-service.ts';
@@ -95,7 +96,7 @@ export function createHub(options: HubOptions, environment: HubEnvironment): Hub
       } catch (error) {
         // What made the start fail matters more than what fails in taking it back.
         await stop().catch(() => undefined);
-        throw error;
+        throw storageError(error, options.data) ?? error;
       }
     },
     stop,
@@ -126,7 +127,8 @@ type Parts = ReturnType<typeof makeParts>;
 
 /** Every part, told whom it works with. Nothing runs yet. */
 function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironment, foundation: Foundation) {
-  const { database, metrics, readiness, audit, tokens, authority, keys, blobs, version } = foundation;
+  const { database, metrics, readiness, storage, audit, tokens, authority, keys, blobs, version } =
+    foundation;
   const host = options.advertise[0]!;
   const hubUrl = () => `https://${bracketed(host)}:${http.port}`;
   const mqtt = () => ({ host, port: broker.port });
@@ -294,12 +296,15 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     readiness,
     metrics,
     logger: logger.child({ part: 'http' }),
+    onError: storage.see,
     version,
   });
   const background = [
     (signal: AbortSignal) =>
       runExpiryRefresh({ repository: trust, clock, logger: logger.child({ part: 'signing' }) }, signal),
     (signal: AbortSignal) => telemetry.run(signal),
+    (signal: AbortSignal) => storage.run(signal),
+    (signal: AbortSignal) => storage.runIntegrity(signal),
   ];
   return {
     broker,

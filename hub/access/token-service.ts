@@ -40,6 +40,8 @@ export class TokenService {
   readonly #store: TokenStore;
   readonly #audit: AuditLog;
   readonly #clock: Clock;
+  /** When each token was last used, by name, as far as it was seen since the start. */
+  readonly #usedAt = new Map<string, number>();
 
   constructor({ store, audit, clock }: TokenServiceProps) {
     this.#store = store;
@@ -125,7 +127,10 @@ export class TokenService {
 
   /** By name. */
   async list(page: { readonly after?: string; readonly limit?: number } = {}): Promise<ApiToken[]> {
-    return (await this.#store.list(page.after ?? '', page.limit ?? limits.pageRowsMax)).map(toToken);
+    return (await this.#store.list(page.after ?? '', page.limit ?? limits.pageRowsMax)).map((row) => {
+      const usedAt = this.#usedAt.get(row.name);
+      return toToken(usedAt === undefined ? row : { ...row, last_used_at: usedAt });
+    });
   }
 
   /** Whose secret this is; undefined when it is unknown, expired or revoked. */
@@ -133,8 +138,17 @@ export class TokenService {
     const row = await this.#store.findByHash(tokenSecretHash(secret));
     const now = this.#clock.now();
     if (!row || !isUsable(row, now)) return undefined;
-    if (now - (row.last_used_at ?? 0) >= TOUCH_MS) await this.#store.touch(row.name, now);
+    this.#touch(row, now);
     return { name: row.name, role: row.role as Role };
+  }
+
+  /** Beside the request: one that only reads must not wait for a write, nor fail with it. */
+  #touch({ name, last_used_at: lastUsedAt }: TokenRow, now: number): void {
+    const written = Math.max(lastUsedAt ?? 0, this.#usedAt.get(name) ?? 0);
+    if (now - written < TOUCH_MS) return;
+    this.#usedAt.set(name, now);
+    // What cannot be written is tried again after the same time; the database itself tells why it could not.
+    this.#store.touch(name, now).catch(() => undefined);
   }
 
   #newToken(name: string, role: Role, ttlMs: number | undefined): { row: TokenRow; secret: string } {

@@ -136,7 +136,8 @@ export class AuditLog {
 
   /** Rows and head as of one instant: between two reads the log may grow. */
   #pageAfter(number: number): Promise<{ page: Row[]; head: string | undefined }> {
-    return this.#database.transaction().execute(async (tx) => {
+    const reading = this.#database.transaction().setAccessMode('read only');
+    return reading.execute(async (tx) => {
       const page = await tx
         .selectFrom('audit_event')
         .selectAll()

@@ -3,22 +3,39 @@
  * (`synchronous=FULL`, promise P4). The one connection is handed to one user at a time (connection-turns.ts), so a transaction
  * runs alone; code inside a transaction must use the transaction it was given, or it waits for itself.
  */
-import { constants, open } from 'node:fs/promises';
+import { constants, open as openFile } from 'node:fs/promises';
 import BetterSqlite3 from 'better-sqlite3';
-import { Kysely } from 'kysely';
+import { Kysely, type LogEvent } from 'kysely';
 import { unreadableReason } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { migrate } from './migrator.ts';
 import { OneConnectionDialect } from './sqlite-driver.ts';
+import { storageError } from './storage-error.ts';
 import type { Tables } from './tables.ts';
 
 export type Database = Kysely<Tables>;
 
-/** Opens and, where needed, migrates. `file` may be `:memory:`. Throws `data_folder_newer`. */
-export async function openDatabase(file: string): Promise<Database> {
+export interface DatabaseOptions {
+  /** Hears of every statement that fails. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/**
+ * Opens and, where needed, migrates. `file` may be `:memory:`. Throws `data_folder_newer`, `data_folder_incomplete` for one of
+ * another program, `database_damaged`, `database_locked`, `disk_full` and `disk_error`.
+ */
+export async function openDatabase(file: string, options: DatabaseOptions = {}): Promise<Database> {
   // SQLite gives its journal files the mode of the database file.
   if (file !== ':memory:') await makeFile(file);
+  try {
+    return await open(file, options);
+  } catch (error) {
+    throw storageError(error, file) ?? error;
+  }
+}
+
+async function open(file: string, { onError }: DatabaseOptions): Promise<Database> {
   const sqlite = new BetterSqlite3(file);
   sqlite.pragma(`busy_timeout = ${limits.databaseLockedMsMax}`);
   sqlite.pragma('journal_mode = WAL');
@@ -26,7 +43,12 @@ export async function openDatabase(file: string): Promise<Database> {
   sqlite.pragma('foreign_keys = ON');
   // From here on the driver waits for who has locked the database: SQLite's own waiting would hold up everything.
   sqlite.pragma('busy_timeout = 0');
-  const database: Database = new Kysely<Tables>({ dialect: new OneConnectionDialect(sqlite) });
+  const database: Database = new Kysely<Tables>({
+    dialect: new OneConnectionDialect(sqlite),
+    ...(onError === undefined
+      ? {}
+      : { log: (event: LogEvent) => (event.level === 'error' ? onError(event.error) : undefined) }),
+  });
   try {
     await migrate(database);
   } catch (error) {
@@ -40,7 +62,7 @@ export async function openDatabase(file: string): Promise<Database> {
 async function makeFile(file: string): Promise<void> {
   const { O_RDWR, O_CREAT, O_NONBLOCK = 0 } = constants;
   try {
-    const made = await open(file, O_RDWR | O_CREAT | O_NONBLOCK, 0o600);
+    const made = await openFile(file, O_RDWR | O_CREAT | O_NONBLOCK, 0o600);
     const isFile = (await made.stat()).isFile();
     await made.close();
     if (!isFile) throw new Error('it is no regular file');

@@ -12,6 +12,7 @@ import {
   type QueryResult,
   SqliteAdapter,
   SqliteDialect,
+  type TransactionSettings,
 } from 'kysely';
 import { limits } from '../../shared/base/limits.ts';
 import { ConnectionTurns } from './connection-turns.ts';
@@ -64,8 +65,13 @@ class OneConnectionDriver implements Driver {
     this.#turns.giveBack();
   }
 
-  async beginTransaction(): Promise<void> {
-    await this.#connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  /** One that only reads needs no right to write: it goes on while another process has that. */
+  async beginTransaction(
+    _connection: DatabaseConnection,
+    { accessMode }: TransactionSettings,
+  ): Promise<void> {
+    const begin = accessMode === 'read only' ? 'begin' : 'begin immediate';
+    await this.#connection.executeQuery(CompiledQuery.raw(begin));
   }
 
   async commitTransaction(): Promise<void> {

@@ -1,3 +1,5 @@
+import { errorText, isAppError } from '../../shared/base/app-error.ts';
+
 /** What must hold for the hub to take work: parts register a check; `/readyz` runs them all. */
 export type ReadinessCheck = () => Promise<void> | void;
 
@@ -22,7 +24,7 @@ export class Readiness {
           await check();
           return [part, 'ok'];
         } catch (error) {
-          return [part, error instanceof Error ? error.message : String(error)];
+          return [part, isAppError(error) ? `${error.code}: ${error.message}` : errorText(error)];
         }
       }),
     );

@@ -33,6 +33,8 @@ export interface HttpServerProps {
   readonly readiness: Readiness;
   readonly metrics: Registry;
   readonly logger: Logger;
+  /** Hears of whatever a request failed with. */
+  readonly onError?: (error: unknown) => void;
   /** Version of the program, for the API's description. */
   readonly version: string;
 }
@@ -95,7 +97,10 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
   app.setValidatorCompiler(({ schema, httpPart }) => compileValidator(schema as TSchema, httpPart ?? 'part'));
   // Answers are checked by the compiler; serializing by schema would drop what a schema does not name.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-  app.setErrorHandler(answerError);
+  app.setErrorHandler((error, request, reply) => {
+    props.onError?.(error);
+    return answerError(error, request, reply);
+  });
   app.setNotFoundHandler(answerNotFound);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(

@@ -194,6 +194,11 @@ export const limits = {
   apiTokensMax: 10_000,
   /** Files that a start names as missing; the rest is counted. */
   lacksNamedMax: 20,
+  /** While storage fails a write is tried this often, and while it does not, when somebody asks and the last is older. */
+  storageTriedMs: 5_000,
+  /** How long `/readyz` waits for that write. */
+  readyWaitMs: 1_000,
+  integrityCheckEveryMs: 86_400_000,
   pageRowsMax: 1_000,
   joinTokenUsesMax: 100_000,
   versionsPerModelMax: 1_000,

@@ -34,13 +34,13 @@ export const baseErrors = defineErrors({
     fix: 'Correct the rights of what the message names, or move it out of the way.',
   },
   disk_full: {
-    status: 507,
+    status: 503,
     retry: 'later',
     meaning: 'The disk has no room for what was to be written; nothing already stored was changed.',
     fix: 'Free space on the disk that the message names.',
   },
   disk_error: {
-    status: 500,
+    status: 503,
     retry: 'later',
     meaning: 'The disk or the operating system refused to read or write a file.',
     fix: 'Look at the file and the reason that the message names: rights, a disk mounted read-only or failing, too many open files.',

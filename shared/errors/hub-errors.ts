@@ -32,6 +32,19 @@ export const hubErrors = defineErrors({
     meaning: 'The data folder was written by a newer version.',
     fix: 'Run the newer version; an older one would damage the data.',
   },
+  database_locked: {
+    status: 503,
+    retry: 'later',
+    meaning: "Another process holds the hub's database; nothing already stored was changed.",
+    fix: 'Close the program that has "hub.db" open, such as a shell of SQLite. Reading goes on meanwhile.',
+  },
+  database_damaged: {
+    status: 500,
+    retry: 'never',
+    meaning:
+      "Part of the hub's database cannot be read: the disk, or something that wrote to it, damaged the file.",
+    fix: 'Stop the hub, keep its data folder as it is, and restore a backup; or save what can be read: `sqlite3 hub.db .recover | sqlite3 new.db`, with new.db in place of hub.db and without hub.db-wal.',
+  },
   data_folder_incomplete: {
     status: 500,
     retry: 'never',

@@ -53,9 +53,9 @@ export class StockedHub {
     }
   }
 
-  /** The same folder as it was, for another test. */
-  async copy(): Promise<StockedHub> {
-    const data = join(await tempFolder(), 'hub');
+  /** The same folder as it was, for another test; under a folder of the test's own, or a new one. */
+  async copy(under?: string): Promise<StockedHub> {
+    const data = join(under ?? (await tempFolder()), 'hub');
     await cp(this.data, data, { recursive: true });
     return new StockedHub({ ...this, data });
   }

@@ -115,8 +115,8 @@ describe('HttpServer', () => {
       });
     });
     expect(await call('/api/v1/fill', { method: 'POST' })).toMatchObject({
-      status: 507,
-      json: { code: 'disk_full', retry: 'later' },
+      status: 503,
+      json: { code: 'disk_full', retry: 'later', retryAfterMs: 30_000 },
     });
     expect(await database.selectFrom('model').select('name').execute()).toEqual([{ name: 'kept' }]);
   });

@@ -1,0 +1,35 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { freeBytes } from '../../platform/free-bytes.ts';
+import type { StorageWatch } from './storage-watch.ts';
+
+/** What disk and database failed with, whether they do now, and how much room is left. */
+export function addStorageMetrics(registry: Registry, watch: StorageWatch, folder: string): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'modelfleet_storage_fault',
+    help: '1 while disk or database fail in this way',
+    labelNames: ['code'] as const,
+    registers,
+    collect() {
+      for (const { code, stands } of watch.figures()) this.set({ code }, stands ? 1 : 0);
+    },
+  });
+  new Counter({
+    name: 'modelfleet_storage_failures_total',
+    help: 'Reads and writes that disk or database refused',
+    labelNames: ['code'] as const,
+    registers,
+    collect() {
+      this.reset();
+      for (const { code, failures } of watch.figures()) this.inc({ code }, failures);
+    },
+  });
+  new Gauge({
+    name: 'modelfleet_disk_free_bytes',
+    help: 'Room left on the disk of the data folder',
+    registers,
+    async collect() {
+      this.set(await freeBytes(folder).catch(() => Number.NaN));
+    },
+  });
+}

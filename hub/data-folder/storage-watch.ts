@@ -1,0 +1,170 @@
+/**
+ * Whether disk and database can be written and believed. Whoever meets a failure tells it here; from then on the hub is not
+ * ready, its metrics and its log say so, and a small write is tried until it succeeds. The audit log cannot be written
+ * meanwhile: it hears afterwards what was, and for how long. Reading goes on all the time.
+ */
+import type { Logger } from '../../platform/logger.ts';
+import type { AppError } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
+import type { AuditEvent } from '../audit/audit-event.ts';
+import { type StorageCode, storageCodes, storageError } from '../db/storage-error.ts';
+
+export interface StorageWatchProps {
+  /** Throws when disk or database do not take a write. */
+  readonly tryWrite: () => Promise<void>;
+  /** What is wrong inside the database, nothing when it is whole. */
+  readonly findDamage: (signal: AbortSignal) => Promise<readonly string[]>;
+  readonly audit: { append(event: AuditEvent): Promise<void> };
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+interface Fault {
+  readonly error: AppError;
+  readonly since: number;
+  /** How often something failed for it. */
+  failures: number;
+}
+
+const DATA_FOLDER = 'the data folder';
+
+export class StorageWatch {
+  readonly #props: StorageWatchProps;
+  readonly #faults = new Map<StorageCode, Fault>();
+  readonly #failures = new Map<StorageCode, number>();
+  #trying: Promise<void> | undefined;
+  #triedAt = Number.NEGATIVE_INFINITY;
+  #wake: () => void = () => undefined;
+
+  constructor(props: StorageWatchProps) {
+    this.#props = props;
+  }
+
+  /** Failures since the start by code, and whether the code stands now. */
+  *figures(): Generator<{ code: StorageCode; failures: number; stands: boolean }> {
+    for (const code of storageCodes) {
+      yield { code, failures: this.#failures.get(code) ?? 0, stands: this.#faults.has(code) };
+    }
+  }
+
+  /** Takes note of an error that has to do with disk or database, and of no other. */
+  readonly see = (error: unknown): void => {
+    const told = storageError(error, DATA_FOLDER);
+    if (!told) return;
+    const code = told.code as StorageCode;
+    this.#failures.set(code, (this.#failures.get(code) ?? 0) + 1);
+    const fault = this.#faults.get(code);
+    if (fault) {
+      fault.failures += 1;
+      return;
+    }
+    this.#faults.set(code, { error: told, since: this.#props.clock.now(), failures: 1 });
+    this.#props.logger.error({ code, reason: told.message, fix: told.entry.fix }, 'storage fails');
+    if (code === 'database_damaged') void this.#tellDamage(told.message);
+    this.#wake();
+  };
+
+  /** For `/readyz`: throws what stands. A write is tried when the last is not of now, and waited for a moment. */
+  async requireSound(): Promise<void> {
+    if (this.#faults.size === 0 && this.#props.clock.monotonic() - this.#triedAt > limits.storageTriedMs) {
+      const waiting = new AbortController();
+      await Promise.race([
+        this.#try(),
+        this.#props.clock.sleep(limits.readyWaitMs, waiting.signal).catch(() => undefined),
+      ]);
+      waiting.abort();
+    }
+    for (const code of storageCodes) {
+      const fault = this.#faults.get(code);
+      if (fault) throw fault.error;
+    }
+  }
+
+  /** Tries writes for as long as something stands. Ends with `signal`. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      if (this.#waits()) await this.#try();
+      if (this.#waits()) {
+        await this.#props.clock.sleep(limits.storageTriedMs, signal).catch(() => undefined);
+      } else {
+        await this.#woken(signal);
+      }
+    }
+  }
+
+  /** Looks through the database now and once a day. Ends with `signal`. */
+  async runIntegrity(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const damage = await this.#props.findDamage(signal);
+        if (damage[0] !== undefined) {
+          this.#props.logger.error({ damage }, 'the database is damaged');
+          this.see(Object.assign(new Error(damage[0]), { code: 'SQLITE_CORRUPT' }));
+        }
+      } catch (error) {
+        if (!signal.aborted) this.#props.logger.error({ err: error }, 'the database could not be checked');
+      }
+      await this.#props.clock.sleep(limits.integrityCheckEveryMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** Whether something stands that a write which succeeds takes back; damage stays until a start on a whole database. */
+  #waits(): boolean {
+    return [...this.#faults.keys()].some((code) => code !== 'database_damaged');
+  }
+
+  #woken(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        signal.removeEventListener('abort', done);
+        this.#wake = () => undefined;
+        resolve();
+      };
+      this.#wake = done;
+      signal.addEventListener('abort', done);
+      if (this.#waits() || signal.aborted) done();
+    });
+  }
+
+  #try(): Promise<void> {
+    this.#trying ??= this.#tryOnce().finally(() => {
+      this.#trying = undefined;
+      this.#triedAt = this.#props.clock.monotonic();
+    });
+    return this.#trying;
+  }
+
+  async #tryOnce(): Promise<void> {
+    try {
+      await this.#props.tryWrite();
+      if (this.#waits()) await this.#tell();
+    } catch (error) {
+      if (storageError(error, DATA_FOLDER)) this.see(error);
+      else this.#props.logger.error({ err: error }, 'the data folder could not be tried');
+    }
+  }
+
+  /** What stood is over once the audit log has it. */
+  async #tell(): Promise<void> {
+    const { audit, clock, logger } = this.#props;
+    const over = [...this.#faults].filter(([code]) => code !== 'database_damaged');
+    const until = clock.now();
+    const faults = over.map(([code, { since, failures }]) => ({ code, since, failures }));
+    await audit.append({
+      actor: 'hub',
+      action: 'storage.recovered',
+      target: 'data-folder',
+      details: { faults, until },
+    });
+    for (const [code] of over) this.#faults.delete(code);
+    logger.info({ faults }, 'storage works again');
+  }
+
+  async #tellDamage(reason: string): Promise<void> {
+    const event = { actor: 'hub', action: 'storage.damaged', target: 'data-folder', details: { reason } };
+    await this.#props.audit.append(event).catch((error: unknown) => {
+      this.#props.logger.error({ err: error }, 'the audit log cannot take that the database is damaged');
+    });
+  }
+}

@@ -1,0 +1,123 @@
+/** A hub on a disk that another program fills: it goes on reading, says what is wrong, and writes again when there is room. */
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { limits } from '../../../../shared/base/limits.ts';
+import { RouteCaller } from '../../../support/every-route.ts';
+import { canMount, fillDisk, smallDisk } from '../../../support/small-disk.ts';
+import { StockedHub } from '../../../support/stocked-hub.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+let original: StockedHub;
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'modelfleet-full-'));
+  original = await StockedHub.make(folder);
+  return () => rm(folder, { recursive: true });
+});
+
+async function onSmallDisk() {
+  const disk = await smallDisk(16 * 1024);
+  const stocked = await original.copy(disk);
+  const hub = await stocked.start();
+  const routes = new RouteCaller(hub, stocked.adminToken);
+  const chunk = randomBytes(100_000);
+  const digest = createHash('sha256').update(chunk).digest('hex');
+  return { disk, stocked, hub, routes, putBlob: () => routes.call('PUT', `/api/v1/blobs/${digest}`, chunk) };
+}
+
+describe.skipIf(!canMount)('a hub whose disk is full', () => {
+  it('answers whatever only reads, and refuses what writes with 503 and disk_full', async () => {
+    const { disk, routes, putBlob } = await onSmallDisk();
+    const free = await fillDisk(disk);
+    for (const write of [routes.newToken, putBlob]) {
+      const refused = await write.call(routes);
+      expect(refused).toMatchObject({ status: 503, code: 'disk_full' });
+      expect(refused.headers).toMatchObject({ 'retry-after': '30' });
+      expect(refused.text).not.toContain(disk);
+    }
+    const answers = await routes.everyRoute();
+    expect(answers.length).toBeGreaterThan(30);
+    for (const answer of answers) {
+      if (answer.status >= 500) expect(answer).toMatchObject({ status: 503, code: 'disk_full' });
+      if (answer.route.startsWith('GET ')) expect(answer.status, answer.route).toBeLessThan(500);
+    }
+    expect((await routes.call('GET', '/api/v1/me')).json).toMatchObject({ name: 'admin' });
+    expect((await routes.call('GET', '/api/v1/audit/verify')).json).toMatchObject({ intact: true });
+    await free();
+    expect((await routes.newToken()).status).toBe(200);
+    expect((await putBlob()).status).toBe(200);
+  });
+
+  it('is not ready from the first refusal on, and its metrics say so', async () => {
+    const { disk, hub, routes } = await onSmallDisk();
+    expect((await routes.call('GET', '/readyz')).json).toMatchObject({
+      ready: true,
+      checks: { storage: 'ok' },
+    });
+    await fillDisk(disk);
+    await routes.newToken();
+    expect(await routes.call('GET', '/readyz')).toMatchObject({
+      status: 503,
+      json: { ready: false, checks: { storage: expect.stringMatching(/^disk_full: /), broker: 'ok' } },
+    });
+    const { text } = await routes.call('GET', '/metrics');
+    expect(text).toMatch(/^modelfleet_storage_fault\{code="disk_full"\} 1$/m);
+    expect(text).toMatch(/^modelfleet_storage_failures_total\{code="disk_full"\} [1-9]/m);
+    expect(text).toMatch(/^modelfleet_disk_free_bytes \d/m);
+    expect(hub.logLines.filter((line) => line.includes('storage fails'))).toHaveLength(1);
+    expect((await routes.call('GET', '/healthz')).status).toBe(200);
+  });
+
+  it('finds out by itself when nobody writes but somebody asks whether it is ready', async () => {
+    const { disk, routes } = await onSmallDisk();
+    await fillDisk(disk);
+    await expect
+      .poll(async () => (await routes.call('GET', '/readyz')).status, { timeout: 60_000, interval: 500 })
+      .toBe(503);
+  });
+
+  it('is ready again once there is room, and the audit log says what was, and for how long', async () => {
+    const { disk, routes } = await onSmallDisk();
+    const before = Date.now();
+    const free = await fillDisk(disk);
+    await routes.newToken();
+    await routes.newToken();
+    await free();
+    await expect
+      .poll(async () => (await routes.call('GET', '/readyz')).status, {
+        timeout: 60_000,
+        interval: limits.storageTriedMs / 5,
+      })
+      .toBe(200);
+    const { json } = await routes.call('GET', '/api/v1/audit?action=storage');
+    expect(json.events).toMatchObject([
+      { actor: 'hub', action: 'storage.recovered', details: { faults: [{ code: 'disk_full' }] } },
+    ]);
+    const [{ since, failures }] = json.events[0].details.faults;
+    expect(since).toBeGreaterThanOrEqual(before);
+    expect(json.events[0].details.until).toBeGreaterThanOrEqual(since);
+    expect(failures).toBeGreaterThanOrEqual(2);
+    expect((await routes.call('GET', '/api/v1/audit/verify')).json).toMatchObject({ intact: true });
+  });
+
+  it('shows when a token was used although that cannot be written', async () => {
+    const { disk, routes } = await onSmallDisk();
+    await fillDisk(disk);
+    const { json } = await routes.call('GET', '/api/v1/tokens');
+    expect(json.tokens).toMatchObject([{ name: 'admin', lastUsedAt: expect.any(Number) }]);
+  });
+
+  it('stops when it is told to, and starts again', async () => {
+    const { disk, stocked, hub } = await onSmallDisk();
+    const free = await fillDisk(disk);
+    await hub.stop();
+    const again = await stocked.start().catch((error: unknown) => error);
+    if (again instanceof Error) expect(again).toMatchObject({ code: 'disk_full' });
+    await free();
+    const last = again instanceof Error ? await stocked.start() : (again as typeof hub);
+    expect(await last.clientOf(stocked.adminToken).get('/me')).toMatchObject({ name: 'admin' });
+  });
+});
