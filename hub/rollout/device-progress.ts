@@ -180,7 +180,11 @@ function hearReport(
   const runsIt = word.activeVersion === version;
   const { update } = word;
   if (!device.assigned) {
-    if (!runsIt) return markBack(device, 'back', now);
+    if (!runsIt) {
+      // One that runs nothing for now is not where it goes to, unless it goes to nothing.
+      const isSomewhere = word.activeVersion !== undefined || device.previousVersion === null;
+      return isSomewhere ? markBack(device, 'back', now) : device;
+    }
     if (device.previousVersion === null) return markBack(device, 'no-way', now);
     if (update?.version === device.previousVersion) return hearRefusal(unmarkBack(device), update, now);
     return unmarkBack(device);

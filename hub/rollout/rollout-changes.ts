@@ -122,7 +122,12 @@ export class RolloutChanges {
       const row =
         sequence === undefined
           ? hinderedDevice(device, toFault(failures.get(device.deviceId)), now)
-          : offeredDevice(device, { sequence, entry: entries.get(device.deviceId), now });
+          : offeredDevice(device, {
+              sequence,
+              entry: entries.get(device.deviceId),
+              version: plan.version,
+              now,
+            });
       await this.#props.store.saveDevice(view.id, row, tx);
     }
     return { changed: [...sequences.keys()], failures: firstTime(view, failures) };

@@ -156,6 +156,8 @@ export class RolloutRunner {
 
   /** A device's reported state. Resolves when what it changes is stored. */
   async hearReport(deviceId: string, reported: ReportedState): Promise<void> {
+    const { sequence } = reported;
+    const awaiting = await this.#store.awaitingBack(deviceId);
     for (const entry of reported.models) {
       const { model, active, update } = entry;
       const latest = await this.#store.latestOffered(deviceId, model);
@@ -163,13 +165,18 @@ export class RolloutRunner {
       const lastGood = lastGoodVersion(entry);
       const word: DeviceWord = {
         kind: 'report',
-        sequence: reported.sequence,
+        sequence,
         ...(active ? { activeVersion: active.version } : {}),
         ...(lastGood === undefined ? {} : { lastGood }),
         ...(update ? { update } : {}),
       };
-      const awaiting = await this.#store.awaitingBack(deviceId, model);
-      for (const id of new Set([latest, ...awaiting])) await this.#hear(id, deviceId, model, word);
+      const ofModel = awaiting.filter((one) => one.model === model).map(({ rolloutId }) => rolloutId);
+      for (const id of new Set([latest, ...ofModel])) await this.#hear(id, deviceId, model, word);
+    }
+    // A report is whole: a model that is not in it is not on the device.
+    const told = new Set(reported.models.map(({ model }) => model));
+    for (const { rolloutId, model } of awaiting) {
+      if (!told.has(model)) await this.#hear(rolloutId, deviceId, model, { kind: 'report', sequence });
     }
   }
 

@@ -194,21 +194,20 @@ export class RolloutStore {
     return row?.id;
   }
 
-  /** Ids of the ended or ending rollouts that took a version of `model` back from the device and await its word. */
-  async awaitingBack(deviceId: string, model: string): Promise<string[]> {
+  /** The ended or ending rollouts that took a version back from the device and await its word. */
+  async awaitingBack(deviceId: string): Promise<{ readonly rolloutId: string; readonly model: string }[]> {
     const rows = await this.#database
       .selectFrom('rollout_device')
       .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
-      .select('rollout.id')
+      .select(['rollout.id', 'rollout.model'])
       .where('device_id', '=', deviceId)
-      .where('rollout.model', '=', model)
       .where('rollout.status', 'in', ['rolling-back', 'rolled-back', 'aborted'])
       .where('removed_at', 'is', null)
       .where('offered_at', 'is not', null)
       .where('assigned', '=', 0)
       .where('back_at', 'is', null)
       .execute();
-    return rows.map((row) => row.id);
+    return rows.map((row) => ({ rolloutId: row.id, model: row.model }));
   }
 
   /** Status of each of these rollouts that exists. */

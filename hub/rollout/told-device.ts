@@ -12,6 +12,8 @@ export function offeredDevice(
     readonly sequence: number;
     /** What the device last said of the model. */
     readonly entry: ReportedModel | undefined;
+    /** The version it is offered. */
+    readonly version: string;
     readonly now: number;
   },
 ): RolloutDevice {
@@ -20,7 +22,7 @@ export function offeredDevice(
     status: 'offered',
     assigned: true,
     sequence: told.sequence,
-    previousVersion: lastGoodVersion(told.entry) ?? null,
+    previousVersion: versionBefore(device, told),
     offeredAt: told.now,
     changedAt: told.now,
     lastWordAt: null,
@@ -29,6 +31,19 @@ export function offeredDevice(
     triedAt: null,
     fault: null,
   };
+}
+
+/**
+ * What the device ran before the rollout. One that was offered the version before may have committed it meanwhile, and has not
+ * run it before for that.
+ */
+function versionBefore(
+  { offeredAt, previousVersion }: RolloutDevice,
+  { entry, version }: { readonly entry: ReportedModel | undefined; readonly version: string },
+): string | null {
+  const lastGood = lastGoodVersion(entry);
+  const isNews = lastGood !== undefined && (lastGood !== version || offeredAt === null);
+  return isNews ? lastGood : previousVersion;
 }
 
 /** Its statement could not be made: no fault of the version, and tried again now and then. */

@@ -3,14 +3,20 @@
  * keeps. Pure. What the hub once assigned is no evidence: a device may have refused it, or gone back by itself.
  */
 import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
+import type { UpdateState } from '../../shared/protocol/update-event.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import { type BackOutcome, isInFlight, type RolloutDevice } from './device-progress.ts';
 
-/** The version a device last committed, by its own word: one on trial is not proven yet. */
+/** States in which the version of an update may answer requests without being committed. */
+const unproven: ReadonlySet<UpdateState> = new Set(['activating', 'trial', 'rolling-back', 'rolled-back']);
+
+/** The version a device last committed, by its own word: one that is on trial, or being left, was not proven. */
 export function lastGoodVersion(entry: ReportedModel | undefined): string | undefined {
   if (entry?.active === undefined) return undefined;
-  const isTrial = entry.update?.state === 'trial' && entry.update.version === entry.active.version;
-  return (isTrial ? entry.previous[0] : entry.active)?.version;
+  const { active, update } = entry;
+  const isUnproven = update?.version === active.version && unproven.has(update.state);
+  if (!isUnproven) return active.version;
+  return entry.previous.find((one) => !one.left)?.version;
 }
 
 export interface Surroundings {

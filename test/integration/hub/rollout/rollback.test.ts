@@ -197,6 +197,40 @@ describe('a rollback', () => {
     expect(devices.find(({ device }) => device === odd!.id)!.back).toBe('awaited');
   });
 
+  it('goes to the version before the rollout on a device that committed it before it heard of a pause', async () => {
+    await open({ devices: 1 });
+    const { id } = await world.create({ phases: [{ percent: 100 }], soakMs: 60_000 });
+    const [device] = [...world.devices.values()];
+    await world.deliver(device!.id);
+    await world.service.pause(id, { actor: operator });
+    // The statement that takes the offer back is still on its way.
+    while (await device!.work(world.says));
+    expect(device!.active).toBe('2.0.0');
+    await world.service.resume(id, { actor: operator });
+    await world.runUntil(id, ['completed']);
+    expect((await takeBack(id)).reason).toBe('every device is back');
+    expect(device!.active).toBe('1.0.0');
+  });
+
+  it('is done with a device that says it has nothing of the model any more', async () => {
+    await open({ devices: 2 });
+    const second = await bring('2.0.0');
+    const [odd] = [...world.devices.values()];
+    odd!.manner = 'dead';
+    await world.service.rollback(second, { actor: operator });
+    await world.settle();
+    const { sequence } = (await world.store.device(second, odd!.id))!;
+    await world.says.reported(odd!.id, { ...odd!.reportedState(), sequence: sequence!, models: [] });
+    // It was to go to 1.0.0, and runs nothing.
+    expect((await world.service.show(second)).back).toEqual({ back: 1, awaited: 1 });
+    await world.store.saveDevice(second, {
+      ...(await world.store.device(second, odd!.id))!,
+      previousVersion: null,
+    });
+    await world.says.reported(odd!.id, { ...odd!.reportedState(), sequence: sequence!, models: [] });
+    expect((await world.service.show(second)).back).toEqual({ back: 2 });
+  });
+
   it('is refused while another rollout steers some of its devices, which it would leave half done', async () => {
     await open({ devices: 2 });
     const second = await bring('2.0.0');

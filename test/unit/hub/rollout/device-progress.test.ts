@@ -183,6 +183,23 @@ describe('hearWord()', () => {
   });
 });
 
+describe('a device that the version was taken back from', () => {
+  const told = { status: 'withdrawn', assigned: false, sequence: 8 } as const;
+  const says = (part: Partial<DeviceWord & { kind: 'report' }>, more: Partial<RolloutDevice> = {}) =>
+    hear(report({ sequence: 8, ...part }), { ...told, ...more }).backAs;
+
+  it('is back when it says that it runs another version, and not before', () => {
+    expect(says({ activeVersion: '1.0.0' })).toBe('back');
+    expect(says({ activeVersion: '2.0.0' })).toBeNull();
+    expect(says({ activeVersion: '1.0.0', sequence: 7 })).toBeNull();
+  });
+
+  it('is not back while it runs nothing and has somewhere to go', () => {
+    expect(says({})).toBeNull();
+    expect(says({}, { previousVersion: null })).toBe('back');
+  });
+});
+
 describe('statusAt()', () => {
   const patience = { silenceMs: 10_000, deviceTimeoutMs: 60_000, trial: planDefaults.trial };
   const at = (

@@ -97,6 +97,14 @@ describe('the way back', () => {
     const update = { version: '3.0.0', state: 'trial', since: '2026-01-01T00:00:00Z' } as const;
     expect(lastGoodVersion(entry('3.0.0', ['2.0.0'], { update }))).toBe('2.0.0');
     expect(lastGoodVersion(entry('3.0.0', ['2.0.0']))).toBe('3.0.0');
+    for (const state of ['activating', 'rolling-back'] as const) {
+      const switching = { ...update, state };
+      expect(lastGoodVersion(entry('3.0.0', ['2.0.0'], { update: switching }))).toBe('2.0.0');
+    }
+    const left = [{ ...installed('2.0.0'), left: true }];
+    expect(lastGoodVersion(entry('3.0.0', [], { update, previous: left }))).toBeUndefined();
+    const committed = { ...update, state: 'committed' } as const;
+    expect(lastGoodVersion(entry('3.0.0', ['2.0.0'], { update: committed }))).toBe('3.0.0');
     expect(lastGoodVersion(undefined)).toBeUndefined();
   });
 });
