@@ -137,6 +137,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   const broker: AedesBroker = new AedesBroker({
     tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
     listen: { host: options.mqttHost, port: options.mqttPort },
+    halfOpenPerAddressMax: options.mqttHalfOpenPerAddress,
     isAdmitted: (deviceId, certificateSha256) => devices.isAdmitted(deviceId, certificateSha256),
     logger: logger.child({ part: 'broker' }),
   });

@@ -5,23 +5,21 @@
  */
 import { createHash } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { Aedes, type AedesOptions, type AuthErrorCode, type Client, type ConnectPacket } from 'aedes';
-import { asListenError } from '../../platform/listen-error.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { DeviceId } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
 import type { Broker, BrokerHandlers } from './broker.ts';
+import { DeviceListener } from './device-listener.ts';
 import { inboundPacketBytesMax, judgePublish, maySubscribe, type SentMessage } from './device-rules.ts';
 import { DeviceSession } from './device-session.ts';
 import { PacketCheck } from './packet-check.ts';
 import type { PacketFault } from './packet-rules.ts';
 import { RetainedPersistence } from './retained-persistence.ts';
 
-const HANDSHAKE_MS = 10_000;
 const CONNECT_MS = 10_000;
 /** aedes holds a queue slot for each message to a device that does not read: many slots, and not for ever. */
 const QUEUE_SLOTS = 10_000;
@@ -35,6 +33,8 @@ export interface AedesBrokerProps {
   readonly listen: { readonly host: string; readonly port: number };
   /** Whether the device may connect with the certificate of this SHA-256 (hex). Asked at each connect. */
   readonly isAdmitted: (deviceId: string, certificateSha256: string) => Promise<boolean>;
+  /** Connections of one address that are not admitted yet; `limits.halfOpenMax` when absent. */
+  readonly halfOpenPerAddressMax?: number;
   /** How long a device may leave a retained message unread before it is closed; `limits.mqttDrainMs` when absent. */
   readonly drainMs?: number;
   readonly logger: Logger;
@@ -69,7 +69,7 @@ export class AedesBroker implements Broker {
    */
   readonly #connecting = new WeakSet<object>();
   #handlers: BrokerHandlers | undefined;
-  #server: Server | undefined;
+  #listener: DeviceListener | undefined;
   #aedes: Aedes | undefined;
 
   constructor(props: AedesBrokerProps) {
@@ -77,7 +77,7 @@ export class AedesBroker implements Broker {
   }
 
   get port(): number {
-    return (this.#server?.address() as AddressInfo | null)?.port ?? 0;
+    return this.#listener?.port ?? 0;
   }
 
   /** Throws `port_in_use`. */
@@ -86,7 +86,10 @@ export class AedesBroker implements Broker {
     const aedes = await Aedes.createBroker(this.#options());
     this.#aedes = aedes;
     aedes.on('client', (client) => this.#admitted(client));
-    aedes.on('connackSent', (_packet, client) => this.#connecting.delete(client.conn));
+    aedes.on('connackSent', (_packet, client) => {
+      this.#connecting.delete(client.conn);
+      this.#listener?.admitted(client.conn as TLSSocket);
+    });
     aedes.on('clientReady', (client) => this.#ready(client));
     aedes.on('clientDisconnect', (client) => this.#gone(client));
     aedes.on('clientError', (client, error) => this.#ended(client, error));
@@ -94,34 +97,18 @@ export class AedesBroker implements Broker {
       this.#props.logger.error({ err: error }, 'broker failed');
     });
     aedes.on('connectionError', (client, error) => this.#ended(client, error));
-    const { tls, listen } = this.#props;
-    const server = createServer(
-      {
-        ...tls,
-        requestCert: true,
-        rejectUnauthorized: true,
-        minVersion: 'TLSv1.2',
-        handshakeTimeout: HANDSHAKE_MS,
-        noDelay: true,
-      },
-      (socket) => this.#accept(socket),
-    );
-    server.maxConnections = limits.connectionsMax;
-    server.on('tlsClientError', (error) => {
-      this.#props.logger.debug({ reason: error.message }, 'handshake with a device failed');
-    });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(asListenError(error, { ...listen, option: '--mqtt-port' })));
-      server.listen(listen.port, listen.host, resolve);
-    });
-    this.#server = server;
+    const { tls, listen, logger, halfOpenPerAddressMax = limits.halfOpenMax } = this.#props;
+    const accept = (socket: TLSSocket) => this.#accept(socket);
+    const listener = new DeviceListener({ tls, listen, logger, halfOpenPerAddressMax, accept });
+    await listener.start();
+    this.#listener = listener;
   }
 
   async close(): Promise<void> {
-    const [aedes, server] = [this.#aedes, this.#server];
-    this.#server = undefined;
+    const [aedes, listener] = [this.#aedes, this.#listener];
+    this.#listener = undefined;
     this.#aedes = undefined;
-    const closed = server && new Promise((resolve) => server.close(resolve));
+    const closed = listener?.close();
     if (aedes) await new Promise<void>((resolve) => aedes.close(resolve));
     for (const sockets of this.#sockets.values()) for (const socket of sockets) socket.destroy();
     await closed;
@@ -133,6 +120,11 @@ export class AedesBroker implements Broker {
 
   connectedCount(): number {
     return this.#sessions.size;
+  }
+
+  /** Connections that are not admitted yet. */
+  halfOpenCount(): number {
+    return this.#listener?.halfOpenCount ?? 0;
   }
 
   async retain(topic: string, payload: Uint8Array): Promise<void> {

@@ -1,5 +1,6 @@
 /** Every option of the hub: key, default, unit, sentence. */
 import { logLevels } from '../../platform/logger.ts';
+import { limits } from '../../shared/base/limits.ts';
 import {
   choiceOption,
   durationOption,
@@ -18,6 +19,11 @@ export const hubOptionTable = {
   httpPort: integerOption(7443, portBounds, 'Port of the REST API; 0 takes a free one.'),
   mqttHost: textOption('127.0.0.1', 'Address the MQTT broker listens on.', 'ADDRESS'),
   mqttPort: integerOption(8883, portBounds, 'Port of the MQTT broker; 0 takes a free one.'),
+  mqttHalfOpenPerAddress: integerOption(
+    4_096,
+    { min: 1, max: limits.halfOpenMax },
+    'Connections one address may have that are not admitted yet; raise it for a large fleet behind one router.',
+  ),
   advertise: listOption(
     ['localhost'],
     /^[A-Za-z0-9.:_-]{1,253}$/,

@@ -1,7 +1,18 @@
 /** Figures of the fleet's connections for `/metrics`. */
 import { Gauge, type Registry } from 'prom-client';
 
-export function registerDeviceMetrics(metrics: Registry, broker: { connectedCount(): number }): void {
+export function registerDeviceMetrics(
+  metrics: Registry,
+  broker: { connectedCount(): number; halfOpenCount(): number },
+): void {
+  new Gauge({
+    name: 'modelfleet_connections_half_open',
+    help: 'Connections to the broker that are not admitted yet: TLS handshake or CONNECT not finished',
+    registers: [metrics],
+    collect() {
+      this.set(broker.halfOpenCount());
+    },
+  });
   new Gauge({
     name: 'modelfleet_devices_connected',
     help: 'Devices connected to the broker',

@@ -179,6 +179,15 @@ export const limits = {
   /** Messages on topics an agent does not know, on one connection. */
   strangeMessagesMax: 1_000,
   connectionsMax: 20_000,
+  /**
+   * Connections that are not admitted yet, in all; an address may have as many as the option `mqtt-half-open-per-address` says.
+   * Those beyond are closed. A device that is closed comes back after a short and random wait.
+   */
+  halfOpenMax: 10_000,
+  /** Of them, those whose handshake and CONNECT are under way; the others wait their turn, addresses by turns, at most so long. */
+  handshakesAtOnceMax: 512,
+  handshakesAtOncePerAddressMax: 128,
+  handshakeTurnMsMax: 10_000,
   eventsKeptPerDeviceMax: 1_000,
 
   // Hub

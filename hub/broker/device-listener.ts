@@ -1,0 +1,133 @@
+/**
+ * Where devices connect: a TCP port whose connections come to a mutual TLS handshake in turn (half-open-connections.ts). A device
+ * counts as half open until the broker says that it is admitted.
+ */
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { asListenError } from '../../platform/listen-error.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { HalfOpenConnections, type HalfOpenRefusal } from './half-open-connections.ts';
+
+const HANDSHAKE_MS = 10_000;
+const REFUSALS_TOLD_MS = 10_000;
+
+export interface DeviceListenerProps {
+  readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly halfOpenPerAddressMax: number;
+  readonly logger: Logger;
+  /** A device whose certificate the TLS layer has verified. */
+  readonly accept: (socket: TLSSocket) => void;
+}
+
+export class DeviceListener {
+  readonly #props: DeviceListenerProps;
+  readonly #server: Server;
+  readonly #tls: TlsServer;
+  readonly #halfOpen: HalfOpenConnections<Socket>;
+  /** Half-open connections by the address they come from, as the TLS socket above them knows it too. */
+  readonly #byPeer = new Map<string, Socket>();
+  #refused = 0;
+  #refusalsTold: NodeJS.Timeout | undefined;
+
+  constructor(props: DeviceListenerProps) {
+    this.#props = props;
+    this.#halfOpen = new HalfOpenConnections({
+      inAllMax: limits.halfOpenMax,
+      perAddressMax: props.halfOpenPerAddressMax,
+      atOnceMax: limits.handshakesAtOnceMax,
+      atOncePerAddressMax: limits.handshakesAtOncePerAddressMax,
+      turnMsMax: limits.handshakeTurnMsMax,
+      monotonic: () => performance.now(),
+      begin: (socket) => {
+        if (!socket.destroyed) this.#tls.emit('connection', socket);
+      },
+      refuse: (socket, why) => this.#refuse(socket, why),
+    });
+    this.#tls = createTlsServer(
+      {
+        ...props.tls,
+        requestCert: true,
+        rejectUnauthorized: true,
+        minVersion: 'TLSv1.2',
+        handshakeTimeout: HANDSHAKE_MS,
+      },
+      props.accept,
+    );
+    this.#tls.on('tlsClientError', (error) => {
+      props.logger.debug({ reason: error.message }, 'handshake with a device failed');
+    });
+    // Paused: what a connection sends before its turn stays with the operating system.
+    this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#enter(socket));
+    this.#server.maxConnections = limits.connectionsMax;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  get halfOpenCount(): number {
+    return this.#halfOpen.size;
+  }
+
+  /** Throws `port_in_use`. */
+  async start(): Promise<void> {
+    const { listen } = this.#props;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', (error) =>
+        reject(asListenError(error, { ...listen, option: '--mqtt-port' })),
+      );
+      this.#server.listen(listen.port, listen.host, resolve);
+    });
+  }
+
+  /** Ends what is half open, and resolves when every connection has ended. */
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    clearTimeout(this.#refusalsTold);
+    for (const socket of this.#halfOpen.all()) socket.destroy();
+    await closed;
+  }
+
+  /** The device is admitted. */
+  admitted(socket: TLSSocket): void {
+    const raw = this.#byPeer.get(peerName(socket));
+    if (raw) this.#leave(raw, peerName(socket));
+  }
+
+  #enter(socket: Socket): void {
+    socket.on('error', () => undefined);
+    if (socket.remoteAddress === undefined) return void socket.destroy();
+    const name = peerName(socket);
+    this.#byPeer.set(name, socket);
+    socket.once('close', () => this.#leave(socket, name));
+    this.#halfOpen.enter(socket, socket.remoteAddress);
+  }
+
+  #leave(socket: Socket, name: string): void {
+    if (this.#byPeer.get(name) === socket) this.#byPeer.delete(name);
+    this.#halfOpen.leave(socket);
+  }
+
+  /** Told once for all that were refused in a while: who is refused comes back. */
+  #refuse(socket: Socket, why: HalfOpenRefusal): void {
+    const { logger, halfOpenPerAddressMax } = this.#props;
+    const address = socket.remoteAddress;
+    socket.destroy();
+    this.#refused += 1;
+    this.#refusalsTold ??= setTimeout(() => {
+      const refused = this.#refused;
+      this.#refused = 0;
+      this.#refusalsTold = undefined;
+      logger.warn(
+        { refused, address, why, halfOpenPerAddressMax, option: '--mqtt-half-open-per-address' },
+        'connections closed: too many that are not admitted yet',
+      );
+    }, REFUSALS_TOLD_MS).unref();
+  }
+}
+
+function peerName({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
