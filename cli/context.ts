@@ -27,10 +27,14 @@ export interface Printer {
   table<T>(rows: readonly T[], columns: readonly Column<T>[]): readonly string[];
   /** A remark or progress line for people, made safe, on standard error; nothing with `--json`. */
   note(text: string): void;
+  /** That a list goes on after what was shown, on standard error: with `--json` as a line `{"more":{"after":…}}`. */
+  more(after: string): void;
 }
 
 export interface CliContext {
   /** Client of the hub the user is logged in to (`--hub`, environment, or the saved login). Throws `not_logged_in`. */
   hub(): Promise<HubClient>;
   readonly printer: () => Printer;
+  /** Exit code of a command that has worked and says with it what it found. */
+  readonly endWith: (exitCode: number) => void;
 }

@@ -57,6 +57,9 @@ async function main(): Promise<void> {
         out: (text) => process.stdout.write(text),
         err: (text) => process.stderr.write(text),
       }),
+    endWith: (exitCode) => {
+      process.exitCode = exitCode;
+    },
   };
   for (const family of families) program.addCommand(family(context));
   setUpUsageErrors(program);

@@ -35,6 +35,11 @@ export class StreamPrinter implements Printer {
   note(text: string): void {
     if (!this.json) this.#err(safeLines([text]));
   }
+
+  more(after: string): void {
+    if (this.json) this.#err(`${safeJson(JSON.stringify({ more: { after } }))}\n`);
+    else this.note(`There are more: repeat with --after ${after}, or with a larger --limit.`);
+  }
 }
 
 /** A longer text would push all columns after it out of sight; `--json` has it whole. */

@@ -6,6 +6,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
+import { readPages } from '../all-pages.ts';
 import type { CliContext } from '../context.ts';
 import { wholeNumber } from '../flag-values.ts';
 import { timeText } from '../time-text.ts';
@@ -24,6 +25,7 @@ const parseEvents = parser(
         hash: Type.String(),
       }),
     ),
+    next: Type.Optional(Type.String()),
   }),
   'answer of the hub',
 );
@@ -42,8 +44,8 @@ interface ListFlags {
   readonly actor?: string;
   readonly action?: string;
   readonly target?: string;
-  readonly before?: string;
-  readonly limit?: string;
+  readonly after?: string;
+  readonly limit: string;
 }
 
 export function auditCommand(context: CliContext): Command {
@@ -54,13 +56,17 @@ export function auditCommand(context: CliContext): Command {
     .option('--actor <ACTOR>', 'only acts of this actor, such as token:admin or device:x')
     .option('--action <ACTION>', 'only this action, or a family of them such as rollout')
     .option('--target <TARGET>', 'only acts on this, such as device/x')
-    .option('--before <NUMBER>', 'only events before this number (next page)')
-    .option('--limit <N>', 'at most so many (default: 100)')
+    .option('--after <NUMBER>', 'only what comes in the list after the event of this number: older events')
+    .option('--limit <N>', 'at most so many', '100')
     .action(async (flags: ListFlags) => {
-      const { limit, ...filters } = flags;
-      const range = { min: 1, max: limits.pageRowsMax };
-      const query = { ...filters, ...(limit && { limit: wholeNumber(limit, '--limit', range) }) };
-      const { events } = parseEvents(await (await context.hub()).get('/audit', query));
+      const { limit: text, ...query } = flags;
+      const limit = wholeNumber(text, '--limit', { min: 1, max: limits.listRowsMax });
+      const parse = (answer: unknown) => {
+        const { events: rows, next } = parseEvents(answer);
+        return { rows, next };
+      };
+      const page = await readPages(await context.hub(), { path: '/audit', query, limit, parse });
+      const events = page.rows;
       const printer = context.printer();
       printer.result(events, () =>
         printer.table(events, [
@@ -73,6 +79,7 @@ export function auditCommand(context: CliContext): Command {
           { title: 'details', value: (row) => shortened(row.details) },
         ]),
       );
+      if (page.next !== undefined) printer.more(page.next);
     });
   audit
     .command('verify')

@@ -5,13 +5,12 @@ import { Type } from 'typebox';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { parser } from '../../shared/base/parse.ts';
+import { readAll } from '../all-pages.ts';
 import type { CliContext } from '../context.ts';
 import { countText } from '../count-text.ts';
 import { wholeNumber } from '../flag-values.ts';
 import { timeText } from '../time-text.ts';
-import { type DeviceRow, deviceTable, deviceText, parseDevice, parseDevicePage } from './device-answers.ts';
-
-const PAGE_ROWS = 500;
+import { deviceTable, deviceText, parseDevice, parseDevicePage } from './device-answers.ts';
 
 const joinToken = {
   id: Type.String(),
@@ -24,7 +23,7 @@ const joinToken = {
 };
 const parseJoinToken = parser(Type.Object({ ...joinToken, token: Type.String() }), 'answer of the hub');
 const parseJoinTokens = parser(
-  Type.Object({ joinTokens: Type.Array(Type.Object(joinToken)) }),
+  Type.Object({ joinTokens: Type.Array(Type.Object(joinToken)), next: Type.Optional(Type.String()) }),
   'answer of the hub',
 );
 
@@ -37,13 +36,11 @@ export function devicesCommand(context: CliContext): Command {
     .option('--group <GROUP>', 'only those of a group')
     .action(async ({ group }: { group?: string }) => {
       const hub = await context.hub();
-      const rows: DeviceRow[] = [];
-      let after: string | undefined;
-      do {
-        const page = parseDevicePage(await hub.get('/devices', { group, after, limit: PAGE_ROWS }));
-        rows.push(...page.devices);
-        after = page.next;
-      } while (after !== undefined);
+      const parse = (answer: unknown) => {
+        const { devices: rows, next } = parseDevicePage(answer);
+        return { rows, next };
+      };
+      const rows = await readAll(hub, { path: '/devices', query: { group }, parse });
       const printer = context.printer();
       printer.result(rows, () => deviceTable(printer, rows, Date.now()));
     });
@@ -122,9 +119,18 @@ function tokenCommand(context: CliContext): Command {
     });
   token
     .command('list')
-    .description('list join tokens, never their secrets')
-    .action(async () => {
-      const { joinTokens } = parseJoinTokens(await (await context.hub()).get('/join-tokens'));
+    .description('list join tokens, newest first, never their secrets')
+    .option('--group <GROUP>', 'only those for a group')
+    .action(async ({ group }: { group?: string }) => {
+      const parse = (answer: unknown) => {
+        const { joinTokens: rows, next } = parseJoinTokens(answer);
+        return { rows, next };
+      };
+      const joinTokens = await readAll(await context.hub(), {
+        path: '/join-tokens',
+        query: { group },
+        parse,
+      });
       const printer = context.printer();
       printer.result(joinTokens, () =>
         printer.table(joinTokens, [

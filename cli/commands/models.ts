@@ -10,6 +10,7 @@ import { formatBytes } from '../../shared/base/bytes.ts';
 import { ModelName } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import { readAll } from '../all-pages.ts';
 import type { CliContext, Printer } from '../context.ts';
 import { modelYamlFile } from '../packing/model-yaml.ts';
 import { packVersion } from '../packing/pack.ts';
@@ -34,10 +35,14 @@ import { packCommand } from './models-pack.ts';
 const parseModels = parser(
   Type.Object({
     models: Type.Array(Type.Object({ model: ModelName, versions: Type.Integer(), newest: VersionAnswer })),
+    next: Type.Optional(Type.String()),
   }),
   'answer of the hub',
 );
-const parseVersions = parser(Type.Object({ versions: Type.Array(VersionAnswer) }), 'answer of the hub');
+const parseVersions = parser(
+  Type.Object({ versions: Type.Array(VersionAnswer), next: Type.Optional(Type.String()) }),
+  'answer of the hub',
+);
 const parseDetail = parser(
   Type.Intersect([VersionAnswer, Type.Object({ bytes: Type.Integer(), manifest: ModelManifest })]),
   'answer of the hub',
@@ -65,7 +70,11 @@ export function modelsCommand(context: CliContext): Command {
     .command('list')
     .description('models with their newest version')
     .action(async () => {
-      const { models: rows } = parseModels(await (await context.hub()).get('/models'));
+      const parse = (answer: unknown) => {
+        const { models: page, next } = parseModels(answer);
+        return { rows: page, next };
+      };
+      const rows = await readAll(await context.hub(), { path: '/models', parse });
       const printer = context.printer();
       printer.result(rows, () =>
         printer.table(rows, [
@@ -172,7 +181,11 @@ async function show(
     printer.result(detail, () => describeVersion(detail));
     return;
   }
-  const { versions } = parseVersions(await hub.get(path));
+  const parse = (answer: unknown) => {
+    const { versions: rows, next } = parseVersions(answer);
+    return { rows, next };
+  };
+  const versions = await readAll(hub, { path, parse });
   printer.result(versions, () =>
     printer.table(versions, [
       { title: 'version', value: (row) => row.version },

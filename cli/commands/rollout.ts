@@ -1,64 +1,15 @@
 /** `modelfleet rollout`: bring a version to devices in phases, look on, and step in. */
-import { setTimeout as wait } from 'node:timers/promises';
 import { Command } from 'commander';
-import { Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
 import { parseDuration } from '../../shared/base/duration.ts';
-import { parser } from '../../shared/base/parse.ts';
+import { limits } from '../../shared/base/limits.ts';
+import { parseTime } from '../../shared/base/time.ts';
+import { readPages } from '../all-pages.ts';
 import type { CliContext, HubClient } from '../context.ts';
 import { wholeNumber } from '../flag-values.ts';
+import { parseRollouts, parseStatus, rolloutPath } from './rollout-answers.ts';
 import { type RolloutStatus, rolloutColumns, rolloutText } from './rollout-text.ts';
-
-const row = {
-  id: Type.String(),
-  model: Type.String(),
-  version: Type.String(),
-  group: Type.Optional(Type.String()),
-  status: Type.String(),
-  reason: Type.Optional(Type.String()),
-  phase: Type.Integer(),
-  phases: Type.Integer(),
-  createdAt: Type.Integer(),
-  createdBy: Type.String(),
-};
-const parseList = parser(Type.Object({ rollouts: Type.Array(Type.Object(row)) }), 'answer of the hub');
-const parseStatus = parser(
-  Type.Object({
-    ...row,
-    target: Type.Integer(),
-    warnings: Type.Optional(Type.Array(Type.String())),
-    phaseList: Type.Array(
-      Type.Object({ size: Type.String(), devices: Type.Integer(), state: Type.String() }),
-    ),
-    counts: Type.Record(Type.String(), Type.Integer()),
-    back: Type.Optional(Type.Record(Type.String(), Type.Integer())),
-    devices: Type.Array(
-      Type.Object({
-        device: Type.String(),
-        status: Type.String(),
-        phase: Type.Integer(),
-        since: Type.Integer(),
-        previousVersion: Type.Optional(Type.String()),
-        back: Type.Optional(Type.String()),
-        fault: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
-      }),
-    ),
-    verdicts: Type.Array(
-      Type.Object({
-        at: Type.Integer(),
-        phase: Type.Integer(),
-        verdict: Type.String(),
-        reasons: Type.Array(
-          Type.Object({ code: Type.String(), verdict: Type.String(), text: Type.String() }),
-        ),
-      }),
-    ),
-  }),
-  'answer of the hub',
-);
-
-const WATCH_MS = 1_000;
-const ended: ReadonlySet<string> = new Set(['completed', 'aborted', 'rolled-back']);
+import { watchCodesText, watchRollout } from './rollout-watch.ts';
 
 interface CreateFlags {
   readonly model: string;
@@ -92,21 +43,33 @@ export function rolloutCommand(context: CliContext): Command {
   rollout
     .command('list')
     .description('list rollouts, newest first')
-    .action(async () => {
-      const { rollouts } = parseList(await (await context.hub()).get('/rollouts'));
-      const printer = context.printer();
-      printer.result(rollouts, () => printer.table(rollouts, rolloutColumns));
-    });
+    .option('--model <NAME>', 'only those of a model')
+    .option('--group <NAME>', 'only those to a group')
+    .option('--status <STATUS>', 'only those that are scheduled, running, paused, completed, aborted, …')
+    .option('--after <CURSOR>', 'go on after this place, as the page before named it')
+    .option('--limit <N>', 'at most so many (default: all)')
+    .action((flags: ListFlags) => list(flags, context));
   rollout
     .command('status')
     .description('show phases, devices, verdicts and faults')
     .argument('[id]', 'default: the newest rollout')
     .option('--watch', 'show it again with every change, until it has ended or is paused')
-    .action(async (id: string | undefined, flags: { watch?: boolean }) => {
+    .option('--give-up <DURATION>', 'end the watch when the hub does not answer for so long', '15m')
+    .addHelpText('after', watchCodesText)
+    .action(async (id: string | undefined, flags: { watch?: boolean; giveUp: string }) => {
+      const giveUpMs = parseDuration(flags.giveUp, '--give-up');
       const hub = await context.hub();
-      const wanted = id ?? (await newestId(hub));
-      if (flags.watch) await watch(hub, wanted, context);
-      else show(parseStatus(await hub.get(pathOf(wanted))), context);
+      const path = rolloutPath(id ?? (await newestId(hub)));
+      const look = async () => parseStatus(await hub.get(path));
+      if (!flags.watch) return show(await look(), context);
+      context.endWith(
+        await watchRollout({
+          look,
+          show: (status) => show(status, context),
+          printer: context.printer(),
+          giveUpMs,
+        }),
+      );
     });
   addAct(rollout, context, 'pause', 'stop offering, and take back what devices have not switched to');
   addAct(rollout, context, 'resume', 'go on; gates are judged anew');
@@ -116,6 +79,27 @@ export function rolloutCommand(context: CliContext): Command {
   );
   addAct(rollout, context, 'rollback', 'take the version back from every device, also after the end');
   return rollout;
+}
+
+interface ListFlags {
+  readonly model?: string;
+  readonly group?: string;
+  readonly status?: string;
+  readonly after?: string;
+  readonly limit?: string;
+}
+
+async function list({ limit: text, ...query }: ListFlags, context: CliContext): Promise<void> {
+  const limit =
+    text === undefined ? undefined : wholeNumber(text, '--limit', { min: 1, max: limits.listRowsMax });
+  const parse = (answer: unknown) => {
+    const { rollouts, next } = parseRollouts(answer);
+    return { rows: rollouts, next };
+  };
+  const { rows, next } = await readPages(await context.hub(), { path: '/rollouts', query, limit, parse });
+  const printer = context.printer();
+  printer.result(rows, () => printer.table(rows, rolloutColumns));
+  if (next !== undefined) printer.more(next);
 }
 
 function addCreate(rollout: Command, context: CliContext): void {
@@ -144,7 +128,7 @@ function addCreate(rollout: Command, context: CliContext): void {
     .option('--trial-max-crashes <N>', 'crashes a device allows in its trial (default: 1)')
     .option('--breaking', 'although the interface breaks clients of the versions that run now')
     .option('--on-failure <ACTION>', 'roll-back or pause (default: roll-back)')
-    .option('--start-at <TIME>', 'start not before, RFC 3339')
+    .option('--start-at <TIME>', 'start not before this time, such as 2027-01-31T06:00:00Z')
     .action(async (flags: CreateFlags) => {
       const body = requestOf(flags);
       const status = parseStatus(await (await context.hub()).post('/rollouts', body));
@@ -161,7 +145,7 @@ function addAct(rollout: Command, context: CliContext, act: string, description:
     .option('--reason <TEXT>', 'for the audit log')
     .action(async (id: string, flags: { reason?: string; keep?: boolean }) => {
       const hub = await context.hub();
-      show(parseStatus(await hub.post(`${pathOf(id)}/${act}`, { ...flags })), context);
+      show(parseStatus(await hub.post(`${rolloutPath(id)}/${act}`, { ...flags })), context);
     });
 }
 
@@ -194,7 +178,7 @@ export function requestOf(flags: CreateFlags): Record<string, unknown> {
     }),
     breaking: flags.breaking,
     onFailure: flags.onFailure,
-    startAt: flags.startAt === undefined ? undefined : parseTime(flags.startAt),
+    startAt: flags.startAt === undefined ? undefined : parseTime(flags.startAt, '--start-at'),
   };
 }
 
@@ -224,15 +208,6 @@ function parseCount(text: string | undefined, flag: string): number | undefined 
   return text === undefined ? undefined : wholeNumber(text, flag, { min: 0, max: 999_999_999 });
 }
 
-function parseTime(text: string): number {
-  const at = Date.parse(text);
-  if (!Number.isNaN(at)) return at;
-  throw new AppError(
-    'bad_input',
-    `Cannot read --start-at "${text}": wanted a time such as 2027-01-31T06:00:00Z.`,
-  );
-}
-
 function duration(text: string | undefined, flag: string): number | undefined {
   return text === undefined ? undefined : parseDuration(text, flag);
 }
@@ -242,39 +217,11 @@ function given<T extends object>(values: T): T | undefined {
 }
 
 async function newestId(hub: HubClient): Promise<string> {
-  const [newest] = parseList(await hub.get('/rollouts', { limit: 1 })).rollouts;
+  const [newest] = parseRollouts(await hub.get('/rollouts', { limit: 1 })).rollouts;
   if (newest) return newest.id;
   throw new AppError('not_found', 'Cannot show the newest rollout: there is none yet.');
 }
 
-/** Prints every change (one JSON line each with `--json`) until the rollout has ended or waits for a person. */
-async function watch(hub: HubClient, id: string, context: CliContext): Promise<void> {
-  for (let shown = ''; ; ) {
-    const status = parseStatus(await hub.get(pathOf(id)));
-    const now = changesOf(status);
-    if (now !== shown) {
-      if (shown !== '' && !context.printer().json) context.printer().note('');
-      show(status, context);
-    }
-    shown = now;
-    if (ended.has(status.status) || status.status === 'paused') return;
-    await wait(WATCH_MS);
-  }
-}
-
-function changesOf({ status, phase, counts, back, devices, verdicts }: RolloutStatus): string {
-  return JSON.stringify({ status, phase, counts, back, devices, last: verdicts[0] });
-}
-
 function show(status: RolloutStatus, context: CliContext): void {
   context.printer().result(status, () => rolloutText(status, Date.now()));
-}
-
-/** Throws `bad_input` for what is no id of a rollout. */
-function pathOf(id: string): string {
-  if (/^r-[0-9a-f]{8,32}$/.test(id)) return `/rollouts/${id}`;
-  throw new AppError(
-    'bad_input',
-    `Cannot find rollout "${id}": wanted an id such as r-0011223344aa, as "modelfleet rollout list" shows it.`,
-  );
 }

@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { Type } from 'typebox';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { parser } from '../../shared/base/parse.ts';
+import { readAll } from '../all-pages.ts';
 import type { CliContext } from '../context.ts';
 import { timeText } from '../time-text.ts';
 
@@ -18,7 +19,10 @@ const ApiToken = Type.Object({
   lastUsedAt: Type.Optional(Type.Integer()),
 });
 const parseCreated = parser(Type.Object({ token: ApiToken, secret: Type.String() }), 'answer of the hub');
-const parseList = parser(Type.Object({ tokens: Type.Array(ApiToken) }), 'answer of the hub');
+const parseList = parser(
+  Type.Object({ tokens: Type.Array(ApiToken), next: Type.Optional(Type.String()) }),
+  'answer of the hub',
+);
 
 export function tokensCommand(context: CliContext): Command {
   const tokens = new Command('tokens').description('API tokens of people and programs');
@@ -39,8 +43,13 @@ export function tokensCommand(context: CliContext): Command {
   tokens
     .command('list')
     .description('list tokens, never their secrets')
-    .action(async () => {
-      const { tokens: rows } = parseList(await (await context.hub()).get('/tokens'));
+    .addOption(new Option('--role <ROLE>', 'only those of a role').choices(roles))
+    .action(async ({ role }: { role?: string }) => {
+      const parse = (answer: unknown) => {
+        const { tokens: page, next } = parseList(answer);
+        return { rows: page, next };
+      };
+      const rows = await readAll(await context.hub(), { path: '/tokens', query: { role }, parse });
       const printer = context.printer();
       const now = Date.now();
       printer.result(rows, () =>

@@ -1,7 +1,7 @@
 /** `/api/v1/tokens`, and `/api/v1/me`: who the caller is. */
 import { Type } from 'typebox';
-import { limits } from '../../shared/base/limits.ts';
 import { DeviceId } from '../../shared/base/names.ts';
+import { afterName, next, pageOf, pageQuery } from '../http/page.ts';
 import { roles } from '../http/request-actor.ts';
 import type { Routes } from '../http/routes.ts';
 import type { TokenService } from './token-service.ts';
@@ -49,13 +49,19 @@ export function tokenRoutes(tokens: TokenService): Routes {
           tags,
           summary: 'List API tokens, by name',
           querystring: Type.Object({
-            after: Type.Optional(TokenName),
-            limit: Type.Integer({ minimum: 1, maximum: limits.pageRowsMax, default: limits.pageRowsMax }),
+            role: Type.Optional(RoleName),
+            after: afterName(TokenName),
+            ...pageQuery,
           }),
-          response: { 200: Type.Object({ tokens: Type.Array(ApiTokenBody) }) },
+          response: { 200: Type.Object({ tokens: Type.Array(ApiTokenBody), next }) },
         },
       },
-      async (request) => ({ tokens: await tokens.list(request.query) }),
+      async (request) => {
+        const { limit } = request.query;
+        const found = await tokens.list({ ...request.query, limit: limit + 1 });
+        const { rows, ...rest } = pageOf(found, limit, ({ name }) => name);
+        return { tokens: rows, ...rest };
+      },
     );
     api.delete(
       '/tokens/:name',

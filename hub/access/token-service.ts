@@ -8,7 +8,7 @@ import { limits } from '../../shared/base/limits.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { type Actor, auditActor, type Role } from '../http/request-actor.ts';
 import { makeTokenSecret, tokenSecretHash } from './token-secret.ts';
-import type { TokenRow, TokenStore } from './token-store.ts';
+import type { TokenFilter, TokenRow, TokenStore } from './token-store.ts';
 
 export interface ApiToken {
   readonly name: string;
@@ -126,8 +126,8 @@ export class TokenService {
   }
 
   /** By name. */
-  async list(page: { readonly after?: string; readonly limit?: number } = {}): Promise<ApiToken[]> {
-    return (await this.#store.list(page.after ?? '', page.limit ?? limits.pageRowsMax)).map((row) => {
+  async list(filter: TokenFilter): Promise<ApiToken[]> {
+    return (await this.#store.list(filter)).map((row) => {
       const usedAt = this.#usedAt.get(row.name);
       return toToken(usedAt === undefined ? row : { ...row, last_used_at: usedAt });
     });

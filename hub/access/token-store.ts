@@ -1,10 +1,16 @@
 /** API tokens in the database. */
 import type { Selectable, Transaction } from 'kysely';
-import { limits } from '../../shared/base/limits.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 
 export type TokenRow = Selectable<Tables['api_token']>;
+
+export interface TokenFilter {
+  readonly role?: string;
+  /** Names after this one. */
+  readonly after?: string;
+  readonly limit: number;
+}
 
 export class TokenStore {
   readonly #database: Database;
@@ -34,15 +40,12 @@ export class TokenStore {
       .executeTakeFirst();
   }
 
-  /** By name, those after `after`. */
-  list(after: string, limit: number): Promise<TokenRow[]> {
-    return this.#database
-      .selectFrom('api_token')
-      .selectAll()
-      .where('name', '>', after)
-      .orderBy('name')
-      .limit(Math.min(limit, limits.pageRowsMax))
-      .execute();
+  /** By name. */
+  list({ role, after, limit }: TokenFilter): Promise<TokenRow[]> {
+    let query = this.#database.selectFrom('api_token').selectAll().orderBy('name').limit(limit);
+    if (role !== undefined) query = query.where('role', '=', role);
+    if (after !== undefined) query = query.where('name', '>', after);
+    return query.execute();
   }
 
   async count(tx: Transaction<Tables>): Promise<number> {

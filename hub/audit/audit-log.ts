@@ -33,7 +33,7 @@ export interface AuditFilter {
   /** Action, or the part of it before a dot: `rollout` finds `rollout.paused`. */
   readonly action?: string;
   readonly target?: string;
-  /** Only rows with smaller numbers: the next page of an answer, which is newest first. */
+  /** Only rows with smaller numbers. */
   readonly before?: number;
   readonly limit?: number;
 }
@@ -105,7 +105,7 @@ export class AuditLog {
         ]),
       );
     }
-    const rows = await query.limit(Math.min(filter.limit ?? 100, limits.pageRowsMax)).execute();
+    const rows = await query.limit(filter.limit ?? limits.pageRowsMax).execute();
     return rows.map(toRecord);
   }
 

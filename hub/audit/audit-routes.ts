@@ -1,6 +1,6 @@
 /** `/api/v1/audit`: read the audit log, check its chain. */
 import { Type } from 'typebox';
-import { limits } from '../../shared/base/limits.ts';
+import { next, pageOf, pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import type { AuditLog } from './audit-log.ts';
 
@@ -27,18 +27,26 @@ export function auditRoutes(audit: AuditLog): Routes {
         schema: {
           tags,
           summary: 'Audit events, newest first',
-          description: 'The next page is asked for with `before` = the number of the last event.',
           querystring: Type.Object({
             actor: filter,
             action: filter,
             target: filter,
-            before: Type.Optional(Type.Integer({ minimum: 1 })),
-            limit: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.pageRowsMax })),
+            after: Type.Optional(Type.Integer({ minimum: 1, description: '`next` of the page before' })),
+            ...pageQuery,
           }),
-          response: { 200: Type.Object({ events: Type.Array(AuditRecordBody) }) },
+          response: { 200: Type.Object({ events: Type.Array(AuditRecordBody), next }) },
         },
       },
-      async (request) => ({ events: await audit.list(request.query) }),
+      async (request) => {
+        const { after, limit, ...filter } = request.query;
+        const found = await audit.list({
+          ...filter,
+          ...(after === undefined ? {} : { before: after }),
+          limit: limit + 1,
+        });
+        const { rows, ...rest } = pageOf(found, limit, ({ number }) => String(number));
+        return { events: rows, ...rest };
+      },
     );
     api.get(
       '/audit/verify',

@@ -1,7 +1,7 @@
 /** `/api/v1/devices`. */
 import { Type } from 'typebox';
-import { limits } from '../../shared/base/limits.ts';
 import { DeviceId, GroupName } from '../../shared/base/names.ts';
+import { afterName, next, pageOf, pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import type { DeviceService } from './device-service.ts';
 import { DeviceSummary, DeviceView } from './device-view.ts';
@@ -18,22 +18,19 @@ export function deviceRoutes(devices: DeviceService): Routes {
         schema: {
           tags,
           summary: 'List devices, by id',
-          description: '`next` is the `after` of the following page; it is absent on the last one.',
           querystring: Type.Object({
             group: Type.Optional(GroupName),
-            after: Type.Optional(DeviceId),
-            limit: Type.Integer({ minimum: 1, maximum: limits.pageRowsMax, default: 100 }),
+            after: afterName(DeviceId),
+            ...pageQuery,
           }),
-          response: {
-            200: Type.Object({ devices: Type.Array(DeviceSummary), next: Type.Optional(DeviceId) }),
-          },
+          response: { 200: Type.Object({ devices: Type.Array(DeviceSummary), next }) },
         },
       },
       async (request) => {
         const { limit } = request.query;
-        const page = await devices.list(request.query);
-        const last = page.at(-1);
-        return { devices: page, ...(page.length === limit && last ? { next: last.id } : {}) };
+        const found = await devices.list({ ...request.query, limit: limit + 1 });
+        const { rows, ...rest } = pageOf(found, limit, ({ id }) => id);
+        return { devices: rows, ...rest };
       },
     );
     api.get(

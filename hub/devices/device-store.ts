@@ -47,7 +47,7 @@ export class DeviceStore {
       .selectAll()
       .where('revoked_at', 'is', null)
       .orderBy('id')
-      .limit(Math.min(limit, limits.pageRowsMax));
+      .limit(limit);
     if (group !== undefined) query = query.where('device_group', '=', group);
     if (after !== undefined) query = query.where('id', '>', after);
     return query.execute();

@@ -3,9 +3,9 @@ import { Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { Digest, ModelName, SemVer } from '../../shared/base/names.ts';
+import { afterName, next, pageOf, pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import type { ModelService } from './model-service.ts';
-import type { VersionSummary } from './model-store.ts';
 
 const tags = ['models'];
 const base64Chars = (bytes: number) => Math.ceil(bytes / 3) * 4;
@@ -33,17 +33,24 @@ export function modelRoutes(models: ModelService): Routes {
         config: { role: 'viewer' },
         schema: {
           tags,
-          summary: 'Models, each with its number of versions and its newest one',
+          summary: 'Models by name, each with its number of versions and its newest one',
+          querystring: Type.Object({ after: afterName(ModelName), ...pageQuery }),
           response: {
             200: Type.Object({
               models: Type.Array(
                 Type.Object({ model: ModelName, versions: Type.Integer(), newest: VersionBody }),
               ),
+              next,
             }),
           },
         },
       },
-      async () => ({ models: byModel(await models.list()) }),
+      async (request) => {
+        const { limit } = request.query;
+        const found = await models.models({ ...request.query, limit: limit + 1 });
+        const { rows, ...rest } = pageOf(found, limit, ({ model }) => model);
+        return { models: rows, ...rest };
+      },
     );
     api.get(
       '/models/:model',
@@ -53,14 +60,20 @@ export function modelRoutes(models: ModelService): Routes {
           tags,
           summary: 'Versions of a model, by release',
           params: Type.Object({ model: ModelName }),
-          response: { 200: Type.Object({ model: ModelName, versions: Type.Array(VersionBody) }) },
+          querystring: Type.Object({
+            after: Type.Optional(Type.Integer({ minimum: 1, description: '`next` of the page before' })),
+            ...pageQuery,
+          }),
+          response: { 200: Type.Object({ model: ModelName, versions: Type.Array(VersionBody), next }) },
         },
       },
       async (request) => {
         const { model } = request.params;
-        const versions = await models.list(model);
-        if (versions.length === 0) throw notFound(model);
-        return { model, versions };
+        const { after, limit } = request.query;
+        const found = await models.list(model, { ...request.query, limit: limit + 1 });
+        if (found.length === 0 && after === undefined) throw notFound(model);
+        const { rows, ...rest } = pageOf(found, limit, ({ release }) => String(release));
+        return { model, versions: rows, ...rest };
       },
     );
     api.post(
@@ -149,15 +162,6 @@ export function modelRoutes(models: ModelService): Routes {
       },
     );
   };
-}
-
-function byModel(versions: readonly VersionSummary[]) {
-  const found = new Map<string, { model: string; versions: number; newest: VersionSummary }>();
-  for (const version of versions) {
-    const versionsSoFar = found.get(version.model)?.versions ?? 0;
-    found.set(version.model, { model: version.model, versions: versionsSoFar + 1, newest: version });
-  }
-  return [...found.values()];
 }
 
 function withoutManifest<T extends { manifest: unknown }>({ manifest: _manifest, ...rest }: T) {

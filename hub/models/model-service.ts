@@ -14,7 +14,7 @@ import type { Database } from '../db/database.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { TufRepository } from '../signing/tuf-repository.ts';
 import type { BlobStore } from '../transfer/blob-store.ts';
-import { ModelStore, type VersionSummary } from './model-store.ts';
+import { ModelStore, type ModelSummary, type VersionSummary } from './model-store.ts';
 import type { PublishedVersion } from './published-version.ts';
 import { checkManifest, verifyArtifacts } from './version-check.ts';
 
@@ -61,9 +61,14 @@ export class ModelService {
     return found;
   }
 
-  /** Versions without their manifests, by model and release. */
-  list(model?: string): Promise<VersionSummary[]> {
-    return this.#store.list(model);
+  /** Each model with its newest version, by name; those after `after`. */
+  models(page: { readonly after?: string; readonly limit: number }): Promise<ModelSummary[]> {
+    return this.#store.models(page);
+  }
+
+  /** Versions of a model without their manifests, by release; those after release `after`. */
+  list(model: string, page: { readonly after?: number; readonly limit: number }): Promise<VersionSummary[]> {
+    return this.#store.list(model, page);
   }
 
   /** True when the chunk belongs to an artifact of the version with that manifest digest. */

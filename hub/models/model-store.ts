@@ -10,6 +10,11 @@ import type { PublishedVersion } from './published-version.ts';
 const INSERT_ROWS = 500;
 
 export type VersionSummary = Omit<PublishedVersion, 'manifest'>;
+export interface ModelSummary {
+  readonly model: string;
+  readonly versions: number;
+  readonly newest: VersionSummary;
+}
 const summaryColumns = [
   'model',
   'version',
@@ -38,11 +43,53 @@ export class ModelStore {
     return row && { ...toSummary(row), manifest: parseManifest(row.manifest) };
   }
 
-  /** Without manifests, by model and release. */
-  async list(model?: string): Promise<VersionSummary[]> {
-    let query = this.#database.selectFrom('version').select(summaryColumns);
-    if (model !== undefined) query = query.where('model', '=', model);
-    return (await query.orderBy('model').orderBy('release').execute()).map(toSummary);
+  /** Each model with its newest version, by name. */
+  async models({
+    after = '',
+    limit,
+  }: {
+    readonly after?: string;
+    readonly limit: number;
+  }): Promise<ModelSummary[]> {
+    const rows = await this.#database
+      .selectFrom(
+        this.#database
+          .selectFrom('version')
+          .select(({ fn }) => [
+            'model as name',
+            fn.max('release').as('newest'),
+            fn.countAll<number>().as('versions'),
+          ])
+          .where('model', '>', after)
+          .groupBy('model')
+          .orderBy('model')
+          .limit(limit)
+          .as('found'),
+      )
+      .innerJoin('version', (join) =>
+        join.onRef('version.model', '=', 'found.name').onRef('version.release', '=', 'found.newest'),
+      )
+      .select(summaryColumns)
+      .select('versions')
+      .orderBy('model')
+      .execute();
+    return rows.map((row) => ({ model: row.model, versions: Number(row.versions), newest: toSummary(row) }));
+  }
+
+  /** Versions of a model without their manifests, by release. */
+  async list(
+    model: string,
+    { after = 0, limit }: { readonly after?: number; readonly limit: number },
+  ): Promise<VersionSummary[]> {
+    const rows = await this.#database
+      .selectFrom('version')
+      .select(summaryColumns)
+      .where('model', '=', model)
+      .where('release', '>', after)
+      .orderBy('release')
+      .limit(limit)
+      .execute();
+    return rows.map(toSummary);
   }
 
   async hasChunk(manifestSha256: string, chunkSha256: string): Promise<boolean> {

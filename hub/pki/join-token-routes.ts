@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { limits } from '../../shared/base/limits.ts';
 import { GroupName } from '../../shared/base/names.ts';
+import { afterTime, next, pageOf, pageQuery, timeCursor, timePlace } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import type { JoinTokenService } from './join-token-service.ts';
 
@@ -46,10 +47,20 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
         schema: {
           tags,
           summary: 'List join tokens, newest first',
-          response: { 200: Type.Object({ joinTokens: Type.Array(Type.Object(fields)) }) },
+          querystring: Type.Object({ group: Type.Optional(GroupName), after: afterTime, ...pageQuery }),
+          response: { 200: Type.Object({ joinTokens: Type.Array(Type.Object(fields)), next }) },
         },
       },
-      async () => ({ joinTokens: await joinTokens.list() }),
+      async (request) => {
+        const { group, after, limit } = request.query;
+        const found = await joinTokens.list({
+          ...(group === undefined ? {} : { group }),
+          ...(after === undefined ? {} : { after: timePlace(after) }),
+          limit: limit + 1,
+        });
+        const { rows, ...rest } = pageOf(found, limit, timeCursor);
+        return { joinTokens: rows, ...rest };
+      },
     );
     api.delete(
       '/join-tokens/:id',

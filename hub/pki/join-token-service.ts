@@ -10,7 +10,7 @@ import { encodeJoinToken } from '../../shared/protocol/join-token.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Database } from '../db/database.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
-import type { JoinTokenRow, JoinTokenStore } from './join-token-store.ts';
+import type { JoinTokenFilter, JoinTokenRow, JoinTokenStore } from './join-token-store.ts';
 
 /** Ended tokens stay listed this long. */
 const KEEP_ENDED_MS = 30 * 86_400_000;
@@ -101,9 +101,10 @@ export class JoinTokenService {
     return { ...summaryOf(row, now), token };
   }
 
-  async list(): Promise<JoinTokenSummary[]> {
+  /** Newest first. */
+  async list(filter: JoinTokenFilter): Promise<JoinTokenSummary[]> {
     const now = this.#props.clock.now();
-    return (await this.#props.store.list(limits.pageRowsMax)).map((row) => summaryOf(row, now));
+    return (await this.#props.store.list(filter)).map((row) => summaryOf(row, now));
   }
 
   /** The token stops to work at once; devices it enrolled stay. Throws `not_found`. */

@@ -5,6 +5,13 @@ import type { Tables } from '../db/tables.ts';
 
 export type JoinTokenRow = Tables['join_token'];
 
+export interface JoinTokenFilter {
+  readonly group?: string;
+  /** Those that stand after it: older ones. */
+  readonly after?: { readonly createdAt: number; readonly id: string };
+  readonly limit: number;
+}
+
 export class JoinTokenStore {
   readonly #database: Database;
 
@@ -17,13 +24,20 @@ export class JoinTokenStore {
   }
 
   /** Newest first. */
-  list(limit: number): Promise<JoinTokenRow[]> {
-    return this.#database
+  list({ group, after, limit }: JoinTokenFilter): Promise<JoinTokenRow[]> {
+    let query = this.#database
       .selectFrom('join_token')
       .selectAll()
       .orderBy('created_at', 'desc')
-      .limit(limit)
-      .execute();
+      .orderBy('id', 'desc')
+      .limit(limit);
+    if (group !== undefined) query = query.where('device_group', '=', group);
+    if (after !== undefined) {
+      query = query.where(({ eb, refTuple, tuple }) =>
+        eb(refTuple('created_at', 'id'), '<', tuple(after.createdAt, after.id)),
+      );
+    }
+    return query.execute();
   }
 
   findBySecret(secretSha256: string): Promise<JoinTokenRow | undefined> {

@@ -10,6 +10,9 @@ import { GroupName, ModelName, SemVer } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { TrialPlan } from '../../shared/protocol/desired-state.ts';
 
+/** The last instant that a Date can hold. */
+const LAST_TIME_MS = 8.64e15;
+
 const share = Type.Number({ minimum: 0, maximum: 1 });
 const durationMs = Type.Integer({ minimum: 0, maximum: 90 * 86_400_000 });
 const waitMs = Type.Integer({ minimum: 100, maximum: 90 * 86_400_000 });
@@ -195,6 +198,19 @@ function checkTimes(plan: RolloutPlan): void {
       `a trial of ${formatDuration(trialMs)} and a soak of ${formatDuration(plan.soakMs)} do not fit into the ${formatDuration(plan.phaseTimeoutMs)} a phase has`,
     );
   }
+}
+
+/**
+ * Seconds taken for milliseconds are a time in 1970, microseconds one in thousands of years: nobody meant either. `now` in
+ * milliseconds since the epoch. Throws `rollout_plan_invalid`.
+ */
+export function checkStart({ startAt }: Pick<RolloutPlan, 'startAt'>, now: number): void {
+  if (startAt === undefined) return;
+  const isFar = startAt - now > limits.rolloutStartAheadMsMax;
+  if (!isFar && now - startAt <= limits.rolloutStartPastMsMax) return;
+  const shown = startAt <= LAST_TIME_MS ? new Date(startAt).toISOString() : `${startAt} ms after 1970`;
+  const why = isFar ? `more than ${formatDuration(limits.rolloutStartAheadMsMax)} ahead` : 'in the past';
+  throw refused(`it starts ${why}, at ${shown}`);
 }
 
 function refused(reason: string): AppError {

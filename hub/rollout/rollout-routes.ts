@@ -1,8 +1,9 @@
 /** `/api/v1/rollouts`. */
 import { Type } from 'typebox';
-import { limits } from '../../shared/base/limits.ts';
-import { RolloutId } from '../../shared/base/names.ts';
+import { GroupName, ModelName, RolloutId } from '../../shared/base/names.ts';
+import { afterTime, next, pageOf, pageQuery, timeCursor, timePlace } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
+import { rolloutStatuses } from './rollout-machine.ts';
 import { RolloutRequest } from './rollout-plan.ts';
 import type { RolloutService } from './rollout-service.ts';
 import { RolloutDetail, RolloutSummary } from './rollout-view.ts';
@@ -39,12 +40,25 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
           tags,
           summary: 'List rollouts, newest first',
           querystring: Type.Object({
-            limit: Type.Integer({ minimum: 1, maximum: limits.pageRowsMax, default: 100 }),
+            model: Type.Optional(ModelName),
+            group: Type.Optional(GroupName),
+            status: Type.Optional(Type.Enum([...rolloutStatuses])),
+            after: afterTime,
+            ...pageQuery,
           }),
-          response: { 200: Type.Object({ rollouts: Type.Array(RolloutSummary) }) },
+          response: { 200: Type.Object({ rollouts: Type.Array(RolloutSummary), next }) },
         },
       },
-      async (request) => ({ rollouts: await rollouts.list(request.query.limit) }),
+      async (request) => {
+        const { after, limit, ...filter } = request.query;
+        const found = await rollouts.list({
+          ...filter,
+          ...(after === undefined ? {} : { after: timePlace(after) }),
+          limit: limit + 1,
+        });
+        const { rows, ...rest } = pageOf(found, limit, timeCursor);
+        return { rollouts: rows, ...rest };
+      },
     );
     api.get(
       '/rollouts/:id',

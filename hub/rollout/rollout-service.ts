@@ -17,10 +17,10 @@ import {
   seeDownloads,
 } from './rollout-evidence.ts';
 import { isUnderWay, type RolloutAct } from './rollout-machine.ts';
-import { makePlan, phaseSizes, type RolloutPlan, type RolloutRequest } from './rollout-plan.ts';
+import { checkStart, makePlan, phaseSizes, type RolloutPlan, type RolloutRequest } from './rollout-plan.ts';
 import type { Ending } from './rollout-planner.ts';
 import type { RolloutRunner } from './rollout-runner.ts';
-import type { RolloutRecord, RolloutStore } from './rollout-store.ts';
+import type { RolloutFilter, RolloutRecord, RolloutStore } from './rollout-store.ts';
 import {
   describeRollout,
   type RolloutDetail,
@@ -109,8 +109,8 @@ export class RolloutService {
   }
 
   /** Newest first. */
-  async list(limit: number): Promise<RolloutSummary[]> {
-    return (await this.#props.store.list(limit)).map(summarizeRollout);
+  async list(filter: RolloutFilter): Promise<RolloutSummary[]> {
+    return (await this.#props.store.list(filter)).map(summarizeRollout);
   }
 
   /** Throws `not_found`. */
@@ -183,6 +183,7 @@ export class RolloutService {
   /** What needs no transaction: the version, its target, and what is known of the two together. */
   async #check(asked: RolloutPlan) {
     const { fleet, director, versions, clock } = this.#props;
+    checkStart(asked, clock.now());
     const what = `${asked.model}@${asked.version}`;
     const published = await this.#findVersion(asked, what);
     const deviceIds = await this.#findTarget(asked, what);

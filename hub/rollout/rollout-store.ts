@@ -46,6 +46,15 @@ export interface StoredVerdict {
   readonly inputs: GateInputs;
 }
 
+export interface RolloutFilter {
+  readonly model?: string;
+  readonly group?: string;
+  readonly status?: RolloutStatus;
+  /** Those that stand after it: older ones. */
+  readonly after?: { readonly createdAt: number; readonly id: string };
+  readonly limit: number;
+}
+
 const INSERT_BATCH = 500;
 
 export class RolloutStore {
@@ -115,15 +124,22 @@ export class RolloutStore {
   }
 
   /** Newest first. */
-  async list(limit: number): Promise<RolloutRecord[]> {
-    const rows = await this.#database
+  async list({ model, group, status, after, limit }: RolloutFilter): Promise<RolloutRecord[]> {
+    let query = this.#database
       .selectFrom('rollout')
       .selectAll()
       .orderBy('created_at', 'desc')
       .orderBy('id', 'desc')
-      .limit(limit)
-      .execute();
-    return rows.map(toRecord);
+      .limit(limit);
+    if (model !== undefined) query = query.where('model', '=', model);
+    if (group !== undefined) query = query.where(sql`json_extract(plan, '$.group')`, '=', group);
+    if (status !== undefined) query = query.where('status', '=', status);
+    if (after !== undefined) {
+      query = query.where(({ eb, refTuple, tuple }) =>
+        eb(refTuple('created_at', 'id'), '<', tuple(after.createdAt, after.id)),
+      );
+    }
+    return (await query.execute()).map(toRecord);
   }
 
   /** Ids of rollouts for which time or the engine has something left to do. */

@@ -209,11 +209,16 @@ export const limits = {
   readyWaitMs: 1_000,
   integrityCheckEveryMs: 86_400_000,
   pageRowsMax: 1_000,
+  /** Rows of one list that the command line reads, page by page. */
+  listRowsMax: 1_000_000,
   joinTokenUsesMax: 100_000,
   versionsPerModelMax: 1_000,
   /** Breaking changes of an interface named in one message. */
   interfaceChangesNamedMax: 10,
   phasesPerRolloutMax: 32,
+  /** A start may be planned so far ahead. Before now it may lie by what a request may take and clocks may differ. */
+  rolloutStartAheadMsMax: 366 * 86_400_000,
+  rolloutStartPastMsMax: 600_000,
   devicesPerRolloutMax: 100_000,
   rolloutChangesPerStepMax: 200,
   /** What the hub could not tell a device in a rollout is tried again after so long. */

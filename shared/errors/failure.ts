@@ -2,8 +2,20 @@
 import { errorText, isAppError } from '../base/app-error.ts';
 import { safeJson, safeLines } from '../base/safe-text.ts';
 
-/** 2: wrong usage, 69: the hub cannot be reached, 1: refused, 70: a defect (the numbers of sysexits.h where there is one). */
-export const exitCodes = { ok: 0, refused: 1, usage: 2, unreachable: 69, defect: 70 } as const;
+/**
+ * 2: wrong usage, 69: the hub cannot be reached, 1: refused, 70: a defect (the numbers of sysexits.h where there is one).
+ * 3 to 5 say how a rollout that was watched ended, other than as planned.
+ */
+export const exitCodes = {
+  ok: 0,
+  refused: 1,
+  usage: 2,
+  aborted: 3,
+  rolledBack: 4,
+  paused: 5,
+  unreachable: 69,
+  defect: 70,
+} as const;
 
 /** `modelfleet: message`, then code and fix. A defect shows its text, never its stack. */
 export function failureText(program: string, error: unknown): string {

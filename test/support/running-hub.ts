@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
 import { pino } from 'pino';
 import { HttpHubClient } from '../../cli/hub-client.ts';
 import { type HubOptions, hubOptionTable } from '../../hub/config/options-schema.ts';
@@ -79,10 +80,11 @@ export class RunningHub {
     return this.clientOf((made as { secret: string }).secret);
   }
 
-  /** Stops and starts again on the same folder and ports. */
-  async restart(): Promise<void> {
+  /** Stops and starts again on the same folder and ports; `pauseMs` between the two. */
+  async restart({ pauseMs = 0 }: { readonly pauseMs?: number } = {}): Promise<void> {
     const { url, mqtt } = this.addresses;
     await this.#halt();
+    await wait(pauseMs);
     await this.#start({ httpPort: Number(new URL(url).port), mqttPort: mqtt.port });
   }
 

@@ -25,7 +25,11 @@ describe('modelfleet devices and modelfleet-agent enrol', () => {
       out: (text) => (said.out += text),
       err: (text) => (said.err += text),
     });
-    await devicesCommand({ hub: async () => client, printer: () => printer }).parseAsync(args, {
+    await devicesCommand({
+      hub: async () => client,
+      printer: () => printer,
+      endWith: () => undefined,
+    }).parseAsync(args, {
       from: 'user',
     });
     return said;

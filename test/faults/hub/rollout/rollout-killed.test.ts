@@ -75,14 +75,14 @@ async function play(scenario: Scenario, interruption?: Interruption) {
       world.retained.clear();
       await world.director.republishAll();
     }
-    const [rollout] = await world.store.list(1);
+    const [rollout] = await world.store.list({ limit: 1 });
     status = rollout?.status ?? 'scheduled';
   };
   try {
     world.onCommit = arm('before commit');
     world.onPublish = arm('after commit');
     await alive(() => world.create({ phases: [{ percent: 50 }, { percent: 100 }] }));
-    const { id } = (await world.store.list(1))[0]!;
+    const { id } = (await world.store.list({ limit: 1 }))[0]!;
     const acts = [...scenario.acts];
     let restingRounds = 0;
     for (let step = 0; step < 60 && restingRounds < 4; step += 1) {

@@ -25,7 +25,9 @@ describe('modelfleet models pack', () => {
         },
         table: () => [],
         note: (text) => printed.notes.push(text),
+        more: () => undefined,
       }),
+      endWith: () => undefined,
     };
     await packCommand(context).parseAsync([folder.path], { from: 'user' });
     expect(printed.values[0]).toMatchObject({

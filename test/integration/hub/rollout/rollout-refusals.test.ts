@@ -46,7 +46,7 @@ describe('create()', () => {
       code,
       message: expect.stringMatching(message),
     });
-    expect(await world.store.list(10)).toEqual([]);
+    expect(await world.store.list({ limit: 10 })).toEqual([]);
   });
 
   it('refuses a withdrawn version with the reason of its publisher', async () => {
@@ -87,7 +87,7 @@ describe('create()', () => {
           '"device-003"): input "x" is gone; input "features" is new, and no client sends it. Repeat with --breaking where the ' +
           'clients change with it.',
       });
-      expect(await world.store.list(10)).toEqual([]);
+      expect(await world.store.list({ limit: 10 })).toEqual([]);
     });
 
     it('takes it when it is meant, tells the devices, and leaves it in the audit log', async () => {

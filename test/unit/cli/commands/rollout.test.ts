@@ -60,6 +60,7 @@ it('says why the hub cannot advance a rollout, and which devices could not be to
 async function run(args: readonly string[], answers: Record<string, unknown>, json = false) {
   const asked: [string, unknown][] = [];
   const printed: unknown[] = [];
+  const exitCodes: number[] = [];
   const answer = async (method: string, path: string, body: unknown) => {
     asked.push([`${method} ${path}`, body]);
     return answers[`${method} ${path}`];
@@ -75,10 +76,12 @@ async function run(args: readonly string[], answers: Record<string, unknown>, js
       result: (value, text) => printed.push(json ? value : [text()].flat().join('\n')),
       table: (rows) => [`${rows.length} rows`],
       note: () => undefined,
+      more: () => undefined,
     }),
+    endWith: (code) => exitCodes.push(code),
   };
   await rolloutCommand(context).exitOverride().parseAsync(args, { from: 'user' });
-  return { asked, printed };
+  return { asked, printed, exitCodes };
 }
 
 describe('requestOf()', () => {
@@ -125,6 +128,8 @@ describe('requestOf()', () => {
     [{ minCompleted: '1.5' }, '--min-completed'],
     [{ soak: 'soon' }, '--soak'],
     [{ startAt: 'tomorrow' }, '--start-at'],
+    [{ startAt: '5' }, '--start-at'],
+    [{ startAt: '2027-01-31T06:00:00' }, '--start-at'],
   ])('refuses %j and names the flag', (part, flag) => {
     expect(() => requestOf({ ...flags, ...part })).toThrow(
       expect.objectContaining({ code: 'bad_input', message: expect.stringContaining(flag) }),
@@ -148,13 +153,24 @@ describe('modelfleet rollout', () => {
     });
   });
 
-  it('watches until the rollout waits for a person', async () => {
-    const { printed } = await run(
+  it.each([
+    ['completed', 0],
+    ['aborted', 3],
+    ['rolled-back', 4],
+    ['paused', 5],
+  ])('watches until the rollout is %s and ends with %d', async (end, code) => {
+    const { printed, exitCodes } = await run(
       ['status', status.id, '--watch'],
-      { 'GET /rollouts/r-0011223344aa': { ...status, status: 'paused' } },
+      { 'GET /rollouts/r-0011223344aa': { ...status, status: end } },
       true,
     );
     expect(printed).toHaveLength(1);
+    expect(exitCodes).toEqual([code]);
+  });
+
+  it('shows an aborted rollout without --watch like any other', async () => {
+    const answers = { 'GET /rollouts/r-0011223344aa': { ...status, status: 'aborted' } };
+    expect((await run(['status', status.id], answers)).exitCodes).toEqual([]);
   });
 
   it.each([

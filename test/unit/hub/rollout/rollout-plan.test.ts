@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  checkStart,
   makePlan,
   parsePlan,
   phaseSize,
@@ -45,6 +46,25 @@ describe('makePlan()', () => {
     ],
   ])('refuses %s', (_, part, message) => {
     expect(() => makePlan({ ...request, ...part })).toThrow(
+      expect.objectContaining({ code: 'rollout_plan_invalid', message: expect.stringMatching(message) }),
+    );
+  });
+});
+
+describe('checkStart()', () => {
+  const now = Date.UTC(2027, 0, 31);
+
+  it.each([undefined, now - 60_000, now, now + 300 * 86_400_000])('takes a start at %s', (startAt) => {
+    expect(() => checkStart(startAt === undefined ? {} : { startAt }, now)).not.toThrow();
+  });
+
+  it.each([
+    ['seconds for milliseconds', Math.floor(now / 1_000) + 3_600, /in the past, at 1970-01-21T/],
+    ['microseconds for milliseconds', now * 1_000, /ahead, at \+059052-/],
+    ['yesterday', now - 86_400_000, /in the past, at 2027-01-30T00:00:00.000Z/],
+    ['no time that there is', Number.MAX_SAFE_INTEGER, /ahead, at 9007199254740991 ms after 1970/],
+  ])('refuses %s', (_, startAt, message) => {
+    expect(() => checkStart({ startAt }, now)).toThrow(
       expect.objectContaining({ code: 'rollout_plan_invalid', message: expect.stringMatching(message) }),
     );
   });

@@ -1,0 +1,49 @@
+/** Reads a list of the hub page by page. */
+import { AppError } from '../shared/base/app-error.ts';
+import { limits } from '../shared/base/limits.ts';
+import type { HubClient } from './context.ts';
+
+const PAGE_ROWS = 500;
+
+type Query = Readonly<Record<string, string | number | undefined>>;
+
+export interface Page<T> {
+  readonly rows: readonly T[];
+  /** `after` of the following page; absent on the last one. */
+  readonly next?: string | undefined;
+}
+
+export interface ListRequest<T> {
+  readonly path: string;
+  readonly query?: Query;
+  /** At most so many rows; absent: all. */
+  readonly limit?: number | undefined;
+  readonly parse: (answer: unknown) => Page<T>;
+}
+
+/** `next` is there when the list goes on after `limit` rows. Throws `too_large` when a list without limit has no end. */
+export async function readPages<T>(
+  hub: HubClient,
+  { path, query = {}, limit = limits.listRowsMax, parse }: ListRequest<T>,
+): Promise<{ readonly rows: T[]; readonly next: string | undefined }> {
+  const rows: T[] = [];
+  let after = query['after'];
+  for (;;) {
+    const wanted = Math.min(PAGE_ROWS, limit - rows.length);
+    const page = parse(await hub.get(path, { ...query, after, limit: wanted }));
+    rows.push(...page.rows);
+    if (page.next === undefined || page.rows.length === 0) return { rows, next: undefined };
+    if (rows.length >= limit) return { rows, next: page.next };
+    after = page.next;
+  }
+}
+
+/** All rows. Throws `too_large` when there is no end to them. */
+export async function readAll<T>(hub: HubClient, request: Omit<ListRequest<T>, 'limit'>): Promise<T[]> {
+  const { rows, next } = await readPages(hub, request);
+  if (next === undefined) return rows;
+  throw new AppError(
+    'too_large',
+    `Cannot show the list: it has more than ${limits.listRowsMax} rows. Ask for a part of it with a filter.`,
+  );
+}

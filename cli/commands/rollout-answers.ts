@@ -1,0 +1,64 @@
+/** What the hub answers of rollouts, checked. */
+import { Type } from 'typebox';
+import { AppError } from '../../shared/base/app-error.ts';
+import { parser } from '../../shared/base/parse.ts';
+
+const row = {
+  id: Type.String(),
+  model: Type.String(),
+  version: Type.String(),
+  group: Type.Optional(Type.String()),
+  status: Type.String(),
+  reason: Type.Optional(Type.String()),
+  phase: Type.Integer(),
+  phases: Type.Integer(),
+  createdAt: Type.Integer(),
+  createdBy: Type.String(),
+};
+export const parseRollouts = parser(
+  Type.Object({ rollouts: Type.Array(Type.Object(row)), next: Type.Optional(Type.String()) }),
+  'answer of the hub',
+);
+export const parseStatus = parser(
+  Type.Object({
+    ...row,
+    target: Type.Integer(),
+    warnings: Type.Optional(Type.Array(Type.String())),
+    phaseList: Type.Array(
+      Type.Object({ size: Type.String(), devices: Type.Integer(), state: Type.String() }),
+    ),
+    counts: Type.Record(Type.String(), Type.Integer()),
+    back: Type.Optional(Type.Record(Type.String(), Type.Integer())),
+    devices: Type.Array(
+      Type.Object({
+        device: Type.String(),
+        status: Type.String(),
+        phase: Type.Integer(),
+        since: Type.Integer(),
+        previousVersion: Type.Optional(Type.String()),
+        back: Type.Optional(Type.String()),
+        fault: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+      }),
+    ),
+    verdicts: Type.Array(
+      Type.Object({
+        at: Type.Integer(),
+        phase: Type.Integer(),
+        verdict: Type.String(),
+        reasons: Type.Array(
+          Type.Object({ code: Type.String(), verdict: Type.String(), text: Type.String() }),
+        ),
+      }),
+    ),
+  }),
+  'answer of the hub',
+);
+
+/** Throws `bad_input` for what is no id of a rollout. */
+export function rolloutPath(id: string): string {
+  if (/^r-[0-9a-f]{8,32}$/.test(id)) return `/rollouts/${id}`;
+  throw new AppError(
+    'bad_input',
+    `Cannot find rollout "${id}": wanted an id such as r-0011223344aa, as "modelfleet rollout list" shows it.`,
+  );
+}

@@ -1,0 +1,79 @@
+/** `--watch`: shows a rollout with every change until it has ended or waits for a person, and says with the exit code which. */
+import { setTimeout as wait } from 'node:timers/promises';
+import { type AppError, isAppError } from '../../shared/base/app-error.ts';
+import { formatDuration } from '../../shared/base/duration.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
+import { exitCodes } from '../../shared/errors/failure.ts';
+import type { Printer } from '../context.ts';
+import type { RolloutStatus } from './rollout-text.ts';
+
+const LOOK_MS = 1_000;
+
+/** Exit code by the status in which a watch ends. */
+const endings: Readonly<Record<string, number>> = {
+  completed: exitCodes.ok,
+  aborted: exitCodes.aborted,
+  'rolled-back': exitCodes.rolledBack,
+  paused: exitCodes.paused,
+};
+
+export const watchCodesText = `
+With --watch it exits with ${Object.entries(endings)
+  .map(([status, code]) => `${code} (${status})`)
+  .join(', ')}, and with ${exitCodes.unreachable} when the hub stayed away.`;
+
+export interface Watch {
+  readonly look: () => Promise<RolloutStatus>;
+  readonly show: (status: RolloutStatus) => void;
+  readonly printer: Printer;
+  /** How long the hub may not answer. */
+  readonly giveUpMs: number;
+  /** Between two looks; a test looks more often. */
+  readonly lookMs?: number;
+}
+
+/** The exit code. Throws what the first look throws, and later what a repetition cannot mend. */
+export async function watchRollout({
+  look,
+  show,
+  printer,
+  giveUpMs,
+  lookMs = LOOK_MS,
+}: Watch): Promise<number> {
+  let shown = '';
+  let lostAt: number | undefined;
+  for (;;) {
+    let retryMs = 0;
+    try {
+      const status = await look();
+      if (lostAt !== undefined) printer.note('The hub answers again.');
+      lostAt = undefined;
+      const changes = changesOf(status);
+      if (changes !== shown) {
+        if (shown !== '' && !printer.json) printer.note('');
+        show(status);
+      }
+      shown = changes;
+      const ending = ownValue(endings, status.status);
+      if (ending !== undefined) return ending;
+    } catch (error) {
+      if (shown === '' || !mayPass(error)) throw error;
+      const now = performance.now();
+      if (lostAt === undefined) {
+        lostAt = now;
+        printer.note(`${error.message} Looking again for ${formatDuration(giveUpMs)}.`);
+      }
+      if (now - lostAt >= giveUpMs) throw error;
+      retryMs = error.retryAfterMs ?? 0;
+    }
+    await wait(Math.max(lookMs, retryMs));
+  }
+}
+
+function mayPass(error: unknown): error is AppError {
+  return isAppError(error) && error.entry.retry === 'later';
+}
+
+function changesOf({ status, phase, counts, back, devices, verdicts }: RolloutStatus): string {
+  return JSON.stringify({ status, phase, counts, back, devices, last: verdicts[0] });
+}

@@ -1,0 +1,50 @@
+/**
+ * Lists come in pages: a request says how many rows it wants and after which one, the answer says in `next` what to ask the
+ * following page with. Without `next` there are no more. Stores are asked for one row more than a page has.
+ */
+import { Type } from 'typebox';
+import { limits } from '../../shared/base/limits.ts';
+
+/** What every list takes, beside its filters. */
+export const pageQuery = {
+  limit: Type.Integer({ minimum: 1, maximum: limits.pageRowsMax, default: 100 }),
+};
+
+/** Of lists in the order of names: the last name of the page before. */
+export const afterName = (name: ReturnType<typeof Type.String>) =>
+  Type.Optional(Type.String({ ...name, description: '`next` of the page before' }));
+
+/** Of lists in the order of time. */
+export const afterTime = Type.Optional(
+  Type.String({ pattern: '^\\d{1,16}~[A-Za-z0-9._-]{1,64}$', description: '`next` of the page before' }),
+);
+
+export const next = Type.Optional(
+  Type.String({ description: '`after` of the following page; absent on the last one' }),
+);
+
+/** A place in the order of time: rows made in the same millisecond are told apart by id. */
+export interface TimePlace {
+  readonly createdAt: number;
+  readonly id: string;
+}
+
+export function timeCursor({ createdAt, id }: TimePlace): string {
+  return `${createdAt}~${id}`;
+}
+
+export function timePlace(cursor: string): TimePlace {
+  const at = cursor.indexOf('~');
+  return { createdAt: Number(cursor.slice(0, at)), id: cursor.slice(at + 1) };
+}
+
+/** Of up to `limit + 1` rows, the page and the cursor of its last row when there are more. */
+export function pageOf<T>(
+  rows: readonly T[],
+  limit: number,
+  cursorOf: (row: T) => string,
+): { readonly rows: T[]; readonly next?: string } {
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return rows.length > limit && last !== undefined ? { rows: page, next: cursorOf(last) } : { rows: page };
+}

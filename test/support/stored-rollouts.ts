@@ -1,0 +1,48 @@
+/** Rollouts as the database of a hub holds them, for what only lists and shows them. */
+import { join } from 'node:path';
+import { openDatabase } from '../../hub/db/database.ts';
+import { makePlan } from '../../hub/rollout/rollout-plan.ts';
+
+export interface StoredRollout {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly model?: string;
+  readonly group?: string;
+  readonly status?: string;
+  readonly startAt?: number;
+}
+
+/** Adds the rollouts, which have no devices, to the database of a hub, which may run. */
+export async function storeRollouts(data: string, rollouts: readonly StoredRollout[]): Promise<void> {
+  const database = await openDatabase(join(data, 'hub.db'));
+  try {
+    for (const { id, createdAt, model = 'm', group, status = 'completed', startAt } of rollouts) {
+      const plan = makePlan({ model, version: '1.0.0', group, startAt, phases: [{ percent: 100 }] });
+      const progress = {
+        phase: 0,
+        startedAt: null,
+        phaseStartedAt: null,
+        endedAt: null,
+        ending: null,
+        reason: null,
+        verdictKey: null,
+      };
+      await database
+        .insertInto('rollout')
+        .values({
+          id,
+          model,
+          version: '1.0.0',
+          plan: JSON.stringify(plan),
+          state: JSON.stringify(progress),
+          status,
+          created_at: createdAt,
+          created_by: 'token:test',
+          updated_at: createdAt,
+        })
+        .execute();
+    }
+  } finally {
+    await database.destroy();
+  }
+}

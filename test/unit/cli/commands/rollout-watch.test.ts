@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import type { RolloutStatus } from '../../../../cli/commands/rollout-text.ts';
+import { watchRollout } from '../../../../cli/commands/rollout-watch.ts';
+import { StreamPrinter } from '../../../../cli/printer.ts';
+import { AppError } from '../../../../shared/base/app-error.ts';
+
+const running = {
+  status: 'running',
+  phase: 1,
+  counts: {},
+  devices: [],
+  verdicts: [],
+} as unknown as RolloutStatus;
+const away = () => new AppError('hub_unreachable', 'Cannot reach the hub.');
+
+/** Watches a hub that answers with each of `answers` in turn, the last one again and again. */
+async function watch(answers: readonly (RolloutStatus | Error)[], giveUpMs = 60_000) {
+  const shown: string[] = [];
+  let told = '';
+  let looks = 0;
+  const printer = new StreamPrinter({ json: false, out: () => undefined, err: (text) => (told += text) });
+  const look = async () => {
+    const answer = answers[Math.min(looks, answers.length - 1)]!;
+    looks += 1;
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
+  const code = await watchRollout({
+    look,
+    show: ({ status }) => shown.push(status),
+    printer,
+    giveUpMs,
+    lookMs: 1,
+  });
+  return { code, shown, told, looks };
+}
+
+describe('watchRollout()', () => {
+  it('goes on watching over a time in which the hub does not answer, and says both', async () => {
+    const { code, shown, told } = await watch([
+      running,
+      away(),
+      away(),
+      running,
+      { ...running, status: 'completed' },
+    ]);
+    expect({ code, shown }).toEqual({ code: 0, shown: ['running', 'completed'] });
+    expect(told.match(/Cannot reach the hub\. Looking again for 1m\./g)).toHaveLength(1);
+    expect(told).toContain('The hub answers again.');
+  });
+
+  it('waits as long as a hub that is too busy asks for', async () => {
+    const busy = new AppError('rate_limited', 'Too many.', { retryAfterMs: 30 });
+    const started = performance.now();
+    expect((await watch([running, busy, { ...running, status: 'paused' }])).code).toBe(5);
+    expect(performance.now() - started).toBeGreaterThan(25);
+  });
+
+  it('gives up on a hub that stays away', async () => {
+    await expect(watch([running, away()], 20)).rejects.toMatchObject({ code: 'hub_unreachable' });
+  });
+
+  it('does not wait for what never answered, nor for what no repetition mends', async () => {
+    await expect(watch([away()])).rejects.toMatchObject({ code: 'hub_unreachable' });
+    await expect(watch([running, new AppError('unauthorized', 'No.')])).rejects.toMatchObject({
+      code: 'unauthorized',
+    });
+  });
+
+  it('follows a rollback to its end', async () => {
+    const back = { ...running, status: 'rolling-back' };
+    expect((await watch([running, back, back, { ...running, status: 'rolled-back' }])).code).toBe(4);
+  });
+});
