@@ -24,19 +24,29 @@ export interface LiveVersionProps {
 
 export class LiveVersion {
   readonly provider: string;
-  readonly served: ServedVersion;
   readonly keeper: RunnerKeeper;
   readonly #recorder: Recorder;
   readonly #alwaysFetched: readonly string[];
+  #served: ServedVersion;
   #figures: { -readonly [K in keyof ServedFigures]: ServedFigures[K] } = emptyFigures();
 
   constructor({ slot, provider, rollout, keeper, recorder }: LiveVersionProps) {
     const { model, version, manifestSha256, manifest } = slot;
     this.provider = provider;
-    this.served = { model, version, manifestSha256, manifest, ...(rollout && { rollout }) };
+    this.#served = { model, version, manifestSha256, manifest, ...(rollout && { rollout }) };
     this.keeper = keeper;
     this.#recorder = recorder;
     this.#alwaysFetched = outputsWatched(manifest);
+  }
+
+  get served(): ServedVersion {
+    return this.#served;
+  }
+
+  /** From now on it answers for this rollout, or for none. Answers under way are counted where they began. */
+  answerFor(rollout: string | undefined): void {
+    const { rollout: _, ...version } = this.#served;
+    this.#served = { ...version, ...(rollout && { rollout }) };
   }
 
   get manifest(): ModelManifest {
@@ -65,15 +75,16 @@ export class LiveVersion {
     signal?: AbortSignal,
   ): Promise<Inference> {
     const names = [...new Set([...wanted, ...this.#alwaysFetched])];
+    const served = this.#served;
     let inference: Inference;
     try {
       inference = await this.keeper.infer(inputs, names, signal);
     } catch (error) {
-      this.#countFailure(error, performance.now() - startedMs);
+      this.#countFailure(served, error, performance.now() - startedMs);
       throw error;
     }
     this.#figures.requests += 1;
-    this.#recorder.answered(this.served, inputs, inference.outputs, performance.now() - startedMs);
+    this.#recorder.answered(served, inputs, inference.outputs, performance.now() - startedMs);
     return inference;
   }
 
@@ -97,9 +108,9 @@ export class LiveVersion {
     this.#recorder.crashed(this.served);
   }
 
-  #countFailure(error: unknown, latencyMs: number): void {
+  #countFailure(served: ServedVersion, error: unknown, latencyMs: number): void {
     const code = isAppError(error) ? error.code : 'internal';
-    this.#recorder.failed(this.served, code, latencyMs);
+    this.#recorder.failed(served, code, latencyMs);
     if (busyCodes.has(code)) return;
     this.#figures.requests += 1;
     this.#figures.failed += 1;

@@ -128,13 +128,24 @@ export class ModelServer implements ServedModels {
       throw new AppError('model_not_ready', `Cannot serve ${slot.model} ${slot.version}: the agent stops.`);
     }
     const served = this.#models.get(slot.model);
-    if (served?.active === next) return keepStandby ? undefined : this.dropStandby(slot.model);
+    if (served?.active === next) {
+      this.answerFor(slot.model, slot.manifestSha256, rollout);
+      return keepStandby ? undefined : this.dropStandby(slot.model);
+    }
     next.resetFigures();
+    next.answerFor(rollout);
     this.#props.recorder.serving(next.served);
     const standby = keepStandby ? served?.active : undefined;
     this.#models.set(slot.model, { active: next, standby, before: served?.active.manifest });
     if (!keepStandby) this.#drain(served?.active);
     if (served?.standby !== next) this.#drain(served?.standby);
+  }
+
+  answerFor(model: string, manifestSha256: string, rollout: string | undefined): void {
+    const active = this.#models.get(model)?.active;
+    if (active?.served.manifestSha256 !== manifestSha256 || active.served.rollout === rollout) return;
+    active.answerFor(rollout);
+    this.#props.recorder.serving(active.served);
   }
 
   async retire(model: string): Promise<void> {

@@ -52,6 +52,8 @@ export interface ServedModels {
    * under way end on the old one, which then stays warm as `standby` while `keepStandby` is true.
    */
   serve(slot: Slot, provider: string, options: ServeOptions): Promise<void>;
+  /** The version that answers, if it is this one, answers for this rollout now, or for none: telemetry says for which. */
+  answerFor(model: string, manifestSha256: string, rollout: string | undefined): void;
   /** Stops answering for a model: it has no version left on this device. Resolves too when it served none. */
   retire(model: string): Promise<void>;
   /** Ends the standby runner of a model. */

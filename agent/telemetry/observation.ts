@@ -8,12 +8,14 @@ export interface ServedVersion {
   readonly version: string;
   readonly manifestSha256: string;
   readonly manifest: ModelManifest;
+  /** The rollout that it is here for. */
   readonly rollout?: string;
 }
 
 export interface Recorder {
   /** The version now answers requests for its model, also when none come: its windows are sent from here on, empty ones
-   * too, so that the hub can tell an idle device from a silent one. Closes the windows of the model's version before. */
+   * too, so that the hub can tell an idle device from a silent one. Closes the window of the model's version before, and
+   * of the same version for another rollout. */
   serving(version: ServedVersion): void;
   answered(
     version: ServedVersion,

@@ -1,6 +1,6 @@
 /**
- * Turns what serving observes into windows of counts, one open window a version, and hands each closed one on. Windows
- * close together every `windowMs`, when a model's version changes, and at the end; a served version sends its window
+ * Turns what serving observes into windows of counts, one open window a version and rollout, and hands each closed one on.
+ * Windows close together every `windowMs`, when a model's version or its rollout changes, and at the end; a served version sends its window
  * even when it is empty, so that an idle device is not taken for a silent one. Recording never fails a request.
  */
 
@@ -25,7 +25,7 @@ export interface WindowRecorderProps {
 
 export class WindowRecorder implements Recorder {
   readonly #props: WindowRecorderProps;
-  /** Open windows by manifest digest. */
+  /** Open windows by `windowKey`. */
   readonly #open = new Map<string, Window>();
   /** Version that answers now, by model. */
   readonly #serving = new Map<string, ServedVersion>();
@@ -38,9 +38,9 @@ export class WindowRecorder implements Recorder {
   serving(version: ServedVersion): void {
     const before = this.#serving.get(version.model);
     this.#serving.set(version.model, version);
-    if (before !== undefined && before.manifestSha256 !== version.manifestSha256) {
-      const window = this.#open.get(before.manifestSha256);
-      this.#open.delete(before.manifestSha256);
+    if (before !== undefined && windowKey(before) !== windowKey(version)) {
+      const window = this.#open.get(windowKey(before));
+      this.#open.delete(windowKey(before));
       if (window) this.#send([window]);
     }
     this.#window(version);
@@ -102,10 +102,11 @@ export class WindowRecorder implements Recorder {
   /** Closes every open window; resolves when the closed ones are kept. Served versions get a new window. */
   async flush(): Promise<void> {
     const closed: Window[] = [];
-    for (const [manifest, window] of this.#open) {
-      const current = this.#serving.get(window.served.model)?.manifestSha256 === manifest;
-      if (current || !window.isEmpty) closed.push(window);
-      this.#open.delete(manifest);
+    for (const [key, window] of this.#open) {
+      const serving = this.#serving.get(window.served.model);
+      const isCurrent = serving !== undefined && windowKey(serving) === key;
+      if (isCurrent || !window.isEmpty) closed.push(window);
+      this.#open.delete(key);
     }
     for (const served of this.#serving.values()) this.#window(served);
     this.#send(closed);
@@ -114,22 +115,21 @@ export class WindowRecorder implements Recorder {
 
   /** The open window of a version; undefined when too many versions are observed at once. */
   #window(served: ServedVersion): Window | undefined {
-    let window = this.#open.get(served.manifestSha256);
+    let window = this.#open.get(windowKey(served));
     if (window === undefined) {
       if (this.#open.size >= limits.windowsOpenMax) {
         this.#props.logger.error({ open: this.#open.size }, 'too many telemetry windows are open');
         return undefined;
       }
-      window = new Window(served, this.#props.clock.now());
-      this.#open.set(served.manifestSha256, window);
+      window = new Window(served, this.#props.clock);
+      this.#open.set(windowKey(served), window);
       if (!this.#serving.has(served.model)) this.#serving.set(served.model, served);
     }
     return window;
   }
 
   #send(windows: readonly Window[]): void {
-    const toMs = this.#props.clock.now();
-    const closed = windows.map((window) => window.close(toMs));
+    const closed = windows.map((window) => window.close(this.#props.clock));
     this.#sending = this.#sending.then(async () => {
       for (const window of closed) {
         try {
@@ -143,4 +143,9 @@ export class WindowRecorder implements Recorder {
       }
     });
   }
+}
+
+/** What is counted for one rollout is not counted for another. */
+function windowKey({ manifestSha256, rollout = '' }: ServedVersion): string {
+  return `${manifestSha256} ${rollout}`;
 }

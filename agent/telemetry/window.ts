@@ -3,6 +3,7 @@
  * sketch; a request's tensors are looked at and let go.
  */
 
+import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { errorCatalogue } from '../../shared/errors/catalogue.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
@@ -17,7 +18,9 @@ export type ClosedWindow = Omit<TelemetryReport, 'v' | 'stream' | 'number' | 'dr
 
 export class Window {
   readonly served: ServedVersion;
-  readonly fromMs: number;
+  readonly #fromMs: number;
+  /** By the monotonic clock: what the window covers does not change with a clock that is set. */
+  readonly #openedAt: number;
   readonly #counts: WindowCounts | undefined;
   readonly #latency = new LatencySketch();
   readonly #failed = new Map<string, number>();
@@ -27,9 +30,10 @@ export class Window {
   #crashes = 0;
   #labels: LabelFigures | undefined;
 
-  constructor(served: ServedVersion, fromMs: number) {
+  constructor(served: ServedVersion, clock: Pick<Clock, 'now' | 'monotonic'>) {
     this.served = served;
-    this.fromMs = fromMs;
+    this.#fromMs = clock.now();
+    this.#openedAt = clock.monotonic();
     this.#counts = served.manifest.profile && new WindowCounts(served.manifest.profile);
   }
 
@@ -68,12 +72,12 @@ export class Window {
     this.#labels = sumLabels(this.#labels, figuresOf(this.served, predicted, actual));
   }
 
-  close(toMs: number): ClosedWindow {
+  close(clock: Pick<Clock, 'monotonic'>): ClosedWindow {
     const { model, version, manifestSha256, rollout } = this.served;
+    const from = Math.max(0, Math.round(this.#fromMs));
     return {
-      from: Math.max(0, Math.round(this.fromMs)),
-      // The device's clock may have been set back in between.
-      to: Math.max(0, Math.round(Math.max(this.fromMs, toMs))),
+      from,
+      to: from + Math.round(clock.monotonic() - this.#openedAt),
       model,
       version,
       manifest: manifestSha256,

@@ -15,6 +15,7 @@ import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateEvent, UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 import type { ServedModels } from '../serving/served-model.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
+import { answerForRollout } from './answered-rollout.ts';
 import { attemptEvent } from './attempt-event.ts';
 import { applyMove } from './attempt-moves.ts';
 import { checkOrder, judgeFailure, leastWaitMs, newsMayHelp, toFault } from './failure-policy.ts';
@@ -33,7 +34,7 @@ import type { UpdateRecord } from './update-record.ts';
 
 export interface UpdateRunnerProps extends LiveRecordProps {
   readonly slots: SlotStore;
-  readonly served: Pick<ServedModels, 'figures' | 'serving'>;
+  readonly served: Pick<ServedModels, 'figures' | 'serving' | 'answerFor'>;
   readonly restorer: ServingRestorer;
   readonly executors: StepExecutors;
   /** How many chunks of a version that is not installed yet are there. */
@@ -196,6 +197,7 @@ export class UpdateRunner {
     while (!signal.aborted) {
       try {
         this.#hasNews = false;
+        answerForRollout(this.#props.served, this.model, this.record);
         await this.#announce();
         if (await this.#space.isOver()) this.#retry.end();
         const plan = planUpdate(this.#situation());

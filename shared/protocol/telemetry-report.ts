@@ -41,12 +41,13 @@ export const TelemetryReport = Type.Object({
   v: Type.Literal(1),
   stream: Type.String({ pattern: '^[0-9a-f]{16}$' }),
   number: Type.Integer({ minimum: 1, maximum: limits.telemetryCountMax }),
-  /** Window span, milliseconds since the epoch, device clock. */
+  /** Window span, milliseconds since the epoch: the beginning by the device's clock, the length by its monotonic clock. */
   from: Type.Integer({ minimum: 0 }),
   to: Type.Integer({ minimum: 0 }),
   model: ModelName,
   version: SemVer,
   manifest: Digest,
+  /** The rollout that the version is here for: the window is evidence for that one and for no other. */
   rollout: Type.Optional(RolloutId),
   requests: Type.Object({
     ok: count,

@@ -14,5 +14,9 @@
  *                  `identity-shared`. The same enrolment request again is answered again.
  *      2026-11-27  A chunk request may say that the device knows `queue`; the hub then answers `queued` instead of
  *                  keeping silent while the request stands in line. It no longer answers `busy`; agents still know it.
+ *      2026-11-27  A telemetry window is cut when the rollout changes that its version is here for, and names it (`rollout`)
+ *                  also for a version that was there before. Only what names a rollout is evidence for it: an agent that
+ *                  does not say so is never waited for, but a gate that asks for figures has none of it. A window that
+ *                  claims more than its time can hold is dropped. The length of a window is that of a monotonic clock.
  */
 export const protocolVersion = 1;

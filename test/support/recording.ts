@@ -11,8 +11,8 @@ export function makeRecording(): Recording {
   return {
     told,
     count: (start) => told.filter((line) => line.startsWith(start)).length,
-    serving: ({ version }) => told.push(`serving ${version}`),
-    answered: ({ version }) => told.push(`answered ${version}`),
+    serving: ({ version, rollout }) => told.push(`serving ${version}${rollout ? ` for ${rollout}` : ''}`),
+    answered: ({ version, rollout }) => told.push(`answered ${version}${rollout ? ` for ${rollout}` : ''}`),
     failed: ({ version }, code) => told.push(`failed ${version} ${code}`),
     refused: ({ version }, fitsBefore) => told.push(`refused ${version}${fitsBefore ? ' fits before' : ''}`),
     crashed: ({ version }) => told.push(`crashed ${version}`),

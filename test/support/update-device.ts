@@ -49,6 +49,8 @@ export class RecordingServed implements ServedModels {
   /** Of each model the version that answers. */
   readonly manifests = new Map<string, string>();
   active: { readonly version: string; readonly standby: string | undefined } | undefined;
+  /** The rollout that the version which answers is here for. */
+  answersFor: string | undefined;
   figuresNow: ServedFigures = { requests: 0, failed: 0, refused: 0, crashes: 0 };
   qualifyFault: UpdateFault | undefined;
   serveFault: Error | undefined;
@@ -95,6 +97,10 @@ export class RecordingServed implements ServedModels {
       this.log,
       `serve ${slot.version}${this.active.standby ? ` standby ${this.active.standby}` : ''}\n`,
     );
+  }
+
+  answerFor(model: string, manifest: string, rollout: string | undefined): void {
+    if (this.manifests.get(model) === manifest) this.answersFor = rollout;
   }
 
   async retire(model: string): Promise<void> {

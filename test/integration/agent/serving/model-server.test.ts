@@ -46,6 +46,31 @@ describe('ModelServer', () => {
     expect(recording.told).toEqual(['serving 1.0.0', 'answered 1.0.0']);
   });
 
+  it('answers for the rollout that the version is here for, as soon as that changes', async () => {
+    const { models, recording } = runModels();
+    const slots = [await linearSlot('1.0.0', 1), await linearSlot('2.0.0', 2)];
+    await models.serve(slots[0]!, 'cpu', fresh);
+    models.answerFor('m', slots[0]!.manifestSha256, 'r1');
+    models.answerFor('m', slots[0]!.manifestSha256, 'r1');
+    models.answerFor('m', slots[1]!.manifestSha256, 'r2');
+    models.answerFor('unknown', slots[0]!.manifestSha256, 'r2');
+    await ask(models);
+    await models.serve(slots[1]!, 'cpu', { keepStandby: true, rollout: 'r2' });
+    // The runner of the version before is still warm: what it was here for is not what it is here for now.
+    await models.serve(slots[0]!, 'cpu', { keepStandby: true, rollout: 'r3' });
+    await ask(models);
+    models.answerFor('m', slots[0]!.manifestSha256, undefined);
+    expect(recording.told).toEqual([
+      'serving 1.0.0',
+      'serving 1.0.0 for r1',
+      'answered 1.0.0 for r1',
+      'serving 2.0.0 for r2',
+      'serving 1.0.0 for r3',
+      'answered 1.0.0 for r3',
+      'serving 1.0.0',
+    ]);
+  });
+
   it('switches versions under load without dropping a request', async () => {
     const { models, recording } = runModels();
     const slots = [await linearSlot('1.0.0', 1), await linearSlot('2.0.0', 2)];

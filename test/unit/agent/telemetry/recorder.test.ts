@@ -84,6 +84,42 @@ describe('telemetry recorder', () => {
     expect(latency.count).toBe(3);
   });
 
+  it('cuts the window when the rollout changes that the version is here for', async () => {
+    const { clock, sent, recorder } = world();
+    const [before, now] = ['r1', 'r2'].map((rollout) => ({ ...served(), rollout }));
+    recorder.serving(before!);
+    recorder.answered(before!, [rows(0.05, 0.95)], [], 4);
+    clock.time += 10_000;
+    recorder.serving(now!);
+    recorder.answered(now!, [rows(0.05, 0.95)], [], 4);
+    // Began before the cut: it is counted for what it began under.
+    recorder.answered(before!, [rows(0.05, 0.95)], [], 4);
+    clock.time += 5_000;
+    await recorder.flush();
+    const spans = sent.map(({ rollout, from, to, requests }) => [rollout, to - from, requests.ok]);
+    expect(spans).toEqual([
+      ['r1', 10_000, 1],
+      ['r2', 5_000, 1],
+      ['r1', 5_000, 1],
+    ]);
+    await recorder.flush();
+    expect(sent.slice(3).map(({ rollout }) => rollout)).toEqual(['r2']);
+  });
+
+  it('measures a window by the monotonic clock: one that is set changes nothing', async () => {
+    const { clock, sent, recorder } = world();
+    let elapsed = 0;
+    clock.monotonic = () => elapsed;
+    recorder.serving(served());
+    elapsed += 60_000;
+    clock.time -= 3_600_000;
+    await recorder.flush();
+    elapsed += 60_000;
+    clock.time += 365 * 86_400_000;
+    await recorder.flush();
+    expect(sent.map(({ from, to }) => to - from)).toEqual([60_000, 60_000]);
+  });
+
   it('counts requests refused for their tensors apart, and those that the version before takes', async () => {
     const { sent, recorder } = world();
     recorder.refused(served(), true);

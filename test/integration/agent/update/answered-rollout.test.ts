@@ -1,0 +1,38 @@
+/** Telemetry names the rollout that a version is here for: evidence belongs to that one. */
+import { join } from 'node:path';
+import { expect, it, vi } from 'vitest';
+import { packedVersion, writeBlobs } from '../../../support/packed-version.ts';
+import { reopen } from '../../../support/prepared-device.ts';
+import { tempFolder } from '../../../support/temp-folder.ts';
+import { type UpdateDevice, wishFor } from '../../../support/update-device.ts';
+
+const one = packedVersion({ version: '1.0.0', bytes: 5_000, seed: 1 });
+const two = packedVersion({ version: '2.0.0', bytes: 5_000, seed: 2 });
+
+const answers = (device: UpdateDevice, version: string, rollout: string | undefined) =>
+  vi.waitFor(
+    () => {
+      expect(device.served.active?.version).toBe(version);
+      expect(device.served.answersFor).toBe(rollout);
+    },
+    { timeout: 10_000 },
+  );
+
+it('a version answers for the rollout that brought it, then for one that only confirms it, after a restart too', async () => {
+  const root = await tempFolder();
+  const blobs = join(root, 'blobs');
+  await writeBlobs(blobs, [one, two]);
+  const device = await reopen(join(root, 'device'), blobs);
+  device.wish(1, [wishFor(one)]);
+  await answers(device, '1.0.0', undefined);
+  device.wish(2, [wishFor(two, { rollout: 'r-00000001' })]);
+  await answers(device, '2.0.0', 'r-00000001');
+  await vi.waitFor(() => expect(device.states().at(-1)).toBe('committed'), { timeout: 10_000 });
+  device.wish(3, [wishFor(two, { rollout: 'r-00000002' })]);
+  await answers(device, '2.0.0', 'r-00000002');
+  await device.close();
+  const restarted = await reopen(join(root, 'device'), blobs);
+  await answers(restarted, '2.0.0', 'r-00000002');
+  restarted.wish(4, [wishFor(one, { rollout: 'r-00000003' })]);
+  await answers(restarted, '1.0.0', 'r-00000003');
+});
