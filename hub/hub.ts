@@ -25,7 +25,9 @@ import { EnrolmentStore } from './pki/enrolment-store.ts';
 import { joinTokenRoutes } from './pki/join-token-routes.ts';
 import { JoinTokenService } from './pki/join-token-service.ts';
 import { JoinTokenStore } from './pki/join-token-store.ts';
+import { AssignmentStore } from './rollout/assignment-store.ts';
 import { DesiredStore } from './rollout/desired-store.ts';
+import { DeviceAssignments } from './rollout/device-assignments.ts';
 import { Director } from './rollout/director.ts';
 import { ProcessLeases } from './rollout/process-leases.ts';
 import { releaseRoutes } from './rollout/release-routes.ts';
@@ -39,6 +41,7 @@ import { RolloutStore } from './rollout/rollout-store.ts';
 import { runExpiryRefresh } from './signing/expiry-refresh.ts';
 import { trustRoutes } from './signing/trust-routes.ts';
 import { TufRepository } from './signing/tuf-repository.ts';
+import { EvidenceStore } from './telemetry/evidence-store.ts';
 import { registerTelemetryMetrics } from './telemetry/telemetry-metrics.ts';
 import { telemetryRoutes } from './telemetry/telemetry-routes.ts';
 import { TelemetryService } from './telemetry/telemetry-service.ts';
@@ -186,18 +189,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     rootFile,
   });
 
-  // Telemetry and drift.
-  const telemetry = new TelemetryService({
-    store: new TelemetryStore(database),
-    versions: models,
-    clock,
-    logger: logger.child({ part: 'telemetry' }),
-    bucketMs: options.telemetryBucketMs,
-  });
-  registerTelemetryMetrics(metrics, telemetry);
-  const drift = new DriftService({ clock, versions: models, telemetry });
-
-  // Who runs what, and how it spreads.
+  // Who runs what, and who is brought what.
   const desired = new DesiredStore(database);
   const director = new Director({
     store: desired,
@@ -214,6 +206,26 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     clock,
     logger: logger.child({ part: 'transfer' }),
   });
+
+  // Telemetry and drift.
+  const assignments = new DeviceAssignments({
+    store: new AssignmentStore(database),
+    director,
+    fleet: devices,
+  });
+  const telemetry = new TelemetryService({
+    store: new TelemetryStore(database),
+    evidence: new EvidenceStore(database),
+    versions: models,
+    assignments,
+    clock,
+    logger: logger.child({ part: 'telemetry' }),
+    bucketMs: options.telemetryBucketMs,
+  });
+  registerTelemetryMetrics(metrics, telemetry);
+  const drift = new DriftService({ clock, versions: models, telemetry });
+
+  // How versions spread.
   const rolloutStore = new RolloutStore(database);
   addRolloutMetrics(metrics, rolloutStore);
   const rolloutRunner = new RolloutRunner({
@@ -248,6 +260,10 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   devices.onRemoved({
     remove: (id, now, tx) => rolloutRunner.removeDevice(id, now, tx),
     removed: (id) => rolloutRunner.deviceRemoved(id),
+  });
+  devices.onRemoved({
+    remove: async () => undefined,
+    removed: async (id) => assignments.forget(id),
   });
   const rollouts = new RolloutService({
     store: rolloutStore,

@@ -160,4 +160,16 @@ export interface Tables {
     bucket_at: number;
     body: Uint8Array;
   };
+  /**
+   * telemetry: what each device brought for the offer of a rollout, made at `offered_at`. `credit_ms`: time that its windows
+   * may cover beyond what they have, as of `updated_at`. `body` is CBOR, as in a bucket.
+   */
+  telemetry_evidence: {
+    rollout_id: string;
+    device_id: string;
+    offered_at: number;
+    credit_ms: number;
+    updated_at: number;
+    body: Uint8Array;
+  };
 }

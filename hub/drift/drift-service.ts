@@ -4,12 +4,13 @@ import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
-import type { DeviceDrift, DriftReport } from '../../shared/protocol/drift-answer.ts';
+import type { DeviceDrift, DriftReport, FeatureDrift } from '../../shared/protocol/drift-answer.ts';
+import type { FeatureCounts, LabelFigures } from '../../shared/protocol/telemetry-report.ts';
+import { sumLabels } from '../../shared/sketch/add-counts.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
-import { FigureSums } from '../telemetry/figure-sums.ts';
 import { labelError } from '../telemetry/label-error.ts';
 import type { FigureQuery, TelemetryFigures } from '../telemetry/telemetry-figures.ts';
-import { compareVerdicts, judgeFeatures, worstFirst, worstVerdict } from './verdict.ts';
+import { compareVerdicts, judgeFeatures, judgeFleet, worstFirst, worstVerdict } from './verdict.ts';
 
 export interface DriftQuery {
   readonly model: string;
@@ -47,22 +48,12 @@ export class DriftService {
    * `no_telemetry` when no version is named and none was reported. A known version without data is `too-few`.
    */
   async assess(query: DriftQuery): Promise<DriftReport> {
-    const { clock, versions, telemetry } = this.#props;
+    const { clock, telemetry } = this.#props;
     const toMs = query.toMs ?? clock.now() + 1;
     const fromMs = query.fromMs ?? toMs - SPAN_MS_DEFAULT;
     const { model } = query;
     const version = query.version ?? (await telemetry.mainVersion({ model, fromMs, toMs }));
-    const published = await versions.find(model, version);
-    if (published === undefined) {
-      throw new AppError('not_found', `Cannot assess drift of ${model} ${version}: no such version exists.`);
-    }
-    const { profile } = published.manifest;
-    if (profile === undefined || profile.features.length === 0) {
-      throw new AppError(
-        'drift_no_profile',
-        `Cannot assess drift of ${model} ${version}: it was packed without a reference profile.`,
-      );
-    }
+    const profile = await this.#profile(model, version);
     const byDevice = await telemetry.figuresByDevice({
       model,
       version,
@@ -70,14 +61,19 @@ export class DriftService {
       fromMs,
       toMs,
     });
-    const sums = new FigureSums();
-    for (const figures of byDevice.values()) sums.add(figures);
-    const fleet = sums.figures([...byDevice.keys()]);
-    const features = judgeFeatures(profile, fleet.features);
+    const features = judgeFleet(
+      profile,
+      [...byDevice.values()].map((figures) => figures.features),
+    );
     const devices = [...byDevice]
       .map(([device, figures]) => judgeDevice(device, figures, profile))
       .sort(worstDeviceFirst);
-    const labels = labelError(fleet.labels);
+    const labels = labelError(
+      [...byDevice.values()].reduce<LabelFigures | undefined>(
+        (sum, figures) => sumLabels(sum, figures.labels),
+        undefined,
+      ),
+    );
     return {
       model,
       version,
@@ -90,6 +86,32 @@ export class DriftService {
       devicesDrifted: devices.filter((device) => device.verdict === 'drift').length,
       devices: devices.slice(0, limits.driftDevicesNamedMax),
     };
+  }
+
+  /**
+   * Verdicts over what these devices brought, one entry for each, empty where it brought nothing. Throws `not_found` and
+   * `drift_no_profile`.
+   */
+  async judge(
+    { model, version }: Pick<PublishedVersion, 'model' | 'version'>,
+    devices: readonly (readonly FeatureCounts[])[],
+  ): Promise<readonly FeatureDrift[]> {
+    return judgeFleet(await this.#profile(model, version), devices);
+  }
+
+  async #profile(model: string, version: string): Promise<ReferenceProfile> {
+    const published = await this.#props.versions.find(model, version);
+    if (published === undefined) {
+      throw new AppError('not_found', `Cannot assess drift of ${model} ${version}: no such version exists.`);
+    }
+    const { profile } = published.manifest;
+    if (profile === undefined || profile.features.length === 0) {
+      throw new AppError(
+        'drift_no_profile',
+        `Cannot assess drift of ${model} ${version}: it was packed without a reference profile.`,
+      );
+    }
+    return profile;
   }
 }
 

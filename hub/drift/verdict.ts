@@ -1,7 +1,7 @@
 /**
  * From counts to verdicts. Pure: profile and counts in, verdicts out. The rule, per feature:
  *
- *   too-few  fewer than `limits.driftRowsMin` rows now or in the profile;
+ *   too-few  fewer than `limits.driftRowsMin` rows that count now or in the profile, or figures that are no numbers;
  *   drift    PSI above both 0.25 and the critical value of these sample sizes;
  *   watch    PSI above threshold = max(0.1, critical), or a KS difference that stands over all features
  *            (Benjamini–Hochberg, q = 1 %) and is large in itself (D ≥ 0.1);
@@ -10,7 +10,8 @@
  * 0.1 and 0.25 are the convention of credit scoring (N. Siddiqi, "Credit Risk Scorecards", 2006). With many rows every
  * difference is significant, which is why a small one is never enough; with few rows a large one is chance, which is why
  * the critical value (alpha = 1 %) holds the threshold up. Both assume rows that are independent of each other: readings of
- * one sensor seconds apart are fewer than they look.
+ * one sensor seconds apart are fewer than they look. Over several devices, each counts with its capped weight
+ * (pooled-counts.ts), and the rows are those that count.
  */
 import { limits } from '../../shared/base/limits.ts';
 import type { FeatureProfile, ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
@@ -20,6 +21,7 @@ import { meanAndDeviation } from '../../shared/sketch/moment-sums.ts';
 import { benjaminiHochberg } from './benjamini-hochberg.ts';
 import { type KolmogorovSmirnov, kolmogorovSmirnov } from './ks.ts';
 import { pooledCategories } from './pooled-categories.ts';
+import { type PooledCounts, pooledCounts } from './pooled-counts.ts';
 import { populationStability } from './psi.ts';
 
 export const driftRule = {
@@ -33,13 +35,26 @@ export const driftRule = {
 /** Verdicts from calm to bad; `too-few` says nothing and stands apart. */
 const severity: Readonly<Record<DriftVerdict, number>> = { 'too-few': 0, stable: 1, watch: 2, drift: 3 };
 
-/** Each feature of the profile against its counts, worst first; a feature without counts has `too-few`. */
+/** Each feature of the profile against the counts of one device, worst first; a feature without counts has `too-few`. */
 export function judgeFeatures(
   profile: ReferenceProfile,
   counts: readonly FeatureCounts[],
 ): readonly FeatureDrift[] {
-  const byName = new Map(counts.map((c) => [c.name, c]));
-  const measured = profile.features.map((feature) => measure(feature, byName.get(feature.name)));
+  return judgeFleet(profile, [counts]);
+}
+
+/** The same over several devices: one entry for each, empty where it brought nothing. */
+export function judgeFleet(
+  profile: ReferenceProfile,
+  devices: readonly (readonly FeatureCounts[])[],
+): readonly FeatureDrift[] {
+  const byName = devices.map((counts) => new Map(counts.map((one) => [one.name, one])));
+  const measured = profile.features.map((feature) =>
+    measure(
+      feature,
+      byName.map((counts) => counts.get(feature.name)),
+    ),
+  );
   const pValues = measured.filter((m) => m.enough).flatMap((m) => (m.ks ? [m.ks.p] : []));
   const rejected = benjaminiHochberg(pValues, driftRule.falseDiscoveryRate);
   const limitP = Math.max(-1, ...pValues.filter((_, i) => rejected[i]));
@@ -55,16 +70,16 @@ interface Measured {
 function judge({ facts, ks, enough }: Measured, limitP: number): FeatureDrift {
   const significant = ks !== undefined && ks.p <= limitP;
   let verdict: DriftVerdict = 'stable';
-  if (!enough) verdict = 'too-few';
+  if (!enough || !Number.isFinite(facts.psi)) verdict = 'too-few';
   else if (facts.psi > Math.max(driftRule.actPsi, facts.psiCritical)) verdict = 'drift';
   else if (facts.psi > facts.threshold || (significant && ks.d >= driftRule.ksDistanceMin)) verdict = 'watch';
   return { ...facts, ...(ks ? { ks: { ...ks, significant } } : {}), verdict };
 }
 
-function measure(profile: FeatureProfile, counts: FeatureCounts | undefined): Measured {
+function measure(profile: FeatureProfile, devices: readonly (FeatureCounts | undefined)[]): Measured {
   const cells = profile.kind === 'numeric' ? profile.counts : [...profile.counts, profile.unseen];
-  const now = counts?.counts ?? cells.map(() => 0);
-  const missing = counts?.missing ?? 0;
+  const pooled = pooledCounts(devices, cells.length);
+  const { counts: now, missing } = pooled;
   const present = now.reduce((sum, n) => sum + n, 0);
   const n = present + missing;
   const referencePresent = cells.reduce((sum, c) => sum + c, 0);
@@ -87,23 +102,25 @@ function measure(profile: FeatureProfile, counts: FeatureCounts | undefined): Me
       name: profile.name,
       role: profile.role,
       kind: profile.kind,
-      n,
+      n: pooled.rows,
+      counted: n,
+      devices: pooled.devices,
       referenceN,
       psi,
       psiCritical: Number.isFinite(critical) ? critical : 0,
       threshold: Math.max(driftRule.watchPsi, Number.isFinite(critical) ? critical : 0),
       missingShare: n === 0 ? 0 : missing / n,
       outsideShare: present === 0 ? 0 : outside / present,
-      ...means(profile, counts),
+      ...means(profile, pooled),
     },
     ks: profile.kind === 'numeric' ? kolmogorovSmirnov(cells, now) : undefined,
     enough: n >= limits.driftRowsMin && referenceN >= limits.driftRowsMin,
   };
 }
 
-function means(profile: FeatureProfile, counts: FeatureCounts | undefined) {
+function means(profile: FeatureProfile, { moments }: PooledCounts) {
   if (profile.kind !== 'numeric') return {};
-  const mean = counts?.moments && meanAndDeviation(counts.moments, profile.moments.shift)?.mean;
+  const mean = meanAndDeviation(moments, profile.moments.shift)?.mean;
   const referenceMean = meanAndDeviation(profile.moments, profile.moments.shift)?.mean;
   return {
     ...(Number.isFinite(mean) ? { mean } : {}),

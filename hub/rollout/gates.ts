@@ -1,11 +1,14 @@
 /**
  * Gates: from what was observed to a verdict, with every reason. Pure and replayable (promise P6): the inputs are stored
- * with each verdict, and `judge` of them gives the same verdict again. No data is never a pass (promise P5).
+ * with each verdict, and `judge` of them gives the same verdict again. No data is never a pass (promise P5), and of several
+ * devices one alone decides nothing: whatever is asked for must be known of two, or of the only one.
  * Shares of devices and of requests are compared as they are; tests that know sample size and control cohort take the
  * same inputs and give the same verdicts.
  */
 import { formatDuration } from '../../shared/base/duration.ts';
+import { limits } from '../../shared/base/limits.ts';
 import type { DeviceStatus } from './device-progress.ts';
+import type { RequestFigures } from './request-figures.ts';
 import type { GateRules } from './rollout-plan.ts';
 
 export const verdicts = ['proceed', 'inconclusive', 'hold', 'roll-back'] as const;
@@ -31,12 +34,11 @@ export interface GateInputs {
   readonly settledAt: number | null;
   /** Devices that have tried the version for its time and wait for requests to judge it by; absent is 0. */
   readonly wantRequests?: number;
-  /**
-   * Requests to the version on these devices since the rollout began; null when nobody asked. `refused`: for their
-   * tensors, which the version before takes; absent is 0.
-   */
-  readonly requests: { readonly ok: number; readonly failed: number; readonly refused?: number } | null;
+  /** Requests to the version on these devices since it was offered to them; null when nobody asked. */
+  readonly requests: RequestFigures | null;
   readonly drift: {
+    /** Devices that brought enough values of every feature to be counted with. */
+    readonly withEvidence: number;
     /** Features that drift, with their PSI. */
     readonly drifting: readonly { readonly name: string; readonly psi: number | null }[];
     /** Features with too few values to tell. */
@@ -100,7 +102,7 @@ function judgeWithdrawal({ withdrawnReason }: GateInputs): Reason[] {
 function judgeFailures({ counts, devices, settledAt, rules, wantRequests = 0 }: GateInputs): Reason[] {
   const failed = countFailures(counts);
   const completed = failed + (counts.succeeded ?? 0);
-  const wanted = Math.min(rules.minCompleted ?? 1, devices);
+  const wanted = Math.min(Math.max(rules.minCompleted ?? 1, limits.evidenceDevicesMin), devices);
   const isJudged = settledAt !== null || (rules.minCompleted !== undefined && completed >= wanted);
   const base = isJudged && completed >= wanted ? completed : devices;
   if (failed > 0 && failed > rules.maxFailures * base) {
@@ -117,37 +119,46 @@ function judgeFailures({ counts, devices, settledAt, rules, wantRequests = 0 }: 
     return [...reasons, { code: 'trials_want_requests', verdict: 'inconclusive', text: wanting }];
   }
   if (completed < wanted || (counts.succeeded ?? 0) === 0) {
-    const text = `${completed} devices completed and ${counts.succeeded ?? 0} of them succeeded; ${wanted} completed and one success are wanted`;
-    return [{ code: 'too_few_completed', verdict: 'inconclusive', text }];
+    const text = `${completed} of ${devices} devices completed and ${counts.succeeded ?? 0} of them succeeded; ${wanted} completed and one success are wanted`;
+    const isOneAlone = completed === 1 && devices > 1;
+    const gone = '; remove devices that are gone for good, or roll out to a group without them';
+    return [
+      { code: 'too_few_completed', verdict: 'inconclusive', text: isOneAlone ? `${text}${gone}` : text },
+    ];
   }
   const text = `${failed} of ${completed} completed devices failed (at most ${percent(rules.maxFailures)})`;
   return [{ code: 'failures_within_limit', verdict: 'proceed', text }];
 }
 
-function judgeErrorRate({ rules, requests }: GateInputs): Reason[] {
+function judgeErrorRate({ rules, requests, devices }: GateInputs): Reason[] {
   if (rules.maxErrorRate === undefined) return [];
-  const { ok = 0, failed: failures = 0, refused = 0 } = requests ?? {};
-  const total = ok + failures + refused;
-  if (total < rules.minRequests) {
-    const text = `${total} requests were counted; ${rules.minRequests} are wanted to judge the error rate`;
+  const { counted = 0, errorRate = null, ok = 0, failed = 0, refused = 0, withEvidence = 0 } = requests ?? {};
+  const total = ok + failed + refused;
+  // Written so that a figure that is no number passes nothing.
+  if (errorRate === null || !(counted >= rules.minRequests) || Number.isNaN(errorRate)) {
+    const capped =
+      total > counted ? `, ${Math.floor(counted)} of them count (no device for more than others)` : '';
+    const text = `${total} requests were counted${capped}; ${rules.minRequests} are wanted to judge the error rate`;
     return [{ code: 'too_few_requests', verdict: 'inconclusive', text }];
   }
-  const failed = failures + refused;
-  const rate = failed / total;
+  if (withEvidence < devicesWanted(devices)) return [tooFewDevices(withEvidence, devices, 'the error rate')];
   const refusals =
     refused === 0 ? '' : `, ${refused} of them refused for tensors that the version before takes`;
-  const text = `${failed} of ${total} requests failed${refusals} (${percent(rate)}, at most ${percent(rules.maxErrorRate)})`;
-  return rate > rules.maxErrorRate
+  const text = `${failed + refused} of ${total} requests failed${refusals} (${percent(errorRate)} as the mean over devices, at most ${percent(rules.maxErrorRate)})`;
+  return errorRate > rules.maxErrorRate
     ? [{ code: 'error_rate_high', verdict: 'roll-back', text }]
     : [{ code: 'error_rate_within_limit', verdict: 'proceed', text }];
 }
 
-function judgeDrift({ rules, drift }: GateInputs): Reason[] {
+function judgeDrift({ rules, drift, devices }: GateInputs): Reason[] {
   if (rules.drift === 'ignore') return [];
   if (drift === null || drift.features === 0) {
     return [
       { code: 'no_drift_figures', verdict: 'inconclusive', text: 'there are no figures to judge drift by' },
     ];
+  }
+  if (!(drift.withEvidence >= devicesWanted(devices))) {
+    return [tooFewDevices(drift.withEvidence, devices, 'drift')];
   }
   if (drift.drifting.length > rules.maxDriftShare * drift.features) {
     const names = drift.drifting
@@ -162,6 +173,16 @@ function judgeDrift({ rules, drift }: GateInputs): Reason[] {
   }
   const text = `${drift.drifting.length} of ${drift.features} features drift`;
   return [{ code: 'drift_within_limit', verdict: 'proceed', text }];
+}
+
+/** Of so many devices a gate must know something. */
+function devicesWanted(devices: number): number {
+  return Math.max(1, Math.min(limits.evidenceDevicesMin, devices));
+}
+
+function tooFewDevices(found: number, devices: number, what: string): Reason {
+  const text = `${found} of ${devices} devices have seen enough to judge ${what} by; ${devicesWanted(devices)} are wanted`;
+  return { code: 'too_few_devices', verdict: 'inconclusive', text };
 }
 
 /** Devices that could not try the version: not heard of, or hindered by what is not the version's. */

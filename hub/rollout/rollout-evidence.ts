@@ -2,10 +2,13 @@
 import { isAppError } from '../../shared/base/app-error.ts';
 import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
+import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { DownloadSight, RolloutDevice } from './device-progress.ts';
 import type { GateInputs } from './gates.ts';
 import { isPresent } from './phase-members.ts';
+import { requestFigures } from './request-figures.ts';
+import type { RolloutPlan } from './rollout-plan.ts';
 import type { RolloutView, Sight } from './rollout-planner.ts';
 
 export interface RolloutVersions {
@@ -40,33 +43,38 @@ export interface RolloutDownloads {
   download(deviceId: string): DownloadSight | undefined;
 }
 
-interface EvidenceQuery {
-  readonly model: string;
-  readonly version: string;
-  readonly devices?: ReadonlySet<string> | undefined;
-  readonly fromMs: number;
-  readonly toMs: number;
-}
-
-export interface RolloutTelemetry {
-  figures(query: EvidenceQuery): Promise<{
+/** What one device's windows add up to since it was offered the version. */
+export interface DeviceEvidence {
+  /** When the offer was made that they belong to. */
+  readonly offeredAt: number;
+  readonly figures: {
     readonly requests: {
       readonly ok: number;
       readonly failed: Readonly<Record<string, number>>;
       readonly refused: { readonly fitBefore: number };
     };
-  }>;
+    readonly features: readonly FeatureCounts[];
+  };
+}
+
+export interface RolloutTelemetry {
+  evidence(rolloutId: string): Promise<ReadonlyMap<string, DeviceEvidence>>;
 }
 
 export interface RolloutDrift {
-  assess(query: EvidenceQuery): Promise<{
-    readonly features: readonly {
+  /** `devices`: the counts of each. Throws `drift_no_profile`. */
+  judge(
+    version: { readonly model: string; readonly version: string },
+    devices: readonly (readonly FeatureCounts[])[],
+  ): Promise<
+    readonly {
       readonly name: string;
       readonly role: 'input' | 'output';
       readonly psi: number;
       readonly verdict: 'stable' | 'watch' | 'drift' | 'too-few';
-    }[];
-  }>;
+      readonly devices: number;
+    }[]
+  >;
 }
 
 export interface EvidenceSources {
@@ -90,17 +98,7 @@ export async function lookAround(
 ): Promise<Sight> {
   const { plan } = view;
   const published = await sources.versions.find(plan.model, plan.version);
-  const switched = view.devices.filter(
-    (d) => isPresent(d) && ['trial', 'succeeded', 'rolled-back'].includes(d.status),
-  );
-  const query = {
-    model: plan.model,
-    version: plan.version,
-    devices: new Set(switched.map((d) => d.deviceId)),
-    fromMs: view.startedAt ?? now,
-    toMs: now,
-  };
-  const hasData = view.status === 'running' && switched.length > 0;
+  const brought = needsTelemetry(view) ? await lookAtEvidence(view, sources) : [];
   return {
     now,
     watchingSince,
@@ -111,10 +109,9 @@ export async function lookAround(
     ),
     downloads: seeDownloads(view.devices, sources.downloads),
     requests:
-      hasData && plan.gates.maxErrorRate !== undefined
-        ? await countRequests(sources, query, plan.trial.breaking)
-        : null,
-    drift: hasData && plan.gates.drift !== 'ignore' ? await assessDrift(sources, query) : null,
+      brought.length > 0 && plan.gates.maxErrorRate !== undefined ? countRequests(brought, plan) : null,
+    drift:
+      brought.length > 0 && plan.gates.drift !== 'ignore' ? await judgeDrift(brought, plan, sources) : null,
     withdrawnReason:
       published === undefined ? 'it is no longer known' : (published.withdrawn?.reason ?? null),
   };
@@ -133,34 +130,52 @@ export function seeDownloads(
   return seen;
 }
 
-async function countRequests(
-  sources: EvidenceSources,
-  query: EvidenceQuery,
-  isBreaking = false,
-): Promise<GateInputs['requests']> {
-  const { requests } = await sources.telemetry.figures(query);
-  return {
-    ok: requests.ok,
-    failed: Object.values(requests.failed).reduce((sum, count) => sum + count, 0),
-    // Where the interface changes on purpose, what the old one alone fits says nothing of the version.
-    refused: isBreaking ? 0 : requests.refused.fitBefore,
-  };
+type Brought = readonly (DeviceEvidence['figures'] | undefined)[];
+
+/** What each device brought that has switched to the version; undefined where it brought nothing. */
+async function lookAtEvidence(view: RolloutView, { telemetry }: EvidenceSources): Promise<Brought> {
+  const switched = view.devices.filter(
+    (d) => isPresent(d) && ['trial', 'succeeded', 'rolled-back'].includes(d.status),
+  );
+  if (switched.length === 0) return [];
+  const evidence = await telemetry.evidence(view.id);
+  return switched.map(({ deviceId, offeredAt }) => {
+    const found = evidence.get(deviceId);
+    return found?.offeredAt === offeredAt ? found?.figures : undefined;
+  });
+}
+
+function countRequests(brought: Brought, { gates, trial }: RolloutPlan): GateInputs['requests'] {
+  return requestFigures(
+    brought.map((figures) => ({
+      ok: figures?.requests.ok ?? 0,
+      failed: Object.values(figures?.requests.failed ?? {}).reduce((sum, count) => sum + count, 0),
+      // Where the interface changes on purpose, what the old one alone fits says nothing of the version.
+      refused: trial.breaking ? 0 : (figures?.requests.refused.fitBefore ?? 0),
+    })),
+    gates.minRequests,
+  );
 }
 
 /**
  * Inputs alone: outputs follow from them, and a new version may well answer differently from its reference. A version
  * with nothing to compare with has no figures, which no gate takes for a pass.
  */
-async function assessDrift(sources: EvidenceSources, query: EvidenceQuery): Promise<GateInputs['drift']> {
-  const report = await sources.drift.assess(query).catch((error: unknown) => {
+async function judgeDrift(
+  brought: Brought,
+  plan: RolloutPlan,
+  { drift }: EvidenceSources,
+): Promise<GateInputs['drift']> {
+  const counts = brought.map((figures) => figures?.features ?? []);
+  const features = await drift.judge(plan, counts).catch((error: unknown) => {
     if (isAppError(error, 'drift_no_profile')) return undefined;
     throw error;
   });
-  if (!report) return null;
-  const { features } = report;
+  if (!features) return null;
   const inputs = features.filter((feature) => feature.role === 'input');
   return {
     features: inputs.length,
+    withEvidence: inputs.reduce((least, { devices }) => Math.min(least, devices), brought.length),
     drifting: inputs
       .filter((feature) => feature.verdict === 'drift')
       .map(({ name, psi }) => ({ name, psi: Number.isFinite(psi) ? psi : null })),

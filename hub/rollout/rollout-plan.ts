@@ -33,9 +33,9 @@ export const GateRules = Type.Object({
   maxSilent: share,
   /** Devices that saw too few requests to judge the version, as a share of the phase; absent is 0. */
   maxUnproven: Type.Optional(share),
-  /** Failed requests as a share of all, over the devices that run the version. Absent: not asked. */
+  /** Failed requests as a share of all, as the mean over the devices that run the version (request-figures.ts). Absent: not asked. */
   maxErrorRate: Type.Optional(share),
-  /** Requests from which the error rate is judged; with fewer, a phase does not end well. */
+  /** Requests from which the error rate is judged, of one device no more than of others; with fewer, a phase does not end well. */
   minRequests: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
   /** What drift in the version's inputs does. */
   drift: Type.Union([Type.Literal('ignore'), Type.Literal('hold'), Type.Literal('roll-back')]),

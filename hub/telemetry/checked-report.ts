@@ -1,7 +1,8 @@
 /**
  * A device's report after everything about it was checked: that it has the form of a report, names a version this hub
- * published, by the digest of its manifest, and lays its counts out as that manifest's profile says. Reports are
- * hostile until then: a device that was taken over can send what it likes, but only as counts of its own.
+ * published, by the digest of its manifest, and offered to the device, lays its counts out as that manifest's profile says,
+ * and claims no more than its time can hold. Reports are hostile until then: a device that was taken over can send what it
+ * likes, but only as counts of its own.
  */
 
 import { AppError } from '../../shared/base/app-error.ts';
@@ -12,12 +13,17 @@ import type { TelemetryReport } from '../../shared/protocol/telemetry-report.ts'
 import { countsLength } from '../../shared/telemetry/window-counts.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { Addable } from './figure-sums.ts';
+import { checkPlausible, spanMs } from './plausibility.ts';
 
 export interface CheckedReport extends Addable {
   readonly model: string;
   readonly version: string;
   readonly stream: string;
   readonly number: number;
+  /** Milliseconds that the window covers. */
+  readonly spanMs: number;
+  /** The rollout that the device says it runs the version for. */
+  readonly rollout: string | undefined;
 }
 
 /** Number of counts each feature must have, and the kind labels must have. */
@@ -31,18 +37,28 @@ export interface VersionLookup {
   find(model: string, version: string): Promise<PublishedVersion | undefined>;
 }
 
+export interface OfferLookup {
+  /** Whether the device was offered the version at some time, or says that it runs it. */
+  isOfDevice(
+    deviceId: string,
+    version: Pick<TelemetryReport, 'model' | 'version' | 'manifest'>,
+  ): Promise<boolean>;
+}
+
 /** Checks reports against published versions, whose layouts it remembers: a version never changes. */
 export class ReportCheck {
   readonly #versions: VersionLookup;
+  readonly #offers: OfferLookup;
   readonly #layouts = new Map<string, Layout>();
 
-  constructor(versions: VersionLookup) {
+  constructor(versions: VersionLookup, offers: OfferLookup) {
     this.#versions = versions;
+    this.#offers = offers;
   }
 
-  /** Throws `telemetry_unknown_version`, `telemetry_layout`, `bad_input` or `too_large`. Anything else that is thrown
-   * comes from the lookup and says nothing of the report. */
-  async check(report: TelemetryReport): Promise<CheckedReport> {
+  /** Throws `telemetry_unknown_version`, `telemetry_layout`, `telemetry_implausible` or `telemetry_not_offered`. Anything
+   * else that is thrown comes from a lookup and says nothing of the report. */
+  async check(deviceId: string, report: TelemetryReport): Promise<CheckedReport> {
     const layout = await this.#layout(report.model, report.version);
     if (layout?.manifestSha256 !== report.manifest) {
       throw new AppError(
@@ -67,9 +83,18 @@ export class ReportCheck {
         `at most ${refused.all}, as many as were refused`,
       );
     }
+    checkPlausible(report);
+    if (!(await this.#offers.isOfDevice(deviceId, report))) {
+      throw new AppError(
+        'telemetry_not_offered',
+        `Cannot take telemetry of ${report.model} ${report.version} from "${deviceId}": the device was never offered that version.`,
+      );
+    }
     return {
       model: report.model,
       version: report.version,
+      spanMs: spanMs(report),
+      rollout: report.rollout,
       stream: report.stream,
       number: report.number,
       reports: 1,

@@ -14,6 +14,7 @@ import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { decodeTelemetryReport, type TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
 import type { CheckedReport, ReportCheck } from './checked-report.ts';
+import type { Evidence } from './evidence.ts';
 import { FigureSums } from './figure-sums.ts';
 import { addStored } from './stored-sums.ts';
 import { type Bucket, bucketText, streamText, type TelemetryStore } from './telemetry-store.ts';
@@ -21,6 +22,7 @@ import { type Bucket, bucketText, streamText, type TelemetryStore } from './tele
 export interface IngestProps {
   readonly store: TelemetryStore;
   readonly check: ReportCheck;
+  readonly evidence: Evidence;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly bucketMs: number;
@@ -121,10 +123,12 @@ export class TelemetryIngest {
       if (report) reports.push({ deviceId, report });
     }
     if (reports.length === 0) return;
-    const { store, clock, bucketMs } = this.#props;
+    const { store, evidence, clock, bucketMs } = this.#props;
     const now = clock.now();
     const bucketAt = Math.floor(now / bucketMs) * bucketMs;
+    const belonging = await evidence.belonging(reports);
     let merged = 0;
+    let refused: ReadonlyMap<CheckedReport, AppError> = new Map();
     await store.transaction(async (tx) => {
       const streams = new Map(
         reports.map(({ deviceId, report }) => {
@@ -134,14 +138,21 @@ export class TelemetryIngest {
       );
       const before = await store.streamNumbers(tx, [...streams.values()]);
       const numbers = new Map(before);
-      const fresh = reports.filter(({ deviceId, report }) => {
+      const news = reports.filter(({ deviceId, report }) => {
         const text = streamText({ deviceId, stream: report.stream });
         if (report.number <= (numbers.get(text) ?? 0)) return false;
         numbers.set(text, report.number);
         return true;
       });
+      if (news.length === 0) return;
+      const isNews = new Set(news.map(({ report }) => report));
+      refused = await evidence.add(
+        tx,
+        belonging.filter(({ report }) => isNews.has(report)),
+        now,
+      );
+      const fresh = news.filter(({ report }) => !refused.has(report));
       merged = fresh.length;
-      if (merged === 0) return;
 
       const keys = new Map(
         fresh.map(({ deviceId, report: { model, version } }) => {
@@ -178,7 +189,11 @@ export class TelemetryIngest {
       }
     });
     this.counts.merged += merged;
-    this.counts.duplicate += reports.length - merged;
+    this.counts.duplicate += reports.length - merged - refused.size;
+    for (const { deviceId, report } of reports) {
+      const error = refused.get(report);
+      if (error) this.#refuse(deviceId, error);
+    }
   }
 
   /** The report, or undefined when it is refused. Throws when that cannot be told now. */
@@ -186,18 +201,22 @@ export class TelemetryIngest {
     let report: TelemetryReport | undefined;
     try {
       report = decodeTelemetryReport(payload);
-      return await this.#props.check.check(report);
+      return await this.#props.check.check(deviceId, report);
     } catch (error) {
       // What cannot be read cannot be read the next time either: it must not take the batch, which is of many devices, with it.
       const isRefused = report === undefined || (isAppError(error) && error.entry.retry !== 'later');
       if (!isRefused) throw error;
-      const code = isAppError(error) ? error.code : 'internal';
-      this.counts.refused[code] = (this.counts.refused[code] ?? 0) + 1;
-      this.#props.logger.warn(
-        { device: deviceId, code, reason: errorText(error) },
-        'a telemetry report is refused',
-      );
+      this.#refuse(deviceId, error);
       return undefined;
     }
+  }
+
+  #refuse(deviceId: string, error: unknown): void {
+    const code = isAppError(error) ? error.code : 'internal';
+    this.counts.refused[code] = (this.counts.refused[code] ?? 0) + 1;
+    this.#props.logger.warn(
+      { device: deviceId, code, reason: errorText(error) },
+      'a telemetry report is refused',
+    );
   }
 }

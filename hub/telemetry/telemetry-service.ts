@@ -4,15 +4,20 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { BucketCompaction, coarseMs } from './bucket-compaction.ts';
-import { ReportCheck, type VersionLookup } from './checked-report.ts';
+import { type OfferLookup, ReportCheck, type VersionLookup } from './checked-report.ts';
+import { type AssignmentLookup, Evidence, type OfferEvidence } from './evidence.ts';
+import type { EvidenceStore } from './evidence-store.ts';
 import { FigureSums } from './figure-sums.ts';
 import { type IngestCounts, type IngestProps, TelemetryIngest } from './ingest.ts';
 import { addStored } from './stored-sums.ts';
 import type { FigureQuery, TelemetryFigures } from './telemetry-figures.ts';
 import type { Bucket, TelemetryStore } from './telemetry-store.ts';
 
-export interface TelemetryServiceProps extends Omit<IngestProps, 'check'> {
+export interface TelemetryServiceProps extends Omit<IngestProps, 'check' | 'evidence'> {
   readonly versions: VersionLookup;
+  readonly evidence: EvidenceStore;
+  /** Which versions devices were offered, and for which rollout. */
+  readonly assignments: OfferLookup & AssignmentLookup;
   /** How long buckets are kept. */
   readonly keptMs?: number;
 }
@@ -23,13 +28,20 @@ export class TelemetryService {
   readonly #store: TelemetryStore;
   readonly #props: TelemetryServiceProps;
   readonly #ingest: TelemetryIngest;
+  readonly #evidence: Evidence;
   readonly #compaction: BucketCompaction;
 
   constructor(props: TelemetryServiceProps) {
     this.#store = props.store;
     this.#props = props;
     this.#compaction = new BucketCompaction(props);
-    this.#ingest = new TelemetryIngest({ ...props, check: new ReportCheck(props.versions) });
+    const { evidence: store, assignments, versions, logger } = props;
+    this.#evidence = new Evidence({ store, assignments, logger });
+    this.#ingest = new TelemetryIngest({
+      ...props,
+      check: new ReportCheck(versions, assignments),
+      evidence: this.#evidence,
+    });
   }
 
   /** Resolves when the device need not send the report again; see TelemetryIngest. */
@@ -62,6 +74,11 @@ export class TelemetryService {
       addStored(sum, bucket, this.#props.logger);
     });
     return new Map([...sums].map(([deviceId, sum]) => [deviceId, sum.figures([deviceId])]));
+  }
+
+  /** What each device brought for a rollout under way, by id: windows of the version since the rollout offered it. */
+  evidence(rolloutId: string): Promise<ReadonlyMap<string, OfferEvidence>> {
+    return this.#evidence.ofRollout(rolloutId);
   }
 
   /** Versions of the model that devices reported in the span, most devices first. */
@@ -99,10 +116,11 @@ export class TelemetryService {
     }
   }
 
-  /** Removes buckets that are too old, then makes those older than a day coarse, until there is nothing left to do. */
+  /** Removes buckets and evidence that are too old, then makes buckets older than a day coarse, until there is nothing left to do. */
   async tidy(): Promise<void> {
-    const { clock, keptMs = limits.telemetryKeptMs, bucketMs } = this.#props;
+    const { clock, evidence, keptMs = limits.telemetryKeptMs, bucketMs } = this.#props;
     await this.#store.removeBefore(clock.now() - keptMs, limits.telemetryRowsRemovedPerPassMax);
+    await evidence.removeBefore(clock.now() - keptMs, limits.telemetryRowsRemovedPerPassMax);
     if (bucketMs >= coarseMs) return;
     while ((await this.#compaction.pass()) > 0) await new Promise((resolve) => setImmediate(resolve));
   }

@@ -82,6 +82,14 @@ export const limits = {
   telemetryErrorCodesMax: 64,
   momentRowsMin: 16,
   windowsOpenMax: 32,
+  /** What one device can have answered in a second, and rows of one feature it can have counted; a window claims no more. */
+  requestsPerSecondMax: 100_000,
+  rowsPerSecondMax: 10_000_000,
+  /** A window that lasted less may hold as much as this one. */
+  telemetrySpanMsMin: 1_000,
+  telemetryWindowMsMax: 86_400_000,
+  /** How much more time windows may cover than has passed: clocks run at different speeds. */
+  telemetrySpanSlackMs: 60_000,
 
   // Device
   modelsPerDeviceMax: 16,
@@ -237,6 +245,10 @@ export const limits = {
   telemetryDetailKeptMs: 86_400_000,
   telemetryRowsRemovedPerPassMax: 5_000,
   telemetryVersionsKnownMax: 1_000,
+  /** Pairs of device and version that are known to belong together without a look at the database. */
+  telemetryOffersKnownMax: 100_000,
   driftRowsMin: 50,
+  /** Devices that must bring evidence before a gate of a phase of several looks at it: one says nothing of the others. */
+  evidenceDevicesMin: 2,
   driftDevicesNamedMax: 200,
 } as const;

@@ -21,6 +21,20 @@ export const telemetryErrors = defineErrors({
       'The counts of a telemetry report are not laid out as the reference profile of the version says.',
     fix: 'Update the agent of that device.',
   },
+  telemetry_implausible: {
+    status: 400,
+    retry: 'never',
+    meaning:
+      'A telemetry report claims more than the time it covers can hold, or covers more time than has passed.',
+    fix: 'Look at the clock and the agent of that device; if both are right, the device is not to be trusted: remove it.',
+  },
+  telemetry_not_offered: {
+    status: 400,
+    retry: 'never',
+    meaning:
+      'A telemetry report names a version that this device was never offered and does not say it runs.',
+    fix: 'Look at what the device runs; a device of another hub must be enrolled again.',
+  },
   drift_no_profile: {
     status: 409,
     retry: 'never',

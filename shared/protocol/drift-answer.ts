@@ -17,6 +17,10 @@ export const FeatureDrift = Type.Object({
   kind: Type.Union([Type.Literal('numeric'), Type.Literal('categorical')]),
   /** Rows in the span, missing ones counted. */
   n: Type.Integer(),
+  /** Those of them that count: no device has more weight than the median device. */
+  counted: Type.Number(),
+  /** Devices with rows enough to be counted with. */
+  devices: Type.Integer(),
   referenceN: Type.Integer(),
   psi: Type.Number(),
   /** PSI that chance alone exceeds with probability 1 % at these sample sizes. */

@@ -12,13 +12,14 @@ import { makeCsr } from '../../agent/connection/csr.ts';
 import { AedesBroker } from '../../hub/broker/aedes-broker.ts';
 import { openDatabase } from '../../hub/db/database.ts';
 import { Authority } from '../../hub/pki/authority.ts';
+import { EvidenceStore } from '../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../hub/telemetry/telemetry-service.ts';
 import { TelemetryStore } from '../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../shared/protocol/telemetry-report.ts';
 import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
-import { publishedVersion, report, uniformProfile, versionsOf } from '../support/profiles.ts';
+import { offeredToAll, publishedVersion, report, uniformProfile, versionsOf } from '../support/profiles.ts';
 import { startBareBroker } from './bare-broker.ts';
 import { type BenchRow, benchRow } from './bench-row.ts';
 import type { SendersJob } from './telemetry-senders.ts';
@@ -91,6 +92,8 @@ async function measureOurs(authority: Authority, file: string, job: Job): Promis
   const database = await openDatabase(file);
   const telemetry = new TelemetryService({
     store: new TelemetryStore(database),
+    evidence: new EvidenceStore(database),
+    assignments: offeredToAll,
     versions: versionsOf(version),
     clock: systemClock,
     logger,

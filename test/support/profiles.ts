@@ -70,6 +70,12 @@ export function versionsOf(...versions: readonly PublishedVersion[]) {
   };
 }
 
+/** Says that every device was offered every version, for no rollout. */
+export const offeredToAll = {
+  isOfDevice: async () => true,
+  offeredAt: async (claims: readonly unknown[]) => claims.map(() => undefined),
+};
+
 /** A report of `rows` rows, all in the first bin of each feature unless `counts` says otherwise. */
 export function report(
   of: PublishedVersion,

@@ -8,8 +8,11 @@ import { createHash, generateKeyPairSync } from 'node:crypto';
 import { pino } from 'pino';
 import { AuditLog } from '../../hub/audit/audit-log.ts';
 import { type Database, openDatabase } from '../../hub/db/database.ts';
+import { DriftService } from '../../hub/drift/drift-service.ts';
 import type { PublishedVersion } from '../../hub/models/published-version.ts';
+import { AssignmentStore } from '../../hub/rollout/assignment-store.ts';
 import { DesiredStore } from '../../hub/rollout/desired-store.ts';
+import { DeviceAssignments } from '../../hub/rollout/device-assignments.ts';
 import type { DownloadSight } from '../../hub/rollout/device-progress.ts';
 import { Director } from '../../hub/rollout/director.ts';
 import { ProcessLeases } from '../../hub/rollout/process-leases.ts';
@@ -20,6 +23,9 @@ import { RolloutRunner } from '../../hub/rollout/rollout-runner.ts';
 import { RolloutService } from '../../hub/rollout/rollout-service.ts';
 import { RolloutStore } from '../../hub/rollout/rollout-store.ts';
 import type { RolloutDetail } from '../../hub/rollout/rollout-view.ts';
+import { EvidenceStore } from '../../hub/telemetry/evidence-store.ts';
+import { TelemetryService } from '../../hub/telemetry/telemetry-service.ts';
+import { TelemetryStore } from '../../hub/telemetry/telemetry-store.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
@@ -45,6 +51,8 @@ export interface RolloutWorldOptions {
   /** Version every device runs and is to run; default 1.0.0, null for none. */
   readonly running?: string | null;
   readonly file?: string;
+  /** Gates look at what `telemetry` was sent, and not at `requests` and `driftFeatures`. */
+  readonly hasTelemetry?: boolean;
 }
 
 export class RolloutWorld {
@@ -65,6 +73,7 @@ export class RolloutWorld {
   readonly connected = new Set<string>();
   /** What the hub knows of a device's download. */
   download: (deviceId: string) => DownloadSight | undefined = () => undefined;
+  /** What each device has answered. */
   requests = { ok: 0, failed: {} as Record<string, number>, refused: { fitBefore: 0 } };
   /** Undefined: there is nothing to compare with. */
   driftFeatures:
@@ -85,11 +94,14 @@ export class RolloutWorld {
   director!: Director;
   runner!: RolloutRunner;
   service!: RolloutService;
+  telemetry!: TelemetryService;
   readonly #signer: { keyid: string; privateKey: import('node:crypto').KeyObject };
+  readonly #hasTelemetry: boolean;
   #ids = 0;
 
-  private constructor(database: Database) {
+  private constructor(database: Database, hasTelemetry: boolean) {
     this.database = database;
+    this.#hasTelemetry = hasTelemetry;
     const { privateKey, publicKey } = generateKeyPairSync('ed25519');
     const pem = publicKey.export({ type: 'spki', format: 'pem' }) as string;
     const keyid = createHash('sha256').update(pem).digest('hex');
@@ -105,7 +117,10 @@ export class RolloutWorld {
   }
 
   static async open(options: RolloutWorldOptions): Promise<RolloutWorld> {
-    const world = new RolloutWorld(await openDatabase(options.file ?? ':memory:'));
+    const world = new RolloutWorld(
+      await openDatabase(options.file ?? ':memory:'),
+      options.hasTelemetry ?? false,
+    );
     world.rebuild();
     const running = options.running === undefined ? '1.0.0' : options.running;
     const manner = options.manner ?? (() => 'good');
@@ -170,6 +185,19 @@ export class RolloutWorld {
       clock,
       logger,
     });
+    this.telemetry = new TelemetryService({
+      store: new TelemetryStore(database),
+      evidence: new EvidenceStore(database),
+      versions,
+      assignments: new DeviceAssignments({
+        store: new AssignmentStore(database),
+        director: this.director,
+        fleet,
+      }),
+      clock,
+      logger,
+      bucketMs: 60_000,
+    });
     const changes = new RolloutChanges({
       store: this.store,
       director: this.director,
@@ -198,8 +226,10 @@ export class RolloutWorld {
         versions,
         connections,
         downloads,
-        telemetry: { figures: async () => ({ requests: this.requests }) },
-        drift: { assess: async () => ({ features: this.#driftFeatures() }) },
+        telemetry: this.#hasTelemetry ? this.telemetry : { evidence: (rollout) => this.#evidence(rollout) },
+        drift: this.#hasTelemetry
+          ? new DriftService({ clock, versions, telemetry: this.telemetry })
+          : { judge: async (_, devices) => this.#driftFeatures(devices.length) },
       },
       leases: new ProcessLeases(),
       clock,
@@ -291,12 +321,23 @@ export class RolloutWorld {
 
   async close(): Promise<void> {
     await this.runner.close();
+    await this.telemetry.close();
     await this.director.close();
     await this.database.destroy();
   }
 
-  #driftFeatures() {
-    if (this.driftFeatures) return this.driftFeatures;
+  async #evidence(rolloutId: string) {
+    const devices = await this.store.devices(rolloutId);
+    return new Map(
+      devices.map(({ deviceId, offeredAt }) => [
+        deviceId,
+        { offeredAt: offeredAt ?? 0, figures: { requests: this.requests, features: [] } },
+      ]),
+    );
+  }
+
+  #driftFeatures(devices: number) {
+    if (this.driftFeatures) return this.driftFeatures.map((feature) => ({ ...feature, devices }));
     throw new AppError('drift_no_profile', 'Cannot assess drift: there is no profile.');
   }
 

@@ -13,6 +13,7 @@ import { DriftService } from '../../../hub/drift/drift-service.ts';
 import { Readiness } from '../../../hub/http/readiness.ts';
 import { HttpServer } from '../../../hub/http/server.ts';
 import { Authority } from '../../../hub/pki/authority.ts';
+import { EvidenceStore } from '../../../hub/telemetry/evidence-store.ts';
 import { registerTelemetryMetrics } from '../../../hub/telemetry/telemetry-metrics.ts';
 import { telemetryRoutes } from '../../../hub/telemetry/telemetry-routes.ts';
 import { TelemetryService } from '../../../hub/telemetry/telemetry-service.ts';
@@ -21,7 +22,7 @@ import { makeLogger } from '../../../platform/logger.ts';
 import { systemClock } from '../../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../../shared/protocol/telemetry-report.ts';
 import { runCli } from '../../support/cli.ts';
-import { publishedVersion, report, versionsOf } from '../../support/profiles.ts';
+import { offeredToAll, publishedVersion, report, versionsOf } from '../../support/profiles.ts';
 
 const logger = makeLogger('test', 'silent');
 const air = publishedVersion({ label: { output: 'y', kind: 'regression' } });
@@ -42,6 +43,8 @@ beforeAll(async () => {
   const versions = versionsOf(air);
   const telemetry = new TelemetryService({
     store: new TelemetryStore(database),
+    evidence: new EvidenceStore(database),
+    assignments: offeredToAll,
     versions,
     clock,
     logger,

@@ -5,12 +5,13 @@ import { Outbox } from '../../../../agent/connection/outbox.ts';
 import type { ServedVersion } from '../../../../agent/telemetry/observation.ts';
 import { WindowRecorder } from '../../../../agent/telemetry/recorder.ts';
 import { TelemetryUploader } from '../../../../agent/telemetry/uploader.ts';
+import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../../../hub/telemetry/telemetry-service.ts';
 import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { ConnectionHub } from '../../../support/connection-hub.ts';
-import { publishedVersion, versionsOf } from '../../../support/profiles.ts';
+import { offeredToAll, publishedVersion, versionsOf } from '../../../support/profiles.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
 const logger = makeLogger('test', 'silent');
@@ -23,6 +24,8 @@ describe('a telemetry window, from the recorder to the hub’s database', () => 
     onTestFinished(() => hub.stop());
     const service = new TelemetryService({
       store: new TelemetryStore(hub.database),
+      evidence: new EvidenceStore(hub.database),
+      assignments: offeredToAll,
       versions: versionsOf(air),
       clock: systemClock,
       logger,

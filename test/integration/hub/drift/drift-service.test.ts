@@ -1,12 +1,13 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../../../hub/db/database.ts';
 import { DriftService } from '../../../../hub/drift/drift-service.ts';
+import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../../../hub/telemetry/telemetry-service.ts';
 import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
-import { publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
+import { offeredToAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
 
 const air = publishedVersion({ label: { output: 'y', kind: 'regression' } });
 const newer = publishedVersion({ version: '1.1.0' });
@@ -25,6 +26,8 @@ async function world() {
   const versions = versionsOf(air, newer, nines, tens, candidate, bare);
   const telemetry = new TelemetryService({
     store: new TelemetryStore(database),
+    evidence: new EvidenceStore(database),
+    assignments: offeredToAll,
     versions,
     clock: systemClock,
     logger: makeLogger('test', 'silent'),

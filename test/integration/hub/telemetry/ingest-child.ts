@@ -1,16 +1,20 @@
 /** Run by ingest.test.ts: merges reports as fast as it can and prints the number of each that was acknowledged. */
 import { openDatabase } from '../../../../hub/db/database.ts';
+import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../../../hub/telemetry/telemetry-service.ts';
 import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
-import { publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
+import { offeredToAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
 
 const [file, from] = process.argv.slice(2);
 const version = publishedVersion();
+const database = await openDatabase(file!);
 const service = new TelemetryService({
-  store: new TelemetryStore(await openDatabase(file!)),
+  store: new TelemetryStore(database),
+  evidence: new EvidenceStore(database),
+  assignments: offeredToAll,
   versions: versionsOf(version),
   clock: systemClock,
   logger: makeLogger('test', 'silent'),

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Database, openDatabase } from '../../../../hub/db/database.ts';
+import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
 import { TelemetryService, type TelemetryServiceProps } from '../../../../hub/telemetry/telemetry-service.ts';
 import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
@@ -14,7 +15,7 @@ import { limits } from '../../../../shared/base/limits.ts';
 import { errorCatalogue } from '../../../../shared/errors/catalogue.ts';
 import { encodeTelemetryReport, type TelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
 import { LatencySketch } from '../../../../shared/sketch/latency-sketch.ts';
-import { publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
+import { offeredToAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
 const air = publishedVersion({ label: { output: 'y', kind: 'regression' } });
@@ -41,6 +42,8 @@ async function world(props: Partial<TelemetryServiceProps> = {}, file = ':memory
   const clock = new TestClock();
   const service = new TelemetryService({
     store: new TelemetryStore(database),
+    evidence: new EvidenceStore(database),
+    assignments: offeredToAll,
     versions: versionsOf(air),
     clock,
     logger: makeLogger('test', 'silent'),
@@ -164,6 +167,53 @@ describe('telemetry ingest', () => {
       'telemetry_layout',
       { ...report(air, { rows: 1 }), latency: latencyOf(1, 2) },
     ],
+    [
+      'more requests than its time can hold',
+      'telemetry_implausible',
+      report(air, { to: 10_000, rows: 10 * limits.requestsPerSecondMax + 1 }),
+    ],
+    [
+      'failures beyond its time',
+      'telemetry_implausible',
+      report(air, { requests: { ok: 10, failed: { internal: limits.telemetryCountMax } } }),
+    ],
+    [
+      'more rows than its requests can have',
+      'telemetry_implausible',
+      report(air, {
+        requests: { ok: 1, failed: {} },
+        features: [
+          { name: 'f0', counts: [limits.rowsCountedPerRequestMax, 1, ...new Array(10).fill(0)], missing: 0 },
+        ],
+      }),
+    ],
+    [
+      'more rows in its moments than in its counts',
+      'telemetry_implausible',
+      report(air, {
+        features: [
+          {
+            name: 'f0',
+            counts: [0, 10, ...new Array(10).fill(0)],
+            missing: 0,
+            moments: { n: 11, sum: 0, sumSquares: 0 },
+          },
+        ],
+      }),
+    ],
+    ['a window that ends before it begins', 'telemetry_implausible', report(air, { from: 2, to: 1 })],
+    [
+      'a window of more than a day',
+      'telemetry_implausible',
+      report(air, { to: limits.telemetryWindowMsMax + 1 }),
+    ],
+    [
+      'labels beyond its time',
+      'telemetry_implausible',
+      report(air, {
+        labels: { kind: 'regression', n: limits.telemetryCountMax, absoluteError: 1, squaredError: 1 },
+      }),
+    ],
   ])('refuses and acknowledges %s', async (_, code, sent) => {
     const { service } = await world();
     const payload = sent instanceof Uint8Array ? sent : encodeTelemetryReport(sent);
@@ -191,8 +241,9 @@ describe('telemetry ingest', () => {
 
   it('survives the largest counts a device may send', async () => {
     const { service, send } = await world();
-    const most = limits.telemetryCountMax;
+    const most = limits.requestsPerSecondMax * (limits.telemetryWindowMsMax / 1_000);
     const huge = report(air, {
+      to: limits.telemetryWindowMsMax,
       requests: { ok: most, failed: {} },
       features: [{ name: 'f0', counts: new Array<number>(12).fill(most), missing: most }],
     });

@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { type GateInputs, judge } from '../../../../hub/rollout/gates.ts';
+import { requestFigures } from '../../../../hub/rollout/request-figures.ts';
 import { planDefaults } from '../../../../hub/rollout/rollout-plan.ts';
 
 const t0 = 1_000_000;
+/** Requests that two devices share equally. */
+const shared = ({ ok, failed, refused = 0 }: { ok: number; failed: number; refused?: number }) => {
+  const half = { ok: ok / 2, failed: failed / 2, refused: refused / 2 };
+  return requestFigures([half, half], planDefaults.gates.minRequests);
+};
 /** Ten devices, all succeeded, soaked. */
 const good: GateInputs = {
   phase: 0,
@@ -22,7 +28,7 @@ const withRules = (rules: Partial<GateInputs['rules']>): GateInputs => ({
   ...good,
   rules: { ...good.rules, ...rules },
 });
-const drifting = { features: 8, drifting: [{ name: 'no2', psi: 0.31 }], tooFew: [] };
+const drifting = { withEvidence: 10, features: 8, drifting: [{ name: 'no2', psi: 0.31 }], tooFew: [] };
 const verdictOf = (inputs: GateInputs) => {
   const { verdict, reasons } = judge(inputs);
   return [verdict, reasons[0]!.code];
@@ -135,7 +141,9 @@ describe('judge()', () => {
     [{ ok: 95, failed: 5 }, 'proceed'],
     [{ ok: 94, failed: 6 }, 'roll-back'],
   ] as const)('with an error gate of 5 %% over 100 requests, %j is %s', (requests, verdict) => {
-    expect(judge({ ...withRules({ maxErrorRate: 0.05 }), requests }).verdict).toBe(verdict);
+    expect(
+      judge({ ...withRules({ maxErrorRate: 0.05 }), requests: requests && shared(requests) }).verdict,
+    ).toBe(verdict);
   });
 
   it('lets as many devices stay unproven as the plan says, and names the flags otherwise', () => {
@@ -157,13 +165,16 @@ describe('judge()', () => {
   });
 
   it('counts requests refused for their tensors as failed, and names them', () => {
-    const inputs = { ...withRules({ maxErrorRate: 0.05 }), requests: { ok: 90, failed: 2, refused: 8 } };
+    const inputs = {
+      ...withRules({ maxErrorRate: 0.05 }),
+      requests: shared({ ok: 90, failed: 2, refused: 8 }),
+    };
     expect(judge(inputs)).toMatchObject({
       verdict: 'roll-back',
       reasons: [
         {
           code: 'error_rate_high',
-          text: '10 of 100 requests failed, 8 of them refused for tensors that the version before takes (10 %, at most 5 %)',
+          text: '10 of 100 requests failed, 8 of them refused for tensors that the version before takes (10 % as the mean over devices, at most 5 %)',
         },
         {},
         {},
@@ -172,7 +183,7 @@ describe('judge()', () => {
   });
 
   it('stops for errors in service before the devices are done', () => {
-    const inputs = { ...withRules({ maxErrorRate: 0.05 }), requests: { ok: 50, failed: 50 } };
+    const inputs = { ...withRules({ maxErrorRate: 0.05 }), requests: shared({ ok: 50, failed: 50 }) };
     expect(verdictOf({ ...inputs, settledAt: null, counts: { trial: 10 } })).toEqual([
       'roll-back',
       'error_rate_high',
@@ -180,7 +191,9 @@ describe('judge()', () => {
   });
 
   it('does not look at figures the plan does not ask for', () => {
-    expect(judge({ ...good, requests: { ok: 0, failed: 100 }, drift: drifting }).verdict).toBe('proceed');
+    expect(judge({ ...good, requests: shared({ ok: 0, failed: 100 }), drift: drifting }).verdict).toBe(
+      'proceed',
+    );
   });
 
   it('names the features that drift, and does what the plan says', () => {
@@ -197,9 +210,9 @@ describe('judge()', () => {
   it('does not pass a drift gate without data', () => {
     const asked = withRules({ drift: 'hold' });
     expect(verdictOf(asked)).toEqual(['inconclusive', 'no_drift_figures']);
-    const none = { features: 0, drifting: [], tooFew: [] };
+    const none = { withEvidence: 10, features: 0, drifting: [], tooFew: [] };
     expect(verdictOf({ ...asked, drift: none })).toEqual(['inconclusive', 'no_drift_figures']);
-    const few = { features: 8, drifting: [], tooFew: ['co'] };
+    const few = { withEvidence: 10, features: 8, drifting: [], tooFew: ['co'] };
     expect(verdictOf({ ...asked, drift: few })).toEqual(['inconclusive', 'too_few_for_drift']);
   });
 
@@ -217,7 +230,7 @@ describe('judge()', () => {
   it('gives the same verdict for inputs that were stored', () => {
     const inputs = {
       ...withRules({ drift: 'hold', maxErrorRate: 0.05 }),
-      requests: { ok: 95, failed: 5 },
+      requests: shared({ ok: 95, failed: 5 }),
       drift: drifting,
     };
     expect(judge(JSON.parse(JSON.stringify(inputs)) as GateInputs)).toEqual(judge(inputs));

@@ -1,0 +1,78 @@
+/**
+ * Whether a window can be true: no device answers more requests, or counts more rows, than its time can hold. What is not
+ * bounded here, the weight of a device in a figure of many is (capped-weight.ts).
+ */
+import { AppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
+import type { TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
+
+/** Milliseconds that the window covers, by the device's clock. */
+export function spanMs({ from, to }: Pick<TelemetryReport, 'from' | 'to'>): number {
+  return to - from;
+}
+
+/** Throws `telemetry_implausible`. */
+export function checkPlausible(report: TelemetryReport): void {
+  const covered = spanMs(report);
+  if (covered < 0 || covered > limits.telemetryWindowMsMax) {
+    throw implausible(report, `a window of ${covered} ms`, `0 to ${limits.telemetryWindowMsMax} ms`);
+  }
+  const seconds = Math.max(covered, limits.telemetrySpanMsMin) / 1_000;
+  const { ok, failed, refused } = report.requests;
+  const requests = sum(Object.values(failed)) + ok + (refused?.all ?? 0);
+  atMost(report, { what: 'requests', found: requests, most: seconds * limits.requestsPerSecondMax });
+  // A request of labels may hold one for each row of an answer.
+  const labelsMax = seconds * limits.requestsPerSecondMax * limits.rowsPerPredictionMax;
+  atMost(report, { what: 'labels', found: report.labels?.n ?? 0, most: labelsMax });
+  atMost(report, { what: 'crashes', found: report.crashes, most: seconds * limits.requestsPerSecondMax });
+  const rowsMax = Math.min(ok * limits.rowsCountedPerRequestMax, seconds * limits.rowsPerSecondMax);
+  for (const { name, counts, missing, moments } of report.features) {
+    const present = sum(counts);
+    atMost(report, { what: `rows of feature "${name}"`, found: present + missing, most: rowsMax });
+    atMost(report, {
+      what: `rows in the moments of feature "${name}"`,
+      found: moments?.n ?? 0,
+      most: present,
+    });
+  }
+  if (report.labels?.kind === 'classification') {
+    atMost(report, { what: 'right answers', found: report.labels.correct, most: report.labels.n });
+  }
+}
+
+/** Why a window is refused that covers more time than its assignment has lasted. */
+export function spanTooLong(report: {
+  readonly model: string;
+  readonly version: string;
+  readonly spanMs: number;
+}): AppError {
+  return implausible(
+    report,
+    `a window of ${report.spanMs} ms`,
+    'no more time than has passed since the window before it, or since the offer',
+  );
+}
+
+function atMost(
+  report: TelemetryReport,
+  { what, found, most }: { readonly what: string; readonly found: number; readonly most: number },
+): void {
+  if (!(found <= most)) {
+    throw implausible(report, `${found} ${what} in ${spanMs(report)} ms`, `at most ${Math.floor(most)}`);
+  }
+}
+
+function implausible(
+  { model, version }: Pick<TelemetryReport, 'model' | 'version'>,
+  found: string,
+  wanted: string,
+): AppError {
+  return new AppError(
+    'telemetry_implausible',
+    `Cannot take telemetry of ${model} ${version}: found ${found}, wanted ${wanted}.`,
+  );
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, n) => total + n, 0);
+}

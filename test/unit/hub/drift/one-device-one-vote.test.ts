@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { judgeFeatures, judgeFleet } from '../../../../hub/drift/verdict.ts';
+import type { ReferenceProfile } from '../../../../shared/manifest/reference-profile.ts';
+import { uniformFeature, uniformProfile } from '../../../support/profiles.ts';
+
+const profile = uniformProfile(1);
+const most = 2 ** 40;
+const counts = (cells: number[], missing = 0) => [{ name: 'f0', counts: cells, missing }];
+/** `rows` rows like the profile's, and all in one cell. */
+const calm = (rows: number) => counts([0, ...new Array<number>(10).fill(rows / 10), 0]);
+const odd = (rows: number) => counts([0, ...new Array<number>(9).fill(0), rows, 0]);
+
+describe('drift of a fleet, one device one vote', () => {
+  it('is not hidden by a flood of one device, and not made by one', () => {
+    const [hidden] = judgeFleet(profile, [odd(200), odd(200), calm(most)]);
+    expect(hidden).toMatchObject({ verdict: 'drift', counted: 600, devices: 3, n: most + 400 });
+    const calmOnes = Array.from({ length: 40 }, () => calm(200));
+    expect(judgeFleet(profile, [...calmOnes, odd(most)])[0]!.verdict).toBe('stable');
+  });
+
+  it('is what it was before where each device brings as much', () => {
+    const [pooled] = judgeFleet(profile, [calm(100), odd(100)]);
+    const [sum] = judgeFeatures(profile, counts([0, ...new Array<number>(9).fill(10), 110, 0]));
+    expect(pooled).toMatchObject({ psi: sum!.psi, psiCritical: sum!.psiCritical, n: 200, counted: 200 });
+  });
+
+  it('says how many devices have evidence, those without any among the number', () => {
+    expect(judgeFleet(profile, [calm(1_000), [], []])[0]).toMatchObject({ devices: 1, verdict: 'stable' });
+    expect(judgeFleet(profile, [calm(20), calm(20), []])[0]).toMatchObject({
+      devices: 2,
+      verdict: 'too-few',
+    });
+  });
+
+  it('compares with nothing as too-few, never as stable', () => {
+    const empty = { ...uniformFeature('f0'), counts: new Array<number>(12).fill(0) };
+    const without: ReferenceProfile = { rows: 0, features: [empty] };
+    expect(judgeFleet(without, [calm(1_000), calm(1_000)])[0]!.verdict).toBe('too-few');
+    expect(judgeFleet(profile, [])[0]!.verdict).toBe('too-few');
+    expect(judgeFleet(profile, [[], []])[0]!.verdict).toBe('too-few');
+    expect(judgeFleet(profile, [counts(new Array<number>(12).fill(0))])[0]!.verdict).toBe('too-few');
+    const notNumbers = counts([Number.NaN, ...new Array<number>(11).fill(100)]);
+    expect(judgeFleet(profile, [notNumbers])[0]!.verdict).toBe('too-few');
+  });
+});
