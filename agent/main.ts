@@ -1,7 +1,7 @@
 /** `modelfleet-agent`: reads the command line, says what went wrong in one message, ends with the right exit code. */
 import { Command, CommanderError } from 'commander';
 import { programVersion } from '../platform/installation.ts';
-import { guardOutput } from '../platform/standard-output.ts';
+import { endProgram, guardOutput } from '../platform/standard-output.ts';
 import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
 import { doctorCommand } from './commands/doctor-command.ts';
 import { releaseCommand } from './commands/release-command.ts';
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   await program.parseAsync();
 }
 
-await main().catch((error: unknown) => {
+await main().catch(async (error: unknown) => {
   // Commander has printed help or what is wrong with the usage.
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
@@ -44,5 +44,5 @@ await main().catch((error: unknown) => {
   }
   const isUsage = error instanceof UsageError;
   process.stderr.write(failureText(PROGRAM, isUsage ? error.cause : error));
-  process.exitCode = isUsage ? exitCodes.usage : failureExitCode(error);
+  await endProgram(isUsage ? exitCodes.usage : failureExitCode(error));
 });

@@ -47,6 +47,8 @@ const fleet = new Fleet({
 process.on('exit', () => programs.killAll());
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort());
+// `| head`: nobody listens any more.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => interruption.abort());
 const interrupted = new Promise<void>((resolve) => {
   interruption.signal.addEventListener('abort', () => resolve());
 });

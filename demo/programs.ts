@@ -62,7 +62,10 @@ export class Programs {
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    child.stderr.pipe(createWriteStream(join(this.#logs, `${name}.log`), { flags: 'a', mode: 0o600 }));
+    const log = createWriteStream(join(this.#logs, `${name}.log`), { flags: 'a', mode: 0o600 });
+    // A full disk: the story goes on without the rest of the log.
+    log.on('error', () => child.stderr.resume());
+    child.stderr.pipe(log);
     const running = new RunningProgram(child, name);
     this.#running.add(running);
     void running.exited.then(() => this.#running.delete(running));

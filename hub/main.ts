@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { programVersion } from '../platform/installation.ts';
 import { addOptionFlags, loadOptions } from '../platform/load-options.ts';
 import { makeLogger, makeLogStream } from '../platform/logger.ts';
-import { guardOutput, outliveOutput } from '../platform/standard-output.ts';
+import { endProgram, guardOutput, outliveOutput } from '../platform/standard-output.ts';
 import { systemClock } from '../platform/system-clock.ts';
 import { safeLines } from '../shared/base/safe-text.ts';
 import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
@@ -55,6 +55,7 @@ async function main(): Promise<void> {
   logger.info({ signal }, 'hub stops');
   await hub.stop();
   logger.flush();
+  await endProgram(exitCodes.ok);
 }
 
 function readFlags(version: string): Record<string, unknown> {

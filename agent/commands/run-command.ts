@@ -2,8 +2,9 @@
 import { Command } from 'commander';
 import { addOptionFlags } from '../../platform/load-options.ts';
 import { makeLogger, makeLogStream } from '../../platform/logger.ts';
-import { outliveOutput } from '../../platform/standard-output.ts';
+import { endProgram, outliveOutput } from '../../platform/standard-output.ts';
 import { systemClock } from '../../platform/system-clock.ts';
+import { exitCodes } from '../../shared/errors/failure.ts';
 import { loadAgentOptions } from '../config/load-options.ts';
 import { agentOptionTable } from '../config/options-schema.ts';
 import { printResult } from './print-result.ts';
@@ -46,5 +47,6 @@ export function runCommand(version: string): Command {
       logger.info({ signal }, 'agent stops');
       await agent.stop();
       logger.flush();
+      await endProgram(exitCodes.ok);
     });
 }
