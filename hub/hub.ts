@@ -47,6 +47,7 @@ import { telemetryRoutes } from './telemetry/telemetry-routes.ts';
 import { TelemetryService } from './telemetry/telemetry-service.ts';
 import { TelemetryStore } from './telemetry/telemetry-store.ts';
 import { blobRoutes } from './transfer/blob-routes.ts';
+import { registerTransferMetrics } from './transfer/transfer-metrics.ts';
 import { TransferService } from './transfer/transfer-service.ts';
 
 /** What a hub that has started says of itself. */
@@ -206,6 +207,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     clock,
     logger: logger.child({ part: 'transfer' }),
   });
+  registerTransferMetrics(metrics, transfer);
 
   // Telemetry and drift.
   const assignments = new DeviceAssignments({

@@ -86,19 +86,28 @@ export class ChunkSchedule<Order extends ChunkOrder> {
     return this.#fast.ring.size + this.#slow.ring.size > 0;
   }
 
+  /** Devices that wait for a place with nothing under way. */
+  get devicesWaiting(): number {
+    let waiting = 0;
+    for (const { waitsSince } of this.#lines.values()) if (waitsSince !== undefined) waiting += 1;
+    return waiting;
+  }
+
   /**
-   * Puts chunks in line for the device. One that it asks for again keeps its place. It never has more unanswered than its
-   * credit: whoever asks for more has given up what it asked for first.
+   * Puts chunks in line for the device, and returns how many: those under way come anyhow. One that it asks for again keeps
+   * its place. It never has more in line than its credit: whoever asks for more has given up what it asked for first.
    */
-  ask(deviceId: string, orders: readonly Order[], now: number): void {
+  ask(deviceId: string, orders: readonly Order[], now: number): number {
     const line = this.#lineOf(deviceId, now);
     const sent = new Set([...line.underWay].map(({ order }) => order.digest));
-    for (const order of orders) if (!sent.has(order.digest)) line.waiting.set(order.digest, order);
+    const fresh = orders.filter(({ digest }) => !sent.has(digest));
+    for (const order of fresh) line.waiting.set(order.digest, order);
     for (const digest of line.waiting.keys()) {
       if (line.waiting.size <= limits.chunksInFlightPerDevice) break;
       line.waiting.delete(digest);
     }
     this.#place(line, now);
+    return fresh.length;
   }
 
   /** The chunk that has its place from now on; undefined when nobody may send. */

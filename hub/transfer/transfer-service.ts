@@ -64,6 +64,15 @@ export class TransferService {
     return this.#bytesSent;
   }
 
+  /** Bytes of chunks that have their place and that no socket has taken yet. */
+  get bytesHeld(): number {
+    return this.#schedule.bytesHeld;
+  }
+
+  get devicesWaiting(): number {
+    return this.#schedule.devicesWaiting;
+  }
+
   /**
    * Until when the device last had to wait for its turn, milliseconds since the epoch, and whether chunks went to it in the
    * last minutes; undefined when it has asked for nothing.
@@ -97,7 +106,7 @@ export class TransferService {
       request: asked.request,
       manifest,
       knowsQueue: asked.queue === true,
-      unanswered: digests.size,
+      unanswered: 0,
       lacksSome: false,
       isTold: false,
     };
@@ -106,7 +115,7 @@ export class TransferService {
       bytes: digest === manifest ? limits.manifestBytesMax : limits.chunkBytes,
       request,
     }));
-    this.#schedule.ask(deviceId, orders, this.#props.clock.monotonic());
+    request.unanswered = this.#schedule.ask(deviceId, orders, this.#props.clock.monotonic());
     void this.#start();
   }
 
@@ -132,7 +141,8 @@ export class TransferService {
     try {
       bytes = await this.#deliver(sending);
     } catch (error) {
-      // The device asks again after its own wait.
+      // Once for all it asked for: it asks again after its own wait.
+      this.#schedule.drop(deviceId, clock.monotonic());
       logger.error({ deviceId, reason: errorText(error) }, 'chunk request could not be served');
     }
     this.#schedule.done(sending, bytes, clock.monotonic());

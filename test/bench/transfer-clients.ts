@@ -1,12 +1,13 @@
 /**
  * The receiving side of the transfer bench, a process of its own: so many mTLS connections, each taking every chunk once. `pull` asks
- * as an agent does, with credit, and checks each chunk's digest; `listen` takes what a bare broker sends and counts bytes.
- * Speaks with its parent over IPC: `{ready}` once all are subscribed, `{go}`, then `{done, ms, bytes}`.
+ * as an agent does, with credit, and checks each chunk's digest; `listen` takes what a bare broker sends and counts bytes, or checks as well.
+ * Speaks with its parent over IPC: `{ready}` once all are subscribed, `{go}`, `{taken}` now and then, and `{done, ms, bytes}`.
  */
 import { createHash } from 'node:crypto';
 import mqtt from 'mqtt';
 import { limits } from '../../shared/base/limits.ts';
 import { topics } from '../../shared/protocol/topics.ts';
+import { throttledLine } from '../support/throttled-line.ts';
 
 export interface ClientsJob {
   readonly mode: 'pull' | 'listen';
@@ -17,6 +18,26 @@ export interface ClientsJob {
   readonly chunks: readonly string[];
   /** Topic the bare broker publishes on. */
   readonly topic: string;
+  /** Whether those who listen check digests. */
+  readonly checks?: boolean;
+  /** Speed of each device's line; as fast as it comes when absent. */
+  readonly bytesPerSecond?: number;
+}
+
+export type ClientsSay =
+  | { readonly ready: true }
+  /** Chunks that have come, to all of them together. */
+  | { readonly taken: number }
+  | { readonly done: true; readonly ms: number; readonly bytes: number };
+
+const say = (words: ClientsSay): void => void process.send!(words);
+let taken = 0;
+
+function take(payload: Buffer, digest: string | undefined): void {
+  if (digest !== undefined && createHash('sha256').update(payload).digest('hex') !== digest)
+    throw new Error('a chunk is not what it is called');
+  taken += 1;
+  if (taken % 50 === 0) say({ taken });
 }
 
 process.once('message', (job: ClientsJob) => {
@@ -24,16 +45,15 @@ process.once('message', (job: ClientsJob) => {
 });
 
 async function runJob(job: ClientsJob): Promise<void> {
-  const clients = await Promise.all(job.devices.map((device) => connect(job, device)));
-  process.send!({ ready: true });
+  const line = job.bytesPerSecond ? await throttledLine(job.port, job.bytesPerSecond) : job;
+  const clients = await Promise.all(
+    job.devices.map((device) => connect({ ...job, port: line.port }, device)),
+  );
+  say({ ready: true });
   await new Promise((resolve) => process.once('message', resolve));
   const started = performance.now();
   const bytes = await Promise.all(clients.map((client) => client.take()));
-  process.send!({
-    done: true,
-    ms: performance.now() - started,
-    bytes: bytes.reduce((sum, b) => sum + b, 0),
-  });
+  say({ done: true, ms: performance.now() - started, bytes: bytes.reduce((sum, b) => sum + b, 0) });
   for (const client of clients) client.end();
 }
 
@@ -62,6 +82,7 @@ function listen(client: mqtt.MqttClient, job: ClientsJob): Promise<number> {
     let got = 0;
     let bytes = 0;
     client.on('message', (_topic, payload) => {
+      take(payload, job.checks ? job.chunks[got] : undefined);
       bytes += payload.byteLength;
       got += 1;
       if (got === job.chunks.length) resolve(bytes);
@@ -82,28 +103,20 @@ function pull(client: mqtt.MqttClient, job: ClientsJob, id: string): Promise<num
       request += 1;
       client.publish(
         topics.device(id, 'chunk/get'),
-        JSON.stringify({ v: 1, request, manifest: job.manifest, chunks }),
+        JSON.stringify({ v: 1, request, manifest: job.manifest, chunks, queue: true }),
         { qos: 1 },
       );
     };
     client.on('message', (topic, payload) => {
       const leaf = topic.slice(topic.lastIndexOf('/') + 1);
       if (leaf === 'error') {
-        const { retryAfterMs, code } = JSON.parse(payload.toString()) as {
-          retryAfterMs?: number;
-          code: string;
-        };
-        if (code !== 'busy') return reject(new Error(`${id}: ${code}`));
-        // What was asked for is asked for again: the hub said how long to wait.
-        underWay = 0;
-        waiting.length = 0;
-        waiting.push(...job.chunks.filter((chunk) => !have.has(chunk)));
-        setTimeout(ask, retryAfterMs ?? 50);
+        const { code } = JSON.parse(payload.toString()) as { code: string };
+        // Who stands in line is called.
+        if (code !== 'queued') reject(new Error(`${id}: ${code}`));
         return;
       }
       if (!topic.includes('/chunk/') || have.has(leaf)) return;
-      if (createHash('sha256').update(payload).digest('hex') !== leaf)
-        return reject(new Error('a chunk is not what it is called'));
+      take(payload, leaf);
       have.add(leaf);
       bytes += payload.byteLength;
       underWay -= 1;

@@ -1,29 +1,33 @@
 /**
- * `transfer/fan-out-50`: one version to fifty devices over mTLS, pulled with credit through the hub's own broker, transfer service and
- * blob store, each chunk verified on arrival; against a bare aedes on the same TLS that sends the same bytes to
- * fifty subscribers unasked and unchecked.
+ * Versions on their way to devices over mTLS, pulled with credit through the hub's own broker, transfer service and blob store, each
+ * chunk verified on arrival.
+ * `transfer/fan-out-50`: against a bare aedes on the same TLS that sends the same bytes to fifty subscribers unasked and unchecked.
+ * `transfer/fan-out-200`: 20 MB to two hundred, against Mosquitto where it is installed (the bare broker otherwise); its subscribers
+ * check digests as well.
+ * `transfer/fast-beside-slow`: how long a device takes for 20 MB beside a hundred on lines of 1 Mbit/s, against alone.
  */
-import { type ChildProcess, fork } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeKeyAndCsr } from '../../agent/connection/csr.ts';
-import { AedesBroker } from '../../hub/broker/aedes-broker.ts';
 import { Authority } from '../../hub/pki/authority.ts';
-import { DiskBlobStore } from '../../hub/transfer/disk-blob-store.ts';
-import { HotBlobStore } from '../../hub/transfer/hot-blob-store.ts';
-import { TransferService } from '../../hub/transfer/transfer-service.ts';
-import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { startBareBroker } from './bare-broker.ts';
 import { type BenchRow, benchRow } from './bench-row.ts';
-import type { ClientsJob } from './transfer-clients.ts';
+import { findMosquitto } from './mosquitto.ts';
+import { type Content, makeContent, makeDevices, startClients } from './transfer-fleet.ts';
+import { startTransferHub } from './transfer-hub.ts';
+import { type Sender, startBareSender, startMosquittoSender } from './transfer-senders.ts';
 
-const DEVICES = 50;
-const CHUNKS = 32;
 const RUNS = 3;
+/** 20 MB. */
+const CHUNKS = 80;
+const SLOW_DEVICES = 100;
+const SLOW_BYTES_PER_SECOND = 125_000;
+
+interface Bench {
+  readonly authority: Authority;
+  readonly folder: string;
+}
 
 export async function run(): Promise<BenchRow[]> {
   const folder = await mkdtemp(join(tmpdir(), 'modelfleet-bench-'));
@@ -32,118 +36,129 @@ export async function run(): Promise<BenchRow[]> {
       clock: systemClock,
       advertise: ['localhost'],
     });
-    const devices = await Promise.all(
-      Array.from({ length: DEVICES }, async (_, i) => {
-        const id = `bench-${i}`;
-        const { keyPem, csrPem } = await makeKeyAndCsr(id);
-        return { id, key: keyPem, cert: authority.signDeviceCsr(csrPem, id).certificatePem };
-      }),
-    );
-    const chunks = new Map(
-      Array.from({ length: CHUNKS }, () => {
-        const bytes = randomBytes(limits.chunkBytes);
-        return [createHash('sha256').update(bytes).digest('hex'), bytes] as const;
-      }),
-    );
-    const job = {
-      ca: authority.caPem,
-      devices,
-      manifest: 'a'.repeat(64),
-      chunks: [...chunks.keys()],
-      topic: 'bench/chunk',
-    };
-    const ours: number[] = [];
-    const bare: number[] = [];
-    for (let i = 0; i < RUNS; i += 1) {
-      ours.push(await measureOurs(authority, folder, job, chunks));
-      bare.push(await measureBare(authority, job, chunks));
-    }
-    return [benchRow('transfer/fan-out-50', 'MB/s', ours, { 'bare broker': bare })];
+    const bench = { authority, folder };
+    return [await fanOut50(bench), await fanOut200(bench), await fastBesideSlow(bench)];
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-type Job = Omit<ClientsJob, 'mode' | 'port'>;
-type Chunks = ReadonlyMap<string, Uint8Array>;
+async function fanOut50(bench: Bench): Promise<BenchRow> {
+  const content = makeContent(32);
+  const devices = await makeDevices(bench.authority, 50);
+  const ours: number[] = [];
+  const bare: number[] = [];
+  for (let i = 0; i < RUNS; i += 1) {
+    ours.push(await pulled(bench, content, devices));
+    bare.push(await sent(await startBareSender(bench.authority), { bench, content, devices, checks: false }));
+  }
+  return benchRow('transfer/fan-out-50', 'MB/s', ours, { 'bare broker': bare });
+}
 
-async function measureOurs(authority: Authority, folder: string, job: Job, chunks: Chunks): Promise<number> {
-  const blobs = new HotBlobStore({
-    store: new DiskBlobStore(join(folder, 'blobs')),
-    bytesMax: limits.hotBlobBytesMax,
-  });
-  for (const [digest, bytes] of chunks) await blobs.put(digest, bytes);
-  const logger = makeLogger('bench', 'silent');
-  const broker = new AedesBroker({
-    tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
-    listen: { host: '127.0.0.1', port: 0 },
-    isAdmitted: async () => true,
-    logger,
-  });
-  const offered = new Set([job.manifest]);
-  const transfer = new TransferService({
-    broker,
-    blobs,
-    director: { offered: async () => offered },
-    versions: { hasChunk: async (_manifest, chunk) => chunks.has(chunk) },
-    clock: systemClock,
-    logger,
-  });
-  await broker.start({
-    message: ({ deviceId, leaf, payload }) =>
-      leaf === 'chunk/get' ? transfer.receive(deviceId, payload) : Promise.resolve(),
-    connected: () => undefined,
-    disconnected: () => undefined,
-  });
+async function fanOut200(bench: Bench): Promise<BenchRow> {
+  const content = makeContent(CHUNKS);
+  const devices = await makeDevices(bench.authority, 200);
+  const mosquitto = await findMosquitto();
+  const ours: number[] = [];
+  const peer: number[] = [];
+  for (let i = 0; i < RUNS; i += 1) {
+    ours.push(await pulled(bench, content, devices));
+    const sender = mosquitto
+      ? await startMosquittoSender(mosquitto, bench.authority)
+      : await startBareSender(bench.authority);
+    peer.push(await sent(sender, { bench, content, devices, checks: true }));
+  }
+  const name = mosquitto ? 'Mosquitto' : 'bare broker';
+  return benchRow('transfer/fan-out-200', 'MB/s', ours, { [name]: peer });
+}
+
+async function fastBesideSlow(bench: Bench): Promise<BenchRow> {
+  const content = makeContent(CHUNKS);
+  const [fast, ...slow] = await makeDevices(bench.authority, 1 + SLOW_DEVICES);
+  const hub = await startTransferHub({ ...bench, ...content });
+  const job = { mode: 'pull', port: hub.port, ca: bench.authority.caPem, ...content.job } as const;
+  const fastMs = async (): Promise<number> => {
+    const clients = await startClients({ ...job, devices: [fast!] });
+    try {
+      return (await clients.go()).ms;
+    } finally {
+      clients.stop();
+    }
+  };
   try {
-    return await timeClients({ ...job, mode: 'pull', port: broker.port }, async () => undefined);
+    const alone: number[] = [];
+    for (let i = 0; i < RUNS; i += 1) alone.push(await fastMs());
+    const crowd = await startClients({ ...job, devices: slow, bytesPerSecond: SLOW_BYTES_PER_SECOND });
+    try {
+      const before = hub.transfer.bytesSent;
+      // Killed in the midst of it.
+      crowd.go().catch(() => undefined);
+      const wanted = 5 * SLOW_DEVICES * limits.chunkBytes;
+      while (hub.transfer.bytesSent - before < wanted) await systemClock.sleep(100);
+      const beside: number[] = [];
+      for (let i = 0; i < RUNS; i += 1) beside.push(await fastMs());
+      return benchRow('transfer/fast-beside-slow', 'ms', beside, { alone });
+    } finally {
+      crowd.stop();
+    }
   } finally {
-    await broker.close();
+    await hub.close();
   }
 }
 
-async function measureBare(authority: Authority, job: Job, chunks: Chunks): Promise<number> {
-  const broker = await startBareBroker(authority);
+type Devices = Awaited<ReturnType<typeof makeDevices>>;
+
+/** MB/s that devices took from our hub, all together. */
+async function pulled(bench: Bench, content: Content, devices: Devices): Promise<number> {
+  const hub = await startTransferHub({ ...bench, ...content });
   try {
-    return await timeClients({ ...job, mode: 'listen', port: broker.port }, async () => {
-      for (const payload of chunks.values()) {
-        await new Promise<void>((resolve, reject) => {
-          const packet = {
-            cmd: 'publish',
-            topic: job.topic,
-            payload: Buffer.from(payload),
-            qos: 0,
-            retain: false,
-            dup: false,
-          } as const;
-          broker.aedes.publish(packet, (error) => (error ? reject(error) : resolve()));
-        });
-      }
+    const clients = await startClients({
+      mode: 'pull',
+      port: hub.port,
+      ca: bench.authority.caPem,
+      ...content.job,
+      devices,
     });
+    try {
+      return (await clients.go()).megabytesPerSecond;
+    } finally {
+      clients.stop();
+    }
   } finally {
-    await broker.close();
+    await hub.close();
   }
 }
 
-/** Starts the clients, lets `send` do the broker's part, returns MB/s delivered to all of them. */
-async function timeClients(job: ClientsJob, send: () => Promise<void>): Promise<number> {
-  const clients = fork(new URL('./transfer-clients.ts', import.meta.url), { serialization: 'advanced' });
+interface SentProps {
+  readonly bench: Bench;
+  readonly content: Content;
+  readonly devices: Devices;
+  readonly checks: boolean;
+}
+
+/** MB/s that a broker brought to subscribers, all together. */
+async function sent(sender: Sender, { bench, content, devices, checks }: SentProps): Promise<number> {
   try {
-    clients.send(job);
-    await next(clients);
-    clients.send({ go: true });
-    const done = next(clients);
-    await send();
-    const { ms, bytes } = (await done) as { ms: number; bytes: number };
-    return bytes / 1e6 / (ms / 1_000);
+    const clients = await startClients({
+      mode: 'listen',
+      checks,
+      port: sender.port,
+      ca: bench.authority.caPem,
+      ...content.job,
+      devices,
+    });
+    try {
+      const done = clients.go();
+      await sender.send(
+        content.job.topic,
+        [...content.chunks.values()],
+        () => clients.chunksTaken / devices.length,
+      );
+      return (await done).megabytesPerSecond;
+    } finally {
+      clients.stop();
+    }
   } finally {
-    clients.kill();
+    await sender.close();
   }
-}
-
-function next(child: ChildProcess): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    child.once('message', resolve);
-    child.once('exit', (code) => reject(new Error(`the bench's clients ended with ${code}`)));
-  });
 }

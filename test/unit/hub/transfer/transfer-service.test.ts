@@ -198,6 +198,28 @@ describe('TransferService', () => {
     expect(topicsSent('old')).toHaveLength(2);
   });
 
+  it('says what it lacks of a request, some of which was under way already', async () => {
+    stall('a');
+    blobs.delete(digest(2));
+    await ask('a', [digest(1)], 1);
+    await settle();
+    await ask('a', [1, 2].map(digest), 2);
+    release('a');
+    await settle();
+    expect(errors()).toEqual([{ device: 'a', v: 1, request: 2, code: 'missing' }]);
+  });
+
+  it('counts what is held and who waits', async () => {
+    await fill();
+    await ask('b', [1, 2].map(digest));
+    await settle();
+    expect([service.bytesHeld, service.devicesWaiting]).toEqual([2 * limits.chunkBytes, 1]);
+    release('x');
+    release('y');
+    await settle();
+    expect([service.bytesHeld, service.devicesWaiting]).toEqual([0, 0]);
+  });
+
   it('sends nothing that was taken back while the device waited', async () => {
     service = makeService(1);
     stall('a');
