@@ -2,10 +2,10 @@
 import { Command } from 'commander';
 import { systemClock } from '../../platform/system-clock.ts';
 import { AppError } from '../../shared/base/app-error.ts';
-import { safeLines } from '../../shared/base/safe-text.ts';
 import { listingName } from '../backup/file-listing.ts';
 import { makeBackup } from '../backup/make-backup.ts';
-import { dataOption, wantsJson } from './data-option.ts';
+import { dataOption } from './data-option.ts';
+import { printResult } from './print-result.ts';
 
 const CHUNKS_NAMED = 5;
 
@@ -23,7 +23,7 @@ export function backupCommand(version: string): Command {
         `Check it with: (cd ${made.folder} && sha256sum --quiet -c ${listingName})`,
         "It holds the hub's private keys, unencrypted: keep it where only the hub's operators can read it.",
       ];
-      process.stdout.write(wantsJson(command) ? `${JSON.stringify(made)}\n` : safeLines(lines));
+      printResult(command, { value: made, lines });
       if (made.missing.length === 0) return;
       const named = made.missing.slice(0, CHUNKS_NAMED).join(', ');
       throw new AppError(

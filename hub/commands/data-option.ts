@@ -13,7 +13,3 @@ export async function dataOption(command: Command): Promise<string> {
   });
   return data;
 }
-
-export function wantsJson(command: Command): boolean {
-  return command.parent?.opts()['json'] === true;
-}

@@ -1,9 +1,9 @@
 /** `modelfleet-hub restore DIR`: a data folder from a backup, prepared so that the next start catches up with the devices. */
 import { Command } from 'commander';
 import { systemClock } from '../../platform/system-clock.ts';
-import { safeLines } from '../../shared/base/safe-text.ts';
 import { checkBackup, restoreBackup } from '../backup/restore-backup.ts';
-import { dataOption, wantsJson } from './data-option.ts';
+import { dataOption } from './data-option.ts';
+import { printResult } from './print-result.ts';
 
 export function restoreCommand(): Command {
   return new Command('restore')
@@ -31,6 +31,6 @@ export function restoreCommand(): Command {
             'Start the hub with the options it had; it goes above what devices have seen and says so in the audit log.',
             'Then follow "After a restore" in docs/OPERATIONS.md: the publisher signs again, tokens are looked through.',
           ];
-      process.stdout.write(wantsJson(command) ? `${JSON.stringify(result)}\n` : safeLines(lines));
+      printResult(command, { value: result, lines });
     });
 }
