@@ -3,7 +3,6 @@ import { Command, CommanderError } from 'commander';
 import { programVersion } from '../platform/installation.ts';
 import { endProgram, guardOutput } from '../platform/standard-output.ts';
 import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
-import { clockCommand } from './commands/clock-command.ts';
 import { doctorCommand } from './commands/doctor-command.ts';
 import { releaseCommand } from './commands/release-command.ts';
 import { rollbackCommand } from './commands/rollback-command.ts';
@@ -27,8 +26,7 @@ async function main(): Promise<void> {
     .addCommand(statusCommand())
     .addCommand(doctorCommand())
     .addCommand(rollbackCommand())
-    .addCommand(releaseCommand())
-    .addCommand(clockCommand());
+    .addCommand(releaseCommand());
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()

@@ -4,12 +4,9 @@
  */
 import { tokenRoutes } from './access/token-routes.ts';
 import type { NewToken } from './access/token-service.ts';
-import { TokenStore } from './access/token-store.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
-import { catchUp } from './backup/catch-up.ts';
 import { AedesBroker } from './broker/aedes-broker.ts';
 import { Dispatch } from './broker/dispatch.ts';
-import { ClockGuard } from './clock/clock-guard.ts';
 import type { HubOptions } from './config/options-schema.ts';
 import { storageError } from './db/storage-error.ts';
 import { registerDeviceMetrics } from './devices/device-metrics.ts';
@@ -32,7 +29,6 @@ import { AssignmentStore } from './rollout/assignment-store.ts';
 import { DesiredStore } from './rollout/desired-store.ts';
 import { DeviceAssignments } from './rollout/device-assignments.ts';
 import { Director } from './rollout/director.ts';
-import { takeBackRolloutTimes } from './rollout/future-times.ts';
 import { ProcessLeases } from './rollout/process-leases.ts';
 import { releaseRoutes } from './rollout/release-routes.ts';
 import { ReleaseService } from './rollout/release-service.ts';
@@ -71,8 +67,6 @@ export interface StartOptions {
   readonly newAdminToken?: boolean;
   /** Start although the data folder lacks what belongs to it, and make anew what can be made. */
   readonly acceptLoss?: boolean;
-  /** The data folder was set back by other means than `restore`: go above what devices have seen since. */
-  readonly catchUp?: boolean;
 }
 
 export interface Hub {
@@ -117,15 +111,13 @@ async function startHub(
   options: HubOptions,
   environment: HubEnvironment,
   closers: Closers,
-  startOptions: StartOptions,
+  { newAdminToken = false, acceptLoss = false }: StartOptions,
 ): Promise<HubAddresses> {
-  const foundation = await layFoundation(options, environment, closers, startOptions.acceptLoss ?? false);
+  const foundation = await layFoundation(options, environment, closers, acceptLoss);
   const parts = makeParts(options, environment, foundation);
-  await parts.clockGuard.start();
-  await catchUp({ ...parts, ...foundation, ...environment, data: options.data }, startOptions);
   await startParts(options, parts, closers);
   // Last, because its secret is lost when the start fails after it.
-  const adminToken = await foundation.tokens.makeAdmin({ always: startOptions.newAdminToken ?? false });
+  const adminToken = await foundation.tokens.makeAdmin({ always: newAdminToken });
   return {
     url: parts.hubUrl(),
     mqtt: parts.mqtt(),
@@ -262,7 +254,6 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     observeMs: options.rolloutObserveMs,
   });
   devices.onEvent((id, event) => rolloutRunner.hearEvent(id, event));
-  devices.onReported((id, reported) => director.hearReport(id, reported));
   devices.onReported((id, reported) => rolloutRunner.hearReport(id, reported));
   devices.onRemoved({
     remove: (id, _now, tx) => director.forget(id, tx),
@@ -327,18 +318,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     onError: storage.see,
     version,
   });
-  const clockGuard = new ClockGuard({
-    clock,
-    audit,
-    logger: logger.child({ part: 'clock' }),
-    stores: [
-      { takeBackTimes: (now) => takeBackRolloutTimes(database, now) },
-      joinTokenStore,
-      new TokenStore(database),
-    ],
-  });
   const background = [
-    (signal: AbortSignal) => clockGuard.run(signal),
     (signal: AbortSignal) =>
       runExpiryRefresh({ repository: trust, clock, logger: logger.child({ part: 'signing' }) }, signal),
     (signal: AbortSignal) => telemetry.run(signal),
@@ -347,10 +327,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   ];
   return {
     broker,
-    clockGuard,
-    devices,
     dispatch,
-    joinTokens,
     trust,
     telemetry,
     director,

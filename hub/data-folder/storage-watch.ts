@@ -8,7 +8,7 @@ import type { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
-import { type StorageCode, storageCodes, storageError } from '../db/storage-error.ts';
+import { hubDataFolder, type StorageCode, storageCodes, storageError } from '../db/storage-error.ts';
 
 export interface StorageWatchProps {
   /** Throws when disk or database do not take a write. */
@@ -26,8 +26,6 @@ interface Fault {
   /** How often something failed for it. */
   failures: number;
 }
-
-const DATA_FOLDER = 'the data folder';
 
 export class StorageWatch {
   readonly #props: StorageWatchProps;
@@ -50,7 +48,7 @@ export class StorageWatch {
 
   /** Takes note of an error that has to do with disk or database, and of no other. */
   readonly see = (error: unknown): void => {
-    const told = storageError(error, DATA_FOLDER);
+    const told = storageError(error, hubDataFolder);
     if (!told) return;
     const code = told.code as StorageCode;
     this.#failures.set(code, (this.#failures.get(code) ?? 0) + 1);
@@ -67,7 +65,7 @@ export class StorageWatch {
 
   /** For `/readyz`: throws what stands. A write is tried when the last is not of now, and waited for a moment. */
   async requireSound(): Promise<void> {
-    if (this.#faults.size === 0 && this.#props.clock.monotonic() - this.#triedAt > limits.storageTriedMs) {
+    if (this.#faults.size === 0 && this.#props.clock.monotonic() - this.#triedAt > limits.storageSoundMs) {
       const waiting = new AbortController();
       await Promise.race([
         this.#try(),
@@ -140,7 +138,7 @@ export class StorageWatch {
       await this.#props.tryWrite();
       if (this.#waits()) await this.#tell();
     } catch (error) {
-      if (storageError(error, DATA_FOLDER)) this.see(error);
+      if (storageError(error, hubDataFolder)) this.see(error);
       else this.#props.logger.error({ err: error }, 'the data folder could not be tried');
     }
   }

@@ -7,6 +7,9 @@ import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 export const storageCodes = ['database_damaged', 'disk_full', 'disk_error', 'database_locked'] as const;
 export type StorageCode = (typeof storageCodes)[number];
 
+/** What answers call the folder, whose path is nobody's business. */
+export const hubDataFolder = "the hub's data folder";
+
 const RETRY_MS: Readonly<Partial<Record<StorageCode, number>>> = {
   disk_full: 30_000,
   disk_error: 30_000,

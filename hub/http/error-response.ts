@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
 import { problemOf } from '../../shared/protocol/problem.ts';
-import { storageError } from '../db/storage-error.ts';
+import { hubDataFolder, storageError } from '../db/storage-error.ts';
 import { bodyBytesMax } from './request-validation.ts';
 
 /** The framework quotes what it refuses. */
@@ -14,7 +14,7 @@ const CAUSE_CHARS_MAX = 200;
 
 /** Fastify error handler. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const coded = storageError(error, 'the data folder') ?? asAppError(error, request);
+  const coded = storageError(error, hubDataFolder) ?? asAppError(error, request);
   const problem = problemOf(coded, request.id);
   if (problem.status >= 500) request.log.error({ err: error, code: coded.code }, 'request failed');
   else request.log.debug({ code: coded.code, status: problem.status }, 'request refused');

@@ -3,6 +3,7 @@
  * neither all names nor all files are held at once. One found bad while the hub runs, or accepted as lost, is known
  * from then on, and keeps no later start from going on; it is forgotten when it is there again.
  */
+import { createHash } from 'node:crypto';
 import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
@@ -34,10 +35,13 @@ export class LostBlobs {
   /** Those not known yet. A manifest is put back from the database. */
   async find(): Promise<MissingBlobs> {
     const { store, blobs, logger } = this.#props;
+    let lost = 0;
     for (const digest of await store.blobsLost()) {
       if (await blobs.has(digest)) await store.removeLost(digest);
-      else logger.warn({ digest }, 'a chunk is lost; models publish of its version uploads it again');
+      else lost += 1;
     }
+    if (lost > 0)
+      logger.warn({ lost }, 'chunks are lost; models publish of their versions uploads them again');
     const digests = new Set<string>();
     const versions = new Map<string, number>();
     for (const prefix of prefixes) {
@@ -78,7 +82,8 @@ export class LostBlobs {
   async #restored(digest: string): Promise<boolean> {
     const { store, blobs, logger } = this.#props;
     const bytes = await store.manifestBytes(digest);
-    if (bytes === undefined) return false;
+    // A row that was damaged as well restores nothing.
+    if (bytes === undefined || createHash('sha256').update(bytes).digest('hex') !== digest) return false;
     await blobs.put(digest, bytes);
     logger.warn({ digest }, 'a manifest was missing among the blobs; put back from the database');
     return true;

@@ -5,11 +5,9 @@ import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 
 export type DesiredModelRow = Selectable<Tables['desired_model']>;
-type DesiredModel = Omit<DesiredModelRow, 'unconfirmed'>;
 export type StatementRow = Selectable<Tables['desired_statement']>;
 type Connection = Database | Transaction<Tables>;
 
-const BASE_KEY = 'sequence_base';
 /** SQLite takes 32 766 parameters a statement; far below it the gain is gone. */
 const ID_BATCH = 500;
 
@@ -29,7 +27,6 @@ export class DesiredStore {
       .selectFrom('desired_model')
       .selectAll()
       .where('device_id', '=', deviceId)
-      .where('unconfirmed', '=', 0)
       .orderBy('model')
       .execute();
   }
@@ -46,7 +43,6 @@ export class DesiredStore {
         .selectFrom('desired_model')
         .selectAll()
         .where('model', '=', model)
-        .where('unconfirmed', '=', 0)
         .where('device_id', 'in', deviceIds.slice(at, at + ID_BATCH))
         .execute();
       for (const row of batch) rows.set(row.device_id, row);
@@ -66,7 +62,6 @@ export class DesiredStore {
         .selectFrom('desired_model')
         .select(({ fn }) => ['device_id', fn.countAll<number>().as('models')])
         .where('model', '<>', model)
-        .where('unconfirmed', '=', 0)
         .where('device_id', 'in', deviceIds.slice(at, at + ID_BATCH))
         .groupBy('device_id')
         .execute();
@@ -75,62 +70,11 @@ export class DesiredStore {
     return counts;
   }
 
-  async setModel(model: DesiredModel, tx: Transaction<Tables>): Promise<void> {
-    const row: DesiredModelRow = { ...model, unconfirmed: 0 };
+  async setModel(row: DesiredModelRow, tx: Transaction<Tables>): Promise<void> {
     await tx
       .insertInto('desired_model')
       .values(row)
       .onConflict((conflict) => conflict.columns(['device_id', 'model']).doUpdateSet(row))
-      .execute();
-  }
-
-  /** From now on nothing is said of what the device, or every device, should run, until the device has said that it runs it. */
-  async unconfirm(deviceId: string | undefined, tx: Transaction<Tables>): Promise<void> {
-    let query = tx.updateTable('desired_model').set({ unconfirmed: 1 });
-    if (deviceId !== undefined) query = query.where('device_id', '=', deviceId);
-    await query.execute();
-  }
-
-  /** Every statement is due to be signed anew. */
-  async expireStatements(tx: Transaction<Tables>): Promise<void> {
-    await tx.updateTable('desired_statement').set({ issued_at: 0 }).execute();
-  }
-
-  /** Devices of which something is unconfirmed. */
-  async unconfirmedDevices(): Promise<string[]> {
-    const rows = await this.#database
-      .selectFrom('desired_model')
-      .select('device_id')
-      .distinct()
-      .where('unconfirmed', '=', 1)
-      .execute();
-    return rows.map((row) => row.device_id);
-  }
-
-  async unconfirmedModels(deviceId: string, tx: Transaction<Tables>): Promise<DesiredModelRow[]> {
-    return tx
-      .selectFrom('desired_model')
-      .selectAll()
-      .where('device_id', '=', deviceId)
-      .where('unconfirmed', '=', 1)
-      .execute();
-  }
-
-  /** Every sequence that is signed from now on is above this number; 0 until a restore. */
-  async sequenceBase(connection: Connection = this.#database): Promise<number> {
-    const row = await connection
-      .selectFrom('meta')
-      .select('value')
-      .where('key', '=', BASE_KEY)
-      .executeTakeFirst();
-    return Number(row?.value ?? 0);
-  }
-
-  async setSequenceBase(base: number, tx: Transaction<Tables>): Promise<void> {
-    await tx
-      .insertInto('meta')
-      .values({ key: BASE_KEY, value: String(base) })
-      .onConflict((conflict) => conflict.column('key').doUpdateSet({ value: String(base) }))
       .execute();
   }
 
@@ -194,11 +138,11 @@ export class DesiredStore {
       .execute();
   }
 
-  /** Devices with a statement, by id, after `after`; only those issued before or after the given times. */
+  /** Devices with a statement, by id, after `after`; only those issued before `issuedBefore` when it is given. */
   async stated(options: {
     readonly after: string;
     readonly limit: number;
-    readonly issued?: { readonly before: number; readonly after: number };
+    readonly issuedBefore?: number;
   }): Promise<string[]> {
     let query = this.#database
       .selectFrom('desired_statement')
@@ -207,12 +151,7 @@ export class DesiredStore {
       .where('envelope', '<>', '')
       .orderBy('device_id')
       .limit(options.limit);
-    const { issued } = options;
-    if (issued) {
-      query = query.where((where) =>
-        where.or([where('issued_at', '<', issued.before), where('issued_at', '>', issued.after)]),
-      );
-    }
+    if (options.issuedBefore !== undefined) query = query.where('issued_at', '<', options.issuedBefore);
     return (await query.execute()).map((row) => row.device_id);
   }
 }

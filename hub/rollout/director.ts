@@ -8,11 +8,9 @@ import type { Transaction } from 'kysely';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
-import { sleepUnlessSet } from '../../shared/base/clock-sleep.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
 import { type DesiredState, desiredStateType, type TrialPlan } from '../../shared/protocol/desired-state.ts';
-import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import { topics } from '../../shared/protocol/topics.ts';
 import { type DsseSigner, signDsse } from '../../shared/tuf/dsse.ts';
 import type { Broker } from '../broker/broker.ts';
@@ -51,7 +49,6 @@ export interface DirectorProps {
 }
 
 const VALID_MS = 7 * 86_400_000;
-const CLOCK_SLACK_MS = 60_000;
 const RENEW_LOOK_MS = 10 * 60_000;
 const BATCH = 200;
 
@@ -68,10 +65,6 @@ export class Director {
   readonly #offered = new Map<string, ReadonlySet<string>>();
   /** Why a statement that should be renewed could not be, by device. */
   readonly #unsigned = new Map<string, string>();
-  /** Last sequence of each device, as far as it was asked for since the start: heartbeats are compared with it. */
-  readonly #sequences = new Map<string, number>();
-  /** Devices whose word on what they run is awaited after a restore; undefined until the database was asked. */
-  #unconfirmed: Set<string> | undefined;
   readonly #stopping = new AbortController();
   #renewing: Promise<void> | undefined;
 
@@ -135,54 +128,6 @@ export class Director {
     await this.#store.forget(deviceId, tx);
   }
 
-  /**
-   * This hub was set back: devices may have accepted later statements than it knows of, and may run other versions. From now on
-   * every sequence is above `atLeast`, and nothing is said of what a device should run until it has said that it runs that:
-   * a restore takes no device back to the versions of the backup. The next `renew` signs every statement anew.
-   */
-  async catchUp(atLeast: number): Promise<void> {
-    await this.#store.transaction(async (tx) => {
-      await this.#store.setSequenceBase(Math.max(await this.#store.sequenceBase(tx), atLeast), tx);
-      await this.#store.unconfirm(undefined, tx);
-      await this.#store.expireStatements(tx);
-    });
-    this.#unconfirmed = undefined;
-    this.#offered.clear();
-  }
-
-  /**
-   * A device's word on what it runs and on the last statement it has accepted. When that is later than all that this hub knows
-   * to have signed, the hub was set back: the device would refuse whatever it says, so it goes above. Resolves when stored.
-   */
-  async hearReport(deviceId: string, { sequence, models }: ReportedState): Promise<void> {
-    this.#unconfirmed ??= new Set(await this.#store.unconfirmedDevices());
-    const signed = await this.#lastSequence(deviceId);
-    const isBehind = sequence > signed;
-    if (!isBehind && !this.#unconfirmed.has(deviceId)) return;
-    if (sequence > signed + limits.sequenceStepMax) {
-      // Not worth a line for each heartbeat; no device takes this hub's statements for its word.
-      this.#logger.debug({ deviceId, sequence, signed }, 'device reports a sequence that no hub gave it');
-      return;
-    }
-    if (isBehind) {
-      this.#logger.warn(
-        { deviceId, sequence, signed },
-        'device has accepted later desired states than this hub has signed; going above them',
-      );
-    }
-    const running = new Map(models.map(({ model, active }) => [model, active?.manifest]));
-    await this.#store.transaction(async (tx) => {
-      if (isBehind) await this.#store.unconfirm(deviceId, tx);
-      for (const row of await this.#store.unconfirmedModels(deviceId, tx)) {
-        if (running.get(row.model) === row.manifest_sha256) await this.#store.setModel(row, tx);
-        else await this.#store.removeModel(deviceId, row.model, tx);
-      }
-      await this.#sign(deviceId, tx, { above: sequence });
-    });
-    this.#unconfirmed.delete(deviceId);
-    await this.publish([deviceId]);
-  }
-
   /** The hub stops saying anything of `model` to the device, which keeps what it has. */
   async clear(deviceId: string, model: string): Promise<void> {
     await this.assign([{ deviceId, model }]);
@@ -193,7 +138,7 @@ export class Director {
    * the caller publishes it after the commit.
    */
   release(deviceId: string, model: string, tx: Transaction<Tables>): Promise<number> {
-    return this.#sign(deviceId, tx, { releasedModel: model });
+    return this.#sign(deviceId, tx, model);
   }
 
   /** The version and the rollout each device's desired state names for `model`; devices without one are absent. */
@@ -250,16 +195,12 @@ export class Director {
     }
   }
 
-  /**
-   * Signs anew and publishes the statements that are past half their life, or were issued by a clock that was ahead; publishes
-   * those that could not be before.
-   */
+  /** Signs anew and publishes the statements that are past half their life, and publishes those that could not be before. */
   async renew(): Promise<void> {
-    const now = this.#clock.now();
-    const issued = { before: now - this.#validMs / 2, after: now + CLOCK_SLACK_MS };
+    const issuedBefore = this.#clock.now() - this.#validMs / 2;
     let after = '';
     for (;;) {
-      const deviceIds = await this.#store.stated({ after, limit: BATCH, issued });
+      const deviceIds = await this.#store.stated({ after, limit: BATCH, issuedBefore });
       if (deviceIds.length === 0) break;
       await this.#store.transaction(async (tx) => {
         for (const deviceId of deviceIds) {
@@ -298,19 +239,7 @@ export class Director {
     );
   }
 
-  async #lastSequence(deviceId: string): Promise<number> {
-    const known = this.#sequences.get(deviceId);
-    if (known !== undefined) return known;
-    const sequence = (await this.#store.statement(deviceId))?.sequence ?? 0;
-    this.#sequences.set(deviceId, sequence);
-    return sequence;
-  }
-
-  async #sign(
-    deviceId: string,
-    tx: Transaction<Tables>,
-    { releasedModel, above = 0 }: { readonly releasedModel?: string; readonly above?: number } = {},
-  ): Promise<number> {
+  async #sign(deviceId: string, tx: Transaction<Tables>, releasedModel?: string): Promise<number> {
     const now = this.#clock.now();
     const models = await this.#store.models(deviceId, tx);
     if (models.length > limits.modelsPerDeviceMax) {
@@ -319,8 +248,7 @@ export class Director {
         `Cannot assign a model to "${deviceId}": a device runs at most ${limits.modelsPerDeviceMax} models.`,
       );
     }
-    const last = (await this.#store.statement(deviceId, tx))?.sequence ?? 0;
-    const sequence = Math.max(last, await this.#store.sequenceBase(tx), above) + 1;
+    const sequence = ((await this.#store.statement(deviceId, tx))?.sequence ?? 0) + 1;
     if (releasedModel !== undefined) {
       await this.#store.setRelease({ device_id: deviceId, model: releasedModel, sequence }, tx);
     }
@@ -349,7 +277,6 @@ export class Director {
       { device_id: deviceId, sequence, envelope: Buffer.from(envelope).toString('utf8'), issued_at: now },
       tx,
     );
-    this.#sequences.set(deviceId, sequence);
     return sequence;
   }
 
@@ -382,7 +309,7 @@ export class Director {
   async #renewUntilStopped(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        await sleepUnlessSet(this.#clock, RENEW_LOOK_MS, signal);
+        await this.#clock.sleep(RENEW_LOOK_MS, signal);
         await this.renew();
       } catch (error) {
         if (!signal.aborted) this.#logger.error({ reason: errorText(error) }, 'desired states not renewed');

@@ -32,9 +32,6 @@ export function trustRoutes(services: {
           response: {
             200: Type.Object({
               initialised: Type.Boolean(),
-              nextPublisherVersion: Type.Optional(
-                Type.Integer({ description: "Version that the publisher's next metadata must have" }),
-              ),
               roles: Type.Array(
                 Type.Object({ role: Type.String(), version: Type.Integer(), expires: Type.String() }),
               ),
@@ -44,12 +41,7 @@ export function trustRoutes(services: {
       },
       async () => {
         const roles = await repository.status();
-        const nextPublisherVersion = await repository.nextPublisherVersion();
-        return {
-          initialised: roles.length > 0,
-          ...(nextPublisherVersion === undefined ? {} : { nextPublisherVersion }),
-          roles,
-        };
+        return { initialised: roles.length > 0, roles };
       },
     );
     api.get(
@@ -88,23 +80,6 @@ export function trustRoutes(services: {
           request.actor,
         );
         return { initialised: true as const };
-      },
-    );
-    api.post(
-      '/trust/publisher',
-      {
-        config: { role: 'publisher' },
-        bodyLimit: fileCharsMax + limits.httpBodyBytesMax,
-        schema: {
-          tags,
-          summary: 'Take publisher metadata that says the same, signed anew',
-          body: Type.Object({ metadata: file }),
-          response: { 200: Type.Object({ refreshed: Type.Literal(true) }) },
-        },
-      },
-      async (request) => {
-        await repository.refreshPublisher(Buffer.from(request.body.metadata, 'base64'), request.actor);
-        return { refreshed: true as const };
       },
     );
     api.get(

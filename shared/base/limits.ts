@@ -49,11 +49,6 @@ export const limits = {
   sampleFileBytesMax: 512 * 1024 * 1024,
 
   // Trust
-  /**
-   * How far the sequence of desired states may step at once. A restored hub steps to the time in seconds; a hub that lies
-   * needs two million statements to use the numbers up.
-   */
-  sequenceStepMax: 2 ** 32,
   /** One TUF file; verification time grows with the square of the entries, so both are bounded. */
   tufFileBytesMax: 512 * 1024,
   tufTargetsMax: 1_500,
@@ -207,8 +202,6 @@ export const limits = {
   /** How long a statement waits for a database that another process has locked. */
   databaseLockedMsMax: 5_000,
   statementsPreparedMax: 500,
-  /** The listing of a backup: some million files. */
-  backupListingBytesMax: 512 * 1024 * 1024,
   httpHeadMsMax: 10_000,
   /** Body of a request, unless its route says that it takes more. */
   httpBodyBytesMax: 16 * 1024,
@@ -218,8 +211,10 @@ export const limits = {
   apiTokensMax: 10_000,
   /** Files that a start names as missing; the rest is counted. */
   lacksNamedMax: 20,
-  /** While storage fails a write is tried this often, and while it does not, when somebody asks and the last is older. */
+  /** How often a write is tried while storage fails. */
   storageTriedMs: 5_000,
+  /** While it does not, one is tried when somebody asks whether the hub is ready and the last is older. */
+  storageSoundMs: 30_000,
   /** How long `/readyz` waits for that write. */
   readyWaitMs: 1_000,
   integrityCheckEveryMs: 86_400_000,

@@ -7,7 +7,6 @@ const root = join(import.meta.dirname, '../..');
 const writers = [
   'agent/commands/print-result.ts',
   'agent/connection/enrol-command.ts',
-  'hub/commands/print-result.ts',
   'hub/main.ts',
   'cli/main.ts',
 ];

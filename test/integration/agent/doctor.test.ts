@@ -35,7 +35,6 @@ describe('doctor', () => {
     const { control } = dataFolder(folder);
     await mkdir(dirname(control), { recursive: true });
     const server = await openControlServer(control, {
-      resetClock: async () => ({ nowMs: 0 }),
       status: async () => ({
         running: true,
         connected,

@@ -206,7 +206,7 @@ describe('chunks of a version', () => {
     // The manifest was not read, and is not missing.
     expect(await chunks(hub.data)).toHaveLength(1);
     const again = await hub.start();
-    expect(again.logLines.join('')).toContain('a chunk is lost');
+    expect(again.logLines.join('')).toContain('chunks are lost');
   });
 });
 
@@ -226,12 +226,12 @@ describe('--accept-loss', () => {
     expect(await second.clientOf(hub.adminToken).get('/audit', { action: 'loss' })).toMatchObject({
       events: [{ action: 'loss.accepted' }],
     });
-    expect(second.logLines.join('')).toContain('a chunk is lost');
+    expect(second.logLines.join('')).toContain('chunks are lost');
     // The way back: the version is uploaded again, although it is published.
     await expect(hub.publishAgain(second)).rejects.toMatchObject({ code: expect.any(String) });
     await second.stop();
     expect((await chunks(hub.data)).length).toBe((await chunks(original.data)).length);
-    expect((await hub.start()).logLines.join('')).not.toContain('a chunk is lost');
+    expect((await hub.start()).logLines.join('')).not.toContain('chunks are lost');
   });
 
   it('makes a new CA where the old one is lost', async () => {
