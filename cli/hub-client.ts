@@ -4,6 +4,7 @@
  */
 import { Agent, request } from 'undici';
 import { AppError, errorText } from '../shared/base/app-error.ts';
+import { readJson } from '../shared/base/read-json.ts';
 import { errorOf, parseProblem } from '../shared/protocol/problem.ts';
 import type { HubClient } from './context.ts';
 
@@ -88,17 +89,18 @@ export class HttpHubClient implements HubClient {
         },
         ...(payload === undefined ? {} : { body: payload }),
       });
-      return readAnswer(answer.statusCode, await answer.body.text());
+      return readAnswer(answer.statusCode, await answer.body.bytes());
     } catch (error) {
       throw asHubError(error, url);
     }
   }
 }
 
-function readAnswer(status: number, text: string): unknown {
+function readAnswer(status: number, bytes: Uint8Array): unknown {
   let value: unknown;
   try {
-    value = text === '' ? undefined : JSON.parse(text);
+    const bounds = { bytesMax: ANSWER_BYTES_MAX };
+    value = bytes.byteLength === 0 ? undefined : readJson(bytes, 'answer of the hub', bounds);
   } catch (cause) {
     throw new AppError('hub_unreachable', `What answers with status ${status} there is no modelfleet hub.`, {
       cause,

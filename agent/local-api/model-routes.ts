@@ -12,10 +12,13 @@ import { isReady } from './server-routes.ts';
 
 const label = Type.Union([Type.Number(), Type.String({ maxLength: 256 }), Type.Boolean()]);
 const parseFeedback = jsonParser(
-  Type.Object({
-    id: Type.String({ minLength: 1, maxLength: 256 }),
-    label: Type.Union([label, Type.Array(label, { minItems: 1, maxItems: limits.rowsPerPredictionMax })]),
-  }),
+  Type.Object(
+    {
+      id: Type.String({ minLength: 1, maxLength: 256 }),
+      label: Type.Union([label, Type.Array(label, { minItems: 1, maxItems: limits.rowsPerPredictionMax })]),
+    },
+    { additionalProperties: false },
+  ),
   'the feedback',
   limits.localBodyBytesMax,
 );

@@ -29,7 +29,7 @@ export function compileValidator(schema: TSchema, part: string) {
 
 /** The JSON of a request's body. */
 export function readJsonBody(request: FastifyRequest, body: Buffer): unknown {
-  return readJson(body, 'the request', { bytesMax: bodyBytesMax(request), uniqueNames: true });
+  return readJson(body, 'the request', { bytesMax: bodyBytesMax(request), isRequest: true });
 }
 
 /** Refuses what a route will not read, before any of it is. Throws `encoding_unsupported`. */

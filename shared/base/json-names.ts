@@ -1,15 +1,20 @@
-/** Looks at the names of fields in JSON bytes: a decoded value no longer tells that one was given twice. */
+/**
+ * Looks at the names of fields in JSON bytes before they are decoded: a decoded value no longer tells that one was given twice,
+ * and each name costs whoever decodes it more than any other few bytes do.
+ */
 import { stringEnd } from './json-depth.ts';
+import { limits } from './limits.ts';
 import { shorten } from './safe-text.ts';
 
 const NAME_CHARS_SHOWN = 100;
 
-/** What is wrong with a name in these bytes, which are JSON; undefined when nothing is. */
+/** What is wrong with a name in these bytes; undefined when nothing is. Says nothing of whether they are JSON. */
 export function faultOfNames(bytes: Uint8Array): string | undefined {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   /** Names of each object that is open; of a list, none. */
   const open: Set<string>[] = [];
   let quoted = { from: 0, to: 0 };
+  let count = 0;
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at]!;
     if (byte === 0x22) {
@@ -19,13 +24,24 @@ export function faultOfNames(bytes: Uint8Array): string | undefined {
     } else if ((byte | 0x20) === 0x7b) open.push(new Set());
     else if ((byte | 0x20) === 0x7d) open.pop();
     else if (byte === 0x3a) {
-      const name: string = JSON.parse(text.toString('utf8', quoted.from, quoted.to));
+      const name = nameOf(text.subarray(quoted.from, quoted.to));
+      const names = open.at(-1);
+      if (name === undefined || names === undefined) return undefined;
       // Copied by assignment, a field of this name would change what an object inherits.
       if (name === '__proto__') return '"__proto__" is no name of a field';
-      const names = open.at(-1)!;
       if (names.has(name)) return `${JSON.stringify(shorten(name, NAME_CHARS_SHOWN))} is given twice`;
+      count += 1;
+      if (count > limits.requestNamesMax) return `it has more than ${limits.requestNamesMax} fields`;
       names.add(name);
     }
   }
   return undefined;
+}
+
+function nameOf(quoted: Buffer): string | undefined {
+  try {
+    return String(JSON.parse(quoted.toString()));
+  } catch {
+    return undefined;
+  }
 }

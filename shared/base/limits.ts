@@ -206,6 +206,8 @@ export const limits = {
   /** Body of a request, unless its route says that it takes more. */
   httpBodyBytesMax: 16 * 1024,
   enrolBodyBytesMax: 32 * 1024,
+  /** Fields of a request's body, at all depths. */
+  requestNamesMax: 1_000,
   failedLoginsPerMinuteMax: 60,
   publicRequestsPerMinuteMax: 600,
   apiTokensMax: 10_000,

@@ -12,15 +12,15 @@ export interface JsonBounds {
   readonly bytesMax: number;
   /** Code of a refusal other than `too_large`; default `bad_input`. */
   readonly code?: ErrorCode;
-  /** Refuse a name that an object gives twice: of one of the values nothing would be heard again. */
-  readonly uniqueNames?: boolean;
+  /** Refuse more fields than any request has, and a name that an object gives twice: one of the values would be lost. */
+  readonly isRequest?: boolean;
 }
 
 /** `what` names the bytes in messages. Throws `too_large`, or `code` for deep nesting and for what is no JSON in UTF-8. */
 export function readJson(
   bytes: Uint8Array,
   what: string,
-  { bytesMax, code = 'bad_input', uniqueNames = false }: JsonBounds,
+  { bytesMax, code = 'bad_input', isRequest = false }: JsonBounds,
 ): unknown {
   if (bytes.byteLength > bytesMax) {
     throw new AppError(
@@ -32,13 +32,11 @@ export function readJson(
     new AppError(code, `Cannot read ${what}: ${why}.`, { cause });
   if (!isJsonShallow(bytes, limits.jsonDepthMax))
     throw refuse(`it is nested more than ${limits.jsonDepthMax} levels deep`);
-  let value: unknown;
+  const fault = isRequest ? faultOfNames(bytes) : undefined;
+  if (fault !== undefined) throw refuse(fault);
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
     throw refuse('it is not JSON', cause);
   }
-  const fault = uniqueNames ? faultOfNames(bytes) : undefined;
-  if (fault !== undefined) throw refuse(fault);
-  return value;
 }

@@ -15,6 +15,8 @@ import {
 import canonicalize from 'canonicalize';
 import { AppError, errorText } from '../base/app-error.ts';
 import { limits } from '../base/limits.ts';
+import { readJson } from '../base/read-json.ts';
+import { timeOf } from '../base/time.ts';
 import { keyIdOf, tufSigner } from './ed25519-key.ts';
 
 interface Kinds {
@@ -36,14 +38,10 @@ export function parseMetadata<K extends keyof Kinds>(
   bytes: Uint8Array,
   what: string = kind,
 ): Metadata<Kinds[K]> {
-  if (bytes.byteLength > limits.tufFileBytesMax) {
-    throw new AppError(
-      'too_large',
-      `Cannot read ${what} metadata: ${bytes.byteLength} bytes, at most ${limits.tufFileBytesMax} are allowed.`,
-    );
-  }
+  const bounds = { bytesMax: limits.tufFileBytesMax, code: 'metadata_invalid' } as const;
+  // What it says is looked at below, and canonicalized by a walk that recurses.
+  const json = readJson(bytes, `${what} metadata`, bounds) as Parameters<typeof Metadata.fromJSON>[1];
   try {
-    const json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     boundEntries(json);
     // The overloads of fromJSON take one literal each; the kind was checked by it at run time.
     const metadata = Metadata.fromJSON(kind as MetadataKind.Root, json) as unknown as Metadata<Kinds[K]>;
@@ -118,7 +116,8 @@ function checkSigned(metadata: Metadata<Root | Targets | Snapshot | Timestamp>):
   const { signed } = metadata;
   if (!Number.isSafeInteger(signed.version) || signed.version < 1)
     throw new Error('"version" is not a positive integer');
-  if (!EXPIRES.test(signed.expires)) throw new Error('"expires" is not a time like 2030-01-31T00:00:00Z');
+  if (!EXPIRES.test(signed.expires) || timeOf(signed.expires) === undefined)
+    throw new Error('"expires" is not a time like 2030-01-31T00:00:00Z');
   if (signed.type === MetadataKind.Root) checkKeys(signed.keys);
   if (signed.type === MetadataKind.Targets && signed.delegations) checkKeys(signed.delegations.keys);
 }

@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<BenchRow[]
   overload: () => import('./overload.ts'),
   memory: () => import('./memory.ts'),
   cold: () => import('./cold.ts'),
+  refusal: () => import('./refusal.ts'),
 };
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true });

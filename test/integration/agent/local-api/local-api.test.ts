@@ -179,6 +179,10 @@ describe('local API', () => {
       body: { code: 'prediction_unknown' },
     });
     expect(await call(url, { label: 1 })).toMatchObject({ status: 400, body: { code: 'bad_input' } });
+    expect(await call(url, { id, label: 1, lable: 2 })).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining('/lable is not a known field; did you mean "label"?') },
+    });
   });
 
   it('answers 503 with retry-after while the runner is down', async () => {

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { limits } from '../../../../shared/base/limits.ts';
 import { readJson } from '../../../../shared/base/read-json.ts';
 
-const read = (text: string, uniqueNames = false) =>
-  readJson(Buffer.from(text), 'the file', { bytesMax: 1_000_000, uniqueNames });
+const read = (text: string, isRequest = false) =>
+  readJson(Buffer.from(text), 'the file', { bytesMax: 1_000_000, isRequest });
 
 describe('readJson()', () => {
   it.each([
@@ -12,7 +12,7 @@ describe('readJson()', () => {
     ['[{"a":1},{"x":"}{","\\u0061":1,"a":2}]', '"a" is given twice'],
     ['{"__proto__":{"role":"admin"}}', '"__proto__" is no name of a field'],
     ['{"a":{"\\u005f_proto__":1}}', '"__proto__" is no name of a field'],
-  ])('refuses %s where names are to be unique', (text, why) => {
+  ])('refuses %s in a request', (text, why) => {
     expect(() => read(text, true)).toThrow(
       expect.objectContaining({ code: 'bad_input', message: `Cannot read the file: ${why}.` }),
     );
@@ -23,6 +23,23 @@ describe('readJson()', () => {
     const text = '{"a":[{"a":1},{"a":"\\"a\\":1,\\"a\\":2"}],"b":{"a":{"b":0}},"":0}';
     expect(read(text, true)).toEqual(JSON.parse(text));
   });
+
+  it('refuses more fields than any request has', () => {
+    const fields = (count: number) =>
+      `{${Array.from({ length: count }, (_, i) => `"k${i}":[{}]`).join(',')}}`;
+    expect(Object.keys(read(fields(limits.requestNamesMax), true) as object)).toHaveLength(
+      limits.requestNamesMax,
+    );
+    expect(() => read(fields(limits.requestNamesMax + 1), true)).toThrow(/more than 1000 fields/);
+    expect(() => read(fields(limits.requestNamesMax + 1))).not.toThrow();
+  });
+
+  it.each(['{:', ':', '{"a:1', '{"a\\":1}', ']:{', '{"\\q":1}'])(
+    'says of %s in a request that it is no JSON',
+    (text) => {
+      expect(() => read(text, true)).toThrow(/not JSON/);
+    },
+  );
 
   it('says of deep nesting that it is deep, whether or not it is JSON', () => {
     const deep = '['.repeat(limits.jsonDepthMax + 1);
