@@ -118,7 +118,10 @@ function addCreate(rollout: Command, context: CliContext): void {
     .option('--min-completed <N>', 'completed devices from which failures are judged before a phase ends')
     .option('--max-silent <SHARE>', 'silent devices in a phase (default: 50%)')
     .option('--max-unproven <SHARE>', 'devices in a phase that saw too few requests (default: 0%)')
-    .option('--max-error-rate <SHARE>', 'failed requests to the version (default: not asked)')
+    .option(
+      '--max-error-rate <SHARE>',
+      'failed requests to the version, as the mean over devices (default: not asked)',
+    )
     .option('--min-requests <N>', 'requests the error rate needs (default: 100)')
     .option('--drift <ACTION>', 'what drift of the inputs does: hold, roll-back or ignore (default: ignore)')
     .option('--max-drift-share <SHARE>', 'share of features that may drift (default: 0%)')
