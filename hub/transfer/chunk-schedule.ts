@@ -6,13 +6,8 @@
  * and nobody waits for ever. How much of one device is under way follows its speed as well. Pure.
  */
 import { limits } from '../../shared/base/limits.ts';
+import { type ChunkOrder, DeviceLine } from './device-line.ts';
 import { TurnRing } from './turn-ring.ts';
-
-export interface ChunkOrder {
-  readonly digest: string;
-  /** The most that it may have. */
-  readonly bytes: number;
-}
 
 /** A chunk that has its place: it is read, then handed to the socket, then taken by it. */
 export interface Sending<Order> {
@@ -27,47 +22,27 @@ export interface ChunkScheduleOptions {
   readonly slowBytesMax?: number;
 }
 
-interface Held<Order> extends Sending<Order> {
-  readonly line: Line<Order>;
+interface Held<Order extends ChunkOrder> extends Sending<Order> {
+  readonly line: DeviceLine<Order>;
   handedAt: number | undefined;
   lane: Lane<Order>;
 }
 
-interface Lane<Order> {
+interface Lane<Order extends ChunkOrder> {
   readonly bytesMax: number;
   readonly held: Set<Held<Order>>;
   bytes: number;
   /** Devices that may have one more chunk under way, the next one first. */
-  readonly ring: TurnRing<Line<Order>>;
+  readonly ring: TurnRing<DeviceLine<Order>>;
 }
-
-interface Line<Order> {
-  readonly deviceId: string;
-  readonly waiting: Map<string, Order>;
-  readonly underWay: Set<Held<Order>>;
-  /** Smoothed time in which the socket takes a whole chunk, milliseconds; NaN until one was. */
-  chunkMs: number;
-  takenAt: number;
-  /** When a chunk was last handed to the socket or taken by it. */
-  movedAt: number | undefined;
-  /** Since when it waits with nothing under way. */
-  waitsSince: number | undefined;
-  /** When it last had waited so long that it counts. */
-  waitedUntil: number | undefined;
-}
-
-/** What a new time counts in the mean: that of round trips (RFC 6298) would take too long to see a full socket. */
-const MEAN_GAIN = 1 / 4;
-/** A smaller chunk says more of the loop's turns than of the line: it counts as if it had been this large. */
-const BYTES_MIN = 32 * 1024;
 
 export class ChunkSchedule<Order extends ChunkOrder> {
   readonly #fast: Lane<Order>;
   readonly #slow: Lane<Order>;
   /** Least lately used first. */
-  readonly #lines = new Map<string, Line<Order>>();
+  readonly #lines = new Map<string, DeviceLine<Order>>();
   /** Waiting with nothing under way, longest first, not yet counted as waiting. */
-  readonly #fresh = new Set<Line<Order>>();
+  readonly #fresh = new Set<DeviceLine<Order>>();
   #next: Lane<Order>;
 
   constructor({ fastBytesMax, slowBytesMax }: ChunkScheduleOptions = {}) {
@@ -98,7 +73,7 @@ export class ChunkSchedule<Order extends ChunkOrder> {
    * its place. It never has more in line than its credit: whoever asks for more has given up what it asked for first.
    */
   ask(deviceId: string, orders: readonly Order[], now: number): number {
-    const line = this.#lineOf(deviceId, now);
+    const line = this.#lineOf(deviceId);
     const sent = new Set([...line.underWay].map(({ order }) => order.digest));
     const fresh = orders.filter(({ digest }) => !sent.has(digest));
     for (const order of fresh) line.waiting.set(order.digest, order);
@@ -116,10 +91,10 @@ export class ChunkSchedule<Order extends ChunkOrder> {
     for (const lane of [this.#next, other]) {
       const line = lane.ring.first();
       if (line === undefined) continue;
-      const [order] = line.waiting.values();
-      if (lane.bytes > 0 && lane.bytes + order!.bytes > lane.bytesMax) continue;
+      const order = line.startable!;
+      if (lane.bytes > 0 && lane.bytes + order.bytes > lane.bytesMax) continue;
       this.#next = lane === this.#fast ? this.#slow : this.#fast;
-      return this.#start(line, order!, lane, now);
+      return this.#start(line, order, lane, now);
     }
     return undefined;
   }
@@ -128,7 +103,7 @@ export class ChunkSchedule<Order extends ChunkOrder> {
   handed(sending: Sending<Order>, now: number): void {
     const held = sending as Held<Order>;
     held.handedAt = now;
-    held.line.movedAt = now;
+    held.line.handed(now);
   }
 
   /** Gives the place back. `bytes` were taken by the socket; undefined when nothing was sent. */
@@ -137,13 +112,7 @@ export class ChunkSchedule<Order extends ChunkOrder> {
     const { line } = held;
     if (!line.underWay.delete(held)) return;
     leave(held);
-    if (bytes !== undefined && held.handedAt !== undefined) {
-      // The chunks before it had the socket until the last of them was taken.
-      const ms = Math.max(0, now - Math.max(held.handedAt, line.takenAt));
-      measure(line, (ms * limits.chunkBytes) / Math.max(bytes, BYTES_MIN));
-      line.takenAt = now;
-      line.movedAt = now;
-    }
+    if (bytes !== undefined && held.handedAt !== undefined) line.taken(bytes, held.handedAt, now);
     this.#place(line, now);
   }
 
@@ -166,7 +135,7 @@ export class ChunkSchedule<Order extends ChunkOrder> {
       if (this.#slow.bytes + order.bytes > this.#slow.bytesMax) break;
       leave(held);
       enter(held, this.#slow);
-      line.chunkMs = Math.max(now - held.handedAt, Number.isNaN(line.chunkMs) ? 0 : line.chunkMs);
+      line.notTakenFor(now - held.handedAt);
       this.#place(line, now);
     }
     const stalled = new Set<string>();
@@ -200,12 +169,11 @@ export class ChunkSchedule<Order extends ChunkOrder> {
   ): { readonly waitedUntil: number | undefined; readonly movedAt: number | undefined } | undefined {
     const line = this.#lines.get(deviceId);
     if (line === undefined) return undefined;
-    return { waitedUntil: hasWaited(line, now) ? now : line.waitedUntil, movedAt: line.movedAt };
+    return { waitedUntil: line.waitedUntil(now), movedAt: line.movedAt };
   }
 
-  #start(line: Line<Order>, order: Order, lane: Lane<Order>, now: number): Sending<Order> {
+  #start(line: DeviceLine<Order>, order: Order, lane: Lane<Order>, now: number): Sending<Order> {
     line.waiting.delete(order.digest);
-    if (hasWaited(line, now)) line.waitedUntil = now;
     const { deviceId } = line;
     const held: Held<Order> = { deviceId, order, line, lane, handedAt: undefined };
     line.underWay.add(held);
@@ -217,39 +185,23 @@ export class ChunkSchedule<Order extends ChunkOrder> {
   }
 
   /** Brings the rings, and what is known of its waiting, in line with what the device has under way. */
-  #place(line: Line<Order>, now: number): void {
-    const isSlow = !Number.isNaN(line.chunkMs) && line.chunkMs > limits.sendingAheadMs;
-    const [own, other] = isSlow ? [this.#slow, this.#fast] : [this.#fast, this.#slow];
+  #place(line: DeviceLine<Order>, now: number): void {
+    const [own, other] = line.isSlow ? [this.#slow, this.#fast] : [this.#fast, this.#slow];
     other.ring.delete(line);
-    const [order] = line.waiting.values();
-    if (order !== undefined && mayStart(line, order)) own.ring.add(line);
+    if (line.startable !== undefined) own.ring.add(line);
     else own.ring.delete(line);
-    if (order === undefined || line.underWay.size > 0) {
-      line.waitsSince = undefined;
-      this.#fresh.delete(line);
-    } else if (line.waitsSince === undefined) {
-      line.waitsSince = now;
-      this.#fresh.add(line);
-    }
+    if (line.noteWaiting(now)) this.#fresh.add(line);
+    else if (line.waitsSince === undefined) this.#fresh.delete(line);
   }
 
-  #lineOf(deviceId: string, now: number): Line<Order> {
+  #lineOf(deviceId: string): DeviceLine<Order> {
     const known = this.#lines.get(deviceId);
     if (known !== undefined) {
       this.#lines.delete(deviceId);
       this.#lines.set(deviceId, known);
       return known;
     }
-    const line: Line<Order> = {
-      deviceId,
-      waiting: new Map(),
-      underWay: new Set(),
-      chunkMs: Number.NaN,
-      takenAt: now,
-      movedAt: undefined,
-      waitsSince: undefined,
-      waitedUntil: undefined,
-    };
+    const line = new DeviceLine<Order>(deviceId);
     this.#lines.set(deviceId, line);
     this.#forgetOldest();
     return line;
@@ -257,14 +209,14 @@ export class ChunkSchedule<Order extends ChunkOrder> {
 
   /** What is remembered of devices that ask for nothing now is bounded; who asks has a connection, which is bounded too. */
   #forgetOldest(): void {
-    for (const [deviceId, { waiting, underWay }] of this.#lines) {
+    for (const [deviceId, line] of this.#lines) {
       if (this.#lines.size <= limits.connectionsMax) return;
-      if (waiting.size + underWay.size === 0) this.#lines.delete(deviceId);
+      if (line.isIdle) this.#lines.delete(deviceId);
     }
   }
 }
 
-function makeLane<Order>(bytesMax = Number.POSITIVE_INFINITY, most: number): Lane<Order> {
+function makeLane<Order extends ChunkOrder>(bytesMax = Number.POSITIVE_INFINITY, most: number): Lane<Order> {
   return { bytesMax: Math.min(bytesMax, most), held: new Set(), bytes: 0, ring: new TurnRing() };
 }
 
@@ -277,23 +229,4 @@ function enter<Order extends ChunkOrder>(held: Held<Order>, lane: Lane<Order>): 
 function leave<Order extends ChunkOrder>(held: Held<Order>): void {
   held.lane.held.delete(held);
   held.lane.bytes -= held.order.bytes;
-}
-
-/** A device has under way what its socket takes in `limits.sendingAheadMs`; one chunk at least, and until it is measured. */
-function mayStart<Order extends ChunkOrder>(line: Line<Order>, order: Order): boolean {
-  if (line.underWay.size === 0) return true;
-  if (Number.isNaN(line.chunkMs)) return false;
-  let bytes = order.bytes;
-  for (const held of line.underWay) bytes += held.order.bytes;
-  const credit = (limits.chunkBytes * limits.sendingAheadMs) / Math.max(1, line.chunkMs);
-  return bytes <= Math.min(credit, limits.chunksInFlightPerDevice * limits.chunkBytes);
-}
-
-function measure<Order>(line: Line<Order>, chunkMs: number): void {
-  if (Number.isNaN(line.chunkMs)) line.chunkMs = chunkMs;
-  else line.chunkMs += MEAN_GAIN * (chunkMs - line.chunkMs);
-}
-
-function hasWaited<Order>({ waitsSince }: Line<Order>, now: number): boolean {
-  return waitsSince !== undefined && now - waitsSince >= limits.sendingWaitMs;
 }

@@ -17,7 +17,8 @@ import {
 import { topics } from '../../shared/protocol/topics.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { BlobStore } from './blob-store.ts';
-import { type ChunkOrder, ChunkSchedule, type ChunkScheduleOptions, type Sending } from './chunk-schedule.ts';
+import { ChunkSchedule, type ChunkScheduleOptions, type Sending } from './chunk-schedule.ts';
+import type { ChunkOrder } from './device-line.ts';
 
 export interface TransferServiceProps extends ChunkScheduleOptions {
   readonly broker: Pick<Broker, 'send' | 'disconnect'>;
