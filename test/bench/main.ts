@@ -6,6 +6,7 @@ import type { BenchRow } from './bench-row.ts';
 const benches: Readonly<Record<string, () => Promise<{ run(): Promise<BenchRow[]> }>>> = {
   transfer: () => import('./transfer.ts'),
   telemetry: () => import('./telemetry.ts'),
+  connect: () => import('./connect.ts'),
   infer: () => import('./infer.ts'),
   overload: () => import('./overload.ts'),
   memory: () => import('./memory.ts'),
