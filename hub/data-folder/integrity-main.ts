@@ -4,6 +4,7 @@
  */
 import { setPriority } from 'node:os';
 import BetterSqlite3 from 'better-sqlite3';
+import { safeJson } from '../../shared/base/safe-text.ts';
 
 const FAULTS_MAX = 10;
 const LOWEST_PRIORITY = 19;
@@ -22,4 +23,5 @@ function faultsOf(file: string): string[] {
 }
 
 setPriority(LOWEST_PRIORITY);
-process.stdout.write(JSON.stringify(faultsOf(process.argv[2] ?? '')));
+// Names of tables are part of it, and the file may be anybody's.
+process.stdout.write(safeJson(JSON.stringify(faultsOf(process.argv[2] ?? ''))));

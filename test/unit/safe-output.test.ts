@@ -7,6 +7,7 @@ const root = join(import.meta.dirname, '../..');
 const writers = [
   'agent/commands/print-result.ts',
   'agent/connection/enrol-command.ts',
+  'hub/data-folder/integrity-main.ts',
   'hub/main.ts',
   'cli/main.ts',
 ];
