@@ -17,6 +17,8 @@ import { driftRoutes } from './drift/drift-routes.ts';
 import { DriftService } from './drift/drift-service.ts';
 import { type Closers, type Foundation, type HubEnvironment, layFoundation } from './foundation.ts';
 import { HttpServer } from './http/server.ts';
+import { DeviceInbox } from './inbox/device-inbox.ts';
+import { registerInboxMetrics } from './inbox/inbox-metrics.ts';
 import { modelRoutes } from './models/model-routes.ts';
 import { ModelService } from './models/model-service.ts';
 import { enrolmentRoutes } from './pki/enrolment-routes.ts';
@@ -149,8 +151,11 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     if (broker.port === 0) throw new Error('not listening');
   });
   registerDeviceMetrics(metrics, broker);
+  const inbox = new DeviceInbox({ database, logger: logger.child({ part: 'inbox' }) });
+  registerInboxMetrics(metrics, inbox);
   const devices = new DeviceService({
     store: new DeviceStore(database),
+    inbox,
     audit,
     clock,
     logger: logger.child({ part: 'devices' }),
@@ -216,6 +221,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     fleet: devices,
   });
   const telemetry = new TelemetryService({
+    inbox,
     store: new TelemetryStore(database),
     evidence: new EvidenceStore(database),
     versions: models,
@@ -253,8 +259,8 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     logger: logger.child({ part: 'rollout' }),
     observeMs: options.rolloutObserveMs,
   });
-  devices.onEvent((id, event) => rolloutRunner.hearEvent(id, event));
-  devices.onReported((id, reported) => rolloutRunner.hearReport(id, reported));
+  devices.onEvent((id, event, tx) => rolloutRunner.hearEvent(id, event, tx));
+  devices.onReported((id, reported, tx) => rolloutRunner.hearReport(id, reported, tx));
   devices.onRemoved({
     remove: (id, _now, tx) => director.forget(id, tx),
     removed: (id) => director.publish([id]),
@@ -285,6 +291,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   // Network.
   const dispatch = new Dispatch({
     devices,
+    inbox,
     handlers: {
       reported: (id, payload) => devices.receiveReported(id, payload),
       events: (id, payload) => devices.receiveEvent(id, payload),
@@ -327,9 +334,9 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   ];
   return {
     broker,
+    inbox,
     dispatch,
     trust,
-    telemetry,
     director,
     rolloutRunner,
     http,
@@ -341,8 +348,8 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
 
 /** From the inside out; `closers` takes them back in reverse. */
 async function startParts(options: HubOptions, parts: Parts, closers: Closers): Promise<void> {
-  const { broker, dispatch, trust, telemetry, director, rolloutRunner, http, background } = parts;
-  closers.push(() => telemetry.close());
+  const { broker, inbox, dispatch, trust, director, rolloutRunner, http, background } = parts;
+  closers.push(() => inbox.close());
   await broker.start(dispatch);
   closers.push(() => broker.close());
   // What the broker retains lives in its memory: it is made again from the database.

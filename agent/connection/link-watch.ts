@@ -7,8 +7,11 @@ import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { type HubCommand, parseHubCommand } from '../../shared/protocol/hub-command.ts';
+import { parseHubCommand, type SharedIdentityCommand } from '../../shared/protocol/hub-command.ts';
 import { linkFailureText } from './link-failure.ts';
+
+/** A hub that says nothing for so long is not busy any more. */
+const BUSY_QUIET_MS = 60_000;
 
 export interface LinkWatchProps {
   readonly tell: (code: 'not_connected' | 'identity_shared', text: string | undefined) => void;
@@ -20,8 +23,9 @@ export class LinkWatch {
   readonly #props: LinkWatchProps;
   #downSinceMs: number;
   #wasConnected = false;
+  #busyAt = Number.NEGATIVE_INFINITY;
   #failure: { readonly error: unknown } | undefined;
-  #heard: { readonly command: HubCommand; readonly at: number } | undefined;
+  #heard: { readonly command: SharedIdentityCommand; readonly at: number } | undefined;
 
   constructor(props: LinkWatchProps) {
     this.#props = props;
@@ -52,6 +56,10 @@ export class LinkWatch {
     const { clock, logger } = this.#props;
     try {
       const command = parseHubCommand(payload);
+      if (command.command === 'busy') {
+        this.#heardBusy();
+        return;
+      }
       this.#heard = { command, at: clock.monotonic() };
       logger.error(
         { addresses: command.addresses },
@@ -61,6 +69,15 @@ export class LinkWatch {
       logger.warn({ reason: errorText(error) }, 'command of the hub was not understood');
     }
     this.note();
+  }
+
+  /** What was sent is not lost: the link stays, and the answers come over it. Said once for as long as it goes on. */
+  #heardBusy(): void {
+    const now = this.#props.clock.monotonic();
+    if (now - this.#busyAt >= BUSY_QUIET_MS) {
+      this.#props.logger.warn({}, 'the hub holds what this device sent until it can store it');
+    }
+    this.#busyAt = now;
   }
 
   /** Says again what holds now: a shared identity is forgotten with time. */
@@ -78,6 +95,6 @@ export class LinkWatch {
   }
 }
 
-function sharedText({ at, addresses }: HubCommand): string {
+function sharedText({ at, addresses }: SharedIdentityCommand): string {
   return `Another agent connects with the identity of this device, last seen at ${at}; connections came from ${addresses.join(', ')}. The data folder was copied: each takes the connection of the other.`;
 }

@@ -16,6 +16,7 @@ import type { Broker, BrokerHandlers } from './broker.ts';
 import { DeviceListener } from './device-listener.ts';
 import { inboundPacketBytesMax, judgePublish, maySubscribe, type SentMessage } from './device-rules.ts';
 import { DeviceSession } from './device-session.ts';
+import { MessageBudgets } from './message-budget.ts';
 import { PacketCheck } from './packet-check.ts';
 import type { PacketFault } from './packet-rules.ts';
 import { RetainedPersistence } from './retained-persistence.ts';
@@ -37,6 +38,8 @@ export interface AedesBrokerProps {
   readonly halfOpenPerAddressMax?: number;
   /** How long a device may leave a retained message unread before it is closed; `limits.mqttDrainMs` when absent. */
   readonly drainMs?: number;
+  /** How long a device may wait for an answer before it is told; `limits.answerLateMs` when absent. */
+  readonly answerLateMs?: number;
   readonly logger: Logger;
 }
 
@@ -68,6 +71,8 @@ export class AedesBroker implements Broker {
    * unread until then. aedes would take a packet that follows closely before the session it belongs to.
    */
   readonly #connecting = new WeakSet<object>();
+  readonly #budgets = new MessageBudgets();
+  #heldBack = 0;
   #handlers: BrokerHandlers | undefined;
   #listener: DeviceListener | undefined;
   #aedes: Aedes | undefined;
@@ -125,6 +130,11 @@ export class AedesBroker implements Broker {
   /** Connections that are not admitted yet. */
   halfOpenCount(): number {
     return this.#listener?.halfOpenCount ?? 0;
+  }
+
+  /** How often a device was held back because it sent more than its budget; at most once a minute each. */
+  get heldBackCount(): number {
+    return this.#heldBack;
   }
 
   async retain(topic: string, payload: Uint8Array): Promise<void> {
@@ -310,7 +320,20 @@ export class AedesBroker implements Broker {
     const deviceId = client.id;
     const older = this.#sessions.get(deviceId);
     if (older && older.client !== client) older.close();
-    const session = new DeviceSession(client, deviceId, (message) => this.#handlers!.message(message));
+    const session = new DeviceSession({
+      client,
+      deviceId,
+      budget: this.#budgets.of(deviceId, performance.now()),
+      handle: (message) => this.#handlers!.message(message),
+      onHeldBack: () => {
+        this.#heldBack += 1;
+        this.#props.logger.warn(
+          { device: deviceId },
+          'device sends more than its budget: the rest is read later',
+        );
+      },
+      answerLateMs: this.#props.answerLateMs,
+    });
     this.#sessionOf.set(client, session);
     this.#sessions.set(deviceId, session);
   }

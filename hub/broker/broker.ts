@@ -18,9 +18,10 @@ export interface DeviceMessage {
 
 export interface BrokerHandlers {
   /**
-   * Called for each message of a device, in order per device. The broker acknowledges the message (PUBACK) only after
-   * the promise has resolved (promise P4); when it rejects, the message is not acknowledged and the connection is
-   * closed, so a handler rejects only when it could not store what it should have.
+   * Called for each message of a device, in order per device, without waiting for those before it where the hub stores what they say:
+   * the handler keeps their order. The broker acknowledges the message (PUBACK) only after the promise has resolved (promise P4); when
+   * it rejects, the message is not acknowledged and the connection is closed, so a handler rejects only when it cannot store
+   * what it should, and holds what it cannot store now. Of a device with many messages unanswered no more is read.
    */
   message(message: DeviceMessage): Promise<void>;
   connected(deviceId: string, agent: ConnectedAgent): void;

@@ -9,19 +9,19 @@ interface LeafRule {
   readonly bytesMax: number;
   readonly mayRetain: boolean;
   /**
-   * Messages of one lane are handled one after another. Telemetry has none: its handler answers when a group of
-   * reports was committed, and waiting for each in turn would make every device as slow as the disk.
+   * Messages of one lane are handled one after another. What is stored has none: it is answered when a group of messages was
+   * committed, and waiting for each in turn would make every device as slow as the disk.
    */
-  readonly lane: 'control' | 'chunks' | undefined;
+  readonly lane: 'chunks' | undefined;
 }
 
-const control = { bytesMax: limits.controlMessageBytesMax, mayRetain: false, lane: 'control' } as const;
+const control = { bytesMax: limits.controlMessageBytesMax, mayRetain: false, lane: undefined } as const;
 
 const leafRules: Readonly<Record<DeviceSends, LeafRule>> = {
   reported: control,
   events: control,
   reply: control,
-  presence: { bytesMax: 1024, mayRetain: true, lane: 'control' },
+  presence: { bytesMax: 1024, mayRetain: true, lane: undefined },
   telemetry: { bytesMax: limits.telemetryReportBytesMax, mayRetain: false, lane: undefined },
   'chunk/get': { bytesMax: limits.controlMessageBytesMax, mayRetain: false, lane: 'chunks' },
 };

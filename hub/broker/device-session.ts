@@ -1,56 +1,121 @@
 /**
- * One device's connection: hands its messages to the hub in order, and writes to it without waiting in anybody's queue.
+ * One device's connection: hands its messages to the hub in order, reads no more than it answers, and writes to it without waiting in
+ * anybody's queue.
  */
 import type { TLSSocket } from 'node:tls';
 import type { Client } from 'aedes';
 import { limits } from '../../shared/base/limits.ts';
+import type { HubCommand } from '../../shared/protocol/hub-command.ts';
+import { topics } from '../../shared/protocol/topics.ts';
 import type { BrokerHandlers, DeviceMessage } from './broker.ts';
 import type { PublishVerdict } from './device-rules.ts';
+import type { MessageBudget } from './message-budget.ts';
 import { encodePublishHead } from './publish-packet.ts';
+import { ReadGate } from './read-gate.ts';
 
 type Lane = Extract<PublishVerdict, { allowed: true }>['lane'];
+
+export interface DeviceSessionProps {
+  readonly client: Client;
+  readonly deviceId: string;
+  readonly budget: MessageBudget;
+  readonly handle: BrokerHandlers['message'];
+  readonly onHeldBack: () => void;
+  /** How long an answer may take before the device is told; `limits.answerLateMs` when absent. */
+  readonly answerLateMs?: number | undefined;
+}
 
 export class DeviceSession {
   readonly deviceId: string;
   readonly client: Client;
   readonly #socket: TLSSocket;
   readonly #handle: BrokerHandlers['message'];
+  readonly #gate: ReadGate;
   readonly #lanes = new Map<Lane, Promise<void>>();
   readonly #filters = new Set<string>();
+  readonly #lateMs: number;
   #failed = false;
   #messageId = 0;
+  /** Messages that wait to be stored; none of them was answered since `#waitingSince`. */
+  #waiting = 0;
+  #waitingSince = 0;
+  #lateTimer: NodeJS.Timeout | undefined;
 
-  constructor(client: Client, deviceId: string, handle: BrokerHandlers['message']) {
+  constructor({ client, deviceId, budget, handle, onHeldBack, answerLateMs }: DeviceSessionProps) {
     this.client = client;
     this.deviceId = deviceId;
     this.#socket = client.conn as TLSSocket;
     this.#handle = handle;
+    this.#gate = new ReadGate({ socket: this.#socket, budget, onHeldBack });
+    this.#lateMs = answerLateMs ?? limits.answerLateMs;
+    this.#socket.once('close', () => clearInterval(this.#lateTimer));
   }
 
   /**
-   * Resolves when the hub has taken the message. After one message was not taken no later one of this connection is: the
-   * device sends them again, in order, over its next connection.
+   * Resolves when the hub has taken the message. Messages without a lane are handed over side by side, in order. After one was not
+   * taken no later one of this connection is answered: the device sends them again, in order, over its next connection.
    */
-  receive(message: DeviceMessage, lane: Lane): Promise<void> {
-    const before = lane === undefined ? undefined : this.#lanes.get(lane);
-    const done = this.#receiveAfter(before, message);
-    if (lane !== undefined) {
-      this.#lanes.set(
-        lane,
-        done.catch(() => undefined),
-      );
+  async receive(message: DeviceMessage, lane: Lane): Promise<void> {
+    const bytes = message.payload.byteLength;
+    this.#gate.received(bytes);
+    try {
+      if (lane === undefined) await this.#take(message);
+      else await this.#takeAfter(lane, message);
+    } finally {
+      this.#gate.answered(bytes);
     }
+  }
+
+  #takeAfter(lane: Lane, message: DeviceMessage): Promise<void> {
+    const before = this.#lanes.get(lane) ?? Promise.resolve();
+    const done = before.then(() => this.#handOver(message));
+    this.#lanes.set(
+      lane,
+      done.catch(() => undefined),
+    );
     return done;
   }
 
-  async #receiveAfter(before: Promise<void> | undefined, message: DeviceMessage): Promise<void> {
-    if (before) await before;
-    if (this.#failed) throw new Error('an earlier message of this connection was not taken');
+  async #take(message: DeviceMessage): Promise<void> {
+    if (this.#waiting === 0) this.#waitingSince = performance.now();
+    this.#waiting += 1;
+    this.#lateTimer ??= setInterval(() => this.#lookForLate(), this.#lateMs).unref();
+    try {
+      await this.#handOver(message);
+    } finally {
+      this.#waiting -= 1;
+      this.#waitingSince = performance.now();
+    }
+  }
+
+  async #handOver(message: DeviceMessage): Promise<void> {
+    const refuse = () => {
+      if (this.#failed) throw new Error('an earlier message of this connection was not taken');
+    };
+    refuse();
     try {
       await this.#handle(message);
     } catch (error) {
       this.#failed = true;
       throw error;
+    }
+    refuse();
+  }
+
+  /**
+   * Tells the device that its messages are held, so that it waits for the answers instead of looking for a better connection. Its
+   * pings are not read meanwhile: they must not count as missing either.
+   */
+  #lookForLate(): void {
+    if (this.#waiting === 0) {
+      clearInterval(this.#lateTimer);
+      this.#lateTimer = undefined;
+    } else if (performance.now() - this.#waitingSince >= this.#lateMs) {
+      const { _keepaliveTimer: timer } = this.client as { _keepaliveTimer?: NodeJS.Timeout | null };
+      timer?.refresh();
+      const command: HubCommand = { v: 1, command: 'busy' };
+      const topic = topics.device(this.deviceId, 'command');
+      void this.send(topic, Buffer.from(JSON.stringify(command)), 0);
     }
   }
 

@@ -15,6 +15,7 @@ export interface DispatchProps {
     disconnected(deviceId: string): void;
     touch(deviceId: string): void;
   };
+  readonly inbox: { forget(deviceId: string): void };
 }
 
 export class Dispatch implements BrokerHandlers {
@@ -35,6 +36,7 @@ export class Dispatch implements BrokerHandlers {
   }
 
   disconnected(deviceId: string): void {
+    this.#props.inbox.forget(deviceId);
     this.#props.devices.disconnected(deviceId);
   }
 }

@@ -51,7 +51,7 @@ class OneConnectionDriver implements Driver {
 
   constructor(sqlite: Sqlite) {
     this.#sqlite = sqlite;
-    this.#connection = new CachingConnection(sqlite);
+    this.#connection = new CachingConnection(sqlite, this.#turns);
   }
 
   async init(): Promise<void> {}
@@ -90,11 +90,13 @@ class OneConnectionDriver implements Driver {
 
 class CachingConnection implements DatabaseConnection {
   readonly #sqlite: Sqlite;
+  readonly #turns: ConnectionTurns;
   /** Least recently used first. */
   readonly #statements = new Map<string, Statement>();
 
-  constructor(sqlite: Sqlite) {
+  constructor(sqlite: Sqlite, turns: ConnectionTurns) {
     this.#sqlite = sqlite;
+    this.#turns = turns;
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
@@ -107,7 +109,10 @@ class CachingConnection implements DatabaseConnection {
           throw error;
         }
       }
+      // Nothing has begun: others, such as those who only read, may go on meanwhile.
+      this.#turns.giveBack();
       await wait(ASK_AGAIN_MS);
+      await this.#turns.take();
     }
   }
 

@@ -1,9 +1,9 @@
 /** Figures of the fleet's connections for `/metrics`. */
-import { Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 
 export function registerDeviceMetrics(
   metrics: Registry,
-  broker: { connectedCount(): number; halfOpenCount(): number },
+  broker: { connectedCount(): number; halfOpenCount(): number; readonly heldBackCount: number },
 ): void {
   new Gauge({
     name: 'modelfleet_connections_half_open',
@@ -19,6 +19,15 @@ export function registerDeviceMetrics(
     registers: [metrics],
     collect() {
       this.set(broker.connectedCount());
+    },
+  });
+  new Counter({
+    name: 'modelfleet_devices_held_back_total',
+    help: 'How often a device sent more than its budget and the rest was read later, at most once a minute and device',
+    registers: [metrics],
+    collect() {
+      this.reset();
+      this.inc(broker.heldBackCount);
     },
   });
 }

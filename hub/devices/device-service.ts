@@ -9,17 +9,14 @@ import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import type { HubCommand } from '../../shared/protocol/hub-command.ts';
-import {
-  parsePresence,
-  parseReportedState,
-  type ReportedState,
-} from '../../shared/protocol/reported-state.ts';
+import { parsePresence, parseReportedState } from '../../shared/protocol/reported-state.ts';
 import { topics } from '../../shared/protocol/topics.ts';
-import { parseUpdateEvent, type UpdateEvent } from '../../shared/protocol/update-event.ts';
+import { parseUpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { ConnectedAgent } from '../broker/broker.ts';
 import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
+import type { DeviceInbox } from '../inbox/device-inbox.ts';
 import type { DeviceFilter, DeviceRow, DeviceStore } from './device-store.ts';
 import {
   type DeviceReport,
@@ -31,6 +28,7 @@ import {
   summarize,
 } from './device-view.ts';
 
+import { type DeviceWord, DeviceWriter, type EventListener, type ReportedListener } from './device-writer.ts';
 import { IdentityWatch, type SharedIdentity } from './identity-watch.ts';
 
 const EVENTS_SHOWN = 50;
@@ -44,6 +42,7 @@ export interface DeviceConnections {
 
 export interface DeviceServiceProps {
   readonly store: DeviceStore;
+  readonly inbox: Pick<DeviceInbox, 'store' | 'note'>;
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -57,8 +56,6 @@ export interface AdmittedDevice {
   readonly certificate: { readonly serial: string; readonly sha256: string; readonly expiresAt: number };
 }
 
-export type EventListener = (deviceId: string, event: UpdateEvent) => Promise<void>;
-export type ReportedListener = (deviceId: string, reported: ReportedState) => Promise<void>;
 export type ConnectedListener = (deviceId: string) => void;
 export interface RemovedListener {
   /** Forgets the device, inside the transaction that removes it at `now`. */
@@ -69,16 +66,18 @@ export interface RemovedListener {
 
 export class DeviceService {
   readonly #props: DeviceServiceProps;
-  readonly #eventListeners: EventListener[] = [];
-  readonly #reportedListeners: ReportedListener[] = [];
+  readonly #writer: DeviceWriter;
   readonly #connectedListeners: ConnectedListener[] = [];
   readonly #removedListeners: RemovedListener[] = [];
   /** Milliseconds since the epoch; in memory, because writing it with each message would cost more than it tells. */
   readonly #lastSeenAt = new Map<string, number>();
+  /** What of it is on its way to the database. */
+  readonly #seenToStore = new Map<string, number>();
   readonly #identities = new IdentityWatch();
 
   constructor(props: DeviceServiceProps) {
     this.#props = props;
+    this.#writer = new DeviceWriter(props.store);
   }
 
   /** Undefined when there is no such device, or it was removed. */
@@ -186,15 +185,14 @@ export class DeviceService {
     for (const { removed } of this.#removedListeners) await removed(id);
   }
 
-  /** `listener` is awaited before the event is acknowledged. It may see an event twice: after a crash before the
-   * acknowledgement the device sends it again, and only the listener knows whether it had finished. */
+  /** `listener` hears each event once, in the transaction that stores it. */
   onEvent(listener: EventListener): void {
-    this.#eventListeners.push(listener);
+    this.#writer.eventListeners.push(listener);
   }
 
-  /** `listener` is awaited before the report is acknowledged. */
+  /** `listener` hears reports in the transaction that stores them; of several in one transaction, the last of a device. */
   onReported(listener: ReportedListener): void {
-    this.#reportedListeners.push(listener);
+    this.#writer.reportedListeners.push(listener);
   }
 
   onRemoved(listener: RemovedListener): void {
@@ -208,18 +206,14 @@ export class DeviceService {
   async receiveReported(deviceId: string, payload: Uint8Array): Promise<void> {
     const reported = this.#parse(deviceId, 'reported', payload, parseReportedState);
     if (!reported) return;
-    const now = this.#seen(deviceId);
-    const values = { reported: JSON.stringify(reported), reported_at: now, last_seen_at: now };
-    if (!(await this.#props.store.update(deviceId, values))) return;
-    for (const listener of this.#reportedListeners) await listener(deviceId, reported);
+    await this.#store(deviceId, { kind: 'reported', reported, at: this.#seen(deviceId) }, payload);
   }
 
   /** Stores the event once, however often it comes. */
   async receiveEvent(deviceId: string, payload: Uint8Array): Promise<void> {
     const event = this.#parse(deviceId, 'events', payload, parseUpdateEvent);
     if (!event) return;
-    await this.#props.store.addEvent(deviceId, event, this.#seen(deviceId));
-    for (const listener of this.#eventListeners) await listener(deviceId, event);
+    await this.#store(deviceId, { kind: 'event', event, at: this.#seen(deviceId) }, payload);
   }
 
   /** The broker knows better who is connected; a presence message only says that the device spoke. */
@@ -285,11 +279,22 @@ export class DeviceService {
     return now;
   }
 
-  /** Only shown: a failure is logged, and the next one overwrites it. */
+  #store(deviceId: string, body: DeviceWord, payload: Uint8Array): Promise<void> {
+    return this.#props.inbox.store(this.#writer, { deviceId, body, bytes: payload.byteLength });
+  }
+
+  /** One write a device is on its way at most. Only shown: a failure is logged, and the next one overwrites it. */
   #writeSeen(deviceId: string, lastSeenAt: number): void {
-    this.#props.store.update(deviceId, { last_seen_at: lastSeenAt }).catch((error: unknown) => {
-      this.#props.logger.warn({ device: deviceId, err: error }, 'presence not stored');
-    });
+    const isOnItsWay = this.#seenToStore.has(deviceId);
+    this.#seenToStore.set(deviceId, lastSeenAt);
+    if (isOnItsWay) return;
+    const body: DeviceWord = { kind: 'seen', at: () => this.#seenToStore.get(deviceId) };
+    this.#props.inbox
+      .note(this.#writer, { deviceId, body })
+      .catch((error: unknown) => {
+        this.#props.logger.warn({ device: deviceId, err: error }, 'presence not stored');
+      })
+      .finally(() => this.#seenToStore.delete(deviceId));
   }
 
   #parse<T>(

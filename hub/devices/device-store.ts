@@ -1,5 +1,5 @@
 /** Rows of `device` and `device_event`. */
-import type { Selectable, Transaction } from 'kysely';
+import { type Selectable, sql, type Transaction } from 'kysely';
 import { limits } from '../../shared/base/limits.ts';
 import type { UpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { Database } from '../db/database.ts';
@@ -78,46 +78,45 @@ export class DeviceStore {
     return numUpdatedRows > 0n;
   }
 
-  /** False when the event was there already. The oldest events of the device beyond the limit are dropped. */
-  async addEvent(deviceId: string, event: UpdateEvent, now: number): Promise<boolean> {
-    return this.transaction(async (tx) => {
-      const { numInsertedOrUpdatedRows } = await tx
-        .insertInto('device_event')
-        .values({
-          device_id: deviceId,
-          event_id: event.id,
-          received_at: now,
-          model: event.model,
-          version: event.version,
-          rollout_id: event.rollout ?? null,
-          state: event.state,
-          body: JSON.stringify(event),
-        })
-        .onConflict((conflict) => conflict.doNothing())
-        .executeTakeFirst();
-      if (!numInsertedOrUpdatedRows) return false;
-      const surplus = await tx
-        .selectFrom('device_event')
-        .select('event_id')
-        .where('device_id', '=', deviceId)
-        .orderBy('received_at', 'desc')
-        .orderBy('event_id', 'desc')
-        .offset(limits.eventsKeptPerDeviceMax)
-        .limit(limits.eventsKeptPerDeviceMax)
-        .execute();
-      if (surplus.length > 0) {
-        await tx
-          .deleteFrom('device_event')
+  /** False when the event was there already. */
+  async addEvent(
+    deviceId: string,
+    event: UpdateEvent,
+    now: number,
+    tx: Transaction<Tables>,
+  ): Promise<boolean> {
+    const { numInsertedOrUpdatedRows } = await tx
+      .insertInto('device_event')
+      .values({
+        device_id: deviceId,
+        event_id: event.id,
+        received_at: now,
+        model: event.model,
+        version: event.version,
+        rollout_id: event.rollout ?? null,
+        state: event.state,
+        body: JSON.stringify(event),
+      })
+      .onConflict((conflict) => conflict.doNothing())
+      .executeTakeFirst();
+    return (numInsertedOrUpdatedRows ?? 0n) > 0n;
+  }
+
+  /** Drops the oldest events of the device beyond the limit. */
+  async trimEvents(deviceId: string, tx: Transaction<Tables>): Promise<void> {
+    await tx
+      .deleteFrom('device_event')
+      .where(sql<number>`rowid`, 'in', (eb) =>
+        eb
+          .selectFrom('device_event')
+          .select(sql<number>`rowid`.as('rowid'))
           .where('device_id', '=', deviceId)
-          .where(
-            'event_id',
-            'in',
-            surplus.map((row) => row.event_id),
-          )
-          .execute();
-      }
-      return true;
-    });
+          .orderBy('received_at', 'desc')
+          .orderBy(sql`rowid`, 'desc')
+          .offset(limits.eventsKeptPerDeviceMax)
+          .limit(limits.eventsKeptPerDeviceMax),
+      )
+      .execute();
   }
 
   async forgetEvents(deviceId: string, tx: Transaction<Tables>): Promise<void> {
@@ -134,6 +133,7 @@ export class DeviceStore {
       .select(['received_at', 'body'])
       .where('device_id', '=', deviceId)
       .orderBy('received_at', 'desc')
+      .orderBy(sql`rowid`, 'desc')
       .limit(limit)
       .execute();
     return rows.map((row) => ({ at: row.received_at, event: JSON.parse(row.body) as UpdateEvent }));

@@ -62,14 +62,15 @@ export class RolloutChanges {
   /** Commits `next` and returns the devices whose statement changed, to be published. */
   async commit(
     record: RolloutRecord,
-    view: RolloutView,
+    seen: RolloutView,
     next: NextSteps,
     { now, by }: { readonly now: number; readonly by: ActedBy },
   ): Promise<readonly string[]> {
-    const entries = await this.#lookUpEntries(view, next.steps);
-    const known = await this.#lookUpVersions(view, next.steps, entries);
+    const entries = await this.#lookUpEntries(seen, next.steps);
+    const known = await this.#lookUpVersions(seen, next.steps, entries);
     const context = { now, known, entries };
     return this.#props.store.transaction(async (tx) => {
+      const view = await this.#asOfNow(seen, next.steps, tx);
       let { status, progress } = record;
       const changed: string[] = [];
       if (next.judged && verdictKey(next) !== progress.verdictKey) {
@@ -100,6 +101,16 @@ export class RolloutChanges {
       }
       return changed;
     });
+  }
+
+  /** Devices have spoken since they were looked at: what they said is kept. */
+  async #asOfNow(seen: RolloutView, steps: readonly Step[], tx: Transaction<Tables>): Promise<RolloutView> {
+    const concerned = steps.flatMap((step) =>
+      step.kind === 'offer' || step.kind === 'take-back' ? step.deviceIds : [],
+    );
+    const rows = await this.#props.store.devicesOf(seen.id, concerned, tx);
+    const now = new Map(rows.map((device) => [device.deviceId, device]));
+    return { ...seen, devices: seen.devices.map((device) => now.get(device.deviceId) ?? device) };
   }
 
   async #offer(

@@ -12,12 +12,12 @@ import type { Clock } from '../../shared/base/clock.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { UpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { Tables } from '../db/tables.ts';
-import { type DeviceWord, hearWord, type RolloutDevice } from './device-progress.ts';
+import { type DeviceWord, hearWord, isInFlight, type RolloutDevice } from './device-progress.ts';
 import type { Director } from './director.ts';
 import type { Leases } from './leases.ts';
 import type { ActedBy, RolloutChanges } from './rollout-changes.ts';
 import { type EvidenceSources, lookAround, needsTelemetry } from './rollout-evidence.ts';
-import type { RolloutAct } from './rollout-machine.ts';
+import { isUnderWay, type RolloutAct } from './rollout-machine.ts';
 import { type Ending, planNextSteps } from './rollout-planner.ts';
 import { type RolloutRecord, type RolloutStore, toView } from './rollout-store.ts';
 import { WatchSpan } from './watch-span.ts';
@@ -142,25 +142,21 @@ export class RolloutRunner {
     this.#woken();
   }
 
-  /** An update event of a device. Resolves when what it changes is stored. */
-  async hearEvent(deviceId: string, event: UpdateEvent): Promise<void> {
+  /** An update event of a device, heard in the transaction that stores it. */
+  async hearEvent(deviceId: string, event: UpdateEvent, tx: Transaction<Tables>): Promise<void> {
     if (event.rollout === undefined) return;
     const { version, state, fault } = event;
-    await this.#hear(event.rollout, deviceId, event.model, {
-      kind: 'event',
-      version,
-      state,
-      ...(fault ? { fault } : {}),
-    });
+    const word = { kind: 'event', version, state, ...(fault ? { fault } : {}) } as const;
+    await this.#hear(event.rollout, deviceId, event.model, word, tx);
   }
 
-  /** A device's reported state. Resolves when what it changes is stored. */
-  async hearReport(deviceId: string, reported: ReportedState): Promise<void> {
+  /** A device's reported state, heard in the transaction that stores it. */
+  async hearReport(deviceId: string, reported: ReportedState, tx: Transaction<Tables>): Promise<void> {
     const { sequence } = reported;
-    const awaiting = await this.#store.awaitingBack(deviceId);
+    const awaiting = await this.#store.awaitingBack(deviceId, tx);
     for (const entry of reported.models) {
       const { model, active, update } = entry;
-      const latest = await this.#store.latestOffered(deviceId, model);
+      const latest = await this.#store.latestOffered(deviceId, model, tx);
       if (latest === undefined) continue;
       const lastGood = lastGoodVersion(entry);
       const word: DeviceWord = {
@@ -171,12 +167,12 @@ export class RolloutRunner {
         ...(update ? { update } : {}),
       };
       const ofModel = awaiting.filter((one) => one.model === model).map(({ rolloutId }) => rolloutId);
-      for (const id of new Set([latest, ...ofModel])) await this.#hear(id, deviceId, model, word);
+      for (const id of new Set([latest, ...ofModel])) await this.#hear(id, deviceId, model, word, tx);
     }
     // A report is whole: a model that is not in it is not on the device.
     const told = new Set(reported.models.map(({ model }) => model));
     for (const { rolloutId, model } of awaiting) {
-      if (!told.has(model)) await this.#hear(rolloutId, deviceId, model, { kind: 'report', sequence });
+      if (!told.has(model)) await this.#hear(rolloutId, deviceId, model, { kind: 'report', sequence }, tx);
     }
   }
 
@@ -190,20 +186,25 @@ export class RolloutRunner {
     for (const id of await this.#store.underWayWith(deviceId)) this.#wake(id);
   }
 
-  async #hear(rolloutId: string, deviceId: string, model: string, word: DeviceWord): Promise<void> {
+  /** Without the lease, which a look may hold for long: whatever is committed of a device begins with what it said last. */
+  async #hear(
+    rolloutId: string,
+    deviceId: string,
+    model: string,
+    word: DeviceWord,
+    tx: Transaction<Tables>,
+  ): Promise<void> {
     // The rollout's id may come from the device: only one that exists is looked at.
-    if (!(await this.#store.device(rolloutId, deviceId))) return;
-    await this.#leases.hold(rolloutId, async () => {
-      const device = await this.#store.device(rolloutId, deviceId);
-      if (!device) return;
-      const record = await this.#find(rolloutId);
-      if (record.plan.model !== model) return;
-      const after = hearWord(device, word, { version: record.plan.version, now: this.#clock.now() });
-      if (!isWorthStoring(device, after, record.plan.silenceMs)) return;
-      await this.#store.saveDevice(rolloutId, after);
-      if (after.status === device.status && after.backAs === device.backAs) return;
-      this.#wake(rolloutId);
-    });
+    const device = await this.#store.device(rolloutId, deviceId, tx);
+    if (!device) return;
+    const record = await this.#store.find(rolloutId, tx);
+    if (record?.plan.model !== model) return;
+    const after = hearWord(device, word, { version: record.plan.version, now: this.#clock.now() });
+    if (!isWorthStoring(device, after, record)) return;
+    await this.#store.saveDevice(rolloutId, after, tx);
+    if (after.status === device.status && after.backAs === device.backAs) return;
+    // The look waits for the transaction to end.
+    this.#wake(rolloutId);
   }
 
   async #advanceOrLog(id: string): Promise<void> {
@@ -301,8 +302,15 @@ export class RolloutRunner {
   }
 }
 
-/** A heartbeat alone is written only when the one before it is old enough to matter for silence. */
-function isWorthStoring(before: RolloutDevice, after: RolloutDevice, silenceMs: number): boolean {
+/**
+ * A heartbeat alone is written only while silence matters: until the rollout has ended, or the device has come to an end in it; and
+ * when the one before it is old enough.
+ */
+function isWorthStoring(
+  before: RolloutDevice,
+  after: RolloutDevice,
+  { status, plan }: Pick<RolloutRecord, 'status' | 'plan'>,
+): boolean {
   if (after === before) return false;
   const isHeartbeat =
     after.status === before.status &&
@@ -310,7 +318,9 @@ function isWorthStoring(before: RolloutDevice, after: RolloutDevice, silenceMs: 
     after.backAs === before.backAs &&
     after.previousVersion === before.previousVersion &&
     after.fault === before.fault;
-  return (
-    !isHeartbeat || (after.lastWordAt ?? 0) - (before.lastWordAt ?? 0) >= Math.min(30_000, silenceMs / 4)
-  );
+  if (!isHeartbeat) return true;
+  const isBackAwaited =
+    !after.assigned && after.backAt === null && (isUnderWay(status) || status === 'aborted');
+  if (!isBackAwaited && !(isUnderWay(status) && isInFlight(after.status))) return false;
+  return (after.lastWordAt ?? 0) - (before.lastWordAt ?? 0) >= Math.min(30_000, plan.silenceMs / 4);
 }

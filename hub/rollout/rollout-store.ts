@@ -114,12 +114,8 @@ export class RolloutStore {
     }
   }
 
-  async find(id: string): Promise<RolloutRecord | undefined> {
-    const row = await this.#database
-      .selectFrom('rollout')
-      .selectAll()
-      .where('id', '=', id)
-      .executeTakeFirst();
+  async find(id: string, connection: Connection = this.#database): Promise<RolloutRecord | undefined> {
+    const row = await connection.selectFrom('rollout').selectAll().where('id', '=', id).executeTakeFirst();
     return row && toRecord(row);
   }
 
@@ -183,8 +179,27 @@ export class RolloutStore {
     return rows.map(toDevice);
   }
 
-  async device(rolloutId: string, deviceId: string): Promise<RolloutDevice | undefined> {
-    const row = await this.#database
+  async devicesOf(
+    rolloutId: string,
+    deviceIds: readonly string[],
+    tx: Transaction<Tables>,
+  ): Promise<RolloutDevice[]> {
+    if (deviceIds.length === 0) return [];
+    const rows = await tx
+      .selectFrom('rollout_device')
+      .selectAll()
+      .where('rollout_id', '=', rolloutId)
+      .where('device_id', 'in', deviceIds)
+      .execute();
+    return rows.map(toDevice);
+  }
+
+  async device(
+    rolloutId: string,
+    deviceId: string,
+    connection: Connection = this.#database,
+  ): Promise<RolloutDevice | undefined> {
+    const row = await connection
       .selectFrom('rollout_device')
       .selectAll()
       .where('rollout_id', '=', rolloutId)
@@ -194,8 +209,8 @@ export class RolloutStore {
   }
 
   /** Id of the last rollout that offered a version of `model` to the device: the one its reports tell of. */
-  async latestOffered(deviceId: string, model: string): Promise<string | undefined> {
-    const row = await this.#database
+  async latestOffered(deviceId: string, model: string, tx: Transaction<Tables>): Promise<string | undefined> {
+    const row = await tx
       .selectFrom('rollout_device')
       .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
       .select('rollout.id')
@@ -211,8 +226,11 @@ export class RolloutStore {
   }
 
   /** The ended or ending rollouts that took a version back from the device and await its word. */
-  async awaitingBack(deviceId: string): Promise<{ readonly rolloutId: string; readonly model: string }[]> {
-    const rows = await this.#database
+  async awaitingBack(
+    deviceId: string,
+    tx: Transaction<Tables>,
+  ): Promise<{ readonly rolloutId: string; readonly model: string }[]> {
+    const rows = await tx
       .selectFrom('rollout_device')
       .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
       .select(['rollout.id', 'rollout.model'])

@@ -125,11 +125,6 @@ export class TelemetryService {
     while ((await this.#compaction.pass()) > 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** Stores what was received; resolves when that is done. */
-  close(): Promise<void> {
-    return this.#ingest.close();
-  }
-
   async #each(query: FigureQuery, use: (bucket: Bucket) => void): Promise<void> {
     for await (const bucket of this.#store.read({ ...query, fromMs: this.#bucketOf(query.fromMs) })) {
       if (query.devices === undefined || query.devices.has(bucket.deviceId)) use(bucket);

@@ -196,6 +196,16 @@ export const limits = {
   handshakesAtOnceMax: 512,
   handshakesAtOncePerAddressMax: 128,
   handshakeTurnMsMax: 10_000,
+  /** What a device may have sent that is not answered yet; no more of it is read then. */
+  unansweredMessagesPerDeviceMax: 256,
+  unansweredBytesPerDeviceMax: 64 * 1024,
+  /** What a device may send, for long and at once; what is beyond is read later. */
+  deviceMessagesPerSecondMax: 500,
+  deviceMessagesAtOnceMax: 2_000,
+  deviceBytesPerSecondMax: 1024 * 1024,
+  deviceBytesAtOnceMax: 8 * 1024 * 1024,
+  /** A device whose messages are not answered for so long is told, and again each time as long. */
+  answerLateMs: 5_000,
   eventsKeptPerDeviceMax: 1_000,
 
   // Hub
@@ -239,10 +249,12 @@ export const limits = {
   rolloutDevicesNamedMax: 200,
   /** Devices named in one sentence; the rest is counted. */
   devicesNamedMax: 5,
-  telemetryBatchReportsMax: 500,
-  telemetryBatchWaitMs: 10,
-  telemetryQueueReportsMax: 20_000,
-  telemetryQueueBytesMax: 64 * 1024 * 1024,
+  /** What devices sent that is stored in one transaction, and how long one waits to be full. */
+  inboxBatchEntriesMax: 500,
+  inboxBatchBytesMax: 1024 * 1024,
+  inboxBatchWaitMs: 5,
+  /** Longest wait between two tries while nothing can be stored. */
+  inboxHoldMsMax: 5_000,
   telemetryStreamsPerDeviceMax: 64,
   telemetryBucketBytesMax: 4 * 1024 * 1024,
   telemetryKeptMs: 14 * 86_400_000,

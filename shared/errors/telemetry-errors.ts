@@ -2,12 +2,6 @@ import { defineErrors } from './error-entry.ts';
 
 /** Errors of telemetry and drift. */
 export const telemetryErrors = defineErrors({
-  telemetry_busy: {
-    status: 503,
-    retry: 'later',
-    meaning: 'More telemetry waits to be stored than the hub holds in memory; the device keeps its report.',
-    fix: 'Nothing if it passes; if it stays, the disk of the hub is too slow for the fleet: use longer telemetry windows.',
-  },
   telemetry_unknown_version: {
     status: 400,
     retry: 'never',

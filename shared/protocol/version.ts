@@ -18,5 +18,6 @@
  *                  also for a version that was there before. Only what names a rollout is evidence for it: an agent that
  *                  does not say so is never waited for, but a gate that asks for figures has none of it. A window that
  *                  claims more than its time can hold is dropped. The length of a window is that of a monotonic clock.
+ *      2026-11-27  The hub may send `command` `busy` while it holds what a device sent.
  */
 export const protocolVersion = 1;

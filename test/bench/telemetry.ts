@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { makeCsr } from '../../agent/connection/csr.ts';
 import { AedesBroker } from '../../hub/broker/aedes-broker.ts';
 import { openDatabase } from '../../hub/db/database.ts';
+import { DeviceInbox } from '../../hub/inbox/device-inbox.ts';
 import { Authority } from '../../hub/pki/authority.ts';
 import { EvidenceStore } from '../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../hub/telemetry/telemetry-service.ts';
@@ -90,7 +91,9 @@ function makeJob(authority: Authority): Job {
 async function measureOurs(authority: Authority, file: string, job: Job): Promise<number> {
   const logger = makeLogger('bench', 'error');
   const database = await openDatabase(file);
+  const inbox = new DeviceInbox({ database, logger });
   const telemetry = new TelemetryService({
+    inbox,
     store: new TelemetryStore(database),
     evidence: new EvidenceStore(database),
     assignments: offeredToAll,
@@ -112,7 +115,7 @@ async function measureOurs(authority: Authority, file: string, job: Job): Promis
   });
   const { perSecond, acknowledged } = await runSenders({ ...job, port: broker.port });
   await broker.close();
-  await telemetry.close();
+  await inbox.close();
   const span = { model: version.model, version: version.version, fromMs: 0, toMs: Number.MAX_SAFE_INTEGER };
   const { reports } = await telemetry.figures(span);
   await database.destroy();

@@ -3,6 +3,7 @@
 import type { MqttClient } from 'mqtt';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Broker, BrokerHandlers, DeviceMessage } from '../../hub/broker/broker.ts';
+import { limits } from '../../shared/base/limits.ts';
 import { topics } from '../../shared/protocol/topics.ts';
 import { BrokerWorld, closeOf, settlesWithin } from '../support/broker-world.ts';
 
@@ -59,7 +60,7 @@ export function brokerContract({ name, make }: BrokerUnderTest): void {
       await acknowledged;
     });
 
-    it('neither acknowledges what the handler could not store, nor takes anything after it', async () => {
+    it('acknowledges neither what the handler could not store, nor anything after it', async () => {
       onMessage = ({ payload }) =>
         Buffer.from(payload).toString() === '1' ? Promise.reject(new Error('disk full')) : Promise.resolve();
       const client = await world.connect(broker, 'dev');
@@ -69,10 +70,9 @@ export function brokerContract({ name, make }: BrokerUnderTest): void {
       await closed;
       client.end(true);
       expect((await outcomes).map((one) => one.status)).toEqual(['rejected', 'rejected', 'rejected']);
-      expect(received).toHaveLength(1);
     });
 
-    it('hands the messages of a device over one after another, in order', async () => {
+    it('hands what a device asks for over one after another, in order', async () => {
       let running = 0;
       let most = 0;
       onMessage = async () => {
@@ -83,20 +83,48 @@ export function brokerContract({ name, make }: BrokerUnderTest): void {
       };
       const client = await world.connect(broker, 'dev');
       const texts = Array.from({ length: 20 }, (_, n) => String(n));
-      await Promise.all(texts.map((text) => client.publishAsync(own, text, { qos: 1 })));
+      const asking = topics.device('dev', 'chunk/get');
+      await Promise.all(texts.map((text) => client.publishAsync(asking, text, { qos: 1 })));
       expect(received.map((one) => Buffer.from(one.payload).toString())).toEqual(texts);
       expect(most).toBe(1);
     });
 
-    it('takes telemetry side by side, so that a group of reports can share one commit', async () => {
+    it.each(['telemetry', 'events', 'reported'] as const)(
+      'hands %s over side by side, in order, so that many messages can share one commit',
+      async (leaf) => {
+        const waiting: (() => void)[] = [];
+        onMessage = () => new Promise((resolve) => waiting.push(resolve));
+        const client = await world.connect(broker, 'dev');
+        const topic = topics.device('dev', leaf);
+        const sent = ['1', '2', '3'].map((text) => client.publishAsync(topic, text, { qos: 1 }));
+        await expect.poll(() => waiting.length).toBe(3);
+        expect(received.map((one) => Buffer.from(one.payload).toString())).toEqual(['1', '2', '3']);
+        for (const finish of waiting) finish();
+        await Promise.all(sent);
+      },
+    );
+
+    it('reads no more of a device with much unanswered, and reads on when it is answered', async () => {
       const waiting: (() => void)[] = [];
-      onMessage = () => new Promise((resolve) => waiting.push(resolve));
+      let isHolding = true;
+      onMessage = () => (isHolding ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve());
       const client = await world.connect(broker, 'dev');
-      const topic = topics.device('dev', 'telemetry');
-      const sent = [1, 2, 3].map((n) => client.publishAsync(topic, String(n), { qos: 1 }));
-      await expect.poll(() => waiting.length).toBe(3);
-      for (const finish of waiting) finish();
-      await Promise.all(sent);
+      const most = limits.unansweredMessagesPerDeviceMax;
+      const sent: Promise<unknown>[] = [];
+      // Each comes alone, as from a device that is in no hurry.
+      for (let n = 0; n < most; n += 1) {
+        sent.push(client.publishAsync(own, String(n), { qos: 1 }));
+        await expect.poll(() => received.length, { interval: 1 }).toBe(n + 1);
+      }
+      const over = client.publishAsync(own, 'over', { qos: 1 });
+      expect(await settlesWithin(expect.poll(() => received.length).toBeGreaterThan(most), 200)).toBe(false);
+      const quiet = await world.connect(broker, 'quiet');
+      const other = quiet.publishAsync(topics.device('quiet', 'events'), 'x', { qos: 1 });
+      await expect.poll(() => received.at(-1)?.deviceId).toBe('quiet');
+      isHolding = false;
+      for (const finish of waiting.splice(0)) finish();
+      await Promise.all([...sent, over, other]);
+      expect(received).toHaveLength(most + 2);
     });
 
     it('names the device and the leaf of a message', async () => {

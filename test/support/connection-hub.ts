@@ -23,6 +23,7 @@ import { DeviceStore } from '../../hub/devices/device-store.ts';
 import { Readiness } from '../../hub/http/readiness.ts';
 import type { Actor } from '../../hub/http/request-actor.ts';
 import { HttpServer } from '../../hub/http/server.ts';
+import { DeviceInbox } from '../../hub/inbox/device-inbox.ts';
 import { Authority } from '../../hub/pki/authority.ts';
 import { type CertificatePlan, issueCertificate } from '../../hub/pki/certificate.ts';
 import { readDeviceCsr } from '../../hub/pki/csr.ts';
@@ -69,6 +70,7 @@ export class ConnectionHub {
   database!: Database;
   authority!: Authority;
   audit!: AuditLog;
+  inbox!: DeviceInbox;
   devices!: DeviceService;
   joinTokens!: JoinTokenService;
   enrolments!: EnrolmentService;
@@ -147,6 +149,7 @@ export class ConnectionHub {
   async stop(): Promise<void> {
     await this.http.close();
     await this.broker.close();
+    await this.inbox.close();
     await this.database.destroy();
     await rm(this.folder, { recursive: true, force: true });
   }
@@ -159,8 +162,10 @@ export class ConnectionHub {
     const audit = this.audit;
     this.authority = await Authority.open(join(this.folder, 'pki'), { clock, advertise: [] });
     const authority = this.authority;
+    this.inbox = new DeviceInbox({ database, logger: this.#logger });
     this.devices = new DeviceService({
       store: new DeviceStore(database),
+      inbox: this.inbox,
       audit,
       clock,
       logger: this.#logger,
@@ -213,7 +218,7 @@ export class ConnectionHub {
   }
 
   async #startBroker(port: number): Promise<void> {
-    const { authority, devices } = this;
+    const { authority, devices, inbox } = this;
     this.broker = new AedesBroker({
       tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
       listen: { host: '127.0.0.1', port },
@@ -223,6 +228,7 @@ export class ConnectionHub {
     const nothing = async () => undefined;
     const dispatch = new Dispatch({
       devices,
+      inbox,
       handlers: {
         reported: (id, payload) =>
           (this.handlers.reported ?? devices.receiveReported.bind(devices))(id, payload),

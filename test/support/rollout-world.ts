@@ -9,6 +9,7 @@ import { pino } from 'pino';
 import { AuditLog } from '../../hub/audit/audit-log.ts';
 import { type Database, openDatabase } from '../../hub/db/database.ts';
 import { DriftService } from '../../hub/drift/drift-service.ts';
+import { DeviceInbox } from '../../hub/inbox/device-inbox.ts';
 import type { PublishedVersion } from '../../hub/models/published-version.ts';
 import { AssignmentStore } from '../../hub/rollout/assignment-store.ts';
 import { DesiredStore } from '../../hub/rollout/desired-store.ts';
@@ -97,6 +98,7 @@ export class RolloutWorld {
   telemetry!: TelemetryService;
   readonly #signer: { keyid: string; privateKey: import('node:crypto').KeyObject };
   readonly #hasTelemetry: boolean;
+  #inbox!: DeviceInbox;
   #ids = 0;
 
   private constructor(database: Database, hasTelemetry: boolean) {
@@ -108,10 +110,10 @@ export class RolloutWorld {
     this.#signer = { keyid, privateKey };
     this.keys = new Map([[keyid, pem]]);
     this.says = {
-      event: (id, event) => this.runner.hearEvent(id, event),
+      event: (id, event) => this.store.transaction((tx) => this.runner.hearEvent(id, event, tx)),
       reported: async (id, reported) => {
         this.reported.set(id, reported);
-        await this.runner.hearReport(id, reported);
+        await this.store.transaction((tx) => this.runner.hearReport(id, reported, tx));
       },
     };
   }
@@ -185,7 +187,9 @@ export class RolloutWorld {
       clock,
       logger,
     });
+    this.#inbox = new DeviceInbox({ database, logger });
     this.telemetry = new TelemetryService({
+      inbox: this.#inbox,
       store: new TelemetryStore(database),
       evidence: new EvidenceStore(database),
       versions,
@@ -321,7 +325,7 @@ export class RolloutWorld {
 
   async close(): Promise<void> {
     await this.runner.close();
-    await this.telemetry.close();
+    await this.#inbox.close();
     await this.director.close();
     await this.database.destroy();
   }

@@ -12,6 +12,7 @@ import { driftRoutes } from '../../../hub/drift/drift-routes.ts';
 import { DriftService } from '../../../hub/drift/drift-service.ts';
 import { Readiness } from '../../../hub/http/readiness.ts';
 import { HttpServer } from '../../../hub/http/server.ts';
+import { DeviceInbox } from '../../../hub/inbox/device-inbox.ts';
 import { Authority } from '../../../hub/pki/authority.ts';
 import { EvidenceStore } from '../../../hub/telemetry/evidence-store.ts';
 import { registerTelemetryMetrics } from '../../../hub/telemetry/telemetry-metrics.ts';
@@ -42,6 +43,7 @@ beforeAll(async () => {
   const clock = systemClock;
   const versions = versionsOf(air);
   const telemetry = new TelemetryService({
+    inbox: new DeviceInbox({ database, logger }),
     store: new TelemetryStore(database),
     evidence: new EvidenceStore(database),
     assignments: offeredToAll,

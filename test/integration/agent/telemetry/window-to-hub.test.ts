@@ -23,6 +23,7 @@ describe('a telemetry window, from the recorder to the hub’s database', () => 
     const hub = await ConnectionHub.start();
     onTestFinished(() => hub.stop());
     const service = new TelemetryService({
+      inbox: hub.inbox,
       store: new TelemetryStore(hub.database),
       evidence: new EvidenceStore(hub.database),
       assignments: offeredToAll,

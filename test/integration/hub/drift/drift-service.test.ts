@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../../../hub/db/database.ts';
 import { DriftService } from '../../../../hub/drift/drift-service.ts';
+import { DeviceInbox } from '../../../../hub/inbox/device-inbox.ts';
 import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../../../hub/telemetry/telemetry-service.ts';
 import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
@@ -24,13 +25,15 @@ async function world() {
   const database = await openDatabase(':memory:');
   onTestFinished(() => database.destroy());
   const versions = versionsOf(air, newer, nines, tens, candidate, bare);
+  const logger = makeLogger('test', 'silent');
   const telemetry = new TelemetryService({
+    inbox: new DeviceInbox({ database, logger }),
     store: new TelemetryStore(database),
     evidence: new EvidenceStore(database),
     assignments: offeredToAll,
     versions,
     clock: systemClock,
-    logger: makeLogger('test', 'silent'),
+    logger,
     bucketMs: 60_000,
   });
   const drift = new DriftService({ clock: systemClock, versions, telemetry });

@@ -262,13 +262,13 @@ describe('what devices say', () => {
       state: 'committed' as const,
     };
     const { rollout: _, ...untagged } = event;
-    await world.runner.hearEvent('stranger', event);
-    await world.runner.hearEvent(target!.device, { ...event, rollout: 'r-00000000' });
-    await world.runner.hearEvent(target!.device, { ...event, model: 'other' });
-    await world.runner.hearEvent(target!.device, { ...event, version: '3.0.0' });
-    await world.runner.hearEvent(target!.device, untagged);
+    await world.says.event('stranger', event);
+    await world.says.event(target!.device, { ...event, rollout: 'r-00000000' });
+    await world.says.event(target!.device, { ...event, model: 'other' });
+    await world.says.event(target!.device, { ...event, version: '3.0.0' });
+    await world.says.event(target!.device, untagged);
     const waiting = [...world.devices.keys()].find((device) => device !== target!.device)!;
-    await world.runner.hearEvent(waiting, event);
+    await world.says.event(waiting, event);
     expect((await world.service.show(id)).counts).toEqual(before.counts);
   });
 });

@@ -1,5 +1,6 @@
 /** Run by ingest.test.ts: merges reports as fast as it can and prints the number of each that was acknowledged. */
 import { openDatabase } from '../../../../hub/db/database.ts';
+import { DeviceInbox } from '../../../../hub/inbox/device-inbox.ts';
 import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../../../hub/telemetry/telemetry-service.ts';
 import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
@@ -11,13 +12,15 @@ import { offeredToAll, publishedVersion, report, versionsOf } from '../../../sup
 const [file, from] = process.argv.slice(2);
 const version = publishedVersion();
 const database = await openDatabase(file!);
+const logger = makeLogger('test', 'silent');
 const service = new TelemetryService({
+  inbox: new DeviceInbox({ database, logger }),
   store: new TelemetryStore(database),
   evidence: new EvidenceStore(database),
   assignments: offeredToAll,
   versions: versionsOf(version),
   clock: systemClock,
-  logger: makeLogger('test', 'silent'),
+  logger,
   bucketMs: 60_000,
 });
 for (let next = Number(from); ; next += 20) {

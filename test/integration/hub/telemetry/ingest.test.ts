@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Database, openDatabase } from '../../../../hub/db/database.ts';
+import { DeviceInbox } from '../../../../hub/inbox/device-inbox.ts';
 import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
 import { TelemetryService, type TelemetryServiceProps } from '../../../../hub/telemetry/telemetry-service.ts';
 import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
@@ -12,7 +13,6 @@ import { makeLogger } from '../../../../platform/logger.ts';
 import { encodeCbor } from '../../../../shared/base/cbor.ts';
 import type { Clock } from '../../../../shared/base/clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
-import { errorCatalogue } from '../../../../shared/errors/catalogue.ts';
 import { encodeTelemetryReport, type TelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
 import { LatencySketch } from '../../../../shared/sketch/latency-sketch.ts';
 import { offeredToAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
@@ -40,13 +40,15 @@ async function world(props: Partial<TelemetryServiceProps> = {}, file = ':memory
   const database = await openDatabase(file);
   onTestFinished(() => database.destroy());
   const clock = new TestClock();
+  const logger = makeLogger('test', 'silent');
   const service = new TelemetryService({
+    inbox: new DeviceInbox({ database, logger }),
     store: new TelemetryStore(database),
     evidence: new EvidenceStore(database),
     assignments: offeredToAll,
     versions: versionsOf(air),
     clock,
-    logger: makeLogger('test', 'silent'),
+    logger,
     bucketMs: 60_000,
     ...props,
   });
@@ -252,63 +254,41 @@ describe('telemetry ingest', () => {
     expect((await service.figures(always)).requests.ok).toBe(3 * most + 10);
   });
 
-  it('refuses without acknowledging when the queue is full, by reports or by bytes, and takes them later', async () => {
-    for (const bound of [{ queueReportsMax: 2 }, { queueBytesMax: 600 }]) {
-      const { service, send } = await world(bound);
-      const sent = [1, 2, 3, 4, 5].map((number) => send(report(air, { number })));
-      const outcomes = await Promise.allSettled(sent);
-      const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
-      expect(refused.length).toBeGreaterThan(0);
-      expect(refused[0]!.reason).toMatchObject({ code: 'telemetry_busy' });
-      for (let number = 1; number <= 5; number += 1) await send(report(air, { number }));
-      expect((await service.figures(always)).reports).toBe(5);
-    }
-  });
-
-  it('takes no small report right behind a large one it refused: the large one would pass for a duplicate', async () => {
-    const large = report(air, {
-      requests: {
-        ok: 10,
-        failed: Object.fromEntries(
-          Object.keys(errorCatalogue)
-            .slice(0, 40)
-            .map((code) => [code, 1]),
-        ),
-      },
-    });
-    const bytes = encodeTelemetryReport(report(air)).byteLength;
-    const { service, send } = await world({ queueBytesMax: 2 * bytes + 100 });
-    const windows = [report(air), { ...large, number: 2 }, report(air, { number: 3 })];
-    const outcomes = await Promise.allSettled(windows.map((window) => send(window)));
-    const refusedAt = outcomes.findIndex((outcome) => outcome.status === 'rejected');
-    expect(outcomes.slice(refusedAt).every((outcome) => outcome.status === 'rejected')).toBe(true);
-    for (const window of windows) await send(window);
-    expect((await service.figures(always)).reports).toBe(3);
-  });
-
-  it('loses nothing when a commit fails: what waited behind it is sent again as well', async () => {
+  it('loses nothing when a commit fails: what waited is merged later, in its order', async () => {
     const database = await openDatabase(':memory:');
     onTestFinished(() => database.destroy());
-    const underWay = Promise.withResolvers<void>();
-    const fail = Promise.withResolvers<never>();
     class FailingStore extends TelemetryStore {
-      calls = 0;
-      override transaction: TelemetryStore['transaction'] = async (work) => {
-        this.calls += 1;
-        if (this.calls > 1) return await super.transaction(work);
-        underWay.resolve();
-        return await fail.promise;
+      failures = 2;
+      override saveStreams: TelemetryStore['saveStreams'] = async (...args) => {
+        this.failures -= 1;
+        if (this.failures >= 0) throw Object.assign(new Error('disk is full'), { code: 'SQLITE_FULL' });
+        await super.saveStreams(...args);
       };
     }
-    const { service, send } = await world({ store: new FailingStore(database) });
-    const first = send(report(air, { number: 1 })).catch((error: Error) => error.message);
-    await underWay.promise;
-    const behind = send(report(air, { number: 2 })).catch((error: Error) => error.message);
-    fail.reject(new Error('disk I/O error'));
-    expect(await Promise.all([first, behind])).toEqual(['disk I/O error', 'disk I/O error']);
-    await send(report(air, { number: 1 }));
-    await send(report(air, { number: 2 }));
-    expect((await service.figures(always)).reports).toBe(2);
+    const inbox = new DeviceInbox({ database, logger: makeLogger('test', 'silent') });
+    const { service, send } = await world({ inbox, store: new FailingStore(database) });
+    const numbers = [1, 2, 3, 4, 5];
+    await Promise.all(numbers.map((number) => send(report(air, { number }))));
+    expect((await service.figures(always)).reports).toBe(5);
+    expect(service.counts).toMatchObject({ merged: 5, duplicate: 0 });
+    expect(inbox.counts.held).toBe(2);
+  });
+
+  it('refuses garbage once, however often its batch is tried', async () => {
+    const database = await openDatabase(':memory:');
+    onTestFinished(() => database.destroy());
+    let failures = 2;
+    class FailingStore extends TelemetryStore {
+      override saveStreams: TelemetryStore['saveStreams'] = async (...args) => {
+        failures -= 1;
+        if (failures >= 0) throw Object.assign(new Error('disk is full'), { code: 'SQLITE_FULL' });
+        await super.saveStreams(...args);
+      };
+    }
+    const inbox = new DeviceInbox({ database, logger: makeLogger('test', 'silent') });
+    const { service, send } = await world({ inbox, store: new FailingStore(database) });
+    await Promise.all([service.receive('bad', Uint8Array.of(0)), send(report(air))]);
+    expect(service.counts).toMatchObject({ merged: 1, refused: { bad_input: 1 } });
   });
 
   it('does not let one unreadable bucket stop the others', async () => {
@@ -383,15 +363,6 @@ describe('telemetry ingest', () => {
     expect((await service.figures(span)).reports).toBe(14);
     await send(report(air, { number: 14 }));
     expect((await service.figures(always)).reports).toBe(27);
-  });
-
-  it('stores what it has taken before it closes, and takes nothing more', async () => {
-    const { service, send } = await world();
-    const taken = send(report(air));
-    await service.close();
-    await taken;
-    expect((await service.figures(always)).reports).toBe(1);
-    await expect(send(report(air, { number: 2 }))).rejects.toMatchObject({ code: 'telemetry_busy' });
   });
 
   it('says there is no telemetry of a model nobody reported', async () => {

@@ -1,0 +1,81 @@
+/**
+ * Stores what devices say of themselves, many messages in one transaction, together with what follows from it: a rollout hears an event
+ * in the transaction that stores it, so that there is no event without its effect.
+ */
+import type { Transaction } from 'kysely';
+import type { ReportedState } from '../../shared/protocol/reported-state.ts';
+import type { UpdateEvent } from '../../shared/protocol/update-event.ts';
+import type { Tables } from '../db/tables.ts';
+import type { Entry, EntryWriter } from '../inbox/device-inbox.ts';
+import type { DeviceStore } from './device-store.ts';
+
+export type DeviceWord =
+  | { readonly kind: 'event'; readonly event: UpdateEvent; readonly at: number }
+  | { readonly kind: 'reported'; readonly reported: ReportedState; readonly at: number }
+  /** The device was connected at that time, or still is. */
+  | { readonly kind: 'seen'; readonly at: () => number | undefined };
+
+/** Called inside the transaction that stores what is heard, and must use it; what it throws refuses the message. */
+export type EventListener = (deviceId: string, event: UpdateEvent, tx: Transaction<Tables>) => Promise<void>;
+export type ReportedListener = (
+  deviceId: string,
+  reported: ReportedState,
+  tx: Transaction<Tables>,
+) => Promise<void>;
+
+export class DeviceWriter implements EntryWriter<DeviceWord> {
+  readonly eventListeners: EventListener[] = [];
+  readonly reportedListeners: ReportedListener[] = [];
+  readonly #store: DeviceStore;
+
+  constructor(store: DeviceStore) {
+    this.#store = store;
+  }
+
+  async write(entries: readonly Entry<DeviceWord>[], tx: Transaction<Tables>): Promise<undefined> {
+    const lastReports = new Map<string, DeviceWord>();
+    for (const { deviceId, body } of entries) if (body.kind === 'reported') lastReports.set(deviceId, body);
+    const told = new Set<string>();
+    for (const { deviceId, body } of entries) {
+      if (body.kind === 'event') {
+        if (await this.#event(deviceId, body, tx)) told.add(deviceId);
+      } else if (body.kind === 'seen') {
+        await this.#seen(deviceId, body, tx);
+      } else if (body === lastReports.get(deviceId)) {
+        // The next report of a device says everything that the one before it said.
+        await this.#reported(deviceId, body, tx);
+      }
+    }
+    for (const deviceId of told) await this.#store.trimEvents(deviceId, tx);
+  }
+
+  /** False when it was stored before: then everything that follows from it was, too. */
+  async #event(
+    deviceId: string,
+    { event, at }: DeviceWord & { kind: 'event' },
+    tx: Transaction<Tables>,
+  ): Promise<boolean> {
+    if (!(await this.#store.addEvent(deviceId, event, at, tx))) return false;
+    for (const listener of this.eventListeners) await listener(deviceId, event, tx);
+    return true;
+  }
+
+  async #reported(
+    deviceId: string,
+    { reported, at }: DeviceWord & { kind: 'reported' },
+    tx: Transaction<Tables>,
+  ): Promise<void> {
+    const values = { reported: JSON.stringify(reported), reported_at: at, last_seen_at: at };
+    if (!(await this.#store.update(deviceId, values, tx))) return;
+    for (const listener of this.reportedListeners) await listener(deviceId, reported, tx);
+  }
+
+  async #seen(
+    deviceId: string,
+    { at }: DeviceWord & { kind: 'seen' },
+    tx: Transaction<Tables>,
+  ): Promise<void> {
+    const lastSeenAt = at();
+    if (lastSeenAt !== undefined) await this.#store.update(deviceId, { last_seen_at: lastSeenAt }, tx);
+  }
+}

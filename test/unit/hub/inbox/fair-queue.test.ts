@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { BatchSize } from '../../../../hub/inbox/batch-size.ts';
+import { FairQueue } from '../../../../hub/inbox/fair-queue.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+
+const all = { countMax: 1_000, bytesMax: 1_000_000 };
+const entry = (text: string, bytes = 1) => ({ line: text[0]!, text, bytes });
+const texts = (entries: readonly { text: string }[]) => entries.map(({ text }) => text).join(' ');
+
+function queueOf(...entries: string[]) {
+  const queue = new FairQueue<ReturnType<typeof entry>>();
+  for (const text of entries) queue.push(entry(text));
+  return queue;
+}
+
+describe('FairQueue', () => {
+  it('takes one of each line in turn, each line in its order', () => {
+    expect(texts(queueOf('a1', 'a2', 'a3', 'b1', 'c1', 'c2').take(all))).toBe('a1 b1 c1 a2 c2 a3');
+  });
+
+  it('goes on with the next line where it stopped, so that who comes late is not last', () => {
+    const queue = queueOf('a1', 'a2', 'a3', 'a4');
+    expect(texts(queue.take({ ...all, countMax: 2 }))).toBe('a1 a2');
+    queue.push(entry('b1'));
+    expect(texts(queue.take({ ...all, countMax: 2 }))).toBe('a3 b1');
+    expect(queue.size).toBe(1);
+  });
+
+  it('stops when there is enough by bytes, and takes one that is larger than that', () => {
+    const queue = queueOf();
+    for (const text of ['a1', 'b1', 'c1']) queue.push(entry(text, 60));
+    expect(texts(queue.take({ ...all, bytesMax: 100 }))).toBe('a1 b1');
+    expect(texts(queue.take({ ...all, bytesMax: 1 }))).toBe('c1');
+    expect(queue.size).toBe(0);
+  });
+
+  it('puts back what was taken before what came after it, and lets the others go first', () => {
+    const queue = queueOf('a1', 'a2', 'a3', 'b1');
+    const taken = queue.take({ ...all, countMax: 1 });
+    queue.putBack(taken);
+    expect(texts(queue.take(all))).toBe('b1 a1 a2 a3');
+  });
+
+  it('takes a line out whole', () => {
+    const queue = queueOf('a1', 'b1', 'a2');
+    expect(texts(queue.remove('a'))).toBe('a1 a2');
+    expect(texts(queue.remove('a'))).toBe('');
+    expect(queue.size).toBe(1);
+  });
+});
+
+describe('BatchSize', () => {
+  it('grows while full batches are fast, within its bound, and shrinks when they are slow, not below what makes a group', () => {
+    const size = new BatchSize();
+    const first = size.count;
+    size.wrote(1, 0);
+    expect(size.count).toBe(first);
+    for (let n = 0; n < 20; n += 1) size.wrote(size.count, 1);
+    expect(size.count).toBe(limits.inboxBatchEntriesMax);
+    for (let n = 0; n < 20; n += 1) size.wrote(size.count, 1_000);
+    expect(size.count).toBeGreaterThan(1);
+    expect(size.count).toBeLessThan(first);
+  });
+});
