@@ -36,6 +36,8 @@ export interface AedesBrokerProps {
   readonly isAdmitted: (deviceId: string, certificateSha256: string) => Promise<boolean>;
   /** Connections of one address that are not admitted yet; `limits.halfOpenMax` when absent. */
   readonly halfOpenPerAddressMax?: number;
+  /** How long a TLS handshake may take; 10 s when absent. */
+  readonly handshakeMs?: number;
   /** How long a device may leave a retained message unread before it is closed; `limits.mqttDrainMs` when absent. */
   readonly drainMs?: number;
   /** How long a device may wait for an answer before it is told; `limits.answerLateMs` when absent. */
@@ -102,9 +104,9 @@ export class AedesBroker implements Broker {
       this.#props.logger.error({ err: error }, 'broker failed');
     });
     aedes.on('connectionError', (client, error) => this.#ended(client, error));
-    const { tls, listen, logger, halfOpenPerAddressMax = limits.halfOpenMax } = this.#props;
+    const { halfOpenPerAddressMax = limits.halfOpenMax } = this.#props;
     const accept = (socket: TLSSocket) => this.#accept(socket);
-    const listener = new DeviceListener({ tls, listen, logger, halfOpenPerAddressMax, accept });
+    const listener = new DeviceListener({ ...this.#props, halfOpenPerAddressMax, accept });
     await listener.start();
     this.#listener = listener;
   }

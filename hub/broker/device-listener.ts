@@ -16,6 +16,8 @@ export interface DeviceListenerProps {
   readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
   readonly listen: { readonly host: string; readonly port: number };
   readonly halfOpenPerAddressMax: number;
+  /** How long a handshake may take; 10 s when absent. */
+  readonly handshakeMs?: number;
   readonly logger: Logger;
   /** A device whose certificate the TLS layer has verified. */
   readonly accept: (socket: TLSSocket) => void;
@@ -51,12 +53,14 @@ export class DeviceListener {
         requestCert: true,
         rejectUnauthorized: true,
         minVersion: 'TLSv1.2',
-        handshakeTimeout: HANDSHAKE_MS,
+        handshakeTimeout: props.handshakeMs ?? HANDSHAKE_MS,
       },
       props.accept,
     );
-    this.#tls.on('tlsClientError', (error) => {
+    this.#tls.on('tlsClientError', (error, socket) => {
       props.logger.debug({ reason: error.message }, 'handshake with a device failed');
+      // A handshake that took too long is told and left open: it would keep its turn for as long as its peer likes.
+      socket.destroy();
     });
     // Paused: what a connection sends before its turn stays with the operating system.
     this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#enter(socket));

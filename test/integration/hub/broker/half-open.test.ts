@@ -17,10 +17,10 @@ describe('connections that are left half open', () => {
     world = await BrokerWorld.make();
   });
   afterAll(() => world.remove());
-  beforeEach(async () => {
-    sockets = [];
+  const start = async (handshakeMs?: number) => {
     const { authority } = world;
     broker = new AedesBroker({
+      ...(handshakeMs !== undefined && { handshakeMs }),
       tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
       listen: { host: '0.0.0.0', port: 0 },
       isAdmitted: async () => true,
@@ -32,6 +32,10 @@ describe('connections that are left half open', () => {
       connected: () => undefined,
       disconnected: () => undefined,
     });
+  };
+  beforeEach(async () => {
+    sockets = [];
+    await start();
   });
   afterEach(async () => {
     world.endClients();
@@ -77,6 +81,17 @@ describe('connections that are left half open', () => {
     idle[0]!.destroy();
     await connecting;
     expect(broker.connectedCount()).toBe(1);
+  });
+
+  it('and say nothing are closed when a handshake has had its time: their turns are for others', async () => {
+    await broker.close();
+    await start(200);
+    const count = limits.handshakesAtOncePerAddressMax + 1;
+    const idle = await open(count, '127.0.0.2');
+    for (const socket of idle) socket.resume();
+    const closed = () => idle.filter((socket) => socket.closed || socket.readableEnded).length;
+    await expect.poll(closed, { timeout: 20_000 }).toBe(count);
+    expect(broker.halfOpenCount()).toBe(0);
   });
 
   it('do not count once a device is admitted', async () => {
