@@ -40,6 +40,8 @@ import { rolloutRoutes } from './rollout/rollout-routes.ts';
 import { RolloutRunner } from './rollout/rollout-runner.ts';
 import { RolloutService } from './rollout/rollout-service.ts';
 import { RolloutStore } from './rollout/rollout-store.ts';
+import { unassignRoutes } from './rollout/unassign-routes.ts';
+import { UnassignService } from './rollout/unassign-service.ts';
 import { runExpiryRefresh } from './signing/expiry-refresh.ts';
 import { trustRoutes } from './signing/trust-routes.ts';
 import { TufRepository } from './signing/tuf-repository.ts';
@@ -286,6 +288,14 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     random,
   });
 
+  const unassigning = new UnassignService({
+    rollouts: rolloutStore,
+    store: desired,
+    director,
+    fleet: devices,
+    audit,
+  });
+  devices.onReported((id, reported, tx) => unassigning.hearReport(id, reported, tx));
   const releases = new ReleaseService({ store: desired, director, devices, audit });
 
   // Network.
@@ -318,6 +328,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       driftRoutes({ drift, devices, clock }),
       rolloutRoutes(rollouts),
       releaseRoutes(releases),
+      unassignRoutes(unassigning),
     ],
     readiness,
     metrics,

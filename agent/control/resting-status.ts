@@ -8,7 +8,13 @@ import type { Condition, ReportedModel } from '../../shared/protocol/reported-st
 import { dataFolder } from '../config/data-folder.ts';
 import { loadIdentity } from '../connection/identity.ts';
 import { findForeignEntries, foreignEntriesText } from '../health/foreign-entries.ts';
-import { noSlots, readSlotIndex, type SlotIndex, slotIndexBytesMax } from '../slots/slot-index.ts';
+import {
+  modelsKept,
+  noSlots,
+  readSlotIndex,
+  type SlotIndex,
+  slotIndexBytesMax,
+} from '../slots/slot-index.ts';
 import { reportModel } from '../update/model-report.ts';
 import { UpdateJournal } from '../update/update-journal.ts';
 
@@ -39,7 +45,7 @@ export async function readRestingStatus(data: string) {
     isReadOnly: true,
   });
   const models: ReportedModel[] = [];
-  for (const model of new Set([...Object.keys(index.models), ...(await journal.models())])) {
+  for (const model of new Set([...modelsKept(index), ...(await journal.models())])) {
     const record = await journal.read(model);
     const slots = ownValue(index.models, model) ?? noSlots;
     const state = record?.attempt?.state;

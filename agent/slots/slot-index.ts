@@ -61,6 +61,18 @@ export function readSlotIndex(bytes: Uint8Array): {
   return { index: { v: 1, models: Object.fromEntries(models) }, damaged };
 }
 
+/** Models of which a version is kept; of one that was given up the floor alone is. */
+export function modelsKept({ models }: SlotIndex): readonly string[] {
+  return Object.entries(models)
+    .filter(([, slots]) => slotRefs(slots).length > 0)
+    .map(([model]) => model);
+}
+
+/** Every slot of a model, whatever its role. */
+export function slotRefs({ active, trial, previous }: ModelSlots): readonly SlotRef[] {
+  return [active, trial, ...previous].filter((slot) => slot !== undefined);
+}
+
 export const noSlots: ModelSlots = { previous: [], floor: 0 };
 
 /** What answers requests: the version on trial, else last-known-good. */

@@ -31,11 +31,13 @@ import {
   goBack,
   keepBest,
   type ModelSlots,
+  modelsKept,
   noSlots,
   readSlotIndex,
   type SlotIndex,
   type SlotRef,
   slotIndexBytesMax,
+  slotRefs,
   startTrial,
 } from './slot-index.ts';
 
@@ -129,9 +131,7 @@ export class SlotStore {
   }
 
   async #checkRoles(): Promise<void> {
-    const refs = Object.values(this.#index.models).flatMap(({ active, trial, previous }) =>
-      [active, trial, ...previous].filter((ref) => ref !== undefined),
-    );
+    const refs = Object.values(this.#index.models).flatMap(slotRefs);
     const manifests = new Map<string, ModelManifest>();
     for (const { manifest } of refs) {
       const read = await this.#readManifest(manifest).catch(() => undefined);
@@ -150,8 +150,9 @@ export class SlotStore {
     );
   }
 
+  /** Models of which a version is here; of one that was given up the floor alone is known. */
   models(): readonly string[] {
-    return Object.keys(this.#index.models);
+    return modelsKept(this.#index);
   }
 
   of(model: string): ModelSlots {
@@ -252,6 +253,16 @@ export class SlotStore {
     this.#verified.delete(manifestSha256);
     await this.#change(model, (slots) => dropSlot(slots, manifestSha256));
     await rm(join(this.#props.folder, manifestSha256), { recursive: true, force: true });
+  }
+
+  /** Deletes every version of a model. Its floor stays: what is fetched again later may be no lower release. */
+  async discard(model: string): Promise<void> {
+    const refs = slotRefs(this.of(model));
+    await this.#change(model, ({ floor }) => ({ ...noSlots, floor }));
+    for (const { manifest } of refs) {
+      this.#verified.delete(manifest);
+      await rm(join(this.#props.folder, manifest), { recursive: true, force: true });
+    }
   }
 
   /** Removes slots nothing points at, and leftovers of installs that did not end. Returns how many slots went. */

@@ -21,10 +21,16 @@ export interface ModelUpdatesProps extends UpdateRunnerProps {
   readonly progress: (manifestSha256: string) => DownloadProgress | undefined;
 }
 
+const DISCARD_AGAIN_MS = 60_000;
+
 export class ModelUpdates {
   readonly #props: ModelUpdatesProps;
   readonly #runners = new Map<string, UpdateRunner>();
   readonly #running = new Set<Promise<void>>();
+  /** What ends each runner that runs. */
+  readonly #stops = new Map<string, () => Promise<void>>();
+  readonly #givenUp = new Set<string>();
+  #followed: DesiredState | undefined;
   #signal: AbortSignal | undefined;
 
   constructor(props: ModelUpdatesProps) {
@@ -72,10 +78,13 @@ export class ModelUpdates {
   };
 
   follow(state: DesiredState): void {
+    this.#followed = state;
     const wanted = new Map(state.models.map((model) => [model.model, model]));
     const released = new Map((state.released ?? []).map(({ model, at }) => [model, at]));
+    for (const model of state.unassigned ?? []) if (!wanted.has(model)) this.#giveUp(model);
     for (const model of wanted.keys()) if (!this.#runners.has(model)) this.#add(undefined, model);
     for (const [model, runner] of this.#runners) {
+      if (this.#givenUp.has(model)) continue;
       const wish = wanted.get(model);
       runner.wish(wish && { ...wish, sequence: state.sequence }, released.get(model));
     }
@@ -141,8 +150,46 @@ export class ModelUpdates {
   }
 
   #start(runner: UpdateRunner, signal: AbortSignal): void {
-    const running = runner.run(signal).finally(() => this.#running.delete(running));
+    const stopped = new AbortController();
+    const run = runner.run(AbortSignal.any([signal, stopped.signal]));
+    const running = run.finally(() => this.#running.delete(running));
     this.#running.add(running);
+    this.#stops.set(runner.model, async () => {
+      stopped.abort();
+      await running;
+    });
+  }
+
+  #giveUp(model: string): void {
+    const runner = this.#runners.get(model);
+    if (runner === undefined || this.#givenUp.has(model)) return;
+    this.#givenUp.add(model);
+    const discarding = this.#discard(runner).finally(() => this.#running.delete(discarding));
+    this.#running.add(discarding);
+  }
+
+  /** Until it is gone, or the agent ends: then the statement says it again at the next start. */
+  async #discard(runner: UpdateRunner): Promise<void> {
+    const { model } = runner;
+    const { clock, logger, onChange } = this.#props;
+    await this.#stops.get(model)?.();
+    for (;;) {
+      try {
+        await runner.discard();
+        break;
+      } catch (error) {
+        logger.error({ model, reason: errorText(error) }, 'model could not be given up');
+        await clock.sleep(DISCARD_AGAIN_MS, this.#signal).catch(() => undefined);
+        if (this.#signal?.aborted) return;
+      }
+    }
+    this.#stops.delete(model);
+    this.#runners.delete(model);
+    this.#givenUp.delete(model);
+    logger.info({ model }, 'model was given up: the hub took it off this device');
+    onChange();
+    // It may have been assigned again meanwhile.
+    if (this.#followed && !this.#signal?.aborted) this.follow(this.#followed);
   }
 }
 

@@ -66,6 +66,12 @@ export class ServingRestorer {
     this.#tellDamaged();
   }
 
+  /** The model is given up: it answers no more, and nothing of it is a trouble. */
+  async retire(model: string): Promise<void> {
+    await this.#served.retire(model);
+    this.noteServing(model);
+  }
+
   /** Whether last-known-good does not answer although nothing is on trial. */
   isLacking(model: string): boolean {
     const { active, trial } = this.#slots.of(model);

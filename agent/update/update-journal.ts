@@ -3,7 +3,7 @@
  * one after. A record that cannot be read is put aside under another name and counts as absent: the device then runs
  * its last-known-good version, which the slots know, and follows the hub's next wish (promise P3: never a boot loop).
  */
-import { rename } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import { type WithRoom, withoutReserve } from '../../platform/disk-reserve.ts';
@@ -68,6 +68,10 @@ export class UpdateJournal {
   /** Durable when resolved. Throws `disk_full`. */
   async write(record: UpdateRecord): Promise<void> {
     await this.#withRoom(() => writeFileAtomic(this.#pathOf(record.model), JSON.stringify(record)));
+  }
+
+  async remove(model: string): Promise<void> {
+    await rm(this.#pathOf(model), { force: true });
   }
 
   #pathOf(model: string): string {

@@ -217,6 +217,19 @@ export class UpdateRunner {
     await ended;
   }
 
+  /**
+   * Gives the model up, once `run` has ended: what the device has of it goes, and it answers no more. Safe to repeat: the
+   * journal goes last. Throws `disk_full`.
+   */
+  async discard(): Promise<void> {
+    const { slots, restorer, journal } = this.#props;
+    await this.#switching.run(async () => {
+      await slots.discard(this.model);
+      await restorer.retire(this.model);
+      await journal.remove(this.model);
+    });
+  }
+
   #situation(): Situation {
     const { slots, isConnected, isHeld } = this.#props;
     const trial = this.#trial();

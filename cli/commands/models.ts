@@ -6,12 +6,14 @@ import { Command } from 'commander';
 import { Type } from 'typebox';
 import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
+import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { ModelName } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import { readAll } from '../all-pages.ts';
 import type { CliContext, Printer } from '../context.ts';
+import { countText } from '../count-text.ts';
 import { modelYamlFile } from '../packing/model-yaml.ts';
 import { packVersion } from '../packing/pack.ts';
 import { checkSources } from '../packing/packed-sources.ts';
@@ -102,7 +104,53 @@ export function modelsCommand(context: CliContext): Command {
       const withdrawn = await sendWithdrawal({ model, version, reason: flags.reason }, tools);
       context.printer().result(withdrawn, () => `${model} ${version} is withdrawn: ${flags.reason}`);
     });
+  models
+    .command('unassign')
+    .description('take a model off a device or a group: it stops answering there and is deleted there')
+    .argument('<model>')
+    .option('--device <ID>', 'off this device')
+    .option('--group <GROUP>', 'off every device of this group')
+    .option('--yes', 'do it; without, nothing is done')
+    .action((model: string, flags: UnassignFlags) => unassign(model, flags, context));
   return models;
+}
+
+interface UnassignFlags {
+  readonly device?: string;
+  readonly group?: string;
+  readonly yes?: boolean;
+}
+
+const parseUnassigned = parser(
+  Type.Object({
+    model: Type.String(),
+    devices: Type.Integer(),
+    failed: Type.Array(Type.Object({ device: Type.String(), code: Type.String(), message: Type.String() })),
+  }),
+  'answer of the hub',
+);
+
+async function unassign(model: string, flags: UnassignFlags, context: CliContext): Promise<void> {
+  const { device, group } = flags;
+  if ((device === undefined) === (group === undefined)) {
+    throw new AppError('bad_input', `Cannot unassign "${model}": one of --device and --group is wanted.`);
+  }
+  const target = device === undefined ? `every device of group "${group}"` : `device "${device}"`;
+  if (!flags.yes) {
+    throw new AppError(
+      'bad_input',
+      `Cannot unassign "${model}" without --yes: ${target} stops answering for it and deletes every version of it.`,
+    );
+  }
+  const path = `/models/${encodeURIComponent(model)}/unassign`;
+  const body = device === undefined ? { group } : { device };
+  const answer = parseUnassigned(await (await context.hub()).post(path, body));
+  context
+    .printer()
+    .result(answer, () => [
+      `"${model}" is taken off ${countText(answer.devices, 'device')}; one that is offline learns it when it returns.`,
+      ...answer.failed.map((one) => `${one.device}  could not be told: ${one.code}: ${one.message}`),
+    ]);
 }
 
 function withKey(command: Command): Command {

@@ -55,7 +55,17 @@ export const rolloutColumns: readonly Column<RolloutRow>[] = [
   { title: 'by', value: (row) => row.createdBy },
 ];
 
-const backOrder = ['back', 'awaited', 'not-told', 'refused', 'no-way', 'ran-before', 'taken-over', 'removed'];
+const backOrder = [
+  'back',
+  'awaited',
+  'not-told',
+  'refused',
+  'no-way',
+  'ran-before',
+  'taken-over',
+  'unassigned',
+  'removed',
+];
 /** Order in which people follow a device; what went wrong comes last, where the eye rests. */
 const onTheirWay = ['offered', 'downloading', 'staged', 'qualifying', 'trial'];
 const statusOrder = [

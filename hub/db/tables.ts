@@ -91,6 +91,8 @@ export interface Tables {
   };
   /** rollout/director: the last release of a model on a device, by the statement that said it first. */
   desired_release: { device_id: string; model: string; sequence: number };
+  /** rollout/director: models taken off a device, until it says that it has them no more, by the statement that said it first. */
+  desired_unassigned: { device_id: string; model: string; sequence: number };
   /**
    * `envelope` is empty once the device was removed: its sequence stays, so that a machine that is enrolled again under its id
    * and has seen the statements of before takes the next.

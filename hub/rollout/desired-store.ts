@@ -100,6 +100,56 @@ export class DesiredStore {
       .execute();
   }
 
+  /** Models taken off a device that it has not given up yet, the latest first; at most as many as a statement holds. */
+  async unassigned(
+    deviceId: string,
+    connection: Connection = this.#database,
+  ): Promise<Selectable<Tables['desired_unassigned']>[]> {
+    return connection
+      .selectFrom('desired_unassigned')
+      .selectAll()
+      .where('device_id', '=', deviceId)
+      .orderBy('sequence', 'desc')
+      .limit(limits.unassignedModelsMax)
+      .execute();
+  }
+
+  async setUnassigned(row: Tables['desired_unassigned'], tx: Transaction<Tables>): Promise<void> {
+    await tx
+      .insertInto('desired_unassigned')
+      .values(row)
+      .onConflict((conflict) => conflict.columns(['device_id', 'model']).doUpdateSet(row))
+      .execute();
+  }
+
+  /** The device has given these models up, or is to have them again. */
+  async endUnassigned(
+    deviceId: string,
+    models: readonly string[],
+    connection: Connection = this.#database,
+  ): Promise<void> {
+    await connection
+      .deleteFrom('desired_unassigned')
+      .where('device_id', '=', deviceId)
+      .where('model', 'in', models)
+      .execute();
+  }
+
+  /** Of these devices, those that `model` was taken off and that have not given it up yet. */
+  async unassignedOf(
+    model: string,
+    deviceIds: readonly string[],
+    tx: Transaction<Tables>,
+  ): Promise<ReadonlySet<string>> {
+    const rows = await tx
+      .selectFrom('desired_unassigned')
+      .select('device_id')
+      .where('model', '=', model)
+      .where('device_id', 'in', deviceIds)
+      .execute();
+    return new Set(rows.map((row) => row.device_id));
+  }
+
   async setRelease(row: Tables['desired_release'], tx: Transaction<Tables>): Promise<void> {
     await tx
       .insertInto('desired_release')
@@ -131,6 +181,7 @@ export class DesiredStore {
   async forget(deviceId: string, tx: Transaction<Tables>): Promise<void> {
     await tx.deleteFrom('desired_model').where('device_id', '=', deviceId).execute();
     await tx.deleteFrom('desired_release').where('device_id', '=', deviceId).execute();
+    await tx.deleteFrom('desired_unassigned').where('device_id', '=', deviceId).execute();
     await tx
       .updateTable('desired_statement')
       .set({ envelope: '' })

@@ -40,6 +40,8 @@ export const backOutcomes = [
   'refused',
   /** Another rollout of the model steers it. */
   'taken-over',
+  /** The model was taken off it: it has no version of it, or is to have none. */
+  'unassigned',
   /** The hub could not change what its desired state says. */
   'not-told',
 ] as const;

@@ -29,7 +29,13 @@ export type Assignment =
       readonly rollout?: string;
       readonly trial: TrialPlan;
     }
-  | { readonly deviceId: string; readonly model: string; readonly version?: undefined };
+  | {
+      readonly deviceId: string;
+      readonly model: string;
+      readonly version?: undefined;
+      /** The model is taken off the device, which gives up what it has of it; else it keeps that. */
+      readonly unassigned?: boolean;
+    };
 
 export interface Assigned {
   /** Of each device whose statement was made. */
@@ -120,6 +126,15 @@ export class Director {
       else failures.set(deviceId, attempted.error);
     }
     return { sequences, failures };
+  }
+
+  /** Of these devices, those that are to give the model up and have not said that they did. */
+  async unassigned(
+    model: string,
+    deviceIds: readonly string[],
+    tx: Transaction<Tables>,
+  ): Promise<ReadonlySet<string>> {
+    return deviceIds.length === 0 ? new Set() : this.#store.unassignedOf(model, deviceIds, tx);
   }
 
   /** The device was removed from the hub: nothing is wanted of it any more. Its statement is taken back with `publish`. */
@@ -221,9 +236,15 @@ export class Director {
   async #write(assignment: Assignment, tx: Transaction<Tables>): Promise<void> {
     this.#offered.delete(assignment.deviceId);
     if (assignment.version === undefined) {
-      await this.#store.removeModel(assignment.deviceId, assignment.model, tx);
+      const { deviceId, model } = assignment;
+      await this.#store.removeModel(deviceId, model, tx);
+      if (!assignment.unassigned) return;
+      // At least that of the statement that will say so.
+      const sequence = ((await this.#store.statement(deviceId, tx))?.sequence ?? 0) + 1;
+      await this.#store.setUnassigned({ device_id: deviceId, model, sequence }, tx);
       return;
     }
+    await this.#store.endUnassigned(assignment.deviceId, [assignment.model], tx);
     await this.#store.setModel(
       {
         device_id: assignment.deviceId,
@@ -245,7 +266,7 @@ export class Director {
     if (models.length > limits.modelsPerDeviceMax) {
       throw new AppError(
         'too_large',
-        `Cannot assign a model to "${deviceId}": a device runs at most ${limits.modelsPerDeviceMax} models.`,
+        `Cannot assign a model to "${deviceId}": a device runs at most ${limits.modelsPerDeviceMax} models; "modelfleet models unassign" takes one off it.`,
       );
     }
     const sequence = ((await this.#store.statement(deviceId, tx))?.sequence ?? 0) + 1;
@@ -256,6 +277,7 @@ export class Director {
       model: row.model,
       at: row.sequence,
     }));
+    const unassigned = (await this.#store.unassigned(deviceId, tx)).map((row) => row.model);
     const state: DesiredState = {
       v: 1,
       device: deviceId,
@@ -271,6 +293,7 @@ export class Director {
         trial: JSON.parse(row.trial) as TrialPlan,
       })),
       ...(released.length > 0 ? { released } : {}),
+      ...(unassigned.length > 0 ? { unassigned } : {}),
     };
     const envelope = signDsse(desiredStateType, Buffer.from(JSON.stringify(state)), this.#signer);
     await this.#store.setStatement(

@@ -30,6 +30,7 @@ const notBack: readonly (readonly [BackOutcome | null, string])[] = [
   ['not-told', 'could not be told to go back'],
   ['no-way', 'had no version to go back to and keep what they have'],
   ['ran-before', 'ran it before and keep it'],
+  ['unassigned', 'had the model taken off them'],
   ['taken-over', 'are left to a later rollout'],
 ];
 

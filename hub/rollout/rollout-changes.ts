@@ -153,6 +153,7 @@ export class RolloutChanges {
     const { model, version } = view.plan;
     const present = await this.#props.store.present(view.id, deviceIds, tx);
     const current = await this.#props.director.current(model, [...present], tx);
+    const unassigned = await this.#props.director.unassigned(model, [...present], tx);
     const others = [...current.values()].map(({ rolloutId }) => rolloutId).filter((id) => id !== null);
     const statuses = await this.#props.store.statuses([...new Set(others)], tx);
     const moves = pick(view, present).map((device) => {
@@ -161,6 +162,7 @@ export class RolloutChanges {
       return planWayBack(device, {
         version,
         desiredVersion: desired?.version,
+        isUnassigned: unassigned.has(device.deviceId),
         isHeldByOther: other !== undefined && isUnderWay(other),
         entry: entries.get(device.deviceId),
         known,

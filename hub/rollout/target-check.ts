@@ -30,7 +30,7 @@ const texts: Readonly<
   },
   'too-many-models': {
     why: ['has no room for another model', 'have no room for another model'],
-    fix: 'Choose a group without them.',
+    fix: 'Take a model off them with "modelfleet models unassign", or choose a group without them.',
   },
   parked: {
     why: [

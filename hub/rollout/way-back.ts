@@ -24,6 +24,8 @@ export interface Surroundings {
   readonly version: string;
   /** What the hub wants on the device now. */
   readonly desiredVersion: string | undefined;
+  /** The model was taken off the device, which has not said yet that it gave it up. */
+  readonly isUnassigned: boolean;
   /** Another rollout of the model that has not ended steers the device. */
   readonly isHeldByOther: boolean;
   /** What the device last said of the model. */
@@ -50,6 +52,8 @@ export function planWayBack<D extends Pick<RolloutDevice, 'status' | 'previousVe
 ): WayBack<D> {
   const { version, desiredVersion, entry, known, now } = around;
   const running = entry?.active?.version;
+  const hasNothing = running === undefined && desiredVersion === undefined && device.previousVersion !== null;
+  if (around.isUnassigned || hasNothing) return { device, isSteered: false, outcome: 'unassigned' };
   if (around.isHeldByOther) return { device, isSteered: false, outcome: 'taken-over' };
   if (running !== version && desiredVersion !== version) {
     const isBack = running !== undefined && running === device.previousVersion;

@@ -93,6 +93,8 @@ export const limits = {
 
   // Device
   modelsPerDeviceMax: 16,
+  /** Models that a statement takes off a device; the latest, until the device says that it has them no more. */
+  unassignedModelsMax: 64,
   slotsPreviousDefault: 2,
   slotsPreviousMax: 15,
   /** An update that was started again more often than this in one state is given up. */

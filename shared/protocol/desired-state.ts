@@ -53,7 +53,7 @@ export const DesiredModel = Type.Object({
 });
 export type DesiredModel = Static<typeof DesiredModel>;
 
-/** A model that is not listed is left as it is on the device. */
+/** A model that is listed nowhere is left as it is on the device. */
 export const DesiredState = Type.Object({
   v: Type.Literal(1),
   device: DeviceId,
@@ -67,6 +67,8 @@ export const DesiredState = Type.Object({
       maxItems: limits.modelsPerDeviceMax,
     }),
   ),
+  /** Models that the device gives up: it stops answering for them and deletes what it has of them. None of them is in `models`. */
+  unassigned: Type.Optional(Type.Array(ModelName, { maxItems: limits.unassignedModelsMax })),
 });
 export type DesiredState = Static<typeof DesiredState>;
 export const parseDesiredState = jsonParser(DesiredState, 'desired state', limits.controlMessageBytesMax);

@@ -12,6 +12,7 @@
  *      2026-11-26  Desired state may release what a device has parked or refused (`released`).
  *      2026-11-26  An agent sends a random number of its start as the MQTT user name; the hub may send `command`
  *                  `identity-shared`. The same enrolment request again is answered again.
+ *      2026-11-27  Desired state may take models off a device (`unassigned`).
  *      2026-11-27  A chunk request may say that the device knows `queue`; the hub then answers `queued` instead of
  *                  keeping silent while the request stands in line. It no longer answers `busy`; agents still know it.
  *      2026-11-27  A telemetry window is cut when the rollout changes that its version is here for, and names it (`rollout`)

@@ -103,6 +103,12 @@ export class RolloutDeviceModel {
     if (state.sequence <= this.sequence) return;
     this.sequence = state.sequence;
     const wish = state.models.find((entry) => entry.model === this.#model);
+    if (wish === undefined && state.unassigned?.includes(this.#model)) {
+      this.slots = { ...noSlots, floor: this.slots.floor };
+      this.#state = 'idle';
+      this.#wish = undefined;
+      return this.report(says);
+    }
     const isUnderWay = path.indexOf(this.#state) >= 0 && this.#state !== 'committed';
     if (
       isUnderWay &&
@@ -186,13 +192,13 @@ export class RolloutDeviceModel {
     const serving = trial ?? active;
     const before = trial && active ? [active, ...previous] : previous;
     const wish = this.#wish;
+    const isGivenUp = serving === undefined && wish === undefined && floor > 0;
+    const more = { sequence: this.sequence, facts, freeBytes: 2 ** 40, conditions: [] };
+    if (isGivenUp) return { v: 1, at: new Date(0).toISOString(), ...more, models: [] };
     return {
       v: 1,
       at: new Date(0).toISOString(),
-      sequence: this.sequence,
-      facts,
-      freeBytes: 2 ** 40,
-      conditions: [],
+      ...more,
       models: [
         {
           model: this.#model,

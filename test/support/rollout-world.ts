@@ -24,6 +24,7 @@ import { RolloutRunner } from '../../hub/rollout/rollout-runner.ts';
 import { RolloutService } from '../../hub/rollout/rollout-service.ts';
 import { RolloutStore } from '../../hub/rollout/rollout-store.ts';
 import type { RolloutDetail } from '../../hub/rollout/rollout-view.ts';
+import { UnassignService } from '../../hub/rollout/unassign-service.ts';
 import { EvidenceStore } from '../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../hub/telemetry/telemetry-service.ts';
 import { TelemetryStore } from '../../hub/telemetry/telemetry-store.ts';
@@ -96,6 +97,7 @@ export class RolloutWorld {
   runner!: RolloutRunner;
   service!: RolloutService;
   telemetry!: TelemetryService;
+  unassigning!: UnassignService;
   readonly #signer: { keyid: string; privateKey: import('node:crypto').KeyObject };
   readonly #hasTelemetry: boolean;
   #inbox!: DeviceInbox;
@@ -113,7 +115,10 @@ export class RolloutWorld {
       event: (id, event) => this.store.transaction((tx) => this.runner.hearEvent(id, event, tx)),
       reported: async (id, reported) => {
         this.reported.set(id, reported);
-        await this.store.transaction((tx) => this.runner.hearReport(id, reported, tx));
+        await this.store.transaction(async (tx) => {
+          await this.runner.hearReport(id, reported, tx);
+          await this.unassigning.hearReport(id, reported, tx);
+        });
       },
     };
   }
@@ -175,13 +180,15 @@ export class RolloutWorld {
       report: async (id: string) => this.#report(id),
       reports: async ({ after = '', limit }: { after?: string; limit: number }) =>
         [...this.devices.keys()]
+          .sort()
           .filter((id) => id > after)
           .slice(0, limit)
           .map((id) => this.#report(id)),
     };
     this.store = new RolloutStore(database);
+    const desired = new DesiredStore(database);
     this.director = new Director({
-      store: new DesiredStore(database),
+      store: desired,
       signer: this.#signer,
       broker,
       clock,
@@ -238,6 +245,13 @@ export class RolloutWorld {
       leases: new ProcessLeases(),
       clock,
       logger,
+    });
+    this.unassigning = new UnassignService({
+      rollouts: this.store,
+      store: desired,
+      director: this.director,
+      fleet,
+      audit,
     });
     this.service = new RolloutService({
       store: this.store,

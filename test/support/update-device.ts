@@ -276,7 +276,12 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
     link,
     holdFile: held,
     /** Lets the hub want these models, in desired state `sequence`. */
-    wish(sequence: number, models: readonly DesiredModel[], released: DesiredState['released'] = []): void {
+    wish(
+      sequence: number,
+      models: readonly DesiredModel[],
+      released: DesiredState['released'] = [],
+      unassigned: DesiredState['unassigned'] = [],
+    ): void {
       updates.follow({
         v: 1,
         device: 'd',
@@ -285,6 +290,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
         expires: '2036-11-01T00:00:00Z',
         models: [...models],
         released: [...released],
+        unassigned: [...unassigned],
       });
     },
     /** Events announced over all lives of the device, each id once, as the hub would keep them. */

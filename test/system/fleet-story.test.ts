@@ -253,6 +253,32 @@ describe('a fleet of three', { timeout: TEST_MS }, () => {
     await small.settled(version);
   });
 
+  it('a model is taken off one device: it answers no more there, and comes back with the next rollout', async () => {
+    const before = await activeVersion();
+    await small.fleet.cli('models', 'unassign', model, '--device', third, '--yes');
+    await until('the device has given it up', async () =>
+      (await small.modelOn(third)) === undefined ? true : undefined,
+    );
+    await expect(small.infer(third)).rejects.toThrow(/404|model_unknown|not_found/);
+    expect(await slotsOf(third, before)).toEqual([]);
+    expect(await small.infer(first)).toMatchObject({ version: before });
+    await until('the hub knows', async () => {
+      const { body } = await small.fleet.rest('GET', `/devices/${third}`);
+      return (body as { models: unknown[] }).models.length === 0 ? true : undefined;
+    });
+    await bringToAll(await small.publishNext());
+    expect(JSON.stringify(await small.fleet.cli('audit', 'list'))).toContain('model.unassigned');
+  });
+
+  it('a device that is removed leaves nothing to the machine that is enrolled under its id', async () => {
+    const before = await activeVersion();
+    await small.fleet.cli('devices', 'remove', third);
+    const { body } = await small.fleet.rest('GET', '/devices');
+    expect(JSON.stringify(body)).not.toContain(third);
+    await small.publishNext();
+    expect(await small.infer(third)).toMatchObject({ version: before });
+  });
+
   /** The device's agent in this process, on a clock that shows another time and goes on from there. */
   async function agentAt(id: string, nowMs: number): Promise<Agent> {
     const apart = nowMs - Date.now();

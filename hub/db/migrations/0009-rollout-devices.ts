@@ -1,6 +1,7 @@
 /**
  * A device that the hub could not tell something is tried again; one that was removed stays so in the rollouts it was in, and leaves no desired state behind. The place of a device in
- * its phases follows from the devices that are left.
+ * its phases follows from the devices that are left. And models can be taken off a device: which, until it says that it has
+ * them no more.
  */
 import { type Kysely, sql } from 'kysely';
 
@@ -21,4 +22,7 @@ const statements = [
   `update desired_statement set envelope = '' where device_id in (select id from device where revoked_at is not null)`,
   `delete from device_event where device_id in (select id from device where revoked_at is not null)`,
   `drop index device_removed`,
+  `create table desired_unassigned (
+     device_id text not null references device (id) on delete cascade, model text not null, sequence integer not null,
+     primary key (device_id, model)) strict`,
 ];

@@ -36,7 +36,15 @@ function plan(
   status: StoredStatus = 'succeeded',
   previousVersion: string | null = '2.0.0',
 ) {
-  const around = { version: '3.0.0', desiredVersion: '3.0.0', isHeldByOther: false, known, now: 0, ...more };
+  const around = {
+    version: '3.0.0',
+    desiredVersion: '3.0.0',
+    isHeldByOther: false,
+    isUnassigned: false,
+    known,
+    now: 0,
+    ...more,
+  };
   const { way, outcome, isSteered } = planWayBack(
     { status, previousVersion },
     { entry: undefined, ...around },
@@ -91,6 +99,12 @@ describe('the way back', () => {
     expect(plan({ entry: entry('3.0.0', ['2.0.0']), isHeldByOther: true })).toEqual(others);
     expect(plan({ entry: entry('1.0.0', []), desiredVersion: '4.0.0' })).toEqual(others);
     expect(plan({ entry: entry('2.0.0', []), desiredVersion: '4.0.0' }).outcome).toBe('back');
+  });
+
+  it('is none, and nothing is said, where the model was taken off the device', () => {
+    const off = { way: undefined, outcome: 'unassigned', isSteered: false };
+    expect(plan({ entry: entry('3.0.0', ['2.0.0']), isUnassigned: true })).toEqual(off);
+    expect(plan({ desiredVersion: undefined })).toEqual(off);
   });
 
   it('does not take a version on trial for one that was proven', () => {

@@ -1,0 +1,41 @@
+/** `/api/v1/models/:model/unassign`. */
+import { Type } from 'typebox';
+import { DeviceId, GroupName, ModelName } from '../../shared/base/names.ts';
+import type { Routes } from '../http/routes.ts';
+import type { UnassignService } from './unassign-service.ts';
+
+export function unassignRoutes(unassigning: UnassignService): Routes {
+  return (api) => {
+    api.post(
+      '/models/:model/unassign',
+      {
+        config: { role: 'operator' },
+        schema: {
+          tags: ['models'],
+          summary: 'Take a model off a device or a group: the devices stop answering for it and delete it',
+          description: 'An offline device learns it when it returns.',
+          params: Type.Object({ model: ModelName }),
+          body: Type.Union([Type.Object({ device: DeviceId }), Type.Object({ group: GroupName })]),
+          response: {
+            200: Type.Object({
+              model: ModelName,
+              devices: Type.Integer({ description: 'Devices that are told to give it up' }),
+              failed: Type.Array(
+                Type.Object({ device: DeviceId, code: Type.String(), message: Type.String() }),
+                { description: 'Devices that could not be told' },
+              ),
+            }),
+          },
+        },
+      },
+      async (request) => {
+        const { failed, ...rest } = await unassigning.unassign(
+          request.params.model,
+          request.body,
+          request.actor,
+        );
+        return { ...rest, failed: [...failed] };
+      },
+    );
+  };
+}
