@@ -10,6 +10,7 @@ import { up as up0002 } from './migrations/0002-way-back.ts';
 import { up as up0003 } from './migrations/0003-enrolment.ts';
 import { up as up0004 } from './migrations/0004-release.ts';
 import { up as up0005 } from './migrations/0005-removed.ts';
+import { up as up0006 } from './migrations/0006-what-is-looked-for.ts';
 import { up as up0007 } from './migrations/0007-inventory.ts';
 import { up as up0008 } from './migrations/0008-telemetry-evidence.ts';
 import { up as up0009 } from './migrations/0009-rollout-devices.ts';
@@ -27,6 +28,7 @@ export const migrations: readonly Migration[] = [
   { number: 3, up: up0003 },
   { number: 4, up: up0004 },
   { number: 5, up: up0005 },
+  { number: 6, up: up0006 },
   { number: 7, up: up0007 },
   { number: 8, up: up0008 },
   { number: 9, up: up0009 },

@@ -17,8 +17,6 @@ export class BucketCompaction {
   readonly #store: TelemetryStore;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  /** Everything before is coarse. */
-  #doneMs = 0;
 
   constructor(props: { readonly store: TelemetryStore; readonly clock: Clock; readonly logger: Logger }) {
     this.#store = props.store;
@@ -33,14 +31,11 @@ export class BucketCompaction {
 
   /** Merges a bounded number of buckets; returns how many went. */
   async pass(): Promise<number> {
-    const toMs = this.detailFromMs();
     const fine = await this.#store.unaligned({
-      fromMs: this.#doneMs,
-      toMs,
+      toMs: this.detailFromMs(),
       spanMs: coarseMs,
       rowsMax: ROWS_PER_PASS,
     });
-    if (fine.length < ROWS_PER_PASS) this.#doneMs = Math.max(this.#doneMs, toMs);
     if (fine.length === 0) return 0;
     const hours = new Map<string, { readonly key: BucketKey; readonly sums: FigureSums }>();
     await this.#store.transaction(async (tx) => {

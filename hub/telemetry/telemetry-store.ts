@@ -167,9 +167,8 @@ export class TelemetryStore {
     return rows.sort((a, b) => b.devices - a.devices || compareVersions(b.version, a.version));
   }
 
-  /** The oldest buckets of [fromMs, toMs) that do not start on a multiple of `spanMs`. */
+  /** The oldest buckets before `toMs` that do not start on a multiple of `spanMs`; an index has those that do not start on an hour. */
   async unaligned(span: {
-    readonly fromMs: number;
     readonly toMs: number;
     readonly spanMs: number;
     readonly rowsMax: number;
@@ -177,9 +176,8 @@ export class TelemetryStore {
     const rows = await this.#database
       .selectFrom('telemetry_bucket')
       .selectAll()
-      .where('bucket_at', '>=', span.fromMs)
       .where('bucket_at', '<', span.toMs)
-      .where(sql<boolean>`bucket_at % ${span.spanMs} <> 0`)
+      .where(sql<boolean>`bucket_at % ${sql.lit(span.spanMs)} <> 0`)
       .orderBy('bucket_at')
       .limit(span.rowsMax)
       .execute();

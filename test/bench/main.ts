@@ -7,6 +7,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<BenchRow[]
   transfer: () => import('./transfer.ts'),
   telemetry: () => import('./telemetry.ts'),
   connect: () => import('./connect.ts'),
+  events: () => import('./events.ts'),
   infer: () => import('./infer.ts'),
   overload: () => import('./overload.ts'),
   memory: () => import('./memory.ts'),

@@ -1,0 +1,58 @@
+import { CompiledQuery, type KyselyPlugin, type RootOperationNode } from 'kysely';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Database, openDatabase } from '../../../hub/db/database.ts';
+import { DeviceStore } from '../../../hub/devices/device-store.ts';
+import { RolloutStore } from '../../../hub/rollout/rollout-store.ts';
+import { TelemetryStore } from '../../../hub/telemetry/telemetry-store.ts';
+
+/** How SQLite finds the rows of the queries that `work` asks. */
+async function plansOf(work: (database: Database) => Promise<unknown>): Promise<string[]> {
+  const database = await openDatabase(':memory:');
+  onTestFinished(() => database.destroy());
+  const asked: { readonly node: RootOperationNode; readonly queryId: { readonly queryId: string } }[] = [];
+  const plugin: KyselyPlugin = {
+    transformQuery: ({ node, queryId }) => {
+      asked.push({ node, queryId });
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  };
+  await work(database.withPlugin(plugin));
+  const plans: string[] = [];
+  for (const { node, queryId } of asked) {
+    const { sql, parameters } = database.getExecutor().compileQuery(node, queryId);
+    const { rows } = await database.executeQuery<{ detail: string }>(
+      CompiledQuery.raw(`explain query plan ${sql}`, [...parameters]),
+    );
+    plans.push(rows.map(({ detail }) => detail).join('; '));
+  }
+  return plans;
+}
+
+describe('what the hub looks for again and again', () => {
+  it('is found without reading rollouts that ended', async () => {
+    const [plan] = await plansOf((database) => new RolloutStore(database).unfinished());
+    expect(plan).toContain('rollout_by_status');
+    expect(plan).toContain('rollout_device_assigned');
+    expect(plan).not.toMatch(/SCAN rollout/);
+  });
+
+  it('is found without reading buckets that are coarse already, also right after a start', async () => {
+    const span = { toMs: 1e12, spanMs: 3_600_000, rowsMax: 10 };
+    const [plan] = await plansOf((database) => new TelemetryStore(database).unaligned(span));
+    expect(plan).toContain('telemetry_bucket_fine');
+  });
+
+  it('is found without sorting all events of a device', async () => {
+    const plans = await plansOf(async (database) => {
+      const store = new DeviceStore(database);
+      await store.events('dev', 10);
+      await database.transaction().execute((tx) => store.trimEvents('dev', tx));
+    });
+    expect(plans).toHaveLength(2);
+    for (const plan of plans) {
+      expect(plan).toContain('device_event_by_device');
+      expect(plan).not.toContain('TEMP B-TREE');
+    }
+  });
+});
