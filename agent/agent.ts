@@ -353,7 +353,7 @@ const STOP_WAIT_MS = 3_000;
 async function startParts(
   addresses: AgentAddresses,
   { clock, logger }: AgentEnvironment,
-  { paths, slots, outbox }: Foundation,
+  { paths, slots, outbox, floor }: Foundation,
   { telemetry }: Serving,
   { stopping, link, updates, inbox, reporter, health, conditions, compose }: Parts,
   closers: Closers,
@@ -373,6 +373,7 @@ async function startParts(
   const control = await openControlServer(paths.control, {
     status,
     ...modelOrders(updates),
+    resetClock: async () => ({ nowMs: await floor.reset() }),
   }).catch((error: unknown) => {
     // What runs goes on without it (promise P2).
     logger.error({ reason: errorText(error) }, 'status, rollback and release cannot reach this agent');

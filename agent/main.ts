@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { programVersion } from '../platform/installation.ts';
 import { endProgram, guardOutput } from '../platform/standard-output.ts';
 import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
+import { clockCommand } from './commands/clock-command.ts';
 import { doctorCommand } from './commands/doctor-command.ts';
 import { releaseCommand } from './commands/release-command.ts';
 import { rollbackCommand } from './commands/rollback-command.ts';
@@ -26,7 +27,8 @@ async function main(): Promise<void> {
     .addCommand(statusCommand())
     .addCommand(doctorCommand())
     .addCommand(rollbackCommand())
-    .addCommand(releaseCommand());
+    .addCommand(releaseCommand())
+    .addCommand(clockCommand());
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()

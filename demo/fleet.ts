@@ -58,7 +58,7 @@ export class Fleet {
   }
 
   /** Starts the hub, the first time on free ports, later on the same. */
-  async startHub(): Promise<void> {
+  async startHub(flags: readonly string[] = []): Promise<void> {
     const ports = this.#ready
       ? [String(new URL(this.#ready.url).port), String(this.#ready.mqtt.port)]
       : ['0', '0'];
@@ -67,6 +67,7 @@ export class Fleet {
       [
         ...['--data', this.hubData, '--http-port', ports[0]!, '--mqtt-port', ports[1]!, '--json'],
         ...(this.#options.hubFlags ?? []),
+        ...flags,
       ],
       'hub',
     );

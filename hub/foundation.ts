@@ -11,6 +11,7 @@ import { limits } from '../shared/base/limits.ts';
 import { TokenService } from './access/token-service.ts';
 import { TokenStore } from './access/token-store.ts';
 import { AuditLog } from './audit/audit-log.ts';
+import { requireRestored } from './backup/restored-note.ts';
 import type { HubOptions } from './config/options-schema.ts';
 import { findDamage } from './data-folder/database-damage.ts';
 import { blobsFolder, databaseFile } from './data-folder/inventory.ts';
@@ -50,6 +51,7 @@ export async function layFoundation(
   await makePrivateFolder(options.data);
   const lock = lockFolder(options.data);
   closers.push(() => lock.release());
+  await requireRestored(options.data);
   const inventory = await InventoryCheck.begin({ folder: options.data, acceptLoss });
   // Hears of failures from the first statement on; what it writes with is there by the time it does.
   const storage = new StorageWatch({

@@ -4,9 +4,12 @@
  */
 import { tokenRoutes } from './access/token-routes.ts';
 import type { NewToken } from './access/token-service.ts';
+import { TokenStore } from './access/token-store.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
+import { catchUp } from './backup/catch-up.ts';
 import { AedesBroker } from './broker/aedes-broker.ts';
 import { Dispatch } from './broker/dispatch.ts';
+import { ClockGuard } from './clock/clock-guard.ts';
 import type { HubOptions } from './config/options-schema.ts';
 import { storageError } from './db/storage-error.ts';
 import { registerDeviceMetrics } from './devices/device-metrics.ts';
@@ -31,6 +34,7 @@ import { AssignmentStore } from './rollout/assignment-store.ts';
 import { DesiredStore } from './rollout/desired-store.ts';
 import { DeviceAssignments } from './rollout/device-assignments.ts';
 import { Director } from './rollout/director.ts';
+import { takeBackRolloutTimes } from './rollout/future-times.ts';
 import { ProcessLeases } from './rollout/process-leases.ts';
 import { releaseRoutes } from './rollout/release-routes.ts';
 import { ReleaseService } from './rollout/release-service.ts';
@@ -71,6 +75,8 @@ export interface StartOptions {
   readonly newAdminToken?: boolean;
   /** Start although the data folder lacks what belongs to it, and make anew what can be made. */
   readonly acceptLoss?: boolean;
+  /** The data folder was set back by other means than `restore`: go above what devices have seen since. */
+  readonly catchUp?: boolean;
 }
 
 export interface Hub {
@@ -115,13 +121,15 @@ async function startHub(
   options: HubOptions,
   environment: HubEnvironment,
   closers: Closers,
-  { newAdminToken = false, acceptLoss = false }: StartOptions,
+  startOptions: StartOptions,
 ): Promise<HubAddresses> {
-  const foundation = await layFoundation(options, environment, closers, acceptLoss);
+  const foundation = await layFoundation(options, environment, closers, startOptions.acceptLoss ?? false);
   const parts = makeParts(options, environment, foundation);
+  await parts.clockGuard.start();
+  await catchUp({ ...parts, ...foundation, ...environment, data: options.data }, startOptions);
   await startParts(options, parts, closers);
   // Last, because its secret is lost when the start fails after it.
-  const adminToken = await foundation.tokens.makeAdmin({ always: newAdminToken });
+  const adminToken = await foundation.tokens.makeAdmin({ always: startOptions.newAdminToken ?? false });
   return {
     url: parts.hubUrl(),
     mqtt: parts.mqtt(),
@@ -262,6 +270,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     observeMs: options.rolloutObserveMs,
   });
   devices.onEvent((id, event, tx) => rolloutRunner.hearEvent(id, event, tx));
+  devices.onReported((id, reported, tx) => director.hearReport(id, reported, tx));
   devices.onReported((id, reported, tx) => rolloutRunner.hearReport(id, reported, tx));
   devices.onRemoved({
     remove: (id, _now, tx) => director.forget(id, tx),
@@ -336,7 +345,18 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     onError: storage.see,
     version,
   });
+  const clockGuard = new ClockGuard({
+    clock,
+    audit,
+    logger: logger.child({ part: 'clock' }),
+    stores: [
+      { takeBackTimes: (now) => takeBackRolloutTimes(database, now) },
+      joinTokenStore,
+      new TokenStore(database),
+    ],
+  });
   const background = [
+    (signal: AbortSignal) => clockGuard.run(signal),
     (signal: AbortSignal) =>
       runExpiryRefresh({ repository: trust, clock, logger: logger.child({ part: 'signing' }) }, signal),
     (signal: AbortSignal) => telemetry.run(signal),
@@ -345,8 +365,11 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   ];
   return {
     broker,
+    clockGuard,
+    devices,
     inbox,
     dispatch,
+    joinTokens,
     trust,
     director,
     rolloutRunner,

@@ -7,15 +7,47 @@ import { endProgram, guardOutput, outliveOutput } from '../platform/standard-out
 import { systemClock } from '../platform/system-clock.ts';
 import { safeLines } from '../shared/base/safe-text.ts';
 import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
+import { backupCommand } from './commands/backup-command.ts';
+import { restoreCommand } from './commands/restore-command.ts';
 import { hubOptionTable } from './config/options-schema.ts';
 import { createHub, type HubAddresses } from './hub.ts';
 
 const PROGRAM = 'modelfleet-hub';
+const CATCH_UP =
+  'after the data folder was set back by other means than "restore": go above what devices have seen since';
 
 async function main(): Promise<void> {
   guardOutput(PROGRAM);
-  const flags = readFlags(await programVersion());
-  const { json, newAdminToken, acceptLoss, ...optionFlags } = flags;
+  const version = await programVersion();
+  const program = addOptionFlags(new Command(PROGRAM), hubOptionTable)
+    .description('Central hub of a model fleet: REST API, MQTT broker, rollouts')
+    .version(version)
+    .option('--json', 'print addresses and the admin token as one JSON line')
+    .option('--new-admin-token', 'make and print one more admin token at this start')
+    .option(
+      '--accept-loss',
+      'start although the data folder lacks what belongs to it; make anew what can be made',
+    )
+    .option('--catch-up', CATCH_UP)
+    .action((flags: Record<string, unknown>) => runHub(flags))
+    .addCommand(backupCommand(version))
+    .addCommand(restoreCommand());
+  for (const command of [program, ...program.commands]) {
+    command
+      .allowExcessArguments(false)
+      .configureOutput({ outputError: (text, write) => write(usageText(PROGRAM, text)) })
+      .exitOverride();
+  }
+  await program.parseAsync();
+}
+
+async function runHub({
+  json,
+  newAdminToken,
+  acceptLoss,
+  catchUp,
+  ...optionFlags
+}: Record<string, unknown>): Promise<void> {
   const options = await loadOptions(hubOptionTable, {
     envPrefix: 'MODELFLEET_HUB',
     env: process.env,
@@ -40,7 +72,11 @@ async function main(): Promise<void> {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
   });
   const addresses = await hub
-    .start({ newAdminToken: newAdminToken === true, acceptLoss: acceptLoss === true })
+    .start({
+      newAdminToken: newAdminToken === true,
+      acceptLoss: acceptLoss === true,
+      catchUp: catchUp === true,
+    })
     .catch((error: unknown) => fail(error));
   const text = json ? `${JSON.stringify(machineText(addresses))}\n` : safeLines(personLines(addresses));
   process.stdout.write(text, (error) => {
@@ -56,22 +92,6 @@ async function main(): Promise<void> {
   await hub.stop();
   logger.flush();
   await endProgram(exitCodes.ok);
-}
-
-function readFlags(version: string): Record<string, unknown> {
-  const command = addOptionFlags(new Command(PROGRAM), hubOptionTable)
-    .description('Central hub of a model fleet: REST API, MQTT broker, rollouts')
-    .version(version)
-    .option('--json', 'print addresses and the admin token as one JSON line')
-    .option('--new-admin-token', 'make and print one more admin token at this start')
-    .option(
-      '--accept-loss',
-      'start although the data folder lacks what belongs to it; make anew what can be made',
-    )
-    .allowExcessArguments(false)
-    .configureOutput({ outputError: (text, write) => write(usageText(PROGRAM, text)) })
-    .exitOverride();
-  return command.parse().opts();
 }
 
 function machineText({ adminToken, ...addresses }: HubAddresses): Record<string, unknown> {

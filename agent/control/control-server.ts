@@ -1,5 +1,5 @@
 /**
- * How `status`, `rollback` and `release` reach the running agent: HTTP on a loopback port of its own, with a secret that only who can read
+ * How `status`, `rollback`, `release` and `clock` reach the running agent: HTTP on a loopback port of its own, with a secret that only who can read
  * the data folder knows. The local API asks for no credentials, so what steers the device is not on it.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
@@ -27,6 +27,8 @@ export interface ControlActions {
   rollBack(model: string | undefined): Promise<unknown>;
   /** Throws `not_found`. */
   release(model: string | undefined): Promise<unknown>;
+  /** What statements have proved of the time is forgotten. */
+  resetClock(): Promise<unknown>;
 }
 
 export interface ControlServer {
@@ -85,6 +87,7 @@ async function answer(request: IncomingMessage, secret: string, actions: Control
   if (request.method === 'POST' && url.pathname === '/release') {
     return actions.release(url.searchParams.get('model') ?? undefined);
   }
+  if (request.method === 'POST' && url.pathname === '/clock/reset') return actions.resetClock();
   throw new AppError('not_found', `There is no ${request.method} ${url.pathname.slice(0, 100)} here.`);
 }
 

@@ -16,7 +16,9 @@ const warning = (wayOut: string) => ({ severity: 'warning', wayOut }) as const;
 
 export const conditionCatalogue = {
   /** The clock disagrees with what certificates or signed metadata prove. */
-  clock_suspect: error('Set the clock of this device (NTP).'),
+  clock_suspect: error(
+    "Set the clock of this device (NTP), then start the agent again. If it is right, the hub's clock was ahead: set that one, and the hub's next statement takes it back; at once: modelfleet-agent clock --reset.",
+  ),
   /** There has been no connection to the hub for a while. */
   not_connected: warning(
     'Follow the reason it gives; what runs goes on, and the agent keeps trying by itself.',

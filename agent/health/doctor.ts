@@ -92,7 +92,7 @@ function checkClock(identity: DeviceIdentity, floor: ClockFloor): Check {
     name: 'clock',
     verdict: 'fail',
     found: suspicion,
-    wayOut: 'Set the clock of this device (NTP), then start the agent again.',
+    wayOut: conditionCatalogue.clock_suspect.wayOut,
   };
 }
 

@@ -1,6 +1,7 @@
 /**
- * Time as trust sees it: the system clock, but never before the latest time a verified statement has proved. A device
- * whose clock was reset to 1970 still sees expired metadata as expired; a restart does not forget.
+ * Time as trust sees it: the system clock, but never before the time that the newest verified statement has proved. A device
+ * whose clock was reset to 1970 still sees expired metadata as expired; a restart does not forget. The newest statement is the one
+ * with the highest version, not the latest time: when the hub's clock was ahead for a while, its next statement takes that back.
  */
 import { Type } from 'typebox';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
@@ -18,11 +19,14 @@ const parseFloor = jsonParser(
 export class ClockFloor {
   readonly #file: string;
   readonly #clock: Pick<Clock, 'now'>;
+  /** Known without statements: the device was enrolled then. */
+  readonly #lowestMs: number;
   #floorMs: number;
 
-  private constructor(file: string, clock: Pick<Clock, 'now'>, floorMs: number) {
+  private constructor(file: string, clock: Pick<Clock, 'now'>, lowestMs: number, floorMs: number) {
     this.#file = file;
     this.#clock = clock;
+    this.#lowestMs = lowestMs;
     this.#floorMs = floorMs;
   }
 
@@ -37,7 +41,7 @@ export class ClockFloor {
     } catch {
       // Absent on first start, or damaged.
     }
-    return new ClockFloor(file, clock, floorMs);
+    return new ClockFloor(file, clock, provenMs, floorMs);
   }
 
   /** Milliseconds since the epoch. */
@@ -45,10 +49,30 @@ export class ClockFloor {
     return Math.max(this.#clock.now(), this.#floorMs);
   }
 
+  /**
+   * The time at which a statement is judged that says it was issued at `issuedMs` and is newer than all before, as far as it can be
+   * believed: its signature is checked at that time. It may be earlier than `now`, never earlier than the system clock.
+   */
+  timeOfNewer(issuedMs: number): number {
+    return Math.max(this.#clock.now(), Math.min(this.#floorMs, Math.max(issuedMs, this.#lowestMs)));
+  }
+
   /** Raises the floor to a time that a verified statement proves; durable when resolved. */
   async raise(ms: number): Promise<void> {
-    if (!Number.isSafeInteger(ms) || ms <= this.#floorMs) return;
-    this.#floorMs = ms;
-    await writeFileAtomic(this.#file, JSON.stringify({ v: 1, floorMs: ms }));
+    if (ms > this.#floorMs) await this.follow(ms);
+  }
+
+  /** Sets the floor to the time of a verified statement that is newer than all before it, be it earlier; durable when resolved. */
+  async follow(ms: number): Promise<void> {
+    const floorMs = Math.max(ms, this.#lowestMs);
+    if (!Number.isSafeInteger(floorMs) || floorMs === this.#floorMs) return;
+    this.#floorMs = floorMs;
+    await writeFileAtomic(this.#file, JSON.stringify({ v: 1, floorMs }));
+  }
+
+  /** A person says that the system clock is right: what statements have proved is forgotten. Returns the time from then on. */
+  async reset(): Promise<number> {
+    await this.follow(this.#lowestMs);
+    return this.now();
   }
 }

@@ -18,7 +18,7 @@ interface TrustedSet {
   referenceTime: Date;
   updateSnapshot(bytes: Buffer, trusted?: boolean): unknown;
   updateDelegatedTargets(bytes: Buffer, role: string, delegator: string): void;
-  readonly timestamp?: { readonly signed: Signed };
+  readonly timestamp?: { readonly signed: Signed & { readonly version: number } };
   readonly targets?: Metadata<Targets>;
   getRole(name: string): { readonly signed: Signed } | undefined;
 }
@@ -97,6 +97,10 @@ export class TrustedUpdate {
     const issued = this.#trusted.timestamp?.signed.unrecognizedFields['issued'];
     const ms = typeof issued === 'string' ? Date.parse(issued) : Number.NaN;
     return Number.isNaN(ms) ? undefined : ms;
+  }
+
+  get timestampVersion(): number | undefined {
+    return this.#trusted.timestamp?.signed.version;
   }
 
   async #named<T>(act: () => Promise<T>): Promise<T> {

@@ -179,14 +179,14 @@ export class VerifiedVersions implements TrustedVersions {
   }
 
   async #verify(revision: number): Promise<Verified> {
-    const { files, floor } = this.#props;
+    const { files } = this.#props;
     const before = await this.#loadable();
     let director: string | undefined;
     const { after, result } = await files.inScratch(before, async (folder) => {
       const update = new TrustedUpdate({
         folder,
         mirror: this.#mirror,
-        nowMs: floor.now(),
+        nowMs: this.#timeToJudgeAt(before),
         timeoutMs: this.#timeoutMs,
       });
       await update.run();
@@ -197,7 +197,7 @@ export class VerifiedVersions implements TrustedVersions {
     const set: VerifiedSet = director === undefined ? after : { ...after, director };
     if (JSON.stringify(set) !== JSON.stringify(before)) await files.save(set);
     if (result.status === 'rejected') throw result.reason;
-    await this.#raiseFloor(result.value);
+    await this.#followClock(result.value, before);
     return { revision, update: result.value, director: directorMap(director) ?? new Map() };
   }
 
@@ -244,12 +244,45 @@ export class VerifiedVersions implements TrustedVersions {
   }
 
   /**
-   * The hub's time proves that it is at least that late. A time past the expiry of what was just verified proves nothing
-   * and is left out: a stolen timestamp key must not put the device's clock so far ahead that nothing is ever valid.
+   * A timestamp not older than the stored one may say an earlier time than the floor: the hub's clock was ahead and was set back. It is judged at its
+   * own time then, or every file would count as expired until the wrong time has come. What is read here is not verified yet, but it
+   * counts for nothing unless its signature holds; and the time is never earlier than the system clock.
    */
-  async #raiseFloor(update: TrustedUpdate): Promise<void> {
+  #timeToJudgeAt(before: VerifiedSet): number {
+    const { floor } = this.#props;
+    const coming = timestampOf(this.#mirror.file('timestamp'));
+    const stored = timestampOf(before.timestamp);
+    const isNewest = coming && stored && coming.version >= stored.version;
+    return isNewest && coming.issuedMs !== undefined ? floor.timeOfNewer(coming.issuedMs) : floor.now();
+  }
+
+  /**
+   * The hub's time proves that it is at least that late; that of the newest timestamp replaces those of older ones. A time past the
+   * expiry of what was just verified proves nothing and is left out: a stolen timestamp key must not put the device's
+   * clock so far ahead that nothing is ever valid.
+   */
+  async #followClock(update: TrustedUpdate, before: VerifiedSet): Promise<void> {
     const issued = update.issuedAtMs;
-    if (issued !== undefined && issued < update.expiresAtMs) await this.#props.floor.raise(issued);
+    if (issued === undefined || issued >= update.expiresAtMs) return;
+    const { floor } = this.#props;
+    const stored = timestampOf(before.timestamp);
+    if (stored && (update.timestampVersion ?? 0) >= stored.version) await floor.follow(issued);
+    else await floor.raise(issued);
+  }
+}
+
+/** Version and time that a timestamp file claims; undefined when there is none or it cannot be read. */
+function timestampOf(
+  file: Uint8Array | string | undefined,
+): { readonly version: number; readonly issuedMs: number | undefined } | undefined {
+  if (file === undefined) return undefined;
+  try {
+    const { version, issued } = JSON.parse(Buffer.from(file).toString('utf8')).signed;
+    if (!Number.isSafeInteger(version)) return undefined;
+    const ms = typeof issued === 'string' ? Date.parse(issued) : Number.NaN;
+    return { version, issuedMs: Number.isNaN(ms) ? undefined : ms };
+  } catch {
+    return undefined;
   }
 }
 

@@ -179,7 +179,8 @@ export class DesiredInbox {
   }
 
   /**
-   * Throws `signature_invalid`, `desired_state_wrong_device`, `desired_state_expired`, `desired_state_replayed`, what
+   * Throws `signature_invalid`, `desired_state_wrong_device`, `desired_state_expired`, `desired_state_replayed`,
+   * `desired_state_leaps`, what
    * trust says when it has no keys, and `disk_full`: what cannot be stored is not accepted.
    */
   async accept(payload: Uint8Array): Promise<void> {
@@ -216,6 +217,12 @@ export class DesiredInbox {
     // The journals know its sequence, but the statement itself was lost: the hub signs one alone of each sequence.
     const isLost = state.sequence === this.#sequence && this.#accepted === undefined;
     if (state.sequence <= this.#sequence && !isLost) throw replayed(state, this.#sequence);
+    if (state.sequence > this.#sequence + limits.sequenceStepMax) {
+      throw new AppError(
+        'desired_state_leaps',
+        `Cannot accept desired state ${state.sequence}: this device has accepted ${this.#sequence}, and a hub steps at most ${limits.sequenceStepMax} at once.`,
+      );
+    }
     if (Date.parse(state.expires) <= floor.now()) {
       throw new AppError(
         'desired_state_expired',

@@ -11,8 +11,9 @@ import { parser } from '../../shared/base/parse.ts';
 import type { CliContext, Printer } from '../context.ts';
 import { wholeNumber } from '../flag-values.ts';
 import { timeText } from '../time-text.ts';
-import { findPassphrase, requirePassphrase } from '../trust/key-file.ts';
+import { findPassphrase, readKeyFile, requirePassphrase } from '../trust/key-file.ts';
 import { makeNewTrust, parseOnlinePublicKeys, requireNoKeys, saveNewTrust } from '../trust/new-trust.ts';
+import { refreshMetadata } from '../trust/publish-version.ts';
 
 const parseStatus = parser(
   Type.Object({
@@ -51,7 +52,33 @@ export function trustCommand(context: CliContext): Command {
       const printer = context.printer();
       printer.result(status, () => describeStatus(status.roles, printer));
     });
+  trust
+    .command('refresh')
+    .description("sign the publisher's metadata once more: it is good for another year")
+    .requiredOption('--key <FILE>', 'publisher key')
+    .option('--restored', 'the hub was restored from a backup: go above what this key signed since')
+    .option('--passphrase-file <FILE>', 'file with the passphrase (else MODELFLEET_PASSPHRASE)')
+    .action((flags: RefreshFlags) => refresh(flags, context));
   return trust;
+}
+
+interface RefreshFlags {
+  readonly key: string;
+  readonly restored?: boolean;
+  readonly passphraseFile?: string;
+}
+
+async function refresh(flags: RefreshFlags, context: CliContext): Promise<void> {
+  const passphrase = await findPassphrase(flags.passphraseFile, process.env);
+  const key = await readKeyFile(flags.key, passphrase);
+  const hub = await context.hub();
+  const tools = { hub, key, keyFile: flags.key, now: systemClock.now };
+  const version = await refreshMetadata(tools, { restored: flags.restored ?? false });
+  context
+    .printer()
+    .result({ role: 'publisher', version }, () => [
+      `The publisher's metadata is signed again, version ${version}; it names the versions that "modelfleet models list" shows.`,
+    ]);
 }
 
 async function initialise(flags: InitFlags, context: CliContext): Promise<void> {

@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { type Static, Type } from 'typebox';
 import { Digest, ModelName, SemVer } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
-import { addVersion, withdrawVersion } from '../../shared/tuf/published-targets.ts';
+import { addVersion, refreshPublisher, withdrawVersion } from '../../shared/tuf/published-targets.ts';
 import type { HubClient } from '../context.ts';
 import type { PackedVersion } from '../packing/packed-version.ts';
 import { signAndSend } from './publisher-signing.ts';
@@ -45,12 +45,32 @@ export async function publishVersion(
   const uploadedBytes = await uploadChunks(packed, hub, onProgress);
   const manifest = Buffer.from(packed.manifestBytes).toString('base64');
   const answer = await signAndSend(tools, {
-    change: (current) =>
-      addVersion(current, { model, version, release, manifest: packed.manifestBytes }, now()),
+    change: (current, number) =>
+      addVersion(current, { model, version, release, manifest: packed.manifestBytes }, now(), number),
     send: (metadata) =>
       hub.post(`/models/${model}/versions`, { manifest, metadata: metadata.toString('base64'), breaking }),
   });
   return { ...parseVersion(answer), uploadedBytes };
+}
+
+/**
+ * Signs what the publisher's metadata says once more: for another year, and with `restored` also above what this key was seen to
+ * sign before the hub was set back. Returns the new version number. Throws the hub's refusals and those of signing.
+ */
+export async function refreshMetadata(
+  tools: PublisherTools,
+  { restored }: { readonly restored: boolean },
+): Promise<number> {
+  return signAndSend(
+    { ...tools, restored },
+    {
+      change: (current, number) => refreshPublisher(current, tools.now(), number),
+      send: async (metadata, number) => {
+        await tools.hub.post('/trust/publisher', { metadata: metadata.toString('base64') });
+        return number;
+      },
+    },
+  );
 }
 
 /** Signs that a version is withdrawn. Throws the hub's refusals and those of signing. */
@@ -60,7 +80,7 @@ export async function sendWithdrawal(
 ): Promise<VersionAnswer> {
   const { model, version, reason } = target;
   const answer = await signAndSend(tools, {
-    change: (current) => withdrawVersion(current, target, tools.now()),
+    change: (current, number) => withdrawVersion(current, target, tools.now(), number),
     send: (metadata) =>
       tools.hub.post(
         `/models/${encodeURIComponent(model)}/versions/${encodeURIComponent(version)}/withdraw`,

@@ -8,7 +8,7 @@ import { Type } from 'typebox';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
-import { jsonParser } from '../../shared/base/parse.ts';
+import { jsonParser, parser } from '../../shared/base/parse.ts';
 import { tufKey } from '../../shared/tuf/ed25519-key.ts';
 import { encodeMetadata, parseMetadata, signMetadata } from '../../shared/tuf/metadata-file.ts';
 import type { HubClient } from '../context.ts';
@@ -21,18 +21,27 @@ const parseSeen = jsonParser(
   SEEN_BYTES_MAX,
 );
 
+const parseNext = parser(
+  Type.Object({
+    nextPublisherVersion: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+  }),
+  'answer of the hub',
+);
+
 export interface PublisherSigningProps {
   readonly hub: Pick<HubClient, 'get'>;
   readonly key: KeyObject;
   /** The key's file; beside it lies what it was last seen to sign. */
   readonly keyFile: string;
+  /** The hub was restored from a backup: it may show older metadata than this key has signed, and the next goes above that. */
+  readonly restored?: boolean;
 }
 
 export interface SignedChange<T> {
-  /** Makes the next metadata from the current one. */
-  readonly change: (current: Metadata<Targets>) => Metadata<Targets>;
+  /** Makes the next metadata from the current one; `number` is its version. */
+  readonly change: (current: Metadata<Targets>, number: number) => Metadata<Targets>;
   /** Sends it; `metadata_stale` means that somebody else was faster, and all of it is done again. */
-  readonly send: (metadata: Buffer) => Promise<T>;
+  readonly send: (metadata: Buffer, number: number) => Promise<T>;
 }
 
 /** Throws `signature_invalid`, `metadata_rolled_back`, `metadata_stale` after several tries, and what the two functions throw. */
@@ -41,10 +50,11 @@ export async function signAndSend<T>(
   { change, send }: SignedChange<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
-    const next = change(await fetchCurrent(props));
+    const { current, number } = await fetchCurrent(props);
+    const next = change(current, number);
     signMetadata(next, [props.key]);
     try {
-      const answer = await send(encodeMetadata(next));
+      const answer = await send(encodeMetadata(next), number);
       await remember(props.keyFile, next.signed.version);
       return answer;
     } catch (error) {
@@ -53,7 +63,13 @@ export async function signAndSend<T>(
   }
 }
 
-async function fetchCurrent({ hub, key, keyFile }: PublisherSigningProps): Promise<Metadata<Targets>> {
+async function fetchCurrent({
+  hub,
+  key,
+  keyFile,
+  restored = false,
+}: PublisherSigningProps): Promise<{ current: Metadata<Targets>; number: number }> {
+  const { nextPublisherVersion = 0 } = parseNext(await hub.get('/trust'));
   const json = await hub.get('/trust/publisher');
   const current = parseMetadata('targets', Buffer.from(JSON.stringify(json)), 'publisher');
   try {
@@ -66,10 +82,11 @@ async function fetchCurrent({ hub, key, keyFile }: PublisherSigningProps): Promi
     );
   }
   const seen = await lastSeen(keyFile);
-  if (current.signed.version >= seen) return current;
+  const number = Math.max(current.signed.version, restored ? seen : 0, nextPublisherVersion - 1) + 1;
+  if (current.signed.version >= seen || restored) return { current, number };
   throw new AppError(
     'metadata_rolled_back',
-    `Cannot sign with "${keyFile}": the hub shows publisher metadata version ${current.signed.version}, this key has signed version ${seen}.`,
+    `Cannot sign with "${keyFile}": the hub shows publisher metadata version ${current.signed.version}, this key has signed version ${seen}. If the hub was restored from a backup, look at what it shows ("modelfleet models list") and run "modelfleet trust refresh --restored".`,
   );
 }
 

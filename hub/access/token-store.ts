@@ -1,5 +1,5 @@
 /** API tokens in the database. */
-import type { Selectable, Transaction } from 'kysely';
+import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 
@@ -70,6 +70,16 @@ export class TokenStore {
 
   async revoke(name: string, at: number, tx: Transaction<Tables>): Promise<void> {
     await tx.updateTable('api_token').set({ revoked_at: at }).where('name', '=', name).execute();
+  }
+
+  /** A token made while the clock was ahead begins now, and lasts as long as it was to. Returns how many there were. */
+  async takeBackTimes(now: number): Promise<number> {
+    const { numUpdatedRows } = await this.#database
+      .updateTable('api_token')
+      .set({ expires_at: sql`expires_at - created_at + ${now}`, created_at: now })
+      .where('created_at', '>', now)
+      .executeTakeFirst();
+    return Number(numUpdatedRows);
   }
 
   async touch(name: string, at: number): Promise<void> {

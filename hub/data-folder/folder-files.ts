@@ -12,7 +12,7 @@ export interface FolderFiles {
 }
 
 /** Lies in the folder from the beginning of its first start to the end: keys and a database that is empty may be missing then. */
-const FIRST_START = 'first-start';
+export const firstStartFile = 'first-start';
 
 /** Throws `file_unusable` for what is no regular file. A folder that has nothing of a hub is marked as being made. */
 export async function findFolderFiles(folder: string): Promise<FolderFiles> {
@@ -22,18 +22,18 @@ export async function findFolderFiles(folder: string): Promise<FolderFiles> {
   const lacks = [...sizes].flatMap(([path, size]): Lack[] =>
     size ? [] : [{ path, reason: size === 0 ? 'is empty' : 'is missing' }],
   );
-  if ((await sizeOf(join(folder, FIRST_START))) !== undefined) return { isNew: true, lacks };
+  if ((await sizeOf(join(folder, firstStartFile))) !== undefined) return { isNew: true, lacks };
   const isBare = [...sizes.values()].every((size) => size === undefined);
   if (!isBare || (await readdir(join(folder, blobsFolder)).catch(absent)).length > 0) {
     return { isNew: false, lacks };
   }
-  await writeFileAtomic(join(folder, FIRST_START), 'A hub is being made here.\n');
+  await writeFileAtomic(join(folder, firstStartFile), 'A hub is being made here.\n');
   return { isNew: true, lacks };
 }
 
 /** From here on everything of the inventory must be there. */
 export async function endFirstStart(folder: string): Promise<void> {
-  await rm(join(folder, FIRST_START), { force: true });
+  await rm(join(folder, firstStartFile), { force: true });
 }
 
 /** Undefined for a file that is not there. */

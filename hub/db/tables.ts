@@ -88,6 +88,8 @@ export interface Tables {
     rollout_id: string | null;
     trial: string;
     set_at: number;
+    /** 1 after a restore, until the device has said that it runs this: nothing is said of it meanwhile. */
+    unconfirmed: Generated<number>;
   };
   /** rollout/director: the last release of a model on a device, by the statement that said it first. */
   desired_release: { device_id: string; model: string; sequence: number };

@@ -241,6 +241,11 @@ export class DeviceService {
     if (lastSeenAt !== undefined) this.#writeSeen(deviceId, lastSeenAt);
   }
 
+  /** After a restore: what devices said before the backup is no longer what they are; each says it again when it connects. */
+  forgetReports(): Promise<void> {
+    return this.#props.store.forgetReports();
+  }
+
   /** A message of the device arrived that another part handles. */
   touch(deviceId: string): void {
     this.#seen(deviceId);

@@ -41,6 +41,10 @@ export class DeviceStore {
       .execute();
   }
 
+  async forgetReports(): Promise<void> {
+    await this.#database.updateTable('device').set({ reported: null, reported_at: null }).execute();
+  }
+
   list({ group, after, limit }: DeviceFilter): Promise<DeviceRow[]> {
     let query = this.#database
       .selectFrom('device')

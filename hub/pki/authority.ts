@@ -22,8 +22,11 @@ const SERVER_DAYS = 2 * 365;
 /** A server certificate with less than this left is made anew at the next start. */
 const SERVER_DAYS_LEFT_MIN = 120;
 const DEVICE_DAYS = 2 * 365;
-/** Devices whose clock is a little behind must not find the certificate "not valid yet". */
-const BACKDATE_MS = DAY_MS;
+/**
+ * A certificate made while the hub's clock was ahead must be valid once it is right again, and devices whose clock is behind must
+ * not find it "not valid yet".
+ */
+const BACKDATE_MS = 60 * DAY_MS;
 const HOST_PATTERN = /^[A-Za-z0-9.:_-]{1,253}$/;
 
 export interface AuthorityOptions {

@@ -107,6 +107,11 @@ export class JoinTokenService {
     return (await this.#props.store.list(filter)).map((row) => summaryOf(row, now));
   }
 
+  /** After a restore: how often each was used since the backup is not known. Returns the ids. */
+  revokeAll(): Promise<string[]> {
+    return this.#props.store.revokeUsable(this.#props.clock.now());
+  }
+
   /** The token stops to work at once; devices it enrolled stay. Throws `not_found`. */
   async revoke(id: string, actor: Actor): Promise<void> {
     const { database, store, audit, clock } = this.#props;

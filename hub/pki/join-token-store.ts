@@ -1,5 +1,5 @@
 /** Rows of `join_token`. Using a token up is one statement, so two devices can never share its last use. */
-import type { Transaction } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 
@@ -70,6 +70,29 @@ export class JoinTokenStore {
       .where('revoked_at', 'is', null)
       .executeTakeFirst();
     return numUpdatedRows > 0n;
+  }
+
+  /** Returns the ids of those that were usable. */
+  async revokeUsable(now: number): Promise<string[]> {
+    const rows = await this.#database
+      .updateTable('join_token')
+      .set({ revoked_at: now })
+      .where('revoked_at', 'is', null)
+      .where('expires_at', '>', now)
+      .where('uses_left', '>', 0)
+      .returning('id')
+      .execute();
+    return rows.map(({ id }) => id);
+  }
+
+  /** A token made while the clock was ahead begins now, and lasts as long as it was to. Returns how many there were. */
+  async takeBackTimes(now: number): Promise<number> {
+    const { numUpdatedRows } = await this.#database
+      .updateTable('join_token')
+      .set({ expires_at: sql`expires_at - created_at + ${now}`, created_at: now })
+      .where('created_at', '>', now)
+      .executeTakeFirst();
+    return Number(numUpdatedRows);
   }
 
   /** Forgets tokens that ended before `before`, so that the table does not grow for ever. */

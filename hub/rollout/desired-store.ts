@@ -5,9 +5,11 @@ import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 
 export type DesiredModelRow = Selectable<Tables['desired_model']>;
+type DesiredModel = Omit<DesiredModelRow, 'unconfirmed'>;
 export type StatementRow = Selectable<Tables['desired_statement']>;
 type Connection = Database | Transaction<Tables>;
 
+const BASE_KEY = 'sequence_base';
 /** SQLite takes 32 766 parameters a statement; far below it the gain is gone. */
 const ID_BATCH = 500;
 
@@ -27,6 +29,7 @@ export class DesiredStore {
       .selectFrom('desired_model')
       .selectAll()
       .where('device_id', '=', deviceId)
+      .where('unconfirmed', '=', 0)
       .orderBy('model')
       .execute();
   }
@@ -43,6 +46,7 @@ export class DesiredStore {
         .selectFrom('desired_model')
         .selectAll()
         .where('model', '=', model)
+        .where('unconfirmed', '=', 0)
         .where('device_id', 'in', deviceIds.slice(at, at + ID_BATCH))
         .execute();
       for (const row of batch) rows.set(row.device_id, row);
@@ -62,6 +66,7 @@ export class DesiredStore {
         .selectFrom('desired_model')
         .select(({ fn }) => ['device_id', fn.countAll<number>().as('models')])
         .where('model', '<>', model)
+        .where('unconfirmed', '=', 0)
         .where('device_id', 'in', deviceIds.slice(at, at + ID_BATCH))
         .groupBy('device_id')
         .execute();
@@ -70,11 +75,62 @@ export class DesiredStore {
     return counts;
   }
 
-  async setModel(row: DesiredModelRow, tx: Transaction<Tables>): Promise<void> {
+  async setModel(model: DesiredModel, tx: Transaction<Tables>): Promise<void> {
+    const row: DesiredModelRow = { ...model, unconfirmed: 0 };
     await tx
       .insertInto('desired_model')
       .values(row)
       .onConflict((conflict) => conflict.columns(['device_id', 'model']).doUpdateSet(row))
+      .execute();
+  }
+
+  /** From now on nothing is said of what the device, or every device, should run, until the device has said that it runs it. */
+  async unconfirm(deviceId: string | undefined, tx: Transaction<Tables>): Promise<void> {
+    let query = tx.updateTable('desired_model').set({ unconfirmed: 1 });
+    if (deviceId !== undefined) query = query.where('device_id', '=', deviceId);
+    await query.execute();
+  }
+
+  /** Every statement is due to be signed anew. */
+  async expireStatements(tx: Transaction<Tables>): Promise<void> {
+    await tx.updateTable('desired_statement').set({ issued_at: 0 }).execute();
+  }
+
+  /** Devices of which something is unconfirmed. */
+  async unconfirmedDevices(tx: Transaction<Tables>): Promise<string[]> {
+    const rows = await tx
+      .selectFrom('desired_model')
+      .select('device_id')
+      .distinct()
+      .where('unconfirmed', '=', 1)
+      .execute();
+    return rows.map((row) => row.device_id);
+  }
+
+  async unconfirmedModels(deviceId: string, tx: Transaction<Tables>): Promise<DesiredModelRow[]> {
+    return tx
+      .selectFrom('desired_model')
+      .selectAll()
+      .where('device_id', '=', deviceId)
+      .where('unconfirmed', '=', 1)
+      .execute();
+  }
+
+  /** Every sequence that is signed from now on is above this number; 0 until a restore. */
+  async sequenceBase(connection: Connection = this.#database): Promise<number> {
+    const row = await connection
+      .selectFrom('meta')
+      .select('value')
+      .where('key', '=', BASE_KEY)
+      .executeTakeFirst();
+    return Number(row?.value ?? 0);
+  }
+
+  async setSequenceBase(base: number, tx: Transaction<Tables>): Promise<void> {
+    await tx
+      .insertInto('meta')
+      .values({ key: BASE_KEY, value: String(base) })
+      .onConflict((conflict) => conflict.column('key').doUpdateSet({ value: String(base) }))
       .execute();
   }
 
@@ -189,11 +245,11 @@ export class DesiredStore {
       .execute();
   }
 
-  /** Devices with a statement, by id, after `after`; only those issued before `issuedBefore` when it is given. */
+  /** Devices with a statement, by id, after `after`; only those issued before or after the given times. */
   async stated(options: {
     readonly after: string;
     readonly limit: number;
-    readonly issuedBefore?: number;
+    readonly issued?: { readonly before: number; readonly after: number };
   }): Promise<string[]> {
     let query = this.#database
       .selectFrom('desired_statement')
@@ -202,7 +258,12 @@ export class DesiredStore {
       .where('envelope', '<>', '')
       .orderBy('device_id')
       .limit(options.limit);
-    if (options.issuedBefore !== undefined) query = query.where('issued_at', '<', options.issuedBefore);
+    const { issued } = options;
+    if (issued) {
+      query = query.where((where) =>
+        where.or([where('issued_at', '<', issued.before), where('issued_at', '>', issued.after)]),
+      );
+    }
     return (await query.execute()).map((row) => row.device_id);
   }
 }

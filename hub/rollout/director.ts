@@ -8,9 +8,11 @@ import type { Transaction } from 'kysely';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
+import { sleepUnlessSet } from '../../shared/base/clock-sleep.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
 import { type DesiredState, desiredStateType, type TrialPlan } from '../../shared/protocol/desired-state.ts';
+import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import { topics } from '../../shared/protocol/topics.ts';
 import { type DsseSigner, signDsse } from '../../shared/tuf/dsse.ts';
 import type { Broker } from '../broker/broker.ts';
@@ -55,6 +57,7 @@ export interface DirectorProps {
 }
 
 const VALID_MS = 7 * 86_400_000;
+const CLOCK_SLACK_MS = 60_000;
 const RENEW_LOOK_MS = 10 * 60_000;
 const BATCH = 200;
 
@@ -71,6 +74,10 @@ export class Director {
   readonly #offered = new Map<string, ReadonlySet<string>>();
   /** Why a statement that should be renewed could not be, by device. */
   readonly #unsigned = new Map<string, string>();
+  /** Last sequence of each device, as far as it was asked for since the start: heartbeats are compared with it. */
+  readonly #sequences = new Map<string, number>();
+  /** Devices whose word on what they run is awaited after a restore; undefined until the database was asked. */
+  #unconfirmed: Set<string> | undefined;
   readonly #stopping = new AbortController();
   #renewing: Promise<void> | undefined;
 
@@ -143,6 +150,56 @@ export class Director {
     await this.#store.forget(deviceId, tx);
   }
 
+  /**
+   * This hub was set back: devices may have accepted later statements than it knows of, and may run other versions. From now on
+   * every sequence is above `atLeast`, and nothing is said of what a device should run until it has said that it runs that:
+   * a restore takes no device back to the versions of the backup. The next `renew` signs every statement anew.
+   */
+  async catchUp(atLeast: number): Promise<void> {
+    await this.#store.transaction(async (tx) => {
+      await this.#store.setSequenceBase(Math.max(await this.#store.sequenceBase(tx), atLeast), tx);
+      await this.#store.unconfirm(undefined, tx);
+      await this.#store.expireStatements(tx);
+    });
+    this.#unconfirmed = undefined;
+    this.#offered.clear();
+  }
+
+  /**
+   * A device's word on what it runs and on the last statement it has accepted. When that is later than all that this hub knows
+   * to have signed, the hub was set back: the device would refuse whatever it says, so it goes above. Resolves when stored.
+   */
+  async hearReport(
+    deviceId: string,
+    { sequence, models }: ReportedState,
+    tx: Transaction<Tables>,
+  ): Promise<void> {
+    this.#unconfirmed ??= new Set(await this.#store.unconfirmedDevices(tx));
+    const signed = await this.#lastSequence(deviceId, tx);
+    const isBehind = sequence > signed;
+    if (!isBehind && !this.#unconfirmed.has(deviceId)) return;
+    // A device that lies harms nobody: none takes a step as long as that.
+    if (sequence > signed + limits.sequenceStepMax) return;
+    if (isBehind) {
+      this.#logger.warn(
+        { deviceId, sequence, signed },
+        'device has accepted later desired states; going above',
+      );
+      await this.#store.unconfirm(deviceId, tx);
+    }
+    const rows = await this.#store.unconfirmedModels(deviceId, tx);
+    if (rows.length === 0) this.#unconfirmed.delete(deviceId);
+    if (rows.length === 0 && !isBehind) return;
+    const running = new Map(models.map(({ model, active }) => [model, active?.manifest]));
+    for (const row of rows) {
+      if (running.get(row.model) === row.manifest_sha256) await this.#store.setModel(row, tx);
+      else await this.#store.removeModel(deviceId, row.model, tx);
+    }
+    await this.#sign(deviceId, tx, { above: sequence });
+    // It waits for the one connection, and so for the end of this transaction.
+    void this.publish([deviceId]);
+  }
+
   /** The hub stops saying anything of `model` to the device, which keeps what it has. */
   async clear(deviceId: string, model: string): Promise<void> {
     await this.assign([{ deviceId, model }]);
@@ -153,7 +210,7 @@ export class Director {
    * the caller publishes it after the commit.
    */
   release(deviceId: string, model: string, tx: Transaction<Tables>): Promise<number> {
-    return this.#sign(deviceId, tx, model);
+    return this.#sign(deviceId, tx, { releasedModel: model });
   }
 
   /** The version and the rollout each device's desired state names for `model`; devices without one are absent. */
@@ -210,12 +267,16 @@ export class Director {
     }
   }
 
-  /** Signs anew and publishes the statements that are past half their life, and publishes those that could not be before. */
+  /**
+   * Signs anew and publishes the statements that are past half their life, or were issued by a clock that was ahead; publishes
+   * those that could not be before.
+   */
   async renew(): Promise<void> {
-    const issuedBefore = this.#clock.now() - this.#validMs / 2;
+    const now = this.#clock.now();
+    const issued = { before: now - this.#validMs / 2, after: now + CLOCK_SLACK_MS };
     let after = '';
     for (;;) {
-      const deviceIds = await this.#store.stated({ after, limit: BATCH, issuedBefore });
+      const deviceIds = await this.#store.stated({ after, limit: BATCH, issued });
       if (deviceIds.length === 0) break;
       await this.#store.transaction(async (tx) => {
         for (const deviceId of deviceIds) {
@@ -260,7 +321,19 @@ export class Director {
     );
   }
 
-  async #sign(deviceId: string, tx: Transaction<Tables>, releasedModel?: string): Promise<number> {
+  async #lastSequence(deviceId: string, tx: Transaction<Tables>): Promise<number> {
+    const known = this.#sequences.get(deviceId);
+    if (known !== undefined) return known;
+    const sequence = (await this.#store.statement(deviceId, tx))?.sequence ?? 0;
+    this.#sequences.set(deviceId, sequence);
+    return sequence;
+  }
+
+  async #sign(
+    deviceId: string,
+    tx: Transaction<Tables>,
+    { releasedModel, above = 0 }: { readonly releasedModel?: string; readonly above?: number } = {},
+  ): Promise<number> {
     const now = this.#clock.now();
     const models = await this.#store.models(deviceId, tx);
     if (models.length > limits.modelsPerDeviceMax) {
@@ -269,7 +342,8 @@ export class Director {
         `Cannot assign a model to "${deviceId}": a device runs at most ${limits.modelsPerDeviceMax} models; "modelfleet models unassign" takes one off it.`,
       );
     }
-    const sequence = ((await this.#store.statement(deviceId, tx))?.sequence ?? 0) + 1;
+    const last = (await this.#store.statement(deviceId, tx))?.sequence ?? 0;
+    const sequence = Math.max(last, await this.#store.sequenceBase(tx), above) + 1;
     if (releasedModel !== undefined) {
       await this.#store.setRelease({ device_id: deviceId, model: releasedModel, sequence }, tx);
     }
@@ -300,6 +374,7 @@ export class Director {
       { device_id: deviceId, sequence, envelope: Buffer.from(envelope).toString('utf8'), issued_at: now },
       tx,
     );
+    this.#sequences.set(deviceId, sequence);
     return sequence;
   }
 
@@ -332,7 +407,7 @@ export class Director {
   async #renewUntilStopped(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        await this.#clock.sleep(RENEW_LOOK_MS, signal);
+        await sleepUnlessSet(this.#clock, RENEW_LOOK_MS, signal);
         await this.renew();
       } catch (error) {
         if (!signal.aborted) this.#logger.error({ reason: errorText(error) }, 'desired states not renewed');

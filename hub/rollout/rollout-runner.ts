@@ -142,6 +142,21 @@ export class RolloutRunner {
     this.#woken();
   }
 
+  /**
+   * Ends every rollout that has not: what devices have stays. For a hub that lost what happened since; nothing may be decided on
+   * what it knows. Returns their ids.
+   */
+  async endAll(reason: string): Promise<string[]> {
+    const ended: string[] = [];
+    for (const id of await this.#store.unfinished()) {
+      const { status } = await this.#find(id);
+      if (status !== 'scheduled' && status !== 'running' && status !== 'paused') continue;
+      await this.act(id, 'abort', { by: hub, reason, ending: 'keep' });
+      ended.push(id);
+    }
+    return ended;
+  }
+
   /** An update event of a device, heard in the transaction that stores it. */
   async hearEvent(deviceId: string, event: UpdateEvent, tx: Transaction<Tables>): Promise<void> {
     if (event.rollout === undefined) return;

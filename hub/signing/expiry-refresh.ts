@@ -1,6 +1,7 @@
 /** Keeps snapshot and timestamp metadata from expiring while the hub runs, and says in time what only people can renew. */
 import type { Logger } from '../../platform/logger.ts';
 import type { Clock } from '../../shared/base/clock.ts';
+import { sleepUnlessSet } from '../../shared/base/clock-sleep.ts';
 import type { TufRepository } from './tuf-repository.ts';
 
 const CHECK_MS = 15 * 60_000;
@@ -28,6 +29,6 @@ export async function runExpiryRefresh(
     } catch (error) {
       logger.error({ err: error }, 'trust metadata could not be renewed');
     }
-    await clock.sleep(CHECK_MS, signal).catch(() => undefined);
+    await sleepUnlessSet(clock, CHECK_MS, signal).catch(() => undefined);
   }
 }

@@ -32,6 +32,9 @@ export function trustRoutes(services: {
           response: {
             200: Type.Object({
               initialised: Type.Boolean(),
+              nextPublisherVersion: Type.Optional(
+                Type.Integer({ description: "Version that the publisher's next metadata must have" }),
+              ),
               roles: Type.Array(
                 Type.Object({ role: Type.String(), version: Type.Integer(), expires: Type.String() }),
               ),
@@ -41,7 +44,12 @@ export function trustRoutes(services: {
       },
       async () => {
         const roles = await repository.status();
-        return { initialised: roles.length > 0, roles };
+        const nextPublisherVersion = await repository.nextPublisherVersion();
+        return {
+          initialised: roles.length > 0,
+          ...(nextPublisherVersion === undefined ? {} : { nextPublisherVersion }),
+          roles,
+        };
       },
     );
     api.get(
@@ -80,6 +88,23 @@ export function trustRoutes(services: {
           request.actor,
         );
         return { initialised: true as const };
+      },
+    );
+    api.post(
+      '/trust/publisher',
+      {
+        config: { role: 'publisher' },
+        bodyLimit: fileCharsMax + limits.httpBodyBytesMax,
+        schema: {
+          tags,
+          summary: 'Take publisher metadata that says the same, signed anew',
+          body: Type.Object({ metadata: file }),
+          response: { 200: Type.Object({ refreshed: Type.Literal(true) }) },
+        },
+      },
+      async (request) => {
+        await repository.refreshPublisher(Buffer.from(request.body.metadata, 'base64'), request.actor);
+        return { refreshed: true as const };
       },
     );
     api.get(

@@ -29,6 +29,22 @@ export async function readRoots(db: Kysely<Tables>): Promise<TrustFile[]> {
     .execute();
 }
 
+const BASE_KEY = 'publisher_base';
+
+/** The next publisher metadata has a version above this number; 0 until a restore. */
+export async function readPublisherBase(db: Kysely<Tables>): Promise<number> {
+  const row = await db.selectFrom('meta').select('value').where('key', '=', BASE_KEY).executeTakeFirst();
+  return Number(row?.value ?? 0);
+}
+
+export async function writePublisherBase(tx: Transaction<Tables>, base: number): Promise<void> {
+  await tx
+    .insertInto('meta')
+    .values({ key: BASE_KEY, value: String(base) })
+    .onConflict((conflict) => conflict.column('key').doUpdateSet({ value: String(base) }))
+    .execute();
+}
+
 /** Makes a file the current one of its topic. */
 export async function writeTrustFile(
   tx: Transaction<Tables>,

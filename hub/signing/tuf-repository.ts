@@ -19,7 +19,11 @@ import {
   requireSigned,
   signMetadata,
 } from '../../shared/tuf/metadata-file.ts';
-import { comparePublisher, type PublisherChange } from '../../shared/tuf/published-targets.ts';
+import {
+  comparePublisher,
+  type PublisherChange,
+  requireSameTargets,
+} from '../../shared/tuf/published-targets.ts';
 import { lifetimeDays, makeSnapshot, makeTimestamp, publisherRole } from '../../shared/tuf/trust-roles.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Broker } from '../broker/broker.ts';
@@ -28,7 +32,13 @@ import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { OnlineKeys } from './online-keys.ts';
 import { checkTrustBundle, publisherDelegation, requireFresh, type TrustBundle } from './trust-bundle.ts';
-import { readRoots, readTrustFile, writeTrustFile } from './trust-store.ts';
+import {
+  readPublisherBase,
+  readRoots,
+  readTrustFile,
+  writePublisherBase,
+  writeTrustFile,
+} from './trust-store.ts';
 
 export interface TufRepositoryProps {
   readonly database: Database;
@@ -49,6 +59,7 @@ export interface RoleStatus {
 export type PublishWrite = (tx: Transaction<Tables>, change: PublisherChange) => Promise<void>;
 
 const DAY_MS = 86_400_000;
+const CLOCK_SLACK_MS = 60_000;
 const signedRoles = ['root', 'targets', 'publisher', 'snapshot', 'timestamp'] as const;
 
 export class TufRepository {
@@ -106,21 +117,71 @@ export class TufRepository {
         const targets = await readTargets(tx, 'targets');
         requireSigned(targets, publisherRole, next);
         requireFresh(publisherRole, next, clock.now());
-        const change = comparePublisher(await readTargets(tx, 'publisher'), next);
+        const before = await readTargets(tx, 'publisher');
+        const change = comparePublisher(before, next, await nextPublisherVersion(tx, before));
         requireDelegated(targets, change.version.target);
         await write(tx, change);
-        await writeTrustFile(tx, 'publisher', {
-          version: next.signed.version,
-          bytes: publisherBytes,
-          addedAt: clock.now(),
-        });
-        await this.#signSnapshot(tx);
+        await this.#takePublisher(tx, next, publisherBytes);
       });
       await this.#retain();
     });
   }
 
-  /** Signs snapshot and timestamp again where less than half of their life is left. Returns whether anything was signed. */
+  /**
+   * Takes publisher metadata that says the same and is signed anew: for longer, or above the versions that devices have seen
+   * before the hub was set back. Throws `trust_not_initialised`, `signature_invalid`, `metadata_stale`, `metadata_invalid`,
+   * `metadata_expired`, `too_large`.
+   */
+  async refreshPublisher(publisherBytes: Uint8Array, actor: Actor): Promise<void> {
+    await this.#turns.run(async () => {
+      const { database, clock, audit } = this.#props;
+      const next = parseMetadata('targets', publisherBytes, publisherRole);
+      await database.transaction().execute(async (tx) => {
+        requireSigned(await readTargets(tx, 'targets'), publisherRole, next);
+        requireFresh(publisherRole, next, clock.now());
+        const before = await readTargets(tx, 'publisher');
+        const highest = Math.max(await nextPublisherVersion(tx, before), clock.now());
+        requireSameTargets(before, next, highest);
+        await this.#takePublisher(tx, next, publisherBytes);
+        await audit.append(
+          {
+            ...auditActor(actor),
+            action: 'trust.publisher_refreshed',
+            target: 'trust/publisher',
+            details: { from: before.signed.version, to: next.signed.version },
+          },
+          tx,
+        );
+      });
+      await this.#retain();
+    });
+  }
+
+  /**
+   * This hub was set back: devices have seen later files than it knows of. Snapshot and timestamp are signed with versions above
+   * `atLeast`, and the publisher's next metadata will be above it too. Without a trust root there is nothing to do.
+   */
+  async catchUp(atLeast: number): Promise<void> {
+    await this.#turns.run(async () => {
+      await this.#props.database.transaction().execute(async (tx) => {
+        if (!(await readTrustFile(tx, 'root'))) return;
+        await writePublisherBase(tx, Math.max(await readPublisherBase(tx), atLeast));
+        await this.#signSnapshot(tx, atLeast);
+      });
+    });
+  }
+
+  /** The version that the publisher's next metadata must have; undefined before `trust init`. */
+  async nextPublisherVersion(): Promise<number | undefined> {
+    return this.#props.database.transaction().execute(async (tx) => {
+      if (!(await readTrustFile(tx, 'publisher'))) return undefined;
+      return nextPublisherVersion(tx, await readTargets(tx, 'publisher'));
+    });
+  }
+
+  /**
+   * Signs snapshot and timestamp again where less than half of their life is left, or more than they have: then the clock was
+   * ahead when they were signed. Returns whether anything was signed. */
   async renew(): Promise<boolean> {
     return this.#turns.run(async () => {
       const renewed = await this.#props.database.transaction().execute(async (tx) => {
@@ -177,26 +238,33 @@ export class TufRepository {
     const file = await readTrustFile(tx, role);
     if (!file) return true;
     const left = Date.parse(parseMetadata(role, file.bytes).signed.expires) - this.#props.clock.now();
-    return left < (lifetimeDays[role] * DAY_MS) / 2;
+    const lifeMs = lifetimeDays[role] * DAY_MS;
+    return left < lifeMs / 2 || left > lifeMs + CLOCK_SLACK_MS;
   }
 
-  async #signSnapshot(tx: Transaction<Tables>): Promise<void> {
+  async #takePublisher(tx: Transaction<Tables>, next: Metadata<Targets>, bytes: Uint8Array): Promise<void> {
+    const { version } = next.signed;
+    await writeTrustFile(tx, 'publisher', { version, bytes, addedAt: this.#props.clock.now() });
+    await this.#signSnapshot(tx);
+  }
+
+  async #signSnapshot(tx: Transaction<Tables>, above = 0): Promise<void> {
     const { clock, keys } = this.#props;
     const targets = await readTrustFile(tx, 'targets');
     const publisher = await readTrustFile(tx, 'publisher');
     if (!targets || !publisher) throw notInitialised();
-    const version = ((await readTrustFile(tx, 'snapshot'))?.version ?? 0) + 1;
+    const version = Math.max((await readTrustFile(tx, 'snapshot'))?.version ?? 0, above) + 1;
     const snapshot = makeSnapshot({ targets, publisher }, { version, nowMs: clock.now() });
     signMetadata(snapshot, [keys.snapshot]);
     await writeTrustFile(tx, 'snapshot', { version, bytes: encodeMetadata(snapshot), addedAt: clock.now() });
-    await this.#signTimestamp(tx);
+    await this.#signTimestamp(tx, above);
   }
 
-  async #signTimestamp(tx: Transaction<Tables>): Promise<void> {
+  async #signTimestamp(tx: Transaction<Tables>, above = 0): Promise<void> {
     const { clock, keys } = this.#props;
     const snapshot = await readTrustFile(tx, 'snapshot');
     if (!snapshot) throw notInitialised();
-    const version = ((await readTrustFile(tx, 'timestamp'))?.version ?? 0) + 1;
+    const version = Math.max((await readTrustFile(tx, 'timestamp'))?.version ?? 0, above) + 1;
     const timestamp = makeTimestamp(snapshot, { version, nowMs: clock.now() });
     signMetadata(timestamp, [keys.timestamp]);
     await writeTrustFile(tx, 'timestamp', {
@@ -242,6 +310,10 @@ async function readTargets(
   const file = await readTrustFile(tx, topic);
   if (!file) throw notInitialised();
   return parseMetadata('targets', file.bytes, topic);
+}
+
+async function nextPublisherVersion(tx: Transaction<Tables>, current: Metadata<Targets>): Promise<number> {
+  return Math.max(current.signed.version, await readPublisherBase(tx)) + 1;
 }
 
 function requireDelegated(targets: Metadata<Targets>, path: string): void {

@@ -3,6 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { clockWatch } from '../../shared/base/setback.ts';
 import { BucketCompaction, coarseMs } from './bucket-compaction.ts';
 import { type OfferLookup, ReportCheck, type VersionLookup } from './checked-report.ts';
 import { type AssignmentLookup, Evidence, type OfferEvidence } from './evidence.ts';
@@ -22,6 +23,7 @@ export interface TelemetryServiceProps extends Omit<IngestProps, 'check' | 'evid
   readonly keptMs?: number;
 }
 
+const CLOCK_SETTLED_MS = 3_600_000;
 const TIDY_EVERY_MS = 60_000;
 
 export class TelemetryService {
@@ -104,11 +106,21 @@ export class TelemetryService {
     );
   }
 
-  /** Makes old buckets coarse and removes the oldest, a bounded number at a time, until `signal` is aborted. */
+  /**
+   * Makes old buckets coarse and removes the oldest, a bounded number at a time, until `signal` is aborted. A clock that was just set may
+   * be wrong, and what was removed by it cannot be brought back: nothing is removed for an hour then.
+   */
   async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#props;
+    let wasClockSet = clockWatch(clock);
+    let heldUntil = clock.monotonic();
     while (!signal.aborted) {
+      if (wasClockSet()) {
+        wasClockSet = clockWatch(clock);
+        heldUntil = clock.monotonic() + CLOCK_SETTLED_MS;
+      }
       try {
-        await this.tidy();
+        if (clock.monotonic() >= heldUntil) await this.tidy();
       } catch (error) {
         this.#props.logger.error({ err: error }, 'old telemetry could not be tidied');
       }

@@ -49,6 +49,11 @@ export const limits = {
   sampleFileBytesMax: 512 * 1024 * 1024,
 
   // Trust
+  /**
+   * How far the sequence of desired states may step at once. A restored hub steps to the time in seconds; a hub that lies
+   * needs two million statements to use the numbers up.
+   */
+  sequenceStepMax: 2 ** 32,
   /** One TUF file; verification time grows with the square of the entries, so both are bounded. */
   tufFileBytesMax: 512 * 1024,
   tufTargetsMax: 1_500,
@@ -214,6 +219,8 @@ export const limits = {
   /** How long a statement waits for a database that another process has locked. */
   databaseLockedMsMax: 5_000,
   statementsPreparedMax: 500,
+  /** The listing of a backup: some million files. */
+  backupListingBytesMax: 512 * 1024 * 1024,
   httpHeadMsMax: 10_000,
   /** Body of a request, unless its route says that it takes more. */
   httpBodyBytesMax: 16 * 1024,

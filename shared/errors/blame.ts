@@ -91,6 +91,7 @@ const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blam
   metadata_stale: 'hub',
   signature_invalid: 'hub',
   desired_state_expired: 'hub',
+  desired_state_leaps: 'hub',
   desired_state_replayed: 'hub',
   desired_state_wrong_device: 'hub',
 

@@ -1,4 +1,5 @@
 /** Every error code of modelfleet. A code that is retired is not used again for another meaning. */
+import { backupErrors } from './backup-errors.ts';
 import { baseErrors } from './base-errors.ts';
 import { cliErrors } from './cli-errors.ts';
 import { enrolmentErrors } from './enrolment-errors.ts';
@@ -12,6 +13,7 @@ import { updateErrors } from './update-errors.ts';
 
 export const errorCatalogue = {
   ...baseErrors,
+  ...backupErrors,
   ...hubErrors,
   ...enrolmentErrors,
   ...packagingErrors,

@@ -27,7 +27,7 @@ export const trustErrors = defineErrors({
     retry: 'never',
     meaning:
       'Trust metadata is older than what was already seen: a replay, or a hub restored from an old copy.',
-    fix: 'Find out why the hub shows old metadata; restore its newest copy.',
+    fix: 'Find out why the hub shows old metadata. If it was restored or set back: start it once with --catch-up ("restore" does that by itself), then the publisher runs "modelfleet trust refresh --restored".',
   },
   metadata_stale: {
     status: 409,

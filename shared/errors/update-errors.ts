@@ -8,6 +8,13 @@ export const updateErrors = defineErrors({
     meaning: 'A desired state came whose sequence is not above the highest this device has accepted.',
     fix: 'Have the hub sign a new one; if it does already, somebody replays old messages on the way.',
   },
+  desired_state_leaps: {
+    status: 409,
+    retry: 'never',
+    meaning:
+      'A desired state came whose sequence is far above the highest this device has accepted: taken, it could leave no number for those to come.',
+    fix: 'Look at who signs with the director key. A hub that was restored steps less; where none is left to step to, enrol the device again: modelfleet-agent enrol --force.',
+  },
   desired_state_expired: {
     status: 409,
     retry: 'later',

@@ -20,5 +20,7 @@
  *                  does not say so is never waited for, but a gate that asks for figures has none of it. A window that
  *                  claims more than its time can hold is dropped. The length of a window is that of a monotonic clock.
  *      2026-11-27  The hub may send `command` `busy` while it holds what a device sent.
+ *      2026-11-27  A desired state's sequence may step by 2^32 at most. A newer timestamp may say an earlier time than the
+ *                  one before: the hub's clock was ahead.
  */
 export const protocolVersion = 1;

@@ -49,8 +49,8 @@ export type PublisherChange =
   | { readonly kind: 'withdrawn'; readonly version: SignedVersion };
 
 /**
- * The next publisher metadata with one version more; unsigned. `manifest` are the manifest's bytes.
- * Throws `version_exists`.
+ * The next publisher metadata with one version more; unsigned. `manifest` are the manifest's bytes, `number` is the file's own
+ * version. Throws `version_exists`.
  */
 export function addVersion(
   current: Metadata<Targets>,
@@ -61,6 +61,7 @@ export function addVersion(
     readonly manifest: Uint8Array;
   },
   nowMs: number,
+  number = current.signed.version + 1,
 ): Metadata<Targets> {
   const path = manifestTarget(version.model, version.version);
   if (Object.hasOwn(current.signed.targets, path)) {
@@ -70,7 +71,7 @@ export function addVersion(
     );
   }
   const target = fileTarget(path, version.manifest, { release: version.release });
-  return next(current, { ...current.signed.targets, [path]: target }, nowMs);
+  return makePublisher({ ...current.signed.targets, [path]: target }, { version: number, nowMs });
 }
 
 /** The next publisher metadata with a version marked withdrawn; unsigned. Throws `version_unknown`, `version_withdrawn`. */
@@ -78,6 +79,7 @@ export function withdrawVersion(
   current: Metadata<Targets>,
   version: { readonly model: string; readonly version: string; readonly reason: string },
   nowMs: number,
+  number = current.signed.version + 1,
 ): Metadata<Targets> {
   const path = manifestTarget(version.model, version.version);
   const name = `${version.model} ${version.version}`;
@@ -90,15 +92,27 @@ export function withdrawVersion(
   }
   const custom = { release, withdrawn: { reason: version.reason, at: new Date(nowMs).toISOString() } };
   const marked = TargetFile.fromJSON(path, { ...target.toJSON(), custom });
-  return next(current, { ...current.signed.targets, [path]: marked }, nowMs);
+  return makePublisher({ ...current.signed.targets, [path]: marked }, { version: number, nowMs });
+}
+
+/** The next publisher metadata that says the same; unsigned. */
+export function refreshPublisher(
+  current: Metadata<Targets>,
+  nowMs: number,
+  number: number,
+): Metadata<Targets> {
+  return makePublisher(current.signed.targets, { version: number, nowMs });
 }
 
 /**
  * What changed from one publisher metadata to the next. Throws `metadata_stale` when `after` is not the version that
- * follows, `metadata_invalid` when anything changed but one version added or one marked withdrawn.
+ * follows (`wanted`), `metadata_invalid` when anything changed but one version added or one marked withdrawn.
  */
-export function comparePublisher(before: Metadata<Targets>, after: Metadata<Targets>): PublisherChange {
-  const wanted = before.signed.version + 1;
+export function comparePublisher(
+  before: Metadata<Targets>,
+  after: Metadata<Targets>,
+  wanted = before.signed.version + 1,
+): PublisherChange {
   if (after.signed.version !== wanted) {
     throw new AppError(
       'metadata_stale',
@@ -125,6 +139,29 @@ export function comparePublisher(before: Metadata<Targets>, after: Metadata<Targ
   return change;
 }
 
+/**
+ * Throws `metadata_stale` when the version of `after` does not grow, or is above `highest`; `metadata_invalid` when anything was
+ * changed.
+ */
+export function requireSameTargets(
+  before: Metadata<Targets>,
+  after: Metadata<Targets>,
+  highest: number,
+): void {
+  const { version } = after.signed;
+  if (version <= before.signed.version || version > highest) {
+    throw new AppError(
+      'metadata_stale',
+      `Cannot accept publisher metadata version ${version}: wanted more than ${before.signed.version} and at most ${highest}.`,
+      { details: { current: before.signed.version } },
+    );
+  }
+  const targets = (of: Metadata<Targets>) =>
+    Object.fromEntries(Object.entries(of.signed.targets).map(([path, target]) => [path, target.toJSON()]));
+  if (after.signed.delegations) throw invalid('it delegates further');
+  if (!isSame(targets(before), targets(after))) throw invalid('it does not say the same as the one before');
+}
+
 /** The only change an existing target may undergo: the flag is added, all else stays. */
 function withdrawal(before: TargetFile, after: TargetFile): SignedVersion {
   const version = readVersionTarget(after);
@@ -141,14 +178,6 @@ function withdrawal(before: TargetFile, after: TargetFile): SignedVersion {
     throw invalid(`"${before.path}" was changed`);
   }
   return version;
-}
-
-function next(
-  current: Metadata<Targets>,
-  targets: Record<string, TargetFile>,
-  nowMs: number,
-): Metadata<Targets> {
-  return makePublisher(targets, { version: current.signed.version + 1, nowMs });
 }
 
 function invalid(why: string): AppError {

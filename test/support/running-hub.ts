@@ -88,6 +88,11 @@ export class RunningHub {
     await this.#start({ httpPort: Number(new URL(url).port), mqttPort: mqtt.port });
   }
 
+  /** Stops; `stop` removes the folder. */
+  halt(): Promise<void> {
+    return this.#halt();
+  }
+
   async stop(): Promise<void> {
     await this.#halt();
     if (this.#settings.data === undefined) await rm(this.data, { recursive: true, force: true });

@@ -8,6 +8,7 @@ const writers = [
   'agent/commands/print-result.ts',
   'agent/connection/enrol-command.ts',
   'hub/data-folder/integrity-main.ts',
+  'hub/commands/print-result.ts',
   'hub/main.ts',
   'cli/main.ts',
 ];

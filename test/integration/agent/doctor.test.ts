@@ -35,6 +35,7 @@ describe('doctor', () => {
     const { control } = dataFolder(folder);
     await mkdir(dirname(control), { recursive: true });
     const server = await openControlServer(control, {
+      resetClock: async () => ({ nowMs: 0 }),
       status: async () => ({
         running: true,
         connected,

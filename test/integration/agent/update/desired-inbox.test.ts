@@ -79,6 +79,20 @@ describe('DesiredInbox', () => {
     expect((await open(root)).inbox.sequence).toBe(5);
   });
 
+  it('cannot be locked out by one statement with the last number there is; a restored hub can step over what was lost', async () => {
+    const { inbox, accepted } = await open(await tempFolder());
+    await inbox.accept(statement());
+    for (const sequence of [Number.MAX_SAFE_INTEGER, 5 + 2 ** 32 + 1]) {
+      await expect(inbox.accept(statement({ sequence }))).rejects.toMatchObject({
+        code: 'desired_state_leaps',
+      });
+    }
+    const seconds = Math.floor(Date.parse('2090-01-01T00:00:00Z') / 1_000);
+    await inbox.accept(statement({ sequence: seconds }));
+    await inbox.accept(statement({ sequence: seconds + 1 }));
+    expect(accepted.map(({ sequence }) => sequence)).toEqual([5, seconds, seconds + 1]);
+  });
+
   it('refuses one that has expired by what was signed, on a clock that was set back', async () => {
     const clock = { ...systemClock, now: () => 0 };
     const floor = { now: () => Date.parse('2026-03-01T00:00:00Z') };

@@ -143,6 +143,46 @@ describe('VerifiedVersions', () => {
     expect(old.nowMs).toBeLessThan(device.floor.now());
   });
 
+  it('a hub whose clock was 30 days ahead for a minute stops nothing: its next timestamp takes that back', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    await device.versions.lookUp('air', '1.0.0');
+    world.nowMs = START_MS + 30 * DAY_MS;
+    world.publish('air', '2.0.0', 2);
+    world.sendTo(device.versions);
+    await device.versions.lookUp('air', '2.0.0');
+    expect(device.floor.now()).toBe(START_MS + 30 * DAY_MS);
+
+    world.nowMs = START_MS + 60_000;
+    device.nowMs = START_MS + 60_000;
+    world.publish('air', '3.0.0', 3);
+    world.sendTo(device.versions);
+    await expect(device.versions.lookUp('air', '3.0.0')).resolves.toMatchObject({ version: '3.0.0' });
+    expect(device.floor.now()).toBe(START_MS + 60_000);
+    await device.restart();
+    expect(device.floor.now()).toBe(START_MS + 60_000);
+  });
+
+  it('an older timestamp takes nothing back, nor one that only says to be newer', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    await device.versions.lookUp('air', '1.0.0');
+    const old = world.snapshotFiles();
+    world.nowMs = START_MS + 30 * DAY_MS;
+    world.resign();
+    world.sendTo(device.versions);
+    await device.versions.lookUp('air', '1.0.0');
+    // Replayed, on a device whose own clock has lost the time.
+    device.nowMs = 0;
+    for (const [topic, bytes] of old) device.versions.onTrust(topic, bytes);
+    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_rolled_back'));
+    const forged = JSON.parse(old.get('timestamp')!.toString());
+    forged.signed.version = 99;
+    device.versions.onTrust('timestamp', Buffer.from(JSON.stringify(forged)));
+    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('signature_invalid'));
+    expect(device.floor.now()).toBe(START_MS + 30 * DAY_MS);
+  });
+
   it('does not let a timestamp key put the clock past the expiry of what it verified', async () => {
     const world = makeWorld();
     const timestamp = parseMetadata('timestamp', world.files.get('timestamp')!);

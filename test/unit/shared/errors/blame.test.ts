@@ -62,6 +62,7 @@ const expected: Readonly<Record<'version' | 'wish' | 'device' | 'hub', readonly 
     'metadata_stale',
     'signature_invalid',
     'desired_state_expired',
+    'desired_state_leaps',
     'desired_state_replayed',
     'desired_state_wrong_device',
   ],

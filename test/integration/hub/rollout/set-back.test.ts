@@ -1,0 +1,116 @@
+/** A director whose database is older than what devices have accepted. */
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openDatabase } from '../../../../hub/db/database.ts';
+import { DesiredStore } from '../../../../hub/rollout/desired-store.ts';
+import { type Assignment, Director } from '../../../../hub/rollout/director.ts';
+import { desiredStateType, parseDesiredState } from '../../../../shared/protocol/desired-state.ts';
+import type { ReportedState } from '../../../../shared/protocol/reported-state.ts';
+import { topics } from '../../../../shared/protocol/topics.ts';
+import { verifyDsse } from '../../../../shared/tuf/dsse.ts';
+import { facts } from '../../../support/connection-hub.ts';
+import { deviceRow } from '../../../support/device-row.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
+import { tempFolder } from '../../../support/temp-folder.ts';
+
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const pem = publicKey.export({ type: 'spki', format: 'pem' }) as string;
+const keyid = createHash('sha256').update(pem).digest('hex');
+const trial = { seconds: 10, minRequests: 5, maxErrorRate: 0.1, maxCrashes: 0 };
+const manifestOf = (model: string, version: string) =>
+  createHash('sha256').update(`${model}${version}`).digest('hex');
+
+function assignment(model: string, version: string, deviceId = 'a'): Assignment {
+  return { deviceId, model, version, release: 1, manifestSha256: manifestOf(model, version), trial };
+}
+
+function report(sequence: number, running: Readonly<Record<string, string>>): ReportedState {
+  const models = Object.entries(running).map(([model, version]) => ({
+    model,
+    active: { version, manifest: manifestOf(model, version), release: 1 },
+    previous: [],
+    parked: [],
+  }));
+  return { v: 1, at: new Date(0).toISOString(), sequence, facts, freeBytes: 0, models, conditions: [] };
+}
+
+async function world() {
+  const database = await openDatabase(join(await tempFolder(), 'hub.db'));
+  const retained = new Map<string, Uint8Array>();
+  const director = new Director({
+    store: new DesiredStore(database),
+    signer: { keyid, privateKey },
+    broker: { retain: async (topic, payload) => void retained.set(topic, payload) },
+    clock: new ManualClock(),
+    logger: pino({ level: 'silent' }),
+  });
+  onTestFinished(async () => {
+    await director.close();
+    await database.destroy();
+  });
+  for (const id of ['a', 'b']) await database.insertInto('device').values(deviceRow(id)).execute();
+  const desired = (id = 'a') =>
+    parseDesiredState(
+      verifyDsse(retained.get(topics.device(id, 'desired'))!, desiredStateType, new Map([[keyid, pem]])),
+    );
+  const said = (id = 'a') => desired(id).models.map(({ model, version }) => `${model} ${version}`);
+  const hear = async (reported: ReportedState) => {
+    await database.transaction().execute((tx) => director.hearReport('a', reported, tx));
+    await director.publish([]);
+  };
+  return { director, hear, desired, said };
+}
+
+describe('a director that catches up', () => {
+  it('says nothing of a device until the device has said what it runs, and then only what is so', async () => {
+    const { director, hear, desired, said } = await world();
+    await director.assign([assignment('air', '1.0.0'), assignment('water', '1.0.0')]);
+    await director.catchUp(1_000_000);
+    await director.republishAll();
+    expect(desired()).toMatchObject({ sequence: 1_000_001, models: [] });
+    expect(await director.offered('a')).toEqual(new Set());
+    expect(await director.current('air', ['a'])).toEqual(new Map());
+
+    await hear(report(900, { air: '1.0.0', water: '7.0.0' }));
+    expect(said()).toEqual(['air 1.0.0']);
+    expect(await director.offered('a')).toEqual(new Set([manifestOf('air', '1.0.0')]));
+    // Once: what it runs later is no reason to say anything.
+    const { sequence } = desired();
+    await hear(report(sequence, { air: '2.0.0' }));
+    expect(desired().sequence).toBe(sequence);
+  });
+
+  it('goes above for devices it knows no statement of, and twice above itself', async () => {
+    const { director, desired } = await world();
+    await director.catchUp(1_000_000);
+    await director.assign([assignment('air', '1.0.0', 'b')]);
+    expect(desired('b')).toMatchObject({ sequence: 1_000_001 });
+    await director.catchUp(500);
+    await director.assign([assignment('air', '2.0.0', 'b')]);
+    expect(desired('b').sequence).toBeGreaterThan(1_000_001);
+  });
+});
+
+describe('a director that nobody told that it was set back', () => {
+  it('goes above a later sequence that a device reports, and does not take the device back', async () => {
+    const { director, hear, desired, said } = await world();
+    await director.assign([assignment('air', '1.0.0'), assignment('water', '1.0.0')]);
+    await hear(report(41, { air: '3.0.0', water: '1.0.0' }));
+    expect(desired().sequence).toBe(42);
+    expect(said()).toEqual(['water 1.0.0']);
+    await director.assign([assignment('air', '4.0.0')]);
+    expect(desired().sequence).toBe(43);
+    expect(said()).toEqual(['air 4.0.0', 'water 1.0.0']);
+  });
+
+  it('is not led to the last number there is by a device that lies', async () => {
+    const { director, hear, desired, said } = await world();
+    await director.assign([assignment('air', '1.0.0'), assignment('air', '1.0.0', 'b')]);
+    await hear(report(Number.MAX_SAFE_INTEGER, {}));
+    expect(desired().sequence).toBe(1);
+    expect(said()).toEqual(['air 1.0.0']);
+    expect(desired('b').sequence).toBe(1);
+  });
+});
