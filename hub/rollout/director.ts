@@ -78,6 +78,8 @@ export class Director {
   readonly #sequences = new Map<string, number>();
   /** Devices whose word on what they run is awaited after a restore; undefined until the database was asked. */
   #unconfirmed: Set<string> | undefined;
+  /** Every sequence is above it; undefined until the database was asked. */
+  #base: number | undefined;
   readonly #stopping = new AbortController();
   #renewing: Promise<void> | undefined;
 
@@ -162,6 +164,7 @@ export class Director {
       await this.#store.expireStatements(tx);
     });
     this.#unconfirmed = undefined;
+    this.#base = undefined;
     this.#offered.clear();
   }
 
@@ -343,7 +346,8 @@ export class Director {
       );
     }
     const last = (await this.#store.statement(deviceId, tx))?.sequence ?? 0;
-    const sequence = Math.max(last, await this.#store.sequenceBase(tx), above) + 1;
+    this.#base ??= await this.#store.sequenceBase(tx);
+    const sequence = Math.max(last, this.#base, above) + 1;
     if (releasedModel !== undefined) {
       await this.#store.setRelease({ device_id: deviceId, model: releasedModel, sequence }, tx);
     }
