@@ -5,17 +5,21 @@ import { Value } from 'typebox/value';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import { excerpt } from '../../shared/base/excerpt.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { readJson } from '../../shared/base/read-json.ts';
 
-const names: Readonly<Record<string, string>> = { querystring: 'query', params: 'path' };
+const names = new Map([
+  ['querystring', 'query'],
+  ['params', 'path'],
+]);
 
 /**
  * Query and path arrive as text; numbers and booleans of the schema are read from it. A body must already be right. Defaults
  * of the schema are filled in.
  */
 export function compileValidator(schema: TSchema, part: string) {
-  const parse = parser(schema, names[part] ?? `request ${part}`);
+  const parse = parser(schema, names.get(part) ?? `request ${part}`);
   return (value: unknown) => {
     try {
       const typed = part === 'body' ? value : readTexts(schema, value as Record<string, unknown>);
@@ -49,8 +53,8 @@ export function bodyBytesMax(request: FastifyRequest): number {
 /** Only texts that say a value in one way are read: `1e2`, ` 5` or `true` are no whole numbers. */
 function readTexts({ properties = {} }: TSchema & { properties?: Record<string, TSchema> }, texts: object) {
   const entries = Object.entries(texts).map(([name, text]) => {
-    const { type } = (Object.hasOwn(properties, name) ? properties[name] : {}) as { type?: string };
-    return [name, readText(type, text)];
+    const schema = ownValue(properties, name) as { type?: string } | undefined;
+    return [name, readText(schema?.type, text)];
   });
   return Object.fromEntries(entries) as Record<string, unknown>;
 }
