@@ -41,7 +41,7 @@ export class ChunkSchedule<Order extends ChunkOrder> {
   readonly #slow: Lane<Order>;
   /** Least lately used first. */
   readonly #lines = new Map<string, DeviceLine<Order>>();
-  /** Waiting with nothing under way, longest first, not yet counted as waiting. */
+  /** Waiting with nothing under way, for something of which they are not told yet that it stands in line. */
   readonly #fresh = new Set<DeviceLine<Order>>();
   #next: Lane<Order>;
 
@@ -82,6 +82,8 @@ export class ChunkSchedule<Order extends ChunkOrder> {
       line.waiting.delete(digest);
     }
     this.#place(line, now);
+    // Who was told of one request knows nothing of the next.
+    if (fresh.length > 0 && line.waitsSince !== undefined) this.#fresh.add(line);
     return fresh.length;
   }
 

@@ -181,6 +181,21 @@ describe('TransferService', () => {
     expect(topicsSent('old')).toHaveLength(1);
   });
 
+  it('tells a device that waits of what it asks for later as well, and again when it asks again', async () => {
+    await fill();
+    await ask('b', [digest(1)], 7);
+    await pass(1_500);
+    await ask('b', [digest(2)], 8);
+    await pass(500);
+    await ask('b', [1, 2].map(digest), 9);
+    await pass(500);
+    expect(errors().map(({ request, code }) => [request, code])).toEqual([
+      [7, 'queued'],
+      [8, 'queued'],
+      [9, 'queued'],
+    ]);
+  });
+
   it('keeps the place of a device that asks again while it waits, and sends it nothing twice', async () => {
     service = makeService(1);
     stall('a');
