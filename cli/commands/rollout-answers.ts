@@ -27,6 +27,8 @@ export const parseStatus = parser(
     phaseList: Type.Array(
       Type.Object({ size: Type.String(), devices: Type.Integer(), state: Type.String() }),
     ),
+    trouble: Type.Optional(Type.Object({ since: Type.Integer(), message: Type.String() })),
+    leftOut: Type.Optional(Type.Object({ devices: Type.Integer(), olderVerdicts: Type.Boolean() })),
     counts: Type.Record(Type.String(), Type.Integer()),
     back: Type.Optional(Type.Record(Type.String(), Type.Integer())),
     devices: Type.Array(

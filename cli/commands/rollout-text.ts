@@ -26,6 +26,8 @@ export interface RolloutStatus extends RolloutRow {
   readonly counts: Readonly<Record<string, number>>;
   /** Why the hub cannot advance it. */
   readonly trouble?: { readonly since: number; readonly message: string };
+  /** What `devices` and `verdicts` have no room for. */
+  readonly leftOut?: { readonly devices: number; readonly olderVerdicts: boolean };
   /** How the devices stand that the version was taken back from. */
   readonly back?: Readonly<Record<string, number>>;
   readonly devices: readonly {
@@ -105,6 +107,12 @@ export function rolloutText(rollout: RolloutStatus, now: number): readonly strin
       ['no-way', 'refused', 'taken-over', 'not-told'].includes(d.back ?? ''),
   );
   if (faulty.length > 0) lines.push('', ...faulty.map((device) => faultText(device, now)));
+  const left = rollout.leftOut?.devices ?? 0;
+  if (left > 0)
+    lines.push(
+      '',
+      `The hub names ${rollout.devices.length} devices, faults first, and ${left} more are counted above.`,
+    );
   return lines;
 }
 

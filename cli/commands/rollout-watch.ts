@@ -64,7 +64,7 @@ export async function watchRollout({
         printer.note(`${error.message} Looking again for ${formatDuration(giveUpMs)}.`);
       }
       if (now - lostAt >= giveUpMs) throw error;
-      retryMs = error.retryAfterMs ?? 0;
+      retryMs = Math.min(error.retryAfterMs ?? 0, giveUpMs);
     }
     await wait(Math.max(lookMs, retryMs));
   }
@@ -74,6 +74,6 @@ function mayPass(error: unknown): error is AppError {
   return isAppError(error) && error.entry.retry === 'later';
 }
 
-function changesOf({ status, phase, counts, back, devices, verdicts }: RolloutStatus): string {
-  return JSON.stringify({ status, phase, counts, back, devices, last: verdicts[0] });
+function changesOf({ status, phase, counts, trouble, back, devices, verdicts }: RolloutStatus): string {
+  return JSON.stringify({ status, phase, counts, trouble, back, devices, last: verdicts[0] });
 }

@@ -120,7 +120,7 @@ export class RolloutService {
     if (!record) throw new AppError('not_found', `Cannot show rollout "${id}": there is none of that id.`);
     const devices = await store.devices(id);
     const connected = new Set(devices.map((d) => d.deviceId).filter((d) => connections.isConnected(d)));
-    const verdicts = await store.verdicts(id, limits.rolloutVerdictsShownMax);
+    const verdicts = await store.verdicts(id, limits.rolloutVerdictsShownMax + 1);
     const { watchingSince } = runner;
     const trouble = runner.troubleOf(id);
     const sight = {

@@ -93,7 +93,7 @@ export const RolloutDetail = Type.Object({
   back: Type.Optional(BackCounts),
   /** Those that failed, are silent, are on their way or not back, are back, in this order, at most `limits.rolloutDevicesNamedMax`. */
   devices: Type.Array(NamedDevice),
-  /** Newest first. */
+  /** Newest first, at most `limits.rolloutVerdictsShownMax`. */
   verdicts: Type.Array(
     Type.Object({
       at: milliseconds,
@@ -101,6 +101,12 @@ export const RolloutDetail = Type.Object({
       verdict: Type.Enum([...verdicts]),
       reasons: Type.Array(Reason),
     }),
+  ),
+  leftOut: Type.Optional(
+    Type.Object(
+      { devices: Type.Integer(), olderVerdicts: Type.Boolean() },
+      { description: 'What `devices` and `verdicts` have no room for; absent when nothing is left out' },
+    ),
   ),
 });
 export type RolloutDetail = Static<typeof RolloutDetail>;
@@ -129,15 +135,21 @@ export function summarizeRollout({
   };
 }
 
+/** `stored`: the newest verdicts, one more than are shown where there are more. */
 export function describeRollout(
   record: RolloutRecord,
   devices: readonly RolloutDevice[],
-  stored: readonly StoredVerdict[],
+  stored: readonly Pick<StoredVerdict, 'at' | 'phase' | 'verdict' | 'reasons'>[],
   sight: FleetSight,
 ): RolloutDetail {
   const { plan, status, progress } = record;
   const present = devices.filter(isPresent);
   const sizes = phaseSizesNow(plan, present.length);
+  const named = nameDevices(devices, plan, sight);
+  const leftOut = {
+    devices: Math.max(0, named.length - limits.rolloutDevicesNamedMax),
+    olderVerdicts: stored.length > limits.rolloutVerdictsShownMax,
+  };
   const isRunning = status === 'running' || status === 'paused';
   return {
     ...summarizeRollout(record),
@@ -155,13 +167,14 @@ export function describeRollout(
     target: present.length,
     counts: countStatuses(devices, plan, sight),
     ...(devices.some(isTakenBack) ? { back: countBack(devices) } : {}),
-    devices: nameDevices(devices, plan, sight),
-    verdicts: stored.map(({ at, phase, verdict, reasons }) => ({
+    devices: named.slice(0, limits.rolloutDevicesNamedMax),
+    verdicts: stored.slice(0, limits.rolloutVerdictsShownMax).map(({ at, phase, verdict, reasons }) => ({
       at,
       phase: phase + 1,
       verdict,
       reasons: [...reasons],
     })),
+    ...(leftOut.devices > 0 || leftOut.olderVerdicts ? { leftOut } : {}),
   };
 }
 
@@ -208,7 +221,6 @@ function nameDevices(
       ({ device, status }) => status !== 'pending' && (status !== 'succeeded' || device.triedAt !== null),
     )
     .sort((a, b) => a.rank - b.rank || a.device.ordinal - b.device.ordinal)
-    .slice(0, limits.rolloutDevicesNamedMax)
     .map(({ device, status, endedAt }) => ({
       device: device.deviceId,
       status,

@@ -49,6 +49,17 @@ describe('watchRollout()', () => {
     expect(told).toContain('The hub answers again.');
   });
 
+  it('shows that the hub cannot advance the rollout, and that it can again', async () => {
+    const stuck = { ...running, trouble: { since: 1, message: 'the disk is full' } };
+    const { shown } = await watch([running, stuck, stuck, running, { ...running, status: 'completed' }]);
+    expect(shown).toEqual(['running', 'running', 'running', 'completed']);
+  });
+
+  it('looks again before its own time is over, however long the hub asks it to wait', async () => {
+    const busy = new AppError('rate_limited', 'Too many.', { retryAfterMs: 86_400_000 });
+    expect((await watch([running, busy, { ...running, status: 'completed' }], 20)).code).toBe(0);
+  });
+
   it('waits as long as a hub that is too busy asks for', async () => {
     const busy = new AppError('rate_limited', 'Too many.', { retryAfterMs: 30 });
     const started = performance.now();

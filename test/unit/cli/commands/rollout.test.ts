@@ -56,6 +56,11 @@ it('says why the hub cannot advance a rollout, and which devices could not be to
   expect(lines.at(-1)).toMatch(/^b {2}succeeded .* could not be told to go back$/);
 });
 
+it('says that the hub names only some of the devices', () => {
+  const last = rolloutText({ ...status, leftOut: { devices: 7, olderVerdicts: false } }, now).at(-1);
+  expect(last).toMatch(/^The hub names \d+ devices, faults first, and 7 more are counted above\.$/);
+});
+
 /** Runs `modelfleet rollout …` against canned answers; returns what was asked and what was printed. */
 async function run(args: readonly string[], answers: Record<string, unknown>, json = false) {
   const asked: [string, unknown][] = [];

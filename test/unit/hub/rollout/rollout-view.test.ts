@@ -59,4 +59,20 @@ describe('describeRollout()', () => {
     expect(detail.devices[0]).toMatchObject({ device: awaited.deviceId, back: 'awaited' });
     expect(describeRollout(record, [], [], sight).back).toBeUndefined();
   });
+
+  it('says what it leaves out of devices and verdicts, and nothing where it leaves out nothing', () => {
+    const sight = { now, connected: new Set<string>(), watchingSince: 0, downloads: new Map() };
+    const devices = Array.from({ length: limits.rolloutDevicesNamedMax + 3 }, (_, n) => takenBack(n));
+    const verdicts = Array.from({ length: limits.rolloutVerdictsShownMax + 1 }, (_, n) => ({
+      at: n,
+      phase: 0,
+      verdict: 'proceed' as const,
+      reasons: [],
+    }));
+    const detail = describeRollout(record, devices, verdicts, sight);
+    expect(detail.leftOut).toEqual({ devices: 3, olderVerdicts: true });
+    expect(detail.verdicts).toHaveLength(limits.rolloutVerdictsShownMax);
+    const all = describeRollout(record, devices.slice(3), verdicts.slice(1), sight);
+    expect(all.leftOut).toBeUndefined();
+  });
 });
