@@ -130,7 +130,8 @@ function judgeFailures({ counts, devices, settledAt, rules, wantRequests = 0 }: 
   return [{ code: 'failures_within_limit', verdict: 'proceed', text }];
 }
 
-function judgeErrorRate({ rules, requests, devices }: GateInputs): Reason[] {
+function judgeErrorRate(inputs: GateInputs): Reason[] {
+  const { rules, requests, devices } = inputs;
   if (rules.maxErrorRate === undefined) return [];
   const { counted = 0, errorRate = null, ok = 0, failed = 0, refused = 0, withEvidence = 0 } = requests ?? {};
   const total = ok + failed + refused;
@@ -138,10 +139,10 @@ function judgeErrorRate({ rules, requests, devices }: GateInputs): Reason[] {
   if (errorRate === null || !(counted >= rules.minRequests) || Number.isNaN(errorRate)) {
     const capped =
       total > counted ? `, ${Math.floor(counted)} of them count (no device for more than others)` : '';
-    const text = `${total} requests were counted${capped}; ${rules.minRequests} are wanted to judge the error rate`;
+    const text = `${total} requests were counted${capped}; ${rules.minRequests} are wanted to judge the error rate${evidenceHelp(inputs)}`;
     return [{ code: 'too_few_requests', verdict: 'inconclusive', text }];
   }
-  if (withEvidence < devicesWanted(devices)) return [tooFewDevices(withEvidence, devices, 'the error rate')];
+  if (withEvidence < devicesWanted(devices)) return [tooFewDevices(withEvidence, inputs, 'the error rate')];
   const refusals =
     refused === 0 ? '' : `, ${refused} of them refused for tensors that the version before takes`;
   const text = `${failed + refused} of ${total} requests failed${refusals} (${percent(errorRate)} as the mean over devices, at most ${percent(rules.maxErrorRate)})`;
@@ -150,7 +151,8 @@ function judgeErrorRate({ rules, requests, devices }: GateInputs): Reason[] {
     : [{ code: 'error_rate_within_limit', verdict: 'proceed', text }];
 }
 
-function judgeDrift({ rules, drift, devices }: GateInputs): Reason[] {
+function judgeDrift(inputs: GateInputs): Reason[] {
+  const { rules, drift, devices } = inputs;
   if (rules.drift === 'ignore') return [];
   if (drift === null || drift.features === 0) {
     return [
@@ -158,7 +160,7 @@ function judgeDrift({ rules, drift, devices }: GateInputs): Reason[] {
     ];
   }
   if (!(drift.withEvidence >= devicesWanted(devices))) {
-    return [tooFewDevices(drift.withEvidence, devices, 'drift')];
+    return [tooFewDevices(drift.withEvidence, inputs, 'drift')];
   }
   if (drift.drifting.length > rules.maxDriftShare * drift.features) {
     const names = drift.drifting
@@ -180,9 +182,17 @@ function devicesWanted(devices: number): number {
   return Math.max(1, Math.min(limits.evidenceDevicesMin, devices));
 }
 
-function tooFewDevices(found: number, devices: number, what: string): Reason {
-  const text = `${found} of ${devices} devices have seen enough to judge ${what} by; ${devicesWanted(devices)} are wanted`;
+function tooFewDevices(found: number, inputs: GateInputs, what: string): Reason {
+  const { devices } = inputs;
+  const text = `${found} of ${devices} devices have seen enough to judge ${what} by; ${devicesWanted(devices)} are wanted${evidenceHelp(inputs)}`;
   return { code: 'too_few_devices', verdict: 'inconclusive', text };
+}
+
+/** What to do where no device is on its way any more, and what they count is still missing. */
+function evidenceHelp({ settledAt }: GateInputs): string {
+  return settledAt === null
+    ? ''
+    : '; send them requests, update agents that are older than the hub (they may not say which rollout they count for), or plan without this gate';
 }
 
 /** Devices that could not try the version: not heard of, or hindered by what is not the version's. */

@@ -72,9 +72,21 @@ describe('the error rate, one device one vote', () => {
     for (const one of [requests(most), requests(0, most)]) {
       const devices = [requests(1), requests(1), one];
       expect(verdictOf(phase(devices))).toEqual(['inconclusive', 'too_few_devices']);
-      expect(judge(phase(devices)).reasons[0]!.text).toBe(
-        '1 of 3 devices have seen enough to judge the error rate by; 2 are wanted',
+      expect(judge(phase(devices)).reasons[0]!.text).toMatch(
+        /^1 of 3 devices have seen enough to judge the error rate by; 2 are wanted/,
       );
+    }
+  });
+
+  it('says what to do about evidence that does not come, once no device is on its way', () => {
+    const help = 'update agents that are older than the hub';
+    for (const devices of [
+      [requests(0), requests(0)],
+      [requests(1), requests(100)],
+    ]) {
+      const settled = phase(devices);
+      expect(judge(settled).reasons[0]!.text).toContain(help);
+      expect(JSON.stringify(judge({ ...settled, settledAt: null }).reasons)).not.toContain(help);
     }
   });
 });
