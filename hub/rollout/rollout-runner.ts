@@ -63,6 +63,8 @@ export class RolloutRunner {
   readonly #watch: WatchSpan;
   /** When each rollout is looked at again, monotonic milliseconds; one that is absent is looked at now. */
   readonly #lookAt = new Map<string, number>();
+  /** Rollouts with news since their last look began. */
+  readonly #news = new Set<string>();
   /** Of rollouts that could not be advanced at the last look. */
   readonly #troubles = new Map<string, RolloutTrouble>();
   readonly #stopping = new AbortController();
@@ -106,7 +108,7 @@ export class RolloutRunner {
   async tick(): Promise<void> {
     const unfinished = await this.#store.unfinished();
     const isUnfinished = new Set(unfinished);
-    for (const memory of [this.#lookAt, this.#troubles]) {
+    for (const memory of [this.#lookAt, this.#news, this.#troubles]) {
       for (const id of memory.keys()) if (!isUnfinished.has(id)) memory.delete(id);
     }
     for (const id of unfinished) {
@@ -233,6 +235,7 @@ export class RolloutRunner {
   }
 
   async #advance(id: string): Promise<void> {
+    this.#news.delete(id);
     const record = await this.#find(id);
     const lookedAt = this.#clock.monotonic();
     const sight = await lookAround(toView(record, await this.#store.devices(id)), this.#evidence, {
@@ -256,7 +259,9 @@ export class RolloutRunner {
       }
       const longestMs = needsTelemetry(view) ? this.#observeMs : LOOK_MS_MAX;
       const waitMs = next.lookAgainAt === undefined ? longestMs : next.lookAgainAt - now;
-      this.#lookAt.set(id, lookedAt + Math.max(LOOK_MS_MIN, Math.min(waitMs, longestMs)));
+      // A device may have spoken after this look read what it judged.
+      if (this.#news.has(id)) this.#lookAt.delete(id);
+      else this.#lookAt.set(id, lookedAt + Math.max(LOOK_MS_MIN, Math.min(waitMs, longestMs)));
       return;
     }
     throw new AppError('internal', `Cannot advance rollout "${id}": its plan does not come to rest.`);
@@ -290,6 +295,7 @@ export class RolloutRunner {
   }
 
   #wake(id: string): void {
+    this.#news.add(id);
     this.#lookAt.delete(id);
     this.#woken();
   }

@@ -1,0 +1,35 @@
+/** Devices speak while the engine looks: what they say is stored beside the look, and must not wait for the next timer. */
+import { afterEach, expect, it } from 'vitest';
+import { digestOf } from '../../../support/rollout-device.ts';
+import { model, RolloutWorld } from '../../../support/rollout-world.ts';
+
+let world: RolloutWorld;
+afterEach(async () => {
+  await world.close();
+});
+
+it('looks again at once when a device has spoken after what a look read', async () => {
+  world = await RolloutWorld.open({ devices: 1 });
+  const { id } = await world.create({ phases: [{ percent: 100 }], soakMs: 0 });
+  await world.runner.lookAt(id);
+  let said: Promise<void> | undefined;
+  world.onCommit = () => {
+    said ??= world.says.event('device-000', {
+      v: 1,
+      id: 'stream-1',
+      at: new Date(world.clock.now()).toISOString(),
+      model,
+      version: '2.0.0',
+      manifest: digestOf('2.0.0'),
+      rollout: id,
+      sequence: 2,
+      state: 'committed',
+    });
+  };
+  await world.runner.lookAt(id);
+  await said;
+  expect((await world.service.show(id)).counts).toEqual({ succeeded: 1 });
+  // No time has passed.
+  await world.runner.tick();
+  expect((await world.service.show(id)).status).toBe('completed');
+});
