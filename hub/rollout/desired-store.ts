@@ -84,11 +84,19 @@ export class DesiredStore {
       .execute();
   }
 
-  /** From now on nothing is said of what the device, or every device, should run, until the device has said that it runs it. */
+  /**
+   * From now on nothing is said of what the device, or every device, should run, until the device has said that it runs it; and
+   * nothing is to be given up any more: the device may have done so and have been given the model again since.
+   */
   async unconfirm(deviceId: string | undefined, tx: Transaction<Tables>): Promise<void> {
     let query = tx.updateTable('desired_model').set({ unconfirmed: 1 });
-    if (deviceId !== undefined) query = query.where('device_id', '=', deviceId);
+    let orders = tx.deleteFrom('desired_unassigned');
+    if (deviceId !== undefined) {
+      query = query.where('device_id', '=', deviceId);
+      orders = orders.where('device_id', '=', deviceId);
+    }
     await query.execute();
+    await orders.execute();
   }
 
   /** Every statement is due to be signed anew. */

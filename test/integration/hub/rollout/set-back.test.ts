@@ -64,6 +64,16 @@ async function world() {
 }
 
 describe('a director that catches up', () => {
+  it('takes nothing off a device that may have been given it again since', async () => {
+    const { director, hear, desired } = await world();
+    await director.assign([{ deviceId: 'a', model: 'air', unassigned: true }]);
+    expect(desired().unassigned).toEqual(['air']);
+    await director.catchUp(1_000_000);
+    await director.republishAll();
+    await hear(report(7, { air: '2.0.0' }));
+    expect(desired().unassigned).toBeUndefined();
+  });
+
   it('says nothing of a device until the device has said what it runs, and then only what is so', async () => {
     const { director, hear, desired, said } = await world();
     await director.assign([assignment('air', '1.0.0'), assignment('water', '1.0.0')]);

@@ -1,0 +1,32 @@
+/** The hub's clock was ahead while a rollout was under way, and was set back. */
+import { afterEach, expect, it } from 'vitest';
+import { takeBackRolloutTimes } from '../../../../hub/rollout/future-times.ts';
+import { RolloutWorld } from '../../../support/rollout-world.ts';
+
+let world: RolloutWorld;
+afterEach(async () => {
+  await world.close();
+});
+
+it('leaves no try that waits for the wrong time, and evidence with the offer that it belongs to', async () => {
+  world = await RolloutWorld.open({ devices: 2, hasTelemetry: true });
+  const { id } = await world.create({ phases: [{ percent: 100 }] });
+  await world.runner.lookAt(id);
+  const now = world.clock.now();
+  const ahead = now + 30 * 86_400_000;
+  const { database, store } = world;
+  await database.updateTable('rollout_device').set({ offered_at: ahead, tried_at: ahead }).execute();
+  const row = { rollout_id: id, device_id: 'device-000', offered_at: ahead, credit_ms: 0, updated_at: ahead };
+  await database
+    .insertInto('telemetry_evidence')
+    .values({ ...row, body: Buffer.alloc(0) })
+    .execute();
+  await takeBackRolloutTimes(database, now);
+  expect(await store.devices(id)).toMatchObject([
+    { offeredAt: now, triedAt: now },
+    { offeredAt: now, triedAt: now },
+  ]);
+  expect(await database.selectFrom('telemetry_evidence').selectAll().execute()).toMatchObject([
+    { offered_at: now, updated_at: now },
+  ]);
+});
