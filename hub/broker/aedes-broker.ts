@@ -66,6 +66,7 @@ export class AedesBroker implements Broker {
   readonly #sockets = new Map<string, Set<TLSSocket>>();
   readonly #sessions = new Map<string, DeviceSession>();
   readonly #sessionOf = new WeakMap<Client, DeviceSession>();
+  readonly #sessionAt = new WeakMap<object, DeviceSession>();
   readonly #instanceOf = new WeakMap<Client, string>();
   readonly #willFaultOf = new WeakMap<Client, string>();
   /**
@@ -198,6 +199,7 @@ export class AedesBroker implements Broker {
       const bytes = read(size) as Buffer | null;
       if (bytes === null || isRefused) return null;
       const wasConnectSeen = check.isConnectSeen;
+      const packetsBefore = check.controlPackets;
       const fault = check.faultIn(bytes);
       if (fault) {
         isRefused = true;
@@ -205,6 +207,7 @@ export class AedesBroker implements Broker {
         return null;
       }
       if (check.isConnectSeen && !wasConnectSeen) this.#connecting.add(socket);
+      this.#sessionAt.get(socket)?.receivedControl(check.controlPackets - packetsBefore);
       return bytes;
     };
   }
@@ -337,6 +340,7 @@ export class AedesBroker implements Broker {
       answerLateMs: this.#props.answerLateMs,
     });
     this.#sessionOf.set(client, session);
+    this.#sessionAt.set(client.conn, session);
     this.#sessions.set(deviceId, session);
   }
 

@@ -66,6 +66,11 @@ export class DeviceSession {
     }
   }
 
+  /** Packets that are no PUBLISH: answered at once, and none of them is free. */
+  receivedControl(count: number): void {
+    this.#gate.receivedControl(count);
+  }
+
   #takeAfter(lane: Lane, message: DeviceMessage): Promise<void> {
     const before = this.#lanes.get(lane) ?? Promise.resolve();
     const done = before.then(() => this.#handOver(message));

@@ -16,9 +16,9 @@ export class MessageBudget {
     this.#at = now;
   }
 
-  spend(bytes: number, now: number): void {
+  spend(bytes: number, now: number, messages = 1): void {
     this.#refill(now);
-    this.#messages -= 1;
+    this.#messages -= messages;
     this.#bytes -= bytes;
   }
 

@@ -29,6 +29,7 @@ export class PacketCheck implements PacketWatcher {
   #filled = 0;
   #pieces = new Uint8Array();
   #filters = 0;
+  #controlPackets = 0;
 
   /** `bytesMax`: of the longest PUBLISH. */
   constructor(bytesMax: number) {
@@ -41,6 +42,11 @@ export class PacketCheck implements PacketWatcher {
     return this.#isConnectSeen;
   }
 
+  /** Packets that are no PUBLISH, so far. */
+  get controlPackets(): number {
+    return this.#controlPackets;
+  }
+
   /** What is wrong with the next bytes of the connection, of which nothing may be taken after that. */
   faultIn(bytes: Uint8Array): PacketFault | undefined {
     if (this.#guard.accepts(bytes)) return undefined;
@@ -51,7 +57,9 @@ export class PacketCheck implements PacketWatcher {
     this.#firstByte = firstByte;
     this.#fault = judgeHeader(firstByte, length) ?? this.#judgeOrder() ?? this.#judgeLength(length);
     if (this.#fault) return false;
-    this.#wanted = this.#type === packetTypes.publish ? Math.min(length, PUBLISH_START_BYTES) : length;
+    const isPublish = this.#type === packetTypes.publish;
+    if (!isPublish) this.#controlPackets += 1;
+    this.#wanted = isPublish ? Math.min(length, PUBLISH_START_BYTES) : length;
     this.#filled = 0;
     return length > 0 || this.#judge(new Uint8Array());
   }

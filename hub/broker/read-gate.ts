@@ -40,6 +40,10 @@ export class ReadGate {
     this.#props.budget.spend(bytes, performance.now());
   }
 
+  receivedControl(count: number): void {
+    if (count > 0) this.#props.budget.spend(0, performance.now(), count);
+  }
+
   /** It was answered, or never will be. */
   answered(bytes: number): void {
     this.#messages -= 1;

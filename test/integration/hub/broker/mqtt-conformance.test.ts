@@ -215,6 +215,18 @@ describe('the embedded broker, of packets as bytes,', () => {
     }
   });
 
+  it('counts packets that are no message as well: whoever sends many is read later, and loses none', async () => {
+    const socket = await connected();
+    let bytes = 0;
+    socket.on('data', (data: Buffer) => (bytes += data.length));
+    const many = limits.deviceMessagesAtOnceMax + 5 * limits.deviceMessagesPerSecondMax;
+    socket.write(Buffer.concat(Array<Buffer>(many).fill(PINGREQ)));
+    await expect.poll(() => bytes, { timeout: 30_000 }).toBe(many * 2);
+    socket.write(PINGREQ);
+    await expect.poll(() => broker.heldBackCount, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => bytes, { timeout: 30_000 }).toBe(many * 2 + 2);
+  }, 90_000);
+
   it('takes what is right without a wait for CONNACK, wherever the network cuts it', async () => {
     const socket = await world.socket(broker, 'dev');
     const answer: Buffer[] = [];
