@@ -378,7 +378,8 @@ export class Director {
       { device_id: deviceId, sequence, envelope: Buffer.from(envelope).toString('utf8'), issued_at: now },
       tx,
     );
-    this.#sequences.set(deviceId, sequence);
+    // Asked for again: the transaction may come to nothing.
+    this.#sequences.delete(deviceId);
     return sequence;
   }
 

@@ -60,10 +60,23 @@ async function world() {
     await database.transaction().execute((tx) => director.hearReport('a', reported, tx));
     await director.publish([]);
   };
-  return { director, hear, desired, said };
+  return { database, director, hear, desired, said };
 }
 
 describe('a director that catches up', () => {
+  it('goes above also when the transaction that heard the device first came to nothing', async () => {
+    const { database, director, hear, desired } = await world();
+    await director.assign([assignment('air', '1.0.0')]);
+    const reported = report(50, { air: '1.0.0' });
+    const failing = database.transaction().execute(async (tx) => {
+      await director.hearReport('a', reported, tx);
+      throw new Error('another message of the batch');
+    });
+    await expect(failing).rejects.toThrow('another message');
+    await hear(reported);
+    expect(desired()).toMatchObject({ sequence: 51, models: [{ model: 'air' }] });
+  });
+
   it('takes nothing off a device that may have been given it again since', async () => {
     const { director, hear, desired } = await world();
     await director.assign([{ deviceId: 'a', model: 'air', unassigned: true }]);
