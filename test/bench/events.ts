@@ -73,15 +73,15 @@ type Run = Devices & { readonly senders: number; readonly run: string };
 
 /** Makes a hub's folder that knows all devices. They share one key: making a thousand takes longer than the bench. */
 async function prepare(data: string): Promise<Devices> {
+  const hub = createHub(optionsOf(data), environment);
+  await hub.start();
+  await hub.stop();
   const authority = await Authority.open(join(data, 'pki'), { clock: systemClock, advertise: ['localhost'] });
   const { privateKey, publicKey } = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
   });
-  const hub = createHub(optionsOf(data), environment);
-  await hub.start();
-  await hub.stop();
   const database = await openDatabase(join(data, 'hub.db'));
   const devices: { id: string; cert: string }[] = [];
   for (let n = 0; n <= Math.max(...SENDERS); n += 1) {
