@@ -26,8 +26,8 @@ export interface Entry<Body> {
 /** The part of the hub that knows how its entries are stored. */
 export interface EntryWriter<Body> {
   /**
-   * Looks up what `write` needs from elsewhere. May be asked for the same entries again, when they could not be stored. Rejects only
-   * when that says nothing about the entries.
+   * Looks up what `write` needs from elsewhere. May be asked for the same entries again, when they could not be stored, or in
+   * smaller parts, when it rejected: the entry for which it rejects alone is refused.
    */
   prepare?(entries: readonly Entry<Body>[]): Promise<void>;
   /**
@@ -203,10 +203,19 @@ export class DeviceInbox {
     this.#size.wrote(batch.length, writeMs);
     this.counts.stored += batch.length;
     this.counts.batches += 1;
-    for (const tell of committed) tell?.();
+    for (const tell of committed) this.#tell(tell);
     for (const entry of batch) {
       entry.isSettled = true;
       entry.resolve();
+    }
+  }
+
+  /** Whoever hears of what is durable by now cannot make it fail. */
+  #tell(tell: (() => void) | undefined): void {
+    try {
+      tell?.();
+    } catch (error) {
+      this.#logger.error({ err: error }, 'what was stored of a device could not be told on');
     }
   }
 

@@ -66,6 +66,17 @@ describe('the inbox of device messages', () => {
     }
   });
 
+  it('has stored what was committed, whatever becomes of telling it on', async () => {
+    const { database, inbox, texts, lines, put } = await world();
+    texts.told.push = () => {
+      throw new Error('nobody is at home');
+    };
+    await Promise.all([put('d0 1'), put('d1 1')]);
+    expect(await stored(database)).toEqual(['d0 1', 'd1 1']);
+    expect(inbox.counts).toMatchObject({ stored: 2, batches: 1, refused: 0 });
+    expect(lines.map(({ msg }) => msg)).toEqual(['what was stored of a device could not be told on']);
+  });
+
   it('serves a quiet device at once while another has sent a burst', async () => {
     const { put } = await world();
     let done = 0;
