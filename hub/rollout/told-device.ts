@@ -89,12 +89,13 @@ export function notToldDevice(
 ): RolloutDevice {
   const since = device.triedAt === null ? now : device.changedAt;
   const isGivenUp = now >= since + plan.deviceTimeoutMs;
+  const isKept = keptStatuses.has(device.status);
   return {
     ...device,
     assigned: !isGivenUp,
     changedAt: since,
     triedAt: now,
-    fault: keptStatuses.has(device.status) ? device.fault : fault,
-    ...(isGivenUp ? { backAt: now, backAs: 'not-told' } : {}),
+    fault: isKept ? device.fault : fault,
+    ...(isGivenUp ? { status: isKept ? device.status : 'withdrawn', backAt: now, backAs: 'not-told' } : {}),
   };
 }

@@ -128,6 +128,21 @@ describe('a device whose statement cannot be signed', () => {
     ]);
   });
 
+  it('is offered the version again after a pause in which the hub gave up taking it back', async () => {
+    await open({ devices: 2, manner: () => 'stuck' });
+    const { id } = await world.create({ ...all, deviceTimeoutMs: 700_000 });
+    await world.settle();
+    await damage('device-001');
+    await world.service.pause(id, { actor: operator });
+    world.clock.advance(700_000 + limits.rolloutTryAgainMs);
+    await world.runner.tick();
+    await mend('device-001');
+    expect((await world.service.show(id)).back).toEqual({ awaited: 1, 'not-told': 1 });
+    const resumed = await world.service.resume(id, { actor: operator });
+    expect(resumed.back).toBeUndefined();
+    expect(resumed.counts).toEqual({ offered: 2 });
+  });
+
   it('is set free by an abort in the end: another rollout may have it', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ ...all, deviceTimeoutMs: 700_000, soakMs: 600_000 });
