@@ -6,8 +6,8 @@ import { limits } from './limits.ts';
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
   if (name.length > limits.nameCharsMax) return undefined;
   let nearest: string | undefined;
-  // A third of the letters may be wrong; of a short name, one.
-  let fewest = Math.max(1, Math.floor(name.length / 3)) + 1;
+  // A third of the letters may be wrong, rounded up: two that changed places in a short name count as two.
+  let fewest = Math.ceil(name.length / 3) + 1;
   for (const candidate of known) {
     const changes = distance(name.toLowerCase(), candidate.toLowerCase());
     if (changes >= fewest) continue;

@@ -8,6 +8,7 @@ it.each([
   ['max_error_rate', 'maxErrorRate'],
   ['Limit', 'limit'],
   ['keeep', 'keep'],
+  ['modle', 'model'],
   ['colour', undefined],
   ['x', undefined],
   ['', undefined],
