@@ -173,10 +173,13 @@ export class TufRepository {
 
   /** The version that the publisher's next metadata must have; undefined before `trust init`. */
   async nextPublisherVersion(): Promise<number | undefined> {
-    return this.#props.database.transaction().execute(async (tx) => {
-      if (!(await readTrustFile(tx, 'publisher'))) return undefined;
-      return nextPublisherVersion(tx, await readTargets(tx, 'publisher'));
-    });
+    return this.#props.database
+      .transaction()
+      .setAccessMode('read only')
+      .execute(async (tx) => {
+        if (!(await readTrustFile(tx, 'publisher'))) return undefined;
+        return nextPublisherVersion(tx, await readTargets(tx, 'publisher'));
+      });
   }
 
   /**

@@ -12,7 +12,7 @@ export interface StoredRollout {
   readonly startAt?: number;
 }
 
-/** Adds the rollouts, which have no devices, to the database of a hub, which may run. */
+/** Adds the rollouts, of one device that waits for its offer, to the database of a hub, which may run. */
 export async function storeRollouts(data: string, rollouts: readonly StoredRollout[]): Promise<void> {
   const database = await openDatabase(join(data, 'hub.db'));
   try {
@@ -39,6 +39,17 @@ export async function storeRollouts(data: string, rollouts: readonly StoredRollo
           created_at: createdAt,
           created_by: 'token:test',
           updated_at: createdAt,
+        })
+        .execute();
+      await database
+        .insertInto('rollout_device')
+        .values({
+          rollout_id: id,
+          device_id: 'd0',
+          ordinal: 0,
+          status: 'pending',
+          assigned: 0,
+          changed_at: createdAt,
         })
         .execute();
     }
