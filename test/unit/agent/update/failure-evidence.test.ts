@@ -49,7 +49,7 @@ describe('evidence of failures', () => {
     };
     const started = performance.now();
     expect(provesTooManyFailures(counts, LIMIT)).toBe(true);
-    expect(performance.now() - started).toBeLessThan(200);
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 
   /** Share of trials that are ended by chance when one looks after every request. */

@@ -47,7 +47,7 @@ describe('withoutFolders()', () => {
     );
     const startedMs = performance.now();
     for (const unit of ['/', '"/', '/a', '\\', "'/a b", 'C:/']) withoutFolders(unit.repeat(2_000));
-    expect(performance.now() - startedMs).toBeLessThan(500);
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
   });
 });
 
