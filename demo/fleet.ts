@@ -5,6 +5,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
+import { lastingPort } from './lasting-port.ts';
 import type { Narrator } from './narrator.ts';
 import type { Finished, Programs, RunningProgram } from './programs.ts';
 
@@ -59,13 +60,12 @@ export class Fleet {
 
   /** Starts the hub, the first time on free ports, later on the same. */
   async startHub(flags: readonly string[] = []): Promise<void> {
-    const ports = this.#ready
-      ? [String(new URL(this.#ready.url).port), String(this.#ready.mqtt.port)]
-      : ['0', '0'];
+    const http = this.#ready ? new URL(this.#ready.url).port : await lastingPort();
+    const mqtt = this.#ready?.mqtt.port ?? (await lastingPort());
     this.#hub = this.#options.programs.start(
       'modelfleet-hub',
       [
-        ...['--data', this.hubData, '--http-port', ports[0]!, '--mqtt-port', ports[1]!, '--json'],
+        ...['--data', this.hubData, '--http-port', String(http), '--mqtt-port', String(mqtt), '--json'],
         ...(this.#options.hubFlags ?? []),
         ...flags,
       ],
@@ -117,11 +117,11 @@ export class Fleet {
 
   /** Starts an agent, the first time on a free port, later on the same; resolves when its local API answers. */
   async startAgent(id: string, flags: readonly string[] = []): Promise<void> {
-    const port = this.#urls.has(id) ? new URL(this.agentUrl(id)).port : '0';
+    const port = this.#urls.has(id) ? new URL(this.agentUrl(id)).port : await lastingPort();
     const program = this.#options.programs.start(
       'modelfleet-agent',
       [
-        ...['run', '--data', this.agentData(id), '--port', port, '--json'],
+        ...['run', '--data', this.agentData(id), '--port', String(port), '--json'],
         ...(this.#options.agentFlags ?? []),
         ...flags,
       ],
