@@ -35,17 +35,7 @@ import { DesiredStore } from './rollout/desired-store.ts';
 import { DeviceAssignments } from './rollout/device-assignments.ts';
 import { Director } from './rollout/director.ts';
 import { takeBackRolloutTimes } from './rollout/future-times.ts';
-import { ProcessLeases } from './rollout/process-leases.ts';
-import { releaseRoutes } from './rollout/release-routes.ts';
-import { ReleaseService } from './rollout/release-service.ts';
-import { RolloutChanges } from './rollout/rollout-changes.ts';
-import { addRolloutMetrics } from './rollout/rollout-metrics.ts';
-import { rolloutRoutes } from './rollout/rollout-routes.ts';
-import { RolloutRunner } from './rollout/rollout-runner.ts';
-import { RolloutService } from './rollout/rollout-service.ts';
-import { RolloutStore } from './rollout/rollout-store.ts';
-import { unassignRoutes } from './rollout/unassign-routes.ts';
-import { UnassignService } from './rollout/unassign-service.ts';
+import { makeRolloutParts } from './rollout-parts.ts';
 import { runExpiryRefresh } from './signing/expiry-refresh.ts';
 import { trustRoutes } from './signing/trust-routes.ts';
 import { TufRepository } from './signing/tuf-repository.ts';
@@ -244,68 +234,20 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   const drift = new DriftService({ clock, versions: models, telemetry });
 
   // How versions spread.
-  const rolloutStore = new RolloutStore(database);
-  addRolloutMetrics(metrics, rolloutStore);
-  const rolloutRunner = new RolloutRunner({
-    store: rolloutStore,
-    changes: new RolloutChanges({
-      store: rolloutStore,
-      director,
-      versions: models,
-      fleet: devices,
-      audit,
-      logger: logger.child({ part: 'rollout' }),
-    }),
+  const rollout = makeRolloutParts(options, { clock, random, logger }, foundation, {
+    broker,
+    devices,
+    models,
+    desired,
     director,
-    evidence: {
-      versions: models,
-      connections: broker,
-      downloads: transfer,
-      telemetry,
-      drift,
-    },
-    leases: new ProcessLeases(),
-    clock,
-    logger: logger.child({ part: 'rollout' }),
-    observeMs: options.rolloutObserveMs,
-  });
-  devices.onEvent((id, event, tx) => rolloutRunner.hearEvent(id, event, tx));
-  devices.onReported((id, reported, tx) => director.hearReport(id, reported, tx));
-  devices.onReported((id, reported, tx) => rolloutRunner.hearReport(id, reported, tx));
-  devices.onRemoved({
-    remove: (id, _now, tx) => director.forget(id, tx),
-    removed: (id) => director.publish([id]),
-  });
-  devices.onRemoved({
-    remove: (id, now, tx) => rolloutRunner.removeDevice(id, now, tx),
-    removed: (id) => rolloutRunner.deviceRemoved(id),
+    transfer,
+    telemetry,
+    drift,
   });
   devices.onRemoved({
     remove: async () => undefined,
     removed: async (id) => assignments.forget(id),
   });
-  const rollouts = new RolloutService({
-    store: rolloutStore,
-    runner: rolloutRunner,
-    versions: models,
-    fleet: devices,
-    director,
-    connections: broker,
-    downloads: transfer,
-    audit,
-    clock,
-    random,
-  });
-
-  const unassigning = new UnassignService({
-    rollouts: rolloutStore,
-    store: desired,
-    director,
-    fleet: devices,
-    audit,
-  });
-  devices.onReported((id, reported, tx) => unassigning.hearReport(id, reported, tx));
-  const releases = new ReleaseService({ store: desired, director, devices, audit });
 
   // Network.
   const dispatch = new Dispatch({
@@ -335,9 +277,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       modelRoutes(models),
       telemetryRoutes({ telemetry, devices, clock }),
       driftRoutes({ drift, devices, clock }),
-      rolloutRoutes(rollouts),
-      releaseRoutes(releases),
-      unassignRoutes(unassigning),
+      ...rollout.routes,
     ],
     readiness,
     metrics,
@@ -372,7 +312,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     joinTokens,
     trust,
     director,
-    rolloutRunner,
+    rolloutRunner: rollout.runner,
     http,
     background,
     hubUrl,

@@ -18,6 +18,7 @@ import type { Tables } from '../db/tables.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { RolloutDevice } from './device-progress.ts';
 import type { Assignment, Director } from './director.ts';
+import type { RolloutDeviceStore } from './rollout-device-store.ts';
 import type { RolloutFleet, RolloutVersions } from './rollout-evidence.ts';
 import { actDone, afterAct, isUnderWay } from './rollout-machine.ts';
 import type { NextSteps, RolloutView, Step } from './rollout-planner.ts';
@@ -36,6 +37,7 @@ const noTrial: TrialPlan = { seconds: 0, minRequests: 0, maxErrorRate: 1, maxCra
 
 export interface RolloutChangesProps {
   readonly store: RolloutStore;
+  readonly devices: RolloutDeviceStore;
   readonly director: Director;
   readonly versions: RolloutVersions;
   readonly fleet: Pick<RolloutFleet, 'report'>;
@@ -90,7 +92,7 @@ export class RolloutChanges {
         }
         if (step.kind === 'act') {
           status = afterAct(status, step.act, record.id);
-          if (step.act === 'resume') await this.#props.store.forgetTries(record.id, tx);
+          if (step.act === 'resume') await this.#props.devices.forgetTries(record.id, tx);
           progress = progressAfter(progress, step, now);
           const details = { reason: step.reason, status, ...(step.ending ? { ending: step.ending } : {}) };
           await this.#audit(record, `rollout.${actDone[step.act]}`, by, details, tx);
@@ -108,7 +110,7 @@ export class RolloutChanges {
     const concerned = steps.flatMap((step) =>
       step.kind === 'offer' || step.kind === 'take-back' ? step.deviceIds : [],
     );
-    const rows = await this.#props.store.devicesOf(seen.id, concerned, tx);
+    const rows = await this.#props.devices.pick(seen.id, concerned, tx);
     const now = new Map(rows.map((device) => [device.deviceId, device]));
     return { ...seen, devices: seen.devices.map((device) => now.get(device.deviceId) ?? device) };
   }
@@ -123,7 +125,7 @@ export class RolloutChanges {
     const published = known.get(plan.version);
     // The next look sees that it is gone and ends the rollout.
     if (published === undefined) return nobodyTold;
-    const present = await this.#props.store.present(view.id, deviceIds, tx);
+    const present = await this.#props.devices.present(view.id, deviceIds, tx);
     const assignments = [...present].map((deviceId) =>
       assignmentOf(deviceId, published, view.id, plan.trial),
     );
@@ -139,7 +141,7 @@ export class RolloutChanges {
               version: plan.version,
               now,
             });
-      await this.#props.store.saveDevice(view.id, row, tx);
+      await this.#props.devices.save(view.id, row, tx);
     }
     return { changed: [...sequences.keys()], failures: firstTime(view, failures) };
   }
@@ -151,7 +153,7 @@ export class RolloutChanges {
     tx: Transaction<Tables>,
   ): Promise<Told> {
     const { model, version } = view.plan;
-    const present = await this.#props.store.present(view.id, deviceIds, tx);
+    const present = await this.#props.devices.present(view.id, deviceIds, tx);
     const current = await this.#props.director.current(model, [...present], tx);
     const unassigned = await this.#props.director.unassigned(model, [...present], tx);
     const others = [...current.values()].map(({ rolloutId }) => rolloutId).filter((id) => id !== null);
@@ -183,7 +185,7 @@ export class RolloutChanges {
       const row = failures.has(deviceId)
         ? notToldDevice(move.device, toFault(failures.get(deviceId)), { now, plan: view.plan })
         : takenBackDevice(move, { sequence: sequences.get(deviceId), version, now });
-      await this.#props.store.saveDevice(view.id, row, tx);
+      await this.#props.devices.save(view.id, row, tx);
     }
     return { changed: [...sequences.keys()], failures: firstTime(view, failures) };
   }

@@ -16,6 +16,7 @@ import { type DeviceWord, hearWord, isInFlight, type RolloutDevice } from './dev
 import type { Director } from './director.ts';
 import type { Leases } from './leases.ts';
 import type { ActedBy, RolloutChanges } from './rollout-changes.ts';
+import type { RolloutDeviceStore } from './rollout-device-store.ts';
 import { type EvidenceSources, lookAround, needsTelemetry } from './rollout-evidence.ts';
 import { isUnderWay, type RolloutAct } from './rollout-machine.ts';
 import { type Ending, planNextSteps } from './rollout-planner.ts';
@@ -25,6 +26,7 @@ import { lastGoodVersion } from './way-back.ts';
 
 export interface RolloutRunnerProps {
   readonly store: RolloutStore;
+  readonly devices: RolloutDeviceStore;
   readonly changes: RolloutChanges;
   readonly director: Pick<Director, 'publish'>;
   readonly evidence: EvidenceSources;
@@ -53,6 +55,7 @@ const hub: ActedBy = { actor: 'hub' };
 
 export class RolloutRunner {
   readonly #store: RolloutStore;
+  readonly #devices: RolloutDeviceStore;
   readonly #changes: RolloutChanges;
   readonly #director: Pick<Director, 'publish'>;
   readonly #evidence: EvidenceSources;
@@ -73,6 +76,7 @@ export class RolloutRunner {
 
   constructor(props: RolloutRunnerProps) {
     this.#store = props.store;
+    this.#devices = props.devices;
     this.#changes = props.changes;
     this.#director = props.director;
     this.#evidence = props.evidence;
@@ -170,10 +174,10 @@ export class RolloutRunner {
   /** A device's reported state, heard in the transaction that stores it. */
   async hearReport(deviceId: string, reported: ReportedState, tx: Transaction<Tables>): Promise<void> {
     const { sequence } = reported;
-    const awaiting = await this.#store.awaitingBack(deviceId, tx);
+    const awaiting = await this.#devices.awaitingBack(deviceId, tx);
     for (const entry of reported.models) {
       const { model, active, update } = entry;
-      const latest = await this.#store.latestOffered(deviceId, model, tx);
+      const latest = await this.#devices.latestOffered(deviceId, model, tx);
       if (latest === undefined) continue;
       const lastGood = lastGoodVersion(entry);
       const word: DeviceWord = {
@@ -195,12 +199,12 @@ export class RolloutRunner {
 
   /** A device was removed from the hub; called inside the transaction that does it. */
   async removeDevice(deviceId: string, now: number, tx: Transaction<Tables>): Promise<void> {
-    await this.#store.removeDevice(deviceId, now, tx);
+    await this.#devices.remove(deviceId, now, tx);
   }
 
   /** The removal is committed: rollouts that the device was part of go on without it. */
   async deviceRemoved(deviceId: string): Promise<void> {
-    for (const id of await this.#store.underWayWith(deviceId)) this.#wake(id);
+    for (const id of await this.#devices.underWayWith(deviceId)) this.#wake(id);
   }
 
   /** Without the lease, which a look may hold for long: whatever is committed of a device begins with what it said last. */
@@ -212,13 +216,13 @@ export class RolloutRunner {
     tx: Transaction<Tables>,
   ): Promise<void> {
     // The rollout's id may come from the device: only one that exists is looked at.
-    const device = await this.#store.device(rolloutId, deviceId, tx);
+    const device = await this.#devices.find(rolloutId, deviceId, tx);
     if (!device) return;
     const record = await this.#store.find(rolloutId, tx);
     if (record?.plan.model !== model) return;
     const after = hearWord(device, word, { version: record.plan.version, now: this.#clock.now() });
     if (!isWorthStoring(device, after, record)) return;
-    await this.#store.saveDevice(rolloutId, after, tx);
+    await this.#devices.save(rolloutId, after, tx);
     if (after.status === device.status && after.backAs === device.backAs) return;
     // The look waits for the transaction to end.
     this.#wake(rolloutId);
@@ -238,13 +242,13 @@ export class RolloutRunner {
     this.#news.delete(id);
     const record = await this.#find(id);
     const lookedAt = this.#clock.monotonic();
-    const sight = await lookAround(toView(record, await this.#store.devices(id)), this.#evidence, {
+    const sight = await lookAround(toView(record, await this.#devices.list(id)), this.#evidence, {
       now: this.#clock.now(),
       watchingSince: this.watchingSince,
     });
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       const current = await this.#find(id);
-      const view = toView(current, await this.#store.devices(id));
+      const view = toView(current, await this.#devices.list(id));
       const next = planNextSteps(view, sight);
       const now = sight.now;
       const changed = await this.#changes.commit(current, view, next, { now, by: hub });

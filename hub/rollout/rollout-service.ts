@@ -9,6 +9,7 @@ import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import { orderCohort } from './cohort.ts';
 import { isPresent } from './phase-members.ts';
+import type { RolloutDeviceStore } from './rollout-device-store.ts';
 import {
   type RolloutConnections,
   type RolloutDownloads,
@@ -32,6 +33,7 @@ import { type SurveySources, surveyTarget } from './target-survey.ts';
 
 export interface RolloutServiceProps {
   readonly store: RolloutStore;
+  readonly devices: RolloutDeviceStore;
   readonly runner: RolloutRunner;
   readonly versions: RolloutVersions;
   readonly fleet: RolloutFleet;
@@ -86,7 +88,8 @@ export class RolloutService {
     };
     await store.transaction(async (tx) => {
       await this.#checkFree(`roll out ${what}`, record, deviceIds, tx);
-      await store.insert(record, orderCohort(record.id, deviceIds), tx);
+      await store.insert(record, tx);
+      await this.#props.devices.insert(record.id, orderCohort(record.id, deviceIds), record.createdAt, tx);
       await audit.append(
         {
           ...by,
@@ -118,7 +121,7 @@ export class RolloutService {
     const { store, connections, downloads, clock, runner } = this.#props;
     const record = await store.find(id);
     if (!record) throw new AppError('not_found', `Cannot show rollout "${id}": there is none of that id.`);
-    const devices = await store.devices(id);
+    const devices = await this.#props.devices.list(id);
     const connected = new Set(devices.map((d) => d.deviceId).filter((d) => connections.isConnected(d)));
     const verdicts = await store.verdicts(id, limits.rolloutVerdictsShownMax + 1);
     const { watchingSince } = runner;
@@ -158,7 +161,9 @@ export class RolloutService {
     const { store } = this.#props;
     const record = await store.find(id);
     if (record !== undefined && !isUnderWay(record.status)) {
-      const offered = (await store.devices(id)).filter((d) => d.offeredAt !== null && isPresent(d));
+      const offered = (await this.#props.devices.list(id)).filter(
+        (d) => d.offeredAt !== null && isPresent(d),
+      );
       const deviceIds = offered.map(({ deviceId }) => deviceId);
       await store.transaction((tx) => this.#checkFree(`roll back "${id}"`, record, deviceIds, tx));
     }
@@ -256,7 +261,7 @@ export class RolloutService {
     tx: Transaction<Tables>,
   ): Promise<void> {
     const wanted = new Set(deviceIds);
-    for (const holder of await this.#props.store.holders(plan.model, tx)) {
+    for (const holder of await this.#props.devices.holders(plan.model, tx)) {
       const shared = holder.deviceIds.filter((device) => wanted.has(device));
       if (holder.rolloutId === id || shared.length === 0) continue;
       throw new AppError(

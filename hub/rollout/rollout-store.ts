@@ -1,17 +1,17 @@
-/** The rows of rollouts, their devices and their verdicts. All that the engine knows is here: nothing lives in memory alone. */
+/**
+ * The rows of rollouts and their verdicts; rollout-device-store.ts has those of their devices. All that the engine knows is in
+ * these two: nothing lives in memory alone.
+ */
 import { type Selectable, sql, type Transaction } from 'kysely';
-import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
-import type { CohortMember } from './cohort.ts';
-import type { BackOutcome, RolloutDevice, StoredStatus } from './device-progress.ts';
+import type { RolloutDevice } from './device-progress.ts';
 import type { GateInputs, Judgement, Reason, Verdict } from './gates.ts';
 import type { RolloutStatus } from './rollout-machine.ts';
 import { parsePlan, type RolloutPlan } from './rollout-plan.ts';
 import type { Ending, RolloutView } from './rollout-planner.ts';
 
 type Connection = Database | Transaction<Tables>;
-type DeviceRow = Selectable<Tables['rollout_device']>;
 type RolloutRow = Selectable<Tables['rollout']>;
 
 /** The `state` column. */
@@ -55,8 +55,6 @@ export interface RolloutFilter {
   readonly limit: number;
 }
 
-const INSERT_BATCH = 500;
-
 export class RolloutStore {
   readonly #database: Database;
 
@@ -68,11 +66,7 @@ export class RolloutStore {
     return this.#database.transaction().execute(work);
   }
 
-  async insert(
-    record: RolloutRecord,
-    members: readonly CohortMember[],
-    tx: Transaction<Tables>,
-  ): Promise<void> {
+  async insert(record: RolloutRecord, tx: Transaction<Tables>): Promise<void> {
     await tx
       .insertInto('rollout')
       .values({
@@ -87,31 +81,6 @@ export class RolloutStore {
         updated_at: record.updatedAt,
       })
       .execute();
-    const rows = members.map(
-      (member): DeviceRow => ({
-        rollout_id: record.id,
-        device_id: member.deviceId,
-        ordinal: member.ordinal,
-        status: 'pending',
-        assigned: 0,
-        sequence: null,
-        previous_version: null,
-        offered_at: null,
-        changed_at: record.createdAt,
-        last_word_at: null,
-        back_at: null,
-        back_as: null,
-        tried_at: null,
-        fault: null,
-        removed_at: null,
-      }),
-    );
-    for (let at = 0; at < rows.length; at += INSERT_BATCH) {
-      await tx
-        .insertInto('rollout_device')
-        .values(rows.slice(at, at + INSERT_BATCH))
-        .execute();
-    }
   }
 
   async find(id: string, connection: Connection = this.#database): Promise<RolloutRecord | undefined> {
@@ -169,193 +138,11 @@ export class RolloutStore {
     return rows.map((row) => row.id);
   }
 
-  async devices(rolloutId: string): Promise<RolloutDevice[]> {
-    const rows = await this.#database
-      .selectFrom('rollout_device')
-      .selectAll()
-      .where('rollout_id', '=', rolloutId)
-      .orderBy('ordinal')
-      .execute();
-    return rows.map(toDevice);
-  }
-
-  async devicesOf(
-    rolloutId: string,
-    deviceIds: readonly string[],
-    tx: Transaction<Tables>,
-  ): Promise<RolloutDevice[]> {
-    if (deviceIds.length === 0) return [];
-    const rows = await tx
-      .selectFrom('rollout_device')
-      .selectAll()
-      .where('rollout_id', '=', rolloutId)
-      .where('device_id', 'in', deviceIds)
-      .execute();
-    return rows.map(toDevice);
-  }
-
-  async device(
-    rolloutId: string,
-    deviceId: string,
-    connection: Connection = this.#database,
-  ): Promise<RolloutDevice | undefined> {
-    const row = await connection
-      .selectFrom('rollout_device')
-      .selectAll()
-      .where('rollout_id', '=', rolloutId)
-      .where('device_id', '=', deviceId)
-      .executeTakeFirst();
-    return row && toDevice(row);
-  }
-
-  /** Id of the last rollout that offered a version of `model` to the device: the one its reports tell of. */
-  async latestOffered(deviceId: string, model: string, tx: Transaction<Tables>): Promise<string | undefined> {
-    const row = await tx
-      .selectFrom('rollout_device')
-      .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
-      .select('rollout.id')
-      .where('device_id', '=', deviceId)
-      .where('rollout.model', '=', model)
-      .where('removed_at', 'is', null)
-      .where('offered_at', 'is not', null)
-      .orderBy('rollout.created_at', 'desc')
-      .orderBy('rollout.id', 'desc')
-      .limit(1)
-      .executeTakeFirst();
-    return row?.id;
-  }
-
-  /** The ended or ending rollouts that took a version back from the device and await its word. */
-  async awaitingBack(
-    deviceId: string,
-    tx: Transaction<Tables>,
-  ): Promise<{ readonly rolloutId: string; readonly model: string }[]> {
-    const rows = await tx
-      .selectFrom('rollout_device')
-      .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
-      .select(['rollout.id', 'rollout.model'])
-      .where('device_id', '=', deviceId)
-      .where('rollout.status', 'in', ['rolling-back', 'rolled-back', 'aborted'])
-      .where('removed_at', 'is', null)
-      .where('offered_at', 'is not', null)
-      .where('assigned', '=', 0)
-      .where('back_at', 'is', null)
-      .execute();
-    return rows.map((row) => ({ rolloutId: row.id, model: row.model }));
-  }
-
   /** Status of each of these rollouts that exists. */
   async statuses(ids: readonly string[], tx: Transaction<Tables>): Promise<Map<string, RolloutStatus>> {
     if (ids.length === 0) return new Map();
     const rows = await tx.selectFrom('rollout').select(['id', 'status']).where('id', 'in', ids).execute();
     return new Map(rows.map((row) => [row.id, row.status as RolloutStatus]));
-  }
-
-  /** Rollouts of `model` that have not ended, or still have versions to take back, with the devices they hold. */
-  async holders(
-    model: string,
-    tx: Transaction<Tables>,
-  ): Promise<{ readonly rolloutId: string; readonly status: string; readonly deviceIds: string[] }[]> {
-    const rows = await tx
-      .selectFrom('rollout_device')
-      .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
-      .select(['rollout.id', 'rollout.status', 'device_id'])
-      .where('rollout.model', '=', model)
-      .where('removed_at', 'is', null)
-      .where((where) =>
-        where.or([
-          where('rollout.status', 'not in', ['completed', 'aborted', 'rolled-back']),
-          where.and([
-            where('rollout.status', '=', 'aborted'),
-            where(sql`json_extract(rollout.state, '$.ending')`, '=', 'back'),
-            where('assigned', '=', 1),
-          ]),
-        ]),
-      )
-      .execute();
-    const holders = new Map<string, { rolloutId: string; status: string; deviceIds: string[] }>();
-    for (const row of rows) {
-      const holder = holders.get(row.id) ?? { rolloutId: row.id, status: row.status, deviceIds: [] };
-      holder.deviceIds.push(row.device_id);
-      holders.set(row.id, holder);
-    }
-    return [...holders.values()];
-  }
-
-  /** Of these devices of a rollout, those that are still devices of the hub. */
-  async present(
-    rolloutId: string,
-    deviceIds: readonly string[],
-    tx: Transaction<Tables>,
-  ): Promise<ReadonlySet<string>> {
-    if (deviceIds.length === 0) return new Set();
-    const rows = await tx
-      .selectFrom('rollout_device')
-      .select('device_id')
-      .where('rollout_id', '=', rolloutId)
-      .where('device_id', 'in', deviceIds)
-      .where('removed_at', 'is', null)
-      .execute();
-    return new Set(rows.map((row) => row.device_id));
-  }
-
-  /** The device was removed from the hub: no rollout counts it, or takes anything back from it, any more. */
-  async removeDevice(deviceId: string, now: number, tx: Transaction<Tables>): Promise<void> {
-    await tx
-      .updateTable('rollout_device')
-      .set({ removed_at: now, assigned: 0 })
-      .where('device_id', '=', deviceId)
-      .where('removed_at', 'is', null)
-      .execute();
-  }
-
-  /** Ids of rollouts that have not ended and that the device is, or was, one of. */
-  async underWayWith(deviceId: string): Promise<string[]> {
-    const rows = await this.#database
-      .selectFrom('rollout_device')
-      .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
-      .select('rollout.id')
-      .where('device_id', '=', deviceId)
-      .where('rollout.status', 'not in', ['completed', 'aborted', 'rolled-back'])
-      .execute();
-    return rows.map((row) => row.id);
-  }
-
-  /** What the hub could not tell its devices is no longer to be told, or is to be tried again at once. */
-  async forgetTries(rolloutId: string, tx: Transaction<Tables>): Promise<void> {
-    const tried = tx
-      .updateTable('rollout_device')
-      .where('rollout_id', '=', rolloutId)
-      .where('tried_at', 'is not', null);
-    await tried.where('assigned', '=', 1).set({ tried_at: null, fault: null }).execute();
-    await tried.set({ tried_at: null }).execute();
-  }
-
-  /** A device that was removed meanwhile stays as it was then. */
-  async saveDevice(
-    rolloutId: string,
-    device: RolloutDevice,
-    connection: Connection = this.#database,
-  ): Promise<void> {
-    await connection
-      .updateTable('rollout_device')
-      .set({
-        status: device.status,
-        assigned: device.assigned ? 1 : 0,
-        sequence: device.sequence,
-        previous_version: device.previousVersion,
-        offered_at: device.offeredAt,
-        changed_at: device.changedAt,
-        last_word_at: device.lastWordAt,
-        back_at: device.backAt,
-        back_as: device.backAs,
-        tried_at: device.triedAt,
-        fault: device.fault === null ? null : JSON.stringify(device.fault),
-      })
-      .where('rollout_id', '=', rolloutId)
-      .where('device_id', '=', device.deviceId)
-      .where('removed_at', 'is', null)
-      .execute();
   }
 
   async saveProgress(
@@ -442,24 +229,5 @@ function toRecord(row: RolloutRow): RolloutRecord {
     createdAt: row.created_at,
     createdBy: row.created_by,
     updatedAt: row.updated_at,
-  };
-}
-
-function toDevice(row: DeviceRow): RolloutDevice {
-  return {
-    deviceId: row.device_id,
-    ordinal: row.ordinal,
-    status: row.status as StoredStatus,
-    assigned: row.assigned === 1,
-    sequence: row.sequence,
-    previousVersion: row.previous_version,
-    offeredAt: row.offered_at,
-    changedAt: row.changed_at,
-    lastWordAt: row.last_word_at,
-    backAt: row.back_at,
-    backAs: row.back_as as BackOutcome | null,
-    triedAt: row.tried_at,
-    fault: row.fault === null ? null : (JSON.parse(row.fault) as UpdateFault),
-    removedAt: row.removed_at,
   };
 }

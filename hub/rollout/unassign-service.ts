@@ -12,11 +12,11 @@ import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { DesiredStore } from './desired-store.ts';
 import { nameDevices } from './device-names.ts';
 import type { Assigned, Director } from './director.ts';
+import type { RolloutDeviceStore } from './rollout-device-store.ts';
 import type { RolloutFleet } from './rollout-evidence.ts';
-import type { RolloutStore } from './rollout-store.ts';
 
 export interface UnassignServiceProps {
-  readonly rollouts: Pick<RolloutStore, 'holders'>;
+  readonly rollouts: Pick<RolloutDeviceStore, 'holders'>;
   readonly store: DesiredStore;
   readonly director: Director;
   readonly fleet: Pick<RolloutFleet, 'report' | 'reports'>;

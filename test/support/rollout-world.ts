@@ -18,6 +18,7 @@ import type { DownloadSight } from '../../hub/rollout/device-progress.ts';
 import { Director } from '../../hub/rollout/director.ts';
 import { ProcessLeases } from '../../hub/rollout/process-leases.ts';
 import { RolloutChanges } from '../../hub/rollout/rollout-changes.ts';
+import { RolloutDeviceStore } from '../../hub/rollout/rollout-device-store.ts';
 import type { RolloutRequest } from '../../hub/rollout/rollout-plan.ts';
 import { phaseSizesNow } from '../../hub/rollout/rollout-plan.ts';
 import { RolloutRunner } from '../../hub/rollout/rollout-runner.ts';
@@ -93,6 +94,7 @@ export class RolloutWorld {
   onPublish: () => void = () => undefined;
   readonly says: DeviceSays;
   store!: RolloutStore;
+  rows!: RolloutDeviceStore;
   director!: Director;
   runner!: RolloutRunner;
   service!: RolloutService;
@@ -186,6 +188,7 @@ export class RolloutWorld {
           .map((id) => this.#report(id)),
     };
     this.store = new RolloutStore(database);
+    this.rows = new RolloutDeviceStore(database);
     const desired = new DesiredStore(database);
     this.director = new Director({
       store: desired,
@@ -211,6 +214,7 @@ export class RolloutWorld {
     });
     const changes = new RolloutChanges({
       store: this.store,
+      devices: this.rows,
       director: this.director,
       versions,
       fleet,
@@ -231,6 +235,7 @@ export class RolloutWorld {
     };
     this.runner = new RolloutRunner({
       store: this.store,
+      devices: this.rows,
       changes: watched,
       director: publishing,
       evidence: {
@@ -247,7 +252,7 @@ export class RolloutWorld {
       logger,
     });
     this.unassigning = new UnassignService({
-      rollouts: this.store,
+      rollouts: this.rows,
       store: desired,
       director: this.director,
       fleet,
@@ -255,6 +260,7 @@ export class RolloutWorld {
     });
     this.service = new RolloutService({
       store: this.store,
+      devices: this.rows,
       runner: this.runner,
       versions,
       fleet,
@@ -345,7 +351,7 @@ export class RolloutWorld {
   }
 
   async #evidence(rolloutId: string) {
-    const devices = await this.store.devices(rolloutId);
+    const devices = await this.rows.list(rolloutId);
     return new Map(
       devices.map(({ deviceId, offeredAt }) => [
         deviceId,

@@ -163,7 +163,7 @@ describe('a device that lies', () => {
   it('brings nothing for a version that it was not offered', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: [{ devices: 1 }, { percent: 100 }], gates });
-    const offered = (await world.store.devices(id))[0]!.deviceId;
+    const offered = (await world.rows.list(id))[0]!.deviceId;
     const other = ids().find((one) => one !== offered)!;
     await send(other, { rollout: id, ok: 50 });
     expect(world.telemetry.counts.refused).toEqual({ telemetry_not_offered: 1 });

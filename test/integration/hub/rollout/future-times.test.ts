@@ -14,7 +14,7 @@ it('leaves no try that waits for the wrong time, and evidence with the offer tha
   await world.runner.lookAt(id);
   const now = world.clock.now();
   const ahead = now + 30 * 86_400_000;
-  const { database, store } = world;
+  const { database, rows } = world;
   await database.updateTable('rollout_device').set({ offered_at: ahead, tried_at: ahead }).execute();
   const row = { rollout_id: id, device_id: 'device-000', offered_at: ahead, credit_ms: 0, updated_at: ahead };
   await database
@@ -22,7 +22,7 @@ it('leaves no try that waits for the wrong time, and evidence with the offer tha
     .values({ ...row, body: Buffer.alloc(0) })
     .execute();
   await takeBackRolloutTimes(database, now);
-  expect(await store.devices(id)).toMatchObject([
+  expect(await rows.list(id)).toMatchObject([
     { offeredAt: now, triedAt: now },
     { offeredAt: now, triedAt: now },
   ]);

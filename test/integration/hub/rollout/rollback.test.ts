@@ -219,12 +219,12 @@ describe('a rollback', () => {
     odd!.manner = 'dead';
     await world.service.rollback(second, { actor: operator });
     await world.settle();
-    const { sequence } = (await world.store.device(second, odd!.id))!;
+    const { sequence } = (await world.rows.find(second, odd!.id))!;
     await world.says.reported(odd!.id, { ...odd!.reportedState(), sequence: sequence!, models: [] });
     // It was to go to 1.0.0, and runs nothing.
     expect((await world.service.show(second)).back).toEqual({ back: 1, awaited: 1 });
-    await world.store.saveDevice(second, {
-      ...(await world.store.device(second, odd!.id))!,
+    await world.rows.save(second, {
+      ...(await world.rows.find(second, odd!.id))!,
       previousVersion: null,
     });
     await world.says.reported(odd!.id, { ...odd!.reportedState(), sequence: sequence!, models: [] });
@@ -289,7 +289,7 @@ describe('a rollback', () => {
         );
         await takeBack(id);
         await world.settle();
-        const rows = await world.store.devices(id);
+        const rows = await world.rows.list(id);
         for (const { deviceId, offeredAt, backAs } of rows) {
           const device = world.devices.get(deviceId)!;
           const was = before.get(deviceId)!;

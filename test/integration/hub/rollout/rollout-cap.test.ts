@@ -12,7 +12,7 @@ afterEach(async () => {
 /** Devices that run the version or may take it lie within the current phase, in the order fixed at the start. */
 async function checkCap(id: string): Promise<void> {
   const cap = await world.cap(id);
-  const devices = await world.store.devices(id);
+  const devices = await world.rows.list(id);
   const allowed = new Set(devices.slice(0, cap).map((device) => device.deviceId));
   expect(world.carrying('2.0.0').filter((device) => !allowed.has(device))).toEqual([]);
   const wanted = await world.director.current('air-quality', [...world.devices.keys()]);

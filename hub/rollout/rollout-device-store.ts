@@ -1,0 +1,254 @@
+/** The rows of rollouts' devices: how far each is, and which rollouts hold it. */
+import { type Selectable, sql, type Transaction } from 'kysely';
+import type { Database } from '../db/database.ts';
+import type { Tables } from '../db/tables.ts';
+import type { CohortMember } from './cohort.ts';
+import type { BackOutcome, RolloutDevice, StoredStatus } from './device-progress.ts';
+
+type Connection = Database | Transaction<Tables>;
+type DeviceRow = Selectable<Tables['rollout_device']>;
+
+const INSERT_BATCH = 500;
+
+export class RolloutDeviceStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async insert(
+    rolloutId: string,
+    members: readonly CohortMember[],
+    now: number,
+    tx: Transaction<Tables>,
+  ): Promise<void> {
+    const rows = members.map(
+      (member): DeviceRow => ({
+        rollout_id: rolloutId,
+        device_id: member.deviceId,
+        ordinal: member.ordinal,
+        status: 'pending',
+        assigned: 0,
+        sequence: null,
+        previous_version: null,
+        offered_at: null,
+        changed_at: now,
+        last_word_at: null,
+        back_at: null,
+        back_as: null,
+        tried_at: null,
+        fault: null,
+        removed_at: null,
+      }),
+    );
+    for (let at = 0; at < rows.length; at += INSERT_BATCH) {
+      await tx
+        .insertInto('rollout_device')
+        .values(rows.slice(at, at + INSERT_BATCH))
+        .execute();
+    }
+  }
+
+  async list(rolloutId: string): Promise<RolloutDevice[]> {
+    const rows = await this.#database
+      .selectFrom('rollout_device')
+      .selectAll()
+      .where('rollout_id', '=', rolloutId)
+      .orderBy('ordinal')
+      .execute();
+    return rows.map(toDevice);
+  }
+
+  /** Those of the rollout's devices that are named. */
+  async pick(
+    rolloutId: string,
+    deviceIds: readonly string[],
+    tx: Transaction<Tables>,
+  ): Promise<RolloutDevice[]> {
+    if (deviceIds.length === 0) return [];
+    const rows = await tx
+      .selectFrom('rollout_device')
+      .selectAll()
+      .where('rollout_id', '=', rolloutId)
+      .where('device_id', 'in', deviceIds)
+      .execute();
+    return rows.map(toDevice);
+  }
+
+  async find(
+    rolloutId: string,
+    deviceId: string,
+    connection: Connection = this.#database,
+  ): Promise<RolloutDevice | undefined> {
+    const row = await connection
+      .selectFrom('rollout_device')
+      .selectAll()
+      .where('rollout_id', '=', rolloutId)
+      .where('device_id', '=', deviceId)
+      .executeTakeFirst();
+    return row && toDevice(row);
+  }
+
+  /** Id of the last rollout that offered a version of `model` to the device: the one its reports tell of. */
+  async latestOffered(deviceId: string, model: string, tx: Transaction<Tables>): Promise<string | undefined> {
+    const row = await tx
+      .selectFrom('rollout_device')
+      .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
+      .select('rollout.id')
+      .where('device_id', '=', deviceId)
+      .where('rollout.model', '=', model)
+      .where('removed_at', 'is', null)
+      .where('offered_at', 'is not', null)
+      .orderBy('rollout.created_at', 'desc')
+      .orderBy('rollout.id', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    return row?.id;
+  }
+
+  /** The ended or ending rollouts that took a version back from the device and await its word. */
+  async awaitingBack(
+    deviceId: string,
+    tx: Transaction<Tables>,
+  ): Promise<{ readonly rolloutId: string; readonly model: string }[]> {
+    const rows = await tx
+      .selectFrom('rollout_device')
+      .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
+      .select(['rollout.id', 'rollout.model'])
+      .where('device_id', '=', deviceId)
+      .where('rollout.status', 'in', ['rolling-back', 'rolled-back', 'aborted'])
+      .where('removed_at', 'is', null)
+      .where('offered_at', 'is not', null)
+      .where('assigned', '=', 0)
+      .where('back_at', 'is', null)
+      .execute();
+    return rows.map((row) => ({ rolloutId: row.id, model: row.model }));
+  }
+
+  /** Rollouts of `model` that have not ended, or still have versions to take back, with the devices they hold. */
+  async holders(
+    model: string,
+    tx: Transaction<Tables>,
+  ): Promise<{ readonly rolloutId: string; readonly status: string; readonly deviceIds: string[] }[]> {
+    const rows = await tx
+      .selectFrom('rollout_device')
+      .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
+      .select(['rollout.id', 'rollout.status', 'device_id'])
+      .where('rollout.model', '=', model)
+      .where('removed_at', 'is', null)
+      .where((where) =>
+        where.or([
+          where('rollout.status', 'not in', ['completed', 'aborted', 'rolled-back']),
+          where.and([
+            where('rollout.status', '=', 'aborted'),
+            where(sql`json_extract(rollout.state, '$.ending')`, '=', 'back'),
+            where('assigned', '=', 1),
+          ]),
+        ]),
+      )
+      .execute();
+    const holders = new Map<string, { rolloutId: string; status: string; deviceIds: string[] }>();
+    for (const row of rows) {
+      const holder = holders.get(row.id) ?? { rolloutId: row.id, status: row.status, deviceIds: [] };
+      holder.deviceIds.push(row.device_id);
+      holders.set(row.id, holder);
+    }
+    return [...holders.values()];
+  }
+
+  /** Of these devices of a rollout, those that are still devices of the hub. */
+  async present(
+    rolloutId: string,
+    deviceIds: readonly string[],
+    tx: Transaction<Tables>,
+  ): Promise<ReadonlySet<string>> {
+    if (deviceIds.length === 0) return new Set();
+    const rows = await tx
+      .selectFrom('rollout_device')
+      .select('device_id')
+      .where('rollout_id', '=', rolloutId)
+      .where('device_id', 'in', deviceIds)
+      .where('removed_at', 'is', null)
+      .execute();
+    return new Set(rows.map((row) => row.device_id));
+  }
+
+  /** The device was removed from the hub: no rollout counts it, or takes anything back from it, any more. */
+  async remove(deviceId: string, now: number, tx: Transaction<Tables>): Promise<void> {
+    await tx
+      .updateTable('rollout_device')
+      .set({ removed_at: now, assigned: 0 })
+      .where('device_id', '=', deviceId)
+      .where('removed_at', 'is', null)
+      .execute();
+  }
+
+  /** Ids of rollouts that have not ended and that the device is, or was, one of. */
+  async underWayWith(deviceId: string): Promise<string[]> {
+    const rows = await this.#database
+      .selectFrom('rollout_device')
+      .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
+      .select('rollout.id')
+      .where('device_id', '=', deviceId)
+      .where('rollout.status', 'not in', ['completed', 'aborted', 'rolled-back'])
+      .execute();
+    return rows.map((row) => row.id);
+  }
+
+  /** What the hub could not tell its devices is no longer to be told, or is to be tried again at once. */
+  async forgetTries(rolloutId: string, tx: Transaction<Tables>): Promise<void> {
+    const tried = tx
+      .updateTable('rollout_device')
+      .where('rollout_id', '=', rolloutId)
+      .where('tried_at', 'is not', null);
+    await tried.where('assigned', '=', 1).set({ tried_at: null, fault: null }).execute();
+    await tried.set({ tried_at: null }).execute();
+  }
+
+  /** A device that was removed meanwhile stays as it was then. */
+  async save(
+    rolloutId: string,
+    device: RolloutDevice,
+    connection: Connection = this.#database,
+  ): Promise<void> {
+    await connection
+      .updateTable('rollout_device')
+      .set({
+        status: device.status,
+        assigned: device.assigned ? 1 : 0,
+        sequence: device.sequence,
+        previous_version: device.previousVersion,
+        offered_at: device.offeredAt,
+        changed_at: device.changedAt,
+        last_word_at: device.lastWordAt,
+        back_at: device.backAt,
+        back_as: device.backAs,
+        tried_at: device.triedAt,
+        fault: device.fault === null ? null : JSON.stringify(device.fault),
+      })
+      .where('rollout_id', '=', rolloutId)
+      .where('device_id', '=', device.deviceId)
+      .where('removed_at', 'is', null)
+      .execute();
+  }
+}
+
+function toDevice(row: DeviceRow): RolloutDevice {
+  return {
+    deviceId: row.device_id,
+    ordinal: row.ordinal,
+    status: row.status as StoredStatus,
+    assigned: row.assigned === 1,
+    sequence: row.sequence,
+    previousVersion: row.previous_version,
+    offeredAt: row.offered_at,
+    changedAt: row.changed_at,
+    lastWordAt: row.last_word_at,
+    backAt: row.back_at,
+    backAs: row.back_as as BackOutcome | null,
+    triedAt: row.tried_at,
+    fault: row.fault === null ? null : (JSON.parse(row.fault) as RolloutDevice['fault']),
+    removedAt: row.removed_at,
+  };
+}
