@@ -308,6 +308,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     clockGuard,
     devices,
     inbox,
+    transfer,
     dispatch,
     joinTokens,
     trust,
@@ -322,10 +323,11 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
 
 /** From the inside out; `closers` takes them back in reverse. */
 async function startParts(options: HubOptions, parts: Parts, closers: Closers): Promise<void> {
-  const { broker, inbox, dispatch, trust, director, rolloutRunner, http, background } = parts;
+  const { broker, inbox, transfer, dispatch, trust, director, rolloutRunner, http, background } = parts;
   closers.push(() => inbox.close());
   await broker.start(dispatch);
   closers.push(() => broker.close());
+  closers.push(() => transfer.close());
   // What the broker retains lives in its memory: it is made again from the database.
   await trust.republish();
   await director.start();

@@ -20,8 +20,11 @@ import { MessageBudgets } from './message-budget.ts';
 import { PacketCheck } from './packet-check.ts';
 import type { PacketFault } from './packet-rules.ts';
 import { RetainedPersistence } from './retained-persistence.ts';
+import { UnreadWatch, unreadMark } from './unread-watch.ts';
 
 const CONNECT_MS = 10_000;
+/** aedes would close who has not taken everything by then: who takes nothing is found by unread-watch.ts. */
+const AEDES_DRAIN_MS = 2 ** 31 - 1;
 /** aedes holds a queue slot for each message to a device that does not read: many slots, and not for ever. */
 const QUEUE_SLOTS = 10_000;
 const IDENTIFIER_REJECTED = 2 as AuthErrorCode;
@@ -38,7 +41,7 @@ export interface AedesBrokerProps {
   readonly halfOpenPerAddressMax?: number;
   /** How long a TLS handshake may take; 10 s when absent. */
   readonly handshakeMs?: number;
-  /** How long a device may leave a retained message unread before it is closed; `limits.mqttDrainMs` when absent. */
+  /** How long a device's socket may be full and take nothing before it is closed; `limits.mqttDrainMs` when absent. */
   readonly drainMs?: number;
   /** How long a device may wait for an answer before it is told; `limits.answerLateMs` when absent. */
   readonly answerLateMs?: number;
@@ -75,6 +78,7 @@ export class AedesBroker implements Broker {
    */
   readonly #connecting = new WeakSet<object>();
   readonly #budgets = new MessageBudgets();
+  readonly #unread: UnreadWatch;
   #heldBack = 0;
   #handlers: BrokerHandlers | undefined;
   #listener: DeviceListener | undefined;
@@ -82,6 +86,14 @@ export class AedesBroker implements Broker {
 
   constructor(props: AedesBrokerProps) {
     this.#props = props;
+    this.#unread = new UnreadWatch({
+      stallMs: props.drainMs ?? limits.mqttDrainMs,
+      onStalled: (socket) => {
+        const device = this.#peers.get(socket)?.deviceId;
+        props.logger.warn({ device }, 'device closed: it takes nothing of what it is sent');
+        socket.destroy();
+      },
+    });
   }
 
   get port(): number {
@@ -116,6 +128,7 @@ export class AedesBroker implements Broker {
     const [aedes, listener] = [this.#aedes, this.#listener];
     this.#listener = undefined;
     this.#aedes = undefined;
+    this.#unread.close();
     const closed = listener?.close();
     if (aedes) await new Promise<void>((resolve) => aedes.close(resolve));
     for (const sockets of this.#sockets.values()) for (const socket of sockets) socket.destroy();
@@ -159,6 +172,11 @@ export class AedesBroker implements Broker {
     return (await this.#sessions.get(deviceId)?.send(topic, payload, qos)) ?? false;
   }
 
+  unreadMark(deviceId: string): number | undefined {
+    const session = this.#sessions.get(deviceId);
+    return session && unreadMark(session.client.conn as TLSSocket);
+  }
+
   disconnect(deviceId: string): void {
     for (const socket of this.#sockets.get(deviceId) ?? []) socket.destroy();
   }
@@ -177,6 +195,7 @@ export class AedesBroker implements Broker {
     this.#peers.set(socket, peer);
     this.#track(socket, peer.deviceId);
     this.#checkPackets(socket, peer.deviceId);
+    this.#unread.watch(socket);
     this.#aedes?.handle(socket);
   }
 
@@ -223,7 +242,7 @@ export class AedesBroker implements Broker {
     return {
       persistence: new RetainedPersistence(),
       concurrency: QUEUE_SLOTS,
-      drainTimeout: this.#props.drainMs ?? limits.mqttDrainMs,
+      drainTimeout: AEDES_DRAIN_MS,
       connectTimeout: CONNECT_MS,
       preConnect: (client, packet, done) => {
         const fault = this.#judgeWill(client, packet);

@@ -43,6 +43,11 @@ export interface Broker {
    * a device that stopped reading costs a bounded amount of memory and nobody else's time.
    */
   send(deviceId: string, topic: string, payload: Uint8Array, qos: 0 | 1): Promise<boolean>;
+  /**
+   * A figure that falls whenever the device's socket takes some of what was written to it, even of a message not yet whole;
+   * undefined when the device is not connected.
+   */
+  unreadMark(deviceId: string): number | undefined;
   /** Closes the device's connection at once (revocation). */
   disconnect(deviceId: string): void;
 }

@@ -3,7 +3,9 @@
  * has taken it, milliseconds for a fast line and seconds for a slow one. So devices are sorted by the speed their sockets
  * were measured at into two lanes, each with bytes of its own and a round robin over its devices (deficit round
  * robin of one chunk, Shreedhar and Varghese 1995): however many slow ones there are, a fast one does not wait for them,
- * and nobody waits for ever. How much of one device is under way follows its speed as well. Pure.
+ * and nobody waits for ever. A device whose socket takes nothing while others wait loses its place, and gets its next ones
+ * in a small lane of those that did the same, until it has taken enough there. How much of one device is under way follows its
+ * speed as well. Pure.
  */
 import { limits } from '../../shared/base/limits.ts';
 import { type ChunkOrder, DeviceLine } from './device-line.ts';
@@ -20,6 +22,8 @@ export interface ChunkScheduleOptions {
   readonly fastBytesMax?: number;
   /** The same for slow ones. Default `limits.sendingBytesSlowMax`. */
   readonly slowBytesMax?: number;
+  /** The same for those that have stalled. Default `limits.sendingBytesStalledMax`. */
+  readonly stalledBytesMax?: number;
 }
 
 interface Held<Order extends ChunkOrder> extends Sending<Order> {
@@ -39,26 +43,32 @@ interface Lane<Order extends ChunkOrder> {
 export class ChunkSchedule<Order extends ChunkOrder> {
   readonly #fast: Lane<Order>;
   readonly #slow: Lane<Order>;
+  readonly #stalled: Lane<Order>;
+  /** The one that is asked next comes first. */
+  readonly #lanes: Lane<Order>[];
+  /** Since when it has been looked now and then at who takes something, and when last. */
+  #lookingSince = Number.NEGATIVE_INFINITY;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   /** Least lately used first. */
   readonly #lines = new Map<string, DeviceLine<Order>>();
   /** Waiting with nothing under way, for something of which they are not told yet that it stands in line. */
   readonly #fresh = new Set<DeviceLine<Order>>();
-  #next: Lane<Order>;
 
-  constructor({ fastBytesMax, slowBytesMax }: ChunkScheduleOptions = {}) {
+  constructor({ fastBytesMax, slowBytesMax, stalledBytesMax }: ChunkScheduleOptions = {}) {
     this.#fast = makeLane(fastBytesMax, limits.sendingBytesFastMax);
     this.#slow = makeLane(slowBytesMax, limits.sendingBytesSlowMax);
-    this.#next = this.#fast;
+    this.#stalled = makeLane(stalledBytesMax, limits.sendingBytesStalledMax);
+    this.#lanes = [this.#fast, this.#slow, this.#stalled];
   }
 
   /** Bytes that have their place now. */
   get bytesHeld(): number {
-    return this.#fast.bytes + this.#slow.bytes;
+    return this.#fast.bytes + this.#slow.bytes + this.#stalled.bytes;
   }
 
   /** Whether somebody waits for a place. */
   get isCrowded(): boolean {
-    return this.#fast.ring.size + this.#slow.ring.size > 0;
+    return this.#lanes.some(({ ring }) => ring.size > 0);
   }
 
   /** Devices that wait for a place with nothing under way. */
@@ -89,13 +99,12 @@ export class ChunkSchedule<Order extends ChunkOrder> {
 
   /** The chunk that has its place from now on; undefined when nobody may send. */
   next(now: number): Sending<Order> | undefined {
-    const other = this.#next === this.#fast ? this.#slow : this.#fast;
-    for (const lane of [this.#next, other]) {
+    for (const [at, lane] of this.#lanes.entries()) {
       const line = lane.ring.first();
       if (line === undefined) continue;
       const order = line.startable!;
       if (lane.bytes > 0 && lane.bytes + order.bytes > lane.bytesMax) continue;
-      this.#next = lane === this.#fast ? this.#slow : this.#fast;
+      this.#lanes.push(...this.#lanes.splice(0, at + 1));
       return this.#start(line, order, lane, now);
     }
     return undefined;
@@ -128,9 +137,12 @@ export class ChunkSchedule<Order extends ChunkOrder> {
 
   /**
    * To be called now and then while it is crowded: what a socket has not taken for long belongs to the slow. Returns the
-   * devices that have taken nothing for `limits.mqttDrainMs`, whose connection is to be closed.
+   * devices that have lost their place because their sockets took no byte for too long: a place is memory, so their connection is
+   * to be closed. `markOf` gives a figure that falls whenever the socket of a device takes something; undefined for one without
+   * a connection.
    */
-  relieve(now: number): readonly string[] {
+  relieve(now: number, markOf: (deviceId: string) => number | undefined): readonly string[] {
+    const stalled = this.#findStalled(now, markOf);
     for (const held of this.#fast.held) {
       if (held.handedAt === undefined || now - held.handedAt <= limits.sendingAheadMs) continue;
       const { order, line } = held;
@@ -140,14 +152,26 @@ export class ChunkSchedule<Order extends ChunkOrder> {
       line.notTakenFor(now - held.handedAt);
       this.#place(line, now);
     }
-    const stalled = new Set<string>();
-    for (const { held } of [this.#fast, this.#slow]) {
-      for (const { handedAt, line } of held) {
-        if (handedAt === undefined) continue;
-        if (now - Math.max(handedAt, line.movedAt ?? 0) > limits.mqttDrainMs) stalled.add(line.deviceId);
-      }
+    return stalled;
+  }
+
+  #findStalled(now: number, markOf: (deviceId: string) => number | undefined): readonly string[] {
+    // What moved while nobody looked is not known.
+    if (now - this.#lookedAt > limits.sendingWaitMs) this.#lookingSince = now;
+    this.#lookedAt = now;
+    const lines = new Map<DeviceLine<Order>, number>();
+    for (const { held } of this.#lanes) {
+      for (const { handedAt, line } of held) if (handedAt !== undefined) lines.set(line, handedAt);
     }
-    return [...stalled];
+    const stalled: string[] = [];
+    for (const [line, handedAt] of lines) {
+      line.seeMark(markOf(line.deviceId), now);
+      if (now - Math.max(line.movedAt ?? handedAt, this.#lookingSince) <= line.patienceMs) continue;
+      line.stalled(now);
+      this.#place(line, now);
+      stalled.push(line.deviceId);
+    }
+    return stalled;
   }
 
   /** What devices wait for that have just waited long enough to be told. */
@@ -163,14 +187,16 @@ export class ChunkSchedule<Order extends ChunkOrder> {
 
   /**
    * Until when the device last waited for a place for longer than `limits.sendingWaitMs` (`now` while it does), and when a
-   * chunk last moved towards it.
+   * chunk last moved towards it. `mark` as in `relieve`.
    */
   timesOf(
     deviceId: string,
     now: number,
+    mark: number | undefined,
   ): { readonly waitedUntil: number | undefined; readonly movedAt: number | undefined } | undefined {
     const line = this.#lines.get(deviceId);
     if (line === undefined) return undefined;
+    line.seeMark(mark, now);
     return { waitedUntil: line.waitedUntil(now), movedAt: line.movedAt };
   }
 
@@ -188,10 +214,10 @@ export class ChunkSchedule<Order extends ChunkOrder> {
 
   /** Brings the rings, and what is known of its waiting, in line with what the device has under way. */
   #place(line: DeviceLine<Order>, now: number): void {
-    const [own, other] = line.isSlow ? [this.#slow, this.#fast] : [this.#fast, this.#slow];
-    other.ring.delete(line);
-    if (line.startable !== undefined) own.ring.add(line);
-    else own.ring.delete(line);
+    const own = line.isStalled ? this.#stalled : line.isSlow ? this.#slow : this.#fast;
+    const isReady = line.startable !== undefined;
+    for (const { ring } of this.#lanes) if (!isReady || ring !== own.ring) ring.delete(line);
+    if (isReady) own.ring.add(line);
     if (line.noteWaiting(now)) this.#fresh.add(line);
     else if (line.waitsSince === undefined) this.#fresh.delete(line);
   }

@@ -12,6 +12,8 @@ export interface ChunkOrder {
 
 /** What a new time counts in the mean: that of round trips (RFC 6298) would take too long to see a full socket. */
 const MEAN_GAIN = 1 / 4;
+/** Past so many, each costs as much as the one before: sixteen thousand chunks are the largest files there are. */
+const STALLS_COUNTED_MAX = 11;
 /** A smaller chunk says more of the loop's turns than of the line: it counts as if it had been this large. */
 const BYTES_MIN = 32 * 1024;
 
@@ -23,6 +25,12 @@ export class DeviceLine<Order extends ChunkOrder> {
   /** Smoothed time in which the socket takes a whole chunk, milliseconds; NaN until one was. */
   #chunkMs = Number.NaN;
   #takenAt = 0;
+  /** What `seeMark` last saw. */
+  #mark = 0;
+  /** How often it has stalled, when last, and how many chunks it must take before it is trusted again. */
+  #stalls = 0;
+  #stalledAt = 0;
+  #chunksOwed = 0;
   #movedAt: number | undefined;
   #waitsSince: number | undefined;
   #waitedUntil: number | undefined;
@@ -39,7 +47,18 @@ export class DeviceLine<Order extends ChunkOrder> {
     return this.#chunkMs > limits.sendingAheadMs;
   }
 
-  /** When a chunk was last handed to the socket or taken by it. */
+  /** It has stalled, and has not yet taken what it must before it counts as one of the others again. */
+  get isStalled(): boolean {
+    return this.#chunksOwed > 0;
+  }
+
+  /** For how long its socket may take nothing while others wait, milliseconds. A line that moves in steps needs more than one try. */
+  get patienceMs(): number {
+    if (!this.isStalled) return limits.sendingStallMs;
+    return Math.min(limits.mqttDrainMs, limits.sendingStallMs * 2 ** this.#stalls);
+  }
+
+  /** When a chunk was last handed to the socket, or the socket last took some of one. */
   get movedAt(): number | undefined {
     return this.#movedAt;
   }
@@ -60,7 +79,7 @@ export class DeviceLine<Order extends ChunkOrder> {
     const [order] = this.waiting.values();
     if (order === undefined || this.underWay.size === 0) return order;
     // Until it was measured, one.
-    if (Number.isNaN(this.#chunkMs)) return undefined;
+    if (Number.isNaN(this.#chunkMs) || this.isStalled) return undefined;
     let bytes = order.bytes;
     for (const held of this.underWay) bytes += held.order.bytes;
     const credit = (limits.chunkBytes * limits.sendingAheadMs) / Math.max(1, this.#chunkMs);
@@ -92,6 +111,21 @@ export class DeviceLine<Order extends ChunkOrder> {
     else this.#chunkMs += MEAN_GAIN * (chunkMs - this.#chunkMs);
     this.#takenAt = now;
     this.#movedAt = now;
+    this.#chunksOwed = Math.max(0, this.#chunksOwed - 1);
+  }
+
+  /** `mark` falls whenever its socket takes something, however little; undefined without a connection. */
+  seeMark(mark: number | undefined, now: number): void {
+    if (mark !== undefined && mark < this.#mark && this.underWay.size > 0) this.#movedAt = now;
+    this.#mark = mark ?? 0;
+  }
+
+  /** It lost its place because its socket took nothing. */
+  stalled(now: number): void {
+    const isForgotten = now - this.#stalledAt > limits.sendingStallsForgottenMs;
+    this.#stalls = isForgotten ? 1 : Math.min(this.#stalls + 1, STALLS_COUNTED_MAX);
+    this.#stalledAt = now;
+    this.#chunksOwed = limits.sendingStalledChunks * 2 ** (this.#stalls - 1);
   }
 
   /** The socket has not taken a chunk for so long already. */

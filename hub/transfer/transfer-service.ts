@@ -21,7 +21,7 @@ import { ChunkSchedule, type ChunkScheduleOptions, type Sending } from './chunk-
 import type { ChunkOrder } from './device-line.ts';
 
 export interface TransferServiceProps extends ChunkScheduleOptions {
-  readonly broker: Pick<Broker, 'send' | 'disconnect'>;
+  readonly broker: Pick<Broker, 'send' | 'disconnect' | 'unreadMark'>;
   readonly director: { offered(deviceId: string): Promise<ReadonlySet<string>> };
   readonly versions: { hasChunk(manifestSha256: string, chunkSha256: string): Promise<boolean> };
   readonly blobs: Pick<BlobStore, 'get'>;
@@ -54,6 +54,7 @@ export class TransferService {
   #bytesSent = 0;
   #isStarting = false;
   #isLooking = false;
+  readonly #closing = new AbortController();
 
   constructor(props: TransferServiceProps) {
     this.#props = props;
@@ -81,15 +82,20 @@ export class TransferService {
   download(
     deviceId: string,
   ): { readonly waitedUntil: number | undefined; readonly isMoving: boolean } | undefined {
-    const { clock } = this.#props;
+    const { clock, broker } = this.#props;
     const now = clock.monotonic();
-    const times = this.#schedule.timesOf(deviceId, now);
+    const times = this.#schedule.timesOf(deviceId, now, broker.unreadMark(deviceId));
     if (times === undefined) return undefined;
     const { waitedUntil, movedAt } = times;
     return {
       waitedUntil: waitedUntil === undefined ? undefined : clock.now() - (now - waitedUntil),
       isMoving: movedAt !== undefined && now - movedAt < MOVING_MS,
     };
+  }
+
+  /** Looks after nobody any more. What is under way ends with the connections it goes to. */
+  close(): void {
+    this.#closing.abort();
   }
 
   /** A message on `chunk/get`. Resolves at once: see the header. */
@@ -180,14 +186,15 @@ export class TransferService {
 
   /** Tells those who wait, and frees the places of those who take nothing, for as long as anybody waits. */
   async #lookAfterWaiting(): Promise<void> {
-    if (this.#isLooking) return;
+    if (this.#isLooking || this.#closing.signal.aborted) return;
     this.#isLooking = true;
     const { clock, broker, logger } = this.#props;
     while (this.#schedule.isCrowded) {
-      await clock.sleep(LOOK_MS);
+      await clock.sleep(LOOK_MS, this.#closing.signal).catch(() => undefined);
+      if (this.#closing.signal.aborted) break;
       const now = clock.monotonic();
-      for (const deviceId of this.#schedule.relieve(now)) {
-        logger.warn({ deviceId }, 'device closed: it does not take the chunks it asked for');
+      for (const deviceId of this.#schedule.relieve(now, (id) => broker.unreadMark(id))) {
+        logger.warn({ deviceId }, 'device closed: it takes nothing of what it asked for, and others wait');
         broker.disconnect(deviceId);
       }
       for (const { deviceId, order } of this.#schedule.takeLongWaiting(now)) {

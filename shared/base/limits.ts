@@ -65,9 +65,16 @@ export const limits = {
   // Transfer
   chunksInFlightPerDevice: 4,
   chunkBytesQueuedPerDeviceMax: 4 * 256 * 1024,
-  /** Chunks that the hub holds until sockets have taken them: of devices that take them quickly, and of slow ones. */
+  /** Chunks that the hub holds until sockets have taken them: of devices that take them quickly, of slow ones, and of stalled ones. */
   sendingBytesFastMax: 64 * 1024 * 1024,
   sendingBytesSlowMax: 256 * 1024 * 1024,
+  sendingBytesStalledMax: 16 * 1024 * 1024,
+  /** While others wait, a device whose socket takes no byte for this long loses its place; of one that has stalled, twice as long each time. */
+  sendingStallMs: 30_000,
+  /** Chunks that a device must take one by one, among the stalled, after it has stalled; twice as many after each further time. */
+  sendingStalledChunks: 16,
+  /** So long after a device last stalled it counts as never having done so. */
+  sendingStallsForgottenMs: 3_600_000,
   /** A device has under way what its socket takes in this time; one that takes longer for a chunk is slow. */
   sendingAheadMs: 500,
   /** A device that has waited for its turn this long is told, and no time-out of its counts before it is served. */
@@ -181,8 +188,8 @@ export const limits = {
   joinTokensMax: 10_000,
   /** Everything unread on one device's connection; past it the connection is closed. */
   mqttBytesQueuedPerDeviceMax: 8 * 1024 * 1024,
-  /** A retained message, and all before it, may be unread this long: a line of 3 kB/s brings one chunk in 90 s. */
-  mqttDrainMs: 120_000,
+  /** A device whose socket is full and takes no byte for this long is closed: as long as an agent waits for a byte of a chunk. */
+  mqttDrainMs: 300_000,
   mqttKeepaliveSecondsMax: 300,
   /** A packet that is no PUBLISH: CONNECT and SUBSCRIBE are the longest. */
   mqttControlPacketBytesMax: 16 * 1024,

@@ -22,9 +22,19 @@ export class ManualClock implements Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
-      this.#sleepers.push({ at: this.#monotonic + ms, wake: resolve });
-      signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+      const sleeper = { at: this.#monotonic + ms, wake: resolve };
+      this.#sleepers.push(sleeper);
+      const giveUp = () => {
+        this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', giveUp, { once: true });
     });
+  }
+
+  /** How many wait for a time to come. */
+  get sleepers(): number {
+    return this.#sleepers.length;
   }
 
   /** Moves time forward and wakes those whose time has come. */

@@ -8,6 +8,7 @@ import { limits } from '../../shared/base/limits.ts';
 const LOOK_MS = 250;
 const ROUND_TRIP_MS = 20;
 const KEEPALIVE_MS = 45_000;
+const RECONNECT_MS = 1_000;
 
 export interface SimulatedDeviceOptions {
   readonly bytesPerSecond: number;
@@ -19,6 +20,8 @@ export interface SimulatedDeviceOptions {
   readonly vanishesAt?: number;
   /** When the broker finds its connection dead; never, for a device that lives and takes nothing. */
   readonly missedAt?: number;
+  /** So many chunks does it take on each connection, and then nothing more of what it has asked for. */
+  readonly stopsAfter?: number;
 }
 
 export interface SimulatedDownloadsOptions extends ChunkScheduleOptions {
@@ -32,11 +35,15 @@ interface Order {
   readonly bytes: number;
 }
 
-export interface SimulatedDevice extends Required<SimulatedDeviceOptions> {
+export interface SimulatedDevice extends Required<Omit<SimulatedDeviceOptions, 'stopsAfter'>> {
+  stopsAfter: number;
   readonly id: string;
   readonly have: Set<string>;
   readonly asked: Set<string>;
   readonly underWay: Set<Sending<Order>>;
+  /** Counts its connections, and the chunks that it was sent on this one. */
+  connection: number;
+  sent: number;
   /** When the line will have carried what it was given. */
   carriedAt: number;
   endedAt: number | undefined;
@@ -63,6 +70,9 @@ export class SimulatedDownloads {
       socketBytes: 64 * 1024,
       startsAt: 0,
       vanishesAt: Number.POSITIVE_INFINITY,
+      stopsAfter: Number.POSITIVE_INFINITY,
+      connection: 0,
+      sent: 0,
       missedAt: (device.vanishesAt ?? Number.POSITIVE_INFINITY) + KEEPALIVE_MS,
       ...device,
       id: `device-${n}`,
@@ -133,7 +143,7 @@ export class SimulatedDownloads {
     for (;;) {
       const sending = this.#schedule.next(this.now);
       if (sending === undefined) break;
-      this.#send(this.devices[Number(sending.deviceId.slice('device-'.length))]!, sending);
+      this.#send(this.#byId(sending.deviceId), sending);
     }
     this.bytesHeldMost = Math.max(this.bytesHeldMost, this.#schedule.bytesHeld);
   }
@@ -141,20 +151,26 @@ export class SimulatedDownloads {
   #send(device: SimulatedDevice, sending: Sending<Order>): void {
     this.#schedule.handed(sending, this.now);
     device.underWay.add(sending);
+    device.sent += 1;
     device.longestWaitMs = Math.max(device.longestWaitMs, this.now - (device.waitsSince ?? this.now));
     device.waitsSince = undefined;
     const msOf = (bytes: number) => (bytes / device.bytesPerSecond) * 1_000;
-    const carriedAt = Math.max(this.now, device.carriedAt) + msOf(limits.chunkBytes);
+    const isLeft = device.sent > device.stopsAfter;
+    const carriedAt = isLeft
+      ? Number.POSITIVE_INFINITY
+      : Math.max(this.now, device.carriedAt) + msOf(limits.chunkBytes);
     device.carriedAt = carriedAt;
     // The socket has taken all of it when no more is left to carry than it holds.
     const takenAt = Math.max(this.now, carriedAt - msOf(device.socketBytes));
-    if (takenAt >= device.vanishesAt) return;
+    if (takenAt >= device.vanishesAt || isLeft) return;
+    const { connection } = device;
     const life = this.#life;
+    const isSame = () => life === this.#life && connection === device.connection;
     this.#at(takenAt, () => {
-      if (life === this.#life) this.#done(device, sending, limits.chunkBytes);
+      if (isSame()) this.#done(device, sending, limits.chunkBytes);
     });
     this.#at(carriedAt + ROUND_TRIP_MS, () => {
-      if (life !== this.#life || carriedAt >= device.vanishesAt) return;
+      if (!isSame() || carriedAt >= device.vanishesAt) return;
       device.asked.delete(sending.order.digest);
       device.have.add(sending.order.digest);
       if (device.have.size === device.chunks) device.endedAt = this.now;
@@ -172,17 +188,37 @@ export class SimulatedDownloads {
 
   /** What the hub does now and then while devices wait. */
   #look(): void {
-    for (const id of this.#schedule.isCrowded ? this.#schedule.relieve(this.now) : []) {
+    for (const id of this.#schedule.isCrowded
+      ? this.#schedule.relieve(this.now, (id) => this.#markOf(id))
+      : []) {
       this.closed.add(id);
-      this.#disconnect(this.devices.find((one) => one.id === id)!);
+      const device = this.#byId(id);
+      this.#disconnect(device);
+      this.#at(this.now + RECONNECT_MS, () => this.#ask(device));
     }
     this.#start();
     this.#at(this.now + LOOK_MS, () => this.#look());
   }
 
+  /** The kernel of the hub takes more when a third of its buffer is empty again: until then nothing seems to move. */
+  #markOf(id: string): number {
+    const { bytesPerSecond, vanishesAt, socketBytes, carriedAt, underWay } = this.#byId(id);
+    if (!Number.isFinite(carriedAt) || this.now >= vanishesAt) return underWay.size * limits.chunkBytes;
+    const left = ((carriedAt - this.now) * bytesPerSecond) / 1_000 - socketBytes;
+    return Math.max(0, Math.ceil(left / (socketBytes / 3)) * (socketBytes / 3));
+  }
+
+  #byId(id: string): SimulatedDevice {
+    return this.devices[Number(id.slice('device-'.length))]!;
+  }
+
   /** Its writes fail. */
   #disconnect(device: SimulatedDevice): void {
     this.#schedule.drop(device.id, this.now);
+    device.connection += 1;
+    device.sent = 0;
+    device.carriedAt = this.now;
+    device.asked.clear();
     for (const sending of device.underWay) this.#done(device, sending, undefined);
   }
 

@@ -23,6 +23,7 @@ it('calls no device too late that waits for its turn to download: its time begin
         return true;
       },
       disconnect: () => undefined,
+      unreadMark: () => 0,
     },
     director: { offered: async () => new Set([manifest]) },
     versions: { hasChunk: async () => true },

@@ -22,13 +22,17 @@ describe('ChunkSchedule', () => {
         fastBytesMax: Math.round(places) * CHUNK,
         slowBytesMax: Math.round(between(1, 32)) * CHUNK,
         ...(random() < 0.5 && { restartAt: between(100, 60_000) }),
-        devices: Array.from({ length: Math.round(between(2, 120)) }, () => ({
-          bytesPerSecond: between(5_000, 50_000_000),
-          socketBytes: Math.round(between(8 * 1024, 2 * 1024 * 1024)),
-          chunks: Math.round(between(1, 12)),
-          startsAt: random() < 0.5 ? 0 : between(1, 30_000),
-          ...(random() < 0.15 && { vanishesAt: between(100, 60_000) }),
-        })),
+        devices: Array.from({ length: Math.round(between(2, 120)) }, () => {
+          const bytesPerSecond = between(5_000, 50_000_000);
+          return {
+            bytesPerSecond,
+            // At most what the line carries in a minute: a socket holds no more of a slow one.
+            socketBytes: Math.round(Math.min(between(8 * 1024, 2 * 1024 * 1024), 60 * bytesPerSecond)),
+            chunks: Math.round(between(1, 12)),
+            startsAt: random() < 0.5 ? 0 : between(1, 30_000),
+            ...(random() < 0.15 && { vanishesAt: between(100, 60_000) }),
+          };
+        }),
       };
       const downloads = new SimulatedDownloads(options).run();
       const left = downloads.devices.filter((d) => d.endedAt === undefined && !Number.isFinite(d.vanishesAt));
@@ -39,7 +43,7 @@ describe('ChunkSchedule', () => {
       const vanished = downloads.devices.filter((d) => d.underWay.size > 0);
       const held = vanished.reduce((sum, d) => sum + d.underWay.size * CHUNK, 0);
       expect(downloads.bytesHeld, `seed ${seed}`).toBe(held);
-      // Only who takes nothing is closed: a line of 5 kB/s brings a chunk in less than a minute.
+      // Only who takes nothing is closed.
       const closed = downloads.devices.filter((d) => downloads.closed.has(d.id));
       expect(
         closed.every((d) => Number.isFinite(d.vanishesAt)),
@@ -109,6 +113,43 @@ describe('ChunkSchedule', () => {
     };
     // Their connections are found dead, or they live and do not read.
     expect(lastEnd(30, {})).toBeLessThan(60_000);
-    expect(lastEnd(8, { missedAt: Number.POSITIVE_INFINITY })).toBeLessThan(1.2 * limits.mqttDrainMs);
+    expect(lastEnd(8, { missedAt: Number.POSITIVE_INFINITY })).toBeLessThan(2 * limits.sendingStallMs);
+  });
+
+  it('makes those that read a little and stop wait for one another, and nobody else, however often they come back', () => {
+    // More of them than there are places.
+    const hostile = many(1_500, { ...fast, chunks: 100_000, stopsAfter: 3 });
+    const honest = many(20, { ...slow, chunks: 40, startsAt: 60_000 });
+    const downloads = new SimulatedDownloads({ devices: [...honest, ...hostile] }).run(300_000);
+    const ends = downloads.devices.slice(0, honest.length).map((d) => d.endedAt);
+    const aloneMs = (40 * CHUNK * 1_000) / slow.bytesPerSecond;
+    expect(ends.every((endedAt) => endedAt !== undefined)).toBe(true);
+    expect(Math.max(...ends.map((endedAt) => endedAt! - 60_000))).toBeLessThan(1.2 * aloneMs);
+  });
+
+  it('finishes lines that need many minutes for a chunk, whose sockets move in steps, though others wait', () => {
+    const lines = [2_000, 700, 300].map((bytesPerSecond) => ({ bytesPerSecond, chunks: 2 }));
+    const downloads = new SimulatedDownloads({
+      fastBytesMax: 2 * CHUNK,
+      slowBytesMax: 4 * CHUNK,
+      stalledBytesMax: 2 * CHUNK,
+      devices: [...lines, ...many(10, { ...slow, chunks: 1_000 })],
+    }).run(3_600_000);
+    const ends = downloads.devices.slice(0, lines.length).map((d) => d.endedAt);
+    expect(ends.every((endedAt) => endedAt !== undefined)).toBe(true);
+  });
+
+  it('trusts a device that stalled again once it has taken enough', () => {
+    const once = { ...fast, chunks: 60, stopsAfter: 8 };
+    const downloads = new SimulatedDownloads({
+      fastBytesMax: 2 * CHUNK,
+      slowBytesMax: 4 * CHUNK,
+      devices: [once, ...many(12, { ...slow, chunks: 400 })],
+    });
+    downloads.run(10_000);
+    downloads.devices[0]!.stopsAfter = Number.POSITIVE_INFINITY;
+    downloads.run(300_000);
+    expect(downloads.closed).toEqual(new Set(['device-0']));
+    expect(downloads.devices[0]!.endedAt).toBeDefined();
   });
 });

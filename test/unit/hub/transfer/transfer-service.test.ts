@@ -14,6 +14,8 @@ let sent: { device: string; topic: string; payload: Uint8Array }[];
 /** Devices whose sockets take nothing, with the chunks that wait there. */
 let stalled: Map<string, (() => void)[]>;
 let closed: string[];
+/** What sockets have not taken. */
+let unread: Map<string, number>;
 let offered: Set<string>;
 let blobs: Map<string, Uint8Array>;
 let service: TransferService;
@@ -32,6 +34,7 @@ function makeService(chunksAtOnce = 8): TransferService {
         sent.push({ device, topic, payload });
         return true;
       },
+      unreadMark: (device) => unread.get(device),
       disconnect(device) {
         closed.push(device);
         for (const release of stalled.get(device) ?? []) release();
@@ -90,6 +93,7 @@ beforeEach(() => {
   sent = [];
   stalled = new Map();
   closed = [];
+  unread = new Map();
   offered = new Set([manifest]);
   blobs = new Map([0, 1, 2, 3, 4, 5, 6, 99].map((n) => [digest(n), Buffer.from(String(n))]));
   service = makeService();
@@ -272,10 +276,40 @@ describe('TransferService', () => {
     await pass(2 * limits.mqttDrainMs);
     expect(closed).toEqual([]);
     stall('b');
+    unread.set('b', 100);
     await ask('b', [digest(1)]);
     await ask('c', [digest(1)]);
-    await pass(500);
+    await pass(limits.sendingStallMs / 2);
+    expect(closed).toEqual([]);
+    // One byte now and then is a line that is only slow.
+    unread.set('b', 99);
+    await pass(limits.sendingStallMs);
     expect(closed).toEqual(['a']);
+  });
+
+  it('ends at once when the hub stops while devices wait', async () => {
+    await fill();
+    await ask('b', [digest(1)]);
+    await settle();
+    expect(clock.sleepers).toBe(1);
+    service.close();
+    await settle();
+    expect(clock.sleepers).toBe(0);
+  });
+
+  it('counts a download as moving while its socket takes some of a chunk, however little', async () => {
+    stall('a');
+    unread.set('a', 100_000);
+    await ask('a', [digest(1)]);
+    await settle();
+    for (const left of [90_000, 80_000, 70_000]) {
+      expect(service.download('a')?.isMoving).toBe(true);
+      await pass(limits.chunkSilenceMsMax);
+      unread.set('a', left);
+    }
+    expect(service.download('a')?.isMoving).toBe(true);
+    await pass(limits.chunkSilenceMsMax);
+    expect(service.download('a')?.isMoving).toBe(false);
   });
 
   it('knows until when a device waited for its turn, and whether its download moves', async () => {
