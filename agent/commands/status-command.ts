@@ -66,6 +66,10 @@ function modelLines(model: ReportedModel): string[] {
       ? ` (${formatBytes(update.bytesHave ?? 0)} of ${formatBytes(update.bytesTotal)})`
       : '';
     lines.push(`    update to ${update.version}: ${update.state}${done} since ${update.since}`);
+    if (update.waiting) {
+      const { reason, text, since } = update.waiting;
+      lines.push(`    waiting (${reason}) since ${since}: ${text}`);
+    }
     if (update.fault) lines.push(`    ${update.fault.code}: ${update.fault.message}`);
   }
   for (const { version, until, reason } of parked) {

@@ -53,6 +53,8 @@ interface Fetch {
   missingAnswers: number;
   fault: unknown;
   waits: Generator<number, never>;
+  /** Since when the hub has said that it stands in line, and nothing has come; milliseconds since the epoch. */
+  queuedSince: number | undefined;
   wake(): void;
 }
 
@@ -99,6 +101,7 @@ export class ChunkFetcher {
       missingAnswers: 0,
       fault: undefined,
       waits: this.#newWaits(),
+      queuedSince: undefined,
       wake: () => undefined,
     };
     this.#fetches.add(fetch);
@@ -120,6 +123,14 @@ export class ChunkFetcher {
     }
   }
 
+  /** Since when the download of this version has stood in line at the hub, milliseconds since the epoch; undefined when it does not. */
+  queuedSince(manifest: string): number | undefined {
+    for (const fetch of this.#fetches) {
+      if (fetch.manifest === manifest && fetch.queuedSince !== undefined) return fetch.queuedSince;
+    }
+    return undefined;
+  }
+
   /** A chunk came. Hostile until hashed: the topic's digest is a claim. */
   receive(digest: string, payload: Uint8Array): void {
     // Versions that share bytes may wait for the same chunk.
@@ -131,7 +142,10 @@ export class ChunkFetcher {
     }
     this.#measure(waiting, digest, payload.byteLength);
     this.#pay(payload.byteLength);
-    for (const fetch of waiting) fetch.storing.add(digest);
+    for (const fetch of waiting) {
+      fetch.storing.add(digest);
+      fetch.queuedSince = undefined;
+    }
     const stored = this.#props.store.put(digest, payload);
     for (const fetch of waiting) {
       stored
@@ -179,12 +193,14 @@ export class ChunkFetcher {
   #queued(fetch: Fetch, { retryAfterMs }: ChunkError, queued: readonly (readonly [string, Asked])[]): void {
     const waitMs = retryAfterMs ?? limits.chunkQueuedMs;
     for (const [, asked] of queued) asked.queuedUntil = this.#props.clock.monotonic() + waitMs;
+    fetch.queuedSince ??= this.#props.clock.now();
     this.#props.logger.info({ chunks: queued.length }, 'chunks stand in line: the hub serves other devices');
     fetch.wake();
   }
 
   #refused(fetch: Fetch, answer: ChunkError, refused: readonly string[]): void {
     for (const digest of refused) this.#putBack(fetch, digest);
+    fetch.queuedSince = undefined;
     if (answer.code === 'not_offered') {
       fetch.fault = new AppError(
         'version_not_offered',
@@ -214,6 +230,7 @@ export class ChunkFetcher {
     for (const fetch of this.#fetches) {
       for (const digest of [...fetch.inFlight.keys()]) this.#putBack(fetch, digest);
       fetch.pauseUntil = 0;
+      fetch.queuedSince = undefined;
       fetch.wake();
     }
   }

@@ -14,7 +14,7 @@ import type { ChunkStore } from './chunk-store.ts';
 
 export interface VersionDownloadProps {
   readonly chunks: ChunkStore;
-  readonly fetcher: Pick<ChunkFetcher, 'fetch'>;
+  readonly fetcher: Pick<ChunkFetcher, 'fetch' | 'queuedSince'>;
   readonly slots: SlotStore;
   readonly slotChunks: SlotChunks;
   /** Bytes free on the disk of the data folder. */
@@ -22,8 +22,11 @@ export interface VersionDownloadProps {
 }
 
 export interface DownloadProgress {
-  readonly bytesHave: number;
-  readonly bytesTotal: number;
+  /** Absent until its manifest says what there is to fetch. */
+  readonly bytesHave?: number;
+  readonly bytesTotal?: number;
+  /** Since when it has stood in line at the hub, milliseconds since the epoch; absent when it does not. */
+  readonly queuedSince?: number;
 }
 
 /** A download under way: the room it will still take is promised to it. */
@@ -42,10 +45,16 @@ export class VersionDownload {
   }
 
   /** How far the version's download is, while it is under way. */
-  progress(manifestSha256: string): DownloadProgress | undefined {
+  progress(manifestSha256: string): DownloadProgress {
     const wanted = this.#wanted.get(manifestSha256);
-    if (wanted === undefined) return undefined;
-    return { bytesHave: wanted.bytesTotal - this.#bytesMissing(wanted), bytesTotal: wanted.bytesTotal };
+    const queuedSince = this.#props.fetcher.queuedSince(manifestSha256);
+    return {
+      ...(wanted && {
+        bytesHave: wanted.bytesTotal - this.#bytesMissing(wanted),
+        bytesTotal: wanted.bytesTotal,
+      }),
+      ...(queuedSince !== undefined && { queuedSince }),
+    };
   }
 
   /** How many chunks of the version earlier tries have brought, its manifest counted as one. */

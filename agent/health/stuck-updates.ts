@@ -37,7 +37,8 @@ export class StuckUpdates {
       if (!update || longest === undefined) return [];
       const mark = JSON.stringify([update.version, update.state, update.since, update.bytesHave]);
       const known = before.get(model);
-      const moved = known?.mark === mark ? known : { mark, at: monotonicMs };
+      // Who waits for others is not stuck, and has its whole time when the wait is over.
+      const moved = known?.mark === mark && !update.waiting ? known : { mark, at: monotonicMs };
       this.#moved.set(model, moved);
       const standsMs = monotonicMs - moved.at;
       if (standsMs < longest) return [];

@@ -37,7 +37,7 @@ export function reportModel(
         version: attempt.version,
         state: attempt.state,
         since: new Date(attempt.since).toISOString(),
-        ...progress,
+        ...(progress && downloadOf(progress)),
         ...(attempt.fault && { fault: attempt.fault }),
       },
     }),
@@ -45,6 +45,12 @@ export function reportModel(
       .filter((entry) => isParked(entry, nowMs))
       .map(({ version, until, reason }) => ({ version, until: new Date(until).toISOString(), reason })),
   };
+}
+
+function downloadOf({ queuedSince, ...bytes }: DownloadProgress) {
+  if (queuedSince === undefined) return bytes;
+  const text = 'the hub serves other devices first, and sends the files when it is the turn of this one';
+  return { ...bytes, waiting: { reason: 'in-line', text, since: new Date(queuedSince).toISOString() } };
 }
 
 function installed({ version, manifest, release, left }: SlotRef): InstalledVersion {

@@ -18,7 +18,7 @@ export interface ReleasedModel {
 }
 
 export interface ModelUpdatesProps extends UpdateRunnerProps {
-  readonly progress: (manifestSha256: string) => DownloadProgress | undefined;
+  readonly progress: (manifestSha256: string) => DownloadProgress;
 }
 
 const DISCARD_AGAIN_MS = 60_000;

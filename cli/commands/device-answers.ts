@@ -102,6 +102,10 @@ function modelLines(
     lines.push(
       `update       ${update.version} ${update.state} since ${timeText(Date.parse(update.since), 'second')}${fault}`,
     );
+    if (update.waiting) {
+      const { reason, text, since } = update.waiting;
+      lines.push(`waiting      (${reason}) since ${timeText(Date.parse(since), 'second')}: ${text}`);
+    }
   }
   for (const one of parked)
     lines.push(`parked       ${one.version} until ${timeText(Date.parse(one.until))}: ${one.reason}`);

@@ -23,6 +23,11 @@ export interface GateInputs {
   readonly phase: number;
   readonly now: number;
   readonly phaseStartedAt: number;
+  /**
+   * From when its time counts: later than its start when the hub has not watched since then, or when a device of it stood in
+   * line for its download. Absent in verdicts that are older.
+   */
+  readonly timeCountsFrom?: number;
   readonly soakMs: number;
   readonly phaseTimeoutMs: number;
   readonly rules: GateRules;
@@ -74,7 +79,7 @@ export function judge(inputs: GateInputs): Judgement {
     ...judgeSoak(inputs),
   ];
   const judged = gravest(reasons);
-  if (judged !== 'inconclusive' || inputs.now < inputs.phaseStartedAt + inputs.phaseTimeoutMs) {
+  if (judged !== 'inconclusive' || inputs.now < phaseEndsAt(inputs)) {
     return { verdict: judged, reasons: sortReasons(reasons) };
   }
   const text = `phase ${inputs.phase + 1} has not ended well within ${formatDuration(inputs.phaseTimeoutMs)}`;
@@ -82,6 +87,15 @@ export function judge(inputs: GateInputs): Judgement {
     verdict: 'hold',
     reasons: sortReasons([{ code: 'time_limit', verdict: 'hold', text }, ...reasons]),
   };
+}
+
+/** When a phase that has not ended well by then is held. */
+export function phaseEndsAt({
+  phaseStartedAt,
+  timeCountsFrom = phaseStartedAt,
+  phaseTimeoutMs,
+}: Pick<GateInputs, 'phaseStartedAt' | 'timeCountsFrom' | 'phaseTimeoutMs'>): number {
+  return timeCountsFrom + phaseTimeoutMs;
 }
 
 function judgeWithdrawal({ withdrawnReason }: GateInputs): Reason[] {

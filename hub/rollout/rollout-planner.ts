@@ -17,7 +17,7 @@ import {
   type RolloutDevice,
   statusAt,
 } from './device-progress.ts';
-import { type GateInputs, type Judgement, judge } from './gates.ts';
+import { type GateInputs, type Judgement, judge, phaseEndsAt } from './gates.ts';
 import { isPresent, phaseMembers } from './phase-members.ts';
 import { awaitedUntil, backReason } from './rollback-end.ts';
 import type { RolloutAct, RolloutStatus } from './rollout-machine.ts';
@@ -202,6 +202,7 @@ export function gateInputs(view: RolloutView, sight: Sight): GateInputs {
     phase: view.phase,
     now: sight.now,
     phaseStartedAt,
+    timeCountsFrom: timeCountsFrom(phaseStartedAt, cohort, sight),
     soakMs: plan.soakMs,
     phaseTimeoutMs: plan.phaseTimeoutMs,
     rules: plan.gates,
@@ -213,6 +214,19 @@ export function gateInputs(view: RolloutView, sight: Sight): GateInputs {
     drift: sight.drift,
     withdrawnReason: sight.withdrawnReason,
   };
+}
+
+/** As with the time of each device: neither a gap in the hub's watch nor the wait for its turn is the phase's. */
+function timeCountsFrom(
+  phaseStartedAt: number,
+  cohort: readonly RolloutDevice[],
+  { watchingSince, downloads }: FleetSight,
+): number {
+  let from = Math.max(phaseStartedAt, watchingSince);
+  for (const { deviceId, status } of cohort) {
+    if (isInFlight(status)) from = Math.max(from, downloads.get(deviceId)?.waitedUntil ?? 0);
+  }
+  return from;
 }
 
 /** Word of a commit may still be on its way this long after a trial's time. */
@@ -231,7 +245,7 @@ function trialEndsAt(device: RolloutDevice, trial: TrialPlan): number {
 
 /** The next instant at which a timer of this phase runs out. */
 function nextInstant(view: RolloutView, inputs: GateInputs, sight: Sight): number {
-  const instants = [inputs.phaseStartedAt + inputs.phaseTimeoutMs];
+  const instants = [phaseEndsAt(inputs)];
   if (inputs.settledAt !== null) instants.push(inputs.settledAt + inputs.soakMs);
   for (const device of phaseMembers(view)) {
     if (device.status === 'hindered') instants.push(triesAgainAt(device));

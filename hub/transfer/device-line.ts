@@ -68,9 +68,13 @@ export class DeviceLine<Order extends ChunkOrder> {
     return this.#waitsSince;
   }
 
-  /** Until when it last waited for longer than `limits.sendingWaitMs`; `now` while it does. */
+  /**
+   * Until when it last waited for longer than `limits.sendingWaitMs`; `now` while it does. That it waits among the stalled
+   * is its own doing.
+   */
   waitedUntil(now: number): number | undefined {
-    const isWaiting = this.#waitsSince !== undefined && now - this.#waitsSince >= limits.sendingWaitMs;
+    const isWaiting =
+      !this.isStalled && this.#waitsSince !== undefined && now - this.#waitsSince >= limits.sendingWaitMs;
     return isWaiting ? now : this.#waitedUntil;
   }
 

@@ -15,6 +15,14 @@ export const InstalledVersion = Type.Object({
 });
 export type InstalledVersion = Static<typeof InstalledVersion>;
 
+/** `in-line`: the hub serves other devices first, and sends the chunks when it is this one's turn. */
+export const UpdateWaiting = Type.Object({
+  reason: Type.String({ pattern: '^[a-z][a-z-]{0,31}$' }),
+  text: Type.String({ maxLength: 200 }),
+  since: Timestamp,
+});
+export type UpdateWaiting = Static<typeof UpdateWaiting>;
+
 export const ReportedModel = Type.Object({
   model: ModelName,
   /** The version that answers requests now. During a trial it is the one on trial. */
@@ -30,6 +38,8 @@ export const ReportedModel = Type.Object({
       since: Timestamp,
       bytesHave: Type.Optional(Type.Integer({ minimum: 0 })),
       bytesTotal: Type.Optional(Type.Integer({ minimum: 0 })),
+      /** What keeps it from going on is neither a fault nor the device's doing. */
+      waiting: Type.Optional(UpdateWaiting),
       fault: Type.Optional(UpdateFault),
     }),
   ),

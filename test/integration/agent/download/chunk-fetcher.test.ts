@@ -134,12 +134,16 @@ describe('ChunkFetcher', () => {
         clock.advance(Math.min(1_000, left));
       }
     };
+    expect(fetcher.queuedSince(manifest)).toBeUndefined();
+    const toldAt = clock.now();
     await pass(59_000);
     expect(requests).toHaveLength(1);
+    expect(fetcher.queuedSince(manifest)).toBe(toldAt);
     expect(requests[0]).toMatchObject({ queue: true });
     // The hub calls: what it sends is taken, and the rest is asked for at once.
     const [first, ...others] = requests[0]!.chunks;
     fetcher.receive(first!, blobs.get(first!)!);
+    expect(fetcher.queuedSince(manifest)).toBeUndefined();
     await pass(500);
     expect(requests).toHaveLength(1);
     // The others have not come by the time the hub said.

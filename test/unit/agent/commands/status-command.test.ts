@@ -37,4 +37,32 @@ describe('statusLines()', () => {
       '    gone back from: 1.2.0, 1.4.0',
     ]);
   });
+
+  it('says what an update waits for', () => {
+    const waiting = {
+      reason: 'in-line',
+      text: 'the hub serves other devices first',
+      since: '2026-11-27T12:00:00.000Z',
+    };
+    const status = {
+      running: false,
+      device: 'bench-1',
+      group: 'lab',
+      hub: 'https://hub',
+      reported: {
+        conditions: [],
+        models: [
+          {
+            model: 'iris',
+            previous: [],
+            parked: [],
+            update: { version: '1.1.0', state: 'downloading', since: '2026-11-27T11:59:00.000Z', waiting },
+          },
+        ],
+      },
+    } as unknown as Parameters<typeof statusLines>[0];
+    expect(statusLines(status).at(-1)).toBe(
+      '    waiting (in-line) since 2026-11-27T12:00:00.000Z: the hub serves other devices first',
+    );
+  });
 });

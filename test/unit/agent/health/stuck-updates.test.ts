@@ -29,6 +29,16 @@ describe('StuckUpdates', () => {
     expect(updates.look([model('downloading', 100)], last + 16 * MINUTE)).toBeUndefined();
   });
 
+  it('names no download that stands in line, and one that stands still after that by the time since then', () => {
+    const updates = new StuckUpdates();
+    const still = model('downloading', 5);
+    const waiting = { reason: 'in-line', text: 'the hub serves other devices', since: still.update!.since };
+    const queued: ReportedModel = { ...still, update: { ...still.update!, waiting } };
+    for (let n = 0; n < 10; n += 1) expect(updates.look([queued], n * HOUR)).toBeUndefined();
+    expect(updates.look([still], 9 * HOUR + 14 * MINUTE)).toBeUndefined();
+    expect(updates.look([still], 9 * HOUR + 15 * MINUTE)).toContain('has not moved for 15m');
+  });
+
   it('names a state of work that lasts for hours, and a trial longer than any plan', () => {
     for (const [state, ms] of [
       ['qualifying', HOUR],

@@ -35,6 +35,17 @@ it('says of what runs and what is kept what is so, whatever the state of the upd
   }
 });
 
+it('says that a download stands in line at the hub, and since when', () => {
+  const sight = { nowMs: 60_000, serving: undefined, progress: { queuedSince: 30_000 } };
+  const { update } = reportModel('m', recordIn('downloading'), onTrial, sight);
+  expect(update?.waiting).toEqual({
+    reason: 'in-line',
+    text: expect.stringContaining('other devices'),
+    since: '1970-01-01T00:00:30.000Z',
+  });
+  expect(update).not.toHaveProperty('queuedSince');
+});
+
 it('says that a version before the active one answers, or none', () => {
   const slots = commitTrial(onTrial, 2);
   const sight = { nowMs: 0, serving: ref(1).manifest };

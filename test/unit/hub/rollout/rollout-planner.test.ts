@@ -80,6 +80,31 @@ describe('planNextSteps()', () => {
     expect(begun.steps).toEqual([{ kind: 'offer', deviceIds: ['d0'] }]);
   });
 
+  it('counts no time of a phase in which a device of it stood in line for its download, or the hub did not watch', () => {
+    const patient = { ...plan, phases: [{ percent: 100 }], deviceTimeoutMs: 10 * plan.phaseTimeoutMs };
+    const now = t0 + plan.phaseTimeoutMs;
+    const running = view({
+      plan: patient,
+      devices: [device(0, { status: 'downloading' }), device(1, { status: 'trial' })],
+    });
+    const look = (part: Partial<Sight>) =>
+      planNextSteps(running, { ...sight, now, connected: new Set(['d0', 'd1']), ...part });
+    expect(look({}).steps).toMatchObject([{ kind: 'act', act: 'pause' }]);
+    const waited = new Map([['d0', { waitedUntil: now - 1_000, isMoving: false }]]);
+    expect(look({ downloads: waited })).toMatchObject({ steps: [], lookAgainAt: expect.any(Number) });
+    expect(look({ downloads: waited }).lookAgainAt).toBeLessThanOrEqual(now - 1_000 + plan.phaseTimeoutMs);
+    const over = { downloads: waited, now: now - 1_000 + plan.phaseTimeoutMs };
+    expect(look(over).steps).toMatchObject([{ kind: 'act', act: 'pause' }]);
+    expect(look({ watchingSince: now - 1_000 }).steps).toEqual([]);
+    // It waited for something else before it came to its end here.
+    const done = view({
+      plan: patient,
+      devices: [device(0, { status: 'succeeded' }), device(1, { status: 'trial' })],
+    });
+    const seen = { ...sight, now, connected: new Set(['d1']), downloads: waited };
+    expect(planNextSteps(done, seen).steps).toMatchObject([{ kind: 'act', act: 'pause' }]);
+  });
+
   it('gives the place of a removed device to the next in the order', () => {
     const devices = [device(0, { removedAt: t0 }), device(1), device(2)];
     expect(planNextSteps(view({ devices }), sight).steps).toEqual([{ kind: 'offer', deviceIds: ['d1'] }]);
