@@ -226,6 +226,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     evidence: new EvidenceStore(database),
     versions: models,
     assignments,
+    fleet: devices,
     clock,
     logger: logger.child({ part: 'telemetry' }),
     bucketMs: options.telemetryBucketMs,
@@ -247,6 +248,12 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   devices.onRemoved({
     remove: async () => undefined,
     removed: async (id) => assignments.forget(id),
+  });
+  devices.onRemoved({
+    remove: (id, now, tx) => telemetry.removed.remove(id, now, tx),
+    removed: async () => undefined,
+    clear: (id) => telemetry.removed.clear(id),
+    clearWithin: (id, tx) => telemetry.removed.clearWithin(id, tx),
   });
 
   // Network.

@@ -176,4 +176,6 @@ export interface Tables {
     updated_at: number;
     body: Uint8Array;
   };
+  /** telemetry: devices that were removed from the hub and whose telemetry has not all gone yet; it counts for nothing. */
+  telemetry_removed: { device_id: string; removed_at: number };
 }

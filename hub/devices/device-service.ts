@@ -62,6 +62,10 @@ export interface RemovedListener {
   readonly remove: (deviceId: string, now: number, tx: Transaction<Tables>) => Promise<void>;
   /** The removal is committed. */
   readonly removed: (deviceId: string) => Promise<void>;
+  /** Another machine is about to have the id: resolves when nothing is left of the removed one. */
+  readonly clear?: (deviceId: string) => Promise<void>;
+  /** The same, inside the transaction that enrols the other machine. */
+  readonly clearWithin?: (deviceId: string, tx: Transaction<Tables>) => Promise<void>;
 }
 
 export class DeviceService {
@@ -114,6 +118,18 @@ export class DeviceService {
     return describe(row, this.#presence(row), await this.#props.store.events(id, EVENTS_SHOWN));
   }
 
+  /** Those of these ids that are devices of the hub. */
+  present(ids: readonly string[], tx: Transaction<Tables>): Promise<ReadonlySet<string>> {
+    return this.#props.store.present(ids, tx);
+  }
+
+  /** Called by enrolment before its transaction: much may be left of a removed device of that id, which takes more than one. */
+  async clear(id: string): Promise<void> {
+    const existing = await this.#props.store.find(id);
+    if (existing === undefined || existing.revoked_at === null) return;
+    for (const { clear } of this.#removedListeners) await clear?.(id);
+  }
+
   /** Called by enrolment, inside its transaction. Throws `device_exists`; the id of a removed device is free again. */
   async admit({ id, group, facts, certificate }: AdmittedDevice, tx: Transaction<Tables>): Promise<void> {
     const { store, clock } = this.#props;
@@ -135,9 +151,9 @@ export class DeviceService {
       reported_at: null,
     };
     await store.admit(row, tx);
-    // What was on its way when the device of that id was removed may have been stored after.
-    if (existing) await store.forgetEvents(id, tx);
+    if (existing) for (const { clearWithin } of this.#removedListeners) await clearWithin?.(id, tx);
     this.#identities.forget(id);
+    this.#lastSeenAt.delete(id);
   }
 
   /** Whether the holder of this certificate may connect: it must be the one certificate the device has now. */

@@ -67,6 +67,18 @@ export class DeviceStore {
     return (await query.execute()).map((row) => row.id);
   }
 
+  /** Those of these ids that are devices of the hub. */
+  async present(ids: readonly string[], tx: Transaction<Tables>): Promise<ReadonlySet<string>> {
+    if (ids.length === 0) return new Set();
+    const rows = await tx
+      .selectFrom('device')
+      .select('id')
+      .where('id', 'in', ids)
+      .where('revoked_at', 'is', null)
+      .execute();
+    return new Set(rows.map((row) => row.id));
+  }
+
   /** Changes columns of a device; false when there is none, or it was revoked. */
   async update(
     id: string,

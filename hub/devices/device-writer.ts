@@ -36,9 +36,12 @@ export class DeviceWriter implements EntryWriter<DeviceWord> {
     const lastReports = new Map<string, DeviceWord>();
     for (const { deviceId, body } of entries) if (body.kind === 'reported') lastReports.set(deviceId, body);
     const told = new Set<string>();
+    const speakers = entries.filter(({ body }) => body.kind === 'event').map(({ deviceId }) => deviceId);
+    // What was on its way when its device was removed is nobody's.
+    const present = await this.#store.present([...new Set(speakers)], tx);
     for (const { deviceId, body } of entries) {
       if (body.kind === 'event') {
-        if (await this.#event(deviceId, body, tx)) told.add(deviceId);
+        if (present.has(deviceId) && (await this.#event(deviceId, body, tx))) told.add(deviceId);
       } else if (body.kind === 'seen') {
         await this.#seen(deviceId, body, tx);
       } else if (body === lastReports.get(deviceId)) {

@@ -75,6 +75,7 @@ export class EnrolmentService {
     const refusal = refusalOf(token, request.device, clock.now());
     if (refusal) throw refusal;
     const certificate = authority.signDeviceCsr(request.csr, request.device);
+    await this.#props.devices.clear(request.device);
     try {
       await this.#admit(request, token, certificate, address);
       return certificate.certificatePem;

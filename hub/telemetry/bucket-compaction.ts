@@ -31,14 +31,11 @@ export class BucketCompaction {
 
   /** Merges a bounded number of buckets; returns how many went. */
   async pass(): Promise<number> {
-    const fine = await this.#store.unaligned({
-      toMs: this.detailFromMs(),
-      spanMs: coarseMs,
-      rowsMax: ROWS_PER_PASS,
-    });
-    if (fine.length === 0) return 0;
-    const hours = new Map<string, { readonly key: BucketKey; readonly sums: FigureSums }>();
-    await this.#store.transaction(async (tx) => {
+    return this.#store.transaction(async (tx) => {
+      const span = { toMs: this.detailFromMs(), spanMs: coarseMs, rowsMax: ROWS_PER_PASS };
+      const fine = await this.#store.unaligned(span, tx);
+      if (fine.length === 0) return 0;
+      const hours = new Map<string, { readonly key: BucketKey; readonly sums: FigureSums }>();
       for (const bucket of fine) {
         const key = { ...bucket, bucketAt: Math.floor(bucket.bucketAt / coarseMs) * coarseMs };
         const text = bucketText(key);
@@ -56,7 +53,7 @@ export class BucketCompaction {
         [...hours.values()].map(({ key, sums }) => ({ ...key, body: sums.encode() })),
       );
       await this.#store.removeBuckets(tx, fine);
+      return fine.length;
     });
-    return fine.length;
   }
 }

@@ -86,6 +86,15 @@ export class EvidenceStore {
       returning device_id`.execute(this.#database);
     return rows.length;
   }
+
+  /** Removes at most `rowsMax` rows of a device; returns how many went. */
+  async removeDevice(deviceId: string, rowsMax: number, tx: Transaction<Tables>): Promise<number> {
+    const { rows } = await sql<{ device_id: string }>`
+      delete from telemetry_evidence where (rollout_id, device_id) in (
+        select rollout_id, device_id from telemetry_evidence where device_id = ${deviceId} limit ${rowsMax})
+      returning device_id`.execute(tx);
+    return rows.length;
+  }
 }
 
 /** A key as one text; ids have no spaces. */

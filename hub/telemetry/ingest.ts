@@ -8,7 +8,7 @@
 
 import type { Transaction } from 'kysely';
 import type { Logger } from '../../platform/logger.ts';
-import { type AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
+import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { decodeTelemetryReport, type TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
@@ -26,6 +26,10 @@ export interface IngestProps {
   readonly store: TelemetryStore;
   readonly check: ReportCheck;
   readonly evidence: Evidence;
+  /** Which of these are devices of the hub. */
+  readonly fleet: {
+    present(deviceIds: readonly string[], tx: Transaction<Tables>): Promise<ReadonlySet<string>>;
+  };
   readonly clock: Clock;
   readonly logger: Logger;
   readonly bucketMs: number;
@@ -79,12 +83,19 @@ export class TelemetryIngest implements EntryWriter<Received> {
   }
 
   async write(entries: readonly Entry<Received>[], tx: Transaction<Tables>): Promise<() => void> {
-    const reports = reportsOf(entries);
-    const belonging = entries.flatMap(({ body }) => body.evidence ?? []);
+    const all = reportsOf(entries);
+    const ids = new Set(all.map(({ deviceId }) => deviceId));
+    const present = await this.#props.fleet.present([...ids], tx);
+    const reports = all.filter(({ deviceId }) => present.has(deviceId));
+    const belonging = entries.flatMap(({ deviceId, body }) =>
+      present.has(deviceId) ? (body.evidence ?? []) : [],
+    );
     const { merged, refused } = await this.#merge(reports, belonging, tx);
     return () => {
       this.counts.merged += merged;
       this.counts.duplicate += reports.length - merged - refused.size;
+      for (const { deviceId } of all)
+        if (!present.has(deviceId)) this.#refuse(deviceId, removedError(deviceId));
       for (const { deviceId, report } of reports) {
         const error = refused.get(report);
         if (error) this.#refuse(deviceId, error);
@@ -181,6 +192,11 @@ export class TelemetryIngest implements EntryWriter<Received> {
       'a telemetry report is refused',
     );
   }
+}
+
+/** It was on its way when the device was removed. */
+function removedError(deviceId: string): AppError {
+  return new AppError('not_found', `Cannot take telemetry of "${deviceId}": there is no such device.`);
 }
 
 function isReport(outcome: Received['outcome']): outcome is CheckedReport {

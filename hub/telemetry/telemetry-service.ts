@@ -10,6 +10,7 @@ import { type AssignmentLookup, Evidence, type OfferEvidence } from './evidence.
 import type { EvidenceStore } from './evidence-store.ts';
 import { FigureSums } from './figure-sums.ts';
 import { type IngestCounts, type IngestProps, TelemetryIngest } from './ingest.ts';
+import { RemovedDevices } from './removed-devices.ts';
 import { addStored } from './stored-sums.ts';
 import type { FigureQuery, TelemetryFigures } from './telemetry-figures.ts';
 import type { Bucket, TelemetryStore } from './telemetry-store.ts';
@@ -32,11 +33,14 @@ export class TelemetryService {
   readonly #ingest: TelemetryIngest;
   readonly #evidence: Evidence;
   readonly #compaction: BucketCompaction;
+  /** Devices that were removed from the hub, and what is left of them. */
+  readonly removed: RemovedDevices;
 
   constructor(props: TelemetryServiceProps) {
     this.#store = props.store;
     this.#props = props;
     this.#compaction = new BucketCompaction(props);
+    this.removed = new RemovedDevices(props);
     const { evidence: store, assignments, versions, logger } = props;
     this.#evidence = new Evidence({ store, assignments, logger });
     this.#ingest = new TelemetryIngest({
@@ -133,6 +137,7 @@ export class TelemetryService {
     const { clock, evidence, keptMs = limits.telemetryKeptMs, bucketMs } = this.#props;
     await this.#store.removeBefore(clock.now() - keptMs, limits.telemetryRowsRemovedPerPassMax);
     await evidence.removeBefore(clock.now() - keptMs, limits.telemetryRowsRemovedPerPassMax);
+    await this.removed.clearAll();
     if (bucketMs >= coarseMs) return;
     while ((await this.#compaction.pass()) > 0) await new Promise((resolve) => setImmediate(resolve));
   }

@@ -1,4 +1,7 @@
-/** The tables of telemetry: stream positions (what was merged already) and buckets (what it added up to). */
+/**
+ * The tables of telemetry: stream positions (what was merged already) and buckets (what it added up to). What is read of buckets
+ * for figures leaves out devices that were removed from the hub.
+ */
 
 import { type Selectable, sql, type Transaction } from 'kysely';
 import { compareVersions } from '../../shared/base/version-order.ts';
@@ -32,6 +35,7 @@ export interface BucketQuery {
 type Tx = Transaction<Tables>;
 
 const PAGE_ROWS = 500;
+const isNotRemoved = sql<boolean>`device_id not in (select device_id from telemetry_removed)`;
 
 export class TelemetryStore {
   readonly #database: Database;
@@ -140,6 +144,7 @@ export class TelemetryStore {
         .where('model', '=', query.model)
         .where('version', '=', query.version)
         .where('bucket_at', '<', query.toMs)
+        .where(isNotRemoved)
         .where(sql<boolean>`(bucket_at, device_id) > (${after.bucketAt}, ${after.deviceId})`)
         .orderBy('bucket_at')
         .orderBy('device_id')
@@ -162,18 +167,18 @@ export class TelemetryStore {
       .where('model', '=', query.model)
       .where('bucket_at', '>=', query.fromMs)
       .where('bucket_at', '<', query.toMs)
+      .where(isNotRemoved)
       .groupBy('version')
       .execute();
     return rows.sort((a, b) => b.devices - a.devices || compareVersions(b.version, a.version));
   }
 
   /** The oldest buckets before `toMs` that do not start on a multiple of `spanMs`; an index has those that do not start on an hour. */
-  async unaligned(span: {
-    readonly toMs: number;
-    readonly spanMs: number;
-    readonly rowsMax: number;
-  }): Promise<Bucket[]> {
-    const rows = await this.#database
+  async unaligned(
+    span: { readonly toMs: number; readonly spanMs: number; readonly rowsMax: number },
+    tx: Tx,
+  ): Promise<Bucket[]> {
+    const rows = await tx
       .selectFrom('telemetry_bucket')
       .selectAll()
       .where('bucket_at', '<', span.toMs)
@@ -202,6 +207,49 @@ export class TelemetryStore {
         select model, version, bucket_at, device_id from telemetry_bucket
         where bucket_at < ${beforeMs} order by bucket_at limit ${rowsMax})
       returning device_id`.execute(this.#database);
+    return rows.length;
+  }
+
+  /** The device was removed from the hub: what there is of it counts for nothing. */
+  async markRemoved(deviceId: string, now: number, tx: Tx): Promise<void> {
+    await tx
+      .insertInto('telemetry_removed')
+      .values({ device_id: deviceId, removed_at: now })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  }
+
+  async unmarkRemoved(deviceId: string, tx: Tx): Promise<void> {
+    await tx.deleteFrom('telemetry_removed').where('device_id', '=', deviceId).execute();
+  }
+
+  async isRemoved(deviceId: string, tx: Tx): Promise<boolean> {
+    const row = await tx
+      .selectFrom('telemetry_removed')
+      .select('device_id')
+      .where('device_id', '=', deviceId)
+      .executeTakeFirst();
+    return row !== undefined;
+  }
+
+  /** A removed device of which something may be left. */
+  async firstRemoved(): Promise<string | undefined> {
+    const row = await this.#database
+      .selectFrom('telemetry_removed')
+      .select('device_id')
+      .limit(1)
+      .executeTakeFirst();
+    return row?.device_id;
+  }
+
+  /** Removes the streams and at most `rowsMax` buckets of a device; returns how many buckets went. */
+  async removeDevice(deviceId: string, rowsMax: number, tx: Tx): Promise<number> {
+    await tx.deleteFrom('telemetry_stream').where('device_id', '=', deviceId).execute();
+    const { rows } = await sql<{ device_id: string }>`
+      delete from telemetry_bucket where (model, version, bucket_at, device_id) in (
+        select model, version, bucket_at, device_id from telemetry_bucket
+        where device_id = ${deviceId} limit ${rowsMax})
+      returning device_id`.execute(tx);
     return rows.length;
   }
 }

@@ -20,7 +20,14 @@ import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../shared/protocol/telemetry-report.ts';
 import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
-import { offeredToAll, publishedVersion, report, uniformProfile, versionsOf } from '../support/profiles.ts';
+import {
+  offeredToAll,
+  presentAll,
+  publishedVersion,
+  report,
+  uniformProfile,
+  versionsOf,
+} from '../support/profiles.ts';
 import { startBareBroker } from './bare-broker.ts';
 import { type BenchRow, benchRow } from './bench-row.ts';
 import type { SendersJob } from './telemetry-senders.ts';
@@ -97,6 +104,7 @@ async function measureOurs(authority: Authority, file: string, job: Job): Promis
     store: new TelemetryStore(database),
     evidence: new EvidenceStore(database),
     assignments: offeredToAll,
+    fleet: presentAll,
     versions: versionsOf(version),
     clock: systemClock,
     logger,

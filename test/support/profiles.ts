@@ -76,6 +76,9 @@ export const offeredToAll = {
   offeredAt: async (claims: readonly unknown[]) => claims.map(() => undefined),
 };
 
+/** Says that every device is one of the hub. */
+export const presentAll = { present: async (ids: readonly string[]) => new Set(ids) };
+
 /** A report of `rows` rows, all in the first bin of each feature unless `counts` says otherwise. */
 export function report(
   of: PublishedVersion,

@@ -35,6 +35,7 @@ import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import { parseTopic } from '../../shared/protocol/topics.ts';
 import { deviceRow } from './device-row.ts';
 import { ManualClock } from './manual-clock.ts';
+import { presentAll } from './profiles.ts';
 import {
   type DeviceSays,
   digestOf,
@@ -208,6 +209,7 @@ export class RolloutWorld {
         director: this.director,
         fleet,
       }),
+      fleet: presentAll,
       clock,
       logger,
       bucketMs: 60_000,

@@ -23,7 +23,7 @@ import { makeLogger } from '../../../platform/logger.ts';
 import { systemClock } from '../../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../../shared/protocol/telemetry-report.ts';
 import { runCli } from '../../support/cli.ts';
-import { offeredToAll, publishedVersion, report, versionsOf } from '../../support/profiles.ts';
+import { offeredToAll, presentAll, publishedVersion, report, versionsOf } from '../../support/profiles.ts';
 
 const logger = makeLogger('test', 'silent');
 const air = publishedVersion({ label: { output: 'y', kind: 'regression' } });
@@ -47,6 +47,7 @@ beforeAll(async () => {
     store: new TelemetryStore(database),
     evidence: new EvidenceStore(database),
     assignments: offeredToAll,
+    fleet: presentAll,
     versions,
     clock,
     logger,

@@ -39,7 +39,10 @@ describe('what the hub looks for again and again', () => {
 
   it('is found without reading buckets that are coarse already, also right after a start', async () => {
     const span = { toMs: 1e12, spanMs: 3_600_000, rowsMax: 10 };
-    const [plan] = await plansOf((database) => new TelemetryStore(database).unaligned(span));
+    const [plan] = await plansOf((database) => {
+      const store = new TelemetryStore(database);
+      return store.transaction((tx) => store.unaligned(span, tx));
+    });
     expect(plan).toContain('telemetry_bucket_fine');
   });
 

@@ -11,7 +11,7 @@ import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { ConnectionHub } from '../../../support/connection-hub.ts';
-import { offeredToAll, publishedVersion, versionsOf } from '../../../support/profiles.ts';
+import { offeredToAll, presentAll, publishedVersion, versionsOf } from '../../../support/profiles.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
 const logger = makeLogger('test', 'silent');
@@ -27,6 +27,7 @@ describe('a telemetry window, from the recorder to the hub’s database', () => 
       store: new TelemetryStore(hub.database),
       evidence: new EvidenceStore(hub.database),
       assignments: offeredToAll,
+      fleet: presentAll,
       versions: versionsOf(air),
       clock: systemClock,
       logger,

@@ -8,7 +8,7 @@ import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
-import { offeredToAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
+import { offeredToAll, presentAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
 
 const air = publishedVersion({ label: { output: 'y', kind: 'regression' } });
 const newer = publishedVersion({ version: '1.1.0' });
@@ -31,6 +31,7 @@ async function world() {
     store: new TelemetryStore(database),
     evidence: new EvidenceStore(database),
     assignments: offeredToAll,
+    fleet: presentAll,
     versions,
     clock: systemClock,
     logger,

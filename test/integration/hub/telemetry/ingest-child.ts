@@ -7,7 +7,7 @@ import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
-import { offeredToAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
+import { offeredToAll, presentAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
 
 const [file, from] = process.argv.slice(2);
 const version = publishedVersion();
@@ -18,6 +18,7 @@ const service = new TelemetryService({
   store: new TelemetryStore(database),
   evidence: new EvidenceStore(database),
   assignments: offeredToAll,
+  fleet: presentAll,
   versions: versionsOf(version),
   clock: systemClock,
   logger,

@@ -15,7 +15,7 @@ import type { Clock } from '../../../../shared/base/clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { encodeTelemetryReport, type TelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
 import { LatencySketch } from '../../../../shared/sketch/latency-sketch.ts';
-import { offeredToAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
+import { offeredToAll, presentAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
 const air = publishedVersion({ label: { output: 'y', kind: 'regression' } });
@@ -46,6 +46,7 @@ async function world(props: Partial<TelemetryServiceProps> = {}, file = ':memory
     store: new TelemetryStore(database),
     evidence: new EvidenceStore(database),
     assignments: offeredToAll,
+    fleet: presentAll,
     versions: versionsOf(air),
     clock,
     logger,
