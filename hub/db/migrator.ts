@@ -15,7 +15,7 @@ import { up as up0007 } from './migrations/0007-inventory.ts';
 import { up as up0008 } from './migrations/0008-telemetry-evidence.ts';
 import { up as up0009 } from './migrations/0009-rollout-devices.ts';
 import { up as up0012 } from './migrations/0012-restored.ts';
-import { up as up0016 } from './migrations/0016-removed-telemetry.ts';
+import { up as up0016 } from './migrations/0016-telemetry-of-devices.ts';
 import type { Tables } from './tables.ts';
 
 export interface Migration {

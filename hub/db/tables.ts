@@ -166,7 +166,8 @@ export interface Tables {
   };
   /**
    * telemetry: what each device brought for the offer of a rollout, made at `offered_at`. `credit_ms`: time that its windows
-   * may cover beyond what they have, as of `updated_at`. `body` is CBOR, as in a bucket.
+   * may cover beyond what they have, as of `updated_at`. `revision` grows with each change of any row. `body` is CBOR, as in a
+   * bucket.
    */
   telemetry_evidence: {
     rollout_id: string;
@@ -174,6 +175,7 @@ export interface Tables {
     offered_at: number;
     credit_ms: number;
     updated_at: number;
+    revision: Generated<number>;
     body: Uint8Array;
   };
   /** telemetry: devices that were removed from the hub and whose telemetry has not all gone yet; it counts for nothing. */

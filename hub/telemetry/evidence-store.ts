@@ -15,17 +15,29 @@ export interface EvidenceRow extends EvidenceKey {
   readonly body: Uint8Array;
 }
 
+/** A row as it is stored; its revision is above that of every row that was written before it. */
+export interface StoredEvidence extends EvidenceRow {
+  readonly revision: number;
+}
+
+export type RemovedEvidenceListener = (keys: readonly EvidenceKey[]) => void;
+
+type GoneRow = Pick<Selectable<Tables['telemetry_evidence']>, 'rollout_id' | 'device_id'>;
+
 const PAGE_ROWS = 500;
 
 export class EvidenceStore {
   readonly #database: Database;
+  readonly #removedListeners: RemovedEvidenceListener[] = [];
+  /** The highest that was ever given: a row that is gone must not leave its number to another. Undefined before the first. */
+  #revision: number | undefined;
 
   constructor(database: Database) {
     this.#database = database;
   }
 
   /** The rows that exist, by `evidenceText`. */
-  async rows(tx: Transaction<Tables>, keys: readonly EvidenceKey[]): Promise<Map<string, EvidenceRow>> {
+  async rows(tx: Transaction<Tables>, keys: readonly EvidenceKey[]): Promise<Map<string, StoredEvidence>> {
     if (keys.length === 0) return new Map();
     const wanted = sql.join(keys.map((key) => sql`(${key.rolloutId}, ${key.deviceId})`));
     const { rows } = await sql<Selectable<Tables['telemetry_evidence']>>`
@@ -35,15 +47,19 @@ export class EvidenceStore {
 
   async save(tx: Transaction<Tables>, rows: readonly EvidenceRow[]): Promise<void> {
     if (rows.length === 0) return;
+    this.#revision ??= await highestRevision(tx);
+    const first = this.#revision + 1;
+    this.#revision += rows.length;
     await tx
       .insertInto('telemetry_evidence')
       .values(
-        rows.map((row) => ({
+        rows.map((row, i) => ({
           rollout_id: row.rolloutId,
           device_id: row.deviceId,
           offered_at: row.offeredAt,
           credit_ms: row.creditMs,
           updated_at: row.updatedAt,
+          revision: first + i,
           body: row.body,
         })),
       )
@@ -52,47 +68,59 @@ export class EvidenceStore {
           offered_at: eb.ref('excluded.offered_at'),
           credit_ms: eb.ref('excluded.credit_ms'),
           updated_at: eb.ref('excluded.updated_at'),
+          revision: eb.ref('excluded.revision'),
           body: eb.ref('excluded.body'),
         })),
       )
       .execute();
   }
 
-  /** Every device's row of a rollout, in order of device, page by page, so that a large one blocks nobody else. */
-  async *ofRollout(rolloutId: string): AsyncGenerator<EvidenceRow> {
-    let after = '';
+  /** A rollout's rows with revisions above `revision`, in their order, page by page, so that a large one blocks nobody else. */
+  async *news(rolloutId: string, revision: number): AsyncGenerator<StoredEvidence> {
+    let after = revision;
     for (;;) {
       const rows = await this.#database
         .selectFrom('telemetry_evidence')
         .selectAll()
         .where('rollout_id', '=', rolloutId)
-        .where('device_id', '>', after)
-        .orderBy('device_id')
+        .where('revision', '>', after)
+        .orderBy('revision')
         .limit(PAGE_ROWS)
         .execute();
       for (const row of rows) yield fromRow(row);
       if (rows.length < PAGE_ROWS) return;
-      after = rows.at(-1)!.device_id;
+      after = rows.at(-1)!.revision;
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
+  /** `listener` hears of rows that are gone, and of those of a removed device before that is committed. */
+  onRemoved(listener: RemovedEvidenceListener): void {
+    this.#removedListeners.push(listener);
+  }
+
   /** Removes at most `rowsMax` rows that nothing was added to since `beforeMs`; returns how many went. */
   async removeBefore(beforeMs: number, rowsMax: number): Promise<number> {
-    const { rows } = await sql<{ device_id: string }>`
+    const { rows } = await sql<GoneRow>`
       delete from telemetry_evidence where (rollout_id, device_id) in (
         select rollout_id, device_id from telemetry_evidence
         where updated_at < ${beforeMs} order by updated_at limit ${rowsMax})
-      returning device_id`.execute(this.#database);
-    return rows.length;
+      returning rollout_id, device_id`.execute(this.#database);
+    return this.#gone(rows);
   }
 
   /** Removes at most `rowsMax` rows of a device; returns how many went. */
   async removeDevice(deviceId: string, rowsMax: number, tx: Transaction<Tables>): Promise<number> {
-    const { rows } = await sql<{ device_id: string }>`
+    const { rows } = await sql<GoneRow>`
       delete from telemetry_evidence where (rollout_id, device_id) in (
         select rollout_id, device_id from telemetry_evidence where device_id = ${deviceId} limit ${rowsMax})
-      returning device_id`.execute(tx);
+      returning rollout_id, device_id`.execute(tx);
+    return this.#gone(rows);
+  }
+
+  #gone(rows: readonly GoneRow[]): number {
+    const keys = rows.map((row) => ({ rolloutId: row.rollout_id, deviceId: row.device_id }));
+    for (const listener of this.#removedListeners) listener(keys);
     return rows.length;
   }
 }
@@ -102,13 +130,22 @@ export function evidenceText({ rolloutId, deviceId }: EvidenceKey): string {
   return `${rolloutId} ${deviceId}`;
 }
 
-function fromRow(row: Selectable<Tables['telemetry_evidence']>): EvidenceRow {
+async function highestRevision(tx: Transaction<Tables>): Promise<number> {
+  const row = await tx
+    .selectFrom('telemetry_evidence')
+    .select(({ fn }) => fn.max('revision').as('revision'))
+    .executeTakeFirst();
+  return row?.revision ?? 0;
+}
+
+function fromRow(row: Selectable<Tables['telemetry_evidence']>): StoredEvidence {
   return {
     rolloutId: row.rollout_id,
     deviceId: row.device_id,
     offeredAt: row.offered_at,
     creditMs: row.credit_ms,
     updatedAt: row.updated_at,
+    revision: row.revision,
     body: row.body,
   };
 }

@@ -12,10 +12,10 @@ import type { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { Tables } from '../db/tables.ts';
 import type { CheckedReport } from './checked-report.ts';
+import { EvidenceCache, type OfferEvidence } from './evidence-cache.ts';
 import { type EvidenceKey, type EvidenceRow, type EvidenceStore, evidenceText } from './evidence-store.ts';
 import { decodeSums, FigureSums } from './figure-sums.ts';
 import { spanTooLong } from './plausibility.ts';
-import type { TelemetryFigures } from './telemetry-figures.ts';
 
 /** A device's word that it runs a version for a rollout. */
 export interface AssignmentClaim extends EvidenceKey {
@@ -39,12 +39,6 @@ export interface EvidenceReport extends DeviceReport {
   readonly offeredAt: number;
 }
 
-export interface OfferEvidence {
-  /** When the offer was made. */
-  readonly offeredAt: number;
-  readonly figures: TelemetryFigures;
-}
-
 export interface EvidenceProps {
   readonly store: EvidenceStore;
   readonly assignments: AssignmentLookup;
@@ -61,9 +55,15 @@ interface Account {
 
 export class Evidence {
   readonly #props: EvidenceProps;
+  readonly #cache: EvidenceCache;
 
   constructor(props: EvidenceProps) {
     this.#props = props;
+    const read = (row: EvidenceRow): OfferEvidence => {
+      const { requests, features } = this.#sumsOf(row).figures([row.deviceId]);
+      return { offeredAt: row.offeredAt, figures: { requests, features } };
+    };
+    this.#cache = new EvidenceCache({ store: props.store, read });
   }
 
   /** Those of the reports that belong to an offer of a rollout under way. To be asked before a transaction is begun. */
@@ -113,14 +113,14 @@ export class Evidence {
     return refused;
   }
 
-  /** What each device brought for the last offer of the rollout to it, by id. */
-  async ofRollout(rolloutId: string): Promise<ReadonlyMap<string, OfferEvidence>> {
-    const evidence = new Map<string, OfferEvidence>();
-    for await (const row of this.#props.store.ofRollout(rolloutId)) {
-      const figures = this.#sumsOf(row).figures([row.deviceId]);
-      evidence.set(row.deviceId, { offeredAt: row.offeredAt, figures });
-    }
-    return evidence;
+  /** What each device brought for the last offer of the rollout to it, by id. Costs what came since it was asked last. */
+  ofRollout(rolloutId: string): Promise<ReadonlyMap<string, OfferEvidence>> {
+    return this.#cache.ofRollout(rolloutId);
+  }
+
+  /** To be called now and then: forgets what was read of rollouts that nobody has asked for since. */
+  sweep(): void {
+    this.#cache.sweep();
   }
 
   async #accounts(

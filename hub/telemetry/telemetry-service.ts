@@ -6,7 +6,8 @@ import { limits } from '../../shared/base/limits.ts';
 import { clockWatch } from '../../shared/base/setback.ts';
 import { BucketCompaction, coarseMs } from './bucket-compaction.ts';
 import { type OfferLookup, ReportCheck, type VersionLookup } from './checked-report.ts';
-import { type AssignmentLookup, Evidence, type OfferEvidence } from './evidence.ts';
+import { type AssignmentLookup, Evidence } from './evidence.ts';
+import type { OfferEvidence } from './evidence-cache.ts';
 import type { EvidenceStore } from './evidence-store.ts';
 import { FigureSums } from './figure-sums.ts';
 import { type IngestCounts, type IngestProps, TelemetryIngest } from './ingest.ts';
@@ -138,6 +139,7 @@ export class TelemetryService {
     await this.#store.removeBefore(clock.now() - keptMs, limits.telemetryRowsRemovedPerPassMax);
     await evidence.removeBefore(clock.now() - keptMs, limits.telemetryRowsRemovedPerPassMax);
     await this.removed.clearAll();
+    this.#evidence.sweep();
     if (bucketMs >= coarseMs) return;
     while ((await this.#compaction.pass()) > 0) await new Promise((resolve) => setImmediate(resolve));
   }

@@ -275,6 +275,8 @@ export const limits = {
   telemetryBucketBytesMax: 4 * 1024 * 1024,
   telemetryKeptMs: 14 * 86_400_000,
   telemetryDetailKeptMs: 86_400_000,
+  /** Evidence of rollouts under way that the hub keeps at hand, as it is stored; several times of it in memory. */
+  evidenceCachedBytesMax: 32 * 1024 * 1024,
   telemetryRowsRemovedPerPassMax: 5_000,
   telemetryVersionsKnownMax: 1_000,
   /** Pairs of device and version that are known to belong together without a look at the database. */

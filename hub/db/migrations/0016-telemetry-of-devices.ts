@@ -1,6 +1,6 @@
 /**
  * Telemetry of removed devices: of which devices it is to go, and how it is found. What came of devices that were removed before
- * goes as well.
+ * goes as well. And evidence has revisions, so that only what is new is read again.
  */
 import { type Kysely, sql } from 'kysely';
 
@@ -13,4 +13,7 @@ const statements = [
   `insert into telemetry_removed select id, revoked_at from device where revoked_at is not null`,
   `create index telemetry_bucket_by_device on telemetry_bucket (device_id)`,
   `create index telemetry_evidence_by_device on telemetry_evidence (device_id)`,
+  `alter table telemetry_evidence add column revision integer not null default 0`,
+  `update telemetry_evidence set revision = rowid`,
+  `create index telemetry_evidence_news on telemetry_evidence (rollout_id, revision)`,
 ];
