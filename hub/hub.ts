@@ -220,10 +220,11 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     director,
     fleet: devices,
   });
+  const evidence = new EvidenceStore(database);
   const telemetry = new TelemetryService({
     inbox,
     store: new TelemetryStore(database),
-    evidence: new EvidenceStore(database),
+    evidence,
     versions: models,
     assignments,
     fleet: devices,
@@ -298,6 +299,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     logger: logger.child({ part: 'clock' }),
     stores: [
       { takeBackTimes: (now) => takeBackRolloutTimes(database, now) },
+      evidence,
       joinTokenStore,
       new TokenStore(database),
     ],

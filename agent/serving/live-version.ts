@@ -7,7 +7,7 @@ import { type AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { Slot } from '../slots/slot.ts';
-import type { Recorder, ServedVersion } from '../telemetry/observation.ts';
+import type { AnsweredOffer, Recorder, ServedVersion } from '../telemetry/observation.ts';
 import type { RunnerKeeper } from './runner-keeper.ts';
 import type { ServedFigures } from './served-model.ts';
 
@@ -17,7 +17,7 @@ const busyCodes: ReadonlySet<string> = new Set(['overloaded', 'request_timeout']
 export interface LiveVersionProps {
   readonly slot: Slot;
   readonly provider: string;
-  readonly rollout: string | undefined;
+  readonly answersFor: AnsweredOffer | undefined;
   readonly keeper: RunnerKeeper;
   readonly recorder: Recorder;
 }
@@ -30,10 +30,10 @@ export class LiveVersion {
   #served: ServedVersion;
   #figures: { -readonly [K in keyof ServedFigures]: ServedFigures[K] } = emptyFigures();
 
-  constructor({ slot, provider, rollout, keeper, recorder }: LiveVersionProps) {
+  constructor({ slot, provider, answersFor, keeper, recorder }: LiveVersionProps) {
     const { model, version, manifestSha256, manifest } = slot;
     this.provider = provider;
-    this.#served = { model, version, manifestSha256, manifest, ...(rollout && { rollout }) };
+    this.#served = { model, version, manifestSha256, manifest, ...answersFor };
     this.keeper = keeper;
     this.#recorder = recorder;
     this.#alwaysFetched = outputsWatched(manifest);
@@ -43,10 +43,10 @@ export class LiveVersion {
     return this.#served;
   }
 
-  /** From now on it answers for this rollout, or for none. Answers under way are counted where they began. */
-  answerFor(rollout: string | undefined): void {
-    const { rollout: _, ...version } = this.#served;
-    this.#served = { ...version, ...(rollout && { rollout }) };
+  /** From now on it answers for this offer, or for none. Answers under way are counted where they began. */
+  answerFor(offer: AnsweredOffer | undefined): void {
+    const { rollout: _, offer: __, ...version } = this.#served;
+    this.#served = { ...version, ...offer };
   }
 
   get manifest(): ModelManifest {

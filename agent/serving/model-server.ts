@@ -12,7 +12,7 @@ import { checkInputs, checkOutputNames } from '../../shared/inference/signature.
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { Slot } from '../slots/slot.ts';
-import type { Recorder, ServedVersion } from '../telemetry/observation.ts';
+import type { AnsweredOffer, Recorder, ServedVersion } from '../telemetry/observation.ts';
 import { LiveVersion } from './live-version.ts';
 import { type GivenLabel, PredictionLog } from './prediction-log.ts';
 import { qualifySlot } from './qualification.ts';
@@ -114,7 +114,7 @@ export class ModelServer implements ServedModels {
   }
 
   /** Throws what the start of the runner throws; the version that was active then still is. */
-  async serve(slot: Slot, provider: string, { keepStandby, rollout }: ServeOptions): Promise<void> {
+  async serve(slot: Slot, provider: string, { keepStandby, answersFor }: ServeOptions): Promise<void> {
     const now = this.#models.get(slot.model);
     const warm = [now?.standby, now?.active].find(
       (live) =>
@@ -122,18 +122,18 @@ export class ModelServer implements ServedModels {
         live.provider === provider &&
         live.keeper.ready,
     );
-    const next = warm ?? (await this.#open(slot, provider, rollout));
+    const next = warm ?? (await this.#open(slot, provider, answersFor));
     if (this.#isClosed) {
       await next.keeper.close();
       throw new AppError('model_not_ready', `Cannot serve ${slot.model} ${slot.version}: the agent stops.`);
     }
     const served = this.#models.get(slot.model);
     if (served?.active === next) {
-      this.answerFor(slot.model, slot.manifestSha256, rollout);
+      this.answerFor(slot.model, slot.manifestSha256, answersFor);
       return keepStandby ? undefined : this.dropStandby(slot.model);
     }
     next.resetFigures();
-    next.answerFor(rollout);
+    next.answerFor(answersFor);
     this.#props.recorder.serving(next.served);
     const standby = keepStandby ? served?.active : undefined;
     this.#models.set(slot.model, { active: next, standby, before: served?.active.manifest });
@@ -141,10 +141,12 @@ export class ModelServer implements ServedModels {
     if (served?.standby !== next) this.#drain(served?.standby);
   }
 
-  answerFor(model: string, manifestSha256: string, rollout: string | undefined): void {
+  answerFor(model: string, manifestSha256: string, offer: AnsweredOffer | undefined): void {
     const active = this.#models.get(model)?.active;
-    if (active?.served.manifestSha256 !== manifestSha256 || active.served.rollout === rollout) return;
-    active.answerFor(rollout);
+    if (active?.served.manifestSha256 !== manifestSha256) return;
+    const { served } = active;
+    if (served.rollout === offer?.rollout && served.offer === offer?.offer) return;
+    active.answerFor(offer);
     this.#props.recorder.serving(active.served);
   }
 
@@ -290,7 +292,7 @@ export class ModelServer implements ServedModels {
     };
   }
 
-  async #open(slot: Slot, provider: string, rollout: string | undefined): Promise<LiveVersion> {
+  async #open(slot: Slot, provider: string, answersFor: AnsweredOffer | undefined): Promise<LiveVersion> {
     const {
       clock,
       random,
@@ -320,7 +322,7 @@ export class ModelServer implements ServedModels {
         if (fault.code === 'slot_damaged') this.#tellDamaged(slot.model, slot.manifestSha256);
       },
     });
-    live = new LiveVersion({ slot, provider, rollout, keeper, recorder });
+    live = new LiveVersion({ slot, provider, answersFor, keeper, recorder });
     return live;
   }
 

@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { Slot } from '../slots/slot.ts';
+import type { AnsweredOffer } from '../telemetry/observation.ts';
 
 /** Outcome of running a version's golden samples on this device. */
 export type Qualification =
@@ -34,8 +35,8 @@ export interface ServedFigures {
 export interface ServeOptions {
   /** Keep the version that was active warm: it answers while the new one's runner is down, and taking it back is instant. */
   readonly keepStandby: boolean;
-  /** The rollout that brought the version, for telemetry. */
-  readonly rollout?: string | undefined;
+  /** The offer that brought the version, for telemetry. */
+  readonly answersFor?: AnsweredOffer | undefined;
 }
 
 /** Told each time a version's runner could not start again because the version's files were damaged. */
@@ -52,8 +53,8 @@ export interface ServedModels {
    * under way end on the old one, which then stays warm as `standby` while `keepStandby` is true.
    */
   serve(slot: Slot, provider: string, options: ServeOptions): Promise<void>;
-  /** The version that answers, if it is this one, answers for this rollout now, or for none: telemetry says for which. */
-  answerFor(model: string, manifestSha256: string, rollout: string | undefined): void;
+  /** The version that answers, if it is this one, answers for this offer now, or for none: telemetry says for which. */
+  answerFor(model: string, manifestSha256: string, offer: AnsweredOffer | undefined): void;
   /** Stops answering for a model: it has no version left on this device. Resolves too when it served none. */
   retire(model: string): Promise<void>;
   /** Ends the standby runner of a model. */

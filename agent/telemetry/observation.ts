@@ -3,19 +3,24 @@
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 
-export interface ServedVersion {
+/** The offer of a rollout that a version answers for. */
+export interface AnsweredOffer {
+  readonly rollout: string;
+  /** Which offer of it; absent where the hub does not number them. */
+  readonly offer?: number;
+}
+
+export interface ServedVersion extends Partial<AnsweredOffer> {
   readonly model: string;
   readonly version: string;
   readonly manifestSha256: string;
   readonly manifest: ModelManifest;
-  /** The rollout that it is here for. */
-  readonly rollout?: string;
 }
 
 export interface Recorder {
   /** The version now answers requests for its model, also when none come: its windows are sent from here on, empty ones
    * too, so that the hub can tell an idle device from a silent one. Closes the window of the model's version before, and
-   * of the same version for another rollout. */
+   * of the same version for another offer. */
   serving(version: ServedVersion): void;
   answered(
     version: ServedVersion,

@@ -145,7 +145,7 @@ export class WindowRecorder implements Recorder {
   }
 }
 
-/** What is counted for one rollout is not counted for another. */
-function windowKey({ manifestSha256, rollout = '' }: ServedVersion): string {
-  return `${manifestSha256} ${rollout}`;
+/** What is counted for one offer is not counted for another. */
+function windowKey({ manifestSha256, rollout = '', offer = 0 }: ServedVersion): string {
+  return `${manifestSha256} ${rollout} ${offer}`;
 }

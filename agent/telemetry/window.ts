@@ -73,7 +73,7 @@ export class Window {
   }
 
   close(clock: Pick<Clock, 'monotonic'>): ClosedWindow {
-    const { model, version, manifestSha256, rollout } = this.served;
+    const { model, version, manifestSha256, rollout, offer } = this.served;
     const from = Math.max(0, Math.round(this.#fromMs));
     return {
       from,
@@ -82,6 +82,7 @@ export class Window {
       version,
       manifest: manifestSha256,
       ...(rollout === undefined ? {} : { rollout }),
+      ...(offer === undefined ? {} : { offer }),
       requests: {
         ok: this.#ok,
         failed: Object.fromEntries(this.#failed),

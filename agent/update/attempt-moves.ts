@@ -77,6 +77,7 @@ function fresh(desired: DesiredModel & { readonly sequence: number }): Attempt {
     release: desired.release,
     manifest: desired.manifest,
     ...(desired.rollout !== undefined && { rollout: desired.rollout }),
+    ...(desired.offer !== undefined && { offer: desired.offer }),
     sequence: desired.sequence,
     trial: desired.trial,
     state: 'idle',
@@ -90,13 +91,14 @@ function fresh(desired: DesiredModel & { readonly sequence: number }): Attempt {
   };
 }
 
-/** A newer desired state may name the same version for another rollout, or change its trial. */
+/** A newer desired state may name the same version for another rollout, or another offer of it, or change its trial. */
 function followWish(attempt: Attempt, desired: Move['desired']): Attempt {
   if (desired?.manifest !== attempt.manifest) return attempt;
-  const { rollout: _, ...rest } = attempt;
+  const { rollout: _, offer: __, ...rest } = attempt;
   return {
     ...rest,
     ...(desired.rollout !== undefined && { rollout: desired.rollout }),
+    ...(desired.offer !== undefined && { offer: desired.offer }),
     sequence: desired.sequence,
     trial: desired.trial,
   };

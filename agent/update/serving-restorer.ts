@@ -9,6 +9,7 @@ import type { Conditions } from '../health/conditions.ts';
 import type { ServedModels } from '../serving/served-model.ts';
 import { type ModelSlots, type SlotRef, servingOrder } from '../slots/slot-index.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
+import type { AnsweredOffer } from '../telemetry/observation.ts';
 import { toFault } from './failure-policy.ts';
 
 export interface ServingRestorerProps {
@@ -88,9 +89,9 @@ export class ServingRestorer {
   async restoreTrial(
     model: string,
     trial: SlotRef,
-    rollout: string | undefined,
+    answersFor: AnsweredOffer | undefined,
   ): Promise<UpdateFault | undefined> {
-    return this.#serve(model, trial, true, rollout);
+    return this.#serve(model, trial, true, answersFor);
   }
 
   #tellDamaged(): void {
@@ -110,11 +111,11 @@ export class ServingRestorer {
     model: string,
     ref: SlotRef,
     keepStandby: boolean,
-    rollout?: string,
+    answersFor?: AnsweredOffer,
   ): Promise<UpdateFault | undefined> {
     try {
       const slot = await this.#slots.verify(ref.manifest);
-      await this.#served.serve(slot, ref.provider, { keepStandby, ...(rollout && { rollout }) });
+      await this.#served.serve(slot, ref.provider, { keepStandby, answersFor });
       return undefined;
     } catch (error) {
       this.#logger.error(

@@ -11,6 +11,7 @@ import type { Slot } from '../slots/slot.ts';
 import { keepsCommitted, versionsBefore } from '../slots/slot-index.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
 import type { TrustedVersions } from '../trust/trusted-version.ts';
+import { offerOf } from './answered-rollout.ts';
 import { noVersionBefore, parkedOf, StepFailed } from './failure-policy.ts';
 import type { ServingRestorer } from './serving-restorer.ts';
 import type { StepArguments, StepName, StepResult } from './step.ts';
@@ -139,7 +140,7 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
       await slots.startTrial(record.model, { manifest, version, release, provider });
       await served.serve(slot, provider, {
         keepStandby: true,
-        ...(attempt.rollout && { rollout: attempt.rollout }),
+        answersFor: offerOf(attempt),
       });
       restorer.noteServing(record.model);
       return {};

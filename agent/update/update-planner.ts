@@ -75,7 +75,8 @@ function planSettled({ desired, record, slots, isOrderedBack, retryInMs }: Situa
     // Given up for what lay with the surroundings: the wish stands, after a wait.
     return retryInMs > 0 ? { kind: 'rest', wakeInMs: retryInMs } : { kind: 'move', event: 'wanted' };
   }
-  const isNews = desired.rollout !== undefined && attempt?.rollout !== desired.rollout;
+  const isOfOther = attempt?.rollout !== desired.rollout || attempt?.offer !== desired.offer;
+  const isNews = desired.rollout !== undefined && isOfOther;
   return isNews ? { kind: 'move', event: 'confirmed' } : { kind: 'rest' };
 }
 

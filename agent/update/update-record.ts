@@ -28,6 +28,8 @@ export const Attempt = Type.Object({
   release: Type.Integer({ minimum: 1 }),
   manifest: Digest,
   rollout: Type.Optional(RolloutId),
+  /** Which offer of the rollout. */
+  offer: Type.Optional(count),
   sequence: count,
   trial: TrialPlan,
   state: UpdateState,

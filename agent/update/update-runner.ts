@@ -15,7 +15,7 @@ import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateEvent, UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 import type { ServedModels } from '../serving/served-model.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
-import { answerForRollout } from './answered-rollout.ts';
+import { answerForRollout, offerOf } from './answered-rollout.ts';
 import { attemptEvent } from './attempt-event.ts';
 import { applyMove } from './attempt-moves.ts';
 import { checkOrder, judgeFailure, leastWaitMs, newsMayHelp, toFault } from './failure-policy.ts';
@@ -153,7 +153,7 @@ export class UpdateRunner {
     const { trial } = slots.of(this.model);
     const isCommitting = attempt?.state === 'committed' && trial?.manifest === attempt.manifest;
     if (trial && (attempt?.state === 'trial' || isCommitting)) {
-      this.#notServing = await restorer.restoreTrial(this.model, trial, attempt?.rollout);
+      this.#notServing = await restorer.restoreTrial(this.model, trial, attempt && offerOf(attempt));
       this.#isTrialServing = this.#notServing === undefined;
     }
     if (!this.#isTrialServing || attempt?.state !== 'trial') return;

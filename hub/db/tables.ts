@@ -86,6 +86,8 @@ export interface Tables {
     release: number;
     manifest_sha256: string;
     rollout_id: string | null;
+    /** The sequence of the statement that said it first. */
+    offer: number | null;
     trial: string;
     set_at: number;
     /** 1 after a restore, until the device has said that it runs this: nothing is said of it meanwhile. */

@@ -16,6 +16,8 @@ export interface OfferOfRollout extends OfferedVersion {
   readonly rolloutId: string;
   readonly status: RolloutStatus;
   readonly offeredAt: number;
+  /** Of the statement that made the offer, or took it back. */
+  readonly sequence: number | null;
 }
 
 export class AssignmentStore {
@@ -54,8 +56,9 @@ export class AssignmentStore {
       version: string;
       status: string;
       offered_at: number;
+      sequence: number | null;
     }>`
-      select rollout_id, device_id, rollout.model, rollout.version, rollout.status, offered_at
+      select rollout_id, device_id, rollout.model, rollout.version, rollout.status, offered_at, sequence
       from rollout_device join rollout on rollout.id = rollout_id
       where (rollout_id, device_id) in (values ${wanted}) and offered_at is not null
         and removed_at is null`.execute(this.#database);
@@ -66,6 +69,7 @@ export class AssignmentStore {
       version: row.version,
       status: row.status as RolloutStatus,
       offeredAt: row.offered_at,
+      sequence: row.sequence,
     }));
   }
 }

@@ -19,6 +19,7 @@ export interface DeviceAssignmentsProps {
 
 interface RolloutClaim extends OfferedVersion {
   readonly rolloutId: string;
+  readonly offer: number | undefined;
 }
 
 export class DeviceAssignments {
@@ -56,9 +57,14 @@ export class DeviceAssignments {
   async offeredAt(claims: readonly RolloutClaim[]): Promise<readonly (number | undefined)[]> {
     const offers = await this.#props.store.offers(claims);
     const made = new Map(
-      offers.filter(({ status }) => isUnderWay(status)).map((offer) => [claimText(offer), offer.offeredAt]),
+      offers.filter(({ status }) => isUnderWay(status)).map((offer) => [claimText(offer), offer]),
     );
-    return claims.map((claim) => made.get(claimText(claim)));
+    return claims.map((claim) => {
+      const found = made.get(claimText(claim));
+      // What was counted for an offer that was taken back may have waited on the device until it was made again.
+      const isOfLast = claim.offer === undefined || claim.offer === found?.sequence;
+      return isOfLast ? found?.offeredAt : undefined;
+    });
   }
 
   async #saysItHas(
@@ -72,6 +78,6 @@ export class DeviceAssignments {
 }
 
 /** One claim as a text; no part has a space. */
-function claimText({ rolloutId, deviceId, model, version }: RolloutClaim): string {
+function claimText({ rolloutId, deviceId, model, version }: Omit<RolloutClaim, 'offer'>): string {
   return `${rolloutId} ${deviceId} ${model} ${version}`;
 }

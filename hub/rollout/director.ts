@@ -303,8 +303,7 @@ export class Director {
       const { deviceId, model } = assignment;
       await this.#store.removeModel(deviceId, model, tx);
       if (!assignment.unassigned) return;
-      // At least that of the statement that will say so.
-      const sequence = ((await this.#store.statement(deviceId, tx))?.sequence ?? 0) + 1;
+      const sequence = await this.#nextSequence(deviceId, tx);
       await this.#store.setUnassigned({ device_id: deviceId, model, sequence }, tx);
       return;
     }
@@ -317,6 +316,7 @@ export class Director {
         release: assignment.release,
         manifest_sha256: assignment.manifestSha256,
         rollout_id: assignment.rollout ?? null,
+        offer: await this.#nextSequence(assignment.deviceId, tx),
         trial: JSON.stringify(assignment.trial),
         set_at: this.#clock.now(),
       },
@@ -332,6 +332,13 @@ export class Director {
     return sequence;
   }
 
+  /** Of the statement that is made next, unless the device has accepted later ones. */
+  async #nextSequence(deviceId: string, tx: Transaction<Tables>): Promise<number> {
+    const last = (await this.#store.statement(deviceId, tx))?.sequence ?? 0;
+    this.#base ??= await this.#store.sequenceBase(tx);
+    return Math.max(last, this.#base) + 1;
+  }
+
   async #sign(
     deviceId: string,
     tx: Transaction<Tables>,
@@ -345,9 +352,7 @@ export class Director {
         `Cannot assign a model to "${deviceId}": a device runs at most ${limits.modelsPerDeviceMax} models; "modelfleet models unassign" takes one off it.`,
       );
     }
-    const last = (await this.#store.statement(deviceId, tx))?.sequence ?? 0;
-    this.#base ??= await this.#store.sequenceBase(tx);
-    const sequence = Math.max(last, this.#base, above) + 1;
+    const sequence = Math.max(await this.#nextSequence(deviceId, tx), above + 1);
     if (releasedModel !== undefined) {
       await this.#store.setRelease({ device_id: deviceId, model: releasedModel, sequence }, tx);
     }
@@ -368,6 +373,7 @@ export class Director {
         release: row.release,
         manifest: row.manifest_sha256,
         ...(row.rollout_id === null ? {} : { rollout: row.rollout_id }),
+        ...(row.rollout_id === null || row.offer === null ? {} : { offer: row.offer }),
         trial: JSON.parse(row.trial) as TrialPlan,
       })),
       ...(released.length > 0 ? { released } : {}),

@@ -6,15 +6,6 @@ import type { Database } from '../db/database.ts';
 export async function takeBackRolloutTimes(database: Database, now: number): Promise<number> {
   const columns = ['offered_at', 'changed_at', 'last_word_at', 'back_at', 'tried_at'] as const;
   let rows = 0;
-  // Evidence belongs to an offer by the time of it, so that both become the same.
-  for (const column of ['offered_at', 'updated_at'] as const) {
-    const { numUpdatedRows } = await database
-      .updateTable('telemetry_evidence')
-      .set({ [column]: now })
-      .where(column, '>', now)
-      .executeTakeFirst();
-    rows += Number(numUpdatedRows);
-  }
   for (const column of columns) {
     const { numUpdatedRows } = await database
       .updateTable('rollout_device')

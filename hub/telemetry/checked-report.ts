@@ -24,6 +24,8 @@ export interface CheckedReport extends Addable {
   readonly spanMs: number;
   /** The rollout that the device says it runs the version for. */
   readonly rollout: string | undefined;
+  /** Which offer of it; undefined of an agent that does not say. */
+  readonly offer: number | undefined;
 }
 
 /** Number of counts each feature must have, and the kind labels must have. */
@@ -95,6 +97,7 @@ export class ReportCheck {
       version: report.version,
       spanMs: spanMs(report),
       rollout: report.rollout,
+      offer: report.offer,
       stream: report.stream,
       number: report.number,
       reports: 1,

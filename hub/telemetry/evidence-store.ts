@@ -94,6 +94,23 @@ export class EvidenceStore {
     }
   }
 
+  /**
+   * Times that have not come yet, stored while the hub's clock was ahead, become `now`, as those of the offers do: evidence belongs to an offer
+   * by the time of it. Returns in how many rows.
+   */
+  async takeBackTimes(now: number): Promise<number> {
+    return this.#database.transaction().execute(async (tx) => {
+      this.#revision ??= await highestRevision(tx);
+      const { rows } = await sql<{ revision: number }>`
+        update telemetry_evidence set offered_at = min(offered_at, ${now}), updated_at = min(updated_at, ${now}),
+          revision = ${this.#revision} + rowid
+        where offered_at > ${now} or updated_at > ${now}
+        returning revision`.execute(tx);
+      for (const { revision } of rows) this.#revision = Math.max(this.#revision, revision);
+      return rows.length;
+    });
+  }
+
   /** `listener` hears of rows that are gone, and of those of a removed device before that is committed. */
   onRemoved(listener: RemovedEvidenceListener): void {
     this.#removedListeners.push(listener);

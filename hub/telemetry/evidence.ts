@@ -21,10 +21,15 @@ import { spanTooLong } from './plausibility.ts';
 export interface AssignmentClaim extends EvidenceKey {
   readonly model: string;
   readonly version: string;
+  /** Which offer of the rollout it says; undefined of an agent that does not say. */
+  readonly offer: number | undefined;
 }
 
 export interface AssignmentLookup {
-  /** For each claim, when the rollout offered that version to the device; undefined unless it did and is under way. */
+  /**
+   * For each claim, when the rollout offered that version to the device; undefined unless it did, is under way, and that offer is
+   * the last one.
+   */
   offeredAt(claims: readonly AssignmentClaim[]): Promise<readonly (number | undefined)[]>;
 }
 
@@ -69,10 +74,10 @@ export class Evidence {
   /** Those of the reports that belong to an offer of a rollout under way. To be asked before a transaction is begun. */
   async belonging(reports: readonly DeviceReport[]): Promise<readonly EvidenceReport[]> {
     const claimed = reports.flatMap(({ deviceId, report }) => {
-      const { rollout: rolloutId, model, version } = report;
+      const { rollout: rolloutId, model, version, offer } = report;
       return rolloutId === undefined
         ? []
-        : [{ deviceId, report, claim: { rolloutId, deviceId, model, version } }];
+        : [{ deviceId, report, claim: { rolloutId, deviceId, model, version, offer } }];
     });
     if (claimed.length === 0) return [];
     const offers = await this.#props.assignments.offeredAt(claimed.map(({ claim }) => claim));

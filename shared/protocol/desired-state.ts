@@ -49,6 +49,8 @@ export const DesiredModel = Type.Object({
   release: Type.Integer({ minimum: 1 }),
   manifest: Digest,
   rollout: Type.Optional(RolloutId),
+  /** Which offer of the rollout: one that was taken back and made again is another. Told back with telemetry. */
+  offer: Type.Optional(Type.Integer({ minimum: 1 })),
   trial: TrialPlan,
 });
 export type DesiredModel = Static<typeof DesiredModel>;

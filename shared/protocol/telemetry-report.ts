@@ -49,6 +49,8 @@ export const TelemetryReport = Type.Object({
   manifest: Digest,
   /** The rollout that the version is here for: the window is evidence for that one and for no other. */
   rollout: Type.Optional(RolloutId),
+  /** Which offer of the rollout, as the desired state named it. */
+  offer: Type.Optional(Type.Integer({ minimum: 1 })),
   requests: Type.Object({
     ok: count,
     /** Failed requests by error code. */

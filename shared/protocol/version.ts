@@ -22,5 +22,7 @@
  *      2026-11-27  The hub may send `command` `busy` while it holds what a device sent.
  *      2026-11-27  A desired state's sequence may step by 2^32 at most. A newer timestamp may say an earlier time than the
  *                  one before: the hub's clock was ahead.
+ *      2026-11-27  Desired state says which offer of a rollout brings a version (`offer`), and a telemetry window says it back; it is
+ *                  cut when that changes. A window that names another offer than the last one is evidence for nothing.
  */
 export const protocolVersion = 1;

@@ -1,5 +1,5 @@
 /** A recorder that keeps what it was told. */
-import type { Recorder } from '../../agent/telemetry/observation.ts';
+import type { Recorder, ServedVersion } from '../../agent/telemetry/observation.ts';
 
 export interface Recording extends Recorder {
   readonly told: string[];
@@ -11,11 +11,15 @@ export function makeRecording(): Recording {
   return {
     told,
     count: (start) => told.filter((line) => line.startsWith(start)).length,
-    serving: ({ version, rollout }) => told.push(`serving ${version}${rollout ? ` for ${rollout}` : ''}`),
-    answered: ({ version, rollout }) => told.push(`answered ${version}${rollout ? ` for ${rollout}` : ''}`),
+    serving: (served) => told.push(`serving ${named(served)}`),
+    answered: (served) => told.push(`answered ${named(served)}`),
     failed: ({ version }, code) => told.push(`failed ${version} ${code}`),
     refused: ({ version }, fitsBefore) => told.push(`refused ${version}${fitsBefore ? ' fits before' : ''}`),
     crashed: ({ version }) => told.push(`crashed ${version}`),
     labelled: ({ version }, predicted, actual) => told.push(`labelled ${version} ${predicted} ${actual}`),
   };
+}
+
+function named({ version, rollout, offer }: ServedVersion): string {
+  return [version, ...(rollout ? ['for', rollout] : []), ...(offer ? [offer] : [])].join(' ');
 }

@@ -24,6 +24,7 @@ import type {
 import type { Slot } from '../../agent/slots/slot.ts';
 import { SlotChunks } from '../../agent/slots/slot-chunks.ts';
 import { SlotStore } from '../../agent/slots/slot-store.ts';
+import type { AnsweredOffer } from '../../agent/telemetry/observation.ts';
 import { ModelUpdates } from '../../agent/update/model-updates.ts';
 import { ServingRestorer } from '../../agent/update/serving-restorer.ts';
 import { makeStepExecutors } from '../../agent/update/step-executors.ts';
@@ -50,7 +51,7 @@ export class RecordingServed implements ServedModels {
   readonly manifests = new Map<string, string>();
   active: { readonly version: string; readonly standby: string | undefined } | undefined;
   /** The rollout that the version which answers is here for. */
-  answersFor: string | undefined;
+  answersFor: AnsweredOffer | undefined;
   figuresNow: ServedFigures = { requests: 0, failed: 0, refused: 0, crashes: 0 };
   qualifyFault: UpdateFault | undefined;
   serveFault: Error | undefined;
@@ -99,8 +100,8 @@ export class RecordingServed implements ServedModels {
     );
   }
 
-  answerFor(model: string, manifest: string, rollout: string | undefined): void {
-    if (this.manifests.get(model) === manifest) this.answersFor = rollout;
+  answerFor(model: string, manifest: string, offer: AnsweredOffer | undefined): void {
+    if (this.manifests.get(model) === manifest) this.answersFor = offer;
   }
 
   async retire(model: string): Promise<void> {

@@ -1,6 +1,7 @@
 /**
  * Telemetry of removed devices: of which devices it is to go, and how it is found. What came of devices that were removed before
- * goes as well. And evidence has revisions, so that only what is new is read again.
+ * goes as well. Evidence has revisions, so that only what is new is read again, and belongs
+ * to one offer of a rollout: what a device should run says which.
  */
 import { type Kysely, sql } from 'kysely';
 
@@ -15,5 +16,6 @@ const statements = [
   `create index telemetry_evidence_by_device on telemetry_evidence (device_id)`,
   `alter table telemetry_evidence add column revision integer not null default 0`,
   `update telemetry_evidence set revision = rowid`,
+  `alter table desired_model add column offer integer`,
   `create index telemetry_evidence_news on telemetry_evidence (rollout_id, revision)`,
 ];

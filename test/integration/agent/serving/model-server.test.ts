@@ -46,24 +46,27 @@ describe('ModelServer', () => {
     expect(recording.told).toEqual(['serving 1.0.0', 'answered 1.0.0']);
   });
 
-  it('answers for the rollout that the version is here for, as soon as that changes', async () => {
+  it('answers for the offer that the version is here for, as soon as that changes', async () => {
     const { models, recording } = runModels();
     const slots = [await linearSlot('1.0.0', 1), await linearSlot('2.0.0', 2)];
     await models.serve(slots[0]!, 'cpu', fresh);
-    models.answerFor('m', slots[0]!.manifestSha256, 'r1');
-    models.answerFor('m', slots[0]!.manifestSha256, 'r1');
-    models.answerFor('m', slots[1]!.manifestSha256, 'r2');
-    models.answerFor('unknown', slots[0]!.manifestSha256, 'r2');
+    models.answerFor('m', slots[0]!.manifestSha256, { rollout: 'r1', offer: 1 });
+    models.answerFor('m', slots[0]!.manifestSha256, { rollout: 'r1', offer: 1 });
+    models.answerFor('m', slots[1]!.manifestSha256, { rollout: 'r2' });
+    models.answerFor('unknown', slots[0]!.manifestSha256, { rollout: 'r2' });
     await ask(models);
-    await models.serve(slots[1]!, 'cpu', { keepStandby: true, rollout: 'r2' });
+    // Taken back and offered again: what was answered before counts for the offer before.
+    models.answerFor('m', slots[0]!.manifestSha256, { rollout: 'r1', offer: 2 });
+    await models.serve(slots[1]!, 'cpu', { keepStandby: true, answersFor: { rollout: 'r2' } });
     // The runner of the version before is still warm: what it was here for is not what it is here for now.
-    await models.serve(slots[0]!, 'cpu', { keepStandby: true, rollout: 'r3' });
+    await models.serve(slots[0]!, 'cpu', { keepStandby: true, answersFor: { rollout: 'r3' } });
     await ask(models);
     models.answerFor('m', slots[0]!.manifestSha256, undefined);
     expect(recording.told).toEqual([
       'serving 1.0.0',
-      'serving 1.0.0 for r1',
-      'answered 1.0.0 for r1',
+      'serving 1.0.0 for r1 1',
+      'answered 1.0.0 for r1 1',
+      'serving 1.0.0 for r1 2',
       'serving 2.0.0 for r2',
       'serving 1.0.0 for r3',
       'answered 1.0.0 for r3',

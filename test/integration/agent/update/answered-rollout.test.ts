@@ -9,11 +9,11 @@ import { type UpdateDevice, wishFor } from '../../../support/update-device.ts';
 const one = packedVersion({ version: '1.0.0', bytes: 5_000, seed: 1 });
 const two = packedVersion({ version: '2.0.0', bytes: 5_000, seed: 2 });
 
-const answers = (device: UpdateDevice, version: string, rollout: string | undefined) =>
+const answers = (device: UpdateDevice, version: string, rollout: string | undefined, offer?: number) =>
   vi.waitFor(
     () => {
       expect(device.served.active?.version).toBe(version);
-      expect(device.served.answersFor).toBe(rollout);
+      expect(device.served.answersFor).toEqual(rollout && { rollout, ...(offer && { offer }) });
     },
     { timeout: 60_000 },
   );
@@ -31,9 +31,12 @@ it('a version answers for the rollout that brought it, then for one that only co
   await ends(device, 'committed', '2.0.0');
   device.wish(3, [wishFor(two, { rollout: 'r-00000002' })]);
   await answers(device, '2.0.0', 'r-00000002');
+  // It was taken back and offered again before the device heard of either.
+  device.wish(5, [wishFor(two, { rollout: 'r-00000002', offer: 5 })]);
+  await answers(device, '2.0.0', 'r-00000002', 5);
   await device.close();
   const restarted = await reopen(join(root, 'device'), blobs);
-  await answers(restarted, '2.0.0', 'r-00000002');
-  restarted.wish(4, [wishFor(one, { rollout: 'r-00000003' })]);
-  await answers(restarted, '1.0.0', 'r-00000003');
+  await answers(restarted, '2.0.0', 'r-00000002', 5);
+  restarted.wish(6, [wishFor(one, { rollout: 'r-00000003', offer: 6 })]);
+  await answers(restarted, '1.0.0', 'r-00000003', 6);
 }, 180_000);

@@ -1,6 +1,7 @@
 /** Gates on what devices really sent: telemetry, its tables, the engine and its gates, as they run in a hub. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { limits } from '../../../../shared/base/limits.ts';
+import { parseDesiredState } from '../../../../shared/protocol/desired-state.ts';
 import { encodeTelemetryReport, type TelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
 import { publishedVersion, report, uniformProfile } from '../../../support/profiles.ts';
 import { digestOf } from '../../../support/rollout-device.ts';
@@ -47,6 +48,15 @@ async function send(
   );
 }
 
+/** Which offer each device's desired state names. */
+async function offersOf(id: string): Promise<(number | undefined)[]> {
+  return ids().map((device) => {
+    const envelope = JSON.parse(Buffer.from(world.retained.get(device)!).toString('utf8'));
+    const { models } = parseDesiredState(Buffer.from(envelope.payload, 'base64'));
+    return models.find(({ rollout }) => rollout === id)?.offer;
+  });
+}
+
 async function reasons(id: string): Promise<string[]> {
   await world.runner.lookAt(id);
   const { verdicts } = await world.service.show(id);
@@ -90,6 +100,7 @@ describe('evidence of a rollout', () => {
     world.clock.advance(5_000);
     for (const device of ids()) await send(device, { rollout: id, failed: 50 });
     expect((await world.telemetry.evidence(id)).size).toBe(2);
+    const before = await offersOf(id);
     const actor = { name: 'olga', role: 'operator', address: '127.0.0.1' } as const;
     await world.service.pause(id, { actor, reason: 'looking first' });
     await world.settle();
@@ -97,7 +108,13 @@ describe('evidence of a rollout', () => {
     for (const device of world.devices.values()) device.manner = 'good';
     await settled(id);
     expect(await reasons(id)).toContain('too_few_requests');
-    for (const device of ids()) await send(device, { rollout: id, ok: 50 });
+    // They waited on the devices from before the pause on, and name the offer of that time.
+    for (const [i, device] of ids().entries()) {
+      await send(device, { rollout: id, offer: before[i]!, failed: 50 });
+    }
+    expect(await reasons(id)).toContain('too_few_requests');
+    const now = await offersOf(id);
+    for (const [i, device] of ids().entries()) await send(device, { rollout: id, offer: now[i]!, ok: 50 });
     const found = await world.telemetry.evidence(id);
     expect(found.get(ids()[0]!)!.figures.requests).toMatchObject({ ok: 50, failed: {} });
     await world.runUntil(id, ['completed']);

@@ -1,6 +1,7 @@
 /** The hub's clock was ahead while a rollout was under way, and was set back. */
 import { afterEach, expect, it } from 'vitest';
 import { takeBackRolloutTimes } from '../../../../hub/rollout/future-times.ts';
+import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
 import { RolloutWorld } from '../../../support/rollout-world.ts';
 
 let world: RolloutWorld;
@@ -22,6 +23,7 @@ it('leaves no try that waits for the wrong time, and evidence with the offer tha
     .values({ ...row, body: Buffer.alloc(0) })
     .execute();
   await takeBackRolloutTimes(database, now);
+  await new EvidenceStore(database).takeBackTimes(now);
   expect(await rows.list(id)).toMatchObject([
     { offeredAt: now, triedAt: now },
     { offeredAt: now, triedAt: now },

@@ -97,6 +97,24 @@ describe('a look at the evidence of a rollout', () => {
     expect(await look(at, first)).toEqual([{ b: 6 }, ['b']]);
   });
 
+  it('sees the times that became now when the clock was set back, and what came after', async () => {
+    const at = cache();
+    await bring(first, 1, 'a', 'b', 'c');
+    await look(at, first);
+    await database
+      .updateTable('telemetry_evidence')
+      .set({ offered_at: 900 })
+      .where('device_id', '<>', 'b')
+      .execute();
+    expect(await store.takeBackTimes(500)).toBe(2);
+    read = [];
+    const found = await at.ofRollout(first);
+    expect(read).toEqual(['a', 'c']);
+    expect([...found.values()].map(({ offeredAt }) => offeredAt)).toEqual([500, 1, 500]);
+    await bring(first, 4, 'b');
+    expect((await look(at, first))[1]).toEqual(['b']);
+  });
+
   it('begins anew after a restart of the hub', async () => {
     await bring(first, 1, 'a', 'b');
     await look(cache(), first);

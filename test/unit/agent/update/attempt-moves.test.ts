@@ -82,9 +82,9 @@ describe('applyMove', () => {
   });
 
   it('follows a newer wish for the same version', () => {
-    const later = { ...desired, sequence: 9, rollout: 'r-00000002' };
+    const later = { ...desired, sequence: 9, rollout: 'r-00000002', offer: 9 };
     const record = applyMove({ record: upTo('wanted'), event: 'passed', desired: later, slots, nowMs: 0 });
-    expect(record.attempt).toMatchObject({ sequence: 9, rollout: 'r-00000002' });
+    expect(record.attempt).toMatchObject({ sequence: 9, rollout: 'r-00000002', offer: 9 });
   });
 
   it('refuses a pair the table has no row for', () => {

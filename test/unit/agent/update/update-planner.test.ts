@@ -80,6 +80,13 @@ describe('planUpdate, settled', () => {
     });
   });
 
+  it('says so again when the version was taken back and offered again before it heard of either', () => {
+    const slots = { active: { ...older, manifest: digest('b') }, previous: [], floor: 2 };
+    const again = { ...wish, offer: 9 };
+    expect(plan({ slots, desired: again }, 'committed')).toEqual({ kind: 'move', event: 'confirmed' });
+    expect(plan({ slots, desired: again }, 'committed', { offer: 9 })).toEqual({ kind: 'rest' });
+  });
+
   it('does not try again what it refused for the same wish', () => {
     const { record } = situation();
     const answered = [{ manifest: digest('b'), wish: 'r-00000001' }];
