@@ -56,6 +56,7 @@ export interface Tables {
     enrolled_at: number;
     revoked_at: number | null;
     last_seen_at: number | null;
+    /** What it last said; null until then, and again after a restore, where `reported_at` tells that it had spoken. */
     reported: string | null;
     reported_at: number | null;
   };

@@ -42,7 +42,7 @@ export class DeviceStore {
   }
 
   async forgetReports(): Promise<void> {
-    await this.#database.updateTable('device').set({ reported: null, reported_at: null }).execute();
+    await this.#database.updateTable('device').set({ reported: null }).execute();
   }
 
   list({ group, after, limit }: DeviceFilter): Promise<DeviceRow[]> {

@@ -94,7 +94,7 @@ export function describe(row: DeviceRow, presence: Presence, events: DeviceView[
       expiresAt: row.certificate_expires_at,
     },
     facts: reported?.facts ?? (JSON.parse(row.facts) as DeviceView['facts']),
-    ...(row.reported_at === null ? {} : { reportedAt: row.reported_at }),
+    ...(row.reported === null || row.reported_at === null ? {} : { reportedAt: row.reported_at }),
     ...(reported ? { sequence: reported.sequence, freeBytes: reported.freeBytes } : {}),
     models: reported?.models ?? [],
     conditions: conditionsOf(reported, presence),
@@ -109,12 +109,15 @@ export interface DeviceReport {
   readonly facts: DeviceFacts;
   /** Absent until it has reported. */
   readonly reported?: ReportedState;
+  /** It had reported, and a restore has made that forgotten: what it runs, and why, the hub may not know. */
+  readonly isForgotten: boolean;
 }
 
 export function reportOf(row: DeviceRow): DeviceReport {
   const reported = reportedOf(row);
   const facts = reported?.facts ?? (JSON.parse(row.facts) as DeviceFacts);
-  return { id: row.id, facts, ...(reported ? { reported } : {}) };
+  const isForgotten = reported === undefined && row.reported_at !== null;
+  return { id: row.id, facts, isForgotten, ...(reported ? { reported } : {}) };
 }
 
 /** The row holds only what passed the schema on its way in. */

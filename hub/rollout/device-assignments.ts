@@ -1,7 +1,8 @@
 /**
  * Which versions a device has from this hub: what telemetry asks before it takes a device's word. Offered is what a desired
  * state or a rollout has named; what the device says it runs counts as well, for a hub that was put back from a backup does
- * not remember its offers. For a rollout counts only what that rollout offered.
+ * not remember its offers. What it counted before it connected to that hub comes before its report does: until then nothing that
+ * it may have been offered is refused. For a rollout counts only what that rollout offered.
  */
 import { limits } from '../../shared/base/limits.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
@@ -13,7 +14,11 @@ export interface DeviceAssignmentsProps {
   readonly store: AssignmentStore;
   readonly director: Pick<Director, 'offered'>;
   readonly fleet: {
-    report(deviceId: string): Promise<{ readonly reported?: Pick<ReportedState, 'models'> } | undefined>;
+    report(
+      deviceId: string,
+    ): Promise<
+      { readonly reported?: Pick<ReportedState, 'models'>; readonly isForgotten?: boolean } | undefined
+    >;
   };
 }
 
@@ -37,11 +42,12 @@ export class DeviceAssignments {
   ): Promise<boolean> {
     const pair = `${deviceId} ${version.manifest}`;
     if (this.#known.has(pair)) return true;
+    const report = await this.#props.fleet.report(deviceId);
     const isOf =
       (await this.#props.director.offered(deviceId)).has(version.manifest) ||
       (await this.#props.store.wasOffered({ deviceId, ...version })) ||
-      (await this.#saysItHas(deviceId, version));
-    if (!isOf) return false;
+      saysItHas(report?.reported, version);
+    if (!isOf) return report?.isForgotten ?? false;
     if (this.#known.size >= limits.telemetryOffersKnownMax) {
       this.#known.delete(this.#known.values().next().value!);
     }
@@ -66,15 +72,14 @@ export class DeviceAssignments {
       return isOfLast ? found?.offeredAt : undefined;
     });
   }
+}
 
-  async #saysItHas(
-    deviceId: string,
-    { model, manifest }: { readonly model: string; readonly manifest: string },
-  ): Promise<boolean> {
-    const reported = (await this.#props.fleet.report(deviceId))?.reported;
-    const entry = reported?.models.find((one) => one.model === model);
-    return [entry?.active, ...(entry?.previous ?? [])].some((kept) => kept?.manifest === manifest);
-  }
+function saysItHas(
+  reported: Pick<ReportedState, 'models'> | undefined,
+  { model, manifest }: { readonly model: string; readonly manifest: string },
+): boolean {
+  const entry = reported?.models.find((one) => one.model === model);
+  return [entry?.active, ...(entry?.previous ?? [])].some((kept) => kept?.manifest === manifest);
 }
 
 /** One claim as a text; no part has a space. */

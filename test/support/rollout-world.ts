@@ -68,6 +68,8 @@ export class RolloutWorld {
   readonly retained = new Map<string, Uint8Array>();
   /** What each device last said of itself, as the hub has stored it. */
   readonly reported = new Map<string, ReportedState>();
+  /** Devices that have not said anew what they run since a restore. */
+  readonly forgotten = new Set<string>();
   readonly withdrawn = new Map<string, string>();
   /** Versions without a reference profile of their inputs. */
   readonly profileless = new Set<string>();
@@ -390,7 +392,8 @@ export class RolloutWorld {
 
   #report(id: string) {
     const reported = this.reported.get(id);
-    return { id, facts: reported?.facts ?? facts, ...(reported ? { reported } : {}) };
+    const isForgotten = this.forgotten.has(id);
+    return { id, facts: reported?.facts ?? facts, isForgotten, ...(reported ? { reported } : {}) };
   }
 
   async #enrol(id: string): Promise<void> {

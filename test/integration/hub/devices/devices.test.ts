@@ -89,6 +89,21 @@ describe('devices over REST', () => {
     await client.delete('/devices/d-left');
   });
 
+  it('are known to have spoken after a restore, though not what they said', async () => {
+    await hub.enrol('d-mute');
+    const device = await deviceClient(hub, await hub.enrol('d-forgotten'));
+    await device.publishAsync(topics.device('d-forgotten', 'reported'), JSON.stringify(reported), { qos: 1 });
+    expect(await hub.devices.report('d-forgotten')).toMatchObject({ isForgotten: false });
+    await hub.devices.forgetReports();
+    expect(await hub.devices.report('d-forgotten')).toMatchObject({ isForgotten: true });
+    expect(await hub.devices.report('d-mute')).toMatchObject({ isForgotten: false });
+    expect(await client.get('/devices/d-forgotten')).not.toHaveProperty('reportedAt');
+    await device.publishAsync(topics.device('d-forgotten', 'reported'), JSON.stringify(reported), { qos: 1 });
+    expect(await hub.devices.report('d-forgotten')).toMatchObject({ isForgotten: false, reported });
+    device.end(true);
+    for (const id of ['d-mute', 'd-forgotten']) await client.delete(`/devices/${id}`);
+  });
+
   it('are removed together with what other parts know of them, or not at all', async () => {
     await hub.enrol('d-kept');
     const heard: string[] = [];

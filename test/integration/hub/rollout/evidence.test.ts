@@ -190,6 +190,18 @@ describe('a device that lies', () => {
     expect((await world.telemetry.evidence(id)).size).toBe(0);
   });
 
+  it('is believed what the hub has forgotten in a restore, until it says what it runs', async () => {
+    await open({ devices: 1, running: null });
+    const [device] = ids();
+    world.forgotten.add(device!);
+    await send(device!, { version: '3.0.0', rollout: 'r-00000009', ok: 50 });
+    expect(world.telemetry.counts).toMatchObject({ merged: 1, refused: {} });
+    expect((await world.telemetry.evidence('r-00000009')).size).toBe(0);
+    world.forgotten.delete(device!);
+    await send(device!, { version: '3.0.0', rollout: 'r-00000009', ok: 50 });
+    expect(world.telemetry.counts).toMatchObject({ merged: 1, refused: { telemetry_not_offered: 1 } });
+  });
+
   it('has no offers of the machine that had its id before', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: all, gates });
