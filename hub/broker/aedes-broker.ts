@@ -22,9 +22,11 @@ import type { PacketFault } from './packet-rules.ts';
 import { RetainedPersistence } from './retained-persistence.ts';
 import { UnreadWatch, unreadMark } from './unread-watch.ts';
 
-const CONNECT_MS = 10_000;
-/** aedes would close who has not taken everything by then: who takes nothing is found by unread-watch.ts. */
-const AEDES_DRAIN_MS = 2 ** 31 - 1;
+/**
+ * For two time-outs of aedes that others look after: that of CONNECT, which has one deadline with the handshake (device-listener.ts), and
+ * that of who has not taken everything, where what counts is who takes nothing (unread-watch.ts).
+ */
+const NEVER_MS = 2 ** 31 - 1;
 /** aedes holds a queue slot for each message to a device that does not read: many slots, and not for ever. */
 const QUEUE_SLOTS = 10_000;
 const IDENTIFIER_REJECTED = 2 as AuthErrorCode;
@@ -39,8 +41,8 @@ export interface AedesBrokerProps {
   readonly isAdmitted: (deviceId: string, certificateSha256: string) => Promise<boolean>;
   /** Connections of one address that are not admitted yet; `limits.halfOpenMax` when absent. */
   readonly halfOpenPerAddressMax?: number;
-  /** How long a TLS handshake may take; 10 s when absent. */
-  readonly handshakeMs?: number;
+  /** How long the TLS handshake and CONNECT may take together; 10 s when absent. */
+  readonly admissionMs?: number;
   /** How long a device's socket may be full and take nothing before it is closed; `limits.mqttDrainMs` when absent. */
   readonly drainMs?: number;
   /** How long a device may wait for an answer before it is told; `limits.answerLateMs` when absent. */
@@ -242,8 +244,8 @@ export class AedesBroker implements Broker {
     return {
       persistence: new RetainedPersistence(),
       concurrency: QUEUE_SLOTS,
-      drainTimeout: AEDES_DRAIN_MS,
-      connectTimeout: CONNECT_MS,
+      drainTimeout: NEVER_MS,
+      connectTimeout: NEVER_MS,
       preConnect: (client, packet, done) => {
         const fault = this.#judgeWill(client, packet);
         if (fault) this.#willFaultOf.set(client, fault);

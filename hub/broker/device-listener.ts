@@ -9,15 +9,15 @@ import type { Logger } from '../../platform/logger.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { HalfOpenConnections, type HalfOpenRefusal } from './half-open-connections.ts';
 
-const HANDSHAKE_MS = 10_000;
+const ADMISSION_MS = 10_000;
 const REFUSALS_TOLD_MS = 10_000;
 
 export interface DeviceListenerProps {
   readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
   readonly listen: { readonly host: string; readonly port: number };
   readonly halfOpenPerAddressMax: number;
-  /** How long a handshake may take; 10 s when absent. */
-  readonly handshakeMs?: number;
+  /** How long the handshake and CONNECT may take together, from when their turn has come; 10 s when absent. */
+  readonly admissionMs?: number;
   readonly logger: Logger;
   /** A device whose certificate the TLS layer has verified. */
   readonly accept: (socket: TLSSocket) => void;
@@ -30,6 +30,8 @@ export class DeviceListener {
   readonly #halfOpen: HalfOpenConnections<Socket>;
   /** Half-open connections by the address they come from, as the TLS socket above them knows it too. */
   readonly #byPeer = new Map<string, Socket>();
+  /** Until when those that are worked on must be admitted. */
+  readonly #deadlines = new Map<Socket, NodeJS.Timeout>();
   #refused = 0;
   #refusalsTold: NodeJS.Timeout | undefined;
 
@@ -40,11 +42,10 @@ export class DeviceListener {
       perAddressMax: props.halfOpenPerAddressMax,
       atOnceMax: limits.handshakesAtOnceMax,
       atOncePerAddressMax: limits.handshakesAtOncePerAddressMax,
+      atOncePerNetworkMax: limits.handshakesAtOncePerNetworkMax,
       turnMsMax: limits.handshakeTurnMsMax,
       monotonic: () => performance.now(),
-      begin: (socket) => {
-        if (!socket.destroyed) this.#tls.emit('connection', socket);
-      },
+      begin: (socket) => this.#begin(socket),
       refuse: (socket, why) => this.#refuse(socket, why),
     });
     this.#tls = createTlsServer(
@@ -53,13 +54,11 @@ export class DeviceListener {
         requestCert: true,
         rejectUnauthorized: true,
         minVersion: 'TLSv1.2',
-        handshakeTimeout: props.handshakeMs ?? HANDSHAKE_MS,
       },
       props.accept,
     );
     this.#tls.on('tlsClientError', (error, socket) => {
       props.logger.debug({ reason: error.message }, 'handshake with a device failed');
-      // A handshake that took too long is told and left open: it would keep its turn for as long as its peer likes.
       socket.destroy();
     });
     // Paused: what a connection sends before its turn stays with the operating system.
@@ -109,7 +108,21 @@ export class DeviceListener {
     this.#halfOpen.enter(socket, socket.remoteAddress);
   }
 
+  /** One deadline for all that comes before CONNACK: whoever is slow with one part has no more time for the other. */
+  #begin(socket: Socket): void {
+    if (socket.destroyed) return;
+    const { admissionMs = ADMISSION_MS, logger } = this.#props;
+    const deadline = setTimeout(() => {
+      logger.debug({ address: socket.remoteAddress }, 'connection closed: not admitted in time');
+      socket.destroy();
+    }, admissionMs).unref();
+    this.#deadlines.set(socket, deadline);
+    this.#tls.emit('connection', socket);
+  }
+
   #leave(socket: Socket, name: string): void {
+    clearTimeout(this.#deadlines.get(socket));
+    this.#deadlines.delete(socket);
     if (this.#byPeer.get(name) === socket) this.#byPeer.delete(name);
     this.#halfOpen.leave(socket);
   }

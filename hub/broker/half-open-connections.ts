@@ -1,7 +1,9 @@
 /**
  * Connections that are not admitted yet: TLS handshake or CONNECT not finished. Anybody can open them, and each handshake costs the
  * hub more than its caller, so they are bounded, in all and by address, and only some are worked on at once: the
- * others wait, addresses by turns. A fleet that comes back all together is then admitted at the pace of the machine, each
+ * others wait, networks by turns and in each its addresses, because who has one address of IPv6 has thousands. Where
+ * there are too many, the one that has waited longest makes room for the next, as in a SYN cache (Lemon 2002): whoever fills the
+ * line mostly pushes out what is its own. A fleet that comes back all together is then admitted at the pace of the machine, each
  * handshake soon after it began; begun all at once, none would end before its device gives up. Pure but for what it remembers.
  */
 export interface HalfOpenBounds {
@@ -9,6 +11,7 @@ export interface HalfOpenBounds {
   readonly perAddressMax: number;
   readonly atOnceMax: number;
   readonly atOncePerAddressMax: number;
+  readonly atOncePerNetworkMax: number;
   /** How long one may wait for its turn: a device that has given up by now would only cost a handshake. */
   readonly turnMsMax: number;
 }
@@ -21,20 +24,33 @@ export interface HalfOpenProps<Connection> extends HalfOpenBounds {
   readonly refuse: (connection: Connection, why: HalfOpenRefusal) => void;
 }
 
-/** One address, or one network of 64 bits of IPv6, which a single host has to itself. */
-interface Source {
+/** What one site or provider has: 24 bits of IPv4, 48 of IPv6. */
+interface Network<Connection> {
   readonly name: string;
   underWay: number;
-  /** Since when each waits; the longest first. */
-  readonly waiting: Map<unknown, number>;
+  sources: number;
+  /** Of which one may begin, in turn. */
+  readonly ready: Set<Source<Connection>>;
+}
+
+/** One address, or one network of 64 bits of IPv6, which a single host has to itself. */
+interface Source<Connection> {
+  readonly name: string;
+  readonly network: Network<Connection>;
+  underWay: number;
+  /** The longest first. */
+  readonly waiting: Set<Connection>;
 }
 
 export class HalfOpenConnections<Connection> {
   readonly #props: HalfOpenProps<Connection>;
-  readonly #sources = new Map<string, Source>();
-  /** Sources of which one may begin, in turn. */
-  readonly #ready = new Set<Source>();
-  readonly #sourceOf = new Map<Connection, Source>();
+  readonly #networks = new Map<string, Network<Connection>>();
+  readonly #sources = new Map<string, Source<Connection>>();
+  /** Networks of which one may begin, in turn. */
+  readonly #ready = new Set<Network<Connection>>();
+  readonly #sourceOf = new Map<Connection, Source<Connection>>();
+  /** Since when each waits; the longest first. */
+  readonly #waiting = new Map<Connection, number>();
   #underWay = 0;
 
   constructor(props: HalfOpenProps<Connection>) {
@@ -49,19 +65,24 @@ export class HalfOpenConnections<Connection> {
     return this.#sourceOf.keys();
   }
 
-  /** Begins it, now or when its turn comes, or refuses it. */
+  /** Begins it, now or when its turn comes; or refuses it, or the one that has waited longest in its place. */
   enter(connection: Connection, address: string): void {
     const { inAllMax, perAddressMax, refuse, monotonic } = this.#props;
     const name = sourceOf(address);
-    const source = this.#sources.get(name) ?? { name, underWay: 0, waiting: new Map() };
-    const isAddressFull = source.underWay + source.waiting.size >= perAddressMax;
-    if (this.size >= inAllMax || isAddressFull) {
-      refuse(connection, isAddressFull ? 'of its address' : 'in all');
+    const known = this.#sources.get(name);
+    if (known && known.underWay + known.waiting.size >= perAddressMax) {
+      refuse(connection, 'of its address');
       return;
     }
-    this.#sources.set(name, source);
+    if (this.size >= inAllMax && !this.#dropOldest()) {
+      refuse(connection, 'in all');
+      return;
+    }
+    // Dropping may have been the end of what was known.
+    const source = this.#sources.get(name) ?? this.#addSource(name);
     this.#sourceOf.set(connection, source);
-    source.waiting.set(connection, monotonic());
+    source.waiting.add(connection);
+    this.#waiting.set(connection, monotonic());
     this.#place(source);
     this.#beginNext();
   }
@@ -72,42 +93,75 @@ export class HalfOpenConnections<Connection> {
     this.#beginNext();
   }
 
+  #dropOldest(): boolean {
+    for (const connection of this.#waiting.keys()) {
+      this.#forget(connection);
+      this.#props.refuse(connection, 'in all');
+      return true;
+    }
+    return false;
+  }
+
+  #addSource(name: string): Source<Connection> {
+    const wide = networkOf(name);
+    const network = this.#networks.get(wide) ?? { name: wide, underWay: 0, sources: 0, ready: new Set() };
+    this.#networks.set(wide, network);
+    network.sources += 1;
+    const source = { name, network, underWay: 0, waiting: new Set<Connection>() };
+    this.#sources.set(name, source);
+    return source;
+  }
+
   #forget(connection: Connection): void {
     const source = this.#sourceOf.get(connection);
     if (!source) return;
+    const { network } = source;
     this.#sourceOf.delete(connection);
+    this.#waiting.delete(connection);
     if (!source.waiting.delete(connection)) {
       source.underWay -= 1;
+      network.underWay -= 1;
       this.#underWay -= 1;
     }
-    if (source.underWay + source.waiting.size === 0) this.#sources.delete(source.name);
     this.#place(source);
+    if (source.underWay + source.waiting.size > 0) return;
+    this.#sources.delete(source.name);
+    network.sources -= 1;
+    if (network.sources === 0) this.#networks.delete(network.name);
   }
 
   #beginNext(): void {
     const { atOnceMax, turnMsMax, monotonic, begin, refuse } = this.#props;
     while (this.#underWay < atOnceMax) {
-      const [source] = this.#ready;
-      if (!source) return;
-      const [[connection, since]] = source.waiting as unknown as [[Connection, number]];
-      if (monotonic() - since > turnMsMax) {
+      const [network] = this.#ready;
+      if (!network) return;
+      const [source] = network.ready as unknown as [Source<Connection>];
+      const [connection] = source.waiting as unknown as [Connection];
+      if (monotonic() - this.#waiting.get(connection)! > turnMsMax) {
         this.#forget(connection);
         refuse(connection, 'waited too long');
         continue;
       }
       source.waiting.delete(connection);
+      this.#waiting.delete(connection);
       source.underWay += 1;
+      network.underWay += 1;
       this.#underWay += 1;
-      // To the end of the line.
-      this.#ready.delete(source);
+      // To the end of both lines.
+      network.ready.delete(source);
+      this.#ready.delete(network);
       this.#place(source);
       begin(connection);
     }
   }
 
-  #place(source: Source): void {
-    if (source.waiting.size > 0 && source.underWay < this.#props.atOncePerAddressMax) this.#ready.add(source);
-    else this.#ready.delete(source);
+  #place(source: Source<Connection>): void {
+    const { atOncePerAddressMax, atOncePerNetworkMax } = this.#props;
+    const { network } = source;
+    if (source.waiting.size > 0 && source.underWay < atOncePerAddressMax) network.ready.add(source);
+    else network.ready.delete(source);
+    if (network.ready.size > 0 && network.underWay < atOncePerNetworkMax) this.#ready.add(network);
+    else this.#ready.delete(network);
   }
 }
 
@@ -119,4 +173,11 @@ export function sourceOf(address: string): string {
   const [before, after] = [head, tail ?? ''].map((part) => (part === '' ? [] : part.split(':')));
   const zeros = tail === undefined ? 0 : Math.max(0, 8 - before!.length - after!.length);
   return [...before!, ...Array<string>(zeros).fill('0'), ...after!].slice(0, 4).join(':');
+}
+
+/** What counts as one network of sources: whoever has one of them may well have the others. */
+export function networkOf(source: string): string {
+  return source.includes(':')
+    ? source.split(':').slice(0, 3).join(':')
+    : source.split('.').slice(0, 3).join('.');
 }

@@ -209,6 +209,7 @@ export const limits = {
   /** Of them, those whose handshake and CONNECT are under way; the others wait their turn, addresses by turns, at most so long. */
   handshakesAtOnceMax: 512,
   handshakesAtOncePerAddressMax: 128,
+  handshakesAtOncePerNetworkMax: 256,
   handshakeTurnMsMax: 10_000,
   /** What a device may have sent that is not answered yet; no more of it is read then. */
   unansweredMessagesPerDeviceMax: 256,

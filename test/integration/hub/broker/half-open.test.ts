@@ -1,6 +1,7 @@
 /** Anybody can open connections and leave them half open: it costs those who do it, and not the devices. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
@@ -17,10 +18,10 @@ describe('connections that are left half open', () => {
     world = await BrokerWorld.make();
   });
   afterAll(() => world.remove());
-  const start = async (handshakeMs?: number) => {
+  const start = async (admissionMs?: number) => {
     const { authority } = world;
     broker = new AedesBroker({
-      ...(handshakeMs !== undefined && { handshakeMs }),
+      ...(admissionMs !== undefined && { admissionMs }),
       tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
       listen: { host: '0.0.0.0', port: 0 },
       isAdmitted: async () => true,
@@ -92,6 +93,20 @@ describe('connections that are left half open', () => {
     const closed = () => idle.filter((socket) => socket.closed || socket.readableEnded).length;
     await expect.poll(closed, { timeout: 20_000 }).toBe(count);
     expect(broker.halfOpenCount()).toBe(0);
+  });
+
+  it('have one time for handshake and CONNECT together: who has finished the one and leaves the other is closed', async () => {
+    await broker.close();
+    await start(1_000);
+    const began = performance.now();
+    const socket = await world.socket(broker, 'dev');
+    expect(broker.halfOpenCount()).toBe(1);
+    await once(socket.resume(), 'close');
+    expect(performance.now() - began).toBeLessThan(8_000);
+    await expect.poll(() => broker.halfOpenCount()).toBe(0);
+    const client = await world.connect(broker, 'dev');
+    await pause(1_500);
+    expect(client.connected).toBe(true);
   });
 
   it('do not count once a device is admitted', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type HalfOpenBounds,
   HalfOpenConnections,
+  networkOf,
   sourceOf,
 } from '../../../../hub/broker/half-open-connections.ts';
 
@@ -18,6 +19,7 @@ class Door {
       perAddressMax: 50,
       atOnceMax: 4,
       atOncePerAddressMax: 2,
+      atOncePerNetworkMax: 3,
       turnMsMax: 1_000,
       ...bounds,
       monotonic: () => this.nowMs,
@@ -62,14 +64,44 @@ describe('half-open connections', () => {
     expect(door.begun).toEqual(['many-1', 'few-1', 'many-2', 'few-2', 'many-3']);
   });
 
-  it('are refused past the bound of an address, and past the bound of all', () => {
-    const door = new Door({ inAllMax: 5, perAddressMax: 3 });
+  it('are refused past the bound of an address', () => {
+    const door = new Door({ perAddressMax: 3 });
     door.enter('a', 4);
     door.enter('b', 3);
-    expect(door.refused).toEqual(['a-4 of its address', 'b-3 in all']);
+    expect(door.refused).toEqual(['a-4 of its address']);
     door.connections.leave('a-1');
-    door.connections.enter('b-3', 'b');
-    expect(door.refused).toHaveLength(2);
+    door.connections.enter('a-5', 'a');
+    expect(door.refused).toHaveLength(1);
+  });
+
+  it('past the bound of all push out the one that has waited longest, and are refused where none waits', () => {
+    const door = new Door({ inAllMax: 5 });
+    door.enter('a', 4);
+    door.enter('b', 3);
+    expect(door.begun).toEqual(['a-1', 'a-2', 'b-1', 'b-2']);
+    expect(door.refused).toEqual(['a-3 in all', 'a-4 in all']);
+    expect(door.connections.size).toBe(5);
+    const busy = new Door({ inAllMax: 2 });
+    busy.enter('a', 3);
+    expect([busy.begun, busy.refused]).toEqual([['a-1', 'a-2'], ['a-3 in all']]);
+  });
+
+  it('of somebody with a network of 48 bits, each from an address of its own, leave room and turns for all others', () => {
+    const door = new Door();
+    const flood = (count: number, from = 0) => {
+      for (let n = from; n < from + count; n += 1)
+        door.connections.enter(`evil-${n}`, `2001:db8:bad:${n.toString(16)}::1`);
+    };
+    flood(500);
+    expect(door.begun).toEqual(['evil-0', 'evil-1', 'evil-2']);
+    for (let n = 0; n < 10; n += 1) {
+      door.enter(`2001:db8:${n + 1}:1::9`, 1);
+      expect(door.begun.at(-1)).toBe(`2001:db8:${n + 1}:1::9-1`);
+      flood(50, 1_000 + 50 * n);
+      door.connections.leave(door.begun.at(-1)!);
+    }
+    expect(door.refused.every((one) => one.startsWith('evil-'))).toBe(true);
+    expect(door.connections.size).toBeLessThanOrEqual(100);
   });
 
   it('that waited longer than a device does are refused when their turn comes, thousands as well as one', () => {
@@ -94,9 +126,9 @@ describe('half-open connections', () => {
           if (act === 'enter') {
             made += 1;
             const connection = `${address}#${made}`;
+            present.set(connection, address);
             door.connections.enter(connection, address);
-            if (!door.refused.some((one) => one.startsWith(`${connection} `)))
-              present.set(connection, address);
+            for (const one of door.refused.splice(0)) present.delete(one.split(' ')[0]!);
           } else {
             const one = [...present.keys()][at];
             if (one === undefined) continue;
@@ -120,6 +152,16 @@ describe('half-open connections', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('the network of a source', () => {
+  it.each([
+    ['192.0.2.7', '192.0.2'],
+    ['2001:db8:1:2', '2001:db8:1'],
+    ['2001:0:0:a', '2001:0:0'],
+  ])('%s is %s', (source, network) => {
+    expect(networkOf(source)).toBe(network);
   });
 });
 
