@@ -6,19 +6,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
 import type { Logger } from '../../platform/logger.ts';
-import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { sleepUnlessSet } from '../../shared/base/clock-sleep.ts';
-import { limits } from '../../shared/base/limits.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
-import { type DesiredState, desiredStateType, type TrialPlan } from '../../shared/protocol/desired-state.ts';
+import type { TrialPlan } from '../../shared/protocol/desired-state.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import { topics } from '../../shared/protocol/topics.ts';
-import { type DsseSigner, signDsse } from '../../shared/tuf/dsse.ts';
+import type { DsseSigner } from '../../shared/tuf/dsse.ts';
 import type { Broker } from '../broker/broker.ts';
 import { attemptWithin } from '../db/savepoint.ts';
 import type { Tables } from '../db/tables.ts';
 import type { DesiredStore } from './desired-store.ts';
+import { SetBack } from './set-back.ts';
+import { StatementSigner } from './statement-signer.ts';
 
 /** One device is to run one version of a model, or the hub stops saying anything of the model (`version` absent). */
 export type Assignment =
@@ -63,7 +64,8 @@ const BATCH = 200;
 
 export class Director {
   readonly #store: DesiredStore;
-  readonly #signer: DsseSigner;
+  readonly #statements: StatementSigner;
+  readonly #setBack: SetBack;
   readonly #broker: Pick<Broker, 'retain'>;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -74,18 +76,13 @@ export class Director {
   readonly #offered = new Map<string, ReadonlySet<string>>();
   /** Why a statement that should be renewed could not be, by device. */
   readonly #unsigned = new Map<string, string>();
-  /** Last sequence of each device, as far as it was asked for since the start: heartbeats are compared with it. */
-  readonly #sequences = new Map<string, number>();
-  /** Devices whose word on what they run is awaited after a restore; undefined until the database was asked. */
-  #unconfirmed: Set<string> | undefined;
-  /** Every sequence is above it; undefined until the database was asked. */
-  #base: number | undefined;
   readonly #stopping = new AbortController();
   #renewing: Promise<void> | undefined;
 
   constructor({ store, signer, broker, clock, logger, validMs = VALID_MS }: DirectorProps) {
     this.#store = store;
-    this.#signer = signer;
+    this.#statements = new StatementSigner({ store, signer, clock, validMs });
+    this.#setBack = new SetBack({ store, statements: this.#statements, logger });
     this.#broker = broker;
     this.#clock = clock;
     this.#logger = logger;
@@ -129,7 +126,7 @@ export class Director {
     for (const [deviceId, own] of Map.groupBy(assignments, (assignment) => assignment.deviceId)) {
       const attempted = await attemptWithin(tx, async () => {
         for (const assignment of own) await this.#write(assignment, tx);
-        return this.#sign(deviceId, tx);
+        return this.#statements.sign(deviceId, tx);
       });
       if ('value' in attempted) sequences.set(deviceId, attempted.value);
       else failures.set(deviceId, attempted.error);
@@ -152,53 +149,15 @@ export class Director {
     await this.#store.forget(deviceId, tx);
   }
 
-  /**
-   * This hub was set back: devices may have accepted later statements than it knows of, and may run other versions. From now on
-   * every sequence is above `atLeast`, and nothing is said of what a device should run until it has said that it runs that:
-   * a restore takes no device back to the versions of the backup. The next `renew` signs every statement anew.
-   */
+  /** This hub was set back: see set-back.ts. Every sequence is above `atLeast` from now on; the next `renew` signs everything anew. */
   async catchUp(atLeast: number): Promise<void> {
-    await this.#store.transaction(async (tx) => {
-      await this.#store.setSequenceBase(Math.max(await this.#store.sequenceBase(tx), atLeast), tx);
-      await this.#store.unconfirm(undefined, tx);
-      await this.#store.expireStatements(tx);
-    });
-    this.#unconfirmed = undefined;
-    this.#base = undefined;
+    await this.#setBack.catchUp(atLeast);
     this.#offered.clear();
   }
 
-  /**
-   * A device's word on what it runs and on the last statement it has accepted. When that is later than all that this hub knows
-   * to have signed, the hub was set back: the device would refuse whatever it says, so it goes above. Resolves when stored.
-   */
-  async hearReport(
-    deviceId: string,
-    { sequence, models }: ReportedState,
-    tx: Transaction<Tables>,
-  ): Promise<void> {
-    this.#unconfirmed ??= new Set(await this.#store.unconfirmedDevices(tx));
-    const signed = await this.#lastSequence(deviceId, tx);
-    const isBehind = sequence > signed;
-    if (!isBehind && !this.#unconfirmed.has(deviceId)) return;
-    // A device that lies harms nobody: none takes a step as long as that.
-    if (sequence > signed + limits.sequenceStepMax) return;
-    if (isBehind) {
-      this.#logger.warn(
-        { deviceId, sequence, signed },
-        'device has accepted later desired states; going above',
-      );
-      await this.#store.unconfirm(deviceId, tx);
-    }
-    const rows = await this.#store.unconfirmedModels(deviceId, tx);
-    if (rows.length === 0) this.#unconfirmed.delete(deviceId);
-    if (rows.length === 0 && !isBehind) return;
-    const running = new Map(models.map(({ model, active }) => [model, active?.manifest]));
-    for (const row of rows) {
-      if (running.get(row.model) === row.manifest_sha256) await this.#store.setModel(row, tx);
-      else await this.#store.removeModel(deviceId, row.model, tx);
-    }
-    await this.#sign(deviceId, tx, { above: sequence });
+  /** A device's word on what it runs and on the last statement it has accepted, heard in the transaction that stores it. */
+  async hearReport(deviceId: string, reported: ReportedState, tx: Transaction<Tables>): Promise<void> {
+    if (!(await this.#setBack.hearReport(deviceId, reported, tx))) return;
     // It waits for the one connection, and so for the end of this transaction.
     void this.publish([deviceId]);
   }
@@ -213,7 +172,7 @@ export class Director {
    * the caller publishes it after the commit.
    */
   release(deviceId: string, model: string, tx: Transaction<Tables>): Promise<number> {
-    return this.#sign(deviceId, tx, { releasedModel: model });
+    return this.#statements.sign(deviceId, tx, { releasedModel: model });
   }
 
   /** The version and the rollout each device's desired state names for `model`; devices without one are absent. */
@@ -285,7 +244,7 @@ export class Director {
         for (const deviceId of deviceIds) {
           // Removed since it was listed.
           if (!(await this.#store.statement(deviceId, tx))?.envelope) continue;
-          const attempted = await attemptWithin(tx, () => this.#sign(deviceId, tx));
+          const attempted = await attemptWithin(tx, () => this.#statements.sign(deviceId, tx));
           if ('error' in attempted) this.#tellUnsigned(deviceId, attempted.error);
           else this.#unsigned.delete(deviceId);
         }
@@ -303,7 +262,7 @@ export class Director {
       const { deviceId, model } = assignment;
       await this.#store.removeModel(deviceId, model, tx);
       if (!assignment.unassigned) return;
-      const sequence = await this.#nextSequence(deviceId, tx);
+      const sequence = await this.#statements.nextSequence(deviceId, tx);
       await this.#store.setUnassigned({ device_id: deviceId, model, sequence }, tx);
       return;
     }
@@ -316,77 +275,12 @@ export class Director {
         release: assignment.release,
         manifest_sha256: assignment.manifestSha256,
         rollout_id: assignment.rollout ?? null,
-        offer: await this.#nextSequence(assignment.deviceId, tx),
+        offer: await this.#statements.nextSequence(assignment.deviceId, tx),
         trial: JSON.stringify(assignment.trial),
         set_at: this.#clock.now(),
       },
       tx,
     );
-  }
-
-  async #lastSequence(deviceId: string, tx: Transaction<Tables>): Promise<number> {
-    const known = this.#sequences.get(deviceId);
-    if (known !== undefined) return known;
-    const sequence = (await this.#store.statement(deviceId, tx))?.sequence ?? 0;
-    this.#sequences.set(deviceId, sequence);
-    return sequence;
-  }
-
-  /** Of the statement that is made next, unless the device has accepted later ones. */
-  async #nextSequence(deviceId: string, tx: Transaction<Tables>): Promise<number> {
-    const last = (await this.#store.statement(deviceId, tx))?.sequence ?? 0;
-    this.#base ??= await this.#store.sequenceBase(tx);
-    return Math.max(last, this.#base) + 1;
-  }
-
-  async #sign(
-    deviceId: string,
-    tx: Transaction<Tables>,
-    { releasedModel, above = 0 }: { readonly releasedModel?: string; readonly above?: number } = {},
-  ): Promise<number> {
-    const now = this.#clock.now();
-    const models = await this.#store.models(deviceId, tx);
-    if (models.length > limits.modelsPerDeviceMax) {
-      throw new AppError(
-        'too_large',
-        `Cannot assign a model to "${deviceId}": a device runs at most ${limits.modelsPerDeviceMax} models; "modelfleet models unassign" takes one off it.`,
-      );
-    }
-    const sequence = Math.max(await this.#nextSequence(deviceId, tx), above + 1);
-    if (releasedModel !== undefined) {
-      await this.#store.setRelease({ device_id: deviceId, model: releasedModel, sequence }, tx);
-    }
-    const released = (await this.#store.releases(deviceId, tx)).map((row) => ({
-      model: row.model,
-      at: row.sequence,
-    }));
-    const unassigned = (await this.#store.unassigned(deviceId, tx)).map((row) => row.model);
-    const state: DesiredState = {
-      v: 1,
-      device: deviceId,
-      sequence,
-      issued: new Date(now).toISOString(),
-      expires: new Date(now + this.#validMs).toISOString(),
-      models: models.map((row) => ({
-        model: row.model,
-        version: row.version,
-        release: row.release,
-        manifest: row.manifest_sha256,
-        ...(row.rollout_id === null ? {} : { rollout: row.rollout_id }),
-        ...(row.rollout_id === null || row.offer === null ? {} : { offer: row.offer }),
-        trial: JSON.parse(row.trial) as TrialPlan,
-      })),
-      ...(released.length > 0 ? { released } : {}),
-      ...(unassigned.length > 0 ? { unassigned } : {}),
-    };
-    const envelope = signDsse(desiredStateType, Buffer.from(JSON.stringify(state)), this.#signer);
-    await this.#store.setStatement(
-      { device_id: deviceId, sequence, envelope: Buffer.from(envelope).toString('utf8'), issued_at: now },
-      tx,
-    );
-    // Asked for again: the transaction may come to nothing.
-    this.#sequences.delete(deviceId);
-    return sequence;
   }
 
   /** Once for a device and a reason: it is tried again at each look. */

@@ -77,6 +77,35 @@ describe('a director that catches up', () => {
     expect(desired()).toMatchObject({ sequence: 51, models: [{ model: 'air' }] });
   });
 
+  it('remembers nothing of what it heard in a transaction that came to nothing, however often it heard', async () => {
+    const { database, director, hear, desired } = await world();
+    await director.assign([assignment('air', '1.0.0')]);
+    const failing = database.transaction().execute(async (tx) => {
+      await director.hearReport('a', report(50, { air: '1.0.0' }), tx);
+      await director.hearReport('a', report(1, { air: '1.0.0' }), tx);
+      throw new Error('another message of the batch');
+    });
+    await expect(failing).rejects.toThrow('another message');
+    await hear(report(50, { air: '1.0.0' }));
+    expect(desired()).toMatchObject({ sequence: 51, models: [{ model: 'air' }] });
+  });
+
+  it('still awaits the word of a device that it heard only in a transaction that came to nothing', async () => {
+    const { database, director, hear, desired, said } = await world();
+    await director.assign([assignment('air', '1.0.0')]);
+    await director.catchUp(1_000_000);
+    await director.republishAll();
+    const failing = database.transaction().execute(async (tx) => {
+      await director.hearReport('a', report(1, { air: '1.0.0' }), tx);
+      await director.hearReport('a', report(1, { air: '1.0.0' }), tx);
+      throw new Error('another message of the batch');
+    });
+    await expect(failing).rejects.toThrow('another message');
+    expect(desired().models).toEqual([]);
+    await hear(report(1, { air: '1.0.0' }));
+    expect(said()).toEqual(['air 1.0.0']);
+  });
+
   it('takes nothing off a device that may have been given it again since', async () => {
     const { director, hear, desired } = await world();
     await director.assign([{ deviceId: 'a', model: 'air', unassigned: true }]);

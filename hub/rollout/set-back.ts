@@ -1,0 +1,81 @@
+/**
+ * A hub that was set back: restored from a backup, or older than what its devices have seen for whatever reason. Devices may have
+ * accepted later statements than it knows of, and may run other versions. Its sequences go above theirs, and nothing is said of
+ * what a device should run until it has said that it runs that: a restore takes no device back to the versions of the backup.
+ */
+import type { Transaction } from 'kysely';
+import type { Logger } from '../../platform/logger.ts';
+import { limits } from '../../shared/base/limits.ts';
+import type { ReportedState } from '../../shared/protocol/reported-state.ts';
+import type { Tables } from '../db/tables.ts';
+import type { DesiredStore } from './desired-store.ts';
+import type { StatementSigner } from './statement-signer.ts';
+
+export interface SetBackProps {
+  readonly store: DesiredStore;
+  readonly statements: StatementSigner;
+  readonly logger: Logger;
+}
+
+export class SetBack {
+  readonly #store: DesiredStore;
+  readonly #statements: StatementSigner;
+  readonly #logger: Logger;
+  /** Devices whose word on what they run is awaited; undefined until the database was asked. */
+  #unconfirmed: Set<string> | undefined;
+
+  constructor({ store, statements, logger }: SetBackProps) {
+    this.#store = store;
+    this.#statements = statements;
+    this.#logger = logger;
+  }
+
+  /** The hub knows that it was set back. Every statement is due to be signed anew. */
+  async catchUp(atLeast: number): Promise<void> {
+    await this.#store.transaction(async (tx) => {
+      await this.#statements.raiseBase(atLeast, tx);
+      await this.#store.unconfirm(undefined, tx);
+      await this.#store.expireStatements(tx);
+    });
+    this.#statements.forgetBase();
+    this.#unconfirmed = undefined;
+  }
+
+  /**
+   * A device's word on what it runs and on the last statement it has accepted. When that is later than all that this hub knows
+   * to have signed, the hub was set back: the device would refuse whatever it says, so it goes above. True when a statement was
+   * signed, to be published after the commit.
+   */
+  async hearReport(
+    deviceId: string,
+    { sequence, models }: ReportedState,
+    tx: Transaction<Tables>,
+  ): Promise<boolean> {
+    this.#unconfirmed ??= new Set(await this.#store.unconfirmedDevices(tx));
+    const signed = await this.#statements.lastSequence(deviceId, tx);
+    const isBehind = sequence > signed;
+    if (!isBehind && !this.#unconfirmed.has(deviceId)) return false;
+    // A device that lies harms nobody: none takes a step as long as that.
+    if (sequence > signed + limits.sequenceStepMax) return false;
+    if (isBehind) {
+      this.#logger.warn(
+        { deviceId, sequence, signed },
+        'device has accepted later desired states; going above',
+      );
+      await this.#store.unconfirm(deviceId, tx);
+    }
+    const rows = await this.#store.unconfirmedModels(deviceId, tx);
+    if (rows.length === 0 && !isBehind) {
+      // Unless it is this transaction that confirmed them: that may come to nothing.
+      if (!this.#statements.hasSigned(deviceId, tx)) this.#unconfirmed.delete(deviceId);
+      return false;
+    }
+    const running = new Map(models.map(({ model, active }) => [model, active?.manifest]));
+    for (const row of rows) {
+      if (running.get(row.model) === row.manifest_sha256) await this.#store.setModel(row, tx);
+      else await this.#store.removeModel(deviceId, row.model, tx);
+    }
+    await this.#statements.sign(deviceId, tx, { above: sequence });
+    return true;
+  }
+}
