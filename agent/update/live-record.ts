@@ -7,8 +7,10 @@ import { errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { countStart } from './restart-count.ts';
+import { trialFields } from './trial-progress.ts';
 import type { UpdateJournal } from './update-journal.ts';
 import { isSettled } from './update-machine.ts';
+import type { Situation } from './update-planner.ts';
 import type { Attempt, UpdateRecord } from './update-record.ts';
 
 export interface LiveRecordProps {
@@ -95,6 +97,21 @@ export class LiveRecord {
     if (this.#now.attempt?.working === undefined) return;
     this.noteRest();
     await this.store().catch((error) => this.#warn('end of the agent could not be journalled', error));
+  }
+
+  /**
+   * Keeps how far a trial has come, and forgives restarts once the state has lasted `inStateMs` long enough. Nothing of it changes in
+   * memory, which keeps counting from where this life began.
+   */
+  async keepProgress(trial: Situation['trial'], inStateMs: number): Promise<void> {
+    const { attempt } = this.#now;
+    if (attempt === undefined || isSettled(attempt.state)) return;
+    const isStable = attempt.restarts > 0 && inStateMs >= limits.restartCountedMs;
+    if (!isStable && !trial) return;
+    const kept = { ...attempt, ...(isStable && { restarts: 0 }), ...(trial && trialFields(trial)) };
+    await this.#props.journal
+      .write({ ...this.#now, attempt: kept })
+      .catch((error) => this.#warn('trial progress could not be stored', error));
   }
 
   async #forgiveLater(over: AbortSignal): Promise<void> {

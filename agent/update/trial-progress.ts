@@ -16,3 +16,11 @@ export function trialSoFar(
   };
   return { figures, spentMs: trialSpentMs + elapsedMs, ...(now?.lastError && { lastError: now.lastError }) };
 }
+
+/** A trial as the journal keeps it. */
+export function trialFields({
+  figures,
+  spentMs,
+}: NonNullable<Situation['trial']>): Pick<Attempt, 'trialBefore' | 'trialSpentMs'> {
+  return { trialBefore: figures, trialSpentMs: spentMs };
+}

@@ -8,7 +8,6 @@
  */
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Random } from '../../shared/base/clock.ts';
-import { limits } from '../../shared/base/limits.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
 import { blameOf } from '../../shared/errors/blame.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
@@ -27,7 +26,7 @@ import type { ServingRestorer } from './serving-restorer.ts';
 import { SPACE_LOOK_MS, SpaceWait } from './space-wait.ts';
 import type { Plan, Step, StepName, StepResult } from './step.ts';
 import type { StepExecutors, Work } from './step-executors.ts';
-import { trialSoFar } from './trial-progress.ts';
+import { trialFields, trialSoFar } from './trial-progress.ts';
 import { isSettled, type MachineEvent } from './update-machine.ts';
 import { planUpdate, type Situation } from './update-planner.ts';
 import type { UpdateRecord } from './update-record.ts';
@@ -190,7 +189,7 @@ export class UpdateRunner {
     let ended: Promise<void> | undefined;
     const end = () => {
       const trial = this.#trial();
-      if (trial) this.#live.change({ trialSpentMs: trial.spentMs, trialBefore: trial.figures });
+      if (trial) this.#live.change(trialFields(trial));
       ended = this.#live.noteEnd();
     };
     signal.addEventListener('abort', end, { once: true });
@@ -373,25 +372,10 @@ export class UpdateRunner {
   }
 
   async #keepProgress(): Promise<void> {
-    const attempt = this.record.attempt;
     const now = this.#props.clock.monotonic();
-    if (attempt === undefined || isSettled(attempt.state) || now - this.#progressAt < PROGRESS_MS) return;
+    if (now - this.#progressAt < PROGRESS_MS) return;
     this.#progressAt = now;
-    const isStable = attempt.restarts > 0 && now - this.#enteredAt >= limits.restartCountedMs;
-    const trial = this.#trial();
-    if (!isStable && !trial) return;
-    const stored = {
-      ...this.record,
-      attempt: {
-        ...attempt,
-        ...(isStable && { restarts: 0 }),
-        ...(trial && { trialSpentMs: trial.spentMs, trialBefore: trial.figures }),
-      },
-    };
-    // The copy in memory keeps counting from where this life began.
-    await this.#props.journal
-      .write(stored)
-      .catch((error) => this.#warn('trial progress could not be stored', error));
+    await this.#live.keepProgress(this.#trial(), now - this.#enteredAt);
   }
 
   async #rest({ wakeInMs }: Extract<Plan, { kind: 'rest' }>, signal: AbortSignal): Promise<void> {
