@@ -24,6 +24,7 @@ import { DeviceInbox } from './inbox/device-inbox.ts';
 import { registerInboxMetrics } from './inbox/inbox-metrics.ts';
 import { modelRoutes } from './models/model-routes.ts';
 import { ModelService } from './models/model-service.ts';
+import { runCertificateRenewal } from './pki/certificate-renewal.ts';
 import { enrolmentRoutes } from './pki/enrolment-routes.ts';
 import { EnrolmentService } from './pki/enrolment-service.ts';
 import { EnrolmentStore } from './pki/enrolment-store.ts';
@@ -308,6 +309,11 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     (signal: AbortSignal) => clockGuard.run(signal),
     (signal: AbortSignal) =>
       runExpiryRefresh({ repository: trust, clock, logger: logger.child({ part: 'signing' }) }, signal),
+    (signal: AbortSignal) =>
+      runCertificateRenewal(
+        { authority, listeners: [broker, http], clock, logger: logger.child({ part: 'pki' }) },
+        signal,
+      ),
     (signal: AbortSignal) => telemetry.run(signal),
     (signal: AbortSignal) => storage.run(signal),
     (signal: AbortSignal) => storage.runIntegrity(signal),

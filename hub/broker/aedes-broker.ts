@@ -137,6 +137,11 @@ export class AedesBroker implements Broker {
     await closed;
   }
 
+  /** For connections that begin from now on. */
+  useCertificate(identity: { readonly key: string; readonly cert: string }): void {
+    this.#listener?.useCertificate(identity);
+  }
+
   isConnected(deviceId: string): boolean {
     return this.#sessions.has(deviceId);
   }

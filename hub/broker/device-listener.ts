@@ -11,6 +11,7 @@ import { HalfOpenConnections, type HalfOpenRefusal } from './half-open-connectio
 
 const ADMISSION_MS = 10_000;
 const REFUSALS_TOLD_MS = 10_000;
+const TLS_MIN = 'TLSv1.2';
 
 export interface DeviceListenerProps {
   readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
@@ -53,7 +54,7 @@ export class DeviceListener {
         ...props.tls,
         requestCert: true,
         rejectUnauthorized: true,
-        minVersion: 'TLSv1.2',
+        minVersion: TLS_MIN,
       },
       props.accept,
     );
@@ -91,6 +92,11 @@ export class DeviceListener {
     clearTimeout(this.#refusalsTold);
     for (const socket of this.#halfOpen.all()) socket.destroy();
     await closed;
+  }
+
+  /** For connections that begin from now on. */
+  useCertificate(identity: { readonly key: string; readonly cert: string }): void {
+    this.#tls.setSecureContext({ ...identity, ca: this.#props.tls.ca, minVersion: TLS_MIN });
   }
 
   /** The device is admitted. */

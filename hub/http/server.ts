@@ -3,7 +3,8 @@
  * error answers, limits, metrics and the API's description.
  */
 import { randomUUID } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
+import type { Server as HttpsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, {
   type FastifyBaseLogger,
@@ -40,9 +41,12 @@ export interface HttpServerProps {
 }
 
 const REQUEST_MS_MAX = 60_000;
+const TLS_MIN = 'TLSv1.2';
 
 export class HttpServer {
   readonly #props: HttpServerProps;
+  /** As the operating system knows them: of those in a TLS handshake the HTTP server knows nothing. */
+  readonly #connections = new Set<Socket>();
   #app: FastifyInstance | undefined;
 
   constructor(props: HttpServerProps) {
@@ -57,6 +61,10 @@ export class HttpServer {
   /** Throws `port_in_use`; a route without a role or with a bad schema is a defect and throws as well. */
   async start({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
     const app = await makeApp(this.#props);
+    app.server.on('connection', (socket) => {
+      this.#connections.add(socket);
+      socket.once('close', () => this.#connections.delete(socket));
+    });
     try {
       await app.listen({ host, port });
     } catch (error) {
@@ -66,11 +74,28 @@ export class HttpServer {
     this.#app = app;
   }
 
-  /** Ends requests under way, then closes. */
-  async close(): Promise<void> {
-    await this.#app?.close();
-    this.#app = undefined;
+  /** For connections that begin from now on. */
+  useCertificate(identity: HttpServerProps['tls']): void {
+    (this.#app?.server as HttpsServer | undefined)?.setSecureContext({ ...identity, minVersion: TLS_MIN });
   }
+
+  /** Ends requests under way, within `limits.httpCloseMsMax`; then cuts every connection. */
+  async close(): Promise<void> {
+    const app = this.#app;
+    this.#app = undefined;
+    if (app) await closeInTime(app, this.#connections);
+  }
+}
+
+/**
+ * Node closes connections that have answered a request, and from then on looks at no time limit: a client that never ends its
+ * request, or has only connected, would keep the hub from ending.
+ */
+async function closeInTime(app: FastifyInstance, connections: ReadonlySet<Socket>): Promise<void> {
+  const cut = setTimeout(() => {
+    for (const socket of connections) socket.destroy();
+  }, limits.httpCloseMsMax);
+  await app.close().finally(() => clearTimeout(cut));
 }
 
 async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
@@ -78,7 +103,7 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
     https: {
       key: props.tls.key,
       cert: props.tls.cert,
-      minVersion: 'TLSv1.2',
+      minVersion: TLS_MIN,
       headersTimeout: limits.httpHeadMsMax,
       // Node looks every 30 s otherwise, and a time limit holds when it is looked at.
       connectionsCheckingInterval: 1_000,

@@ -19,7 +19,7 @@ import { readDeviceCsr } from './csr.ts';
 const DAY_MS = 86_400_000;
 const CA_DAYS = 20 * 365;
 const SERVER_DAYS = 2 * 365;
-/** A server certificate with less than this left is made anew at the next start. */
+/** A server certificate with less than this left is made anew. */
 const SERVER_DAYS_LEFT_MIN = 120;
 const DEVICE_DAYS = 2 * 365;
 /**
@@ -48,24 +48,33 @@ interface KeyedCertificate {
   readonly certificatePem: string;
 }
 
+interface AuthorityParts {
+  readonly ca: KeyedCertificate;
+  readonly server: KeyedCertificate;
+  readonly serverFile: string;
+  readonly hosts: readonly string[];
+  readonly clock: Clock;
+}
+
 export class Authority {
   readonly caPem: string;
   /** SHA-256 of the CA certificate's DER: what join tokens pin. */
   readonly caSha256: string;
-  readonly serverKeyPem: string;
-  /** Server certificate and the CA's, in this order: a device that knows the fingerprint alone finds the CA in it. */
-  readonly serverCertPem: string;
-  readonly #caKeyPem: string;
+  readonly #ca: KeyedCertificate;
   readonly #caName: string;
+  readonly #serverFile: string;
+  readonly #hosts: readonly string[];
   readonly #clock: Clock;
+  #server: KeyedCertificate;
 
-  private constructor(ca: KeyedCertificate, server: KeyedCertificate, clock: Clock) {
+  private constructor({ ca, server, serverFile, hosts, clock }: AuthorityParts) {
     this.caPem = ca.certificatePem;
     this.caSha256 = certificateSha256(ca.certificatePem);
-    this.serverKeyPem = server.keyPem;
-    this.serverCertPem = server.certificatePem + ca.certificatePem;
-    this.#caKeyPem = ca.keyPem;
+    this.#ca = ca;
     this.#caName = commonName(ca.certificatePem);
+    this.#server = server;
+    this.#serverFile = serverFile;
+    this.#hosts = hosts;
     this.#clock = clock;
   }
 
@@ -81,7 +90,24 @@ export class Authority {
       kept && isServerFit(kept, ca, hosts, clock.now())
         ? kept
         : await write(serverFile, await makeServer(ca, hosts, clock));
-    return new Authority(ca, server, clock);
+    return new Authority({ ca, server, serverFile, hosts, clock });
+  }
+
+  get serverKeyPem(): string {
+    return this.#server.keyPem;
+  }
+
+  /** Server certificate and the CA's, in this order: a device that knows the fingerprint alone finds the CA in it. */
+  get serverCertPem(): string {
+    return this.#server.certificatePem + this.caPem;
+  }
+
+  /** Makes the server certificate anew when it ends soon or has not begun. Returns whether it did. */
+  async renewServer(): Promise<boolean> {
+    if (isServerFit(this.#server, this.#ca, this.#hosts, this.#clock.now())) return false;
+    const made = await makeServer(this.#ca, this.#hosts, this.#clock);
+    this.#server = await write(this.#serverFile, made);
+    return true;
   }
 
   /** Signs the request of a device whose enrolment was granted. Throws `bad_csr`. */
@@ -93,7 +119,7 @@ export class Authority {
       commonName: deviceId,
       publicKeyPem,
       issuerName: this.#caName,
-      issuerKeyPem: this.#caKeyPem,
+      issuerKeyPem: this.#ca.keyPem,
       notBefore: now - BACKDATE_MS,
       notAfter: expiresAt,
       purpose: 'device',

@@ -230,6 +230,8 @@ export const limits = {
   /** The listing of a backup: some million files. */
   backupListingBytesMax: 512 * 1024 * 1024,
   httpHeadMsMax: 10_000,
+  /** How long requests under way may take when the hub stops. */
+  httpCloseMsMax: 5_000,
   /** Body of a request, unless its route says that it takes more. */
   httpBodyBytesMax: 16 * 1024,
   enrolBodyBytesMax: 32 * 1024,
