@@ -12,6 +12,7 @@ const features = [
   'telemetry',
   'drift',
   'data-folder',
+  'retention',
 ];
 
 export default {

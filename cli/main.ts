@@ -6,6 +6,7 @@ import { exitCodes, failureExitCode, failureJson, failureText, usageText } from 
 import { auditCommand } from './commands/audit.ts';
 import { devicesCommand } from './commands/devices.ts';
 import { driftCommand } from './commands/drift.ts';
+import { hubCommand } from './commands/hub.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
 import { modelsCommand } from './commands/models.ts';
 import { rolloutCommand } from './commands/rollout.ts';
@@ -31,6 +32,7 @@ const families: readonly ((context: CliContext) => Command)[] = [
   telemetryCommand,
   driftCommand,
   auditCommand,
+  hubCommand,
 ];
 
 async function main(): Promise<void> {

@@ -31,6 +31,9 @@ import { EnrolmentStore } from './pki/enrolment-store.ts';
 import { joinTokenRoutes } from './pki/join-token-routes.ts';
 import { JoinTokenService } from './pki/join-token-service.ts';
 import { JoinTokenStore } from './pki/join-token-store.ts';
+import { Retention } from './retention/retention.ts';
+import { addRetentionMetrics } from './retention/retention-metrics.ts';
+import { retentionRoutes } from './retention/retention-routes.ts';
 import { AssignmentStore } from './rollout/assignment-store.ts';
 import { DesiredStore } from './rollout/desired-store.ts';
 import { DeviceAssignments } from './rollout/device-assignments.ts';
@@ -258,6 +261,15 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     clearWithin: (id, tx) => telemetry.removed.clearWithin(id, tx),
   });
 
+  // What leaves, in the order it is shown.
+  const retention = new Retention({
+    kinds: [],
+    audit,
+    clock,
+    logger: logger.child({ part: 'retention' }),
+  });
+  addRetentionMetrics(metrics, retention);
+
   // Network.
   const dispatch = new Dispatch({
     devices,
@@ -287,6 +299,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       telemetryRoutes({ telemetry, devices, clock }),
       driftRoutes({ drift, devices, clock }),
       ...rollout.routes,
+      retentionRoutes(retention),
     ],
     readiness,
     metrics,
@@ -329,6 +342,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     trust,
     director,
     rolloutRunner: rollout.runner,
+    retention,
     http,
     background,
     hubUrl,
@@ -338,7 +352,8 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
 
 /** From the inside out; `closers` takes them back in reverse. */
 async function startParts(options: HubOptions, parts: Parts, closers: Closers): Promise<void> {
-  const { broker, inbox, transfer, dispatch, trust, director, rolloutRunner, http, background } = parts;
+  const { broker, inbox, transfer, dispatch, trust, director, rolloutRunner, retention, http, background } =
+    parts;
   closers.push(() => inbox.close());
   await broker.start(dispatch);
   closers.push(() => broker.close());
@@ -357,6 +372,9 @@ async function startParts(options: HubOptions, parts: Parts, closers: Closers): 
   });
   await http.start({ host: options.httpHost, port: options.httpPort });
   closers.push(() => http.close());
+  // Before the door closes: a collection somebody asked for ends early instead of holding up the end.
+  retention.start();
+  closers.push(() => retention.close());
 }
 
 /** An IPv6 address as URLs write it. */

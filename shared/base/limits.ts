@@ -249,6 +249,15 @@ export const limits = {
   /** How long `/readyz` waits for that write. */
   readyWaitMs: 1_000,
   integrityCheckEveryMs: 86_400_000,
+  /** How often what is kept too long is looked for, and how long none of it leaves after the clock was set. */
+  retentionEveryMs: 60_000,
+  retentionClockHeldMs: 3_600_000,
+  /** How long one request lets things leave; it is asked again for the rest. */
+  retentionRequestMs: 10_000,
+  /** Longest rest after a pass; one rests as long as it worked. */
+  retentionRestMsMax: 250,
+  /** Things of one kind that a preview looks at. */
+  retentionFoundMax: 100_000,
   pageRowsMax: 1_000,
   /** Rows of one list that the command line reads, page by page. */
   listRowsMax: 1_000_000,

@@ -3,6 +3,7 @@
  * order given (defaults first), each value is checked where it comes from, and the result is frozen.
  */
 import { AppError } from '../base/app-error.ts';
+import { formatBytes, parseBytes } from '../base/bytes.ts';
 import { formatDuration, parseDuration } from '../base/duration.ts';
 
 export interface Option<T> {
@@ -53,9 +54,9 @@ export function resolveOptions<const T extends OptionTable>(
   return Object.freeze(Object.fromEntries(resolved)) as OptionsOf<T>;
 }
 
-/** What an operator calls an option: `telemetryBucketMs` → `telemetryBucket`, for durations are written with their unit. */
+/** What an operator calls an option: `telemetryBucketMs` → `telemetryBucket`, for durations and sizes are written with their unit. */
 export function publicName(key: string): string {
-  return key.replace(/Ms$/, '');
+  return key.replace(/(?:Ms|Bytes)$/, '');
 }
 
 /** `httpPort` → `http-port`. */
@@ -110,6 +111,28 @@ export function durationOption(valueMs: number, { min, max }: Bounds, sentence: 
       const ms = text ? parseDuration(found, name) : Number(found);
       if (Number.isFinite(ms) && ms >= min && ms <= max) return ms;
       return refuse(name, found, `a duration from ${formatDuration(min)} to ${formatDuration(max)}`);
+    },
+  };
+}
+
+/** Bytes; read as a number of them or as `500MiB`, `20GiB`; as `none`, without a bound, where `none` is the default. */
+export function bytesOption(value: number, { min, max }: Bounds, sentence: string): Option<number> {
+  const mayBeNone = value === Number.POSITIVE_INFINITY;
+  return {
+    default: value,
+    shown: mayBeNone ? 'none' : formatBytes(value).replace('.0', '').replace(' ', ''),
+    unit: 'bytes',
+    sentence,
+    placeholder: 'SIZE',
+    read: (found, name) => {
+      if (mayBeNone && found === 'none') return value;
+      const bytes = typeof found === 'string' ? parseBytes(found, name) : Number(found);
+      if (Number.isSafeInteger(bytes) && bytes >= min && bytes <= max) return bytes;
+      return refuse(
+        name,
+        found,
+        `a size from ${formatBytes(min)} to ${formatBytes(max)}${mayBeNone ? ', or none' : ''}`,
+      );
     },
   };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isAppError } from '../../../../shared/base/app-error.ts';
 import {
+  bytesOption,
   choiceOption,
   durationOption,
   integerOption,
@@ -15,6 +16,8 @@ const table = {
   tickMs: durationOption(1_000, { min: 10, max: 60_000 }, 'Tick.'),
   advertise: listOption(['localhost'], /^[a-z.]+$/, 'host names', 'Hosts.'),
   logLevel: choiceOption('info', ['info', 'debug'], 'Level.'),
+  cacheMaxBytes: bytesOption(2 * 1024 ** 2, { min: 1024, max: 1024 ** 3 }, 'Cache.'),
+  storeMaxBytes: bytesOption(Number.POSITIVE_INFINITY, { min: 1024, max: 2 ** 50 }, 'Store.'),
 };
 const source = (values: Record<string, unknown>) => ({ values, spell: (key: string) => `--${key}` });
 
@@ -29,6 +32,8 @@ describe('resolveOptions()', () => {
       tickMs: 1_000,
       advertise: ['a.b', 'c'],
       logLevel: 'debug',
+      cacheMaxBytes: 2 * 1024 ** 2,
+      storeMaxBytes: Number.POSITIVE_INFINITY,
     });
   });
 
@@ -42,7 +47,22 @@ describe('resolveOptions()', () => {
     expect(resolveOptions(table, [source({ tick: 300 })]).tickMs).toBe(300);
   });
 
+  it('reads sizes as people write them and as bytes, and "none" where nothing bounds by default', () => {
+    const of = (values: object) => resolveOptions(table, [source({ ...values })]);
+    expect(of({ cacheMax: '1.5MiB' }).cacheMaxBytes).toBe(1.5 * 1024 ** 2);
+    expect(of({ cacheMax: '2048' }).cacheMaxBytes).toBe(2_048);
+    expect(of({ cacheMax: 4_096 }).cacheMaxBytes).toBe(4_096);
+    expect(of({ storeMax: '20 GiB' }).storeMaxBytes).toBe(20 * 1024 ** 3);
+    expect(of({ storeMax: 'none' }).storeMaxBytes).toBe(Number.POSITIVE_INFINITY);
+    expect([table.cacheMaxBytes.shown, table.storeMaxBytes.shown]).toEqual(['2MiB', 'none']);
+  });
+
   it.each([
+    ['cacheMax', 'none', 'wanted a size'],
+    ['cacheMax', '2GB', 'wanted a size'],
+    ['cacheMax', '1B', 'a size from 1.0 KiB to 1.0 GiB'],
+    ['cacheMax', true, 'a size from'],
+    ['storeMax', '5000TiB', ', or none'],
     ['httpPort', '70000', 'a whole number from 0 to 65535'],
     ['httpPort', 'http', 'a whole number'],
     ['httpPort', 1.5, 'a whole number'],

@@ -1,0 +1,77 @@
+/** `modelfleet hub`: what concerns the hub itself. */
+import { Command } from 'commander';
+import { Type } from 'typebox';
+import { formatBytes } from '../../shared/base/bytes.ts';
+import { parser } from '../../shared/base/parse.ts';
+import { exitCodes } from '../../shared/errors/failure.ts';
+import type { CliContext, HubClient } from '../context.ts';
+import { timeText } from '../time-text.ts';
+
+const KindAnswer = Type.Object({
+  kind: Type.String(),
+  rule: Type.String(),
+  count: Type.Integer(),
+  bytes: Type.Integer(),
+  oldestAt: Type.Optional(Type.Integer()),
+  isMore: Type.Boolean(),
+  failed: Type.Optional(Type.String()),
+});
+const parseReport = parser(
+  Type.Object({ dryRun: Type.Boolean(), kinds: Type.Array(KindAnswer) }),
+  'answer of the hub',
+);
+type KindAnswer = ReturnType<typeof parseReport>['kinds'][number];
+
+interface GcFlags {
+  readonly dryRun?: boolean;
+}
+
+export function hubCommand(context: CliContext): Command {
+  const hub = new Command('hub').description('the hub itself');
+  hub
+    .command('gc')
+    .description('let leave what was kept as long as the hub’s options say; it also does so by itself')
+    .option('--dry-run', 'change nothing; show what would leave')
+    .action((flags: GcFlags) => collect(flags, context));
+  return hub;
+}
+
+async function collect({ dryRun = false }: GcFlags, context: CliContext): Promise<void> {
+  const kinds = await collectAll(dryRun, await context.hub());
+  const printer = context.printer();
+  printer.result({ dryRun, kinds }, () =>
+    printer.table(kinds, [
+      { title: dryRun ? 'would leave' : 'left', value: (row) => row.kind },
+      { title: 'count', value: (row) => `${row.count}${row.isMore ? '+' : ''}`, align: 'right' },
+      { title: 'bytes', value: (row) => formatBytes(row.bytes), align: 'right' },
+      ...(dryRun
+        ? [
+            {
+              title: 'oldest',
+              value: (row: KindAnswer) => (row.oldestAt === undefined ? '-' : timeText(row.oldestAt)),
+            },
+          ]
+        : []),
+      { title: 'rule', value: (row) => (row.failed === undefined ? row.rule : `failed: ${row.failed}`) },
+    ]),
+  );
+  if (kinds.some(({ failed }) => failed !== undefined)) context.endWith(exitCodes.refused);
+}
+
+/** One request takes a bounded time: it is repeated until nothing more leaves. */
+async function collectAll(dryRun: boolean, hub: HubClient): Promise<KindAnswer[]> {
+  const sums = new Map<string, KindAnswer>();
+  for (;;) {
+    const { kinds } = parseReport(await hub.post('/hub/gc', { dryRun }));
+    for (const kind of kinds) {
+      const { count = 0, bytes = 0, failed } = sums.get(kind.kind) ?? {};
+      sums.set(kind.kind, {
+        ...kind,
+        count: count + kind.count,
+        bytes: bytes + kind.bytes,
+        ...(failed === undefined ? {} : { failed }),
+      });
+    }
+    if (dryRun || !kinds.some(({ isMore }) => isMore)) return [...sums.values()];
+  }
+}
