@@ -22,10 +22,13 @@ import { StorageWatch } from './data-folder/storage-watch.ts';
 import { tryWrite } from './data-folder/write-trial.ts';
 import { type Database, openDatabase } from './db/database.ts';
 import { Readiness } from './http/readiness.ts';
+import { ContentStore } from './models/content-store.ts';
 import { LostBlobs } from './models/lost-blobs.ts';
 import { ModelStore } from './models/model-store.ts';
 import { Authority } from './pki/authority.ts';
 import { OnlineKeys } from './signing/online-keys.ts';
+import { BlobLedger } from './transfer/blob-ledger.ts';
+import { BlobLedgerStore } from './transfer/blob-ledger-store.ts';
 import { DiskBlobStore } from './transfer/disk-blob-store.ts';
 import { HotBlobStore } from './transfer/hot-blob-store.ts';
 
@@ -70,6 +73,14 @@ export async function layFoundation(
     (digest) => void lostBlobs.foundBad(digest),
   );
   const blobs = new HotBlobStore({ store: disk, bytesMax: limits.hotBlobBytesMax });
+  const content = new ContentStore(database);
+  const ledger = new BlobLedger({
+    store: new BlobLedgerStore(database),
+    blobs,
+    clock,
+    namedBy: (digests, tx) => content.namedBy(digests, tx),
+    quotas: options,
+  });
   const lostBlobs = new LostBlobs({
     store: new ModelStore(database),
     blobs: disk,
@@ -121,6 +132,7 @@ export async function layFoundation(
     authority,
     keys,
     blobs,
+    ledger,
     version: await programVersion(),
   };
 }

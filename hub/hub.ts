@@ -22,6 +22,7 @@ import { type Closers, type Foundation, type HubEnvironment, layFoundation } fro
 import { HttpServer } from './http/server.ts';
 import { DeviceInbox } from './inbox/device-inbox.ts';
 import { registerInboxMetrics } from './inbox/inbox-metrics.ts';
+import { ContentStore } from './models/content-store.ts';
 import { modelRoutes } from './models/model-routes.ts';
 import { ModelService } from './models/model-service.ts';
 import { runCertificateRenewal } from './pki/certificate-renewal.ts';
@@ -31,9 +32,8 @@ import { EnrolmentStore } from './pki/enrolment-store.ts';
 import { joinTokenRoutes } from './pki/join-token-routes.ts';
 import { JoinTokenService } from './pki/join-token-service.ts';
 import { JoinTokenStore } from './pki/join-token-store.ts';
-import { Retention } from './retention/retention.ts';
-import { addRetentionMetrics } from './retention/retention-metrics.ts';
 import { retentionRoutes } from './retention/retention-routes.ts';
+import { makeRetention } from './retention-parts.ts';
 import { AssignmentStore } from './rollout/assignment-store.ts';
 import { DesiredStore } from './rollout/desired-store.ts';
 import { DeviceAssignments } from './rollout/device-assignments.ts';
@@ -48,6 +48,7 @@ import { registerTelemetryMetrics } from './telemetry/telemetry-metrics.ts';
 import { telemetryRoutes } from './telemetry/telemetry-routes.ts';
 import { TelemetryService } from './telemetry/telemetry-service.ts';
 import { TelemetryStore } from './telemetry/telemetry-store.ts';
+import { BlobLedgerStore } from './transfer/blob-ledger-store.ts';
 import { blobRoutes } from './transfer/blob-routes.ts';
 import { registerTransferMetrics } from './transfer/transfer-metrics.ts';
 import { TransferService } from './transfer/transfer-service.ts';
@@ -137,7 +138,7 @@ type Parts = ReturnType<typeof makeParts>;
 
 /** Every part, told whom it works with. Nothing runs yet. */
 function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironment, foundation: Foundation) {
-  const { database, metrics, readiness, storage, audit, tokens, authority, keys, blobs, version } =
+  const { database, metrics, readiness, storage, audit, tokens, authority, keys, blobs, ledger, version } =
     foundation;
   const host = options.advertise[0]!;
   const hubUrl = () => `https://${bracketed(host)}:${http.port}`;
@@ -175,7 +176,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     clock,
     logger: logger.child({ part: 'signing' }),
   });
-  const models = new ModelService({ database, blobs, trust, audit, clock });
+  const models = new ModelService({ database, blobs, ledger, trust, audit, clock });
   const rootFile = () => trust.rootFile();
   const joinTokenStore = new JoinTokenStore(database);
   const joinTokens = new JoinTokenService({
@@ -261,14 +262,10 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     clearWithin: (id, tx) => telemetry.removed.clearWithin(id, tx),
   });
 
-  // What leaves, in the order it is shown.
-  const retention = new Retention({
-    kinds: [],
-    audit,
-    clock,
-    logger: logger.child({ part: 'retention' }),
+  const retention = makeRetention(options, { clock, random, logger }, foundation, {
+    models,
+    versionHolders: rollout.holders,
   });
-  addRetentionMetrics(metrics, retention);
 
   // Network.
   const dispatch = new Dispatch({
@@ -294,7 +291,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       joinTokenRoutes(joinTokens),
       deviceRoutes(devices),
       trustRoutes({ repository: trust, keys }),
-      blobRoutes(blobs),
+      blobRoutes(ledger),
       modelRoutes(models),
       telemetryRoutes({ telemetry, devices, clock }),
       driftRoutes({ drift, devices, clock }),
@@ -316,6 +313,8 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       evidence,
       joinTokenStore,
       new TokenStore(database),
+      new BlobLedgerStore(database),
+      new ContentStore(database),
     ],
   });
   const background = [

@@ -19,6 +19,7 @@ import { RolloutService } from './rollout/rollout-service.ts';
 import { RolloutStore } from './rollout/rollout-store.ts';
 import { unassignRoutes } from './rollout/unassign-routes.ts';
 import { UnassignService } from './rollout/unassign-service.ts';
+import { VersionHolders } from './rollout/version-holders.ts';
 import type { TelemetryService } from './telemetry/telemetry-service.ts';
 import type { TransferService } from './transfer/transfer-service.ts';
 
@@ -99,6 +100,7 @@ export function makeRolloutParts(
   });
   return {
     runner,
+    holders: new VersionHolders({ desired, rollouts: store }),
     routes: [rolloutRoutes(rollouts), releaseRoutes(releases), unassignRoutes(unassigning)],
   };
 }

@@ -242,19 +242,25 @@ async function show(
       { title: 'by', value: (row) => row.publishedBy },
       {
         title: 'state',
-        value: (row) => (row.withdrawn ? `withdrawn: ${row.withdrawn.reason}` : 'published'),
+        value: ({ withdrawn, contentLeftAt }) =>
+          withdrawn === undefined
+            ? 'published'
+            : `withdrawn${contentLeftAt === undefined ? '' : ', files left'}: ${withdrawn.reason}`,
       },
     ]),
   );
 }
 
 function describeVersion(detail: Detail): readonly string[] {
-  const { manifest, withdrawn } = detail;
+  const { manifest, withdrawn, contentLeftAt } = detail;
   const tensor = (spec: { name: string; datatype: string; shape: readonly number[] }): string =>
     `${spec.name} ${spec.datatype}[${spec.shape.join(',')}]`;
   return [
     `${detail.model} ${detail.version} (release ${detail.release})`,
     ...(withdrawn ? [`  WITHDRAWN ${timeText(withdrawn.at)}: ${withdrawn.reason}`] : []),
+    ...(contentLeftAt === undefined
+      ? []
+      : [`  FILES LEFT ${timeText(contentLeftAt)}: the hub has none of them any more`]),
     `  manifest   ${detail.manifestSha256}`,
     `  published  ${timeText(detail.publishedAt)} by ${detail.publishedBy}, made ${timeText(Date.parse(manifest.created))}`,
     `  files      ${manifest.files.map((file) => `${file.path} (${formatBytes(file.bytes)})`).join(', ')}`,

@@ -17,6 +17,7 @@ export const VersionAnswer = Type.Object({
   publishedAt: Type.Integer(),
   publishedBy: Type.String(),
   withdrawn: Type.Optional(Type.Object({ at: Type.Integer(), reason: Type.String() })),
+  contentLeftAt: Type.Optional(Type.Integer()),
 });
 export type VersionAnswer = Static<typeof VersionAnswer>;
 const parseVersion = parser(VersionAnswer, 'answer of the hub');

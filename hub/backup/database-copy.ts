@@ -49,7 +49,8 @@ export function chunksNamedBy(file: string): ReadonlySet<string> {
   try {
     const rows = database
       .prepare(
-        `select chunk_sha256 as digest from version_chunk union select manifest_sha256 from version
+        `select chunk_sha256 as digest from version_chunk
+         union select manifest_sha256 from version where content_left_at is null
          except select sha256 from blob_lost`,
       )
       .all() as { digest: string }[];

@@ -2,6 +2,7 @@
 import { logLevels } from '../../platform/logger.ts';
 import { limits } from '../../shared/base/limits.ts';
 import {
+  bytesOption,
   choiceOption,
   durationOption,
   integerOption,
@@ -12,6 +13,9 @@ import {
 
 const portBounds = { min: 0, max: 65_535 };
 const DAY_MS = 86_400_000;
+const GIB = 1024 ** 3;
+const keptBounds = { min: 600_000, max: 3_650 * DAY_MS };
+const sizeBounds = { min: 1024 ** 2, max: 2 ** 50 };
 
 export const hubOptionTable = {
   data: textOption('./modelfleet-hub', 'Folder that holds all of the hub: keys, database, artifacts.', 'DIR'),
@@ -40,6 +44,31 @@ export const hubOptionTable = {
     2_000,
     { min: 50, max: 60_000 },
     'How often the gates of a running rollout look at telemetry.',
+  ),
+  uploadKeptMs: durationOption(
+    DAY_MS,
+    keptBounds,
+    'How long uploaded chunks are kept that no version names; longer than the upload of a version takes.',
+  ),
+  uploadMaxBytes: bytesOption(
+    64 * GIB,
+    sizeBounds,
+    'Uploaded chunks that no version names may take so much in all.',
+  ),
+  uploadMaxPerTokenBytes: bytesOption(
+    16 * GIB,
+    sizeBounds,
+    'And of one token so much; a version that is larger cannot be published.',
+  ),
+  withdrawnKeptMs: durationOption(
+    30 * DAY_MS,
+    keptBounds,
+    'How long the files of a withdrawn version are kept that no device runs, wants or may go back to.',
+  ),
+  storageMaxBytes: bytesOption(
+    Number.POSITIVE_INFINITY,
+    sizeBounds,
+    'All chunks and manifests may take so much on the disk.',
   ),
 } as const;
 

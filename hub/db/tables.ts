@@ -74,9 +74,28 @@ export interface Tables {
     published_by: string;
     withdrawn_at: number | null;
     withdrawn_reason: string | null;
+    /** When the hub learnt of it, by its own clock; `withdrawn_at` is by the publisher's. */
+    withdrawal_known_at: number | null;
+    /** When its files began to leave. Its manifest stays in this row. */
+    content_left_at: number | null;
+    /** 1 while rows of `version_chunk` of it are still to be taken away. */
+    content_leaving: Generated<number>;
   };
   /** models: which chunks belong to which version. */
   version_chunk: { manifest_sha256: string; chunk_sha256: string };
+  /**
+   * transfer: blobs on the disk. `unnamed_since` is null while a version names it, else when it was uploaded, or when somebody was
+   * told last that it is there. `uploaded_by`: name of a token, empty when it is not known.
+   */
+  blob: {
+    sha256: string;
+    bytes: number;
+    stored_at: number;
+    unnamed_since: number | null;
+    uploaded_by: string;
+  };
+  /** transfer: sums over `blob`, kept by triggers; of named ones `uploaded_by` is empty. */
+  blob_total: { named: number; uploaded_by: string; blobs: number; bytes: number };
   /** models: blobs that versions name and the hub is known to have lost; nothing waits for them. */
   blob_lost: { sha256: string; lost_at: number };
   /** rollout/director: what each device should run. `sequence` is that of the device's last signed statement. */

@@ -79,6 +79,24 @@ export class DeviceStore {
     return new Set(rows.map((row) => row.id));
   }
 
+  /**
+   * The next devices in order of id, removed ones left out, each with whether its last report may name the version, or it has
+   * said nothing since a time when it could be given it.
+   */
+  async mayHold(
+    what: { readonly version: string; readonly manifestSha256: string; readonly knownAt: number },
+    { after, limit }: { readonly after: string; readonly limit: number },
+  ): Promise<{ readonly id: string; readonly mayHold: boolean }[]> {
+    const { version, manifestSha256, knownAt } = what;
+    const { rows } = await sql<{ id: string; held: number }>`
+      select id, iif(reported is null, enrolled_at <= ${knownAt},
+          instr(reported, ${manifestSha256}) > 0 or instr(reported, ${version}) > 0) as held
+        from device where id > ${after} and revoked_at is null order by id limit ${limit}`.execute(
+      this.#database,
+    );
+    return rows.map(({ id, held }) => ({ id, mayHold: held === 1 }));
+  }
+
   /** Changes columns of a device; false when there is none, or it was revoked. */
   async update(
     id: string,

@@ -22,6 +22,9 @@ const VersionBody = Type.Object({
   publishedAt: Type.Integer({ description: 'Milliseconds since the epoch' }),
   publishedBy: Type.String(),
   withdrawn: Type.Optional(Type.Object({ at: Type.Integer(), reason: Type.String() })),
+  contentLeftAt: Type.Optional(
+    Type.Integer({ description: 'When its files left, long after it was withdrawn' }),
+  ),
 });
 const versionParams = Type.Object({ model: ModelName, version: SemVer });
 

@@ -7,20 +7,22 @@ import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { breakingChanges, listChanges } from '../../shared/inference/interface-changes.ts';
-import { manifestTarget, parseManifest } from '../../shared/manifest/model-manifest.ts';
+import { type ModelManifest, manifestTarget, parseManifest } from '../../shared/manifest/model-manifest.ts';
 import type { PublisherChange } from '../../shared/tuf/published-targets.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Database } from '../db/database.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { TufRepository } from '../signing/tuf-repository.ts';
+import type { BlobLedger } from '../transfer/blob-ledger.ts';
 import type { BlobStore } from '../transfer/blob-store.ts';
 import { ModelStore, type ModelSummary, type VersionSummary } from './model-store.ts';
 import type { PublishedVersion } from './published-version.ts';
-import { checkManifest, verifyArtifacts } from './version-check.ts';
+import { checkManifest, requireChunks, verifyArtifacts } from './version-check.ts';
 
 export interface ModelServiceProps {
   readonly database: Database;
-  readonly blobs: BlobStore;
+  readonly blobs: Pick<BlobStore, 'get'>;
+  readonly ledger: Pick<BlobLedger, 'missing' | 'put' | 'name' | 'pin'>;
   readonly trust: Pick<TufRepository, 'publish'>;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly clock: Clock;
@@ -71,6 +73,11 @@ export class ModelService {
     return this.#store.list(model, page);
   }
 
+  /** The files of a version have left. */
+  contentLeft({ model, version }: { readonly model: string; readonly version: string }): void {
+    this.#cache.delete(`${model}@${version}`);
+  }
+
   /** True when the chunk belongs to an artifact of the version with that manifest digest. */
   hasChunk(manifestSha256: string, chunkSha256: string): Promise<boolean> {
     return this.#store.hasChunk(manifestSha256, chunkSha256);
@@ -81,10 +88,9 @@ export class ModelService {
    * `too_large`, and what TufRepository.publish throws; then nothing has changed.
    */
   async publish(offer: VersionOffer, actor: Actor): Promise<PublishedVersion> {
-    const { blobs, trust, audit, clock } = this.#props;
     const manifestBytes = offer.manifest;
     const manifest = parseManifest(manifestBytes);
-    const { model, version, release } = manifest;
+    const { model, version } = manifest;
     if (model !== offer.model) {
       throw new AppError('bad_input', `Cannot publish to "${offer.model}": the manifest is of "${model}".`);
     }
@@ -95,9 +101,37 @@ export class ModelService {
         `Cannot publish ${model} ${version}: that version is already published.`,
       );
     }
-    await verifyArtifacts(manifest, blobs);
     const manifestSha256 = createHash('sha256').update(manifestBytes).digest('hex');
-    await blobs.put(manifestSha256, manifestBytes);
+    const named = [...new Set([...manifest.files.flatMap((file) => file.chunks), manifestSha256])];
+    const unpin = this.#props.ledger.pin(named);
+    try {
+      await this.#publish({ ...offer, manifest, manifestBytes, manifestSha256, named }, actor);
+    } finally {
+      unpin();
+    }
+    return this.#require(model, version);
+  }
+
+  /** With all that the version names pinned: nothing of it leaves meanwhile. */
+  async #publish(
+    offer: Omit<VersionOffer, 'manifest'> & {
+      readonly manifest: ModelManifest;
+      readonly manifestBytes: Uint8Array;
+      readonly manifestSha256: string;
+      readonly named: readonly string[];
+    },
+    actor: Actor,
+  ): Promise<void> {
+    const { blobs, ledger, trust, audit, clock } = this.#props;
+    const { manifest, manifestBytes, manifestSha256, named } = offer;
+    const { model, version, release } = manifest;
+    const missing = await ledger.missing(named);
+    requireChunks(
+      manifest,
+      missing.filter((digest) => digest !== manifestSha256),
+    );
+    await verifyArtifacts(manifest, blobs);
+    await ledger.put(manifestSha256, manifestBytes, actor.name);
     await trust.publish(offer.metadata, async (tx, change) => {
       requireAdded(change, { model, version, release, manifestSha256, bytes: manifestBytes.byteLength });
       const figures = await this.#store.figures(tx, model);
@@ -131,6 +165,7 @@ export class ModelService {
         publishedAt: clock.now(),
         publishedBy: actor.name,
       });
+      await ledger.name(named, tx);
       await audit.append(
         {
           ...auditActor(actor),
@@ -147,7 +182,6 @@ export class ModelService {
         tx,
       );
     });
-    return this.#require(model, version);
   }
 
   /** Marks a version withdrawn, as the signed metadata says. Throws `not_found`, `version_withdrawn`, and as `publish`. */
@@ -175,7 +209,13 @@ export class ModelService {
           `Cannot withdraw ${model} ${version}: the signed metadata does not say so, with the reason given.`,
         );
       }
-      await this.#store.markWithdrawn(tx, { model, version, at: Date.parse(flag.at), reason });
+      await this.#store.markWithdrawn(tx, {
+        model,
+        version,
+        at: Date.parse(flag.at),
+        reason,
+        knownAt: this.#props.clock.now(),
+      });
       await this.#props.audit.append(
         {
           ...auditActor(actor),

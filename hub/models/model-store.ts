@@ -24,6 +24,7 @@ const summaryColumns = [
   'published_by',
   'withdrawn_at',
   'withdrawn_reason',
+  'content_left_at',
 ] as const;
 
 export class ModelStore {
@@ -208,11 +209,15 @@ export class ModelStore {
 
   async markWithdrawn(
     tx: Transaction<Tables>,
-    entry: { model: string; version: string; at: number; reason: string },
+    entry: { model: string; version: string; at: number; reason: string; knownAt: number },
   ): Promise<void> {
     await tx
       .updateTable('version')
-      .set({ withdrawn_at: entry.at, withdrawn_reason: entry.reason })
+      .set({
+        withdrawn_at: entry.at,
+        withdrawn_reason: entry.reason,
+        withdrawal_known_at: entry.knownAt,
+      })
       .where('model', '=', entry.model)
       .where('version', '=', entry.version)
       .execute();
@@ -232,5 +237,6 @@ function toSummary(
     ...(row.withdrawn_at === null
       ? {}
       : { withdrawn: { at: row.withdrawn_at, reason: row.withdrawn_reason ?? '' } }),
+    ...(row.content_left_at === null ? {} : { contentLeftAt: row.content_left_at }),
   };
 }

@@ -10,4 +10,6 @@ export interface PublishedVersion {
   readonly publishedAt: number;
   readonly publishedBy: string;
   readonly withdrawn?: { readonly at: number; readonly reason: string };
+  /** When its files left, milliseconds since the epoch; absent while they are there. */
+  readonly contentLeftAt?: number;
 }

@@ -31,7 +31,7 @@ export function checkManifest(manifest: ModelManifest): void {
  * Reads every artifact from its chunks and compares length and digest. Throws `chunks_missing`, naming up to ten of
  * them, or `artifact_mismatch`.
  */
-export async function verifyArtifacts(manifest: ModelManifest, blobs: BlobStore): Promise<void> {
+export async function verifyArtifacts(manifest: ModelManifest, blobs: Pick<BlobStore, 'get'>): Promise<void> {
   const name = `${manifest.model} ${manifest.version}`;
   const missing: string[] = [];
   for (const file of manifest.files) {
@@ -61,12 +61,15 @@ export async function verifyArtifacts(manifest: ModelManifest, blobs: BlobStore)
       );
     }
   }
+  requireChunks(manifest, missing);
+}
+
+/** Throws `chunks_missing`, naming up to ten of those that are. */
+export function requireChunks({ model, version }: ModelManifest, missing: readonly string[]): void {
   if (missing.length === 0) return;
   throw new AppError(
     'chunks_missing',
-    `Cannot publish ${name}: the hub lacks ${missing.length} of its chunks.`,
-    {
-      details: { missing: missing.slice(0, 10), count: missing.length },
-    },
+    `Cannot publish ${model} ${version}: the hub lacks ${missing.length} of its chunks.`,
+    { details: { missing: missing.slice(0, 10), count: missing.length } },
   );
 }

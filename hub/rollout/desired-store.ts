@@ -75,6 +75,20 @@ export class DesiredStore {
     return counts;
   }
 
+  /** A device that is to run the version, or was before a restore. */
+  async wanting(
+    manifestSha256: string,
+    connection: Connection = this.#database,
+  ): Promise<string | undefined> {
+    const row = await connection
+      .selectFrom('desired_model')
+      .select('device_id')
+      .where('manifest_sha256', '=', manifestSha256)
+      .limit(1)
+      .executeTakeFirst();
+    return row?.device_id;
+  }
+
   async setModel(model: DesiredModel, tx: Transaction<Tables>): Promise<void> {
     const row: DesiredModelRow = { ...model, unconfirmed: 0 };
     await tx

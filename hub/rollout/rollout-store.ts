@@ -107,6 +107,33 @@ export class RolloutStore {
     return (await query.execute()).map(toRecord);
   }
 
+  /** A rollout that is not over and brings the version, or may take a device back to it. */
+  async naming(
+    { model, version }: { readonly model: string; readonly version: string },
+    connection: Connection = this.#database,
+  ): Promise<string | undefined> {
+    const row = await connection
+      .selectFrom('rollout')
+      .select('id')
+      .where('model', '=', model)
+      .where('status', 'not in', ['completed', 'aborted', 'rolled-back'])
+      .where((where) =>
+        where.or([
+          where('version', '=', version),
+          where.exists(
+            where
+              .selectFrom('rollout_device')
+              .select('device_id')
+              .whereRef('rollout_device.rollout_id', '=', 'rollout.id')
+              .where('previous_version', '=', version),
+          ),
+        ]),
+      )
+      .limit(1)
+      .executeTakeFirst();
+    return row?.id;
+  }
+
   /** Ids of rollouts for which time or the engine has something left to do. */
   async unfinished(): Promise<string[]> {
     const rows = await this.#database

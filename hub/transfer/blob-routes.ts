@@ -4,13 +4,13 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { Digest } from '../../shared/base/names.ts';
 import type { Routes } from '../http/routes.ts';
-import type { BlobStore } from './blob-store.ts';
+import type { BlobLedger } from './blob-ledger.ts';
 
 const tags = ['models'];
 /** A digest in quotes, a comma, and a line of its own with some indent. */
 const DIGEST_BYTES = 80;
 
-export function blobRoutes(blobs: BlobStore): Routes {
+export function blobRoutes(ledger: Pick<BlobLedger, 'missing' | 'put'>): Routes {
   return (api) => {
     api.post(
       '/blobs/missing',
@@ -20,14 +20,13 @@ export function blobRoutes(blobs: BlobStore): Routes {
         schema: {
           tags,
           summary: 'Which of these chunks the hub does not hold',
+          description: 'It keeps the others for you as long as it keeps uploads.',
           body: Type.Object({ digests: Type.Array(Digest, { maxItems: limits.digestsPerQueryMax }) }),
           response: { 200: Type.Object({ missing: Type.Array(Digest) }) },
         },
       },
       async (request) => {
-        const { digests } = request.body;
-        const held = await Promise.all(digests.map((digest) => blobs.has(digest)));
-        return { missing: digests.filter((_digest, index) => !held[index]) };
+        return { missing: await ledger.missing(request.body.digests) };
       },
     );
     api.put(
@@ -51,7 +50,7 @@ export function blobRoutes(blobs: BlobStore): Routes {
             `Cannot store chunk "${sha256}": wanted its bytes as application/octet-stream.`,
           );
         }
-        await blobs.put(sha256, request.body);
+        await ledger.put(sha256, request.body, request.actor.name);
         return { stored: sha256 };
       },
     );

@@ -11,9 +11,11 @@ import { setAside } from '../../platform/set-aside.ts';
 import { listState, makeStateFolder } from '../../platform/state-folder.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
-import type { BlobStore } from './blob-store.ts';
+import type { BlobStore, UnfinishedBlob } from './blob-store.ts';
 
 const DIGEST = /^[0-9a-f]{64}$/;
+/** What writeFileAtomic leaves beside a file when the power goes. */
+const UNFINISHED = /^[0-9a-f]{64}\.[0-9a-f]+\.tmp$/;
 /** A blob is a chunk or a manifest. */
 const BLOB_BYTES_MAX = Math.max(limits.chunkBytes, limits.manifestBytesMax);
 
@@ -63,8 +65,12 @@ export class DiskBlobStore implements BlobStore {
   }
 
   async has(digest: string): Promise<boolean> {
+    return (await this.size(digest)) !== undefined;
+  }
+
+  async size(digest: string): Promise<number | undefined> {
     const found = await stat(this.#pathOf(digest)).catch(whenAbsent(undefined));
-    return found?.isFile() ?? false;
+    return found?.isFile() ? found.size : undefined;
   }
 
   async delete(digest: string): Promise<void> {
@@ -74,6 +80,22 @@ export class DiskBlobStore implements BlobStore {
   async list(prefix: string): Promise<ReadonlySet<string>> {
     const names = await listState(join(this.#folder, prefix), 'files');
     return new Set(names.filter((name) => DIGEST.test(name)));
+  }
+
+  async unfinished(prefix: string): Promise<UnfinishedBlob[]> {
+    const folder = join(this.#folder, prefix);
+    const found: UnfinishedBlob[] = [];
+    for (const name of await listState(folder, 'files')) {
+      if (!UNFINISHED.test(name)) continue;
+      const file = await stat(join(folder, name)).catch(whenAbsent(undefined));
+      if (file) found.push({ name, bytes: file.size, changedAt: file.mtimeMs });
+    }
+    return found;
+  }
+
+  async removeUnfinished(name: string): Promise<void> {
+    if (!UNFINISHED.test(name)) throw new AppError('bad_input', 'Cannot remove what no write left behind.');
+    await rm(join(this.#folder, name.slice(0, 2), name), { force: true });
   }
 
   /** A digest becomes a file name, so nothing but a digest may pass. */

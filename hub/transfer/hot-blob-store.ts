@@ -2,7 +2,7 @@
  * Keeps the blobs asked for last in memory, in front of another store: the devices of a wave ask for the same chunks
  * within seconds, and reading and hashing each of them once is enough. Bounded in bytes.
  */
-import type { BlobStore } from './blob-store.ts';
+import type { BlobStore, UnfinishedBlob } from './blob-store.ts';
 
 export class HotBlobStore implements BlobStore {
   readonly #store: BlobStore;
@@ -35,18 +35,31 @@ export class HotBlobStore implements BlobStore {
     }
     let reading = this.#reading.get(digest);
     if (reading === undefined) {
-      reading = this.#read(digest).finally(() => this.#reading.delete(digest));
+      reading = this.#store.get(digest).then((bytes) => {
+        // Deleted meanwhile: what was read is given to who asked, and not kept.
+        if (this.#reading.get(digest) !== reading) return bytes;
+        this.#reading.delete(digest);
+        this.#keep(digest, bytes);
+        return bytes;
+      });
+      reading.catch(() => this.#reading.delete(digest));
       this.#reading.set(digest, reading);
     }
     return reading;
   }
 
-  async has(digest: string): Promise<boolean> {
-    return this.#kept.has(digest) || this.#store.has(digest);
+  /** By the store: what is in memory may be gone from there. */
+  has(digest: string): Promise<boolean> {
+    return this.#store.has(digest);
+  }
+
+  size(digest: string): Promise<number | undefined> {
+    return this.#store.size(digest);
   }
 
   async delete(digest: string): Promise<void> {
     await this.#store.delete(digest);
+    this.#reading.delete(digest);
     this.#drop(digest);
   }
 
@@ -54,16 +67,22 @@ export class HotBlobStore implements BlobStore {
     return this.#store.list(prefix);
   }
 
-  async #read(digest: string): Promise<Uint8Array | undefined> {
-    const bytes = await this.#store.get(digest);
-    if (bytes === undefined || bytes.byteLength > this.#bytesMax) return bytes;
+  unfinished(prefix: string): Promise<UnfinishedBlob[]> {
+    return this.#store.unfinished(prefix);
+  }
+
+  removeUnfinished(name: string): Promise<void> {
+    return this.#store.removeUnfinished(name);
+  }
+
+  #keep(digest: string, bytes: Uint8Array | undefined): void {
+    if (bytes === undefined || bytes.byteLength > this.#bytesMax) return;
     this.#kept.set(digest, bytes);
     this.#bytesKept += bytes.byteLength;
     for (const oldest of this.#kept.keys()) {
       if (this.#bytesKept <= this.#bytesMax) break;
       this.#drop(oldest);
     }
-    return bytes;
   }
 
   #drop(digest: string): void {

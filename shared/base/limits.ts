@@ -256,6 +256,9 @@ export const limits = {
   retentionRequestMs: 10_000,
   /** Longest rest after a pass; one rests as long as it worked. */
   retentionRestMsMax: 250,
+  /** How often the folder of blobs is compared with the database, and files left by broken writes that leave at once. */
+  blobScanEveryMs: 86_400_000,
+  unfinishedBlobsPerPassMax: 1_000,
   /** Things of one kind that a preview looks at. */
   retentionFoundMax: 100_000,
   pageRowsMax: 1_000,

@@ -83,4 +83,16 @@ export const hubErrors = defineErrors({
       'The hash chain of the audit log does not hold: a row was changed, removed or inserted past the hub.',
     fix: 'Keep the database as it is and find out who had access to its file; compare with a backup.',
   },
+  upload_quota_exceeded: {
+    status: 429,
+    retry: 'later',
+    meaning: 'What is uploaded and no version names takes up as much as it may, of one token or of all.',
+    fix: 'Publish what was uploaded, wait until what was given up leaves by itself, or raise the option of the hub that the message names.',
+  },
+  storage_quota_exceeded: {
+    status: 507,
+    retry: 'later',
+    meaning: 'Versions and uploads take up as much as the hub may store.',
+    fix: 'Withdraw versions that nothing runs, so that their files leave; "modelfleet hub gc --dry-run" shows what does. Or raise --storage-max of the hub.',
+  },
 });

@@ -10,20 +10,25 @@ import { type PackedVersion, readPackedVersion } from '../../cli/packing/packed-
 import { makeNewTrust, type NewTrust, parseOnlinePublicKeys } from '../../cli/trust/new-trust.ts';
 import type { PublisherTools } from '../../cli/trust/publish-version.ts';
 import { AuditLog } from '../../hub/audit/audit-log.ts';
+import { hubOptionTable } from '../../hub/config/options-schema.ts';
 import { type Database, openDatabase } from '../../hub/db/database.ts';
 import { Readiness } from '../../hub/http/readiness.ts';
 import { type Role, roles } from '../../hub/http/request-actor.ts';
 import { HttpServer } from '../../hub/http/server.ts';
+import { ContentStore } from '../../hub/models/content-store.ts';
 import { modelRoutes } from '../../hub/models/model-routes.ts';
 import { ModelService } from '../../hub/models/model-service.ts';
 import { Authority } from '../../hub/pki/authority.ts';
 import { OnlineKeys } from '../../hub/signing/online-keys.ts';
 import { trustRoutes } from '../../hub/signing/trust-routes.ts';
 import { TufRepository } from '../../hub/signing/tuf-repository.ts';
+import { BlobLedger } from '../../hub/transfer/blob-ledger.ts';
+import { BlobLedgerStore } from '../../hub/transfer/blob-ledger-store.ts';
 import { blobRoutes } from '../../hub/transfer/blob-routes.ts';
 import { DiskBlobStore } from '../../hub/transfer/disk-blob-store.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import type { Clock } from '../../shared/base/clock.ts';
+import { resolveOptions } from '../../shared/options/option-table.ts';
 import { parseMetadata } from '../../shared/tuf/metadata-file.ts';
 import { packedVersion } from './packed-version.ts';
 import { tempFolder } from './temp-folder.ts';
@@ -37,6 +42,7 @@ export class ModelHub {
   keys!: OnlineKeys;
   audit!: AuditLog;
   blobs!: DiskBlobStore;
+  ledger!: BlobLedger;
   repository!: TufRepository;
   models!: ModelService;
   client!: HttpHubClient;
@@ -94,8 +100,17 @@ export class ModelHub {
       retain: async (topic: string, payload: Uint8Array) => void this.retained.set(topic, payload),
     };
     const { database, audit, keys, clock, blobs } = this;
+    const content = new ContentStore(database);
+    const ledger = new BlobLedger({
+      store: new BlobLedgerStore(database),
+      blobs,
+      clock,
+      namedBy: (digests, tx) => content.namedBy(digests, tx),
+      quotas: resolveOptions(hubOptionTable, []),
+    });
+    this.ledger = ledger;
     this.repository = new TufRepository({ database, broker, audit, keys, clock, logger });
-    this.models = new ModelService({ database, blobs, trust: this.repository, audit, clock });
+    this.models = new ModelService({ database, blobs, ledger, trust: this.repository, audit, clock });
     const authority = await Authority.open(join(this.folder, 'pki'), {
       clock: systemClock,
       advertise: ['127.0.0.1'],
@@ -113,7 +128,7 @@ export class ModelHub {
       routes: [
         trustRoutes({ repository: this.repository, keys }),
         modelRoutes(this.models),
-        blobRoutes(blobs),
+        blobRoutes(ledger),
       ],
       readiness: new Readiness(),
       metrics: new Registry(),

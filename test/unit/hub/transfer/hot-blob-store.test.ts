@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { BlobStore } from '../../../../hub/transfer/blob-store.ts';
+import type { BlobStore, UnfinishedBlob } from '../../../../hub/transfer/blob-store.ts';
 import { HotBlobStore } from '../../../../hub/transfer/hot-blob-store.ts';
 
 /** A store that counts its reads; blob "n" is n bytes long. */
@@ -10,6 +10,13 @@ class CountingStore implements BlobStore {
   async has(): Promise<boolean> {
     return true;
   }
+  async size(digest: string): Promise<number> {
+    return Number(digest);
+  }
+  async unfinished(): Promise<UnfinishedBlob[]> {
+    return [];
+  }
+  async removeUnfinished(): Promise<void> {}
   async list(): Promise<ReadonlySet<string>> {
     return new Set();
   }

@@ -1,0 +1,69 @@
+/** Whether what is uploaded still finds room beside what is stored. Pure. */
+import { AppError } from '../../shared/base/app-error.ts';
+import { formatBytes } from '../../shared/base/bytes.ts';
+import { formatDuration } from '../../shared/base/duration.ts';
+import type { BlobTotal } from './blob-ledger-store.ts';
+
+/** Options of the hub; bytes. */
+export interface UploadQuotas {
+  /** What no version names may take so much, of one token and of all. */
+  readonly uploadMaxPerTokenBytes: number;
+  readonly uploadMaxBytes: number;
+  /** All blobs may take so much; Infinity when only the disk bounds them. */
+  readonly storageMaxBytes: number;
+  /** How long what no version names is kept. */
+  readonly uploadKeptMs: number;
+}
+
+export interface StoredBytes {
+  readonly named: number;
+  readonly unnamed: number;
+}
+
+export function storedBytes(totals: readonly BlobTotal[], uploadedBy?: string): StoredBytes {
+  const stored = { named: 0, unnamed: 0 };
+  for (const total of totals) {
+    if (total.isNamed) stored.named += total.bytes;
+    else if (uploadedBy === undefined || total.uploadedBy === uploadedBy) stored.unnamed += total.bytes;
+  }
+  return stored;
+}
+
+/** Throws `upload_quota_exceeded` or `storage_quota_exceeded`, with the figures and what makes room. */
+export function requireRoom({
+  totals,
+  uploadedBy,
+  bytes,
+  quotas,
+}: {
+  readonly totals: readonly BlobTotal[];
+  readonly uploadedBy: string;
+  readonly bytes: number;
+  readonly quotas: UploadQuotas;
+}): void {
+  const { named, unnamed } = storedBytes(totals);
+  const own = storedBytes(totals, uploadedBy).unnamed;
+  const { uploadMaxPerTokenBytes, uploadMaxBytes, storageMaxBytes, uploadKeptMs } = quotas;
+  const leaves = `it leaves ${formatDuration(uploadKeptMs)} after nobody asked for it any more`;
+  if (own + bytes > uploadMaxPerTokenBytes) {
+    throw new AppError(
+      'upload_quota_exceeded',
+      `Cannot store ${formatBytes(bytes)}: token "${uploadedBy}" has uploaded ${formatBytes(own)} that no version names, the most is ${formatBytes(uploadMaxPerTokenBytes)} (--upload-max-per-token). Publish it, or wait: ${leaves}.`,
+      { details: { stored: own, most: uploadMaxPerTokenBytes, token: uploadedBy } },
+    );
+  }
+  if (unnamed + bytes > uploadMaxBytes) {
+    throw new AppError(
+      'upload_quota_exceeded',
+      `Cannot store ${formatBytes(bytes)}: ${formatBytes(unnamed)} are uploaded that no version names, the most is ${formatBytes(uploadMaxBytes)} (--upload-max). Publish what is yours, or wait: ${leaves}.`,
+      { details: { stored: unnamed, most: uploadMaxBytes } },
+    );
+  }
+  if (named + unnamed + bytes > storageMaxBytes) {
+    throw new AppError(
+      'storage_quota_exceeded',
+      `Cannot store ${formatBytes(bytes)}: versions take ${formatBytes(named)} and uploads ${formatBytes(unnamed)}, the most is ${formatBytes(storageMaxBytes)} (--storage-max). Withdraw versions that nothing runs, or raise it; "modelfleet hub gc --dry-run" shows what leaves.`,
+      { details: { named, unnamed, most: storageMaxBytes } },
+    );
+  }
+}
