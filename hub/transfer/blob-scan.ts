@@ -20,6 +20,7 @@ export interface BlobScanProps {
 }
 
 const PREFIXES = 256;
+const PASS_MS = 5;
 
 export class BlobScan implements Expirable {
   readonly kind = 'unfinished-uploads';
@@ -51,7 +52,11 @@ export class BlobScan implements Expirable {
   async removeSome(now: number): Promise<Removed> {
     const { clock, blobs } = this.#props;
     const isRound = this.#next > 0 || clock.monotonic() >= this.#roundAt;
-    if (isRound) await this.#scanNext();
+    // Most folders are small: several of them make one pass.
+    const endAt = performance.now() + PASS_MS;
+    if (isRound)
+      do await this.#scanNext();
+      while (this.#next > 0 && performance.now() < endAt);
     const due = this.#due(now).slice(0, limits.unfinishedBlobsPerPassMax);
     for (const { name } of due) {
       await blobs.removeUnfinished(name);
