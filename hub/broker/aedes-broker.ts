@@ -3,15 +3,12 @@
  * do is in device-rules.ts. aedes keeps retained messages and speaks the protocol; messages of devices go to the
  * hub's handlers and to nobody else.
  */
-import { createHash } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { TLSSocket } from 'node:tls';
 import { Aedes, type AedesOptions, type AuthErrorCode, type Client, type ConnectPacket } from 'aedes';
 import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { DeviceId } from '../../shared/base/names.ts';
-import { parser } from '../../shared/base/parse.ts';
 import type { Broker, BrokerHandlers } from './broker.ts';
 import { DeviceListener } from './device-listener.ts';
 import { inboundPacketBytesMax, judgePublish, maySubscribe, type SentMessage } from './device-rules.ts';
@@ -19,6 +16,7 @@ import { DeviceSession } from './device-session.ts';
 import { MessageBudgets } from './message-budget.ts';
 import { PacketCheck } from './packet-check.ts';
 import type { PacketFault } from './packet-rules.ts';
+import { type PeerIdentity, peerOf } from './peer-identity.ts';
 import { RetainedPersistence } from './retained-persistence.ts';
 import { UnreadWatch, unreadMark } from './unread-watch.ts';
 
@@ -31,8 +29,6 @@ const NEVER_MS = 2 ** 31 - 1;
 const QUEUE_SLOTS = 10_000;
 const IDENTIFIER_REJECTED = 2 as AuthErrorCode;
 const NOT_AUTHORIZED = 5 as AuthErrorCode;
-
-const parseDeviceId = parser(DeviceId, 'certificate name');
 
 export interface AedesBrokerProps {
   readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
@@ -48,12 +44,6 @@ export interface AedesBrokerProps {
   /** How long a device may wait for an answer before it is told; `limits.answerLateMs` when absent. */
   readonly answerLateMs?: number;
   readonly logger: Logger;
-}
-
-interface PeerIdentity {
-  readonly deviceId: string;
-  readonly certificateSha256: string;
-  readonly address: string | undefined;
 }
 
 interface ConnectRefusal {
@@ -73,6 +63,7 @@ export class AedesBroker implements Broker {
   readonly #sessionOf = new WeakMap<Client, DeviceSession>();
   readonly #sessionAt = new WeakMap<object, DeviceSession>();
   readonly #instanceOf = new WeakMap<Client, string>();
+  readonly #keepaliveOf = new WeakMap<Client, number>();
   readonly #willFaultOf = new WeakMap<Client, string>();
   /**
    * Connections whose CONNECT is not answered yet: what a client sends without waiting for the answer (section 3.1.4) stays
@@ -233,7 +224,7 @@ export class AedesBroker implements Broker {
         return null;
       }
       if (check.isConnectSeen && !wasConnectSeen) this.#connecting.add(socket);
-      this.#sessionAt.get(socket)?.receivedControl(check.controlPackets - packetsBefore);
+      this.#sessionAt.get(socket)?.heard(check.controlPackets - packetsBefore);
       return bytes;
     };
   }
@@ -257,6 +248,9 @@ export class AedesBroker implements Broker {
         // No session outlives its connection: queues for absent devices would grow without bound, and what a device must not
         // miss is retained.
         packet.clean = true;
+        // aedes has no way to leave out the time in which the hub reads nothing: it is kept by the session (keepalive.ts).
+        this.#keepaliveOf.set(client, packet.keepalive ?? 0);
+        packet.keepalive = 0;
         done(null, true);
       },
       authenticate: (client, user, _password, done) => {
@@ -355,6 +349,7 @@ export class AedesBroker implements Broker {
       client,
       deviceId,
       budget: this.#budgets.of(deviceId, performance.now()),
+      keepaliveSeconds: this.#keepaliveOf.get(client) ?? 0,
       handle: (message) => this.#handlers!.message(message),
       onHeldBack: () => {
         this.#heldBack += 1;
@@ -386,21 +381,5 @@ export class AedesBroker implements Broker {
 
   #ended(client: Client, error: Error): void {
     this.#props.logger.debug({ device: client.id, reason: error.message }, 'connection of a device ended');
-  }
-}
-
-/** Who the certificate, which the TLS layer has verified, says is there; undefined when that is no device. */
-function peerOf(socket: TLSSocket): PeerIdentity | undefined {
-  const certificate = socket.getPeerX509Certificate();
-  if (!certificate) return undefined;
-  const name = /^CN=([^\n]*)$/.exec(certificate.subject)?.[1];
-  try {
-    return {
-      deviceId: parseDeviceId(name),
-      certificateSha256: createHash('sha256').update(certificate.raw).digest('hex'),
-      address: socket.remoteAddress,
-    };
-  } catch {
-    return undefined;
   }
 }

@@ -9,6 +9,7 @@ import type { HubCommand } from '../../shared/protocol/hub-command.ts';
 import { topics } from '../../shared/protocol/topics.ts';
 import type { BrokerHandlers, DeviceMessage } from './broker.ts';
 import type { PublishVerdict } from './device-rules.ts';
+import { Keepalive } from './keepalive.ts';
 import type { MessageBudget } from './message-budget.ts';
 import { encodePublishHead } from './publish-packet.ts';
 import { ReadGate } from './read-gate.ts';
@@ -19,6 +20,8 @@ export interface DeviceSessionProps {
   readonly client: Client;
   readonly deviceId: string;
   readonly budget: MessageBudget;
+  /** What CONNECT said. */
+  readonly keepaliveSeconds: number;
   readonly handle: BrokerHandlers['message'];
   readonly onHeldBack: () => void;
   /** How long an answer may take before the device is told; `limits.answerLateMs` when absent. */
@@ -31,6 +34,7 @@ export class DeviceSession {
   readonly #socket: TLSSocket;
   readonly #handle: BrokerHandlers['message'];
   readonly #gate: ReadGate;
+  readonly #keepalive: Keepalive;
   readonly #lanes = new Map<Lane, Promise<void>>();
   readonly #filters = new Set<string>();
   readonly #lateMs: number;
@@ -41,14 +45,23 @@ export class DeviceSession {
   #waitingSince = 0;
   #lateTimer: NodeJS.Timeout | undefined;
 
-  constructor({ client, deviceId, budget, handle, onHeldBack, answerLateMs }: DeviceSessionProps) {
+  constructor(props: DeviceSessionProps) {
+    const { client, deviceId, budget, keepaliveSeconds, handle, onHeldBack, answerLateMs } = props;
     this.client = client;
     this.deviceId = deviceId;
     this.#socket = client.conn as TLSSocket;
     this.#handle = handle;
     this.#gate = new ReadGate({ socket: this.#socket, budget, onHeldBack });
     this.#lateMs = answerLateMs ?? limits.answerLateMs;
-    this.#socket.once('close', () => clearInterval(this.#lateTimer));
+    this.#keepalive = new Keepalive({
+      seconds: keepaliveSeconds,
+      isHeld: () => this.#gate.isHolding,
+      onMissed: () => this.close(),
+    });
+    this.#socket.once('close', () => {
+      clearInterval(this.#lateTimer);
+      this.#keepalive.close();
+    });
   }
 
   /**
@@ -66,8 +79,9 @@ export class DeviceSession {
     }
   }
 
-  /** Packets that are no PUBLISH: answered at once, and none of them is free. */
-  receivedControl(count: number): void {
+  /** Bytes were read, and with them so many packets that are no PUBLISH: answered at once, and none of them is free. */
+  heard(count: number): void {
+    this.#keepalive.heard();
     this.#gate.receivedControl(count);
   }
 
@@ -107,17 +121,12 @@ export class DeviceSession {
     refuse();
   }
 
-  /**
-   * Tells the device that its messages are held, so that it waits for the answers instead of looking for a better connection. Its
-   * pings are not read meanwhile: they must not count as missing either.
-   */
+  /** Tells the device that its messages are held, so that it waits for the answers instead of looking for a better connection. */
   #lookForLate(): void {
     if (this.#waiting === 0) {
       clearInterval(this.#lateTimer);
       this.#lateTimer = undefined;
     } else if (performance.now() - this.#waitingSince >= this.#lateMs) {
-      const { _keepaliveTimer: timer } = this.client as { _keepaliveTimer?: NodeJS.Timeout | null };
-      timer?.refresh();
       const command: HubCommand = { v: 1, command: 'busy' };
       const topic = topics.device(this.deviceId, 'command');
       void this.send(topic, Buffer.from(JSON.stringify(command)), 0);

@@ -33,6 +33,11 @@ export class ReadGate {
     socket.once('close', () => clearTimeout(this.#timer));
   }
 
+  /** Whether it may be that something is there and is not read for now: aedes reads on when what it has read is answered. */
+  get isHolding(): boolean {
+    return this.#isHolding || this.#messages > 0;
+  }
+
   /** A message was read. */
   received(bytes: number): void {
     this.#messages += 1;
