@@ -197,7 +197,7 @@ export class VerifiedVersions implements TrustedVersions {
     const set: VerifiedSet = director === undefined ? after : { ...after, director };
     if (JSON.stringify(set) !== JSON.stringify(before)) await files.save(set);
     if (result.status === 'rejected') throw result.reason;
-    await this.#followClock(result.value, before);
+    await this.#followClock(result.value, before, after);
     return { revision, update: result.value, director: directorMap(director) ?? new Map() };
   }
 
@@ -244,15 +244,18 @@ export class VerifiedVersions implements TrustedVersions {
   }
 
   /**
-   * A timestamp not older than the stored one may say an earlier time than the floor: the hub's clock was ahead and was set back. It is judged at its
-   * own time then, or every file would count as expired until the wrong time has come. What is read here is not verified yet, but it
+   * A timestamp newer than the stored one may say an earlier time than the floor: the hub's clock was ahead and was set back. It is judged at its
+   * own time then, or every file would count as expired until the wrong time has come. So is the stored one itself: the agent may have
+   * ended after it was stored and before the floor followed it. What is read here is not verified yet, but it
    * counts for nothing unless its signature holds; and the time is never earlier than the system clock.
    */
   #timeToJudgeAt(before: VerifiedSet): number {
     const { floor } = this.#props;
-    const coming = timestampOf(this.#mirror.file('timestamp'));
+    const file = this.#mirror.file('timestamp');
+    const coming = timestampOf(file);
     const stored = timestampOf(before.timestamp);
-    const isNewest = coming && stored && coming.version >= stored.version;
+    const isStored = file !== undefined && Buffer.from(file).toString('utf8') === before.timestamp;
+    const isNewest = coming && stored && (coming.version > stored.version || isStored);
     return isNewest && coming.issuedMs !== undefined ? floor.timeOfNewer(coming.issuedMs) : floor.now();
   }
 
@@ -261,12 +264,14 @@ export class VerifiedVersions implements TrustedVersions {
    * expiry of what was just verified proves nothing and is left out: a stolen timestamp key must not put the device's
    * clock so far ahead that nothing is ever valid.
    */
-  async #followClock(update: TrustedUpdate, before: VerifiedSet): Promise<void> {
+  async #followClock(update: TrustedUpdate, before: VerifiedSet, after: VerifiedSet): Promise<void> {
     const issued = update.issuedAtMs;
     if (issued === undefined || issued >= update.expiresAtMs) return;
     const { floor } = this.#props;
     const stored = timestampOf(before.timestamp);
-    if (stored && (update.timestampVersion ?? 0) >= stored.version) await floor.follow(issued);
+    const isStored = stored !== undefined && after.timestamp === before.timestamp;
+    const isNewer = stored !== undefined && (update.timestampVersion ?? 0) > stored.version;
+    if (isNewer || isStored) await floor.follow(issued);
     else await floor.raise(issued);
   }
 }

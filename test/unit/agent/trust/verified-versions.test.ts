@@ -163,6 +163,55 @@ describe('VerifiedVersions', () => {
     expect(device.floor.now()).toBe(START_MS + 60_000);
   });
 
+  it('takes the wrong time back though it was killed between storing the newer timestamp and following it', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    await device.versions.lookUp('air', '1.0.0');
+    world.nowMs = START_MS + 30 * DAY_MS;
+    world.resign();
+    world.sendTo(device.versions);
+    await device.versions.lookUp('air', '1.0.0');
+    const floorFile = join(device.folder, 'clock-floor.json');
+    const ahead = await readFile(floorFile);
+    world.nowMs = START_MS + 60_000;
+    device.nowMs = world.nowMs;
+    world.publish('air', '2.0.0', 2);
+    world.sendTo(device.versions);
+    await device.versions.lookUp('air', '2.0.0');
+
+    await writeFile(floorFile, ahead);
+    await device.restart();
+    expect(device.floor.now()).toBe(START_MS + 30 * DAY_MS);
+    world.sendTo(device.versions);
+    await expect(device.versions.lookUp('air', '2.0.0')).resolves.toMatchObject({ version: '2.0.0' });
+    expect(device.floor.now()).toBe(START_MS + 60_000);
+  });
+
+  it('judges another timestamp of the stored version at no earlier time', async () => {
+    const world = makeWorld();
+    const device = await Device.enrol(world);
+    await device.versions.lookUp('air', '1.0.0');
+    world.nowMs = START_MS + 30 * DAY_MS;
+    world.resign();
+    world.sendTo(device.versions);
+    await device.versions.lookUp('air', '1.0.0');
+    // Of a stolen key: the same version once more, from before the files around it had expired.
+    const again = parseMetadata('timestamp', world.files.get('timestamp')!);
+    again.signed.unrecognizedFields['issued'] = new Date(START_MS).toISOString();
+    signMetadata(again, [world.online.timestamp]);
+    const judgedAt: number[] = [];
+    const { floor } = device;
+    const { timeOfNewer } = floor;
+    floor.timeOfNewer = (ms) => {
+      judgedAt.push(ms);
+      return timeOfNewer.call(floor, ms);
+    };
+    device.versions.onTrust('timestamp', encodeMetadata(again));
+    await device.versions.lookUp('air', '1.0.0');
+    expect(judgedAt).toEqual([]);
+    expect(floor.now()).toBe(START_MS + 30 * DAY_MS);
+  });
+
   it('an older timestamp takes nothing back, nor one that only says to be newer', async () => {
     const world = makeWorld();
     const device = await Device.enrol(world);
