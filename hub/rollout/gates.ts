@@ -18,6 +18,12 @@ export const verdicts = ['proceed', 'inconclusive', 'hold', 'roll-back'] as cons
  */
 export type Verdict = (typeof verdicts)[number];
 
+/**
+ * Raised when `judge` would give another verdict for inputs that were stored, or reads inputs that it did not: stored with each verdict, so
+ * that whoever replays one knows whether by the same rules. 1: requests and drift were sums over all devices.
+ */
+export const gatesVersion = 2;
+
 export interface GateInputs {
   /** 0-based phase that is judged. */
   readonly phase: number;

@@ -6,7 +6,7 @@ import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 import type { RolloutDevice } from './device-progress.ts';
-import type { GateInputs, Judgement, Reason, Verdict } from './gates.ts';
+import { type GateInputs, gatesVersion, type Judgement, type Reason, type Verdict } from './gates.ts';
 import type { RolloutStatus } from './rollout-machine.ts';
 import { parsePlan, type RolloutPlan } from './rollout-plan.ts';
 import type { Ending, RolloutView } from './rollout-planner.ts';
@@ -43,6 +43,8 @@ export interface StoredVerdict {
   readonly phase: number;
   readonly verdict: Verdict;
   readonly reasons: readonly Reason[];
+  /** Of the rules it was judged by; `judge` gives the same again where that is `gatesVersion`. */
+  readonly gates: number;
   readonly inputs: GateInputs;
 }
 
@@ -197,7 +199,7 @@ export class RolloutStore {
         phase: inputs.phase,
         verdict: judgement.verdict,
         reasons: JSON.stringify(judgement.reasons),
-        inputs: JSON.stringify(inputs),
+        inputs: JSON.stringify({ gates: gatesVersion, ...inputs }),
       })
       .execute();
   }
@@ -217,7 +219,7 @@ export class RolloutStore {
       phase: row.phase,
       verdict: row.verdict as Verdict,
       reasons: JSON.parse(row.reasons) as Reason[],
-      inputs: JSON.parse(row.inputs) as GateInputs,
+      ...storedInputs(row.inputs),
     }));
   }
 
@@ -245,6 +247,12 @@ export function toView(record: RolloutRecord, devices: readonly RolloutDevice[])
     ending,
     devices,
   };
+}
+
+/** Inputs from before rules had numbers are of the first. */
+function storedInputs(text: string): Pick<StoredVerdict, 'gates' | 'inputs'> {
+  const { gates = 1, ...inputs } = JSON.parse(text) as GateInputs & { readonly gates?: number };
+  return { gates, inputs };
 }
 
 function toRecord(row: RolloutRow): RolloutRecord {
