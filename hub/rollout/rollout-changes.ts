@@ -334,6 +334,7 @@ function progressAfter(
       return { ...next, phaseStartedAt: now, verdictKey: null };
     case 'complete':
     case 'abort':
+    case 'abandon':
     case 'finish-rollback':
       return { ...next, endedAt: now };
     case 'rollback':

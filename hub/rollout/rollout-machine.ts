@@ -27,6 +27,7 @@ export const rolloutActs = [
   'abort',
   'rollback',
   'finish-rollback',
+  'abandon',
 ] as const;
 export type RolloutAct = (typeof rolloutActs)[number];
 
@@ -38,8 +39,9 @@ const table: Readonly<Record<RolloutStatus, Partial<Readonly<Record<RolloutAct, 
   paused: { resume: 'running', abort: 'aborted', rollback: 'rolling-back' },
   // A version can turn out bad after the last phase, and an abort may have kept devices on it.
   completed: { rollback: 'rolling-back' },
-  aborted: { rollback: 'rolling-back' },
-  'rolling-back': { 'finish-rollback': 'rolled-back' },
+  // What was to be taken back by what a restored hub knew is left alone.
+  aborted: { rollback: 'rolling-back', abandon: 'aborted' },
+  'rolling-back': { 'finish-rollback': 'rolled-back', abandon: 'aborted' },
   'rolled-back': {},
 };
 
@@ -54,6 +56,7 @@ export const actDone: Readonly<Record<RolloutAct, string>> = {
   abort: 'aborted',
   rollback: 'rollback_started',
   'finish-rollback': 'rolled_back',
+  abandon: 'abandoned',
 };
 
 /** What people may ask for; the other acts are the engine's own. */

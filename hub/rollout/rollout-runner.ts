@@ -149,15 +149,15 @@ export class RolloutRunner {
   }
 
   /**
-   * Ends every rollout that has not: what devices have stays. For a hub that lost what happened since; nothing may be decided on
-   * what it knows. Returns their ids.
+   * Ends every rollout that has not, or still takes versions back: what devices have stays. For a hub that lost what happened since;
+   * nothing may be decided on what it knows, nor said to have been done. Returns their ids.
    */
   async endAll(reason: string): Promise<string[]> {
     const ended: string[] = [];
     for (const id of await this.#store.unfinished()) {
       const { status } = await this.#find(id);
-      if (status !== 'scheduled' && status !== 'running' && status !== 'paused') continue;
-      await this.act(id, 'abort', { by: hub, reason, ending: 'keep' });
+      const isTakingBack = status === 'rolling-back' || status === 'aborted';
+      await this.act(id, isTakingBack ? 'abandon' : 'abort', { by: hub, reason, ending: 'keep' });
       ended.push(id);
     }
     return ended;

@@ -39,6 +39,43 @@ describe('a rollback', () => {
     expect(world.carrying('1.0.0')).toHaveLength(3);
   });
 
+  it('ends in a restore: nothing more is taken back, and nobody is said to be back', async () => {
+    await open({ devices: 3 });
+    const { id } = await world.create({ phases: [{ percent: 100 }] });
+    await world.runUntil(id, ['completed']);
+    for (const device of world.devices.values()) device.manner = 'dead';
+    await world.service.rollback(id, { actor: operator });
+    // As a restore leaves it: what devices said is forgotten, and what they should run is not confirmed.
+    world.reported.clear();
+    await world.director.catchUp(1_000_000);
+    world.rebuild();
+    expect(await world.runner.endAll('the hub was restored')).toEqual([id]);
+    world.clock.advance(600_000);
+    await world.runner.tick();
+    expect(await world.service.show(id)).toMatchObject({ status: 'aborted', reason: 'the hub was restored' });
+  });
+
+  it('that an abort began ends in a restore as well', async () => {
+    await open({ devices: 3 });
+    const { id } = await world.create({ phases: [{ percent: 100 }] });
+    for (let i = 0; i < 3; i += 1) await world.settle();
+    let commits = 0;
+    world.onCommit = () => {
+      commits += 1;
+      if (commits > 1) throw new Error('killed');
+    };
+    await world.service.abort(id, { actor: operator });
+    world.onCommit = () => undefined;
+    expect((await world.rows.list(id)).map(({ assigned }) => assigned)).toEqual([true, true, true]);
+    world.reported.clear();
+    await world.director.catchUp(1_000_000);
+    world.rebuild();
+    expect(await world.runner.endAll('the hub was restored')).toEqual([id]);
+    await world.runner.tick();
+    expect((await world.rows.list(id)).map(({ assigned }) => assigned)).toEqual([true, true, true]);
+    expect(await world.runner.endAll('the hub was restored')).toEqual([]);
+  });
+
   it('waits for nothing when there is no version to go back to: devices keep what they have', async () => {
     await open({ devices: 2, running: null });
     const { id } = await world.create({ phases: [{ percent: 100 }] });

@@ -15,8 +15,8 @@ const allowed: Readonly<Record<RolloutStatus, Partial<Record<RolloutAct, Rollout
   running: { pause: 'paused', complete: 'completed', abort: 'aborted', rollback: 'rolling-back' },
   paused: { resume: 'running', abort: 'aborted', rollback: 'rolling-back' },
   completed: { rollback: 'rolling-back' },
-  aborted: { rollback: 'rolling-back' },
-  'rolling-back': { 'finish-rollback': 'rolled-back' },
+  aborted: { rollback: 'rolling-back', abandon: 'aborted' },
+  'rolling-back': { 'finish-rollback': 'rolled-back', abandon: 'aborted' },
   'rolled-back': {},
 };
 const pairs = rolloutStatuses.flatMap((status) => rolloutActs.map((act) => [status, act] as const));
