@@ -6,7 +6,7 @@ import { tokenRoutes } from './access/token-routes.ts';
 import type { NewToken } from './access/token-service.ts';
 import { TokenStore } from './access/token-store.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
-import { catchUp } from './backup/catch-up.ts';
+import { catchUp, requireClock } from './backup/catch-up.ts';
 import { AedesBroker } from './broker/aedes-broker.ts';
 import { Dispatch } from './broker/dispatch.ts';
 import { ClockGuard } from './clock/clock-guard.ts';
@@ -76,7 +76,7 @@ export interface StartOptions {
 
 export interface Hub {
   /**
-   * Throws `data_folder_locked`, `data_folder_newer`, `data_folder_incomplete`, `port_in_use`; after that nothing of the hub is
+   * Throws `data_folder_locked`, `data_folder_newer`, `data_folder_incomplete`, `restored_clock_behind`, `port_in_use`; after that nothing of the hub is
    * left running.
    */
   start(options?: StartOptions): Promise<HubAddresses>;
@@ -120,6 +120,7 @@ async function startHub(
 ): Promise<HubAddresses> {
   const foundation = await layFoundation(options, environment, closers, startOptions.acceptLoss ?? false);
   const parts = makeParts(options, environment, foundation);
+  await requireClock({ clock: environment.clock, data: options.data }, startOptions);
   await parts.clockGuard.start();
   await catchUp({ ...parts, ...foundation, ...environment, data: options.data }, startOptions);
   await startParts(options, parts, closers);

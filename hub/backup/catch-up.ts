@@ -4,6 +4,7 @@
  * no longer stand for: rollouts whose evidence is lost, what it believed of devices, join tokens that may have been used up since.
  * Everything may be done twice: a hub that dies in between does it again.
  */
+import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { DeviceService } from '../devices/device-service.ts';
@@ -23,6 +24,24 @@ export interface CatchUpProps {
   readonly clock: Pick<Clock, 'now'>;
   /** The data folder. */
   readonly data: string;
+}
+
+/**
+ * To be asked before anything is done by the time that it is. What a restored hub signs must be above what its devices have seen, and the time is
+ * what says how high that is: one before the backup is none to go by. Throws `restored_clock_behind`; who asks for the catch-up
+ * says that the clock is right.
+ */
+export async function requireClock(
+  { clock, data }: Pick<CatchUpProps, 'clock' | 'data'>,
+  asked: { readonly catchUp?: boolean },
+): Promise<void> {
+  const restored = await readRestoredNote(data);
+  const now = clock.now();
+  if (!restored || asked.catchUp || now >= Date.parse(restored.backupAt)) return;
+  throw new AppError(
+    'restored_clock_behind',
+    `Cannot go on from the backup of ${restored.backupAt}: the clock of this machine says ${new Date(now).toISOString()}.`,
+  );
 }
 
 /** Before anything is published. Does nothing unless the folder was restored, or somebody says that it was set back by other means. */

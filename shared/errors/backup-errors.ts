@@ -29,4 +29,11 @@ export const backupErrors = defineErrors({
     meaning: 'A restore into this data folder was interrupted: it has a part of the files.',
     fix: 'Run "modelfleet-hub restore" with the same backup and the same data folder again.',
   },
+  restored_clock_behind: {
+    status: 503,
+    retry: 'later',
+    meaning:
+      'The hub was restored from a backup that its clock says is still to come: numbers taken from that clock would be below what devices have seen.',
+    fix: 'Set the clock of this machine and start the hub again. When it is right, and that of the backup was ahead, start it once with --catch-up.',
+  },
 });

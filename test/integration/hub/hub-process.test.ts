@@ -4,6 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { readRestoredNote, writeRestoredNote } from '../../../hub/backup/restored-note.ts';
+import { openDatabase } from '../../../hub/db/database.ts';
+import { DesiredStore } from '../../../hub/rollout/desired-store.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 // Every step is a process: slow when all cores are busy.
@@ -64,6 +67,36 @@ describe('modelfleet-hub as a process', () => {
     third.child.kill('SIGTERM');
     expect(await once(third.child, 'exit')).toEqual([0, null]);
     expect(await first.stderr).not.toContain(line.adminToken);
+  });
+
+  it('catches up when told to, and does not by a clock that is before the backup it was restored from', async () => {
+    const data = await tempFolder();
+    const stop = async ({ child }: Awaited<ReturnType<typeof startHub>>) => {
+      child.kill('SIGTERM');
+      expect(await once(child, 'exit')).toEqual([0, null]);
+    };
+    const sequenceBase = async () => {
+      const database = await openDatabase(join(data, 'hub.db'));
+      const base = await new DesiredStore(database).sequenceBase().finally(() => database.destroy());
+      return base;
+    };
+    await stop(await startHub(data));
+    expect(await sequenceBase()).toBe(0);
+    const began = Math.floor(Date.now() / 1_000);
+    await stop(await startHub(data, ['--json', '--catch-up']));
+    const base = await sequenceBase();
+    expect(base).toBeGreaterThanOrEqual(began);
+    await stop(await startHub(data));
+    expect(await sequenceBase()).toBe(base);
+
+    const time = new Date(Date.now() + 3_600_000).toISOString();
+    await writeRestoredNote(data, { v: 1, backupAt: time, listing: 'a'.repeat(64), restoredAt: time });
+    const refused = await run(['--data', data, ...ports]);
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toContain('code: restored_clock_behind');
+    expect(await readRestoredNote(data)).toMatchObject({ backupAt: time });
+    await stop(await startHub(data, ['--json', '--catch-up']));
+    expect(await readRestoredNote(data)).toBeUndefined();
   });
 
   it('prints the login command for a person, and one more admin token when asked', async () => {
