@@ -8,6 +8,7 @@ import { systemClock } from '../platform/system-clock.ts';
 import { safeLines } from '../shared/base/safe-text.ts';
 import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
 import { backupCommand } from './commands/backup-command.ts';
+import { compactCommand } from './commands/compact-command.ts';
 import { restoreCommand } from './commands/restore-command.ts';
 import { hubOptionTable } from './config/options-schema.ts';
 import { createHub, type HubAddresses } from './hub.ts';
@@ -31,7 +32,8 @@ async function main(): Promise<void> {
     .option('--catch-up', CATCH_UP)
     .action((flags: Record<string, unknown>) => runHub(flags))
     .addCommand(backupCommand(version))
-    .addCommand(restoreCommand());
+    .addCommand(restoreCommand())
+    .addCommand(compactCommand());
   for (const command of [program, ...program.commands]) {
     command
       .allowExcessArguments(false)

@@ -17,6 +17,8 @@ export async function copyDatabaseTo(from: string, to: string): Promise<void> {
   try {
     const source = new BetterSqlite3(from, { fileMustExist: true, timeout: BUSY_MS });
     try {
+      // The copy can shrink, also when the source is older than that.
+      source.pragma('auto_vacuum = INCREMENTAL');
       source.prepare('vacuum into ?').run(to);
     } finally {
       source.close();

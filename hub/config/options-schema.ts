@@ -70,6 +70,26 @@ export const hubOptionTable = {
     sizeBounds,
     'All chunks and manifests may take so much on the disk.',
   ),
+  telemetryKeptMs: durationOption(
+    14 * DAY_MS,
+    { min: 2 * DAY_MS, max: 400 * DAY_MS },
+    'How long telemetry is kept.',
+  ),
+  telemetryMaxBytes: bytesOption(
+    16 * GIB,
+    { ...sizeBounds, min: 64 * 1024 ** 2 },
+    'Telemetry may take so much on the disk; beyond it the oldest leaves.',
+  ),
+  historyKeptMs: durationOption(
+    400 * DAY_MS,
+    { min: 30 * DAY_MS, max: 36_500 * DAY_MS },
+    'How long ended rollouts, events of devices and removed devices are kept.',
+  ),
+  auditKeptMs: durationOption(
+    400 * DAY_MS,
+    { min: 30 * DAY_MS, max: 36_500 * DAY_MS },
+    'How long rows of the audit log are kept; a signed checkpoint tells of those that left.',
+  ),
 } as const;
 
 export type HubOptions = OptionsOf<typeof hubOptionTable>;

@@ -38,7 +38,10 @@ export async function openDatabase(file: string, options: DatabaseOptions = {}):
 async function open(file: string, { onError }: DatabaseOptions): Promise<Database> {
   const sqlite = new BetterSqlite3(file);
   sqlite.pragma(`busy_timeout = ${limits.databaseLockedMsMax}`);
+  // Only a file without tables takes this; one that is older, when it is compacted (database-file.ts).
+  sqlite.pragma('auto_vacuum = INCREMENTAL');
   sqlite.pragma('journal_mode = WAL');
+  sqlite.pragma(`journal_size_limit = ${limits.databaseJournalBytesKept}`);
   sqlite.pragma('synchronous = FULL');
   sqlite.pragma('foreign_keys = ON');
   // From here on the driver waits for who has locked the database: SQLite's own waiting would hold up everything.

@@ -16,6 +16,7 @@ import { up as up0008 } from './migrations/0008-telemetry-evidence.ts';
 import { up as up0009 } from './migrations/0009-rollout-devices.ts';
 import { up as up0012 } from './migrations/0012-restored.ts';
 import { up as up0014 } from './migrations/0014-stored-blobs.ts';
+import { up as up0015 } from './migrations/0015-what-leaves.ts';
 import { up as up0016 } from './migrations/0016-telemetry-of-devices.ts';
 import type { Tables } from './tables.ts';
 
@@ -37,6 +38,7 @@ export const migrations: readonly Migration[] = [
   { number: 9, up: up0009 },
   { number: 12, up: up0012 },
   { number: 14, up: up0014 },
+  { number: 15, up: up0015 },
   { number: 16, up: up0016 },
 ];
 

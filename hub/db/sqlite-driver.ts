@@ -19,6 +19,8 @@ import { ConnectionTurns } from './connection-turns.ts';
 import { isDatabaseLocked } from './storage-trouble.ts';
 
 const ASK_AGAIN_MS = 20;
+/** Gives nothing back and works step by step, of which `run` takes only the first. */
+const STEPPED = /^pragma incremental_vacuum\(\d+\)$/;
 
 export class OneConnectionDialect extends SqliteDialect {
   readonly #sqlite: Sqlite;
@@ -124,6 +126,10 @@ class CachingConnection implements DatabaseConnection {
   #execute<R>({ sql, parameters }: CompiledQuery): QueryResult<R> {
     const statement = this.#statement(sql);
     if (statement.reader) return { rows: statement.all(...parameters) as R[] };
+    if (STEPPED.test(sql)) {
+      this.#sqlite.exec(sql);
+      return { rows: [] };
+    }
     const { changes, lastInsertRowid } = statement.run(...parameters);
     return { insertId: BigInt(lastInsertRowid), numAffectedRows: BigInt(changes), rows: [] };
   }

@@ -186,6 +186,8 @@ export interface Tables {
     bucket_at: number;
     body: Uint8Array;
   };
+  /** telemetry: one row, about what all buckets take on the disk; triggers keep it. */
+  telemetry_size: { id: number; bytes: number };
   /**
    * telemetry: what each device brought for the offer of a rollout, made at `offered_at`. `credit_ms`: time that its windows
    * may cover beyond what they have, as of `updated_at`. `revision` grows with each change of any row. `body` is CBOR, as in a

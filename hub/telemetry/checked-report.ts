@@ -12,8 +12,8 @@ import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
 import { countsLength } from '../../shared/telemetry/window-counts.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
-import type { Addable } from './figure-sums.ts';
 import { checkPlausible, spanMs } from './plausibility.ts';
+import type { Addable } from './sums-encoding.ts';
 
 export interface CheckedReport extends Addable {
   readonly model: string;

@@ -116,16 +116,6 @@ export class EvidenceStore {
     this.#removedListeners.push(listener);
   }
 
-  /** Removes at most `rowsMax` rows that nothing was added to since `beforeMs`; returns how many went. */
-  async removeBefore(beforeMs: number, rowsMax: number): Promise<number> {
-    const { rows } = await sql<GoneRow>`
-      delete from telemetry_evidence where (rollout_id, device_id) in (
-        select rollout_id, device_id from telemetry_evidence
-        where updated_at < ${beforeMs} order by updated_at limit ${rowsMax})
-      returning rollout_id, device_id`.execute(this.#database);
-    return this.#gone(rows);
-  }
-
   /** Removes at most `rowsMax` rows of a device; returns how many went. */
   async removeDevice(deviceId: string, rowsMax: number, tx: Transaction<Tables>): Promise<number> {
     const { rows } = await sql<GoneRow>`
@@ -140,6 +130,41 @@ export class EvidenceStore {
     for (const listener of this.#removedListeners) listener(keys);
     return rows.length;
   }
+
+  /** Rows of rollouts that have ended, and that nothing was added to since `beforeMs`; counts at most `rowsMax`. */
+  async findBefore(beforeMs: number, rowsMax: number): Promise<EvidenceFound> {
+    const { rows } = await sql<{ oldest: number | null; count: number; bytes: number | null }>`
+      select min(updated_at) as oldest, count(*) as count, sum(bytes) as bytes
+      from (select updated_at, length(body) as bytes ${dueBefore(beforeMs, rowsMax)})`.execute(
+      this.#database,
+    );
+    const { oldest, count, bytes } = rows[0]!;
+    return { count, bytes: bytes ?? 0, oldestAt: oldest ?? undefined, isMore: count === rowsMax };
+  }
+
+  /** Removes at most `rowsMax` of them, oldest first. */
+  async removeBefore(beforeMs: number, rowsMax: number): Promise<{ count: number; bytes: number }> {
+    const { rows } = await sql<GoneRow & { readonly bytes: number }>`
+      delete from telemetry_evidence where rowid in (select evidence.rowid ${dueBefore(beforeMs, rowsMax)})
+      returning rollout_id, device_id, length(body) as bytes`.execute(this.#database);
+    this.#gone(rows);
+    return { count: rows.length, bytes: rows.reduce((sum, { bytes }) => sum + bytes, 0) };
+  }
+}
+
+export interface EvidenceFound {
+  readonly count: number;
+  readonly bytes: number;
+  readonly oldestAt: number | undefined;
+  readonly isMore: boolean;
+}
+
+function dueBefore(beforeMs: number, rowsMax: number) {
+  return sql`from telemetry_evidence as evidence
+    where updated_at < ${beforeMs} and exists (
+      select 1 from rollout where rollout.id = evidence.rollout_id
+      and rollout.status in ('completed', 'aborted', 'rolled-back'))
+    order by updated_at limit ${rowsMax}`;
 }
 
 /** A key as one text; ids have no spaces. */

@@ -14,8 +14,9 @@ import type { Tables } from '../db/tables.ts';
 import type { CheckedReport } from './checked-report.ts';
 import { EvidenceCache, type OfferEvidence } from './evidence-cache.ts';
 import { type EvidenceKey, type EvidenceRow, type EvidenceStore, evidenceText } from './evidence-store.ts';
-import { decodeSums, FigureSums } from './figure-sums.ts';
+import { FigureSums } from './figure-sums.ts';
 import { spanTooLong } from './plausibility.ts';
+import { decodeSums } from './sums-encoding.ts';
 
 /** A device's word that it runs a version for a rollout. */
 export interface AssignmentClaim extends EvidenceKey {

@@ -1,30 +1,13 @@
 /**
  * A running sum of telemetry windows of one version: integer counts, moment sums, a latency sketch. Adding is
- * commutative and, for the counts, exact, so windows may arrive in any order. It is what a bucket keeps, as CBOR.
+ * commutative and, for the counts, exact, so windows may arrive in any order. It is what a bucket keeps (sums-encoding.ts).
  */
 
-import { decodeCbor, encodeCbor } from '../../shared/base/cbor.ts';
-import { limits } from '../../shared/base/limits.ts';
 import type { FeatureCounts, LabelFigures } from '../../shared/protocol/telemetry-report.ts';
 import { addFeatureCounts, copyFeatureCounts, sumLabels } from '../../shared/sketch/add-counts.ts';
-import { type LatencyBins, LatencySketch } from '../../shared/sketch/latency-sketch.ts';
-import type { RefusedRequests, TelemetryFigures } from './telemetry-figures.ts';
-
-/** What can be added: a device's checked report, a stored bucket, or the figures of another sum. */
-export interface Addable {
-  readonly reports: number;
-  readonly requests: {
-    readonly ok: number;
-    readonly failed: Readonly<Record<string, number>>;
-    /** Absent in what was stored before refused requests were counted. */
-    readonly refused?: RefusedRequests | undefined;
-  };
-  readonly crashes: number;
-  readonly latency?: LatencyBins | undefined;
-  readonly features: readonly FeatureCounts[];
-  readonly labels?: LabelFigures | undefined;
-  readonly dropped: number;
-}
+import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
+import { type Addable, encodeSums } from './sums-encoding.ts';
+import type { TelemetryFigures } from './telemetry-figures.ts';
 
 export class FigureSums {
   #reports = 0;
@@ -76,16 +59,6 @@ export class FigureSums {
   }
 
   encode(): Uint8Array {
-    const { latency, labels, devices: _, ...counts } = this.figures([]);
-    return encodeCbor({
-      ...counts,
-      ...(latency.count > 0 ? { latency: latency.bins() } : {}),
-      ...(labels ? { labels } : {}),
-    });
+    return encodeSums(this.figures([]));
   }
-}
-
-/** Reads what `FigureSums.encode` wrote. */
-export function decodeSums(bytes: Uint8Array): Addable {
-  return decodeCbor(bytes, 'telemetry bucket', limits.telemetryBucketBytesMax) as Addable;
 }

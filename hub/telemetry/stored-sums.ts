@@ -1,6 +1,7 @@
 /** Reading buckets back: one that cannot be read must not stop the telemetry of every other device. */
 import type { Logger } from '../../platform/logger.ts';
-import { decodeSums, type FigureSums } from './figure-sums.ts';
+import type { FigureSums } from './figure-sums.ts';
+import { decodeSums } from './sums-encoding.ts';
 import { type Bucket, bucketText } from './telemetry-store.ts';
 
 /** Adds a stored bucket to `sums`; an unreadable one is logged and left out. */

@@ -2,7 +2,6 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { AppError } from '../../shared/base/app-error.ts';
-import { limits } from '../../shared/base/limits.ts';
 import { clockWatch } from '../../shared/base/setback.ts';
 import { BucketCompaction, coarseMs } from './bucket-compaction.ts';
 import { type OfferLookup, ReportCheck, type VersionLookup } from './checked-report.ts';
@@ -21,8 +20,6 @@ export interface TelemetryServiceProps extends Omit<IngestProps, 'check' | 'evid
   readonly evidence: EvidenceStore;
   /** Which versions devices were offered, and for which rollout. */
   readonly assignments: OfferLookup & AssignmentLookup;
-  /** How long buckets are kept. */
-  readonly keptMs?: number;
 }
 
 const CLOCK_SETTLED_MS = 3_600_000;
@@ -112,8 +109,8 @@ export class TelemetryService {
   }
 
   /**
-   * Makes old buckets coarse and removes the oldest, a bounded number at a time, until `signal` is aborted. A clock that was just set may
-   * be wrong, and what was removed by it cannot be brought back: nothing is removed for an hour then.
+   * Makes old buckets coarse, a bounded number at a time, until `signal` is aborted. A clock that was just set may be wrong, and
+   * what was made coarse by it stays so: nothing is for an hour then.
    */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#props;
@@ -127,20 +124,17 @@ export class TelemetryService {
       try {
         if (clock.monotonic() >= heldUntil) await this.tidy();
       } catch (error) {
-        this.#props.logger.error({ err: error }, 'old telemetry could not be tidied');
+        this.#props.logger.error({ err: error }, 'old telemetry could not be made coarse');
       }
       await wait(TIDY_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
 
-  /** Removes buckets and evidence that are too old, then makes buckets older than a day coarse, until there is nothing left to do. */
+  /** Makes buckets older than a day coarse, until there is nothing left to do. */
   async tidy(): Promise<void> {
-    const { clock, evidence, keptMs = limits.telemetryKeptMs, bucketMs } = this.#props;
-    await this.#store.removeBefore(clock.now() - keptMs, limits.telemetryRowsRemovedPerPassMax);
-    await evidence.removeBefore(clock.now() - keptMs, limits.telemetryRowsRemovedPerPassMax);
     await this.removed.clearAll();
     this.#evidence.sweep();
-    if (bucketMs >= coarseMs) return;
+    if (this.#props.bucketMs >= coarseMs) return;
     while ((await this.#compaction.pass()) > 0) await new Promise((resolve) => setImmediate(resolve));
   }
 

@@ -32,6 +32,13 @@ export interface BucketQuery {
   readonly toMs: number;
 }
 
+/** A bucket that is to leave, or has left. */
+export interface OldBucket {
+  readonly bucketAt: number;
+  /** About what it takes on the disk. */
+  readonly bytes: number;
+}
+
 type Tx = Transaction<Tables>;
 
 const PAGE_ROWS = 500;
@@ -200,14 +207,10 @@ export class TelemetryStore {
     );
   }
 
-  /** Removes at most `rowsMax` buckets that start before `beforeMs`; returns how many went. */
-  async removeBefore(beforeMs: number, rowsMax: number): Promise<number> {
-    const { rows } = await sql<{ device_id: string }>`
-      delete from telemetry_bucket where (model, version, bucket_at, device_id) in (
-        select model, version, bucket_at, device_id from telemetry_bucket
-        where bucket_at < ${beforeMs} order by bucket_at limit ${rowsMax})
-      returning device_id`.execute(this.#database);
-    return rows.length;
+  /** About what all buckets take on the disk. */
+  async storedBytes(): Promise<number> {
+    const row = await this.#database.selectFrom('telemetry_size').select('bytes').executeTakeFirst();
+    return row?.bytes ?? 0;
   }
 
   /** The device was removed from the hub: what there is of it counts for nothing. */
@@ -252,6 +255,55 @@ export class TelemetryStore {
       returning device_id`.execute(tx);
     return rows.length;
   }
+
+  /** Buckets in order of time, page by page. */
+  async *oldest(): AsyncGenerator<OldBucket> {
+    let after = { bucket_at: Number.MIN_SAFE_INTEGER, row: 0 };
+    for (;;) {
+      const { rows } = await sql<{ bucket_at: number; row: number; bytes: number }>`
+        select bucket_at, rowid as row, length(body) as bytes from telemetry_bucket
+        where (bucket_at, rowid) > (${after.bucket_at}, ${after.row})
+        order by bucket_at, rowid limit ${PAGE_ROWS}`.execute(this.#database);
+      for (const row of rows) yield toOld(row);
+      if (rows.length < PAGE_ROWS) return;
+      after = rows.at(-1)!;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Removes at most `rowsMax` buckets that start before `beforeMs`, oldest first. */
+  async removeBefore(beforeMs: number, rowsMax: number): Promise<OldBucket[]> {
+    const { rows } = await sql<RemovedRow>`
+      delete from telemetry_bucket where rowid in (
+        select rowid from telemetry_bucket where bucket_at < ${beforeMs} order by bucket_at limit ${rowsMax})
+      returning bucket_at, length(body) as bytes`.execute(this.#database);
+    return rows.map(toOld);
+  }
+
+  /** Removes the oldest buckets, as many as take `bytes` together and at most `rowsMax`. */
+  async removeOldest(bytes: number, rowsMax: number): Promise<OldBucket[]> {
+    const { rows } = await sql<RemovedRow>`
+      delete from telemetry_bucket where rowid in (
+        select row from (
+          select rowid as row, sum(length(body) + ${sql.lit(bucketRowBytes)})
+            over (order by bucket_at, rowid rows between unbounded preceding and 1 preceding) as before
+          from (select rowid, bucket_at, body from telemetry_bucket order by bucket_at, rowid limit ${rowsMax}))
+        where coalesce(before, 0) < ${bytes})
+      returning bucket_at, length(body) as bytes`.execute(this.#database);
+    return rows.map(toOld).sort((a, b) => a.bucketAt - b.bucketAt);
+  }
+}
+
+interface RemovedRow {
+  readonly bucket_at: number;
+  readonly bytes: number;
+}
+
+/** What a bucket takes beside its body, as the triggers that keep the sum count it. */
+const bucketRowBytes = 300;
+
+function toOld({ bucket_at, bytes }: RemovedRow): OldBucket {
+  return { bucketAt: bucket_at, bytes: bytes + bucketRowBytes };
 }
 
 /** A stream key as one text; ids have no spaces. */

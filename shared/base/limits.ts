@@ -186,6 +186,9 @@ export const limits = {
   logBytesWaitingMax: 1024 * 1024,
   joinTokenTtlMsMax: 90 * 86_400_000,
   joinTokensMax: 10_000,
+  /** How long one that has ended is listed. */
+  joinTokenKeptMs: 30 * 86_400_000,
+  joinTokensRemovedPerPassMax: 500,
   /** Everything unread on one device's connection; past it the connection is closed. */
   mqttBytesQueuedPerDeviceMax: 8 * 1024 * 1024,
   /** A device whose socket is full and takes no byte for this long is closed: as long as an agent waits for a byte of a chunk. */
@@ -227,6 +230,14 @@ export const limits = {
   /** How long a statement waits for a database that another process has locked. */
   databaseLockedMsMax: 5_000,
   statementsPreparedMax: 500,
+  /** What the database's journal keeps of the disk after a burst. */
+  databaseJournalBytesKept: 64 * 1024 * 1024,
+  /** A database file that cannot shrink is made one that can at a start, if it is no larger; that takes a second or two. */
+  databaseCompactedAtStartBytesMax: 256 * 1024 * 1024,
+  /** Pages of the file given back in one pass, and what may stay unused: what is stored next takes it. */
+  databasePagesFreedPerPassMax: 200,
+  databasePagesUnusedMin: 4_096,
+  databasePagesUnusedShare: 0.1,
   /** The listing of a backup: some million files. */
   backupListingBytesMax: 512 * 1024 * 1024,
   httpHeadMsMax: 10_000,
@@ -288,11 +299,13 @@ export const limits = {
   inboxHoldMsMax: 5_000,
   telemetryStreamsPerDeviceMax: 64,
   telemetryBucketBytesMax: 4 * 1024 * 1024,
-  telemetryKeptMs: 14 * 86_400_000,
   telemetryDetailKeptMs: 86_400_000,
   /** Evidence of rollouts under way that the hub keeps at hand, as it is stored; several times of it in memory. */
   evidenceCachedBytesMax: 32 * 1024 * 1024,
-  telemetryRowsRemovedPerPassMax: 5_000,
+  telemetryRowsRemovedPerPassMax: 500,
+  auditRowsRemovedPerPassMax: 500,
+  eventsRemovedPerPassMax: 500,
+  removedDevicesPerPassMax: 100,
   telemetryVersionsKnownMax: 1_000,
   /** Pairs of device and version that are known to belong together without a look at the database. */
   telemetryOffersKnownMax: 100_000,

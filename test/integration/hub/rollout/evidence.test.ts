@@ -1,5 +1,7 @@
 /** Gates on what devices really sent: telemetry, its tables, the engine and its gates, as they run in a hub. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { EvidenceRetention } from '../../../../hub/telemetry/evidence-retention.ts';
+import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { parseDesiredState } from '../../../../shared/protocol/desired-state.ts';
 import { encodeTelemetryReport, type TelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
@@ -120,7 +122,7 @@ describe('evidence of a rollout', () => {
     await world.runUntil(id, ['completed']);
   });
 
-  it('survives the hub, and goes with what is too old', async () => {
+  it('survives the hub, and leaves when its rollout has ended and time has passed, not before', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: all, gates });
     await settled(id);
@@ -128,9 +130,16 @@ describe('evidence of a rollout', () => {
     world.rebuild();
     await send(ids()[1]!, { rollout: id, ok: 50 });
     expect((await world.telemetry.evidence(id)).size).toBe(2);
-    world.clock.advance(limits.telemetryKeptMs + 1);
-    await world.telemetry.tidy();
-    expect((await world.telemetry.evidence(id)).size).toBe(0);
+    const DAY_MS = 86_400_000;
+    const retention = new EvidenceRetention({ store: new EvidenceStore(world.database), keptMs: DAY_MS });
+    const removeAt = (now: number) => retention.removeSome(now);
+    expect(await removeAt(world.clock.now() + 2 * DAY_MS)).toMatchObject({ count: 0, isMore: false });
+    await world.runUntil(id, ['completed']);
+    expect(await removeAt(world.clock.now() + DAY_MS / 2)).toMatchObject({ count: 0 });
+    const later = world.clock.now() + 2 * DAY_MS;
+    expect(await retention.find(later, 100)).toMatchObject({ count: 2, isMore: false });
+    expect(await removeAt(later)).toMatchObject({ count: 2, isMore: false });
+    expect(await retention.find(later, 100)).toMatchObject({ count: 0 });
   });
 });
 

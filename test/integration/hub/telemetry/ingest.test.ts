@@ -324,18 +324,6 @@ describe('telemetry ingest', () => {
     expect(rows[0]!.stream).toBe('6'.padStart(16, '0'));
   }, 60_000);
 
-  it('removes old buckets and keeps the others', async () => {
-    const { service, clock, send } = await world({ keptMs: 3_600_000 });
-    await send(report(air));
-    clock.time += 3_000_000;
-    await send(report(air, { number: 2 }));
-    await service.tidy();
-    expect((await service.figures(always)).reports).toBe(2);
-    clock.time += 1_000_000;
-    await service.tidy();
-    expect((await service.figures(always)).reports).toBe(1);
-  });
-
   it('makes buckets coarse after a day without changing a figure', async () => {
     const { service, database, clock, send } = await world();
     const rows = async () =>
