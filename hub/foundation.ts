@@ -10,7 +10,9 @@ import type { Clock, Random } from '../shared/base/clock.ts';
 import { limits } from '../shared/base/limits.ts';
 import { TokenService } from './access/token-service.ts';
 import { TokenStore } from './access/token-store.ts';
+import { AuditCheckpoints } from './audit/audit-checkpoint.ts';
 import { AuditLog } from './audit/audit-log.ts';
+import { AuditVerification } from './audit/audit-verification.ts';
 import { requireRestored } from './backup/restored-note.ts';
 import type { HubOptions } from './config/options-schema.ts';
 import { findDamage } from './data-folder/database-damage.ts';
@@ -19,6 +21,7 @@ import { InventoryCheck } from './data-folder/inventory-check.ts';
 import { InventoryStore } from './data-folder/inventory-store.ts';
 import { addStorageMetrics } from './data-folder/storage-metrics.ts';
 import { StorageWatch } from './data-folder/storage-watch.ts';
+import { makeShrinkable } from './data-folder/unused-pages.ts';
 import { tryWrite } from './data-folder/write-trial.ts';
 import { type Database, openDatabase } from './db/database.ts';
 import { Readiness } from './http/readiness.ts';
@@ -66,6 +69,7 @@ export async function layFoundation(
   });
   const database: Database = await openDatabase(join(options.data, databaseFile), { onError: storage.see });
   closers.push(() => database.destroy());
+  await makeShrinkable(database, logger.child({ part: 'storage' }));
 
   const audit = new AuditLog({ database, clock });
   const disk = new DiskBlobStore(
@@ -100,6 +104,7 @@ export async function layFoundation(
   const authority = await Authority.open(join(options.data, 'pki'), { clock, advertise: options.advertise });
   const keys = await OnlineKeys.open(join(options.data, 'keys'));
   const { snapshot, timestamp, director } = keys.publicKeys;
+  const auditCheckpoints = new AuditCheckpoints({ keyid: director.keyid, privateKey: keys.director });
   await inventory.requireIdentities(
     new Map([
       ['pki/ca.pem', authority.caSha256],
@@ -121,6 +126,9 @@ export async function layFoundation(
     const details = { count: inventory.lost.length, lacks: inventory.lost.slice(0, limits.lacksNamedMax) };
     logger.warn(details, 'started without what the data folder lacks');
     await audit.append({ actor: 'hub', action: 'loss.accepted', target: 'data-folder', details });
+    // The operator has said that the key it was signed with is lost: nobody can verify it any more.
+    if (inventory.lost.some(({ path }) => path === 'keys/director.pem'))
+      await auditCheckpoints.signAgain(database, audit);
   }
   return {
     database,
@@ -128,6 +136,8 @@ export async function layFoundation(
     readiness,
     storage,
     audit,
+    auditCheckpoints,
+    auditVerification: new AuditVerification({ database, checkpoints: auditCheckpoints }),
     tokens: new TokenService({ store: new TokenStore(database), audit, clock }),
     authority,
     keys,

@@ -287,7 +287,10 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     tokens,
     routes: [
       tokenRoutes(tokens),
-      auditRoutes(audit),
+      auditRoutes({
+        audit,
+        verification: new AuditVerification({ database, checkpoints: auditCheckpoints }),
+      }),
       enrolmentRoutes(enrolments),
       joinTokenRoutes(joinTokens),
       deviceRoutes(devices),

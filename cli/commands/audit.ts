@@ -1,7 +1,7 @@
 /** `modelfleet audit`: who did what, and whether the record of it is whole. */
 
 import { Command } from 'commander';
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { parser } from '../../shared/base/parse.ts';
@@ -29,16 +29,18 @@ const parseEvents = parser(
   }),
   'answer of the hub',
 );
-const parseVerdict = parser(
-  Type.Object({
-    intact: Type.Boolean(),
-    rows: Type.Integer(),
-    head: Type.Optional(Type.String()),
-    brokenAt: Type.Optional(Type.Integer()),
-    reason: Type.Optional(Type.String()),
-  }),
-  'answer of the hub',
-);
+const VerdictBody = Type.Object({
+  intact: Type.Boolean(),
+  rows: Type.Integer(),
+  from: Type.Optional(Type.Integer()),
+  checkpoint: Type.Optional(
+    Type.Object({ number: Type.Integer(), firstAt: Type.Integer(), lastAt: Type.Integer() }),
+  ),
+  head: Type.Optional(Type.String()),
+  brokenAt: Type.Optional(Type.Integer()),
+  reason: Type.Optional(Type.String()),
+});
+const parseVerdict = parser(VerdictBody, 'answer of the hub');
 
 interface ListFlags {
   readonly actor?: string;
@@ -83,21 +85,32 @@ export function auditCommand(context: CliContext): Command {
     });
   audit
     .command('verify')
-    .description('check the hash chain of the whole log')
+    .description('check the hash chain of the whole log, and the checkpoint of rows that have left')
     .action(async () => {
       const verdict = parseVerdict(await (await context.hub()).get('/audit/verify'));
       if (!verdict.intact) {
         throw new AppError(
           'audit_broken',
-          `The audit log is broken at row ${verdict.brokenAt}: ${verdict.reason}. The ${verdict.rows} rows before it are whole.`,
+          `The audit log is broken at row ${verdict.brokenAt}: ${verdict.reason}. The ${verdict.rows} rows before it are whole.${leftText(verdict)}`,
           { details: verdict },
         );
       }
       context
         .printer()
-        .result(verdict, () => `The audit log is whole: ${verdict.rows} rows, head ${verdict.head}.`);
+        .result(
+          verdict,
+          () =>
+            `The audit log is whole: ${verdict.rows} rows from row ${verdict.from ?? 1} on, head ${verdict.head}.${leftText(verdict)}`,
+        );
     });
   return audit;
+}
+
+/** What the signed checkpoint says. */
+function leftText({ checkpoint }: Static<typeof VerdictBody>): string {
+  if (checkpoint === undefined) return '';
+  const { number, firstAt, lastAt } = checkpoint;
+  return ` Rows 1 to ${number}, of ${timeText(firstAt, 'second')} to ${timeText(lastAt, 'second')}, have left; the hub's signature on that is valid.`;
 }
 
 function shortened(details: Readonly<Record<string, unknown>>): string {

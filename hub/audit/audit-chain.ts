@@ -1,0 +1,42 @@
+/** How rows of the audit log hang together: each carries the hash of the row before it, and its own covers that. */
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { Selectable } from 'kysely';
+import type { Tables } from '../db/tables.ts';
+
+export type AuditRow = Selectable<Tables['audit_event']>;
+
+/** A place in the chain: after row `number`, whose hash is `hash`. */
+export interface ChainPosition {
+  readonly number: number;
+  readonly hash: string;
+}
+
+/** Before the first row. */
+export const chainStart: ChainPosition = { number: 0, hash: '0'.repeat(64) };
+
+/** Key of `meta` under which the last position is kept apart from the rows, so that rows cut off at the end show. */
+export const auditHeadKey = 'audit_head';
+
+export function headText({ number, hash }: ChainPosition): string {
+  return `${number}:${hash}`;
+}
+
+/** Why the row cannot be the one after `before`; undefined when it is. */
+export function faultOf(row: AuditRow, before: ChainPosition): string | undefined {
+  const wanted = before.number + 1;
+  if (row.number !== wanted) return `row ${wanted} is missing; row ${row.number} follows`;
+  if (row.previous_hash !== before.hash)
+    return `row ${row.number} does not follow the row before it: a row was replaced`;
+  const { hash, ...unhashed } = row;
+  if (hashOf(unhashed) !== hash)
+    return `the content of row ${row.number} does not fit its hash: it was changed`;
+  return undefined;
+}
+
+/** SHA-256 over the canonical JSON (RFC 8785) of the row without its own hash; it contains the hash before it. */
+export function hashOf(row: Omit<AuditRow, 'hash'>): string {
+  return createHash('sha256')
+    .update(canonicalize({ ...row }) as string)
+    .digest('hex');
+}

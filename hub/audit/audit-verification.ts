@@ -1,0 +1,127 @@
+/**
+ * Checks the whole audit log: from its first row, or from the signed checkpoint that says which rows have left, to the head that
+ * is kept apart. Rows may be added, and old ones leave, meanwhile.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isAppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
+import type { Database } from '../db/database.ts';
+import {
+  type AuditRow,
+  auditHeadKey,
+  type ChainPosition,
+  chainStart,
+  faultOf,
+  headText,
+} from './audit-chain.ts';
+import type { AuditCheckpoint, AuditCheckpoints } from './audit-checkpoint.ts';
+
+/** `rows` are those that were found whole, from row `from` on. */
+export type AuditVerdict = {
+  readonly rows: number;
+  readonly from: number;
+  /** Present when old rows have left. */
+  readonly checkpoint?: AuditCheckpoint;
+} & (
+  | { readonly intact: true; readonly head: string }
+  | { readonly intact: false; readonly brokenAt: number; readonly reason: string }
+);
+
+export interface AuditVerificationProps {
+  readonly database: Database;
+  readonly checkpoints: Pick<AuditCheckpoints, 'read'>;
+}
+
+interface Page {
+  readonly rows: readonly AuditRow[];
+  readonly head: string | undefined;
+  readonly checkpoint: AuditCheckpoint | undefined;
+}
+
+export class AuditVerification {
+  readonly #props: AuditVerificationProps;
+
+  constructor(props: AuditVerificationProps) {
+    this.#props = props;
+  }
+
+  /** Walks the chain and names the first row that does not fit. */
+  async verify(): Promise<AuditVerdict> {
+    const walk = new Walk();
+    for (;;) {
+      let page: Page;
+      try {
+        page = await this.#pageAfter(walk.at.number);
+      } catch (error) {
+        if (!isAppError(error)) throw error;
+        return walk.broken('the checkpoint that says which rows have left is not one that this hub signed');
+      }
+      const fault = walk.go(page);
+      if (fault !== undefined) return walk.broken(fault);
+      if (page.rows.length < limits.pageRowsMax) return walk.end(page.head);
+      // SQLite answers at once: without this a long log would hold up everything else.
+      await nextTurn();
+    }
+  }
+
+  /** Rows, head and checkpoint as of one instant: between two reads the log may grow, and old rows leave. */
+  #pageAfter(number: number): Promise<Page> {
+    const reading = this.#props.database.transaction().setAccessMode('read only');
+    return reading.execute(async (tx) => {
+      const rows = await tx
+        .selectFrom('audit_event')
+        .selectAll()
+        .where('number', '>', number)
+        .orderBy('number')
+        .limit(limits.pageRowsMax)
+        .execute();
+      const head = await tx
+        .selectFrom('meta')
+        .select('value')
+        .where('key', '=', auditHeadKey)
+        .executeTakeFirst();
+      return { rows, head: head?.value, checkpoint: await this.#props.checkpoints.read(tx) };
+    });
+  }
+}
+
+class Walk {
+  at: ChainPosition = chainStart;
+  #from = 1;
+  #rows = 0;
+  #checkpoint: AuditCheckpoint | undefined;
+
+  /** Why the page does not go on where the walk is; undefined when it does. */
+  go({ rows, checkpoint }: Page): string | undefined {
+    this.#checkpoint = checkpoint;
+    if (checkpoint !== undefined && checkpoint.number > this.at.number) {
+      // Begins there; or rows left while the walk was among them.
+      this.at = checkpoint;
+      if (this.#rows === 0) this.#from = checkpoint.number + 1;
+    }
+    for (const row of rows) {
+      const fault = faultOf(row, this.at);
+      if (fault !== undefined) return fault;
+      this.at = row;
+      this.#rows += 1;
+    }
+    return undefined;
+  }
+
+  end(head: string | undefined): AuditVerdict {
+    const { number, hash } = this.at;
+    if (head === (number === 0 ? undefined : headText(this.at)))
+      return { intact: true, ...this.#found(), head: hash };
+    const kept = head === undefined ? 'missing' : `row ${head.split(':')[0]}`;
+    return this.broken(`the log ends after row ${number}, but its kept head is ${kept}`);
+  }
+
+  broken(reason: string): AuditVerdict {
+    return { intact: false, ...this.#found(), brokenAt: this.at.number + 1, reason };
+  }
+
+  #found() {
+    const checkpoint = this.#checkpoint;
+    return { rows: this.#rows, from: this.#from, ...(checkpoint ? { checkpoint } : {}) };
+  }
+}
