@@ -57,7 +57,7 @@ export class TokenService {
     return this.#store.transaction(async (tx) => {
       const count = await this.#store.count(tx);
       if (count > 0 && !always) return undefined;
-      // Tokens are never deleted: a name with their count is free unless somebody chose it.
+      // A name with their count is free unless somebody chose it, or tokens have left.
       let name = count === 0 ? FIRST_NAME : `${FIRST_NAME}-${count + 1}`;
       while (await this.#store.find(name, tx)) name = `${name}-new`;
       const { row, secret } = this.#newToken(name, 'admin', undefined);

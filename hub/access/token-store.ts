@@ -72,6 +72,23 @@ export class TokenStore {
     await tx.updateTable('api_token').set({ revoked_at: at }).where('name', '=', name).execute();
   }
 
+  async endedBefore(before: number): Promise<{ readonly count: number; readonly oldestAt?: number }> {
+    const { rows } = await sql<{ count: number; oldest: number }>`
+      select count(*) as count, min(created_at) as oldest from api_token where ${endedBefore(before)}`.execute(
+      this.#database,
+    );
+    const { count, oldest } = rows[0]!;
+    return { count, ...(count > 0 ? { oldestAt: oldest } : {}) };
+  }
+
+  /** Removes tokens that ended before that time; returns how many went. */
+  async removeEndedBefore(before: number): Promise<number> {
+    const { numAffectedRows } = await sql`delete from api_token where ${endedBefore(before)}`.execute(
+      this.#database,
+    );
+    return Number(numAffectedRows ?? 0n);
+  }
+
   /** A token made while the clock was ahead begins now, and lasts as long as it was to. Returns how many there were. */
   async takeBackTimes(now: number): Promise<number> {
     const { numUpdatedRows } = await this.#database
@@ -89,4 +106,10 @@ export class TokenStore {
       .where('name', '=', name)
       .execute();
   }
+}
+
+/** The last one made stays: a hub without a token makes one that is admin. */
+function endedBefore(before: number) {
+  return sql<boolean>`(revoked_at < ${before} or expires_at < ${before})
+    and name <> (select name from api_token order by created_at desc, name limit 1)`;
 }

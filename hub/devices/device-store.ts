@@ -15,6 +15,9 @@ export interface DeviceFilter {
   readonly limit: number;
 }
 
+/** What an event takes beside its body. */
+const EVENT_ROW_BYTES = 250;
+
 export class DeviceStore {
   readonly #database: Database;
 
@@ -155,6 +158,54 @@ export class DeviceStore {
 
   async forgetEvents(deviceId: string, tx: Transaction<Tables>): Promise<void> {
     await tx.deleteFrom('device_event').where('device_id', '=', deviceId).execute();
+  }
+
+  /** About the events that were received before `beforeMs`; counts at most `rowsMax`. */
+  async eventsBefore(
+    beforeMs: number,
+    rowsMax: number,
+  ): Promise<{ readonly count: number; readonly bytes: number; readonly oldestAt: number | undefined }> {
+    const { rows } = await sql<{ count: number; bytes: number | null; oldest: number | null }>`
+      select count(*) as count, sum(length(body)) as bytes, min(received_at) as oldest from (
+        select received_at, body from device_event where received_at < ${beforeMs}
+        order by received_at limit ${rowsMax})`.execute(this.#database);
+    const { count, bytes, oldest } = rows[0]!;
+    return { count, bytes: (bytes ?? 0) + count * EVENT_ROW_BYTES, oldestAt: oldest ?? undefined };
+  }
+
+  /** Removes at most `rowsMax` of them, oldest first. */
+  async removeEventsBefore(
+    beforeMs: number,
+    rowsMax: number,
+  ): Promise<{ readonly count: number; readonly bytes: number }> {
+    const { rows } = await sql<{ bytes: number }>`
+      delete from device_event where rowid in (
+        select rowid from device_event where received_at < ${beforeMs} order by received_at limit ${rowsMax})
+      returning length(body) + ${EVENT_ROW_BYTES} as bytes`.execute(this.#database);
+    return { count: rows.length, bytes: rows.reduce((sum, { bytes }) => sum + bytes, 0) };
+  }
+
+  /** Devices that were removed before `beforeMs`, those that were first. */
+  async removedBefore(
+    beforeMs: number,
+    limit: number,
+    connection: Connection = this.#database,
+  ): Promise<{ readonly id: string; readonly removedAt: number }[]> {
+    const rows = await connection
+      .selectFrom('device')
+      .select(['id', 'revoked_at'])
+      .where('revoked_at', 'is not', null)
+      .where('revoked_at', '<', beforeMs)
+      .orderBy('revoked_at')
+      .limit(limit)
+      .execute();
+    return rows.map((row) => ({ id: row.id, removedAt: row.revoked_at! }));
+  }
+
+  /** Nothing is left of these removed devices; other parts have given up what refers to them. */
+  async forgetRemoved(ids: readonly string[], tx: Transaction<Tables>): Promise<void> {
+    await tx.deleteFrom('device_event').where('device_id', 'in', ids).execute();
+    await tx.deleteFrom('device').where('id', 'in', ids).where('revoked_at', 'is not', null).execute();
   }
 
   /** Newest first. */

@@ -12,9 +12,6 @@ import type { Database } from '../db/database.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { JoinTokenFilter, JoinTokenRow, JoinTokenStore } from './join-token-store.ts';
 
-/** Ended tokens stay listed this long. */
-const KEEP_ENDED_MS = 30 * 86_400_000;
-
 export interface JoinTokenServiceProps {
   readonly database: Database;
   readonly store: JoinTokenStore;
@@ -78,7 +75,6 @@ export class JoinTokenService {
       created_by: actor.name,
     };
     await database.transaction().execute(async (tx) => {
-      await store.removeEnded(now - KEEP_ENDED_MS, tx);
       if ((await store.count(tx)) >= limits.joinTokensMax) {
         throw new AppError(
           'too_large',

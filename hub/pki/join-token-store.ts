@@ -95,9 +95,29 @@ export class JoinTokenStore {
     return Number(numUpdatedRows);
   }
 
-  /** Forgets tokens that ended before `before`, so that the table does not grow for ever. */
-  async removeEnded(before: number, tx: Transaction<Tables>): Promise<void> {
-    await tx.deleteFrom('join_token').where('expires_at', '<', before).execute();
+  async endedBefore(before: number): Promise<{ readonly count: number; readonly oldestAt?: number }> {
+    const row = await this.#database
+      .selectFrom('join_token')
+      .select(({ fn }) => [fn.countAll<number>().as('count'), fn.min('created_at').as('oldest')])
+      .where('expires_at', '<', before)
+      .executeTakeFirstOrThrow();
+    return { count: row.count, ...(row.count > 0 ? { oldestAt: Number(row.oldest) } : {}) };
+  }
+
+  /** Removes at most `rowsMax` tokens that ended before `before`; returns how many went. */
+  async removeEndedBefore(before: number, rowsMax: number): Promise<number> {
+    const { numDeletedRows } = await this.#database
+      .deleteFrom('join_token')
+      .where('id', 'in', (eb) =>
+        eb
+          .selectFrom('join_token')
+          .select('id')
+          .where('expires_at', '<', before)
+          .orderBy('expires_at')
+          .limit(rowsMax),
+      )
+      .executeTakeFirst();
+    return Number(numDeletedRows);
   }
 
   async count(tx: Transaction<Tables>): Promise<number> {

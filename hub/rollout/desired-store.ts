@@ -267,6 +267,16 @@ export class DesiredStore {
       .execute();
   }
 
+  /** Forgets the last sequences of devices that were removed long ago; returns the highest of them, 0 when there was none. */
+  async forgetSequences(deviceIds: readonly string[], tx: Transaction<Tables>): Promise<number> {
+    const rows = await tx
+      .deleteFrom('desired_statement')
+      .where('device_id', 'in', deviceIds)
+      .returning('sequence')
+      .execute();
+    return rows.reduce((highest, { sequence }) => Math.max(highest, sequence), 0);
+  }
+
   /** Devices with a statement, by id, after `after`; only those issued before or after the given times. */
   async stated(options: {
     readonly after: string;

@@ -149,6 +149,11 @@ export class Director {
     await this.#store.forget(deviceId, tx);
   }
 
+  /** Gives up the sequences of devices that were removed long ago; every other is above them from then on. */
+  async forgetSequences(deviceIds: readonly string[], tx: Transaction<Tables>): Promise<void> {
+    await this.#statements.forgetSequences(deviceIds, tx);
+  }
+
   /** This hub was set back: see set-back.ts. Every sequence is above `atLeast` from now on; the next `renew` signs everything anew. */
   async catchUp(atLeast: number): Promise<void> {
     await this.#setBack.catchUp(atLeast);

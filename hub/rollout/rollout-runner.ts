@@ -15,6 +15,7 @@ import type { Tables } from '../db/tables.ts';
 import { type DeviceWord, hearWord, isInFlight, type RolloutDevice } from './device-progress.ts';
 import type { Director } from './director.ts';
 import type { Leases } from './leases.ts';
+import { noSuchRollout } from './no-such-rollout.ts';
 import type { ActedBy, RolloutChanges } from './rollout-changes.ts';
 import type { RolloutDeviceStore } from './rollout-device-store.ts';
 import { type EvidenceSources, lookAround, needsTelemetry } from './rollout-evidence.ts';
@@ -294,7 +295,7 @@ export class RolloutRunner {
 
   async #find(id: string): Promise<RolloutRecord> {
     const record = await this.#store.find(id);
-    if (!record) throw new AppError('not_found', `Cannot find rollout "${id}": there is none of that id.`);
+    if (!record) throw noSuchRollout(`find rollout "${id}"`);
     return record;
   }
 

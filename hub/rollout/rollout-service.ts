@@ -8,6 +8,7 @@ import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import { orderCohort } from './cohort.ts';
+import { noSuchRollout } from './no-such-rollout.ts';
 import { isPresent } from './phase-members.ts';
 import type { RolloutDeviceStore } from './rollout-device-store.ts';
 import {
@@ -120,7 +121,7 @@ export class RolloutService {
   async show(id: string): Promise<RolloutDetail> {
     const { store, connections, downloads, clock, runner } = this.#props;
     const record = await store.find(id);
-    if (!record) throw new AppError('not_found', `Cannot show rollout "${id}": there is none of that id.`);
+    if (!record) throw noSuchRollout(`show rollout "${id}"`);
     const devices = await this.#props.devices.list(id);
     const connected = new Set(devices.map((d) => d.deviceId).filter((d) => connections.isConnected(d)));
     const verdicts = await store.verdicts(id, limits.rolloutVerdictsShownMax + 1);

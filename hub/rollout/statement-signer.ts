@@ -123,6 +123,18 @@ export class StatementSigner {
     this.#base = undefined;
   }
 
+  /**
+   * Gives up the last sequences of removed devices. Every sequence is above them from then on, so that a machine that is enrolled
+   * under the id of one, and has seen its statements, goes on above.
+   */
+  async forgetSequences(deviceIds: readonly string[], tx: Transaction<Tables>): Promise<void> {
+    const highest = await this.#store.forgetSequences(deviceIds, tx);
+    await this.raiseBase(highest, tx);
+    // Should the transaction come to nothing, sequences only skip some numbers.
+    if (this.#base !== undefined) this.#base = Math.max(this.#base, highest);
+    for (const id of deviceIds) this.#sequences.delete(id);
+  }
+
   #noteSigned(deviceId: string, tx: Transaction<Tables>): void {
     this.#sequences.delete(deviceId);
     const signed = this.#signedIn.get(tx);

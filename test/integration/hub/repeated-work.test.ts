@@ -2,7 +2,9 @@ import { CompiledQuery, type KyselyPlugin, type RootOperationNode } from 'kysely
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Database, openDatabase } from '../../../hub/db/database.ts';
 import { DeviceStore } from '../../../hub/devices/device-store.ts';
+import { RolloutHistoryStore } from '../../../hub/rollout/rollout-history-store.ts';
 import { RolloutStore } from '../../../hub/rollout/rollout-store.ts';
+import { EvidenceStore } from '../../../hub/telemetry/evidence-store.ts';
 import { TelemetryStore } from '../../../hub/telemetry/telemetry-store.ts';
 
 /** How SQLite finds the rows of the queries that `work` asks. */
@@ -57,5 +59,22 @@ describe('what the hub looks for again and again', () => {
       expect(plan).toContain('device_event_by_device');
       expect(plan).not.toContain('TEMP B-TREE');
     }
+  });
+
+  it('is found without reading what stays, when what was kept long enough is to leave', async () => {
+    const plans = await plansOf(async (database) => {
+      await new RolloutHistoryStore(database).due(1e12, { limit: 1 });
+      await new DeviceStore(database).removeEventsBefore(1e12, 10);
+      await new DeviceStore(database).removedBefore(1e12, 10);
+      await new TelemetryStore(database).removeBefore(1e12, 10);
+      await new EvidenceStore(database).removeBefore(1e12, 10);
+    });
+    expect(plans).toHaveLength(5);
+    expect(plans[0]).toMatch(/rollout_ended.*desired_model_by_rollout/);
+    expect(plans[1]).toContain('device_event_by_time');
+    expect(plans[2]).toContain('device_removed');
+    expect(plans[3]).toContain('telemetry_bucket_by_time');
+    expect(plans[4]).toContain('telemetry_evidence_by_time');
+    for (const plan of plans) expect(plan).not.toMatch(/SCAN (?!\w*subquery)|TEMP B-TREE/);
   });
 });

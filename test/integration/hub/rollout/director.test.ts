@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Database, openDatabase } from '../../../../hub/db/database.ts';
+import { DeviceRetention } from '../../../../hub/devices/device-retention.ts';
+import { DeviceStore } from '../../../../hub/devices/device-store.ts';
 import { DesiredStore } from '../../../../hub/rollout/desired-store.ts';
 import { type Assignment, Director } from '../../../../hub/rollout/director.ts';
 import { limits } from '../../../../shared/base/limits.ts';
@@ -235,5 +237,33 @@ describe('Director', () => {
     );
     await expect(director.assign(many)).rejects.toMatchObject({ code: 'too_large' });
     expect((await director.current('m-0', ['a'])).size).toBe(0);
+  });
+
+  it('goes on above what a removed device has seen, also when nothing is kept of it any more', async () => {
+    await director.assign([assignment('a', '1.0.0')]);
+    for (const version of ['1.1.0', '1.2.0', '1.3.0']) await director.assign([assignment('a', version)]);
+    await director.assign([assignment('b', '1.0.0')]);
+    await director.publish(['a', 'b']);
+    const seen = desiredOf('a').sequence;
+    expect(desiredOf('b').sequence).toBeLessThan(seen);
+    const remove = new DeviceRetention({
+      store: new DeviceStore(database),
+      parts: [(ids, tx) => director.forgetSequences(ids, tx)],
+      keptMs: 400 * 24 * HOUR_MS,
+    });
+    await database.transaction().execute((tx) => director.forget('a', tx));
+    await database.updateTable('device').set({ revoked_at: clock.now() }).where('id', '=', 'a').execute();
+    clock.advance(399 * 24 * HOUR_MS);
+    expect(await remove.removeSome(clock.now())).toMatchObject({ count: 0 });
+    clock.advance(2 * 24 * HOUR_MS);
+    expect(await remove.find(clock.now(), 10)).toMatchObject({ count: 1, isMore: false });
+    expect(await remove.removeSome(clock.now())).toMatchObject({ count: 1, isMore: false });
+    expect(await database.selectFrom('device').select('id').execute()).toEqual([{ id: 'b' }]);
+    await database.insertInto('device').values(deviceRow('a')).execute();
+    for (const again of ['a', 'b']) {
+      await director.assign([assignment(again, '2.0.0')]);
+      await director.publish([again]);
+      expect(desiredOf(again).sequence).toBeGreaterThan(seen);
+    }
   });
 });
