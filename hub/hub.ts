@@ -266,6 +266,9 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   const retention = makeRetention(options, { clock, random, logger }, foundation, {
     models,
     versionHolders: rollout.holders,
+    director,
+    leases: rollout.leases,
+    evidence,
   });
 
   // Network.
@@ -287,10 +290,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     tokens,
     routes: [
       tokenRoutes(tokens),
-      auditRoutes({
-        audit,
-        verification: new AuditVerification({ database, checkpoints: auditCheckpoints }),
-      }),
+      auditRoutes({ audit, verification: foundation.auditVerification }),
       enrolmentRoutes(enrolments),
       joinTokenRoutes(joinTokens),
       deviceRoutes(devices),

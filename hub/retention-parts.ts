@@ -1,14 +1,31 @@
 /** What leaves the hub, and when. Part of the composition root (hub.ts). */
+import { TokenRetention } from './access/token-retention.ts';
+import { TokenStore } from './access/token-store.ts';
+import { AuditRetention } from './audit/audit-retention.ts';
 import type { HubOptions } from './config/options-schema.ts';
+import { UnusedPages } from './data-folder/unused-pages.ts';
 import { DeviceHolders } from './devices/device-holders.ts';
+import { DeviceRetention } from './devices/device-retention.ts';
 import { DeviceStore } from './devices/device-store.ts';
+import { EventRetention } from './devices/event-retention.ts';
 import type { Foundation, HubEnvironment } from './foundation.ts';
 import { ContentStore } from './models/content-store.ts';
 import type { ModelService } from './models/model-service.ts';
 import { WithdrawnContent } from './models/withdrawn-content.ts';
+import { JoinTokenRetention } from './pki/join-token-retention.ts';
+import { JoinTokenStore } from './pki/join-token-store.ts';
 import { Retention } from './retention/retention.ts';
 import { addRetentionMetrics } from './retention/retention-metrics.ts';
+import type { Director } from './rollout/director.ts';
+import type { Leases } from './rollout/leases.ts';
+import { RolloutHistoryStore } from './rollout/rollout-history-store.ts';
+import { RolloutRetention } from './rollout/rollout-retention.ts';
 import type { VersionHolders } from './rollout/version-holders.ts';
+import { BucketRetention } from './telemetry/bucket-retention.ts';
+import { EvidenceRetention } from './telemetry/evidence-retention.ts';
+import type { EvidenceStore } from './telemetry/evidence-store.ts';
+import { addStoredTelemetryMetrics } from './telemetry/telemetry-metrics.ts';
+import { TelemetryStore } from './telemetry/telemetry-store.ts';
 import { BlobLedgerStore } from './transfer/blob-ledger-store.ts';
 import { addBlobMetrics } from './transfer/blob-metrics.ts';
 import { BlobScan } from './transfer/blob-scan.ts';
@@ -17,17 +34,32 @@ import { UnnamedBlobs } from './transfer/unnamed-blobs.ts';
 export interface RetentionNeighbours {
   readonly models: Pick<ModelService, 'contentLeft'>;
   readonly versionHolders: VersionHolders;
+  readonly director: Pick<Director, 'forgetSequences'>;
+  /** Of the rollout engine. */
+  readonly leases: Leases;
+  /** The one that telemetry writes to: it tells of rows that are gone. */
+  readonly evidence: EvidenceStore;
 }
 
 /** Nothing leaves until `start()`. */
 export function makeRetention(
   options: HubOptions,
   { clock, logger }: HubEnvironment,
-  { database, metrics, audit, blobs, ledger }: Foundation,
-  { models, versionHolders }: RetentionNeighbours,
+  { database, metrics, audit, auditCheckpoints: checkpoints, blobs, ledger }: Foundation,
+  { models, versionHolders, director, leases, evidence }: RetentionNeighbours,
 ): Retention {
   addBlobMetrics(metrics, ledger);
   const keptMs = options.uploadKeptMs;
+  const { telemetryKeptMs, historyKeptMs, auditKeptMs } = options;
+  const deviceStore = new DeviceStore(database);
+  const buckets = new BucketRetention({
+    store: new TelemetryStore(database),
+    clock,
+    logger: logger.child({ part: 'telemetry' }),
+    keptMs: telemetryKeptMs,
+    bytesMax: options.telemetryMaxBytes,
+  });
+  addStoredTelemetryMetrics(metrics, buckets);
   const retention = new Retention({
     // In the order they are shown.
     kinds: [
@@ -35,13 +67,31 @@ export function makeRetention(
         store: new ContentStore(database),
         ledger,
         deciders: [versionHolders],
-        reporters: [new DeviceHolders(new DeviceStore(database))],
+        reporters: [new DeviceHolders(deviceStore)],
         audit,
         keptMs: options.withdrawnKeptMs,
         onLeft: (version) => models.contentLeft(version),
       }),
       new UnnamedBlobs({ ledger, keptMs }),
       new BlobScan({ blobs, store: new BlobLedgerStore(database), ledger, clock, keptMs }),
+      buckets,
+      new EvidenceRetention({ store: evidence, keptMs: telemetryKeptMs }),
+      new RolloutRetention({
+        store: new RolloutHistoryStore(database),
+        audit,
+        leases,
+        keptMs: historyKeptMs,
+      }),
+      new EventRetention({ store: deviceStore, keptMs: historyKeptMs }),
+      new DeviceRetention({
+        store: deviceStore,
+        parts: [(ids, tx) => director.forgetSequences(ids, tx)],
+        keptMs: historyKeptMs,
+      }),
+      new JoinTokenRetention(new JoinTokenStore(database)),
+      new TokenRetention({ store: new TokenStore(database), keptMs: auditKeptMs }),
+      new AuditRetention({ database, audit, checkpoints, keptMs: auditKeptMs }),
+      new UnusedPages(database),
     ],
     audit,
     clock,

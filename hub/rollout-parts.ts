@@ -45,6 +45,7 @@ export function makeRolloutParts(
   const store = new RolloutStore(database);
   const rolloutDevices = new RolloutDeviceStore(database);
   addRolloutMetrics(metrics, store);
+  const leases = new ProcessLeases();
   const runner = new RolloutRunner({
     store,
     devices: rolloutDevices,
@@ -59,7 +60,7 @@ export function makeRolloutParts(
     }),
     director,
     evidence: { versions: models, connections: broker, downloads: transfer, telemetry, drift },
-    leases: new ProcessLeases(),
+    leases,
     clock,
     logger: logger.child({ part: 'rollout' }),
     observeMs: options.rolloutObserveMs,
@@ -101,6 +102,7 @@ export function makeRolloutParts(
   return {
     runner,
     holders: new VersionHolders({ desired, rollouts: store }),
+    leases,
     routes: [rolloutRoutes(rollouts), releaseRoutes(releases), unassignRoutes(unassigning)],
   };
 }

@@ -67,8 +67,15 @@ export class AuditRetention implements Expirable {
    * Each removal adds a row, which leaves as well one day: rows leave when they are many, or a day has passed. Throws
    * `audit_broken` when they are not whole: what would show it must not leave.
    */
-  removeSome(now: number): Promise<Removed> {
+  async removeSome(now: number): Promise<Removed> {
     const { database, checkpoints } = this.#props;
+    const first = await database
+      .selectFrom('audit_event')
+      .select(['number', 'at'])
+      .orderBy('number')
+      .limit(1)
+      .executeTakeFirst();
+    if (first === undefined || this.#isYoung(first, now)) return nothing;
     return database.transaction().execute(async (tx) => {
       const before = await checkpoints.read(tx);
       const max = limits.auditRowsRemovedPerPassMax;
@@ -137,10 +144,13 @@ export class AuditRetention implements Expirable {
    * as an old one that follows it, and a row from a clock that was behind makes nothing before it old.
    */
   #dueOf(rows: readonly Dated[], now: number): number {
-    const oldBefore = now - this.#props.keptMs;
-    const young = rows.findIndex(({ at }) => at >= oldBefore && at <= now + DAY_MS);
+    const young = rows.findIndex((row) => this.#isYoung(row, now));
     const front = young < 0 ? rows : rows.slice(0, young);
-    return front.findLastIndex(({ at }) => at < oldBefore) + 1;
+    return front.findLastIndex(({ at }) => at < now - this.#props.keptMs) + 1;
+  }
+
+  #isYoung({ at }: Dated, now: number): boolean {
+    return at >= now - this.#props.keptMs && at <= now + DAY_MS;
   }
 }
 

@@ -1,5 +1,5 @@
 /** Figures of the telemetry ingest for `/metrics`. */
-import { Counter, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import type { IngestCounts } from './ingest.ts';
 
 export function registerTelemetryMetrics(
@@ -17,6 +17,29 @@ export function registerTelemetryMetrics(
       this.inc({ outcome: 'merged' }, merged);
       this.inc({ outcome: 'duplicate' }, duplicate);
       for (const [code, count] of Object.entries(refused)) this.inc({ outcome: code }, count);
+    },
+  });
+}
+
+/** What telemetry takes on the disk, and what it may: the oldest leaves before its time when it is more. */
+export function addStoredTelemetryMetrics(
+  metrics: Registry,
+  stored: { readonly bytesMax: number; storedBytes(): Promise<number> },
+): void {
+  new Gauge({
+    name: 'modelfleet_telemetry_stored_bytes',
+    help: 'About what telemetry takes on the disk',
+    registers: [metrics],
+    async collect() {
+      this.set(await stored.storedBytes().catch(() => Number.NaN));
+    },
+  });
+  new Gauge({
+    name: 'modelfleet_telemetry_stored_bytes_max',
+    help: 'What it may take before the oldest leaves',
+    registers: [metrics],
+    collect() {
+      this.set(stored.bytesMax);
     },
   });
 }
