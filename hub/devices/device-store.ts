@@ -1,5 +1,5 @@
 /** Rows of `device` and `device_event`. */
-import { type Selectable, sql, type Transaction } from 'kysely';
+import { CompiledQuery, type Selectable, sql, type Transaction } from 'kysely';
 import { limits } from '../../shared/base/limits.ts';
 import type { UpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { Database } from '../db/database.ts';
@@ -17,6 +17,10 @@ export interface DeviceFilter {
 
 /** What an event takes beside its body. */
 const EVENT_ROW_BYTES = 250;
+/** Written out: building it takes several times as long as SQLite needs for the row, and after an outage ten thousand come at once. */
+const ADD_EVENT = `insert into device_event
+  (device_id, event_id, received_at, model, version, rollout_id, state, body) values (?, ?, ?, ?, ?, ?, ?, ?)
+  on conflict do nothing`;
 
 export class DeviceStore {
   readonly #database: Database;
@@ -122,24 +126,22 @@ export class DeviceStore {
     now: number,
     tx: Transaction<Tables>,
   ): Promise<boolean> {
-    const { numInsertedOrUpdatedRows } = await tx
-      .insertInto('device_event')
-      .values({
-        device_id: deviceId,
-        event_id: event.id,
-        received_at: now,
-        model: event.model,
-        version: event.version,
-        rollout_id: event.rollout ?? null,
-        state: event.state,
-        body: JSON.stringify(event),
-      })
-      .onConflict((conflict) => conflict.doNothing())
-      .executeTakeFirst();
-    return (numInsertedOrUpdatedRows ?? 0n) > 0n;
+    const { id, model, version, rollout = null, state } = event;
+    const row = [deviceId, id, now, model, version, rollout, state, JSON.stringify(event)];
+    const { numAffectedRows } = await tx.executeQuery(CompiledQuery.raw(ADD_EVENT, row));
+    return (numAffectedRows ?? 0n) > 0n;
   }
 
-  /** Drops the oldest events of the device beyond the limit. */
+  async countEvents(deviceId: string, tx: Transaction<Tables>): Promise<number> {
+    const { count } = await tx
+      .selectFrom('device_event')
+      .select(({ fn }) => fn.countAll<number>().as('count'))
+      .where('device_id', '=', deviceId)
+      .executeTakeFirstOrThrow();
+    return count;
+  }
+
+  /** Drops the oldest events of the device beyond the limit, and some more, so that the next ones find room. */
   async trimEvents(deviceId: string, tx: Transaction<Tables>): Promise<void> {
     await tx
       .deleteFrom('device_event')
@@ -150,7 +152,7 @@ export class DeviceStore {
           .where('device_id', '=', deviceId)
           .orderBy('received_at', 'desc')
           .orderBy(sql`rowid`, 'desc')
-          .offset(limits.eventsKeptPerDeviceMax)
+          .offset(limits.eventsKeptPerDeviceMax - limits.eventsDroppedAtOnce)
           .limit(limits.eventsKeptPerDeviceMax),
       )
       .execute();

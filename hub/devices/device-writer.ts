@@ -3,6 +3,7 @@
  * in the transaction that stores it, so that there is no event without its effect.
  */
 import type { Transaction } from 'kysely';
+import { limits } from '../../shared/base/limits.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { UpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { Tables } from '../db/tables.ts';
@@ -27,21 +28,25 @@ export class DeviceWriter implements EntryWriter<DeviceWord> {
   readonly eventListeners: EventListener[] = [];
   readonly reportedListeners: ReportedListener[] = [];
   readonly #store: DeviceStore;
+  /** How many events of a device may be stored before its oldest are dropped; those of a device that it lacks are counted. */
+  readonly #eventRoom = new Map<string, number>();
 
   constructor(store: DeviceStore) {
     this.#store = store;
   }
 
-  async write(entries: readonly Entry<DeviceWord>[], tx: Transaction<Tables>): Promise<undefined> {
+  async write(entries: readonly Entry<DeviceWord>[], tx: Transaction<Tables>): Promise<() => void> {
     const lastReports = new Map<string, DeviceWord>();
     for (const { deviceId, body } of entries) if (body.kind === 'reported') lastReports.set(deviceId, body);
-    const told = new Set<string>();
+    const added = new Map<string, number>();
     const speakers = entries.filter(({ body }) => body.kind === 'event').map(({ deviceId }) => deviceId);
     // What was on its way when its device was removed is nobody's.
     const present = await this.#store.present([...new Set(speakers)], tx);
     for (const { deviceId, body } of entries) {
       if (body.kind === 'event') {
-        if (present.has(deviceId) && (await this.#event(deviceId, body, tx))) told.add(deviceId);
+        if (present.has(deviceId) && (await this.#event(deviceId, body, tx))) {
+          added.set(deviceId, (added.get(deviceId) ?? 0) + 1);
+        }
       } else if (body.kind === 'seen') {
         await this.#seen(deviceId, body, tx);
       } else if (body === lastReports.get(deviceId)) {
@@ -49,7 +54,24 @@ export class DeviceWriter implements EntryWriter<DeviceWord> {
         await this.#reported(deviceId, body, tx);
       }
     }
-    for (const deviceId of told) await this.#store.trimEvents(deviceId, tx);
+    const room = new Map<string, number>();
+    for (const [deviceId, count] of added) room.set(deviceId, await this.#makeRoom(deviceId, count, tx));
+    return () => {
+      if (this.#eventRoom.size > limits.connectionsMax) this.#eventRoom.clear();
+      for (const [deviceId, left] of room) this.#eventRoom.set(deviceId, left);
+    };
+  }
+
+  /** Holds the bound of a device's events after `added` more of them; returns how many may follow. */
+  async #makeRoom(deviceId: string, added: number, tx: Transaction<Tables>): Promise<number> {
+    const known = this.#eventRoom.get(deviceId);
+    const left =
+      known === undefined
+        ? limits.eventsKeptPerDeviceMax - (await this.#store.countEvents(deviceId, tx))
+        : known - added;
+    if (left >= 0) return left;
+    await this.#store.trimEvents(deviceId, tx);
+    return limits.eventsDroppedAtOnce;
   }
 
   /** False when it was stored before: then everything that follows from it was, too. */

@@ -225,6 +225,8 @@ export const limits = {
   /** A device whose messages are not answered for so long is told, and again each time as long. */
   answerLateMs: 5_000,
   eventsKeptPerDeviceMax: 1_000,
+  /** The oldest of them, when there would be more: looking for them costs as much as there are. */
+  eventsDroppedAtOnce: 100,
 
   // Hub
   /** How long a statement waits for a database that another process has locked. */
