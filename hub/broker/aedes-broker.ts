@@ -17,7 +17,9 @@ import { MessageBudgets } from './message-budget.ts';
 import { PacketCheck } from './packet-check.ts';
 import type { PacketFault } from './packet-rules.ts';
 import { type PeerIdentity, peerOf } from './peer-identity.ts';
+import { ReadTurns } from './read-turns.ts';
 import { RetainedPersistence } from './retained-persistence.ts';
+import { Unanswered } from './unanswered.ts';
 import { UnreadWatch, unreadMark } from './unread-watch.ts';
 
 /**
@@ -43,6 +45,8 @@ export interface AedesBrokerProps {
   readonly drainMs?: number;
   /** How long a device may wait for an answer before it is told; `limits.answerLateMs` when absent. */
   readonly answerLateMs?: number;
+  /** What devices may have unanswered, all of them together; `limits.unansweredBytesMax` when absent. */
+  readonly unansweredBytesMax?: number;
   readonly logger: Logger;
 }
 
@@ -55,6 +59,8 @@ interface ConnectRefusal {
 const INSTANCE = /^[0-9a-f]{16,64}$/;
 
 export class AedesBroker implements Broker {
+  /** What devices have sent that is not answered yet. */
+  readonly unanswered: Unanswered;
   readonly #props: AedesBrokerProps;
   readonly #peers = new WeakMap<object, PeerIdentity>();
   /** Every open connection, admitted or not yet: revocation must reach those in the middle of connecting too. */
@@ -72,6 +78,7 @@ export class AedesBroker implements Broker {
   readonly #connecting = new WeakSet<object>();
   readonly #budgets = new MessageBudgets();
   readonly #unread: UnreadWatch;
+  readonly #turns: ReadTurns;
   #heldBack = 0;
   #handlers: BrokerHandlers | undefined;
   #listener: DeviceListener | undefined;
@@ -87,6 +94,9 @@ export class AedesBroker implements Broker {
         socket.destroy();
       },
     });
+    this.unanswered = new Unanswered(props.unansweredBytesMax);
+    const monotonic = () => performance.now();
+    this.#turns = new ReadTurns({ unanswered: this.unanswered, monotonic, nextTurn: setImmediate });
   }
 
   get port(): number {
@@ -350,6 +360,8 @@ export class AedesBroker implements Broker {
       deviceId,
       budget: this.#budgets.of(deviceId, performance.now()),
       keepaliveSeconds: this.#keepaliveOf.get(client) ?? 0,
+      turns: this.#turns,
+      unanswered: this.unanswered,
       handle: (message) => this.#handlers!.message(message),
       onHeldBack: () => {
         this.#heldBack += 1;

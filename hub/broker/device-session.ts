@@ -10,20 +10,17 @@ import { topics } from '../../shared/protocol/topics.ts';
 import type { BrokerHandlers, DeviceMessage } from './broker.ts';
 import type { PublishVerdict } from './device-rules.ts';
 import { Keepalive } from './keepalive.ts';
-import type { MessageBudget } from './message-budget.ts';
 import { encodePublishHead } from './publish-packet.ts';
-import { ReadGate } from './read-gate.ts';
+import { ReadGate, type ReadGateProps } from './read-gate.ts';
 
 type Lane = Extract<PublishVerdict, { allowed: true }>['lane'];
 
-export interface DeviceSessionProps {
+export interface DeviceSessionProps extends Omit<ReadGateProps, 'socket' | 'onShut'> {
   readonly client: Client;
   readonly deviceId: string;
-  readonly budget: MessageBudget;
   /** What CONNECT said. */
   readonly keepaliveSeconds: number;
   readonly handle: BrokerHandlers['message'];
-  readonly onHeldBack: () => void;
   /** How long an answer may take before the device is told; `limits.answerLateMs` when absent. */
   readonly answerLateMs?: number | undefined;
 }
@@ -40,18 +37,17 @@ export class DeviceSession {
   readonly #lateMs: number;
   #failed = false;
   #messageId = 0;
-  /** Messages that wait to be stored; none of them was answered since `#waitingSince`. */
+  /** Messages that wait to be stored; none of them was answered, and nothing read, since `#waitingSince`. */
   #waiting = 0;
   #waitingSince = 0;
   #lateTimer: NodeJS.Timeout | undefined;
 
-  constructor(props: DeviceSessionProps) {
-    const { client, deviceId, budget, keepaliveSeconds, handle, onHeldBack, answerLateMs } = props;
+  constructor({ client, deviceId, keepaliveSeconds, handle, answerLateMs, ...gate }: DeviceSessionProps) {
     this.client = client;
     this.deviceId = deviceId;
     this.#socket = client.conn as TLSSocket;
     this.#handle = handle;
-    this.#gate = new ReadGate({ socket: this.#socket, budget, onHeldBack });
+    this.#gate = new ReadGate({ ...gate, socket: this.#socket, onShut: () => this.#waits() });
     this.#lateMs = answerLateMs ?? limits.answerLateMs;
     this.#keepalive = new Keepalive({
       seconds: keepaliveSeconds,
@@ -96,15 +92,20 @@ export class DeviceSession {
   }
 
   async #take(message: DeviceMessage): Promise<void> {
-    if (this.#waiting === 0) this.#waitingSince = performance.now();
+    this.#waits();
     this.#waiting += 1;
-    this.#lateTimer ??= setInterval(() => this.#lookForLate(), this.#lateMs).unref();
     try {
       await this.#handOver(message);
     } finally {
       this.#waiting -= 1;
       this.#waitingSince = performance.now();
     }
+  }
+
+  /** The device waits from now on, unless it did before. */
+  #waits(): void {
+    if (this.#waiting === 0) this.#waitingSince = performance.now();
+    this.#lateTimer ??= setInterval(() => this.#lookForLate(), this.#lateMs).unref();
   }
 
   async #handOver(message: DeviceMessage): Promise<void> {
@@ -123,7 +124,7 @@ export class DeviceSession {
 
   /** Tells the device that its messages are held, so that it waits for the answers instead of looking for a better connection. */
   #lookForLate(): void {
-    if (this.#waiting === 0) {
+    if (this.#waiting === 0 && !this.#gate.isShut) {
       clearInterval(this.#lateTimer);
       this.#lateTimer = undefined;
     } else if (performance.now() - this.#waitingSince >= this.#lateMs) {

@@ -3,7 +3,12 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 
 export function registerDeviceMetrics(
   metrics: Registry,
-  broker: { connectedCount(): number; halfOpenCount(): number; readonly heldBackCount: number },
+  broker: {
+    connectedCount(): number;
+    halfOpenCount(): number;
+    readonly heldBackCount: number;
+    readonly unanswered: { readonly bytes: number };
+  },
 ): void {
   new Gauge({
     name: 'modelfleet_connections_half_open',
@@ -19,6 +24,14 @@ export function registerDeviceMetrics(
     registers: [metrics],
     collect() {
       this.set(broker.connectedCount());
+    },
+  });
+  new Gauge({
+    name: 'modelfleet_devices_unanswered_bytes',
+    help: 'What messages of devices take that are not answered yet; past the bound no device is read',
+    registers: [metrics],
+    collect() {
+      this.set(broker.unanswered.bytes);
     },
   });
   new Counter({

@@ -217,6 +217,11 @@ export const limits = {
   /** What a device may have sent that is not answered yet; no more of it is read then. */
   unansweredMessagesPerDeviceMax: 256,
   unansweredBytesPerDeviceMax: 64 * 1024,
+  /** Among many that have some, each may have its share of this, and in any case a few. */
+  unansweredMessagesShared: 2_560,
+  unansweredMessagesPerDeviceMin: 4,
+  /** Of all devices, with what a message takes beside its bytes: nothing more is read then. */
+  unansweredBytesMax: 64 * 1024 * 1024,
   /** What a device may send, for long and at once; what is beyond is read later. */
   deviceMessagesPerSecondMax: 500,
   deviceMessagesAtOnceMax: 2_000,
