@@ -12,6 +12,8 @@ import { linkFailureText } from './link-failure.ts';
 
 /** A hub that says nothing for so long is not busy any more. */
 const BUSY_QUIET_MS = 60_000;
+/** The same for what is not understood. */
+const NOISE_QUIET_MS = 60_000;
 
 export interface LinkWatchProps {
   readonly tell: (code: 'not_connected' | 'identity_shared', text: string | undefined) => void;
@@ -24,6 +26,7 @@ export class LinkWatch {
   #downSinceMs: number;
   #wasConnected = false;
   #busyAt = Number.NEGATIVE_INFINITY;
+  #notUnderstoodAt = Number.NEGATIVE_INFINITY;
   #failure: { readonly error: unknown } | undefined;
   #heard: { readonly command: SharedIdentityCommand; readonly at: number } | undefined;
 
@@ -66,9 +69,18 @@ export class LinkWatch {
         'another agent connects with the identity of this device',
       );
     } catch (error) {
-      logger.warn({ reason: errorText(error) }, 'command of the hub was not understood');
+      this.#noteNotUnderstood(error);
     }
     this.note();
+  }
+
+  /** A newer hub may say something again and again that this agent does not know: said once for as long as it goes on. */
+  #noteNotUnderstood(error: unknown): void {
+    const now = this.#props.clock.monotonic();
+    if (now - this.#notUnderstoodAt >= NOISE_QUIET_MS) {
+      this.#props.logger.warn({ reason: errorText(error) }, 'command of the hub was not understood');
+    }
+    this.#notUnderstoodAt = now;
   }
 
   /** What was sent is not lost: the link stays, and the answers come over it. Said once for as long as it goes on. */

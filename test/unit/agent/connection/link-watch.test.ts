@@ -13,7 +13,9 @@ describe('LinkWatch', () => {
   let clock: ManualClock;
   let texts: Record<string, string | undefined>;
   let watch: LinkWatch;
+  let lines: string[];
   beforeEach(() => {
+    lines = [];
     clock = new ManualClock(Date.UTC(2026, 0, 1));
     texts = {};
     watch = new LinkWatch({
@@ -21,7 +23,10 @@ describe('LinkWatch', () => {
         texts[code] = text;
       },
       clock,
-      logger: pino({ level: 'silent' }),
+      logger: pino(
+        {},
+        { write: (line: string) => void lines.push((JSON.parse(line) as { msg: string }).msg) },
+      ),
     });
   });
 
@@ -62,5 +67,20 @@ describe('LinkWatch', () => {
     watch.receive(Buffer.from('garbage'));
     watch.receive(command(Array.from({ length: 100 }, () => 'x')));
     expect(watch.isShared).toBe(false);
+  });
+
+  it.each([
+    ['that it does not understand', 'explode', 'command of the hub was not understood'],
+    ['that it is busy', 'busy', 'the hub holds what this device sent until it can store it'],
+  ])('says once for as long as it goes on what the hub says again and again: %s', (_what, name, line) => {
+    const again = () => watch.receive(Buffer.from(JSON.stringify({ v: 1, command: name })));
+    for (let n = 0; n < 100; n += 1) {
+      again();
+      clock.advance(5_000);
+    }
+    expect(lines).toEqual([line]);
+    clock.advance(60_000);
+    again();
+    expect(lines).toEqual([line, line]);
   });
 });
