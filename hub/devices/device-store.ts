@@ -80,7 +80,8 @@ export class DeviceStore {
     const rows = await tx
       .selectFrom('device')
       .select('id')
-      .where('id', 'in', ids)
+      // One parameter, however many there are: every length of a list would be a statement of its own.
+      .where('id', 'in', sql<string>`(select value from json_each(${JSON.stringify(ids)}))`)
       .where('revoked_at', 'is', null)
       .execute();
     return new Set(rows.map((row) => row.id));

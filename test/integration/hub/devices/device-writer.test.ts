@@ -4,6 +4,7 @@ import { type Database, openDatabase } from '../../../../hub/db/database.ts';
 import { DeviceStore } from '../../../../hub/devices/device-store.ts';
 import { DeviceWriter } from '../../../../hub/devices/device-writer.ts';
 import { limits } from '../../../../shared/base/limits.ts';
+import { deviceRow } from '../../../support/device-row.ts';
 
 const { eventsKeptPerDeviceMax: keptMax, eventsDroppedAtOnce: dropped } = limits;
 
@@ -38,6 +39,7 @@ describe('the events of a device', () => {
     };
     const opened = await openDatabase(':memory:');
     onTestFinished(() => opened.destroy());
+    await opened.insertInto('device').values(deviceRow('dev')).execute();
     database = opened.withPlugin(counting);
     writer = new DeviceWriter(new DeviceStore(database));
   });
