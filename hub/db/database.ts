@@ -43,6 +43,8 @@ async function open(file: string, { onError }: DatabaseOptions): Promise<Databas
   sqlite.pragma('journal_mode = WAL');
   sqlite.pragma(`journal_size_limit = ${limits.databaseJournalBytesKept}`);
   sqlite.pragma('synchronous = FULL');
+  // While somebody reads for long (a backup), the log beside the database grows. SQLite keeps its room, unless told to give it back.
+  sqlite.pragma(`journal_size_limit = ${limits.databaseLogBytesKeptMax}`);
   sqlite.pragma('foreign_keys = ON');
   // From here on the driver waits for who has locked the database: SQLite's own waiting would hold up everything.
   sqlite.pragma('busy_timeout = 0');

@@ -236,6 +236,8 @@ export const limits = {
   // Hub
   /** How long a statement waits for a database that another process has locked. */
   databaseLockedMsMax: 5_000,
+  /** What the write-ahead log of the database may keep on the disk when nobody holds it any more. */
+  databaseLogBytesKeptMax: 16 * 1024 * 1024,
   statementsPreparedMax: 500,
   /** What the database's journal keeps of the disk after a burst. */
   databaseJournalBytesKept: 64 * 1024 * 1024,

@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../../hub/db/database.ts';
 import { type Migration, migrate, migrations } from '../../../hub/db/migrator.ts';
+import { limits } from '../../../shared/base/limits.ts';
 import { countTurns } from '../../support/loop-turns.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
@@ -29,6 +30,27 @@ describe('openDatabase()', () => {
     const second = await openDatabase(file);
     expect(await second.selectFrom('model').selectAll().execute()).toEqual([{ name: 'm', created_at: 1 }]);
     await second.destroy();
+  });
+
+  it('gives back the room that the log beside it took while somebody read for long, as a backup does', async () => {
+    const file = join(await tempFolder(), 'hub.db');
+    const database = await openDatabase(file);
+    onTestFinished(() => database.destroy());
+    const reader = new BetterSqlite3(file, { readonly: true });
+    onTestFinished(() => void reader.close());
+    const write = (value: string) =>
+      database.updateTable('meta').set({ value }).where('key', '=', 'test').execute();
+    await database.insertInto('meta').values({ key: 'test', value: '' }).execute();
+    const logBytes = async () => (await stat(`${file}-wal`)).size;
+    reader.exec('BEGIN');
+    reader.prepare('SELECT * FROM meta').all();
+    // Pages that stay as they are would not be written.
+    for (let n = 0; n < 40; n += 1) await write(String(n % 10).repeat(1024 * 1024));
+    expect(await logBytes()).toBeGreaterThan(2 * limits.databaseLogBytesKeptMax);
+    reader.exec('COMMIT');
+    // The first finds the log free and writes it back, the next one begins it anew.
+    for (let n = 0; n < 3; n += 1) await write(`small ${n}`);
+    expect(await logBytes()).toBeLessThanOrEqual(limits.databaseLogBytesKeptMax);
   });
 
   it('refuses a schema that is newer than it knows and changes nothing', async () => {
