@@ -8,10 +8,11 @@ export interface OperationRoutesProps {
   readonly metrics: Registry;
 }
 
-/** `/healthz` and `/readyz`: answer anybody, tell nothing of the fleet. */
+/** `/healthz` and `/readyz`: answer anybody, tell nothing of the fleet. Some load balancers ask with HEAD. */
 export function addProbeRoutes(app: FastifyInstance, { readiness }: OperationRoutesProps): void {
-  app.get('/healthz', { schema: { hide: true } }, () => ({ alive: true }));
-  app.get('/readyz', { schema: { hide: true } }, async (_request, reply) => {
+  const options = { schema: { hide: true }, exposeHeadRoute: true };
+  app.get('/healthz', options, () => ({ alive: true }));
+  app.get('/readyz', options, async (_request, reply) => {
     const report = await readiness.report();
     return reply.code(report.ready ? 200 : 503).send(report);
   });

@@ -185,6 +185,28 @@ describe('HttpServer', () => {
     expect(statuses.at(-1)).toBe(429);
   });
 
+  it('answers probes that ask with HEAD, as load balancers do, and other paths as before', async () => {
+    const readiness = new Readiness();
+    const { port, caPem } = await startServer((api) => {
+      api.get('/thing', open, () => ({}));
+    }, readiness);
+    const agent = new Agent({ connect: { ca: caPem } });
+    onTestFinished(() => agent.close());
+    const head = async (path: string) => {
+      const headers = { authorization: 'Bearer right' };
+      const options = { method: 'HEAD', dispatcher: agent, headers } as const;
+      const { statusCode, body } = await request(`https://localhost:${port}${path}`, options);
+      return [statusCode, await body.text()];
+    };
+    expect(await head('/healthz')).toEqual([200, '']);
+    expect(await head('/readyz')).toEqual([200, '']);
+    readiness.add('disk', () => {
+      throw new Error('read only');
+    });
+    expect(await head('/readyz')).toEqual([503, '']);
+    expect(await head('/api/v1/thing')).toEqual([404, '']);
+  });
+
   it('is not ready while a part is not', async () => {
     const readiness = new Readiness();
     let works = false;
