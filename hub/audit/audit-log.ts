@@ -9,6 +9,7 @@ import canonicalize from 'canonicalize';
 import type { Transaction } from 'kysely';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { wellFormed } from '../../shared/base/well-formed.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 import { type AuditRow, auditHeadKey, chainStart, hashOf, headText } from './audit-chain.ts';
@@ -59,16 +60,17 @@ export class AuditLog {
       .orderBy('number', 'desc')
       .limit(1)
       .executeTakeFirst();
-    const unhashed = {
+    // Nothing that somebody is called or says may keep an act from being recorded, and so from being done.
+    const unhashed = wellFormed({
       number: (last?.number ?? 0) + 1,
       at: this.#clock.now(),
       actor: event.actor,
       address: event.address ?? null,
       action: event.action,
       target: event.target,
-      details: canonicalize(event.details ?? {}) as string,
+      details: canonicalize(wellFormed(event.details ?? {})) as string,
       previous_hash: last?.hash ?? chainStart.hash,
-    };
+    });
     const row: AuditRow = { ...unhashed, hash: hashOf(unhashed) };
     await tx.insertInto('audit_event').values(row).execute();
     const head = headText(row);

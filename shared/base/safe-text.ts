@@ -15,7 +15,9 @@ export function safeLine(text: string, charsMax = LINE_CHARS_MAX): string {
 
 /** The beginning of a text, with `…` for what is left out: at most `charsMax` characters in all. */
 export function shorten(text: string, charsMax: number): string {
-  return text.length > charsMax ? `${text.slice(0, charsMax - 1)}…` : text;
+  if (text.length <= charsMax) return text;
+  // Not through the middle of a surrogate pair.
+  return `${text.slice(0, charsMax - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 }
 
 /** Lines of a program's output, each made safe, with their ends. */
