@@ -162,7 +162,8 @@ function judgeErrorRate(inputs: GateInputs): Reason[] {
     const text = `${total} requests were counted${capped}; ${rules.minRequests} are wanted to judge the error rate${evidenceHelp(inputs)}`;
     return [{ code: 'too_few_requests', verdict: 'inconclusive', text }];
   }
-  if (withEvidence < devicesWanted(devices)) return [tooFewDevices(withEvidence, inputs, 'the error rate')];
+  if (!(withEvidence >= devicesWanted(devices)))
+    return [tooFewDevices(withEvidence, inputs, 'the error rate')];
   const refusals =
     refused === 0 ? '' : `, ${refused} of them refused for tensors that the version before takes`;
   const text = `${failed + refused} of ${total} requests failed${refusals} (${percent(errorRate)} as the mean over devices, at most ${percent(rules.maxErrorRate)})`;
@@ -174,7 +175,7 @@ function judgeErrorRate(inputs: GateInputs): Reason[] {
 function judgeDrift(inputs: GateInputs): Reason[] {
   const { rules, drift, devices } = inputs;
   if (rules.drift === 'ignore') return [];
-  if (drift === null || drift.features === 0) {
+  if (drift === null || !(drift.features > 0)) {
     return [
       { code: 'no_drift_figures', verdict: 'inconclusive', text: 'there are no figures to judge drift by' },
     ];

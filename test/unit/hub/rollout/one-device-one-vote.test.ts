@@ -106,6 +106,18 @@ describe('a comparison with nothing is never a pass (promise P5)', () => {
         requests: { ...requestFigures([requests(100), requests(100)], 100), errorRate: Number.NaN },
       }),
     ],
+    [
+      'a number of devices that is none',
+      phase([requests(100), requests(100)], {
+        requests: { ...requestFigures([requests(100), requests(100)], 100), withEvidence: Number.NaN },
+      }),
+    ],
+    [
+      'a number of requests that is none',
+      phase([requests(100), requests(100)], {
+        requests: { ...requestFigures([requests(100), requests(100)], 100), counted: Number.NaN },
+      }),
+    ],
     ['a canary of one that saw too little', phase([requests(99)])],
     ['a canary of one that is silent', phase([requests(100)], { counts: { silent: 1 } })],
     ['a canary of one that was removed', phase([requests(100)], { devices: 0, counts: { removed: 1 } })],
@@ -149,6 +161,7 @@ describe('a comparison with nothing is never a pass (promise P5)', () => {
     ['one device of three that drifts', { ...drift, withEvidence: 1, drifting: [{ name: 'f0', psi: 3 }] }],
     ['a feature with too few values', { ...drift, tooFew: ['f0'] }],
     ['a number of devices that is none', { ...drift, withEvidence: Number.NaN }],
+    ['a number of features that is none', { ...drift, features: Number.NaN }],
   ])('drift: %s', (_, found) => {
     const rules = { ...planDefaults.gates, drift: 'roll-back' as const };
     const three = phase([requests(1), requests(1), requests(1)], { rules, drift: found });
