@@ -1,5 +1,4 @@
 /** Reads a list of the hub page by page. */
-import { AppError } from '../shared/base/app-error.ts';
 import { limits } from '../shared/base/limits.ts';
 import type { HubClient } from './context.ts';
 
@@ -16,12 +15,12 @@ export interface Page<T> {
 export interface ListRequest<T> {
   readonly path: string;
   readonly query?: Query;
-  /** At most so many rows; absent: all. */
+  /** At most so many rows; absent: `limits.listRowsMax`, which is more than any list has. */
   readonly limit?: number | undefined;
   readonly parse: (answer: unknown) => Page<T>;
 }
 
-/** `next` is there when the list goes on after `limit` rows. Throws `too_large` when a list without limit has no end. */
+/** `next` is there when the list goes on after `limit` rows. */
 export async function readPages<T>(
   hub: HubClient,
   { path, query = {}, limit = limits.listRowsMax, parse }: ListRequest<T>,
@@ -36,14 +35,4 @@ export async function readPages<T>(
     if (rows.length >= limit) return { rows, next: page.next };
     after = page.next;
   }
-}
-
-/** All rows. Throws `too_large` when there is no end to them. */
-export async function readAll<T>(hub: HubClient, request: Omit<ListRequest<T>, 'limit'>): Promise<T[]> {
-  const { rows, next } = await readPages(hub, request);
-  if (next === undefined) return rows;
-  throw new AppError(
-    'too_large',
-    `Cannot show the list: it has more than ${limits.listRowsMax} rows. Ask for a part of it with a filter.`,
-  );
 }

@@ -3,12 +3,10 @@
 import { Command } from 'commander';
 import { type Static, Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
-import { limits } from '../../shared/base/limits.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
-import { readPages } from '../all-pages.ts';
 import type { CliContext } from '../context.ts';
-import { wholeNumber } from '../flag-values.ts';
+import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
 
 const parseEvents = parser(
@@ -42,47 +40,38 @@ const VerdictBody = Type.Object({
 });
 const parseVerdict = parser(VerdictBody, 'answer of the hub');
 
-interface ListFlags {
+interface ListFlags extends PageFlags {
   readonly actor?: string;
   readonly action?: string;
   readonly target?: string;
-  readonly after?: string;
-  readonly limit: string;
 }
 
 export function auditCommand(context: CliContext): Command {
   const audit = new Command('audit').description('the hub’s audit log');
-  audit
+  const listing = audit
     .command('list')
     .description('show events, newest first')
     .option('--actor <ACTOR>', 'only acts of this actor, such as token:admin or device:x')
     .option('--action <ACTION>', 'only this action, or a family of them such as rollout')
-    .option('--target <TARGET>', 'only acts on this, such as device/x')
-    .option('--after <NUMBER>', 'only what comes in the list after the event of this number: older events')
-    .option('--limit <N>', 'at most so many', '100')
-    .action(async (flags: ListFlags) => {
-      const { limit: text, ...query } = flags;
-      const limit = wholeNumber(text, '--limit', { min: 1, max: limits.listRowsMax });
-      const parse = (answer: unknown) => {
-        const { events: rows, next } = parseEvents(answer);
-        return { rows, next };
-      };
-      const page = await readPages(await context.hub(), { path: '/audit', query, limit, parse });
-      const events = page.rows;
-      const printer = context.printer();
-      printer.result(events, () =>
-        printer.table(events, [
-          { title: 'number', value: (row) => row.number, align: 'right' },
-          { title: 'at', value: (row) => timeText(row.at, 'second') },
-          { title: 'actor', value: (row) => row.actor },
-          { title: 'from', value: (row) => row.address ?? '-' },
-          { title: 'action', value: (row) => row.action },
-          { title: 'target', value: (row) => row.target },
-          { title: 'details', value: (row) => shortened(row.details) },
-        ]),
-      );
-      if (page.next !== undefined) printer.more(page.next);
-    });
+    .option('--target <TARGET>', 'only acts on this, such as device/x');
+  addPageFlags(listing, 100).action(({ actor, action, target, ...flags }: ListFlags) => {
+    const parse = (answer: unknown) => {
+      const { events, next } = parseEvents(answer);
+      return { rows: events, next };
+    };
+    const request = { path: '/audit', query: { actor, action, target }, flags, parse };
+    return showList(context, request, (printer, events) =>
+      printer.table(events, [
+        { title: 'number', value: (row) => row.number, align: 'right' },
+        { title: 'at', value: (row) => timeText(row.at, 'second') },
+        { title: 'actor', value: (row) => row.actor },
+        { title: 'from', value: (row) => row.address ?? '-' },
+        { title: 'action', value: (row) => row.action },
+        { title: 'target', value: (row) => row.target },
+        { title: 'details', value: (row) => shortened(row.details) },
+      ]),
+    );
+  });
   audit
     .command('verify')
     .description('check the hash chain of the whole log, and the checkpoint of rows that have left')

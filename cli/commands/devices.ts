@@ -1,14 +1,14 @@
 /** `modelfleet devices`: join tokens, and the devices they made. */
 
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { Type } from 'typebox';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { parser } from '../../shared/base/parse.ts';
-import { readAll } from '../all-pages.ts';
 import type { CliContext } from '../context.ts';
 import { countText } from '../count-text.ts';
 import { wholeNumber } from '../flag-values.ts';
+import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
 import { deviceTable, deviceText, parseDevice, parseDevicePage } from './device-answers.ts';
 
@@ -27,23 +27,28 @@ const parseJoinTokens = parser(
   'answer of the hub',
 );
 
+const joinTokenStatuses = ['usable', 'expired', 'used-up', 'revoked'];
+
+interface GroupFlags extends PageFlags {
+  readonly group?: string;
+}
+
 export function devicesCommand(context: CliContext): Command {
   const devices = new Command('devices').description('devices and the join tokens that enrol them');
   devices.addCommand(tokenCommand(context));
-  devices
+  const listing = devices
     .command('list')
     .description('list devices')
-    .option('--group <GROUP>', 'only those of a group')
-    .action(async ({ group }: { group?: string }) => {
-      const hub = await context.hub();
-      const parse = (answer: unknown) => {
-        const { devices: rows, next } = parseDevicePage(answer);
-        return { rows, next };
-      };
-      const rows = await readAll(hub, { path: '/devices', query: { group }, parse });
-      const printer = context.printer();
-      printer.result(rows, () => deviceTable(printer, rows, Date.now()));
-    });
+    .option('--group <GROUP>', 'only those of a group');
+  addPageFlags(listing).action(({ group, ...flags }: GroupFlags) => {
+    const parse = (answer: unknown) => {
+      const { devices: rows, next } = parseDevicePage(answer);
+      return { rows, next };
+    };
+    return showList(context, { path: '/devices', query: { group }, flags, parse }, (printer, rows) =>
+      deviceTable(printer, rows, Date.now()),
+    );
+  });
   devices
     .command('show')
     .description('show one device: facts, models, conditions, latest events')
@@ -117,32 +122,28 @@ function tokenCommand(context: CliContext): Command {
       );
       printer.note('  MODELFLEET_JOIN_TOKEN=<token> modelfleet-agent enrol --id <device-id>');
     });
-  token
+  const listing = token
     .command('list')
     .description('list join tokens, newest first, never their secrets')
     .option('--group <GROUP>', 'only those for a group')
-    .action(async ({ group }: { group?: string }) => {
-      const parse = (answer: unknown) => {
-        const { joinTokens: rows, next } = parseJoinTokens(answer);
-        return { rows, next };
-      };
-      const joinTokens = await readAll(await context.hub(), {
-        path: '/join-tokens',
-        query: { group },
-        parse,
-      });
-      const printer = context.printer();
-      printer.result(joinTokens, () =>
-        printer.table(joinTokens, [
-          { title: 'id', value: (row) => row.id },
-          { title: 'group', value: (row) => row.group },
-          { title: 'state', value: (row) => row.status },
-          { title: 'left', value: (row) => `${row.usesLeft}/${row.usesTotal}`, align: 'right' },
-          { title: 'expires', value: (row) => timeText(row.expiresAt) },
-          { title: 'made by', value: (row) => row.createdBy },
-        ]),
-      );
-    });
+    .addOption(new Option('--status <STATUS>', 'only those that are so').choices(joinTokenStatuses));
+  addPageFlags(listing).action(({ group, status, ...flags }: GroupFlags & { readonly status?: string }) => {
+    const parse = (answer: unknown) => {
+      const { joinTokens: rows, next } = parseJoinTokens(answer);
+      return { rows, next };
+    };
+    const request = { path: '/join-tokens', query: { group, status }, flags, parse };
+    return showList(context, request, (printer, rows) =>
+      printer.table(rows, [
+        { title: 'id', value: (row) => row.id },
+        { title: 'group', value: (row) => row.group },
+        { title: 'state', value: (row) => row.status },
+        { title: 'left', value: (row) => `${row.usesLeft}/${row.usesTotal}`, align: 'right' },
+        { title: 'expires', value: (row) => timeText(row.expiresAt) },
+        { title: 'made by', value: (row) => row.createdBy },
+      ]),
+    );
+  });
   token
     .command('revoke')
     .description('make a join token stop working at once; devices it enrolled stay')

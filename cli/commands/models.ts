@@ -2,7 +2,7 @@
 
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { Type } from 'typebox';
 import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
@@ -11,7 +11,6 @@ import { formatBytes } from '../../shared/base/bytes.ts';
 import { ModelName } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { ModelManifest } from '../../shared/manifest/model-manifest.ts';
-import { readAll } from '../all-pages.ts';
 import type { CliContext, Printer } from '../context.ts';
 import { countText } from '../count-text.ts';
 import { modelYamlFile } from '../packing/model-yaml.ts';
@@ -23,6 +22,7 @@ import {
   packedFolder,
   readPackedVersion,
 } from '../packing/packed-version.ts';
+import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
 import { findPassphrase, readKeyFile } from '../trust/key-file.ts';
 import {
@@ -60,6 +60,12 @@ interface PublishFlags extends KeyFlags {
   readonly breaking?: boolean;
 }
 
+const versionStates = ['published', 'withdrawn'];
+
+interface VersionFlags extends PageFlags {
+  readonly state?: string;
+}
+
 export function modelsCommand(context: CliContext): Command {
   const models = new Command('models').description('versions of models: pack, sign, publish, withdraw');
   models.addCommand(packCommand(context));
@@ -68,17 +74,13 @@ export function modelsCommand(context: CliContext): Command {
     .argument('<dir>', 'packed folder, or a folder with model.yaml, which is packed if it was not')
     .option('--breaking', 'although its interface breaks clients of the version before')
     .action((folder: string, flags: PublishFlags) => publish(folder, flags, context));
-  models
-    .command('list')
-    .description('models with their newest version')
-    .action(async () => {
+  addPageFlags(models.command('list').description('models with their newest version')).action(
+    (flags: PageFlags) => {
       const parse = (answer: unknown) => {
-        const { models: page, next } = parseModels(answer);
-        return { rows: page, next };
+        const { models: rows, next } = parseModels(answer);
+        return { rows, next };
       };
-      const rows = await readAll(await context.hub(), { path: '/models', parse });
-      const printer = context.printer();
-      printer.result(rows, () =>
+      return showList(context, { path: '/models', flags, parse }, (printer, rows) =>
         printer.table(rows, [
           { title: 'model', value: (row) => row.model },
           { title: 'newest', value: (row) => row.newest.version },
@@ -87,13 +89,19 @@ export function modelsCommand(context: CliContext): Command {
           { title: 'published', value: (row) => timeText(row.newest.publishedAt) },
         ]),
       );
-    });
-  models
+    },
+  );
+  const showing = models
     .command('show')
     .description('the versions of a model, or one version in full')
     .argument('<model>')
     .argument('[version]')
-    .action((model: string, version: string | undefined) => show({ model, version }, context));
+    .addOption(new Option('--state <STATE>', 'only versions that are so').choices(versionStates));
+  addPageFlags(showing).action((model: string, version: string | undefined, flags: VersionFlags) =>
+    version === undefined
+      ? showVersions(model, flags, context)
+      : showVersion({ model, version }, flags, context),
+  );
   withKey(models.command('withdraw'))
     .description('sign that a version must no longer be installed')
     .argument('<model>')
@@ -217,24 +225,30 @@ async function publisherTools(
   };
 }
 
-async function show(
-  { model, version }: { readonly model: string; readonly version: string | undefined },
+async function showVersion(
+  { model, version }: { readonly model: string; readonly version: string },
+  flags: VersionFlags,
   context: CliContext,
 ): Promise<void> {
-  const hub = await context.hub();
-  const printer = context.printer();
-  const path = `/models/${encodeURIComponent(model)}`;
-  if (version !== undefined) {
-    const detail = parseDetail(await hub.get(`${path}/versions/${encodeURIComponent(version)}`));
-    printer.result(detail, () => describeVersion(detail));
-    return;
+  const [flag] = Object.keys(flags);
+  if (flag !== undefined) {
+    throw new AppError(
+      'bad_input',
+      `Cannot show ${model} ${version} with --${flag}: it is for lists of versions.`,
+    );
   }
+  const path = `/models/${encodeURIComponent(model)}/versions/${encodeURIComponent(version)}`;
+  const detail = parseDetail(await (await context.hub()).get(path));
+  context.printer().result(detail, () => describeVersion(detail));
+}
+
+function showVersions(model: string, { state, ...flags }: VersionFlags, context: CliContext): Promise<void> {
   const parse = (answer: unknown) => {
     const { versions: rows, next } = parseVersions(answer);
     return { rows, next };
   };
-  const versions = await readAll(hub, { path, parse });
-  printer.result(versions, () =>
+  const path = `/models/${encodeURIComponent(model)}`;
+  return showList(context, { path, query: { state }, flags, parse }, (printer, versions) =>
     printer.table(versions, [
       { title: 'version', value: (row) => row.version },
       { title: 'release', value: (row) => row.release, align: 'right' },

@@ -2,11 +2,10 @@
 import { Command } from 'commander';
 import { AppError } from '../../shared/base/app-error.ts';
 import { parseDuration } from '../../shared/base/duration.ts';
-import { limits } from '../../shared/base/limits.ts';
 import { parseTime } from '../../shared/base/time.ts';
-import { readPages } from '../all-pages.ts';
 import type { CliContext, HubClient } from '../context.ts';
 import { wholeNumber } from '../flag-values.ts';
+import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { parseRollouts, parseStatus, rolloutPath } from './rollout-answers.ts';
 import { type RolloutStatus, rolloutColumns, rolloutText } from './rollout-text.ts';
 import { watchCodesText, watchRollout } from './rollout-watch.ts';
@@ -40,15 +39,13 @@ interface CreateFlags {
 export function rolloutCommand(context: CliContext): Command {
   const rollout = new Command('rollout').description('bring a version to devices in phases');
   addCreate(rollout, context);
-  rollout
+  const listing = rollout
     .command('list')
     .description('list rollouts, newest first')
     .option('--model <NAME>', 'only those of a model')
     .option('--group <NAME>', 'only those to a group')
-    .option('--status <STATUS>', 'only those that are scheduled, running, paused, completed, aborted, …')
-    .option('--after <CURSOR>', 'go on after this place, as the page before named it')
-    .option('--limit <N>', 'at most so many (default: all)')
-    .action((flags: ListFlags) => list(flags, context));
+    .option('--status <STATUS>', 'only those that are scheduled, running, paused, completed, aborted, …');
+  addPageFlags(listing).action((flags: ListFlags) => list(flags, context));
   rollout
     .command('status')
     .description('show phases, devices, verdicts and faults')
@@ -81,25 +78,19 @@ export function rolloutCommand(context: CliContext): Command {
   return rollout;
 }
 
-interface ListFlags {
+interface ListFlags extends PageFlags {
   readonly model?: string;
   readonly group?: string;
   readonly status?: string;
-  readonly after?: string;
-  readonly limit?: string;
 }
 
-async function list({ limit: text, ...query }: ListFlags, context: CliContext): Promise<void> {
-  const limit =
-    text === undefined ? undefined : wholeNumber(text, '--limit', { min: 1, max: limits.listRowsMax });
+function list({ model, group, status, ...flags }: ListFlags, context: CliContext): Promise<void> {
   const parse = (answer: unknown) => {
     const { rollouts, next } = parseRollouts(answer);
     return { rows: rollouts, next };
   };
-  const { rows, next } = await readPages(await context.hub(), { path: '/rollouts', query, limit, parse });
-  const printer = context.printer();
-  printer.result(rows, () => printer.table(rows, rolloutColumns));
-  if (next !== undefined) printer.more(next);
+  const request = { path: '/rollouts', query: { model, group, status }, flags, parse };
+  return showList(context, request, (printer, rows) => printer.table(rows, rolloutColumns));
 }
 
 function addCreate(rollout: Command, context: CliContext): void {

@@ -4,8 +4,8 @@ import { Command, Option } from 'commander';
 import { Type } from 'typebox';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { parser } from '../../shared/base/parse.ts';
-import { readAll } from '../all-pages.ts';
 import type { CliContext } from '../context.ts';
+import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
 
 const roles = ['viewer', 'operator', 'publisher', 'admin'];
@@ -40,29 +40,27 @@ export function tokensCommand(context: CliContext): Command {
       printer.result(made, () => made.secret);
       printer.note(`Token "${name}" (${made.token.role}) is made. Its secret is not shown again.`);
     });
-  tokens
+  const listing = tokens
     .command('list')
     .description('list tokens, never their secrets')
-    .addOption(new Option('--role <ROLE>', 'only those of a role').choices(roles))
-    .action(async ({ role }: { role?: string }) => {
-      const parse = (answer: unknown) => {
-        const { tokens: page, next } = parseList(answer);
-        return { rows: page, next };
-      };
-      const rows = await readAll(await context.hub(), { path: '/tokens', query: { role }, parse });
-      const printer = context.printer();
-      const now = Date.now();
-      printer.result(rows, () =>
-        printer.table(rows, [
-          { title: 'name', value: (row) => row.name },
-          { title: 'role', value: (row) => row.role },
-          { title: 'state', value: (row) => stateOf(row, now) },
-          { title: 'created', value: (row) => day(row.createdAt) },
-          { title: 'expires', value: (row) => day(row.expiresAt) },
-          { title: 'last used', value: (row) => day(row.lastUsedAt) },
-        ]),
-      );
-    });
+    .addOption(new Option('--role <ROLE>', 'only those of a role').choices(roles));
+  addPageFlags(listing).action(({ role, ...flags }: PageFlags & { readonly role?: string }) => {
+    const parse = (answer: unknown) => {
+      const { tokens: rows, next } = parseList(answer);
+      return { rows, next };
+    };
+    const now = Date.now();
+    return showList(context, { path: '/tokens', query: { role }, flags, parse }, (printer, rows) =>
+      printer.table(rows, [
+        { title: 'name', value: (row) => row.name },
+        { title: 'role', value: (row) => row.role },
+        { title: 'state', value: (row) => stateOf(row, now) },
+        { title: 'created', value: (row) => day(row.createdAt) },
+        { title: 'expires', value: (row) => day(row.expiresAt) },
+        { title: 'last used', value: (row) => day(row.lastUsedAt) },
+      ]),
+    );
+  });
   tokens
     .command('revoke')
     .description('make a token stop working at once')

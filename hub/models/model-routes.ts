@@ -6,6 +6,7 @@ import { Digest, ModelName, SemVer } from '../../shared/base/names.ts';
 import { afterName, next, pageOf, pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import type { ModelService } from './model-service.ts';
+import { versionStates } from './model-store.ts';
 
 const tags = ['models'];
 const base64Chars = (bytes: number) => Math.ceil(bytes / 3) * 4;
@@ -64,6 +65,7 @@ export function modelRoutes(models: ModelService): Routes {
           summary: 'Versions of a model, by release',
           params: Type.Object({ model: ModelName }),
           querystring: Type.Object({
+            state: Type.Optional(Type.Enum([...versionStates])),
             after: Type.Optional(Type.Integer({ minimum: 1, description: '`next` of the page before' })),
             ...pageQuery,
           }),
@@ -72,9 +74,10 @@ export function modelRoutes(models: ModelService): Routes {
       },
       async (request) => {
         const { model } = request.params;
-        const { after, limit } = request.query;
+        const { after, state, limit } = request.query;
         const found = await models.list(model, { ...request.query, limit: limit + 1 });
-        if (found.length === 0 && after === undefined) throw notFound(model);
+        const isWhole = after === undefined && state === undefined;
+        if (found.length === 0 && (isWhole || !(await models.isKnown(model)))) throw notFound(model);
         const { rows, ...rest } = pageOf(found, limit, ({ release }) => String(release));
         return { model, versions: rows, ...rest };
       },

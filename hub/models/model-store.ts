@@ -10,6 +10,16 @@ import type { PublishedVersion } from './published-version.ts';
 const INSERT_ROWS = 500;
 
 export type VersionSummary = Omit<PublishedVersion, 'manifest'>;
+export const versionStates = ['published', 'withdrawn'] as const;
+
+/** Versions of a model, by release. */
+export interface VersionPage {
+  readonly state?: (typeof versionStates)[number];
+  /** Releases after this one. */
+  readonly after?: number;
+  readonly limit: number;
+}
+
 export interface ModelSummary {
   readonly model: string;
   readonly versions: number;
@@ -78,19 +88,17 @@ export class ModelStore {
   }
 
   /** Versions of a model without their manifests, by release. */
-  async list(
-    model: string,
-    { after = 0, limit }: { readonly after?: number; readonly limit: number },
-  ): Promise<VersionSummary[]> {
-    const rows = await this.#database
+  async list(model: string, { after = 0, state, limit }: VersionPage): Promise<VersionSummary[]> {
+    let query = this.#database
       .selectFrom('version')
       .select(summaryColumns)
       .where('model', '=', model)
       .where('release', '>', after)
       .orderBy('release')
-      .limit(limit)
-      .execute();
-    return rows.map(toSummary);
+      .limit(limit);
+    if (state !== undefined)
+      query = query.where('withdrawn_at', state === 'published' ? 'is' : 'is not', null);
+    return (await query.execute()).map(toSummary);
   }
 
   async hasChunk(manifestSha256: string, chunkSha256: string): Promise<boolean> {

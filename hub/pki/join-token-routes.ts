@@ -5,6 +5,7 @@ import { GroupName } from '../../shared/base/names.ts';
 import { afterTime, next, pageOf, pageQuery, timeCursor, timePlace } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import type { JoinTokenService } from './join-token-service.ts';
+import { joinTokenStatuses } from './join-token-store.ts';
 
 const tags = ['devices'];
 const JoinTokenId = Type.String({ pattern: '^jt-[0-9a-f]{12}$', description: 'Join token id' });
@@ -17,7 +18,7 @@ const fields = {
   createdAt: Type.Integer(),
   createdBy: Type.String(),
   expiresAt: Type.Integer(),
-  status: Type.Enum(['usable', 'expired', 'used-up', 'revoked']),
+  status: Type.Enum([...joinTokenStatuses]),
 };
 
 export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
@@ -47,14 +48,19 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
         schema: {
           tags,
           summary: 'List join tokens, newest first',
-          querystring: Type.Object({ group: Type.Optional(GroupName), after: afterTime, ...pageQuery }),
+          querystring: Type.Object({
+            group: Type.Optional(GroupName),
+            status: Type.Optional(Type.Enum([...joinTokenStatuses])),
+            after: afterTime,
+            ...pageQuery,
+          }),
           response: { 200: Type.Object({ joinTokens: Type.Array(Type.Object(fields)), next }) },
         },
       },
       async (request) => {
-        const { group, after, limit } = request.query;
+        const { after, limit, ...filter } = request.query;
         const found = await joinTokens.list({
-          ...(group === undefined ? {} : { group }),
+          ...filter,
           ...(after === undefined ? {} : { after: timePlace(after) }),
           limit: limit + 1,
         });

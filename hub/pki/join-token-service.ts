@@ -10,7 +10,7 @@ import { encodeJoinToken } from '../../shared/protocol/join-token.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Database } from '../db/database.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
-import type { JoinTokenFilter, JoinTokenRow, JoinTokenStore } from './join-token-store.ts';
+import type { JoinTokenFilter, JoinTokenRow, JoinTokenStatus, JoinTokenStore } from './join-token-store.ts';
 
 export interface JoinTokenServiceProps {
   readonly database: Database;
@@ -38,7 +38,7 @@ export interface JoinTokenSummary {
   readonly createdAt: number;
   readonly createdBy: string;
   readonly expiresAt: number;
-  readonly status: 'usable' | 'expired' | 'used-up' | 'revoked';
+  readonly status: JoinTokenStatus;
 }
 
 export class JoinTokenService {
@@ -100,7 +100,7 @@ export class JoinTokenService {
   /** Newest first. */
   async list(filter: JoinTokenFilter): Promise<JoinTokenSummary[]> {
     const now = this.#props.clock.now();
-    return (await this.#props.store.list(filter)).map((row) => summaryOf(row, now));
+    return (await this.#props.store.list(filter, now)).map((row) => summaryOf(row, now));
   }
 
   /** After a restore: how often each was used since the backup is not known. Returns the ids. */

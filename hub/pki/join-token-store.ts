@@ -5,8 +5,12 @@ import type { Tables } from '../db/tables.ts';
 
 export type JoinTokenRow = Tables['join_token'];
 
+export const joinTokenStatuses = ['usable', 'expired', 'used-up', 'revoked'] as const;
+export type JoinTokenStatus = (typeof joinTokenStatuses)[number];
+
 export interface JoinTokenFilter {
   readonly group?: string;
+  readonly status?: JoinTokenStatus;
   /** Those that stand after it: older ones. */
   readonly after?: { readonly createdAt: number; readonly id: string };
   readonly limit: number;
@@ -24,7 +28,7 @@ export class JoinTokenStore {
   }
 
   /** Newest first. */
-  list({ group, after, limit }: JoinTokenFilter): Promise<JoinTokenRow[]> {
+  list({ group, status, after, limit }: JoinTokenFilter, now: number): Promise<JoinTokenRow[]> {
     let query = this.#database
       .selectFrom('join_token')
       .selectAll()
@@ -32,6 +36,7 @@ export class JoinTokenStore {
       .orderBy('id', 'desc')
       .limit(limit);
     if (group !== undefined) query = query.where('device_group', '=', group);
+    if (status !== undefined) query = query.where(statusAt(now), '=', status);
     if (after !== undefined) {
       query = query.where(({ eb, refTuple, tuple }) =>
         eb(refTuple('created_at', 'id'), '<', tuple(after.createdAt, after.id)),
@@ -127,4 +132,10 @@ export class JoinTokenStore {
       .executeTakeFirstOrThrow();
     return Number(row.n);
   }
+}
+
+/** As `summaryOf` tells it of a row. */
+function statusAt(now: number) {
+  return sql<string>`case when revoked_at is not null then 'revoked' when uses_left = 0 then 'used-up'
+    when expires_at <= ${now} then 'expired' else 'usable' end`;
 }

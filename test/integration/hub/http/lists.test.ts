@@ -36,8 +36,8 @@ beforeAll(async () => {
           manifest: Buffer.from('{}'),
           published_at: 1,
           published_by: 'test',
-          withdrawn_at: null,
-          withdrawn_reason: null,
+          withdrawn_at: name === 'b' && release === 2 ? 5 : null,
+          withdrawn_reason: name === 'b' && release === 2 ? 'wrong units' : null,
         })
         .execute();
     }
@@ -51,11 +51,11 @@ beforeAll(async () => {
         id,
         secret_sha256: id,
         device_group: group,
-        uses_left: 1,
+        uses_left: i === 3 ? 0 : 1,
         uses_total: 1,
         created_at: 1_000,
-        expires_at: 4_000_000_000_000,
-        revoked_at: null,
+        expires_at: i === 2 ? 2_000 : 4_000_000_000_000,
+        revoked_at: i === 1 ? 1_500 : null,
         created_by: 'test',
       })
       .execute();
@@ -131,6 +131,11 @@ describe('lists', () => {
     expect(await all('/tokens', 'tokens', { role: 'viewer' }, 1)).toHaveLength(2);
     expect(new Set((await all('/join-tokens', 'joinTokens')).map(({ id }) => id)).size).toBe(5);
     expect(await all('/join-tokens', 'joinTokens', { group: 'lab' })).toHaveLength(3);
+    for (const [status, count] of Object.entries({ usable: 2, revoked: 1, expired: 1, 'used-up': 1 })) {
+      const rows = await all('/join-tokens', 'joinTokens', { status }, 1);
+      expect(rows.map((row) => row.status)).toEqual(Array(count).fill(status));
+    }
+    expect(await all('/join-tokens', 'joinTokens', { group: 'field', status: 'revoked' })).toHaveLength(1);
   });
 
   it('gives models with their newest version and number of versions, and versions by release', async () => {
@@ -138,6 +143,14 @@ describe('lists', () => {
       ['a', 'b', 'c'].map((model) => ({ model, versions: 3, newest: { version: '1.0.10', release: 10 } })),
     );
     expect((await all('/models/b', 'versions')).map(({ release }) => release)).toEqual([1, 2, 10]);
+    const releases = async (model: string, state: string) =>
+      (await all(`/models/${model}`, 'versions', { state }, 1)).map(({ release }) => release);
+    expect(await releases('b', 'published')).toEqual([1, 10]);
+    expect(await releases('b', 'withdrawn')).toEqual([2]);
+    expect(await releases('a', 'withdrawn')).toEqual([]);
+    await expect(hub.client.get('/models/none', { state: 'withdrawn' })).rejects.toMatchObject({
+      code: 'not_found',
+    });
     await expect(hub.client.get('/models/none')).rejects.toMatchObject({ code: 'not_found' });
   });
 

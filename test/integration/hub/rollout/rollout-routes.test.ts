@@ -29,6 +29,17 @@ describe('/api/v1/rollouts', () => {
     [{ ...plan, gates: { drift: 'panic' } }, 'bad_input'],
     [{ ...plan, phases: Array(33).fill({ percent: 100 }) }, 'bad_input'],
     [{ ...plan, phases: [{ percent: 50 }, { percent: 10 }] }, 'rollout_plan_invalid'],
+    // A time is milliseconds since the epoch, as a number and nothing else.
+    [{ ...plan, startAt: '1900000000000' }, 'bad_input'],
+    [{ ...plan, startAt: '2030-01-31T06:00:00Z' }, 'bad_input'],
+    [{ ...plan, startAt: '2030-01-31T06:00:00' }, 'bad_input'],
+    [{ ...plan, startAt: true }, 'bad_input'],
+    [{ ...plan, startAt: null }, 'bad_input'],
+    [{ ...plan, startAt: 1.5 }, 'bad_input'],
+    [{ ...plan, startAt: -1 }, 'bad_input'],
+    [{ ...plan, startAt: 5 }, 'rollout_plan_invalid'],
+    [{ ...plan, startAt: 1_900_000_000 }, 'rollout_plan_invalid'],
+    [{ ...plan, startAt: 1_900_000_000_000_000 }, 'rollout_plan_invalid'],
     [plan, 'version_unknown'],
   ])('refuses %j with %s', async (body, code) => {
     await expect(operator.post('/rollouts', body)).rejects.toMatchObject({ code });

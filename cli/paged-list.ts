@@ -1,0 +1,39 @@
+/** Lists as commands show them: page after page of the hub, up to a limit, and where the list goes on. */
+import type { Command } from 'commander';
+import { limits } from '../shared/base/limits.ts';
+import { type ListRequest, readPages } from './all-pages.ts';
+import type { CliContext, Printer } from './context.ts';
+import { wholeNumber } from './flag-values.ts';
+
+export interface PageFlags {
+  readonly after?: string;
+  readonly limit?: string;
+}
+
+/** `limitDefault` absent: all rows. */
+export function addPageFlags(command: Command, limitDefault?: number): Command {
+  const limit = `at most so many (default: ${limitDefault ?? 'all'})`;
+  return command
+    .option('--after <CURSOR>', 'go on after this place, as the page before named it')
+    .option('--limit <N>', limit, limitDefault === undefined ? undefined : String(limitDefault));
+}
+
+/** Throws `bad_input` for a limit that is none. */
+export async function showList<T>(
+  context: CliContext,
+  { flags, query, ...request }: Omit<ListRequest<T>, 'limit'> & { readonly flags: PageFlags },
+  table: (printer: Printer, rows: readonly T[]) => string | readonly string[],
+): Promise<void> {
+  const limit =
+    flags.limit === undefined
+      ? undefined
+      : wholeNumber(flags.limit, '--limit', { min: 1, max: limits.listRowsMax });
+  const { rows, next } = await readPages(await context.hub(), {
+    ...request,
+    query: { ...query, after: flags.after },
+    limit,
+  });
+  const printer = context.printer();
+  printer.result(rows, () => table(printer, rows));
+  if (next !== undefined) printer.more(next);
+}
