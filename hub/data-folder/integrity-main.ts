@@ -4,7 +4,9 @@
  */
 import { setPriority } from 'node:os';
 import BetterSqlite3 from 'better-sqlite3';
+import { errorText } from '../../shared/base/app-error.ts';
 import { safeJson } from '../../shared/base/safe-text.ts';
+import { storageCodeOf } from '../db/storage-trouble.ts';
 
 const FAULTS_MAX = 10;
 const LOWEST_PRIORITY = 19;
@@ -16,8 +18,7 @@ function faultsOf(file: string): string[] {
     const rows = database.pragma(`integrity_check(${FAULTS_MAX})`) as { integrity_check: string }[];
     return rows.map((row) => row.integrity_check).filter((text) => text !== 'ok');
   } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    if (/^SQLITE_(CORRUPT|NOTADB)/.test(String(code))) return [message];
+    if (storageCodeOf(error) === 'database_damaged') return [errorText(error)];
     throw error;
   }
 }

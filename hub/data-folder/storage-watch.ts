@@ -8,7 +8,8 @@ import type { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
-import { hubDataFolder, type StorageCode, storageCodes, storageError } from '../db/storage-error.ts';
+import { hubDataFolder, storageError } from '../db/storage-error.ts';
+import { type StorageCode, storageCodes } from '../db/storage-trouble.ts';
 
 export interface StorageWatchProps {
   /** Throws when disk or database do not take a write. */

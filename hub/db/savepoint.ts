@@ -1,5 +1,6 @@
 /** A part of a transaction that can fail alone: what it wrote is taken back, and the transaction goes on. */
 import { sql, type Transaction } from 'kysely';
+import { isDatabaseTrouble } from './storage-trouble.ts';
 import type { Tables } from './tables.ts';
 
 export type Attempted<T> = { readonly value: T } | { readonly error: unknown };
@@ -23,10 +24,4 @@ export async function attemptWithin<T>(
     await sql`release attempted`.execute(tx);
     return { error };
   }
-}
-
-/** An error of SQLite that no single row is the cause of. */
-export function isDatabaseTrouble(error: unknown): boolean {
-  const code = String((error as { readonly code?: unknown } | null)?.code ?? '');
-  return code.startsWith('SQLITE_') && !code.startsWith('SQLITE_CONSTRAINT');
 }

@@ -13,7 +13,7 @@ import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
-import { isDatabaseTrouble } from '../db/savepoint.ts';
+import { isDatabaseTrouble } from '../db/storage-trouble.ts';
 import type { Tables } from '../db/tables.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { RolloutDevice } from './device-progress.ts';

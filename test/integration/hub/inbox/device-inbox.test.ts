@@ -153,6 +153,20 @@ describe('the inbox of device messages', () => {
     ]);
   });
 
+  it('refuses nothing while the database is damaged: no message is the cause of that', async () => {
+    const { inbox, texts, put } = await world();
+    let isDamaged = true;
+    texts.fail = () => {
+      if (isDamaged)
+        throw Object.assign(new Error('database disk image is malformed'), { code: 'SQLITE_CORRUPT' });
+    };
+    const sent = ['a 1', 'a 2', 'b 1'].map((text) => put(text));
+    await expect.poll(() => inbox.counts.held).toBeGreaterThan(2);
+    expect(inbox.counts.refused).toBe(0);
+    isDamaged = false;
+    await Promise.all(sent);
+  });
+
   it('goes on with the others when only those of one device cannot be stored', async () => {
     const { inbox, texts, put } = await world();
     let isTorn = true;
