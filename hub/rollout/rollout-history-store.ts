@@ -25,7 +25,7 @@ type Connection = Database | Transaction<Tables>;
 /** What a row of a device takes, and a row of a rollout or verdict beside its texts. */
 const ROW_BYTES = 250;
 /** Rows that are deleted before others of the event loop have their turn. */
-const ROWS_AT_ONCE = 5_000;
+const ROWS_AT_ONCE = 1_000;
 
 export class RolloutHistoryStore {
   readonly #database: Database;

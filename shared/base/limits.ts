@@ -244,7 +244,7 @@ export const limits = {
   /** A database file that cannot shrink is made one that can at a start, if it is no larger; that takes a second or two. */
   databaseCompactedAtStartBytesMax: 256 * 1024 * 1024,
   /** Pages of the file given back in one pass, and what may stay unused: what is stored next takes it. */
-  databasePagesFreedPerPassMax: 200,
+  databasePagesFreedPerPassMax: 100,
   databasePagesUnusedMin: 4_096,
   databasePagesUnusedShare: 0.1,
   /** The listing of a backup: some million files. */

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
-import { sql } from 'kysely';
+import { Kysely, SqliteDialect, sql } from 'kysely';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../../hub/db/database.ts';
 import { type Migration, migrate, migrations } from '../../../hub/db/migrator.ts';
+import type { Tables } from '../../../hub/db/tables.ts';
 import { limits } from '../../../shared/base/limits.ts';
 import { countTurns } from '../../support/loop-turns.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
@@ -139,5 +140,25 @@ describe('migrate()', () => {
     expect(tables.rows.map((row) => row.name)).not.toContain('half');
     await migrate(database);
     await database.destroy();
+  });
+
+  it('moves buckets of telemetry into the table that takes less, and knows from then on what they take', async () => {
+    const sqlite = new BetterSqlite3(':memory:');
+    const old = new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) });
+    onTestFinished(() => old.destroy());
+    await migrate(
+      old,
+      migrations.filter(({ number }) => number < 15),
+    );
+    const insert = sqlite.prepare('insert into telemetry_bucket values (?, ?, ?, ?, ?)');
+    for (const at of [120_000, 60_000]) insert.run('dev', 'air', '1.0.0', at, Buffer.alloc(at / 1_000));
+    await migrate(old);
+    const rows = await old.selectFrom('telemetry_bucket').selectAll().orderBy('bucket_at').execute();
+    expect(rows.map(({ bucket_at, body }) => [bucket_at, body.byteLength])).toEqual([
+      [60_000, 60],
+      [120_000, 120],
+    ]);
+    expect(await old.selectFrom('telemetry_size').select('bytes').execute()).toEqual([{ bytes: 780 }]);
+    expect(sqlite.pragma('foreign_key_check')).toEqual([]);
   });
 });
