@@ -41,7 +41,6 @@ async function open(file: string, { onError }: DatabaseOptions): Promise<Databas
   // Only a file without tables takes this; one that is older, when it is compacted (database-file.ts).
   sqlite.pragma('auto_vacuum = INCREMENTAL');
   sqlite.pragma('journal_mode = WAL');
-  sqlite.pragma(`journal_size_limit = ${limits.databaseJournalBytesKept}`);
   sqlite.pragma('synchronous = FULL');
   // While somebody reads for long (a backup), the log beside the database grows. SQLite keeps its room, unless told to give it back.
   sqlite.pragma(`journal_size_limit = ${limits.databaseLogBytesKeptMax}`);

@@ -239,8 +239,6 @@ export const limits = {
   /** What the write-ahead log of the database may keep on the disk when nobody holds it any more. */
   databaseLogBytesKeptMax: 16 * 1024 * 1024,
   statementsPreparedMax: 500,
-  /** What the database's journal keeps of the disk after a burst. */
-  databaseJournalBytesKept: 64 * 1024 * 1024,
   /** A database file that cannot shrink is made one that can at a start, if it is no larger; that takes a second or two. */
   databaseCompactedAtStartBytesMax: 256 * 1024 * 1024,
   /** Pages of the file given back in one pass, and what may stay unused: what is stored next takes it. */
