@@ -58,7 +58,22 @@ export async function buildPrograms(outFolder: string): Promise<void> {
       js: `import{createRequire as requireFrom}from'node:module';const require=requireFrom(import.meta.url);`,
     },
   });
+  refuseLateCommonJs(metafile);
   await writeFile(join(outFolder, 'THIRD-PARTY-LICENSES.txt'), await licenseTexts(metafile));
+}
+
+/** A package written as CommonJS that is imported with `await import()` has only a default export once it is bundled. */
+function refuseLateCommonJs({ inputs }: Metafile): void {
+  for (const [file, { imports }] of Object.entries(inputs)) {
+    const late = imports.find(
+      ({ kind, path }) => kind === 'dynamic-import' && inputs[path]?.format === 'cjs',
+    );
+    if (late) {
+      throw new Error(
+        `Cannot bundle ${file}: it imports "${late.path}", which is CommonJS, with "await import()".`,
+      );
+    }
+  }
 }
 
 /** The licence of each package whose code is in the bundle; theirs ask to be handed on with it. */

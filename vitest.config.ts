@@ -1,12 +1,36 @@
 import { defineConfig } from 'vitest/config';
+import { SlowestFirst } from './test/support/slowest-first.ts';
 
 /** What `npm test` runs. Soak, fuzz, simulation and bench runs have commands of their own. */
 export default defineConfig({
   test: {
-    include: ['test/{unit,integration,contract,faults,fuzz,system}/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // A machine that is five times slower, or has other work, is no failure.
+    expect: { poll: { timeout: 15_000 } },
+    setupFiles: 'test/support/patience.ts',
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: SlowestFirst },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'processes',
+          include: ['test/{contract,integration,faults,fuzz,system}/**/*.test.ts'],
+          globalSetup: 'test/support/run-setup.ts',
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          // Pure code leaves nothing behind that the next file would see: modules are loaded once.
+          isolate: false,
+          restoreMocks: true,
+        },
+      },
+    ],
   },
 });

@@ -64,8 +64,8 @@ async function readConfig(file: string): Promise<Record<string, unknown>> {
   try {
     const bytes = await readGivenFile(file, CONFIG_BYTES_MAX);
     // Loaded here: most programs are started without a file.
-    const { parse } = await import('yaml');
-    value = parse(bytes.toString('utf8'));
+    const { parseYaml } = await import('./yaml-text.ts');
+    value = parseYaml(bytes.toString('utf8'));
   } catch (cause) {
     if (isAppError(cause)) throw new AppError('bad_input', cause.message, { cause });
     throw new AppError('bad_input', `Cannot read the options in "${file}": ${errorText(cause)}.`, { cause });

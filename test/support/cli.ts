@@ -2,8 +2,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
+import { programEntry } from './programs.ts';
 
-const main = new URL('../../cli/main.ts', import.meta.url).pathname;
+const main = programEntry('cli/main');
 
 export interface CliResult {
   readonly code: number | null;

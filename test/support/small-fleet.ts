@@ -18,6 +18,7 @@ import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { UpdateState } from '../../shared/protocol/update-event.ts';
 import type { KilledAgentOrder } from './killed-agent.ts';
 import { linearModel } from './models.ts';
+import { bins as builtBins } from './programs.ts';
 
 export const model = 'line';
 const windowMs = 500;
@@ -66,10 +67,10 @@ export class SmallFleet {
     this.devices = devices;
   }
 
-  /** A hub with trust and nothing else. `bins` is the folder of other programs than this checkout's. */
+  /** A hub with trust and nothing else. `bins` is the folder of the programs. */
   static async startHub(
     devices: readonly string[],
-    { bins }: { readonly bins?: string } = {},
+    { bins = builtBins }: { readonly bins?: string } = {},
   ): Promise<SmallFleet> {
     const folder = await mkdtemp(join(tmpdir(), 'modelfleet-fleet-'));
     await mkdir(join(folder, 'logs'));

@@ -4,9 +4,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { programEntry } from '../../support/programs.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
-const main = join(import.meta.dirname, '../../../agent/main.ts');
+const main = programEntry('agent/main');
 const run = promisify(execFile);
 
 interface Outcome {

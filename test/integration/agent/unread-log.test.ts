@@ -15,11 +15,12 @@ import { askAgent } from '../../../agent/control/control-client.ts';
 import { systemClock } from '../../../platform/system-clock.ts';
 import { resolveOptions } from '../../../shared/options/option-table.ts';
 import { runCli } from '../../support/cli.ts';
+import { programEntry } from '../../support/programs.ts';
 import { RunningHub } from '../../support/running-hub.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-const program = (name: string) => join(import.meta.dirname, `../../../${name}/main.ts`);
+const program = (name: string) => programEntry(`${name}/main`);
 
 let hub: RunningHub;
 beforeAll(async () => {

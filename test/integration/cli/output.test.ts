@@ -5,13 +5,14 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, vi } from 'vitest';
+import { programEntry } from '../../support/programs.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
 async function run(args: readonly string[], stdout: number, stderr: number | 'pipe' = 'pipe') {
   const [program, ...rest] = args;
-  const main = join(import.meta.dirname, `../../../${program}/main.ts`);
+  const main = programEntry(`${program}/main`);
   const child = spawn(process.execPath, [main, ...rest], { stdio: ['ignore', stdout, stderr] });
   const told = child.stderr ? text(child.stderr) : '';
   const [code] = await once(child, 'exit');

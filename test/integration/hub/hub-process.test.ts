@@ -7,12 +7,13 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readRestoredNote, writeRestoredNote } from '../../../hub/backup/restored-note.ts';
 import { openDatabase } from '../../../hub/db/database.ts';
 import { DesiredStore } from '../../../hub/rollout/desired-store.ts';
+import { programEntry } from '../../support/programs.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 // Every step is a process: slow when all cores are busy.
 vi.setConfig({ testTimeout: 120_000 });
 
-const main = new URL('../../../hub/main.ts', import.meta.url).pathname;
+const main = programEntry('hub/main');
 
 function startProcess(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
   const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } });

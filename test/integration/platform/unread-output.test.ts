@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Agent, request } from 'undici';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { programEntry } from '../../support/programs.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -64,7 +65,7 @@ async function freePort(): Promise<string> {
 it.each(['standard output', 'both'])('a hub answers and ends when nobody reads %s', async (which) => {
   const data = await tempFolder();
   const port = await freePort();
-  const args = [join(root, 'hub/main.ts'), '--data', data, '--http-port', port, '--mqtt-port', '0'];
+  const args = [programEntry('hub/main'), '--data', data, '--http-port', port, '--mqtt-port', '0'];
   const child = start(args, await fullPipe(), which === 'both' ? await fullPipe() : 'pipe');
   const isReady = async () => {
     const agent = new Agent({ connect: { ca: await readFile(join(data, 'pki/ca.pem')) } });
@@ -84,7 +85,7 @@ it('a warning of Node that nobody reads keeps no hub from ending', async () => {
   const args = [
     '--import',
     early,
-    join(root, 'hub/main.ts'),
+    programEntry('hub/main'),
     '--data',
     await tempFolder(),
     ...ports,
@@ -98,10 +99,10 @@ it('a warning of Node that nobody reads keeps no hub from ending', async () => {
 
 it('an agent and a hub that cannot start end although nobody reads why', async () => {
   const missing = await tempFolder();
-  const agent = start([join(root, 'agent/main.ts'), 'run', '--data', missing], 'pipe', await fullPipe());
+  const agent = start([programEntry('agent/main'), 'run', '--data', missing], 'pipe', await fullPipe());
   expect(await once(agent, 'exit')).toEqual([1, null]);
   const hub = start(
-    [join(root, 'hub/main.ts'), '--data', '/dev/null/hub', ...ports],
+    [programEntry('hub/main'), '--data', '/dev/null/hub', ...ports],
     'pipe',
     await fullPipe(),
   );

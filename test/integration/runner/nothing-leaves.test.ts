@@ -11,12 +11,13 @@ import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { linearModel, slowModel } from '../../support/models.ts';
 import { makePackFolder } from '../../support/pack-folder.ts';
+import { programEntry } from '../../support/programs.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 const run = promisify(execFile);
 const parent = fileURLToPath(new URL('../../support/runner-parent.ts', import.meta.url));
 const loader = fileURLToPath(new URL('../../support/load-model.ts', import.meta.url));
-const cli = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
+const cli = programEntry('cli/main');
 const onLinux = process.platform === 'linux';
 /** strace may be missing, or forbidden to look at processes. */
 const canTrace = await run('strace', ['-f', '-e', 'trace=none', 'true']).then(
