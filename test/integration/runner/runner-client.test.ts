@@ -142,13 +142,14 @@ describe('RunnerProcess', () => {
   });
 
   it('ends a runner whose run outlasts its deadline', async () => {
-    const runner = await startRunner(slowModel({ steps: 200 }));
+    const runner = await startRunner(slowModel({ steps: 1_000 }));
     const started = performance.now();
     const hung = runner.infer([fp32('x', [1], [1])], { deadlineMs: 200 });
     const behind = runner.infer([fp32('x', [1], [1])], { deadlineMs: 10_000 });
     await expect(hung).rejects.toMatchObject({ code: 'inference_timeout' });
     await expect(behind).rejects.toMatchObject({ code: 'runner_crashed' });
-    expect(performance.now() - started).toBeLessThan(2_000);
+    // The whole run would take some twenty seconds.
+    expect(performance.now() - started).toBeLessThan(10_000);
     expect((await runner.exited).fault?.code).toBe('inference_timeout');
     expect(() => process.kill(runner.pid!, 0)).toThrow();
   });

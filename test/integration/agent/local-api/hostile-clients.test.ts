@@ -64,7 +64,8 @@ describe('the local API', () => {
     for (let i = 0; i < 5; i += 1) {
       const startedMs = performance.now();
       expect(await infer(good)).toMatchObject({ status: 200 });
-      expect(performance.now() - startedMs).toBeLessThan(2_000);
+      // Before the first of those has had its time.
+      expect(performance.now() - startedMs).toBeLessThan(0.8 * limits.localHeadMsMax);
     }
   }, 30_000);
 
@@ -83,8 +84,8 @@ describe('the local API', () => {
     const body = await lastWords(slowBody);
     expect(body).toMatch(/^HTTP\/1.1 408 .*"code":"request_incomplete"/s);
     expect(await lastWords(slowHead)).toMatch(/^HTTP\/1.1 408 .*"code":"request_incomplete"/s);
-    expect(performance.now() - startedMs).toBeLessThan(limits.localHeadMsMax + 4_000);
-  }, 30_000);
+    expect(performance.now() - startedMs).toBeLessThan(5 * limits.localHeadMsMax);
+  }, 70_000);
 
   it('answers everybody of a crowd whose bodies come after their heads', async () => {
     const { api } = await serve();

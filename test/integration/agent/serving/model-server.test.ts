@@ -303,10 +303,11 @@ describe('ModelServer', () => {
 
   it('ends a run that hangs, tells the caller, and serves again', async () => {
     const { models } = runModels({ deadlineMs: 300 });
-    await models.serve(await slowSlot(200), 'cpu', fresh);
+    await models.serve(await slowSlot(1_000), 'cpu', fresh);
     const started = performance.now();
     await expect(models.infer(slowInput)).rejects.toMatchObject({ code: 'inference_timeout' });
-    expect(performance.now() - started).toBeLessThan(2_000);
+    // The whole run would take some twenty seconds.
+    expect(performance.now() - started).toBeLessThan(10_000);
     await vi.waitFor(() => expect(models.find('m').keeper.ready).toBe(true), { timeout: 5_000 });
     expect(models.figures('m')).toMatchObject({ requests: 1, failed: 1 });
   });

@@ -5,7 +5,7 @@ import { topics } from '../../../../shared/protocol/topics.ts';
 import { BrokerWorld } from '../../../support/broker-world.ts';
 
 const DEVICES = 30;
-const STRANGERS = 20_000;
+const STRANGERS = 30_000;
 
 describe('a device that comes back', () => {
   let world: BrokerWorld;
@@ -47,13 +47,16 @@ describe('a device that comes back', () => {
     return (user + system) / 1_000;
   };
 
-  it('costs no more when the hub holds desired states of twenty thousand others', async () => {
+  /** What else runs on the machine only adds to it. */
+  const leastCostMs = async () => Math.min(await costMs(), await costMs(), await costMs());
+
+  it('costs no more when the hub holds desired states of thirty thousand others', async () => {
     const retain = (id: string) => broker.retain(topics.device(id, 'desired'), Buffer.from('x'));
     for (let n = 0; n < DEVICES; n += 1) await retain(`dev-${n}`);
     await costMs();
-    const alone = await costMs();
+    const alone = await leastCostMs();
     for (let n = 0; n < STRANGERS; n += 1) await retain(`other-${n}`);
-    // Looked for one by one, they make it twenty times as much.
-    expect(await costMs()).toBeLessThan(5 * alone);
+    // Looked for one by one, they make it thirty times as much.
+    expect(await leastCostMs()).toBeLessThan(8 * alone);
   });
 });

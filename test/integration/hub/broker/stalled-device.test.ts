@@ -74,12 +74,11 @@ describe('a device that stopped reading', () => {
     client.on('message', () => (chunks += 1));
     await client.subscribeAsync([...topics.deviceFilters(deviceId)], { qos: 1 });
     return {
-      /** Milliseconds until the four chunks of one request are there. */
-      async fetch(): Promise<number> {
-        const [before, began] = [chunks, performance.now()];
+      /** Resolves when the four chunks of one request are there. */
+      async fetch(): Promise<void> {
+        const before = chunks;
         await client.publishAsync(topics.device(deviceId, 'chunk/get'), 'x', { qos: 1 });
-        await expect.poll(() => chunks - before, { interval: 2, timeout: 5_000 }).toBe(4);
-        return performance.now() - began;
+        await expect.poll(() => chunks - before, { interval: 2, timeout: 20_000 }).toBe(4);
       },
     };
   };
@@ -105,11 +104,11 @@ describe('a device that stopped reading', () => {
     await ask(300);
     // 300 MiB were asked for: of ours there is what one connection may have unread.
     const bound = limits.chunkBytesQueuedPerDeviceMax + 8 * MIB;
-    await expect.poll(() => bufferBytes() - before, { timeout: 2_000 }).toBeLessThan(bound);
+    await expect.poll(() => bufferBytes() - before, { timeout: 10_000 }).toBeLessThan(bound);
     expect(broker.isConnected('stalled')).toBe(true);
-    const times: number[] = [];
-    for (let n = 0; n < 10; n += 1) times.push(await other.fetch());
-    expect(Math.max(...times)).toBeLessThan(1_000);
+    // Whoever waited for the stalled one would do so until it is closed, minutes later.
+    for (let n = 0; n < 10; n += 1) await other.fetch();
+    expect(broker.isConnected('stalled')).toBe(true);
     expect(await broker.send('stalled', topics.device('stalled', 'command'), Buffer.from('x'), 0)).toBe(
       false,
     );
@@ -128,10 +127,10 @@ describe('a device that stopped reading', () => {
       await broker.retain(topics.device('deaf', 'desired'), Buffer.alloc(MIB / 2, n));
       if (n % 10 === 0) {
         await broker.retain(topics.device('hearing', 'desired'), Buffer.from(String(n)));
-        await expect.poll(() => got, { interval: 2, timeout: 2_000 }).toBe(n / 10);
+        await expect.poll(() => got, { interval: 2, timeout: 10_000 }).toBe(n / 10);
         sent += 10 * (MIB / 2);
         const bound = limits.mqttBytesQueuedPerDeviceMax + 16 * MIB;
-        await expect.poll(() => bufferBytes() - before, { timeout: 2_000 }).toBeLessThan(bound);
+        await expect.poll(() => bufferBytes() - before, { timeout: 10_000 }).toBeLessThan(bound);
       }
     }
     expect(sent).toBe(100 * MIB);
@@ -140,7 +139,7 @@ describe('a device that stopped reading', () => {
   });
 
   it('is closed when what was written to it stays unread for the drain time, and not when it reads on before', async () => {
-    const drainMs = 1_000;
+    const drainMs = 1_500;
     const hasty = makeBroker(drainMs);
     await hasty.start({
       message: async () => undefined,
@@ -157,11 +156,12 @@ describe('a device that stopped reading', () => {
       await expect.poll(isTaken, { interval: 1, timeout: 10_000 }).toBe(false);
       await hasty.retain(topics.device(deviceId, 'desired'), Buffer.from('x'));
     };
-    await Promise.all([fill('deaf'), fill('slow')]);
-    await pause(drainMs / 4);
-    expect(hasty.isConnected('deaf')).toBe(true);
+    await fill('slow');
     slow.on('data', () => undefined).resume();
-    await expect.poll(() => hasty.isConnected('deaf'), { timeout: 5 * drainMs }).toBe(false);
+    const began = performance.now();
+    await fill('deaf');
+    await expect.poll(() => hasty.isConnected('deaf'), { timeout: 20 * drainMs }).toBe(false);
+    expect(performance.now() - began).toBeGreaterThan(drainMs);
     await pause(drainMs);
     expect(hasty.isConnected('slow')).toBe(true);
     for (const socket of [deaf, slow]) socket.destroy();

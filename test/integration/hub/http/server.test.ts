@@ -172,8 +172,9 @@ describe('HttpServer', () => {
     const startedMs = performance.now();
     socket.resume();
     await once(socket, 'close');
-    expect(performance.now() - startedMs).toBeLessThan(limits.httpHeadMsMax + 5_000);
-  }, 20_000);
+    // Node by itself gives it a minute, and looks twice in a minute.
+    expect(performance.now() - startedMs).toBeLessThan(5 * limits.httpHeadMsMax);
+  }, 70_000);
 
   it('limits calls of a public route by address', async () => {
     const { call } = await startServer((api) => {
