@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, it, vi } from 'vitest';
 import { ChunkFetcher } from '../../../../agent/download/chunk-fetcher.ts';
@@ -287,40 +286,6 @@ describe('ChunkFetcher', () => {
     const fetched = fetcher.fetch(manifest, digests, never);
     fetcher.receiveError(Buffer.from('garbage'));
     await fetched;
-  });
-});
-
-describe('ChunkStore', () => {
-  it('counts a damaged chunk as absent and removes it', async () => {
-    const folder = await tempFolder();
-    const store = new ChunkStore(folder);
-    await store.load();
-    await store.put(digests[0]!, blobs.get(digests[0]!)!);
-    const { writeFile } = await import('node:fs/promises');
-    await writeFile(join(folder, digests[0]!), 'torn');
-    expect(await store.read(digests[0]!)).toBeUndefined();
-    expect(store.has(digests[0]!)).toBe(false);
-  });
-
-  it('finds what was stored before, and clears half-written files away', async () => {
-    const folder = await tempFolder();
-    const { writeFile, readdir } = await import('node:fs/promises');
-    await writeFile(join(folder, digests[0]!), blobs.get(digests[0]!)!);
-    await writeFile(join(folder, `${digests[1]}.abc.tmp`), 'half');
-    const store = new ChunkStore(folder);
-    await store.load();
-    expect(store.has(digests[0]!)).toBe(true);
-    expect(await readdir(folder)).toEqual([digests[0]]);
-  });
-
-  it('removes leftovers of downloads given up long ago', async () => {
-    const store = new ChunkStore(await tempFolder());
-    await store.load();
-    await store.put(digests[0]!, blobs.get(digests[0]!)!);
-    await store.removeOlderThan(Date.now() - 60_000);
-    expect(store.has(digests[0]!)).toBe(true);
-    await store.removeOlderThan(Date.now() + 60_000);
-    expect(store.has(digests[0]!)).toBe(false);
   });
 });
 

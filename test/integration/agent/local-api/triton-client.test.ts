@@ -6,7 +6,7 @@ import { deflateSync, gzipSync } from 'node:zlib';
 import { request as undiciRequest } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../../shared/base/limits.ts';
-import { classifierModel, identityModel, linearModel, slowModel } from '../../../support/models.ts';
+import { classifierModel, linearModel, slowModel } from '../../../support/models.ts';
 import { runLocalApi } from '../../../support/running-models.ts';
 import { fp32Spec, makeServingSlot } from '../../../support/serving-slot.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
@@ -390,25 +390,4 @@ it('a model of several inputs takes no raw request', async () => {
     body: Buffer.alloc(6),
   });
   expect(answer).toMatchObject({ status: 400, json: { code: 'tensor_invalid' } });
-});
-
-it.each([
-  ['FORMAT_NCHW', [-1, 3, 8, 6]],
-  ['FORMAT_NHWC', [-1, 8, 6, 3]],
-  ['FORMAT_NONE', [-1, 8, 6, 5]],
-  ['FORMAT_NONE', [-1, 8]],
-  // Without an axis of samples a configuration has four dimensions, which no image format is for.
-  ['FORMAT_NONE', [1, 3, 8, 6]],
-])('a client for images is told %s of an input of %j', async (format, shape) => {
-  const { api, models } = await runLocalApi();
-  const dims = shape.map((size) => (size === -1 ? 'batch' : size));
-  const slot = await makeServingSlot({
-    folder: await tempFolder(),
-    onnx: identityModel('float', { dims }),
-    inputs: [fp32Spec('x', shape)],
-    outputs: [fp32Spec('y', shape)],
-  });
-  await models.serve(slot, 'cpu', { keepStandby: false });
-  const { json } = await caller(api.url)('v2/models/m/config');
-  expect(json.input).toMatchObject([{ name: 'x', format }]);
 });

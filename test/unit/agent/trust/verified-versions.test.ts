@@ -1,79 +1,22 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ClockFloor } from '../../../../agent/trust/clock-floor.ts';
 import { VerifiedFiles } from '../../../../agent/trust/verified-files.ts';
-import { VerifiedVersions } from '../../../../agent/trust/verified-versions.ts';
-import { DiskReserve, type WithRoom } from '../../../../platform/disk-reserve.ts';
-import { systemClock } from '../../../../platform/system-clock.ts';
-import type { Clock } from '../../../../shared/base/clock.ts';
+import { DiskReserve } from '../../../../platform/disk-reserve.ts';
 import { encodeMetadata, parseMetadata, signMetadata } from '../../../../shared/tuf/metadata-file.ts';
 import { fileTarget, makePublisher } from '../../../../shared/tuf/trust-roles.ts';
 import { canMount, fillDisk, smallDisk } from '../../../support/small-disk.ts';
-import { tempFolder } from '../../../support/temp-folder.ts';
-import { newKey, TrustWorld, type TrustWorldOptions } from '../../../support/trust-world.ts';
+import { newKey, TrustWorld } from '../../../support/trust-world.ts';
+import { makeWorld, START_MS, TrustingDevice } from '../../../support/trusting-device.ts';
 
 const DAY_MS = 86_400_000;
-const START_MS = Date.parse('2031-05-01T00:00:00Z');
-
-class Device {
-  nowMs = START_MS;
-  #passedMs = 0;
-  readonly folder: string;
-  readonly clock: Clock;
-  withRoom: WithRoom | undefined;
-  versions!: VerifiedVersions;
-  floor!: ClockFloor;
-
-  constructor(folder: string) {
-    this.folder = folder;
-    this.clock = {
-      ...systemClock,
-      now: () => this.nowMs,
-      monotonic: () => systemClock.monotonic() + this.#passedMs,
-    };
-  }
-
-  /** Lets time pass, on both clocks. */
-  pass(ms: number): void {
-    this.nowMs += ms;
-    this.#passedMs += ms;
-  }
-
-  static async enrol(world: TrustWorld, folder?: string): Promise<Device> {
-    const device = new Device(folder ?? (await tempFolder()));
-    await writeFile(join(device.folder, 'root.json'), world.roots[0]!);
-    await device.restart();
-    world.sendTo(device.versions);
-    return device;
-  }
-
-  async restart(): Promise<void> {
-    this.floor = await ClockFloor.open(join(this.folder, 'clock-floor.json'), this.clock);
-    this.versions = new VerifiedVersions({
-      files: new VerifiedFiles(this.folder),
-      floor: this.floor,
-      clock: this.clock,
-      withRoom: this.withRoom,
-      logger: pino({ level: 'silent' }),
-      timeoutMs: 300,
-    });
-  }
-}
-
-function makeWorld(options: Partial<TrustWorldOptions> = {}): TrustWorld {
-  const world = new TrustWorld({ nowMs: START_MS, ...options });
-  world.publish('air', '1.0.0', 1);
-  return world;
-}
 
 const codeOf = (code: string) => expect.objectContaining({ code });
 
 describe('VerifiedVersions', () => {
   it('finds a published version and the director key', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     const found = await device.versions.lookUp('air', '1.0.0');
     expect(found).toMatchObject({ model: 'air', version: '1.0.0', manifestBytes: 2 });
     expect(found.manifestSha256).toMatch(/^44136fa3/);
@@ -82,7 +25,7 @@ describe('VerifiedVersions', () => {
 
   it('judges expiry by the injected clock, not by the system clock', async () => {
     // Metadata of 2031 is valid in real time for years: only the injected time can find it expired.
-    const device = await Device.enrol(makeWorld());
+    const device = await TrustingDevice.enrol(makeWorld());
     device.nowMs = START_MS + 2 * DAY_MS;
     await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_expired'));
     device.nowMs = START_MS;
@@ -90,7 +33,7 @@ describe('VerifiedVersions', () => {
   });
 
   it('notices that metadata verified before has expired since', async () => {
-    const device = await Device.enrol(makeWorld());
+    const device = await TrustingDevice.enrol(makeWorld());
     await device.versions.lookUp('air', '1.0.0');
     device.nowMs = START_MS + 2 * DAY_MS;
     await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_expired'));
@@ -98,7 +41,7 @@ describe('VerifiedVersions', () => {
 
   it('does not verify again what it has just refused, until the metadata or the clock changes, or much later', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     const scratched = vi.spyOn(VerifiedFiles.prototype, 'inScratch');
     onTestFinished(() => scratched.mockRestore());
     const lookUp = () => device.versions.lookUp('air', '1.0.0').catch(({ code }) => code as string);
@@ -130,7 +73,7 @@ describe('VerifiedVersions', () => {
 
   it('keeps a clock floor from verified time, over a restart, for a clock that was reset', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     world.nowMs += 5 * DAY_MS;
     world.resign();
     device.nowMs = world.nowMs;
@@ -145,7 +88,7 @@ describe('VerifiedVersions', () => {
 
   it('a hub whose clock was 30 days ahead for a minute stops nothing: its next timestamp takes that back', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     await device.versions.lookUp('air', '1.0.0');
     world.nowMs = START_MS + 30 * DAY_MS;
     world.publish('air', '2.0.0', 2);
@@ -214,7 +157,7 @@ describe('VerifiedVersions', () => {
 
   it('an older timestamp takes nothing back, nor one that only says to be newer', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     await device.versions.lookUp('air', '1.0.0');
     const old = world.snapshotFiles();
     world.nowMs = START_MS + 30 * DAY_MS;
@@ -238,19 +181,19 @@ describe('VerifiedVersions', () => {
     timestamp.signed.unrecognizedFields['issued'] = '2099-01-01T00:00:00Z';
     signMetadata(timestamp, [world.online.timestamp]);
     world.files.set('timestamp', encodeMetadata(timestamp));
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     await device.versions.lookUp('air', '1.0.0');
     expect(device.floor.now()).toBe(START_MS);
   });
 
   it('says which version is unknown', async () => {
-    const device = await Device.enrol(makeWorld());
+    const device = await TrustingDevice.enrol(makeWorld());
     await expect(device.versions.lookUp('air', '9.0.0')).rejects.toEqual(codeOf('version_unknown'));
   });
 
   it('waits for metadata that arrives after the desired state that needs it', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     const looking = device.versions.lookUp('air', '2.0.0');
     world.publish('air', '2.0.0', 2);
     setTimeout(() => world.sendTo(device.versions), 20);
@@ -259,7 +202,7 @@ describe('VerifiedVersions', () => {
 
   it('starts over when files of two publications arrive mixed', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     const old = world.snapshotFiles();
     world.publish('air', '2.0.0', 2);
     world.sendTo(device.versions);
@@ -270,7 +213,7 @@ describe('VerifiedVersions', () => {
   });
 
   it('tells that the hub has sent nothing', async () => {
-    const device = await Device.enrol(makeWorld());
+    const device = await TrustingDevice.enrol(makeWorld());
     device.versions.onDisconnected();
     await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('trust_unavailable'));
   });
@@ -279,7 +222,7 @@ describe('VerifiedVersions', () => {
     const world = makeWorld();
     world.files.set('publisher', world.nextWithdrawn('air', '1.0.0', 'sensor drift'));
     world.resign();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     await expect(device.versions.lookUp('air', '1.0.0')).resolves.toMatchObject({
       withdrawnReason: 'sensor drift',
     });
@@ -291,7 +234,7 @@ describe('VerifiedVersions', () => {
       const world = makeWorld();
       const text = world.files.get(topic)!.toString();
       world.files.set(topic, Buffer.from(text.replace(/"expires":"2/, '"expires":"3')));
-      const device = await Device.enrol(world);
+      const device = await TrustingDevice.enrol(world);
       await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('signature_invalid'));
     },
   );
@@ -300,7 +243,7 @@ describe('VerifiedVersions', () => {
     const world = makeWorld();
     world.files.set('publisher', world.next('air', '2.0.0', 2, Buffer.from('{}'), newKey()));
     world.resign();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     await expect(device.versions.lookUp('air', '2.0.0')).rejects.toEqual(codeOf('signature_invalid'));
   });
 
@@ -308,7 +251,7 @@ describe('VerifiedVersions', () => {
     const world = makeWorld();
     const stranger = makeWorld();
     world.files.set('director', stranger.files.get('director')!);
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     await expect(device.versions.directorKeys()).rejects.toEqual(codeOf('signature_invalid'));
   });
 
@@ -324,7 +267,7 @@ describe('VerifiedVersions', () => {
     world.files.set('publisher', encodeMetadata(metadata));
     world.files.set('director', forged);
     world.resign();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     await expect(device.versions.directorKeys()).rejects.toEqual(codeOf('signature_invalid'));
   });
 
@@ -332,7 +275,7 @@ describe('VerifiedVersions', () => {
     const world = new TrustWorld({ nowMs: START_MS, model: 'air' });
     world.publish('air', '1.0.0', 1);
     world.publish('water', '1.0.0', 1);
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     await expect(device.versions.lookUp('air', '1.0.0')).resolves.toBeDefined();
     await expect(device.versions.lookUp('water', '1.0.0')).rejects.toEqual(codeOf('version_unknown'));
   });
@@ -340,7 +283,7 @@ describe('VerifiedVersions', () => {
   it('refuses replayed old metadata, after a restart too', async () => {
     const world = makeWorld();
     const old = world.snapshotFiles();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     world.publish('air', '2.0.0', 2);
     world.sendTo(device.versions);
     await device.versions.lookUp('air', '2.0.0');
@@ -356,7 +299,7 @@ describe('VerifiedVersions', () => {
   it('refuses a newer timestamp over an older snapshot', async () => {
     const world = makeWorld();
     const old = world.snapshotFiles();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     world.publish('air', '2.0.0', 2);
     world.sendTo(device.versions);
     await device.versions.lookUp('air', '2.0.0');
@@ -378,7 +321,7 @@ describe('VerifiedVersions', () => {
 
   it('refuses a newer snapshot that names an older publisher version', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     const oldPublisher = world.files.get('publisher')!;
     world.publish('air', '2.0.0', 2);
     world.sendTo(device.versions);
@@ -389,50 +332,9 @@ describe('VerifiedVersions', () => {
     await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_rolled_back'));
   });
 
-  it('follows a root signed by the old and the new keys', async () => {
-    const world = makeWorld();
-    const device = await Device.enrol(world);
-    const [oldKey] = world.root;
-    world.root = [newKey()];
-    world.roots.push(world.makeRootFile({ version: 2, signers: [oldKey!, ...world.root] }));
-    world.sendTo(device.versions);
-    await device.versions.lookUp('air', '1.0.0');
-    const verified = JSON.parse(await readFile(join(device.folder, 'verified.json'), 'utf8'));
-    expect(JSON.parse(verified.root).signed.version).toBe(2);
-  });
-
-  it.each(['old', 'new'] as const)('refuses a new root signed by the %s keys alone', async (which) => {
-    const world = makeWorld();
-    const device = await Device.enrol(world);
-    const old = world.root;
-    world.root = [newKey()];
-    world.roots.push(world.makeRootFile({ version: 2, signers: which === 'old' ? old : world.root }));
-    world.sendTo(device.versions);
-    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('signature_invalid'));
-  });
-
-  it('refuses a root that skips a version', async () => {
-    const world = makeWorld();
-    const device = await Device.enrol(world);
-    world.roots.push(world.makeRootFile({ version: 3, signers: world.root }));
-    world.sendTo(device.versions);
-    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_rolled_back'));
-  });
-
-  it('refuses a root below its threshold', async () => {
-    const world = makeWorld({ rootKeys: 3, rootThreshold: 2 });
-    const device = await Device.enrol(world);
-    world.roots.push(world.makeRootFile({ version: 2, signers: world.root.slice(0, 1) }));
-    world.sendTo(device.versions);
-    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('signature_invalid'));
-    world.roots[1] = world.makeRootFile({ version: 2, signers: world.root.slice(1) });
-    world.sendTo(device.versions);
-    await expect(device.versions.lookUp('air', '1.0.0')).resolves.toBeDefined();
-  });
-
   it.runIf(canMount)('verifies what is new on a full disk, by the room set aside', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world, await smallDisk(1_024));
+    const device = await TrustingDevice.enrol(world, await smallDisk(1_024));
     const reserve = new DiskReserve(join(device.folder, 'reserve'), 256 * 1024);
     await reserve.make();
     device.withRoom = reserve.withRoom;
@@ -446,7 +348,7 @@ describe('VerifiedVersions', () => {
     ['lost', (root: string) => rm(root)],
     ['damaged', (root: string) => writeFile(root, '{"signed":')],
   ])('says of a pinned root that is %s that the device has to be enrolled again', async (_how, harm) => {
-    const device = await Device.enrol(makeWorld());
+    const device = await TrustingDevice.enrol(makeWorld());
     await harm(join(device.folder, 'root.json'));
     await expect(device.versions.lookUp('air', '1.0.0')).rejects.toMatchObject({
       code: 'trust_root_lost',
@@ -455,7 +357,7 @@ describe('VerifiedVersions', () => {
   });
 
   it('needs no pinned root while what was verified is there', async () => {
-    const device = await Device.enrol(makeWorld());
+    const device = await TrustingDevice.enrol(makeWorld());
     await device.versions.lookUp('air', '1.0.0');
     await rm(join(device.folder, 'root.json'));
     await device.restart();
@@ -464,7 +366,7 @@ describe('VerifiedVersions', () => {
 
   it('stores nothing that was not verified', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     await device.versions.lookUp('air', '1.0.0');
     const before = await readFile(join(device.folder, 'verified.json'), 'utf8');
     const stranger = makeWorld();
@@ -481,14 +383,14 @@ describe('VerifiedVersions', () => {
     ['a set without a root', JSON.stringify({ v: 1 })],
   ])('throws away a stored cache that is %s', async (_what, content) => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     await writeFile(join(device.folder, 'verified.json'), content);
     await expect(device.versions.lookUp('air', '1.0.0')).resolves.toBeDefined();
   });
 
   it('knows the director keys offline', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     const keys = await device.versions.directorKeys();
     await device.restart();
     await expect(device.versions.directorKeys()).resolves.toEqual(keys);
@@ -496,7 +398,7 @@ describe('VerifiedVersions', () => {
 
   it('refuses messages on unknown topics and over the limit', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     device.versions.onTrust('surprise', Buffer.from('{}'));
     device.versions.onTrust('timestamp', Buffer.alloc(3 * 1024 * 1024));
     await expect(device.versions.lookUp('air', '1.0.0')).resolves.toBeDefined();

@@ -371,14 +371,6 @@ describe('readOnnxInterface()', () => {
   });
 });
 
-describe('decodeModel() and encodeModel()', () => {
-  it('give back the same bytes', () => {
-    for (const bytes of [addModel(), classifierModel(), crashingModel(), statefulModel()]) {
-      expect(Buffer.compare(Buffer.from(encodeModel(decodeModel(bytes))), Buffer.from(bytes))).toBe(0);
-    }
-  });
-});
-
 type Graph = NonNullable<ModelProto['graph']>;
 
 const outside = { name: 'w', dims: [1], data_type: 1, data_location: 1 };
