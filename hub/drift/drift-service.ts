@@ -1,5 +1,6 @@
 /** Says whether what devices see still looks like what a version was trained on: over the fleet, and by device. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -10,7 +11,7 @@ import { sumLabels } from '../../shared/sketch/add-counts.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import { labelError } from '../telemetry/label-error.ts';
 import type { FigureQuery, TelemetryFigures } from '../telemetry/telemetry-figures.ts';
-import { compareVerdicts, judgeFeatures, judgeFleet, worstFirst, worstVerdict } from './verdict.ts';
+import { compareVerdicts, judgeFeatures, judgeFleetInTurns, worstFirst, worstVerdict } from './verdict.ts';
 
 export interface DriftQuery {
   readonly model: string;
@@ -61,9 +62,10 @@ export class DriftService {
       fromMs,
       toMs,
     });
-    const features = judgeFleet(
+    const features = await judgeFleetInTurns(
       profile,
       [...byDevice.values()].map((figures) => figures.features),
+      nextTurn,
     );
     const devices = [...byDevice]
       .map(([device, figures]) => judgeDevice(device, figures, profile))
@@ -96,7 +98,7 @@ export class DriftService {
     { model, version }: Pick<PublishedVersion, 'model' | 'version'>,
     devices: readonly (readonly FeatureCounts[])[],
   ): Promise<readonly FeatureDrift[]> {
-    return judgeFleet(await this.#profile(model, version), devices);
+    return judgeFleetInTurns(await this.#profile(model, version), devices, nextTurn);
   }
 
   async #profile(model: string, version: string): Promise<ReferenceProfile> {

@@ -48,13 +48,37 @@ export function judgeFleet(
   profile: ReferenceProfile,
   devices: readonly (readonly FeatureCounts[])[],
 ): readonly FeatureDrift[] {
+  return judgeMeasured([...measureEach(profile, devices)]);
+}
+
+/** As `judgeFleet`; of a large fleet each feature is a piece of work, and `turn` is awaited between two. */
+export async function judgeFleetInTurns(
+  profile: ReferenceProfile,
+  devices: readonly (readonly FeatureCounts[])[],
+  turn: () => Promise<unknown>,
+): Promise<readonly FeatureDrift[]> {
+  const measured: Measured[] = [];
+  for (const one of measureEach(profile, devices)) {
+    measured.push(one);
+    await turn();
+  }
+  return judgeMeasured(measured);
+}
+
+function* measureEach(
+  profile: ReferenceProfile,
+  devices: readonly (readonly FeatureCounts[])[],
+): Generator<Measured> {
   const byName = devices.map((counts) => new Map(counts.map((one) => [one.name, one])));
-  const measured = profile.features.map((feature) =>
-    measure(
+  for (const feature of profile.features) {
+    yield measure(
       feature,
       byName.map((counts) => counts.get(feature.name)),
-    ),
-  );
+    );
+  }
+}
+
+function judgeMeasured(measured: readonly Measured[]): readonly FeatureDrift[] {
   const pValues = measured.filter((m) => m.enough).flatMap((m) => (m.ks ? [m.ks.p] : []));
   const rejected = benjaminiHochberg(pValues, driftRule.falseDiscoveryRate);
   const limitP = Math.max(-1, ...pValues.filter((_, i) => rejected[i]));

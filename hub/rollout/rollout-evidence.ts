@@ -1,14 +1,10 @@
 /** What the engine asks of the rest of the hub: narrow views of services, and the sight the planner judges by. */
-import { isAppError } from '../../shared/base/app-error.ts';
 import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { DownloadSight, RolloutDevice } from './device-progress.ts';
-import type { GateInputs } from './gates.ts';
-import { isPresent } from './phase-members.ts';
-import { requestFigures } from './request-figures.ts';
-import type { RolloutPlan } from './rollout-plan.ts';
+import { type EvidenceFigures, noFigures } from './evidence-figures.ts';
 import type { RolloutView, Sight } from './rollout-planner.ts';
 
 export interface RolloutVersions {
@@ -58,6 +54,7 @@ export interface DeviceEvidence {
 }
 
 export interface RolloutTelemetry {
+  /** By device; the same map as before when nothing has changed. */
   evidence(rolloutId: string): Promise<ReadonlyMap<string, DeviceEvidence>>;
 }
 
@@ -93,12 +90,12 @@ export function needsTelemetry({ status, plan }: Pick<RolloutView, 'status' | 'p
 /** Looks at everything the planner wants to know, as of `now`. Only what the plan's gates ask for is asked. */
 export async function lookAround(
   view: RolloutView,
-  sources: EvidenceSources,
+  sources: EvidenceSources & { readonly figures: Pick<EvidenceFigures, 'of'> },
   { now, watchingSince }: Pick<Sight, 'now' | 'watchingSince'>,
 ): Promise<Sight> {
   const { plan } = view;
   const published = await sources.versions.find(plan.model, plan.version);
-  const brought = needsTelemetry(view) ? await lookAtEvidence(view, sources) : [];
+  const { requests, drift } = needsTelemetry(view) ? await sources.figures.of(view) : noFigures;
   return {
     now,
     watchingSince,
@@ -108,10 +105,8 @@ export async function lookAround(
         .map((d) => d.deviceId),
     ),
     downloads: seeDownloads(view.devices, sources.downloads),
-    requests:
-      brought.length > 0 && plan.gates.maxErrorRate !== undefined ? countRequests(brought, plan) : null,
-    drift:
-      brought.length > 0 && plan.gates.drift !== 'ignore' ? await judgeDrift(brought, plan, sources) : null,
+    requests,
+    drift,
     withdrawnReason:
       published === undefined ? 'it is no longer known' : (published.withdrawn?.reason ?? null),
   };
@@ -128,57 +123,4 @@ export function seeDownloads(
     if (download !== undefined) seen.set(deviceId, download);
   }
   return seen;
-}
-
-type Brought = readonly (DeviceEvidence['figures'] | undefined)[];
-
-/** What each device brought that has switched to the version; undefined where it brought nothing. */
-async function lookAtEvidence(view: RolloutView, { telemetry }: EvidenceSources): Promise<Brought> {
-  const switched = view.devices.filter(
-    (d) => isPresent(d) && ['trial', 'succeeded', 'rolled-back'].includes(d.status),
-  );
-  if (switched.length === 0) return [];
-  const evidence = await telemetry.evidence(view.id);
-  return switched.map(({ deviceId, offeredAt }) => {
-    const found = evidence.get(deviceId);
-    return found?.offeredAt === offeredAt ? found?.figures : undefined;
-  });
-}
-
-function countRequests(brought: Brought, { gates, trial }: RolloutPlan): GateInputs['requests'] {
-  return requestFigures(
-    brought.map((figures) => ({
-      ok: figures?.requests.ok ?? 0,
-      failed: Object.values(figures?.requests.failed ?? {}).reduce((sum, count) => sum + count, 0),
-      // Where the interface changes on purpose, what the old one alone fits says nothing of the version.
-      refused: trial.breaking ? 0 : (figures?.requests.refused.fitBefore ?? 0),
-    })),
-    gates.minRequests,
-  );
-}
-
-/**
- * Inputs alone: outputs follow from them, and a new version may well answer differently from its reference. A version
- * with nothing to compare with has no figures, which no gate takes for a pass.
- */
-async function judgeDrift(
-  brought: Brought,
-  plan: RolloutPlan,
-  { drift }: EvidenceSources,
-): Promise<GateInputs['drift']> {
-  const counts = brought.map((figures) => figures?.features ?? []);
-  const features = await drift.judge(plan, counts).catch((error: unknown) => {
-    if (isAppError(error, 'drift_no_profile')) return undefined;
-    throw error;
-  });
-  if (!features) return null;
-  const inputs = features.filter((feature) => feature.role === 'input');
-  return {
-    features: inputs.length,
-    withEvidence: inputs.reduce((least, { devices }) => Math.min(least, devices), brought.length),
-    drifting: inputs
-      .filter((feature) => feature.verdict === 'drift')
-      .map(({ name, psi }) => ({ name, psi: Number.isFinite(psi) ? psi : null })),
-    tooFew: inputs.filter((feature) => feature.verdict === 'too-few').map((feature) => feature.name),
-  };
 }

@@ -14,6 +14,7 @@ import type { UpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { Tables } from '../db/tables.ts';
 import { type DeviceWord, hearWord, isInFlight, type RolloutDevice } from './device-progress.ts';
 import type { Director } from './director.ts';
+import { EvidenceFigures } from './evidence-figures.ts';
 import type { Leases } from './leases.ts';
 import { noSuchRollout } from './no-such-rollout.ts';
 import type { ActedBy, RolloutChanges } from './rollout-changes.ts';
@@ -59,7 +60,7 @@ export class RolloutRunner {
   readonly #devices: RolloutDeviceStore;
   readonly #changes: RolloutChanges;
   readonly #director: Pick<Director, 'publish'>;
-  readonly #evidence: EvidenceSources;
+  readonly #evidence: EvidenceSources & { readonly figures: EvidenceFigures };
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #observeMs: number;
@@ -80,7 +81,7 @@ export class RolloutRunner {
     this.#devices = props.devices;
     this.#changes = props.changes;
     this.#director = props.director;
-    this.#evidence = props.evidence;
+    this.#evidence = { ...props.evidence, figures: new EvidenceFigures(props.evidence) };
     this.#leases = props.leases;
     this.#clock = props.clock;
     this.#logger = props.logger;

@@ -26,6 +26,8 @@ interface Known {
   /** Whether it was asked for since the last `sweep`. */
   isUsed: boolean;
   readonly byDevice: Map<string, { readonly bytes: number; readonly evidence: OfferEvidence }>;
+  /** What was answered last; undefined when it has changed since. */
+  whole: ReadonlyMap<string, OfferEvidence> | undefined;
 }
 
 export class EvidenceCache {
@@ -42,13 +44,14 @@ export class EvidenceCache {
     });
   }
 
-  /** What each device brought for the last offer of the rollout to it, by id. */
+  /** What each device brought for the last offer of the rollout to it, by id: the same map as before when nothing has changed. */
   async ofRollout(rolloutId: string): Promise<ReadonlyMap<string, OfferEvidence>> {
     const known: Known = this.#rollouts.get(rolloutId) ?? {
       revision: 0,
       bytes: 0,
       isUsed: true,
       byDevice: new Map(),
+      whole: undefined,
     };
     known.isUsed = true;
     this.#rollouts.delete(rolloutId);
@@ -58,9 +61,11 @@ export class EvidenceCache {
       known.revision = row.revision;
       known.bytes += bytes - (known.byDevice.get(row.deviceId)?.bytes ?? 0);
       known.byDevice.set(row.deviceId, { bytes, evidence: this.#props.read(row) });
+      known.whole = undefined;
     }
     this.#makeRoom();
-    return new Map([...known.byDevice].map(([deviceId, { evidence }]) => [deviceId, evidence]));
+    known.whole ??= new Map([...known.byDevice].map(([deviceId, { evidence }]) => [deviceId, evidence]));
+    return known.whole;
   }
 
   /** Forgets rollouts that nobody asked for since this was called last: they have ended, or have gates that need none. */
@@ -76,6 +81,7 @@ export class EvidenceCache {
     if (!known) return;
     known.bytes -= known.byDevice.get(deviceId)?.bytes ?? 0;
     known.byDevice.delete(deviceId);
+    known.whole = undefined;
   }
 
   #makeRoom(): void {

@@ -119,7 +119,8 @@ export class Evidence {
     return refused;
   }
 
-  /** What each device brought for the last offer of the rollout to it, by id. Costs what came since it was asked last. */
+  /** What each device brought for the last offer of the rollout to it, by id. Costs what came since it was asked last; the same map as then when that
+   * is nothing. */
   ofRollout(rolloutId: string): Promise<ReadonlyMap<string, OfferEvidence>> {
     return this.#cache.ofRollout(rolloutId);
   }

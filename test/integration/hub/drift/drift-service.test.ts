@@ -8,6 +8,7 @@ import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
+import { countTurns } from '../../../support/loop-turns.ts';
 import { offeredToAll, presentAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
 
 const air = publishedVersion({ label: { output: 'y', kind: 'regression' } });
@@ -57,6 +58,18 @@ async function world() {
 }
 
 describe('drift service', () => {
+  it('judges a large fleet feature by feature, and lets others have their turn in between', async () => {
+    const { drift } = await world();
+    const counts = ['f0', 'f1'].map((name) => ({ name, counts: calm, missing: 0 }));
+    const fleet = new Array<typeof counts>(2_000).fill(counts);
+    let verdicts: string[] = [];
+    const turns = await countTurns(async () => {
+      verdicts = (await drift.judge(air, fleet)).map(({ verdict }) => verdict);
+    });
+    expect(verdicts).toEqual(['stable', 'stable']);
+    expect(turns).toBeGreaterThanOrEqual(2);
+  });
+
   it('tells one broken sensor from a world that changed', async () => {
     const one = await world();
     for (const device of ['a', 'b', 'c', 'd']) await one.send(device, device === 'c' ? odd : calm);

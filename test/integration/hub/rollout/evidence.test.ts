@@ -1,5 +1,6 @@
 /** Gates on what devices really sent: telemetry, its tables, the engine and its gates, as they run in a hub. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { DriftService } from '../../../../hub/drift/drift-service.ts';
 import { EvidenceRetention } from '../../../../hub/telemetry/evidence-retention.ts';
 import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
 import { limits } from '../../../../shared/base/limits.ts';
@@ -140,6 +141,23 @@ describe('evidence of a rollout', () => {
     expect(await retention.find(later, 100)).toMatchObject({ count: 2, isMore: false });
     expect(await removeAt(later)).toMatchObject({ count: 2, isMore: false });
     expect(await retention.find(later, 100)).toMatchObject({ count: 0 });
+  });
+
+  it('is judged again when something of it has changed, and not at each look', async () => {
+    await open({ devices: 3 });
+    const { id } = await world.create({ phases: all, gates: { drift: 'hold' }, soakMs: 3_600_000 });
+    await settled(id);
+    for (const device of ids()) await send(device, { rollout: id, ok: 50 });
+    const judge = vi.spyOn(DriftService.prototype, 'judge');
+    onTestFinished(() => judge.mockRestore());
+    for (let look = 0; look < 4; look += 1) await world.runner.lookAt(id);
+    expect(judge).toHaveBeenCalledTimes(1);
+    await send(ids()[0]!, { rollout: id, ok: 50 });
+    for (let look = 0; look < 2; look += 1) await world.runner.lookAt(id);
+    expect(judge).toHaveBeenCalledTimes(2);
+    await world.remove(ids()[0]!);
+    await world.runner.lookAt(id);
+    expect(judge).toHaveBeenCalledTimes(3);
   });
 });
 

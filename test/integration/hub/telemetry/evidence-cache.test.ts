@@ -69,6 +69,18 @@ describe('a look at the evidence of a rollout', () => {
     expect(await look(at, second)).toEqual([{ 'd-0501': 9 }, ['d-0501']]);
   });
 
+  it('gives the same map again while nothing has changed, and another when something has', async () => {
+    const at = cache();
+    await bring(first, 1, 'a', 'b');
+    const whole = await at.ofRollout(first);
+    expect(await at.ofRollout(first)).toBe(whole);
+    await bring(first, 2, 'b');
+    const next = await at.ofRollout(first);
+    expect(next).not.toBe(whole);
+    await database.transaction().execute((tx) => store.removeDevice('a', 10, tx));
+    expect([...(await at.ofRollout(first)).keys()]).toEqual(['b']);
+  });
+
   it('sees what another transaction took back as if it had not been', async () => {
     const at = cache();
     await bring(first, 1, 'a', 'b');
