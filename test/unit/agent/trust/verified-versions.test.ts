@@ -108,7 +108,7 @@ describe('VerifiedVersions', () => {
 
   it('takes the wrong time back though it was killed between storing the newer timestamp and following it', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     await device.versions.lookUp('air', '1.0.0');
     world.nowMs = START_MS + 30 * DAY_MS;
     world.resign();
@@ -132,7 +132,7 @@ describe('VerifiedVersions', () => {
 
   it('judges another timestamp of the stored version at no earlier time', async () => {
     const world = makeWorld();
-    const device = await Device.enrol(world);
+    const device = await TrustingDevice.enrol(world);
     await device.versions.lookUp('air', '1.0.0');
     world.nowMs = START_MS + 30 * DAY_MS;
     world.resign();
