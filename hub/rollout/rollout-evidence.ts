@@ -1,11 +1,9 @@
-/** What the engine asks of the rest of the hub: narrow views of services, and the sight the planner judges by. */
+/** What the engine asks of the rest of the hub: narrow views of services. */
 import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
-import type { DownloadSight, RolloutDevice } from './device-progress.ts';
-import { type EvidenceFigures, noFigures } from './evidence-figures.ts';
-import type { RolloutView, Sight } from './rollout-planner.ts';
+import type { DownloadSight } from './device-progress.ts';
 
 export interface RolloutVersions {
   find(model: string, version: string): Promise<PublishedVersion | undefined>;
@@ -80,47 +78,4 @@ export interface EvidenceSources {
   readonly downloads: RolloutDownloads;
   readonly telemetry: RolloutTelemetry;
   readonly drift: RolloutDrift;
-}
-
-/** True when the gates of a running rollout look at telemetry, which comes in without telling the engine. */
-export function needsTelemetry({ status, plan }: Pick<RolloutView, 'status' | 'plan'>): boolean {
-  return status === 'running' && (plan.gates.maxErrorRate !== undefined || plan.gates.drift !== 'ignore');
-}
-
-/** Looks at everything the planner wants to know, as of `now`. Only what the plan's gates ask for is asked. */
-export async function lookAround(
-  view: RolloutView,
-  sources: EvidenceSources & { readonly figures: Pick<EvidenceFigures, 'of'> },
-  { now, watchingSince }: Pick<Sight, 'now' | 'watchingSince'>,
-): Promise<Sight> {
-  const { plan } = view;
-  const published = await sources.versions.find(plan.model, plan.version);
-  const { requests, drift } = needsTelemetry(view) ? await sources.figures.of(view) : noFigures;
-  return {
-    now,
-    watchingSince,
-    connected: new Set(
-      view.devices
-        .filter((d) => d.offeredAt !== null && sources.connections.isConnected(d.deviceId))
-        .map((d) => d.deviceId),
-    ),
-    downloads: seeDownloads(view.devices, sources.downloads),
-    requests,
-    drift,
-    withdrawnReason:
-      published === undefined ? 'it is no longer known' : (published.withdrawn?.reason ?? null),
-  };
-}
-
-/** Downloads of those of the devices that were offered something. */
-export function seeDownloads(
-  devices: readonly RolloutDevice[],
-  downloads: RolloutDownloads,
-): ReadonlyMap<string, DownloadSight> {
-  const seen = new Map<string, DownloadSight>();
-  for (const { deviceId, offeredAt } of devices) {
-    const download = offeredAt === null ? undefined : downloads.download(deviceId);
-    if (download !== undefined) seen.set(deviceId, download);
-  }
-  return seen;
 }

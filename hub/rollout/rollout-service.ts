@@ -11,17 +11,17 @@ import { orderCohort } from './cohort.ts';
 import { noSuchRollout } from './no-such-rollout.ts';
 import { isPresent } from './phase-members.ts';
 import type { RolloutDeviceStore } from './rollout-device-store.ts';
-import {
-  type RolloutConnections,
-  type RolloutDownloads,
-  type RolloutFleet,
-  type RolloutVersions,
-  seeDownloads,
+import type {
+  RolloutConnections,
+  RolloutDownloads,
+  RolloutFleet,
+  RolloutVersions,
 } from './rollout-evidence.ts';
 import { isUnderWay, type RolloutAct } from './rollout-machine.ts';
 import { checkStart, makePlan, phaseSizes, type RolloutPlan, type RolloutRequest } from './rollout-plan.ts';
 import type { Ending } from './rollout-planner.ts';
 import type { RolloutRunner } from './rollout-runner.ts';
+import { seeDownloads } from './rollout-sight.ts';
 import type { RolloutFilter, RolloutRecord, RolloutStore } from './rollout-store.ts';
 import {
   describeRollout,
