@@ -31,6 +31,7 @@ import {
 import { startBareBroker } from './bare-broker.ts';
 import { type BenchRow, benchRow } from './bench-row.ts';
 import type { SendersJob } from './telemetry-senders.ts';
+import { measureStored } from './telemetry-stored.ts';
 
 const DEVICES = 100;
 const FEATURES = 8;
@@ -53,7 +54,10 @@ export async function run(): Promise<BenchRow[]> {
       ours.push(await measureOurs(authority, join(folder, `hub-${i}.db`), job));
       bare.push(await measureBare(authority, job));
     }
-    return [benchRow('telemetry/durable', 'reports/s', ours, { 'bare broker, nothing kept': bare })];
+    return [
+      benchRow('telemetry/durable', 'reports/s', ours, { 'bare broker, nothing kept': bare }),
+      await measureStored(folder),
+    ];
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
