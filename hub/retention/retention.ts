@@ -91,13 +91,13 @@ export class Retention {
   }
 
   /**
-   * A clock that was just set may be wrong, and what left by it cannot be brought back: nothing leaves by itself for an hour
-   * then. An operator who asks for it has looked at the clock.
+   * A clock that was just set may be wrong, and so may one that nobody has set since the machine started; what left by it cannot be
+   * brought back. Nothing leaves by itself for an hour then. An operator who asks for it has looked at the clock.
    */
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#props;
     let wasClockSet = clockWatch(clock);
-    let heldUntil = clock.monotonic();
+    let heldUntil = clock.monotonic() + limits.retentionClockHeldMs;
     while (!signal.aborted) {
       if (wasClockSet()) {
         wasClockSet = clockWatch(clock);
