@@ -28,14 +28,18 @@ const leanHttp: Plugin = {
   },
 };
 
-/** Replaces `outFolder`. Names stay as they are written, so that stack traces in logs can be read. */
-export async function buildPrograms(outFolder: string): Promise<void> {
+/**
+ * Replaces `outFolder`. Names stay as they are written, so that stack traces in logs can be read. `more` are files beside the
+ * programs that a process can be started with.
+ */
+export async function buildPrograms(outFolder: string, more: readonly string[] = []): Promise<void> {
   await rm(outFolder, { recursive: true, force: true });
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: [
       ...['agent', 'cli', 'hub', 'runner'].map((program) => `${program}/main.ts`),
       'hub/data-folder/integrity-main.ts',
+      ...more,
     ],
     outbase: root,
     outdir: outFolder,

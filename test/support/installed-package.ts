@@ -12,14 +12,14 @@ export interface InstalledPackage {
   remove(): Promise<void>;
 }
 
-/** Builds it into a temporary folder, beside the packages of this checkout. */
-export async function installPackage(): Promise<InstalledPackage> {
+/** Builds it into a temporary folder, beside the packages of this checkout; `more` as in `buildPrograms`. */
+export async function installPackage(more: readonly string[] = []): Promise<InstalledPackage> {
   const folder = await mkdtemp(join(tmpdir(), 'modelfleet-package-'));
   const { files } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { files: string[] };
   for (const file of [...files.filter((one) => one !== 'dist'), 'package.json']) {
     await cp(join(root, file), join(folder, file), { recursive: true });
   }
-  await buildPrograms(join(folder, 'dist'));
+  await buildPrograms(join(folder, 'dist'), more);
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
   return { bins: join(folder, 'bin'), remove: () => rm(folder, { recursive: true, force: true }) };
 }

@@ -9,12 +9,15 @@ import { join } from 'node:path';
 import { type InstalledPackage, installPackage } from './installed-package.ts';
 import { BINS_VARIABLE } from './programs.ts';
 
+/** Processes that tests start and that are no programs of ours. */
+const testPrograms = ['test/support/killed-agent.ts', 'test/support/update-child.ts'];
+
 let compiled: string;
 let installed: InstalledPackage;
 
 export async function setup(): Promise<void> {
   compiled = await mkdtemp(join(tmpdir(), 'modelfleet-compiled-'));
-  installed = await installPackage();
+  installed = await installPackage(testPrograms);
   process.env['NODE_COMPILE_CACHE'] = compiled;
   process.env[BINS_VARIABLE] = installed.bins;
 }

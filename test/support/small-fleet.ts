@@ -7,7 +7,6 @@ import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import type { AgentStatus } from '../../agent/agent-status.ts';
 import { dataFolder } from '../../agent/config/data-folder.ts';
@@ -18,11 +17,11 @@ import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { UpdateState } from '../../shared/protocol/update-event.ts';
 import type { KilledAgentOrder } from './killed-agent.ts';
 import { linearModel } from './models.ts';
-import { bins as builtBins } from './programs.ts';
+import { bins as builtBins, programEntry } from './programs.ts';
 
 export const model = 'line';
 const windowMs = 500;
-const killedAgent = fileURLToPath(new URL('./killed-agent.ts', import.meta.url));
+const killedAgent = programEntry('test/support/killed-agent');
 
 export interface RolloutView {
   readonly id: string;

@@ -73,7 +73,7 @@ const state = () => {
   const update = device.updates.report(Date.now())[0]?.update;
   return update?.version === version ? update.state : undefined;
 };
-const deadline = Date.now() + 10_000;
+const deadline = Date.now() + 25_000;
 // The slots follow the journal: a commit has ended when nothing is on trial any more.
 const isThere = () =>
   state() === order.until && (order.until !== 'committed' || device.slots.of('demo').trial === undefined);

@@ -7,13 +7,14 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { UpdateState } from '../../../shared/protocol/update-event.ts';
 import { packedVersion, writeBlobs } from '../../support/packed-version.ts';
+import { programEntry } from '../../support/programs.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import type { ChildEnd, ChildOrder } from '../../support/update-child.ts';
 import { readEvents, wishFor } from '../../support/update-device.ts';
 import { wholeWay } from '../../support/update-way.ts';
 
 const run = promisify(execFile);
-const child = join(import.meta.dirname, '../../support/update-child.ts');
+const child = programEntry('test/support/update-child');
 const v1 = packedVersion({ version: '1.0.0' });
 const v2 = packedVersion({ version: '2.0.0', bytes: 10 * 256 * 1024 });
 
