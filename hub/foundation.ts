@@ -29,6 +29,7 @@ import { ContentStore } from './models/content-store.ts';
 import { LostBlobs } from './models/lost-blobs.ts';
 import { ModelStore } from './models/model-store.ts';
 import { Authority } from './pki/authority.ts';
+import { SecurityEvents } from './security/security-events.ts';
 import { OnlineKeys } from './signing/online-keys.ts';
 import { BlobLedger } from './transfer/blob-ledger.ts';
 import { BlobLedgerStore } from './transfer/blob-ledger-store.ts';
@@ -116,6 +117,13 @@ export async function layFoundation(
     inventoryStore,
   );
 
+  const security = new SecurityEvents({
+    append: (events) => audit.appendAll(events),
+    clock,
+    logger: logger.child({ part: 'security' }),
+  });
+  closers.push(() => security.close());
+
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   if (logLost) addLogMetric(metrics, logLost);
@@ -138,6 +146,7 @@ export async function layFoundation(
     audit,
     auditCheckpoints,
     auditVerification: new AuditVerification({ database, checkpoints: auditCheckpoints }),
+    security,
     tokens: new TokenService({ store: new TokenStore(database), audit, clock }),
     authority,
     keys,

@@ -40,6 +40,8 @@ import { DeviceAssignments } from './rollout/device-assignments.ts';
 import { Director } from './rollout/director.ts';
 import { takeBackRolloutTimes } from './rollout/future-times.ts';
 import { makeRolloutParts } from './rollout-parts.ts';
+import { refusalOf } from './security/refused-request.ts';
+import { registerSecurityMetrics } from './security/security-metrics.ts';
 import { runExpiryRefresh } from './signing/expiry-refresh.ts';
 import { trustRoutes } from './signing/trust-routes.ts';
 import { TufRepository } from './signing/tuf-repository.ts';
@@ -141,6 +143,7 @@ type Parts = ReturnType<typeof makeParts>;
 function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironment, foundation: Foundation) {
   const { database, metrics, readiness, storage, audit, tokens, authority, keys, blobs, ledger, version } =
     foundation;
+  const { security } = foundation;
   const host = options.advertise[0]!;
   const hubUrl = () => `https://${bracketed(host)}:${http.port}`;
   const mqtt = () => ({ host, port: broker.port });
@@ -152,11 +155,13 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     halfOpenPerAddressMax: options.mqttHalfOpenPerAddress,
     isAdmitted: (deviceId, certificateSha256) => devices.isAdmitted(deviceId, certificateSha256),
     logger: logger.child({ part: 'broker' }),
+    refusals: security,
   });
   readiness.add('broker', () => {
     if (broker.port === 0) throw new Error('not listening');
   });
   registerDeviceMetrics(metrics, broker);
+  registerSecurityMetrics(metrics, security);
   const inbox = new DeviceInbox({ database, logger: logger.child({ part: 'inbox' }) });
   registerInboxMetrics(metrics, inbox);
   const devices = new DeviceService({
@@ -306,6 +311,10 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     metrics,
     logger: logger.child({ part: 'http' }),
     onError: storage.see,
+    onRefused: (refused) => {
+      const refusal = refusalOf(refused);
+      if (refusal) security.refused(refusal);
+    },
     version,
   });
   const clockGuard = new ClockGuard({
@@ -331,6 +340,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
         signal,
       ),
     (signal: AbortSignal) => telemetry.run(signal),
+    (signal: AbortSignal) => security.run(signal),
     (signal: AbortSignal) => storage.run(signal),
     (signal: AbortSignal) => storage.runIntegrity(signal),
   ];

@@ -81,6 +81,13 @@ export class AuditLog {
       .execute();
   }
 
+  /** Adds all rows or none, in their order. A transaction holds up everybody else: of many, a part at a time. */
+  async appendAll(events: readonly AuditEvent[]): Promise<void> {
+    await this.#database.transaction().execute(async (tx) => {
+      for (const event of events) await this.append(event, tx);
+    });
+  }
+
   /** Newest first. */
   async list(filter: AuditFilter = {}): Promise<AuditRecord[]> {
     let query = this.#database.selectFrom('audit_event').selectAll().orderBy('number', 'desc');

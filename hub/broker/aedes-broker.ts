@@ -6,12 +6,14 @@
 import type { EventEmitter } from 'node:events';
 import type { TLSSocket } from 'node:tls';
 import { Aedes, type AedesOptions, type AuthErrorCode, type Client, type ConnectPacket } from 'aedes';
+import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import type { RefusalKind, RefusalListener } from '../security/refusal.ts';
 import type { Broker, BrokerHandlers } from './broker.ts';
 import { DeviceListener } from './device-listener.ts';
-import { inboundPacketBytesMax, judgePublish, maySubscribe, type SentMessage } from './device-rules.ts';
+import { inboundPacketBytesMax, judgePublish, type SentMessage } from './device-rules.ts';
 import { DeviceSession } from './device-session.ts';
 import { MessageBudgets } from './message-budget.ts';
 import { PacketCheck } from './packet-check.ts';
@@ -48,6 +50,7 @@ export interface AedesBrokerProps {
   /** What devices may have unanswered, all of them together; `limits.unansweredBytesMax` when absent. */
   readonly unansweredBytesMax?: number;
   readonly logger: Logger;
+  readonly refusals?: RefusalListener;
 }
 
 interface ConnectRefusal {
@@ -62,6 +65,7 @@ export class AedesBroker implements Broker {
   /** What devices have sent that is not answered yet. */
   readonly unanswered: Unanswered;
   readonly #props: AedesBrokerProps;
+  readonly #log: LimitedLog;
   readonly #peers = new WeakMap<object, PeerIdentity>();
   /** Every open connection, admitted or not yet: revocation must reach those in the middle of connecting too. */
   readonly #sockets = new Map<string, Set<TLSSocket>>();
@@ -86,16 +90,17 @@ export class AedesBroker implements Broker {
 
   constructor(props: AedesBrokerProps) {
     this.#props = props;
+    const monotonic = () => performance.now();
+    this.#log = new LimitedLog({ logger: props.logger, monotonic });
     this.#unread = new UnreadWatch({
       stallMs: props.drainMs ?? limits.mqttDrainMs,
       onStalled: (socket) => {
         const device = this.#peers.get(socket)?.deviceId;
-        props.logger.warn({ device }, 'device closed: it takes nothing of what it is sent');
+        this.#log.warn(device ?? '', { device }, 'device closed: it takes nothing of what it is sent');
         socket.destroy();
       },
     });
     this.unanswered = new Unanswered(props.unansweredBytesMax);
-    const monotonic = () => performance.now();
     this.#turns = new ReadTurns({ unanswered: this.unanswered, monotonic, nextTurn: setImmediate });
   }
 
@@ -172,7 +177,7 @@ export class AedesBroker implements Broker {
     } as const;
     // Stored when publish() returns. Its callback waits until every subscriber has read, which is not for us to wait on.
     this.#aedes?.publish(packet, (error) => {
-      if (error) this.#props.logger.warn({ topic, reason: error.message }, 'retained message not sent');
+      if (error) this.#log.warn('', { topic, reason: error.message }, 'retained message not sent');
     });
   }
 
@@ -193,16 +198,14 @@ export class AedesBroker implements Broker {
     socket.on('error', () => undefined);
     const peer = peerOf(socket);
     if (!peer) {
-      this.#props.logger.warn(
-        { address: socket.remoteAddress },
-        'connection refused: the certificate names no device',
-      );
+      const reason = 'it names no device';
+      this.#props.refusals?.refused({ kind: 'certificate', address: socket.remoteAddress, reason });
       socket.destroy();
       return;
     }
     this.#peers.set(socket, peer);
     this.#track(socket, peer.deviceId);
-    this.#checkPackets(socket, peer.deviceId);
+    this.#checkPackets(socket);
     this.#unread.watch(socket);
     this.#aedes?.handle(socket);
   }
@@ -217,7 +220,7 @@ export class AedesBroker implements Broker {
   }
 
   /** aedes takes its bytes with `read`: the one place to look at them before its parser does. */
-  #checkPackets(socket: TLSSocket, deviceId: string): void {
+  #checkPackets(socket: TLSSocket): void {
     const check = new PacketCheck(inboundPacketBytesMax);
     const read = socket.read.bind(socket);
     let isRefused = false;
@@ -230,7 +233,7 @@ export class AedesBroker implements Broker {
       const fault = check.faultIn(bytes);
       if (fault) {
         isRefused = true;
-        this.#refuse(socket, deviceId, fault);
+        this.#refuse(socket, fault, check.isConnectSeen ? 'packet' : 'connect');
         return null;
       }
       if (check.isConnectSeen && !wasConnectSeen) this.#connecting.add(socket);
@@ -239,11 +242,16 @@ export class AedesBroker implements Broker {
     };
   }
 
-  #refuse(socket: TLSSocket, deviceId: string, { reason, returnCode }: PacketFault): void {
-    this.#props.logger.warn({ device: deviceId, reason, returnCode }, 'packet of a device refused');
+  #refuse(socket: TLSSocket, { reason, returnCode }: PacketFault, kind: RefusalKind): void {
+    this.#tellRefused(kind, socket, reason);
     // [MQTT-3.1.2-2], section 3.2.2.3
     if (returnCode !== undefined) socket.write(Buffer.from([0x20, 2, 0, returnCode]));
     socket.destroySoon();
+  }
+
+  #tellRefused(kind: RefusalKind, connection: object, reason: string): void {
+    const peer = this.#peers.get(connection);
+    if (peer) this.#props.refusals?.refused({ kind, ...peer, actor: `device:${peer.deviceId}`, reason });
   }
 
   #options(): AedesOptions {
@@ -269,14 +277,11 @@ export class AedesBroker implements Broker {
         this.#authenticate(client).then(
           (refusal) => {
             if (!refusal) return done(null, true);
-            this.#props.logger.info(
-              { device: this.#peers.get(client.conn)?.deviceId, ...refusal },
-              'connection of a device refused',
-            );
+            this.#tellRefused('connect', client.conn, refusal.reason);
             return done(Object.assign(new Error(refusal.reason), refusal), false);
           },
           (error: unknown) => {
-            this.#props.logger.error({ err: error }, 'cannot look a device up');
+            this.#log.error('', { err: error }, 'cannot look a device up');
             done(Object.assign(new Error('server unavailable'), { returnCode: 3 as AuthErrorCode }), false);
           },
         );
@@ -290,17 +295,15 @@ export class AedesBroker implements Broker {
       },
       authorizeSubscribe: (client, subscription, done) => {
         const session = this.#sessionOf.get(client);
-        const granted =
-          session &&
-          maySubscribe(session.deviceId, subscription.topic) &&
-          session.takeFilter(subscription.topic);
-        done(null, granted ? { ...subscription, qos: subscription.qos === 0 ? 0 : 1 } : null);
+        const fault = session ? session.takeFilter(subscription.topic) : 'no session';
+        if (fault !== undefined) this.#tellRefused('subscribe', client.conn, fault);
+        done(null, fault === undefined ? { ...subscription, qos: subscription.qos === 0 ? 0 : 1 } : null);
       },
       authorizeForward: (client, packet) => {
         // A device's own `chunk/get` fits the filter of the chunks it gets: what a device sent is forwarded to nobody.
         if ('clientId' in packet) return null;
         if (!this.#sessionOf.get(client)?.isOverfull) return packet;
-        this.#props.logger.warn({ device: client.id }, 'device closed: it does not read what it gets');
+        this.#log.warn(client.id, { device: client.id }, 'device closed: it does not read what it gets');
         setImmediate(() => (client.conn as TLSSocket).destroy());
         return null;
       },
@@ -338,10 +341,7 @@ export class AedesBroker implements Broker {
     if (!session || !handlers) throw new Error('no session');
     const verdict = judgePublish(session.deviceId, packet);
     if (!verdict.allowed) {
-      this.#props.logger.warn(
-        { device: session.deviceId, reason: verdict.reason },
-        'message of a device refused',
-      );
+      this.#tellRefused('publish', client.conn, verdict.reason);
       throw new Error(verdict.reason);
     }
     // Presence is kept by the hub; the broker need not keep it as well.
@@ -365,7 +365,8 @@ export class AedesBroker implements Broker {
       handle: (message) => this.#handlers!.message(message),
       onHeldBack: () => {
         this.#heldBack += 1;
-        this.#props.logger.warn(
+        this.#log.warn(
+          deviceId,
           { device: deviceId },
           'device sends more than its budget: the rest is read later',
         );

@@ -7,10 +7,10 @@ import { createServer as createTlsServer, type TLSSocket, type Server as TlsServ
 import { asListenError } from '../../platform/listen-error.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { limits } from '../../shared/base/limits.ts';
+import type { RefusalListener } from '../security/refusal.ts';
 import { HalfOpenConnections, type HalfOpenRefusal } from './half-open-connections.ts';
 
 const ADMISSION_MS = 10_000;
-const REFUSALS_TOLD_MS = 10_000;
 const TLS_MIN = 'TLSv1.2';
 
 export interface DeviceListenerProps {
@@ -20,6 +20,7 @@ export interface DeviceListenerProps {
   /** How long the handshake and CONNECT may take together, from when their turn has come; 10 s when absent. */
   readonly admissionMs?: number;
   readonly logger: Logger;
+  readonly refusals?: RefusalListener;
   /** A device whose certificate the TLS layer has verified. */
   readonly accept: (socket: TLSSocket) => void;
 }
@@ -33,8 +34,6 @@ export class DeviceListener {
   readonly #byPeer = new Map<string, Socket>();
   /** Until when those that are worked on must be admitted. */
   readonly #deadlines = new Map<Socket, NodeJS.Timeout>();
-  #refused = 0;
-  #refusalsTold: NodeJS.Timeout | undefined;
 
   constructor(props: DeviceListenerProps) {
     this.#props = props;
@@ -59,7 +58,7 @@ export class DeviceListener {
       props.accept,
     );
     this.#tls.on('tlsClientError', (error, socket) => {
-      props.logger.debug({ reason: error.message }, 'handshake with a device failed');
+      this.#handshakeFailed(error, socket);
       socket.destroy();
     });
     // Paused: what a connection sends before its turn stays with the operating system.
@@ -89,7 +88,6 @@ export class DeviceListener {
   /** Ends what is half open, and resolves when every connection has ended. */
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
-    clearTimeout(this.#refusalsTold);
     for (const socket of this.#halfOpen.all()) socket.destroy();
     await closed;
   }
@@ -117,9 +115,10 @@ export class DeviceListener {
   /** One deadline for all that comes before CONNACK: whoever is slow with one part has no more time for the other. */
   #begin(socket: Socket): void {
     if (socket.destroyed) return;
-    const { admissionMs = ADMISSION_MS, logger } = this.#props;
+    const { admissionMs = ADMISSION_MS, refusals } = this.#props;
     const deadline = setTimeout(() => {
-      logger.debug({ address: socket.remoteAddress }, 'connection closed: not admitted in time');
+      const reason = `not admitted within ${admissionMs} ms`;
+      refusals?.refused({ kind: 'handshake', address: socket.remoteAddress, reason });
       socket.destroy();
     }, admissionMs).unref();
     this.#deadlines.set(socket, deadline);
@@ -133,22 +132,39 @@ export class DeviceListener {
     this.#halfOpen.leave(socket);
   }
 
-  /** Told once for all that were refused in a while: who is refused comes back. */
   #refuse(socket: Socket, why: HalfOpenRefusal): void {
-    const { logger, halfOpenPerAddressMax } = this.#props;
-    const address = socket.remoteAddress;
+    const { refusals, halfOpenPerAddressMax } = this.#props;
+    const reason = `${why} (--mqtt-half-open-per-address is ${halfOpenPerAddressMax})`;
+    refusals?.refused({ kind: 'half_open', address: socket.remoteAddress, reason });
     socket.destroy();
-    this.#refused += 1;
-    this.#refusalsTold ??= setTimeout(() => {
-      const refused = this.#refused;
-      this.#refused = 0;
-      this.#refusalsTold = undefined;
-      logger.warn(
-        { refused, address, why, halfOpenPerAddressMax, option: '--mqtt-half-open-per-address' },
-        'connections closed: too many that are not admitted yet',
-      );
-    }, REFUSALS_TOLD_MS).unref();
   }
+
+  /** A peer that hung up in the middle is no news: lines break. */
+  #handshakeFailed(error: NodeJS.ErrnoException, socket: TLSSocket): void {
+    const { refusals, logger } = this.#props;
+    // A string, or null: the declared type is of the error that it names.
+    const verification = socket.authorizationError as unknown as string | null;
+    const address = addressOf(socket);
+    const certificateFault = verification ?? certificateFaults.get(error.code);
+    if (certificateFault !== undefined) {
+      refusals?.refused({ kind: 'certificate', address, reason: certificateFault });
+    } else if (error.code?.startsWith('ERR_')) {
+      refusals?.refused({ kind: 'handshake', address, reason: error.code });
+    } else {
+      logger.debug({ address, reason: error.message }, 'handshake with a device failed');
+    }
+  }
+}
+
+/** What OpenSSL says of a certificate itself; of one that it could read, the TLS socket has its verdict. */
+const certificateFaults = new Map<string | undefined, string>([
+  ['ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE', 'no certificate'],
+]);
+
+/** A TLS socket that was destroyed knows its address no more; the TCP socket under it keeps what it was once asked for. */
+function addressOf(socket: TLSSocket): string | undefined {
+  const { _parent: below } = socket as TLSSocket & { _parent?: Socket | null };
+  return socket.remoteAddress ?? below?.remoteAddress;
 }
 
 function peerName({ remoteAddress, remotePort }: Socket): string {

@@ -5,10 +5,11 @@
 import type { TLSSocket } from 'node:tls';
 import type { Client } from 'aedes';
 import { limits } from '../../shared/base/limits.ts';
+import { safeLine } from '../../shared/base/safe-text.ts';
 import type { HubCommand } from '../../shared/protocol/hub-command.ts';
 import { topics } from '../../shared/protocol/topics.ts';
 import type { BrokerHandlers, DeviceMessage } from './broker.ts';
-import type { PublishVerdict } from './device-rules.ts';
+import { maySubscribe, type PublishVerdict } from './device-rules.ts';
 import { Keepalive } from './keepalive.ts';
 import { encodePublishHead } from './publish-packet.ts';
 import { ReadGate, type ReadGateProps } from './read-gate.ts';
@@ -134,11 +135,15 @@ export class DeviceSession {
     }
   }
 
-  /** True once per filter: asking again and again for the retained messages is a way to fill the hub's memory. */
-  takeFilter(filter: string): boolean {
-    if (this.#filters.has(filter)) return false;
+  /**
+   * Why a topic filter is not granted; undefined grants it, once: asking again and again for the retained messages is a way to
+   * fill the hub's memory.
+   */
+  takeFilter(filter: string): string | undefined {
+    if (!maySubscribe(this.deviceId, filter)) return `not for this device: ${safeLine(filter)}`;
+    if (this.#filters.has(filter)) return `asked for before: ${filter}`;
     this.#filters.add(filter);
-    return true;
+    return undefined;
   }
 
   get isOverfull(): boolean {

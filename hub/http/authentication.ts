@@ -61,13 +61,13 @@ export async function addAuthentication(scope: FastifyInstance, tokens: Authenti
         `Refused ${request.method} ${request.routeOptions.url ?? 'request'}: wanted "Authorization: Bearer <token>" with a valid token, found ${request.headers.authorization ? 'a token that is unknown, expired or revoked' : 'no token'}.`,
       );
     }
+    request.actor = actor;
     if (wanted !== undefined && !mayCall(actor.role, wanted)) {
       throw new AppError(
         'forbidden',
         `Refused ${request.method} ${request.routeOptions.url}: token "${actor.name}" has role ${actor.role}, wanted ${allowed[wanted].join(' or ')}.`,
       );
     }
-    request.actor = actor;
   });
 }
 

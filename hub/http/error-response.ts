@@ -12,8 +12,24 @@ import { bodyBytesMax } from './request-validation.ts';
 /** The framework quotes what it refuses. */
 const CAUSE_CHARS_MAX = 200;
 
-/** Fastify error handler. */
-export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+/** A request that was not done, for whoever counts them. */
+export interface RefusedRequest {
+  readonly error: AppError;
+  /** Name of the token; undefined for a stranger. */
+  readonly actor: string | undefined;
+  readonly address: string;
+}
+
+/** What was answered, and to whom. */
+export function refusedRequest(error: AppError, request: FastifyRequest): RefusedRequest {
+  const isPublic = request.routeOptions.config.role === 'public';
+  // Not yet set when the token itself was refused.
+  const actor = isPublic ? undefined : (request.actor as FastifyRequest['actor'] | undefined)?.name;
+  return { error, actor, address: request.ip };
+}
+
+/** Fastify error handler; returns what it answered with. */
+export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): AppError {
   const coded = storageError(error, hubDataFolder) ?? asAppError(error, request);
   const problem = problemOf(coded, request.id);
   if (problem.status >= 500) request.log.error({ err: error, code: coded.code }, 'request failed');
@@ -23,6 +39,7 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   }
   if (problem.status === 401) void reply.header('www-authenticate', 'Bearer realm="modelfleet"');
   void reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  return coded;
 }
 
 /** Fastify handler of paths nobody registered. */

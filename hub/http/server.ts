@@ -9,6 +9,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyReply,
   type FastifyRequest,
   LogController,
 } from 'fastify';
@@ -19,7 +20,7 @@ import type { Logger } from '../../platform/logger.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { type Authenticator, addAuthentication } from './authentication.ts';
 import { closeRequest } from './closed-schema.ts';
-import { answerError, answerNotFound } from './error-response.ts';
+import { answerError, answerNotFound, type RefusedRequest, refusedRequest } from './error-response.ts';
 import { addOpenApi } from './openapi.ts';
 import { addMetricsRoute, addProbeRoutes } from './operation-routes.ts';
 import type { Readiness } from './readiness.ts';
@@ -36,6 +37,8 @@ export interface HttpServerProps {
   readonly logger: Logger;
   /** Hears of whatever a request failed with. */
   readonly onError?: (error: unknown) => void;
+  /** Hears of every request that was answered with an error. */
+  readonly onRefused?: (refused: RefusedRequest) => void;
   /** Version of the program, for the API's description. */
   readonly version: string;
 }
@@ -99,6 +102,10 @@ async function closeInTime(app: FastifyInstance, connections: ReadonlySet<Socket
 }
 
 async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
+  const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    const coded = answerError(error, request, reply);
+    props.onRefused?.(refusedRequest(coded, request));
+  };
   const app = fastify({
     https: {
       key: props.tls.key,
@@ -117,14 +124,14 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
     exposeHeadRoutes: false,
     genReqId: () => randomUUID(),
     // A path that cannot be decoded, a version header that means nothing here: refused in our form as well.
-    frameworkErrors: answerError,
+    frameworkErrors: (error, request, reply) => answer(error, request, reply),
   }) as unknown as FastifyInstance;
   app.setValidatorCompiler(({ schema, httpPart }) => compileValidator(schema as TSchema, httpPart ?? 'part'));
   // Answers are checked by the compiler; serializing by schema would drop what a schema does not name.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler((error, request, reply) => {
     props.onError?.(error);
-    return answerError(error, request, reply);
+    answer(error, request, reply);
   });
   app.setNotFoundHandler(answerNotFound);
   app.removeAllContentTypeParsers();

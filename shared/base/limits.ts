@@ -233,6 +233,13 @@ export const limits = {
   /** The oldest of them, when there would be more: looking for them costs as much as there are. */
   eventsDroppedAtOnce: 100,
 
+  // Security events
+  /** Kinds of refusals by whom they concern that are told apart: of who proved an identity, and of strangers. */
+  securityGroupsMax: 1_000,
+  /** Rows of the audit log that either of the two may bring at once, and an hour; what is beyond is counted together. */
+  securityRowsAtOnceMax: 200,
+  securityRowsPerHourMax: 100,
+
   // Hub
   /** How long a statement waits for a database that another process has locked. */
   databaseLockedMsMax: 5_000,
