@@ -1,8 +1,8 @@
 /**
- * Which devices belong to the current phase of a rollout. Pure. Shares are of the devices that are still devices of the hub:
- * one that was removed takes no place, and the next in the order takes its place. Whoever was given the version keeps its place,
- * also when the phase becomes smaller by a removal: a phase never has fewer members than it has carriers, and none is
- * added beyond its size (promise P5).
+ * Which devices belong to the current phase of a rollout. Pure. The size of a phase is a share of the devices that still belong to
+ * the hub: a removed device does not count, and the next one in the order takes its place. A device that was given the version stays
+ * a member even when a removal makes the phase smaller. So a phase never has fewer members than devices that carry the version,
+ * and no member is added beyond its size (promise P5).
  */
 import type { RolloutDevice } from './device-progress.ts';
 import { phaseSizesNow, type RolloutPlan } from './rollout-plan.ts';

@@ -1,7 +1,7 @@
 /**
- * A device that the hub could not tell something is tried again; one that was removed stays so in the rollouts it was in, and leaves no desired state behind. The place of a device in
- * its phases follows from the devices that are left. And models can be taken off a device: which, until it says that it has
- * them no more.
+ * Rollouts remember when the hub last failed to update a device's desired state, so that it tries again, and when a device was
+ * removed. A removed device leaves no desired state behind, and which devices belong to a phase is derived from those that remain.
+ * `desired_unassigned` holds the models taken off a device, until the device reports that they are gone.
  */
 import { type Kysely, sql } from 'kysely';
 
