@@ -11,7 +11,8 @@ import { addStored } from './stored-sums.ts';
 import { type BucketKey, bucketText, type TelemetryStore } from './telemetry-store.ts';
 
 export const coarseMs = 3_600_000;
-const ROWS_PER_PASS = 500;
+/** Two hours of a device, at one bucket a minute: an hour that is cut off is written twice. */
+const ROWS_PER_PASS = 120;
 
 export class BucketCompaction {
   readonly #store: TelemetryStore;
@@ -32,8 +33,7 @@ export class BucketCompaction {
   /** Merges a bounded number of buckets; returns how many went. */
   async pass(): Promise<number> {
     return this.#store.transaction(async (tx) => {
-      const span = { toMs: this.detailFromMs(), spanMs: coarseMs, rowsMax: ROWS_PER_PASS };
-      const fine = await this.#store.unaligned(span, tx);
+      const fine = await this.#store.fineBefore(this.detailFromMs(), ROWS_PER_PASS, tx);
       if (fine.length === 0) return 0;
       const hours = new Map<string, { readonly key: BucketKey; readonly sums: FigureSums }>();
       for (const bucket of fine) {

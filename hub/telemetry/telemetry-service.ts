@@ -24,6 +24,7 @@ export interface TelemetryServiceProps extends Omit<IngestProps, 'check' | 'evid
 
 const CLOCK_SETTLED_MS = 3_600_000;
 const TIDY_EVERY_MS = 60_000;
+const REST_MS_MAX = 100;
 
 export class TelemetryService {
   readonly #store: TelemetryStore;
@@ -135,7 +136,12 @@ export class TelemetryService {
     await this.removed.clearAll();
     this.#evidence.sweep();
     if (this.#props.bucketMs >= coarseMs) return;
-    while ((await this.#compaction.pass()) > 0) await new Promise((resolve) => setImmediate(resolve));
+    for (;;) {
+      const begun = performance.now();
+      if ((await this.#compaction.pass()) === 0) return;
+      // A day of a large fleet takes long: it rests as long as it works.
+      await wait(Math.min(performance.now() - begun, REST_MS_MAX));
+    }
   }
 
   async #each(query: FigureQuery, use: (bucket: Bucket) => void): Promise<void> {

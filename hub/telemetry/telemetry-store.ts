@@ -42,6 +42,7 @@ export interface OldBucket {
 type Tx = Transaction<Tables>;
 
 const PAGE_ROWS = 500;
+const HOUR_MS = 3_600_000;
 const isNotRemoved = sql<boolean>`device_id not in (select device_id from telemetry_removed)`;
 
 export class TelemetryStore {
@@ -180,19 +181,15 @@ export class TelemetryStore {
     return rows.sort((a, b) => b.devices - a.devices || compareVersions(b.version, a.version));
   }
 
-  /** The oldest buckets before `toMs` that do not start on a multiple of `spanMs`; an index has those that do not start on an hour. */
-  async unaligned(
-    span: { readonly toMs: number; readonly spanMs: number; readonly rowsMax: number },
-    tx: Tx,
-  ): Promise<Bucket[]> {
-    const rows = await tx
-      .selectFrom('telemetry_bucket')
-      .selectAll()
-      .where('bucket_at', '<', span.toMs)
-      .where(sql<boolean>`bucket_at % ${sql.lit(span.spanMs)} <> 0`)
-      .orderBy('bucket_at')
-      .limit(span.rowsMax)
-      .execute();
+  /**
+   * Buckets that start before `toMs`, a multiple of an hour, and not on an hour: those of the oldest hour, device by device. An index
+   * has them in this order.
+   */
+  async fineBefore(toMs: number, rowsMax: number, tx: Tx): Promise<Bucket[]> {
+    const { rows } = await sql<Selectable<Tables['telemetry_bucket']>>`
+      select device_id, model, version, bucket_at, body from telemetry_bucket
+      where bucket_at % 3600000 <> 0 and bucket_at / 3600000 < ${Math.floor(toMs / HOUR_MS)}
+      order by bucket_at / 3600000, device_id limit ${rowsMax}`.execute(tx);
     return rows.map(fromRow);
   }
 

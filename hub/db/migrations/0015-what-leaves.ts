@@ -1,6 +1,7 @@
 /**
  * Buckets in a table with row ids: without, a body of more than a quarter page takes a page of its own, whatever is left of it. And
- * what all buckets take, kept with each change, so that telemetry can leave by size. And indexes that find what has been kept long
+ * what all buckets take, kept with each change, so that telemetry can leave by size. Buckets that are to become coarse are found a
+ * device's hour at a time, so that the hour is written once. And indexes that find what has been kept long
  * enough without a look at the rest.
  */
 import { type Kysely, sql } from 'kysely';
@@ -23,7 +24,8 @@ const statements = [
      select device_id, model, version, bucket_at, body from telemetry_bucket_before order by bucket_at`,
   `drop table telemetry_bucket_before`,
   `create index telemetry_bucket_by_time on telemetry_bucket (bucket_at)`,
-  `create index telemetry_bucket_fine on telemetry_bucket (bucket_at) where bucket_at % 3600000 <> 0`,
+  `create index telemetry_bucket_fine on telemetry_bucket (bucket_at / 3600000, device_id)
+     where bucket_at % 3600000 <> 0`,
   `create table telemetry_size (id integer primary key check (id = 1), bytes integer not null) strict`,
   `insert into telemetry_size select 1, coalesce(sum(length(body) + ${ROW_BYTES}), 0) from telemetry_bucket`,
   `create trigger telemetry_bucket_added after insert on telemetry_bucket begin

@@ -15,6 +15,7 @@ import type { Clock } from '../../../../shared/base/clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { encodeTelemetryReport, type TelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
 import { LatencySketch } from '../../../../shared/sketch/latency-sketch.ts';
+import { countTurns } from '../../../support/loop-turns.ts';
 import { offeredToAll, presentAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
@@ -323,6 +324,33 @@ describe('telemetry ingest', () => {
     expect(rows).toHaveLength(limits.telemetryStreamsPerDeviceMax);
     expect(rows[0]!.stream).toBe('6'.padStart(16, '0'));
   }, 60_000);
+
+  it('writes the hour of a device about once when it makes it coarse, a bounded number of buckets at a time', async () => {
+    const { service, database, clock, send } = await world();
+    await send(report(air));
+    const [{ body }] = (await database.selectFrom('telemetry_bucket').select('body').execute()) as [
+      { body: Uint8Array },
+    ];
+    const hour = Math.floor(clock.time / 3_600_000) * 3_600_000 - 3_600_000;
+    const store = new TelemetryStore(database);
+    const devices = Array.from({ length: 20 }, (_, n) => `device-${n}`);
+    for (let minute = 1; minute < 60; minute += 1) {
+      const key = { model: 'air', version: '1.0.0', bucketAt: hour + minute * 60_000 };
+      const buckets = devices.map((deviceId) => ({ deviceId, ...key, body }));
+      await store.transaction((tx) => store.saveBuckets(tx, buckets));
+    }
+    clock.time += limits.telemetryDetailKeptMs + 3_600_000;
+    await sql`create temp table written (device_id text)`.execute(database);
+    for (const act of ['insert', 'update']) {
+      await sql`create temp trigger ${sql.raw(`count_${act} after ${act}`)} on main.telemetry_bucket begin
+        insert into written values (new.device_id); end`.execute(database);
+    }
+    const turns = await countTurns(() => service.tidy());
+    const { rows } = await sql<{ n: number }>`select count(*) as n from written`.execute(database);
+    expect(rows[0]!.n).toBeLessThanOrEqual(devices.length + (devices.length * 59) / 100);
+    expect(turns).toBeGreaterThanOrEqual(8);
+    expect((await service.figures(always)).reports).toBe(1 + devices.length * 59);
+  });
 
   it('makes buckets coarse after a day without changing a figure', async () => {
     const { service, database, clock, send } = await world();
