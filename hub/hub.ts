@@ -194,10 +194,15 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     hubUrl,
     rootFile,
   });
+  const enrolmentStore = new EnrolmentStore(database);
+  devices.onRemoved({
+    remove: (id, _now, tx) => enrolmentStore.forget(id, tx),
+    removed: async () => undefined,
+  });
   const enrolments = new EnrolmentService({
     database,
     store: joinTokenStore,
-    enrolments: new EnrolmentStore(database),
+    enrolments: enrolmentStore,
     devices,
     authority,
     audit,
@@ -263,7 +268,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   });
   devices.onRemoved({
     remove: (id, now, tx) => telemetry.removed.remove(id, now, tx),
-    removed: async () => undefined,
+    removed: (id) => telemetry.removed.clearSoon(id),
     clear: (id) => telemetry.removed.clear(id),
     clearWithin: (id, tx) => telemetry.removed.clearWithin(id, tx),
   });

@@ -1,4 +1,4 @@
-/** Rows of `enrolment`: the last one of each device. They end with their join token. */
+/** Rows of `enrolment`: the last one of each device. They end with their join token, and with their device. */
 import type { Transaction } from 'kysely';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
@@ -18,6 +18,10 @@ export class EnrolmentStore {
       .selectAll()
       .where('device_id', '=', deviceId)
       .executeTakeFirst();
+  }
+
+  async forget(deviceId: string, tx: Transaction<Tables>): Promise<void> {
+    await tx.deleteFrom('enrolment').where('device_id', '=', deviceId).execute();
   }
 
   /** Replaces the device's earlier one. */

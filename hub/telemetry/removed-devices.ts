@@ -4,6 +4,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
+import type { Logger } from '../../platform/logger.ts';
 import type { Tables } from '../db/tables.ts';
 import type { EvidenceStore } from './evidence-store.ts';
 import type { TelemetryStore } from './telemetry-store.ts';
@@ -14,6 +15,7 @@ const ROWS_PER_PASS = 500;
 export interface RemovedDevicesProps {
   readonly store: TelemetryStore;
   readonly evidence: Pick<EvidenceStore, 'removeDevice'>;
+  readonly logger: Logger;
 }
 
 export class RemovedDevices {
@@ -26,6 +28,16 @@ export class RemovedDevices {
   /** From the commit of `tx` on nothing of the device counts. */
   async remove(deviceId: string, now: number, tx: Transaction<Tables>): Promise<void> {
     await this.#props.store.markRemoved(deviceId, now, tx);
+  }
+
+  /** As `clear`; what cannot go now goes with `clearAll`. */
+  async clearSoon(deviceId: string): Promise<void> {
+    await this.clear(deviceId).catch((error: unknown) => {
+      this.#props.logger.warn(
+        { device: deviceId, err: error },
+        'telemetry of a removed device is still there',
+      );
+    });
   }
 
   /** Resolves when nothing of the device is left, if it was removed. */

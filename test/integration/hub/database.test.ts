@@ -7,6 +7,7 @@ import { openDatabase } from '../../../hub/db/database.ts';
 import { type Migration, migrate, migrations } from '../../../hub/db/migrator.ts';
 import type { Tables } from '../../../hub/db/tables.ts';
 import { limits } from '../../../shared/base/limits.ts';
+import { deviceRow } from '../../support/device-row.ts';
 import { countTurns } from '../../support/loop-turns.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
@@ -160,5 +161,27 @@ describe('migrate()', () => {
     ]);
     expect(await old.selectFrom('telemetry_size').select('bytes').execute()).toEqual([{ bytes: 780 }]);
     expect(sqlite.pragma('foreign_key_check')).toEqual([]);
+  });
+
+  it('finds the telemetry of devices that were removed before, and gives evidence that was there a revision', async () => {
+    const sqlite = new BetterSqlite3(':memory:');
+    const old = new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) });
+    onTestFinished(() => old.destroy());
+    await migrate(
+      old,
+      migrations.filter(({ number }) => number < 16),
+    );
+    const devices = [{ ...deviceRow('gone'), revoked_at: 7 }, deviceRow('here')];
+    await old.insertInto('device').values(devices).execute();
+    sqlite.exec(`insert into rollout values ('r-1', 'air', '1.0.0', '{}', '{}', 'running', 1, 'test', 1)`);
+    for (const device of ['gone', 'here']) {
+      sqlite.exec(`insert into telemetry_evidence values ('r-1', '${device}', 1, 0, 1, x'00')`);
+    }
+    await migrate(old);
+    expect(await old.selectFrom('telemetry_removed').selectAll().execute()).toEqual([
+      { device_id: 'gone', removed_at: 7 },
+    ]);
+    const rows = await old.selectFrom('telemetry_evidence').select('revision').orderBy('revision').execute();
+    expect(rows).toEqual([{ revision: 1 }, { revision: 2 }]);
   });
 });
