@@ -9,8 +9,10 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import { type KeyAndCsr, makeCsr, makeKeyAndCsr } from '../../agent/connection/csr.ts';
 import type { DeviceIdentity } from '../../agent/connection/identity.ts';
-import type { Broker } from '../../hub/broker/broker.ts';
+import { AedesBroker, type AedesBrokerProps } from '../../hub/broker/aedes-broker.ts';
+import type { Broker, BrokerHandlers } from '../../hub/broker/broker.ts';
 import { Authority } from '../../hub/pki/authority.ts';
+import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 
 export interface DeviceCredentials {
@@ -39,6 +41,29 @@ export class BrokerWorld {
     return new BrokerWorld(folder, authority, await makeKeyAndCsr('any'));
   }
 
+  /** A broker that admits everybody, where `props` say nothing else; `startBroker` starts it too. */
+  makeBroker(props: Partial<AedesBrokerProps> = {}): AedesBroker {
+    const { authority } = this;
+    return new AedesBroker({
+      tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
+      listen: { host: '127.0.0.1', port: 0 },
+      isAdmitted: async () => true,
+      logger: makeLogger('test', 'silent'),
+      ...props,
+    });
+  }
+
+  /** Takes whatever devices send, where `message` does nothing else with it. */
+  async startBroker(
+    props: Partial<AedesBrokerProps> = {},
+    message: BrokerHandlers['message'] = async () => undefined,
+  ): Promise<AedesBroker> {
+    const broker = this.makeBroker(props);
+    const nothing = () => undefined;
+    await broker.start({ message, connected: nothing, disconnected: nothing });
+    return broker;
+  }
+
   /** All devices share a key, which no broker can see; making one each would take most of the test's time. */
   credentials(deviceId: string, authority = this.authority): DeviceCredentials {
     const { keyPem } = this.#key;
@@ -64,7 +89,7 @@ export class BrokerWorld {
       clientId: deviceId,
       protocolVersion: 4,
       reconnectPeriod: 0,
-      connectTimeout: 5_000,
+      connectTimeout: 20_000,
       ...options,
     } as IClientOptions);
     this.#clients.push(client);

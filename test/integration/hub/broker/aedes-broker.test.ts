@@ -1,8 +1,7 @@
 import type { IClientOptions } from 'mqtt';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
+import type { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
 import { Authority } from '../../../../hub/pki/authority.ts';
-import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { topics } from '../../../../shared/protocol/topics.ts';
@@ -21,19 +20,9 @@ describe('the embedded broker', () => {
   beforeEach(async () => {
     received = [];
     refused = new Set();
-    const { authority } = world;
-    broker = new AedesBroker({
-      tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
-      listen: { host: '127.0.0.1', port: 0 },
-      isAdmitted: async (id) => !refused.has(id),
-      logger: makeLogger('test', 'silent'),
-    });
-    await broker.start({
-      message: async ({ deviceId, leaf }) => {
-        received.push(`${deviceId} ${leaf}`);
-      },
-      connected: () => undefined,
-      disconnected: () => undefined,
+    const isAdmitted = async (id: string) => !refused.has(id);
+    broker = await world.startBroker({ isAdmitted }, async ({ deviceId, leaf }) => {
+      received.push(`${deviceId} ${leaf}`);
     });
   });
   afterEach(async () => {

@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { AedesBroker, type AedesBrokerProps } from '../../../../hub/broker/aedes-broker.ts';
+import type { AedesBroker, AedesBrokerProps } from '../../../../hub/broker/aedes-broker.ts';
 import type { DeviceMessage } from '../../../../hub/broker/broker.ts';
-import { makeLogger } from '../../../../platform/logger.ts';
 import { topics } from '../../../../shared/protocol/topics.ts';
 import { BrokerWorld } from '../../../support/broker-world.ts';
 import { connectPacket, packet, publishPacket } from '../../../support/mqtt-bytes.ts';
@@ -23,19 +22,7 @@ describe('a burst of many devices', () => {
   afterEach(() => world.endClients());
 
   const start = async (props: Partial<AedesBrokerProps> = {}) => {
-    const { authority } = world;
-    const broker = new AedesBroker({
-      tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
-      listen: { host: '127.0.0.1', port: 0 },
-      isAdmitted: async () => true,
-      logger: makeLogger('test', 'silent'),
-      ...props,
-    });
-    await broker.start({
-      message: (message) => onMessage(message),
-      connected: () => undefined,
-      disconnected: () => undefined,
-    });
+    const broker = await world.startBroker(props, (message) => onMessage(message));
     onTestFinished(() => broker.close());
     return broker;
   };

@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
-import { makeLogger } from '../../../../platform/logger.ts';
+import type { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { BrokerWorld } from '../../../support/broker-world.ts';
 
@@ -19,19 +18,10 @@ describe('connections that are left half open', () => {
   });
   afterAll(() => world.remove());
   const start = async (admissionMs?: number) => {
-    const { authority } = world;
-    broker = new AedesBroker({
+    broker = await world.startBroker({
       ...(admissionMs !== undefined && { admissionMs }),
-      tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
       listen: { host: '0.0.0.0', port: 0 },
-      isAdmitted: async () => true,
       halfOpenPerAddressMax: PER_ADDRESS,
-      logger: makeLogger('test', 'silent'),
-    });
-    await broker.start({
-      message: async () => undefined,
-      connected: () => undefined,
-      disconnected: () => undefined,
     });
   };
   beforeEach(async () => {

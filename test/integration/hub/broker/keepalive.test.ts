@@ -3,8 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
-import { makeLogger } from '../../../../platform/logger.ts';
+import type { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { topics } from '../../../../shared/protocol/topics.ts';
 import { BrokerWorld } from '../../../support/broker-world.ts';
@@ -28,19 +27,7 @@ describe('a connection with a keepalive of a second', () => {
   beforeEach(async () => {
     store = async () => undefined;
     heard = Buffer.alloc(0);
-    const { authority } = world;
-    broker = new AedesBroker({
-      tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
-      listen: { host: '127.0.0.1', port: 0 },
-      isAdmitted: async () => true,
-      answerLateMs: 200,
-      logger: makeLogger('test', 'silent'),
-    });
-    await broker.start({
-      message: () => store(),
-      connected: () => undefined,
-      disconnected: () => undefined,
-    });
+    broker = await world.startBroker({ answerLateMs: 200 }, () => store());
     socket = await world.socket(broker, 'dev');
     socket.on('error', () => undefined).on('data', (data) => (heard = Buffer.concat([heard, data])));
     socket.write(connectPacket(DEVICE, { keepalive: KEEPALIVE_MS / 1_000 }));

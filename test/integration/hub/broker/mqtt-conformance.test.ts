@@ -1,8 +1,7 @@
 /** Packets that MQTT 3.1.1 tells a server to refuse, as bytes over mutual TLS: no client library would send them. */
 import type { TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
-import { makeLogger } from '../../../../platform/logger.ts';
+import type { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { topics } from '../../../../shared/protocol/topics.ts';
 import { BrokerWorld } from '../../../support/broker-world.ts';
@@ -34,19 +33,8 @@ describe('the embedded broker, of packets as bytes,', () => {
   afterAll(() => world.remove());
   beforeEach(async () => {
     received = [];
-    const { authority } = world;
-    broker = new AedesBroker({
-      tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
-      listen: { host: '127.0.0.1', port: 0 },
-      isAdmitted: async () => true,
-      logger: makeLogger('test', 'silent'),
-    });
-    await broker.start({
-      message: async ({ leaf, payload }) => {
-        received.push(`${leaf} ${Buffer.from(payload).toString()}`);
-      },
-      connected: () => undefined,
-      disconnected: () => undefined,
+    broker = await world.startBroker({}, async ({ leaf, payload }) => {
+      received.push(`${leaf} ${Buffer.from(payload).toString()}`);
     });
   });
   afterEach(async () => {

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
-import { makeLogger } from '../../../../platform/logger.ts';
+import type { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
 import { topics } from '../../../../shared/protocol/topics.ts';
 import { BrokerWorld } from '../../../support/broker-world.ts';
 
@@ -12,18 +11,7 @@ describe('a device that comes back', () => {
   let broker: AedesBroker;
   beforeAll(async () => {
     world = await BrokerWorld.make();
-    const { authority } = world;
-    broker = new AedesBroker({
-      tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
-      listen: { host: '127.0.0.1', port: 0 },
-      isAdmitted: async () => true,
-      logger: makeLogger('test', 'silent'),
-    });
-    await broker.start({
-      message: async () => undefined,
-      connected: () => undefined,
-      disconnected: () => undefined,
-    });
+    broker = await world.startBroker();
   });
   afterAll(async () => {
     world.endClients();

@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
-import { makeLogger } from '../../../../platform/logger.ts';
+import type { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { topics } from '../../../../shared/protocol/topics.ts';
 import { BrokerWorld } from '../../../support/broker-world.ts';
@@ -25,37 +24,21 @@ describe('a device that stopped reading', () => {
     setFlagsFromString('--expose-gc');
     globalThis.gc ??= runInNewContext('gc') as typeof globalThis.gc;
     world = await BrokerWorld.make();
-    broker = makeBroker();
     asked = [];
-    await broker.start({
-      // As the transfer service does: four chunks for each request, each a buffer of its own, none waited for.
-      message: async ({ deviceId, leaf }) => {
-        if (leaf !== 'chunk/get') return;
-        asked.push(deviceId);
-        for (let n = 0; n < limits.chunksInFlightPerDevice; n += 1) {
-          const chunk = Buffer.alloc(limits.chunkBytes, n);
-          void broker.send(deviceId, topics.chunk(deviceId, 'a'.repeat(64)), chunk, 0);
-        }
-      },
-      connected: () => undefined,
-      disconnected: () => undefined,
+    // As the transfer service does: four chunks for each request, each a buffer of its own, none waited for.
+    broker = await world.startBroker({}, async ({ deviceId, leaf }) => {
+      if (leaf !== 'chunk/get') return;
+      asked.push(deviceId);
+      for (let n = 0; n < limits.chunksInFlightPerDevice; n += 1) {
+        const chunk = Buffer.alloc(limits.chunkBytes, n);
+        void broker.send(deviceId, topics.chunk(deviceId, 'a'.repeat(64)), chunk, 0);
+      }
     });
   });
   afterAll(async () => {
     await broker.close();
     await world.remove();
   });
-
-  const makeBroker = (drainMs?: number) => {
-    const { authority } = world;
-    return new AedesBroker({
-      tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
-      listen: { host: '127.0.0.1', port: 0 },
-      isAdmitted: async () => true,
-      ...(drainMs !== undefined && { drainMs }),
-      logger: makeLogger('test', 'silent'),
-    });
-  };
 
   const stall = async (deviceId: string, at = broker) => {
     const socket = await world.socket(at, deviceId);
@@ -140,12 +123,7 @@ describe('a device that stopped reading', () => {
 
   it('is closed when what was written to it stays unread for the drain time, and not when it reads on before', async () => {
     const drainMs = 1_500;
-    const hasty = makeBroker(drainMs);
-    await hasty.start({
-      message: async () => undefined,
-      connected: () => undefined,
-      disconnected: () => undefined,
-    });
+    const hasty = await world.startBroker({ drainMs });
     onTestFinished(() => hasty.close());
     const [deaf, slow] = [await stall('deaf', hasty), await stall('slow', hasty)];
     // Chunks until no more are taken, and then a message that has to arrive.
@@ -169,12 +147,7 @@ describe('a device that stopped reading', () => {
 
   it('keeps its connection while it takes some, though a whole message takes much longer than the drain time', async () => {
     const drainMs = 2_000;
-    const hasty = makeBroker(drainMs);
-    await hasty.start({
-      message: async () => undefined,
-      connected: () => undefined,
-      disconnected: () => undefined,
-    });
+    const hasty = await world.startBroker({ drainMs });
     onTestFinished(() => hasty.close());
     const socket = await stall('drop-by-drop', hasty);
     onTestFinished(() => void socket.destroy());

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AuditLog } from '../../../../hub/audit/audit-log.ts';
-import { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
+import type { AedesBroker } from '../../../../hub/broker/aedes-broker.ts';
 import { type Database, openDatabase } from '../../../../hub/db/database.ts';
 import { SecurityEvents } from '../../../../hub/security/security-events.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
@@ -32,16 +32,11 @@ describe('refusals of devices', () => {
       clock: systemClock,
       logger: logged.logger,
     });
-    const { authority } = world;
-    broker = new AedesBroker({
-      tls: { key: authority.serverKeyPem, cert: authority.serverCertPem, ca: authority.caPem },
-      listen: { host: '127.0.0.1', port: 0 },
+    broker = await world.startBroker({
       isAdmitted: async (deviceId) => deviceId !== 'removed',
       logger: logged.logger,
       refusals: security,
     });
-    const nothing = () => undefined;
-    await broker.start({ message: async () => undefined, connected: nothing, disconnected: nothing });
   });
   afterEach(async () => {
     world.endClients();
