@@ -18,6 +18,7 @@ import { DeviceService } from './devices/device-service.ts';
 import { DeviceStore } from './devices/device-store.ts';
 import { driftRoutes } from './drift/drift-routes.ts';
 import { DriftService } from './drift/drift-service.ts';
+import { makeEnrolmentParts } from './enrolment-parts.ts';
 import { type Closers, type Foundation, type HubEnvironment, layFoundation } from './foundation.ts';
 import { HttpServer } from './http/server.ts';
 import { DeviceInbox } from './inbox/device-inbox.ts';
@@ -26,12 +27,6 @@ import { ContentStore } from './models/content-store.ts';
 import { modelRoutes } from './models/model-routes.ts';
 import { ModelService } from './models/model-service.ts';
 import { runCertificateRenewal } from './pki/certificate-renewal.ts';
-import { enrolmentRoutes } from './pki/enrolment-routes.ts';
-import { EnrolmentService } from './pki/enrolment-service.ts';
-import { EnrolmentStore } from './pki/enrolment-store.ts';
-import { joinTokenRoutes } from './pki/join-token-routes.ts';
-import { JoinTokenService } from './pki/join-token-service.ts';
-import { JoinTokenStore } from './pki/join-token-store.ts';
 import { retentionRoutes } from './retention/retention-routes.ts';
 import { makeRetention } from './retention-parts.ts';
 import { AssignmentStore } from './rollout/assignment-store.ts';
@@ -183,33 +178,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     logger: logger.child({ part: 'signing' }),
   });
   const models = new ModelService({ database, blobs, ledger, trust, audit, clock });
-  const rootFile = () => trust.rootFile();
-  const joinTokenStore = new JoinTokenStore(database);
-  const joinTokens = new JoinTokenService({
-    database,
-    store: joinTokenStore,
-    audit,
-    clock,
-    caSha256: authority.caSha256,
-    hubUrl,
-    rootFile,
-  });
-  const enrolmentStore = new EnrolmentStore(database);
-  devices.onRemoved({
-    remove: (id, _now, tx) => enrolmentStore.forget(id, tx),
-    removed: async () => undefined,
-  });
-  const enrolments = new EnrolmentService({
-    database,
-    store: joinTokenStore,
-    enrolments: enrolmentStore,
-    devices,
-    authority,
-    audit,
-    clock,
-    mqtt,
-    rootFile,
-  });
+  const enrolment = makeEnrolmentParts({ clock }, foundation, { devices, trust, hubUrl, mqtt });
 
   // Who runs what, and who is brought what.
   const desired = new DesiredStore(database);
@@ -301,8 +270,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     routes: [
       tokenRoutes(tokens),
       auditRoutes({ audit, verification: foundation.auditVerification }),
-      enrolmentRoutes(enrolments),
-      joinTokenRoutes(joinTokens),
+      ...enrolment.routes,
       deviceRoutes(devices),
       trustRoutes({ repository: trust, keys }),
       blobRoutes(ledger),
@@ -329,7 +297,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     stores: [
       { takeBackTimes: (now) => takeBackRolloutTimes(database, now) },
       evidence,
-      joinTokenStore,
+      enrolment.joinTokenStore,
       new TokenStore(database),
       new BlobLedgerStore(database),
       new ContentStore(database),
@@ -356,7 +324,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     inbox,
     transfer,
     dispatch,
-    joinTokens,
+    joinTokens: enrolment.joinTokens,
     trust,
     director,
     rolloutRunner: rollout.runner,
