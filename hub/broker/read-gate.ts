@@ -28,6 +28,8 @@ export class ReadGate implements Reader {
   /** Something was there to be read and was not. */
   #isHolding = false;
   #isShut = false;
+  /** More was there than could be read the last time. */
+  #isBacklogged = false;
   #timer: NodeJS.Timeout | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;
 
@@ -46,8 +48,8 @@ export class ReadGate implements Reader {
     });
   }
 
-  get unanswered(): number {
-    return this.#messages;
+  get isBehind(): boolean {
+    return this.#messages > 0 || this.#isBacklogged;
   }
 
   /** What the device sent is left unread for the sake of what others sent. */
@@ -96,8 +98,9 @@ export class ReadGate implements Reader {
     if (this.#isShut) onShut();
     if (share === 0) return null;
     const bytes = socket.readableLength > share ? read(share) : read();
+    this.#isBacklogged = this.unread > 0;
     // What was read may be no whole packet, after which nobody would ask for the rest.
-    if (this.unread > 0) turns.wait(this);
+    if (this.#isBacklogged) turns.wait(this);
     return bytes;
   }
 

@@ -6,15 +6,20 @@
  */
 import type { Unanswered } from './unanswered.ts';
 
+/** How long one turn of the event loop reads; only of those with little to say it reads on. */
 const TURN_MS = 5;
+const QUIET_TURN_MS = 10;
+/** Of those with little to say so many are read before one of the others. */
+const QUIET_IN_A_ROW = 3;
 /** What all who wait may bring in one round, and each of them. */
 const ROUND_BYTES = 192 * 1024;
 const SHARE_BYTES_MIN = 512;
 const SHARE_BYTES_MAX = 16 * 1024;
 
 export interface Reader {
-  /** Messages of it that are not answered yet, and bytes that have come and are not read. */
-  readonly unanswered: number;
+  /** Something of it is not answered yet, or was left when it was read last. */
+  readonly isBehind: boolean;
+  /** Bytes that have come and are not read. */
   readonly unread: number;
   /** Its turn has come: it takes what it may read, if it still has something. */
   readOn(): void;
@@ -31,7 +36,7 @@ export class ReadTurns {
   readonly #props: ReadTurnsProps;
   readonly #quiet = new Set<Reader>();
   readonly #others = new Set<Reader>();
-  #isTurnOfOthers = false;
+  #quietInARow = 0;
   #isScheduled = false;
   /** The reader whose turn it is. */
   #called: Reader | undefined;
@@ -83,7 +88,11 @@ export class ReadTurns {
       this.#schedule();
       return true;
     }
-    return this.#props.monotonic() - this.#since < TURN_MS;
+    return this.#elapsedMs < TURN_MS;
+  }
+
+  get #elapsedMs(): number {
+    return this.#props.monotonic() - this.#since;
   }
 
   #schedule(): void {
@@ -94,32 +103,36 @@ export class ReadTurns {
 
   #run(): void {
     this.#isScheduled = false;
-    while (this.#waiting > 0 && this.#mayRead()) {
-      const reader = this.#next();
+    if (this.#waiting === 0 || !this.#mayRead()) return;
+    for (let reader = this.#next(); reader; reader = this.#next()) {
       this.#called = reader;
       reader.readOn();
       this.#called = undefined;
     }
-    // While nothing more can be taken, whoever gives room says so.
-    if (this.#waiting > 0 && !this.#props.unanswered.isFull) this.#schedule();
   }
 
-  #isQuiet({ unanswered, unread }: Reader): boolean {
-    return unanswered === 0 && unread <= this.#shareBytes;
+  #isQuiet({ isBehind, unread }: Reader): boolean {
+    return !isBehind && unread <= this.#shareBytes;
   }
 
-  #next(): Reader {
+  /** Undefined when this turn of the event loop has read enough. */
+  #next(): Reader | undefined {
     for (const reader of this.#quiet) {
       if (this.#isQuiet(reader)) break;
       // More has come of it, or the share of each has become smaller.
       this.#quiet.delete(reader);
       this.#others.add(reader);
     }
-    this.#isTurnOfOthers = !this.#isTurnOfOthers;
-    const lines = this.#isTurnOfOthers ? [this.#others, this.#quiet] : [this.#quiet, this.#others];
-    const line = lines.find(({ size }) => size > 0)!;
+    if (this.#props.unanswered.isFull) return undefined;
+    const ms = this.#elapsedMs;
+    const mayQuiet = this.#quiet.size > 0 && ms < QUIET_TURN_MS;
+    const mayOthers = this.#others.size > 0 && ms < TURN_MS;
+    if (!mayQuiet && !mayOthers) return undefined;
+    const isQuiet = mayQuiet && (!mayOthers || this.#quietInARow < QUIET_IN_A_ROW);
+    this.#quietInARow = isQuiet ? this.#quietInARow + 1 : 0;
+    const line = isQuiet ? this.#quiet : this.#others;
     const [reader] = line;
     line.delete(reader!);
-    return reader!;
+    return reader;
   }
 }

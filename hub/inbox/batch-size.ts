@@ -3,7 +3,7 @@ import { limits } from '../../shared/base/limits.ts';
 
 const TARGET_MS = 10;
 const COUNT_MIN = 8;
-const COUNT_FIRST = 32;
+const COUNT_FIRST = 128;
 
 export class BatchSize {
   #count = COUNT_FIRST;
