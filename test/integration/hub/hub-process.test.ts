@@ -70,6 +70,19 @@ describe('modelfleet-hub as a process', () => {
     expect(await first.stderr).not.toContain(line.adminToken);
   });
 
+  it('compacts its database while no hub runs, and at no other time', async () => {
+    const data = await tempFolder();
+    const compact = ['compact', '--data', data];
+    expect((await run(compact)).stderr).toContain('code: file_unusable');
+    const hub = await startHub(data);
+    expect((await run(compact)).stderr).toContain('code: data_folder_locked');
+    hub.child.kill('SIGTERM');
+    await once(hub.child, 'exit');
+    const { code, stdout } = await run(['--json', ...compact]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ file: join(data, 'hub.db'), bytes: expect.any(Number) });
+  });
+
   it('catches up when told to, and does not by a clock that is before the backup it was restored from', async () => {
     const data = await tempFolder();
     const stop = async ({ child }: Awaited<ReturnType<typeof startHub>>) => {
