@@ -138,7 +138,7 @@ type Parts = ReturnType<typeof makeParts>;
 function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironment, foundation: Foundation) {
   const { database, metrics, readiness, storage, audit, tokens, authority, keys, blobs, ledger, version } =
     foundation;
-  const { security } = foundation;
+  const { security: refusals } = foundation;
   const host = options.advertise[0]!;
   const hubUrl = () => `https://${bracketed(host)}:${http.port}`;
   const mqtt = () => ({ host, port: broker.port });
@@ -150,13 +150,13 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     halfOpenPerAddressMax: options.mqttHalfOpenPerAddress,
     isAdmitted: (deviceId, certificateSha256) => devices.isAdmitted(deviceId, certificateSha256),
     logger: logger.child({ part: 'broker' }),
-    refusals: security,
+    refusals,
   });
   readiness.add('broker', () => {
     if (broker.port === 0) throw new Error('not listening');
   });
   registerDeviceMetrics(metrics, broker);
-  registerSecurityMetrics(metrics, security);
+  registerSecurityMetrics(metrics, refusals);
   const inbox = new DeviceInbox({ database, logger: logger.child({ part: 'inbox' }) });
   registerInboxMetrics(metrics, inbox);
   const devices = new DeviceService({
@@ -165,6 +165,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     audit,
     clock,
     logger: logger.child({ part: 'devices' }),
+    refusals,
     connections: broker,
   });
 
@@ -196,6 +197,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     blobs,
     clock,
     logger: logger.child({ part: 'transfer' }),
+    refusals,
   });
   registerTransferMetrics(metrics, transfer);
 
@@ -215,6 +217,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     fleet: devices,
     clock,
     logger: logger.child({ part: 'telemetry' }),
+    refusals,
     bucketMs: options.telemetryBucketMs,
   });
   registerTelemetryMetrics(metrics, telemetry);
@@ -286,7 +289,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     onError: storage.see,
     onRefused: (refused) => {
       const refusal = refusalOf(refused);
-      if (refusal) security.refused(refusal);
+      if (refusal) refusals.refused(refusal);
     },
     version,
   });
@@ -313,7 +316,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
         signal,
       ),
     (signal: AbortSignal) => telemetry.run(signal),
-    (signal: AbortSignal) => security.run(signal),
+    (signal: AbortSignal) => refusals.run(signal),
     (signal: AbortSignal) => storage.run(signal),
     (signal: AbortSignal) => storage.runIntegrity(signal),
   ];

@@ -7,6 +7,7 @@
 import type { TLSSocket } from 'node:tls';
 import { type IClientOptions, MqttClient } from 'mqtt';
 import { writeToStream } from 'mqtt-packet';
+import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { connectPinned } from '../../platform/pinned-tls.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
@@ -62,6 +63,7 @@ export interface MqttSessionProps {
 
 export class MqttSession implements HubLink {
   readonly #props: MqttSessionProps;
+  readonly #log: LimitedLog;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #live: { readonly client: MqttClient; readonly ended: Promise<never> } | undefined;
@@ -69,6 +71,7 @@ export class MqttSession implements HubLink {
 
   constructor(props: MqttSessionProps) {
     this.#props = props;
+    this.#log = new LimitedLog({ logger: props.logger, monotonic: () => props.clock.monotonic() });
     // Otherwise the first packet makes a buffer of each number up to 65,535 and keeps them: 10 MB of a device's memory.
     writeToStream.cacheNumbers = false;
   }
@@ -201,7 +204,7 @@ export class MqttSession implements HubLink {
       if (this.#receive(topic, payload)) return;
       strange += 1;
       if (strange === 1) {
-        this.#props.logger.warn({ topic: topic.slice(0, 100) }, 'message on an unknown topic dropped');
+        this.#log.warn('', { topic: topic.slice(0, 100) }, 'message on an unknown topic dropped');
       }
       if (strange <= limits.strangeMessagesMax) return;
       socket.destroy(

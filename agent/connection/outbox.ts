@@ -6,6 +6,7 @@
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
+import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { makeStateFolder } from '../../platform/state-folder.ts';
@@ -37,6 +38,7 @@ export interface OutboxProps {
 
 export class Outbox {
   readonly #props: OutboxProps;
+  readonly #log: LimitedLog;
   readonly #bytesMax: number;
   readonly #messagesMax: number;
   /** Oldest first. */
@@ -52,6 +54,7 @@ export class Outbox {
 
   private constructor(props: OutboxProps, entries: OutboxEntry[], numberMax: number) {
     this.#props = props;
+    this.#log = new LimitedLog({ logger: props.logger, monotonic: () => performance.now() });
     this.#bytesMax = props.bytesMax ?? limits.spoolBytesMaxDefault;
     this.#messagesMax = props.messagesMax ?? limits.outboxMessagesMax;
     this.#entries = entries;
@@ -124,7 +127,7 @@ export class Outbox {
       if (!victim) return;
       await this.#remove(victim);
       this.#dropped[victim.leaf] += 1;
-      this.#props.logger.warn({ leaf: victim.leaf, dropped: this.#dropped[victim.leaf] }, 'outbox full');
+      this.#log.warn(victim.leaf, { leaf: victim.leaf, dropped: this.#dropped[victim.leaf] }, 'outbox full');
     }
   }
 
@@ -179,7 +182,7 @@ export class Outbox {
     if (payload) return payload;
     await this.#remove(entry);
     this.#dropped[entry.leaf] += 1;
-    this.#props.logger.error({ leaf: entry.leaf, number: entry.number }, 'damaged message dropped');
+    this.#log.error(entry.leaf, { leaf: entry.leaf, number: entry.number }, 'damaged message dropped');
     return undefined;
   }
 

@@ -7,6 +7,7 @@
  * long, or has brought more than can have been before it, and never for two downloads. What stands in line at the hub is waited
  * for as long as the hub says, and its time says nothing of the line. Silence is therefore never an error here: it ends when the caller gives up through its signal.
  */
+import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
@@ -69,6 +70,7 @@ const BYTES_AHEAD_MAX = 2 * limits.chunksInFlightPerDevice * limits.chunkBytes;
 
 export class ChunkFetcher {
   readonly #props: ChunkFetcherProps;
+  readonly #log: LimitedLog;
   readonly #line: LineEstimate;
   /** When the connection was last found to have brought something, and how much by then. */
   #heard = { at: 0, bytes: 0 };
@@ -82,6 +84,7 @@ export class ChunkFetcher {
 
   constructor(props: ChunkFetcherProps) {
     this.#props = props;
+    this.#log = new LimitedLog({ logger: props.logger, monotonic: () => props.clock.monotonic() });
     this.#line = new LineEstimate({ silenceMsMin: props.answerMs ?? limits.chunkAnswerMs });
   }
 
@@ -171,7 +174,7 @@ export class ChunkFetcher {
     try {
       answer = parseChunkError(payload);
     } catch (error) {
-      this.#props.logger.warn({ reason: errorText(error) }, 'chunk error message was not understood');
+      this.#log.warn('', { reason: errorText(error) }, 'chunk error message was not understood');
       return;
     }
     for (const fetch of this.#fetches) {
@@ -194,7 +197,8 @@ export class ChunkFetcher {
     const waitMs = retryAfterMs ?? limits.chunkQueuedMs;
     for (const [, asked] of queued) asked.queuedUntil = this.#props.clock.monotonic() + waitMs;
     fetch.queuedSince ??= this.#props.clock.now();
-    this.#props.logger.info({ chunks: queued.length }, 'chunks stand in line: the hub serves other devices');
+    const message = 'chunks stand in line: the hub serves other devices';
+    this.#log.info(fetch.manifest, { chunks: queued.length }, message);
     fetch.wake();
   }
 
@@ -260,7 +264,8 @@ export class ChunkFetcher {
     const count = (fetch.bad.get(digest) ?? 0) + 1;
     fetch.bad.set(digest, count);
     const total = [...fetch.bad.values()].reduce((sum, n) => sum + n, 0);
-    this.#props.logger.warn(
+    this.#log.warn(
+      fetch.manifest,
       { digest, count, total },
       'chunk came with bytes that are not those of its digest',
     );
@@ -304,7 +309,7 @@ export class ChunkFetcher {
     this.#line.timedOut();
     const wait = fetch.waits.next().value;
     fetch.pauseUntil = now + wait;
-    this.#props.logger.info({ late, waitMs: wait }, 'chunks did not come; asking again');
+    this.#log.info(fetch.manifest, { late, waitMs: wait }, 'chunks did not come; asking again');
   }
 
   #lateAt(asked: Asked): number {

@@ -4,6 +4,7 @@
  * even when it is empty, so that an idle device is not taken for a silent one. Recording never fails a request.
  */
 
+import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { isAppError } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
@@ -25,6 +26,7 @@ export interface WindowRecorderProps {
 
 export class WindowRecorder implements Recorder {
   readonly #props: WindowRecorderProps;
+  readonly #log: LimitedLog;
   /** Open windows by `windowKey`. */
   readonly #open = new Map<string, Window>();
   /** Version that answers now, by model. */
@@ -33,6 +35,7 @@ export class WindowRecorder implements Recorder {
 
   constructor(props: WindowRecorderProps) {
     this.#props = props;
+    this.#log = new LimitedLog({ logger: props.logger, monotonic: () => props.clock.monotonic() });
   }
 
   serving(version: ServedVersion): void {
@@ -55,7 +58,8 @@ export class WindowRecorder implements Recorder {
     try {
       this.#window(version)?.addAnswered(inputs, outputs, latencyMs);
     } catch (error) {
-      this.#props.logger.warn(
+      this.#log.warn(
+        `${version.model}@${version.version}`,
         {
           model: version.model,
           version: version.version,
@@ -118,7 +122,7 @@ export class WindowRecorder implements Recorder {
     let window = this.#open.get(windowKey(served));
     if (window === undefined) {
       if (this.#open.size >= limits.windowsOpenMax) {
-        this.#props.logger.error({ open: this.#open.size }, 'too many telemetry windows are open');
+        this.#log.error('', { open: this.#open.size }, 'too many telemetry windows are open');
         return undefined;
       }
       window = new Window(served, this.#props.clock);

@@ -6,6 +6,7 @@
 import { rename } from 'node:fs/promises';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import { type WithRoom, withoutReserve } from '../../platform/disk-reserve.ts';
+import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
@@ -50,6 +51,7 @@ const SIGNATURE_TRIES = 3;
 
 export class DesiredInbox {
   readonly #props: DesiredInboxProps;
+  readonly #log: LimitedLog;
   #accepted: { readonly digest: string; readonly state: DesiredState } | undefined;
   #sequence = 0;
   /** Newest message not looked at yet; older ones are void, since a desired state is whole. */
@@ -66,6 +68,7 @@ export class DesiredInbox {
 
   constructor(props: DesiredInboxProps) {
     this.#props = props;
+    this.#log = new LimitedLog({ logger: props.logger, monotonic: () => props.clock.monotonic() });
     this.#setback = new Setback({ clock: props.clock, firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS });
   }
 
@@ -159,7 +162,7 @@ export class DesiredInbox {
     const told = `${fault.code} ${sha256(payload)}`;
     if (told === this.#told) return;
     this.#told = told;
-    this.#props.logger.warn({ code: fault.code, reason: fault.message }, 'desired state was refused');
+    this.#log.warn(fault.code, { code: fault.code, reason: fault.message }, 'desired state was refused');
     this.#props.onRefused(fault);
   }
 

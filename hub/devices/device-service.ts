@@ -4,6 +4,7 @@
  * is logged and dropped, because sending it again would not make it better.
  */
 import type { Transaction } from 'kysely';
+import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
@@ -17,6 +18,7 @@ import type { ConnectedAgent } from '../broker/broker.ts';
 import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { DeviceInbox } from '../inbox/device-inbox.ts';
+import type { RefusalListener } from '../security/refusal.ts';
 import type { DeviceFilter, DeviceRow, DeviceStore } from './device-store.ts';
 import {
   type DeviceReport,
@@ -46,6 +48,7 @@ export interface DeviceServiceProps {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly refusals?: RefusalListener;
   readonly connections: DeviceConnections;
 }
 
@@ -70,6 +73,7 @@ export interface RemovedListener {
 
 export class DeviceService {
   readonly #props: DeviceServiceProps;
+  readonly #log: LimitedLog;
   readonly #writer: DeviceWriter;
   readonly #connectedListeners: ConnectedListener[] = [];
   readonly #removedListeners: RemovedListener[] = [];
@@ -81,6 +85,7 @@ export class DeviceService {
 
   constructor(props: DeviceServiceProps) {
     this.#props = props;
+    this.#log = new LimitedLog({ logger: props.logger, monotonic: () => props.clock.monotonic() });
     this.#writer = new DeviceWriter(props.store);
   }
 
@@ -245,7 +250,7 @@ export class DeviceService {
     const shared = this.#identities.connected(deviceId, agent, now);
     if (shared) {
       this.#tellShared(deviceId, shared, wasKnown).catch((error: unknown) => {
-        this.#props.logger.error({ device: deviceId, err: error }, 'shared identity was not recorded');
+        this.#log.error(deviceId, { device: deviceId, err: error }, 'shared identity was not recorded');
       });
     }
     for (const listener of this.#connectedListeners) listener(deviceId);
@@ -269,7 +274,7 @@ export class DeviceService {
 
   /** To the agent that came back; the other one is told when it does. Recorded when it is news. */
   async #tellShared(deviceId: string, shared: SharedIdentity, wasKnown: boolean): Promise<void> {
-    const { store, audit, connections, logger } = this.#props;
+    const { store, audit, connections } = this.#props;
     const { addresses } = shared;
     const command: HubCommand = {
       v: 1,
@@ -280,7 +285,8 @@ export class DeviceService {
     const topic = topics.device(deviceId, 'command');
     await connections.send(deviceId, topic, Buffer.from(JSON.stringify(command)), 1);
     if (wasKnown) return;
-    logger.error({ device: deviceId, addresses }, 'two agents connect with the identity of one device');
+    const message = 'two agents connect with the identity of one device';
+    this.#log.error(deviceId, { device: deviceId, addresses }, message);
     await store.transaction((tx) =>
       audit.append(
         {
@@ -313,7 +319,7 @@ export class DeviceService {
     this.#props.inbox
       .note(this.#writer, { deviceId, body })
       .catch((error: unknown) => {
-        this.#props.logger.warn({ device: deviceId, err: error }, 'presence not stored');
+        this.#log.warn(deviceId, { device: deviceId, err: error }, 'presence not stored');
       })
       .finally(() => this.#seenToStore.delete(deviceId));
   }
@@ -328,10 +334,8 @@ export class DeviceService {
       return parse(payload);
     } catch (error) {
       if (!isAppError(error)) throw error;
-      this.#props.logger.warn(
-        { device: deviceId, leaf, code: error.code, fault: error.message },
-        'message of a device dropped',
-      );
+      const reason = `${leaf}: ${error.message}`;
+      this.#props.refusals?.refused({ kind: 'payload', actor: `device:${deviceId}`, reason });
       return undefined;
     }
   }

@@ -1,6 +1,6 @@
 /**
  * Turns whatever a route throws into problem details (RFC 9457). Coded errors are shown as they are; anything else is a
- * defect: it is logged once under the request id, and the caller sees `internal` and that id, never a stack.
+ * defect: whoever called this logs it under the request id, and the caller sees `internal` and that id, never a stack.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
@@ -32,8 +32,8 @@ export function refusedRequest(error: AppError, request: FastifyRequest): Refuse
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): AppError {
   const coded = storageError(error, hubDataFolder) ?? asAppError(error, request);
   const problem = problemOf(coded, request.id);
-  if (problem.status >= 500) request.log.error({ err: error, code: coded.code }, 'request failed');
-  else request.log.debug({ code: coded.code, status: problem.status }, 'request refused');
+  if (problem.status < 500)
+    request.log.debug({ code: coded.code, status: problem.status }, 'request refused');
   if (coded.retryAfterMs !== undefined) {
     void reply.header('retry-after', Math.max(1, Math.ceil(coded.retryAfterMs / 1_000)));
   }
@@ -73,6 +73,6 @@ function asAppError(error: unknown, request: FastifyRequest): AppError {
   }
   return new AppError(
     'internal',
-    `The hub failed on this request. Its log names the cause under "${request.id}".`,
+    `The hub failed on this request. Its log names the cause under "${request.id}", or under a request of the minute before that failed alike.`,
   );
 }

@@ -15,9 +15,12 @@ import fastify, {
 } from 'fastify';
 import { Histogram, type Registry } from 'prom-client';
 import type { TSchema } from 'typebox';
+import { LimitedLog } from '../../platform/limited-log.ts';
 import { asListenError } from '../../platform/listen-error.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { shorten } from '../../shared/base/safe-text.ts';
 import { type Authenticator, addAuthentication } from './authentication.ts';
 import { closeRequest } from './closed-schema.ts';
 import { answerError, answerNotFound, type RefusedRequest, refusedRequest } from './error-response.ts';
@@ -44,6 +47,8 @@ export interface HttpServerProps {
 }
 
 const REQUEST_MS_MAX = 60_000;
+/** Failures of a route that begin with the same text are alike. */
+const ALIKE_CHARS_MAX = 100;
 const TLS_MIN = 'TLSv1.2';
 
 export class HttpServer {
@@ -102,8 +107,13 @@ async function closeInTime(app: FastifyInstance, connections: ReadonlySet<Socket
 }
 
 async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
+  const log = new LimitedLog({ logger: props.logger, monotonic: () => performance.now() });
   const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const coded = answerError(error, request, reply);
+    if (coded.entry.status >= 500) {
+      const alike = `${coded.code} ${request.routeOptions.url} ${shorten(errorText(error), ALIKE_CHARS_MAX)}`;
+      log.error(alike, { requestId: request.id, code: coded.code, err: error }, 'request failed');
+    }
     props.onRefused?.(refusedRequest(coded, request));
   };
   const app = fastify({

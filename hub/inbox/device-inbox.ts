@@ -9,6 +9,7 @@
  */
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
+import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -72,6 +73,7 @@ export class DeviceInbox {
   readonly counts: InboxCounts = { stored: 0, batches: 0, refused: 0, held: 0 };
   readonly #database: Database;
   readonly #logger: Logger;
+  readonly #log: LimitedLog;
   readonly #queue = new FairQueue<Waiting>();
   readonly #size = new BatchSize();
   #running: Promise<void> | undefined;
@@ -82,6 +84,7 @@ export class DeviceInbox {
   constructor({ database, logger }: DeviceInboxProps) {
     this.#database = database;
     this.#logger = logger;
+    this.#log = new LimitedLog({ logger, monotonic: () => performance.now() });
   }
 
   /** Entries that wait to be stored. */
@@ -177,7 +180,8 @@ export class DeviceInbox {
       if (isStorageTrouble(error)) throw error;
       if (part.length === 1) {
         const [{ line, deviceId }] = part as [Waiting];
-        this.#logger.error({ device: deviceId, err: error }, 'a message of a device could not be stored');
+        const told = { device: deviceId, err: error };
+        this.#log.error(deviceId, told, 'a message of a device could not be stored');
         refused.add(line);
         this.#refuse(part[0]!, error);
         return;
@@ -215,7 +219,7 @@ export class DeviceInbox {
     try {
       tell?.();
     } catch (error) {
-      this.#logger.error({ err: error }, 'what was stored of a device could not be told on');
+      this.#log.error('', { err: error }, 'what was stored of a device could not be told on');
     }
   }
 

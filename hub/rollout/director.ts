@@ -5,6 +5,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
+import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
@@ -69,6 +70,7 @@ export class Director {
   readonly #broker: Pick<Broker, 'retain'>;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #log: LimitedLog;
   readonly #validMs: number;
   /** One publish at a time: an older statement must not be retained over a newer one. */
   readonly #publishing = new SerialQueue();
@@ -86,6 +88,7 @@ export class Director {
     this.#broker = broker;
     this.#clock = clock;
     this.#logger = logger;
+    this.#log = new LimitedLog({ logger, monotonic: () => clock.monotonic() });
     this.#validMs = validMs;
   }
 
@@ -293,7 +296,7 @@ export class Director {
     const reason = errorText(error);
     if (this.#unsigned.get(deviceId) === reason) return;
     this.#unsigned.set(deviceId, reason);
-    this.#logger.error({ deviceId, reason }, 'desired state not renewed');
+    this.#log.error(deviceId, { deviceId, reason }, 'desired state not renewed');
   }
 
   async #publishPending(): Promise<void> {
@@ -309,7 +312,7 @@ export class Director {
         this.#offered.delete(deviceId);
       } catch (error) {
         this.#unpublished.add(deviceId);
-        this.#logger.warn({ deviceId, reason: errorText(error) }, 'desired state not published');
+        this.#log.warn(deviceId, { deviceId, reason: errorText(error) }, 'desired state not published');
       }
     }
   }

@@ -4,6 +4,7 @@
  * looked up before, because the database has one connection.
  */
 import type { Transaction } from 'kysely';
+import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { errorText, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -56,9 +57,11 @@ const nobodyTold: Told = { changed: [], failures: new Map() };
 
 export class RolloutChanges {
   readonly #props: RolloutChangesProps;
+  readonly #log: LimitedLog;
 
   constructor(props: RolloutChangesProps) {
     this.#props = props;
+    this.#log = new LimitedLog({ logger: props.logger, monotonic: () => performance.now() });
   }
 
   /** Commits `next` and returns the devices whose statement changed, to be published. */
@@ -235,7 +238,7 @@ export class RolloutChanges {
       return report?.reported?.models.find((entry) => entry.model === model);
     } catch (error) {
       if (isDatabaseTrouble(error)) throw error;
-      this.#props.logger.warn({ device: deviceId, reason: errorText(error) }, 'report of a device not read');
+      this.#log.warn(deviceId, { device: deviceId, reason: errorText(error) }, 'report of a device not read');
       return undefined;
     }
   }

@@ -4,6 +4,7 @@
  * what a device should run until it has said that it runs that: a restore takes no device back to the versions of the backup.
  */
 import type { Transaction } from 'kysely';
+import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
@@ -20,14 +21,14 @@ export interface SetBackProps {
 export class SetBack {
   readonly #store: DesiredStore;
   readonly #statements: StatementSigner;
-  readonly #logger: Logger;
+  readonly #log: LimitedLog;
   /** Devices whose word on what they run is awaited; undefined until the database was asked. */
   #unconfirmed: Set<string> | undefined;
 
   constructor({ store, statements, logger }: SetBackProps) {
     this.#store = store;
     this.#statements = statements;
-    this.#logger = logger;
+    this.#log = new LimitedLog({ logger, monotonic: () => performance.now() });
   }
 
   /** The hub knows that it was set back. Every statement is due to be signed anew. */
@@ -58,7 +59,8 @@ export class SetBack {
     // A device that lies harms nobody: none takes a step as long as that.
     if (sequence > signed + limits.sequenceStepMax) return false;
     if (isBehind) {
-      this.#logger.warn(
+      this.#log.warn(
+        deviceId,
         { deviceId, sequence, signed },
         'device has accepted later desired states; going above',
       );

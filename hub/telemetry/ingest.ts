@@ -15,6 +15,7 @@ import { decodeTelemetryReport, type TelemetryReport } from '../../shared/protoc
 import { isStorageTrouble } from '../db/storage-trouble.ts';
 import type { Tables } from '../db/tables.ts';
 import type { DeviceInbox, Entry, EntryWriter } from '../inbox/device-inbox.ts';
+import type { RefusalListener } from '../security/refusal.ts';
 import type { CheckedReport, ReportCheck } from './checked-report.ts';
 import type { Evidence, EvidenceReport } from './evidence.ts';
 import { FigureSums } from './figure-sums.ts';
@@ -32,6 +33,7 @@ export interface IngestProps {
   };
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly refusals?: RefusalListener;
   readonly bucketMs: number;
 }
 
@@ -187,10 +189,8 @@ export class TelemetryIngest implements EntryWriter<Received> {
   #refuse(deviceId: string, error: unknown): void {
     const code = isAppError(error) ? error.code : 'internal';
     this.counts.refused[code] = (this.counts.refused[code] ?? 0) + 1;
-    this.#props.logger.warn(
-      { device: deviceId, code, reason: errorText(error) },
-      'a telemetry report is refused',
-    );
+    const reason = `telemetry: ${errorText(error)} (${code})`;
+    this.#props.refusals?.refused({ kind: 'payload', actor: `device:${deviceId}`, reason });
   }
 }
 

@@ -5,6 +5,7 @@
  * is acknowledged when it is understood, not when it is served, so a device that stopped reading holds up nothing.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
@@ -16,6 +17,7 @@ import {
 } from '../../shared/protocol/chunk-transfer.ts';
 import { topics } from '../../shared/protocol/topics.ts';
 import type { Broker } from '../broker/broker.ts';
+import type { RefusalListener } from '../security/refusal.ts';
 import type { BlobStore } from './blob-store.ts';
 import { ChunkSchedule, type ChunkScheduleOptions, type Sending } from './chunk-schedule.ts';
 import type { ChunkOrder } from './device-line.ts';
@@ -27,6 +29,7 @@ export interface TransferServiceProps extends ChunkScheduleOptions {
   readonly blobs: Pick<BlobStore, 'get'>;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly refusals?: RefusalListener;
 }
 
 /** A request of which something has not been answered. */
@@ -50,6 +53,7 @@ const MOVING_MS = limits.chunkSilenceMsMax;
 
 export class TransferService {
   readonly #props: TransferServiceProps;
+  readonly #log: LimitedLog;
   readonly #schedule: ChunkSchedule<Order>;
   #bytesSent = 0;
   #isStarting = false;
@@ -58,6 +62,7 @@ export class TransferService {
 
   constructor(props: TransferServiceProps) {
     this.#props = props;
+    this.#log = new LimitedLog({ logger: props.logger, monotonic: () => props.clock.monotonic() });
     this.#schedule = new ChunkSchedule(props);
   }
 
@@ -104,7 +109,8 @@ export class TransferService {
     try {
       asked = parseChunkRequest(payload);
     } catch (error) {
-      this.#props.logger.warn({ deviceId, reason: errorText(error) }, 'chunk request was not understood');
+      const reason = `chunk/get: ${errorText(error)}`;
+      this.#props.refusals?.refused({ kind: 'payload', actor: `device:${deviceId}`, reason });
       return;
     }
     const { manifest } = asked;
@@ -142,7 +148,7 @@ export class TransferService {
 
   /** One chunk from its place to the socket. Never rejects. */
   async #send(sending: Sending<Order>): Promise<void> {
-    const { clock, logger } = this.#props;
+    const { clock } = this.#props;
     const { deviceId } = sending;
     let bytes: number | undefined;
     try {
@@ -150,7 +156,7 @@ export class TransferService {
     } catch (error) {
       // Once for all it asked for: it asks again after its own wait.
       this.#schedule.drop(deviceId, clock.monotonic());
-      logger.error({ deviceId, reason: errorText(error) }, 'chunk request could not be served');
+      this.#log.error(deviceId, { deviceId, reason: errorText(error) }, 'chunk request could not be served');
     }
     this.#schedule.done(sending, bytes, clock.monotonic());
     void this.#start();
@@ -188,13 +194,14 @@ export class TransferService {
   async #lookAfterWaiting(): Promise<void> {
     if (this.#isLooking || this.#closing.signal.aborted) return;
     this.#isLooking = true;
-    const { clock, broker, logger } = this.#props;
+    const { clock, broker } = this.#props;
     while (this.#schedule.isCrowded) {
       await clock.sleep(LOOK_MS, this.#closing.signal).catch(() => undefined);
       if (this.#closing.signal.aborted) break;
       const now = clock.monotonic();
       for (const deviceId of this.#schedule.relieve(now, (id) => broker.unreadMark(id))) {
-        logger.warn({ deviceId }, 'device closed: it takes nothing of what it asked for, and others wait');
+        const message = 'device closed: it takes nothing of what it asked for, and others wait';
+        this.#log.warn(deviceId, { deviceId }, message);
         broker.disconnect(deviceId);
       }
       for (const { deviceId, order } of this.#schedule.takeLongWaiting(now)) {
@@ -214,7 +221,7 @@ export class TransferService {
   }
 
   async #refuse(deviceId: string, { request }: OpenRequest, code: 'not_offered' | 'missing'): Promise<void> {
-    this.#props.logger.warn({ deviceId, request, code }, 'chunk request refused');
+    this.#log.warn(deviceId, { deviceId, request, code }, 'chunk request refused');
     await this.#answer(deviceId, { v: 1, request, code });
   }
 

@@ -33,6 +33,7 @@ import { EnrolmentStore } from '../../hub/pki/enrolment-store.ts';
 import { joinTokenRoutes } from '../../hub/pki/join-token-routes.ts';
 import { JoinTokenService } from '../../hub/pki/join-token-service.ts';
 import { JoinTokenStore } from '../../hub/pki/join-token-store.ts';
+import type { Refusal, RefusalListener } from '../../hub/security/refusal.ts';
 import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import type { Clock } from '../../shared/base/clock.ts';
@@ -77,6 +78,9 @@ export class ConnectionHub {
   broker!: AedesBroker;
   http!: HttpServer;
   operatorSecret = '';
+  /** What devices were refused. */
+  readonly refused: Refusal[] = [];
+  readonly #refusals: RefusalListener = { refused: (refusal) => this.refused.push(refusal) };
   readonly #logger = makeLogger('test', 'silent');
 
   private constructor(folder: string) {
@@ -169,6 +173,7 @@ export class ConnectionHub {
       audit,
       clock,
       logger: this.#logger,
+      refusals: this.#refusals,
       connections: {
         isConnected: (id) => this.broker.isConnected(id),
         disconnect: (id) => this.broker.disconnect(id),

@@ -1,4 +1,3 @@
-import { pino } from 'pino';
 import { describe, expect, it, vi } from 'vitest';
 import { ChunkFetcher } from '../../../../agent/download/chunk-fetcher.ts';
 import { ChunkStore } from '../../../../agent/download/chunk-store.ts';
@@ -6,6 +5,7 @@ import { systemClock } from '../../../../platform/system-clock.ts';
 import type { Clock } from '../../../../shared/base/clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import type { ChunkRequest } from '../../../../shared/protocol/chunk-transfer.ts';
+import { loggedLines } from '../../../support/logged.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { digestOf } from '../../../support/packed-version.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
@@ -35,16 +35,17 @@ async function make(
       await hub(request, fetcher);
     },
   };
+  const { logger, lines } = loggedLines();
   const fetcher: ChunkFetcher = new ChunkFetcher({
     transport,
     store,
     clock,
     random: () => 0,
-    logger: pino({ level: 'silent' }),
+    logger,
     answerMs,
     bytesPerSecondMax,
   });
-  return { fetcher, store, transport, requests };
+  return { fetcher, store, transport, requests, lines };
 }
 
 const serve = (request: ChunkRequest, fetcher: ChunkFetcher) => {
@@ -56,6 +57,12 @@ const refuse = (fetcher: ChunkFetcher, request: ChunkRequest, error: object) =>
   );
 
 describe('ChunkFetcher', () => {
+  it('writes a line for a hub that sends a thousand answers that mean nothing', async () => {
+    const { fetcher, lines } = await make(serve);
+    for (let n = 0; n < 1_000; n += 1) fetcher.receiveError(Buffer.from('{'));
+    expect(lines).toMatchObject([{ msg: 'chunk error message was not understood' }]);
+  });
+
   it('asks no faster than it may download', async () => {
     const bytes = [...blobs.values()].reduce((sum, blob) => sum + blob.byteLength, 0);
     const { fetcher } = await make(serve, 10_000, bytes / 0.5);

@@ -184,6 +184,9 @@ describe('devices over REST', () => {
       }
     }
     expect(await hub.devices.get('d-garbage')).toMatchObject({ connected: true, models: [] });
+    const told = hub.refused.filter(({ actor }) => actor === 'device:d-garbage');
+    expect(told).toHaveLength(15);
+    expect(told[0]).toMatchObject({ kind: 'payload', reason: expect.stringMatching(/^reported: /) });
     device.end(true);
   });
 

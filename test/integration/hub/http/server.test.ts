@@ -86,6 +86,8 @@ describe('HttpServer', () => {
     const logged = logLines.filter((line) => line.includes('secret inside'));
     expect(logged).toHaveLength(1);
     expect(JSON.parse(logged[0]!)).toMatchObject({ requestId: answer.json.instance, msg: 'request failed' });
+    for (let n = 0; n < 20; n += 1) await call('/api/v1/broken');
+    expect(logLines.filter((line) => line.includes('secret inside'))).toHaveLength(1);
   });
 
   it('says when to come back in a header and in the body', async () => {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as soon } from 'node:timers/promises';
-import { pino } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Refusal } from '../../../../hub/security/refusal.ts';
 import { TransferService } from '../../../../hub/transfer/transfer-service.ts';
 import { limits } from '../../../../shared/base/limits.ts';
+import { type LoggedLine, loggedLines } from '../../../support/logged.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
 const digest = (n: number) => createHash('sha256').update(String(n)).digest('hex');
@@ -19,10 +20,15 @@ let unread: Map<string, number>;
 let offered: Set<string>;
 let blobs: Map<string, Uint8Array>;
 let service: TransferService;
+let lines: LoggedLine[];
+let refused: Refusal[];
 
 /** A hub with room for so many chunks at once. */
 function makeService(chunksAtOnce = 8): TransferService {
   const bytesMax = chunksAtOnce * limits.chunkBytes;
+  const logged = loggedLines();
+  lines = logged.lines;
+  refused = [];
   return new TransferService({
     broker: {
       async send(device, topic, payload) {
@@ -44,7 +50,8 @@ function makeService(chunksAtOnce = 8): TransferService {
     versions: { hasChunk: async (_manifest, chunk) => chunk !== digest(99) },
     blobs: { get: async (name) => blobs.get(name) },
     clock,
-    logger: pino({ level: 'silent' }),
+    logger: logged.logger,
+    refusals: { refused: (refusal) => refused.push(refusal) },
     fastBytesMax: bytesMax,
     slowBytesMax: bytesMax,
   });
@@ -112,6 +119,27 @@ describe('TransferService', () => {
     await settle();
     expect(sent).toHaveLength(1);
     expect(errors()).toEqual([{ device: 'stranger', v: 1, request: 1, code: 'not_offered' }]);
+  });
+
+  it('logs a line for a device that is refused two hundred times, and one for its neighbour', async () => {
+    for (let n = 1; n <= 200; n += 1) {
+      await ask('stranger', [digest(1)], n);
+      await settle();
+    }
+    await ask('a', [digest(99)], 201);
+    await settle();
+    expect(errors()).toHaveLength(201);
+    expect(lines.map(({ deviceId, msg }) => `${deviceId} ${msg}`)).toEqual([
+      'stranger chunk request refused',
+      'a chunk request refused',
+    ]);
+  });
+
+  it('tells of each request that it cannot understand', async () => {
+    for (let n = 0; n < 100; n += 1) await service.receive('garbler', Buffer.from('{'));
+    expect(refused).toHaveLength(100);
+    expect(refused[0]).toMatchObject({ kind: 'payload', actor: 'device:garbler' });
+    expect(lines).toHaveLength(0);
   });
 
   it('refuses a chunk of another version, though the hub has it', async () => {
