@@ -3,6 +3,7 @@
  * these two: nothing lives in memory alone.
  */
 import { type Selectable, sql, type Transaction } from 'kysely';
+import { limits } from '../../shared/base/limits.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 import type { RolloutDevice } from './device-progress.ts';
@@ -186,6 +187,7 @@ export class RolloutStore {
       .execute();
   }
 
+  /** The oldest beyond `limits.rolloutVerdictsKeptMax` leave. */
   async addVerdict(
     rolloutId: string,
     { inputs, judgement }: { readonly inputs: GateInputs; readonly judgement: Judgement },
@@ -201,6 +203,20 @@ export class RolloutStore {
         reasons: JSON.stringify(judgement.reasons),
         inputs: JSON.stringify({ gates: gatesVersion, ...inputs }),
       })
+      .execute();
+    // Gates that keep changing their mind add one at each look.
+    await tx
+      .deleteFrom('rollout_verdict')
+      .where('rollout_id', '=', rolloutId)
+      .where('number', '<=', (eb) =>
+        eb
+          .selectFrom('rollout_verdict')
+          .select('number')
+          .where('rollout_id', '=', rolloutId)
+          .orderBy('number', 'desc')
+          .offset(limits.rolloutVerdictsKeptMax)
+          .limit(1),
+      )
       .execute();
   }
 

@@ -302,6 +302,8 @@ export const limits = {
   /** What the hub could not tell a device in a rollout is tried again after so long. */
   rolloutTryAgainMs: 60_000,
   rolloutVerdictsShownMax: 50,
+  /** The latest verdicts of a rollout that are stored. */
+  rolloutVerdictsKeptMax: 1_000,
   rolloutDevicesNamedMax: 200,
   /** Devices named in one sentence; the rest is counted. */
   devicesNamedMax: 5,
