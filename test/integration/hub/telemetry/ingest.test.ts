@@ -1,13 +1,9 @@
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Database, openDatabase } from '../../../../hub/db/database.ts';
 import { DeviceInbox } from '../../../../hub/inbox/device-inbox.ts';
-import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
-import { TelemetryService, type TelemetryServiceProps } from '../../../../hub/telemetry/telemetry-service.ts';
+import type { TelemetryService, TelemetryServiceProps } from '../../../../hub/telemetry/telemetry-service.ts';
 import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { encodeCbor } from '../../../../shared/base/cbor.ts';
@@ -16,7 +12,8 @@ import { limits } from '../../../../shared/base/limits.ts';
 import { encodeTelemetryReport, type TelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
 import { LatencySketch } from '../../../../shared/sketch/latency-sketch.ts';
 import { countTurns } from '../../../support/loop-turns.ts';
-import { offeredToAll, presentAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
+import { openTelemetry } from '../../../support/opened-telemetry.ts';
+import { publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
 const air = publishedVersion({ label: { output: 'y', kind: 'regression' } });
@@ -38,22 +35,9 @@ interface World {
 }
 
 async function world(props: Partial<TelemetryServiceProps> = {}, file = ':memory:'): Promise<World> {
-  const database = await openDatabase(file);
-  onTestFinished(() => database.destroy());
   const clock = new TestClock();
-  const logger = makeLogger('test', 'silent');
-  const service = new TelemetryService({
-    inbox: new DeviceInbox({ database, logger }),
-    store: new TelemetryStore(database),
-    evidence: new EvidenceStore(database),
-    assignments: offeredToAll,
-    fleet: presentAll,
-    versions: versionsOf(air),
-    clock,
-    logger,
-    bucketMs: 60_000,
-    ...props,
-  });
+  const { database, service } = await openTelemetry(file, { versions: versionsOf(air), clock, ...props });
+  onTestFinished(() => database.destroy());
   return {
     service,
     database,
@@ -387,44 +371,3 @@ describe('telemetry ingest', () => {
     await expect(service.mainVersion(always)).rejects.toMatchObject({ code: 'no_telemetry' });
   });
 });
-
-describe('telemetry ingest killed with kill -9 (promise P4)', () => {
-  it('has kept every report it acknowledged, and merges those sent again once', async () => {
-    const file = join(await tempFolder(), 'hub.db');
-    let acknowledged = 0;
-    for (let life = 0; life < 3; life += 1) {
-      // The device sends again from below the last acknowledgement, as after a reconnect.
-      acknowledged = Math.max(acknowledged, await killedAfter(file, Math.max(1, acknowledged - 30), 100));
-      const { service } = await world({ versions: versionsOf(publishedVersion()) }, file);
-      const figures = await service.figures(always);
-      expect(figures.reports).toBeGreaterThanOrEqual(acknowledged);
-      // Numbers are sent without a gap: each was counted exactly once.
-      const stored = await highestNumber(file);
-      expect(figures.reports).toBe(stored);
-      expect(figures.features[0]!.counts[1]).toBe(stored);
-    }
-  }, 120_000);
-});
-
-async function highestNumber(file: string): Promise<number> {
-  const database = await openDatabase(file);
-  const row = await database.selectFrom('telemetry_stream').select('number').executeTakeFirstOrThrow();
-  await database.destroy();
-  return row.number;
-}
-
-/** Runs the child until it has acknowledged `count` reports, kills it at once; returns the highest acknowledged. */
-async function killedAfter(file: string, from: number, count: number): Promise<number> {
-  const script = fileURLToPath(new URL('./ingest-child.ts', import.meta.url));
-  const child = spawn(process.execPath, [script, file, String(from)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let highest = 0;
-  let seen = 0;
-  for await (const line of createInterface({ input: child.stdout })) {
-    highest = Math.max(highest, Number(line));
-    seen += 1;
-    if (seen === count) child.kill('SIGKILL');
-  }
-  return highest;
-}
