@@ -52,7 +52,10 @@ export function auditCommand(context: CliContext): Command {
     .command('list')
     .description('show events, newest first')
     .option('--actor <ACTOR>', 'only acts of this actor, such as token:admin or device:x')
-    .option('--action <ACTION>', 'only this action, or a family of them such as rollout')
+    .option(
+      '--action <ACTION>',
+      'only this action, or a family of them such as rollout; security: what was refused',
+    )
     .option('--target <TARGET>', 'only acts on this, such as device/x');
   addPageFlags(listing, 100).action(({ actor, action, target, ...flags }: ListFlags) => {
     const parse = (answer: unknown) => {

@@ -148,9 +148,9 @@ function eventOf({ kind, actor, address, count, first, last, reasons, among }: R
     target: targets[kind] ?? 'broker',
     details: {
       count,
-      first: new Date(first).toISOString(),
-      last: new Date(last).toISOString(),
       reasons,
+      since: new Date(first).toISOString(),
+      until: new Date(last).toISOString(),
       ...(among.length > 0 && { among }),
     },
   };

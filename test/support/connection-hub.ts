@@ -229,6 +229,7 @@ export class ConnectionHub {
       listen: { host: '127.0.0.1', port },
       isAdmitted: (id, sha256) => devices.isAdmitted(id, sha256),
       logger: this.#logger,
+      refusals: this.#refusals,
     });
     const nothing = async () => undefined;
     const dispatch = new Dispatch({
