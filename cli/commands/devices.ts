@@ -27,6 +27,14 @@ const parseJoinTokens = parser(
   'answer of the hub',
 );
 
+const parseGroups = parser(
+  Type.Object({
+    groups: Type.Array(Type.Object({ group: Type.String(), devices: Type.Integer() })),
+    next: Type.Optional(Type.String()),
+  }),
+  'answer of the hub',
+);
+
 const joinTokenStatuses = ['usable', 'expired', 'used-up', 'revoked'];
 
 interface GroupFlags extends PageFlags {
@@ -49,6 +57,20 @@ export function devicesCommand(context: CliContext): Command {
       deviceTable(printer, rows, Date.now()),
     );
   });
+  addPageFlags(devices.command('groups').description('list groups and how many devices each has')).action(
+    (flags: PageFlags) => {
+      const parse = (answer: unknown) => {
+        const { groups: rows, next } = parseGroups(answer);
+        return { rows, next };
+      };
+      return showList(context, { path: '/groups', flags, parse }, (printer, rows) =>
+        printer.table(rows, [
+          { title: 'group', value: (row) => row.group },
+          { title: 'devices', value: (row) => row.devices, align: 'right' },
+        ]),
+      );
+    },
+  );
   devices
     .command('show')
     .description('show one device: facts, models, conditions, latest events')

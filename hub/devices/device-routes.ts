@@ -34,6 +34,29 @@ export function deviceRoutes(devices: DeviceService): Routes {
       },
     );
     api.get(
+      '/groups',
+      {
+        config: { role: 'viewer' },
+        schema: {
+          tags,
+          summary: 'Groups that have devices, by name',
+          querystring: Type.Object({ after: afterName(GroupName), ...pageQuery }),
+          response: {
+            200: Type.Object({
+              groups: Type.Array(Type.Object({ group: GroupName, devices: Type.Integer() })),
+              next,
+            }),
+          },
+        },
+      },
+      async (request) => {
+        const { limit } = request.query;
+        const found = await devices.groups({ ...request.query, limit: limit + 1 });
+        const { rows, ...rest } = pageOf(found, limit, ({ group }) => group);
+        return { groups: rows, ...rest };
+      },
+    );
+    api.get(
       '/devices/:id',
       {
         config: { role: 'viewer' },

@@ -19,7 +19,7 @@ import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { DeviceInbox } from '../inbox/device-inbox.ts';
 import type { RefusalListener } from '../security/refusal.ts';
-import type { DeviceFilter, DeviceRow, DeviceStore } from './device-store.ts';
+import type { DeviceFilter, DeviceRow, DeviceStore, GroupCount } from './device-store.ts';
 import {
   type DeviceReport,
   type DeviceSummary,
@@ -109,6 +109,11 @@ export class DeviceService {
   /** What devices last said of themselves, in order of id. */
   async reports(filter: DeviceFilter): Promise<DeviceReport[]> {
     return (await this.#props.store.list(filter)).map(reportOf);
+  }
+
+  /** Groups with devices, by name. */
+  groups(page: Omit<DeviceFilter, 'group'>): Promise<GroupCount[]> {
+    return this.#props.store.groups(page);
   }
 
   /** Ids of the group, of all devices when it is undefined; removed ones are left out. */

@@ -22,6 +22,11 @@ const ADD_EVENT = `insert into device_event
   (device_id, event_id, received_at, model, version, rollout_id, state, body) values (?, ?, ?, ?, ?, ?, ?, ?)
   on conflict do nothing`;
 
+export interface GroupCount {
+  readonly group: string;
+  readonly devices: number;
+}
+
 export class DeviceStore {
   readonly #database: Database;
 
@@ -61,6 +66,19 @@ export class DeviceStore {
       .limit(limit);
     if (group !== undefined) query = query.where('device_group', '=', group);
     if (after !== undefined) query = query.where('id', '>', after);
+    return query.execute();
+  }
+
+  /** Groups with devices, by name. */
+  async groups({ after, limit }: Omit<DeviceFilter, 'group'>): Promise<GroupCount[]> {
+    let query = this.#database
+      .selectFrom('device')
+      .select(['device_group as group', (eb) => eb.fn.countAll<number>().as('devices')])
+      .where('revoked_at', 'is', null)
+      .groupBy('device_group')
+      .orderBy('device_group')
+      .limit(limit);
+    if (after !== undefined) query = query.where('device_group', '>', after);
     return query.execute();
   }
 

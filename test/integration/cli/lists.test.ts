@@ -51,7 +51,7 @@ beforeAll(async () => {
   for (const n of [1, 2, 3]) {
     await database
       .insertInto('device')
-      .values(deviceRow(`d-${n}`))
+      .values({ ...deviceRow(`d-${n}`), ...(n === 3 ? { device_group: 'lab' } : {}) })
       .execute();
     await database
       .insertInto('join_token')
@@ -105,6 +105,8 @@ describe('lists of the command line', () => {
     ['rollout list', 'id', ['r-000000000003', 'r-000000000002', 'r-000000000001']],
     ['rollout list --group field', 'id', ['r-000000000003', 'r-000000000001']],
     ['devices list', 'id', ['d-1', 'd-2', 'd-3']],
+    ['devices groups', 'group', ['default', 'lab']],
+    ['devices list --group lab', 'id', ['d-3']],
     ['devices token list', 'id', ['jt-000000000003', 'jt-000000000002', 'jt-000000000001']],
     ['devices token list --status usable', 'id', ['jt-000000000003', 'jt-000000000001']],
     ['models list', 'model', ['m1', 'm2', 'm3']],

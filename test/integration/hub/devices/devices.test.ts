@@ -71,6 +71,19 @@ describe('devices over REST', () => {
     };
     expect(second.devices.map((one) => one.id)).toEqual(['d-3']);
     expect(second.next).toBeUndefined();
+    expect(await client.get('/groups')).toEqual({
+      groups: [
+        { group: 'field', devices: 1 },
+        { group: 'lab', devices: 2 },
+      ],
+    });
+    expect(await client.get('/groups', { limit: 1 })).toMatchObject({
+      groups: [{ group: 'field' }],
+      next: 'field',
+    });
+    expect(await client.get('/groups', { after: 'field' })).toEqual({
+      groups: [{ group: 'lab', devices: 2 }],
+    });
     expect(await hub.devices.idsInGroup('field')).toEqual(['d-3']);
     expect(await hub.devices.idsInGroup(undefined)).toEqual(['d-1', 'd-2', 'd-3']);
     await expect(client.get('/devices', { group: 'a b' })).rejects.toMatchObject({ code: 'bad_input' });

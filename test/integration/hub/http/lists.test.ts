@@ -160,7 +160,7 @@ describe('lists', () => {
     expect(new Set(numbers).size).toBe(numbers[0]);
   });
 
-  it.each(['/rollouts', '/join-tokens', '/audit', '/tokens', '/devices', '/models'])(
+  it.each(['/rollouts', '/join-tokens', '/audit', '/tokens', '/devices', '/models', '/groups'])(
     'refuses a cursor of %s that it has not given',
     async (path) => {
       await expect(hub.client.get(path, { after: ' 1 or 1' })).rejects.toMatchObject({ code: 'bad_input' });
