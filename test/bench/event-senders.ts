@@ -4,6 +4,7 @@
  * connected, `{go}`, then `{ms}` or, after `{stop}`, `{acknowledgedMs}`.
  */
 import mqtt from 'mqtt';
+import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import { topics } from '../../shared/protocol/topics.ts';
 
 export interface EventSendersJob {
@@ -11,7 +12,9 @@ export interface EventSendersJob {
   readonly ca: string;
   readonly key: string;
   readonly devices: readonly { readonly id: string; readonly cert: string }[];
-  /** Events of each device; undefined: one after the other, until told to stop. */
+  /** What the devices send: events, or what they report of themselves. */
+  readonly leaf: 'events' | 'reported';
+  /** Messages of each device; undefined: one after the other, until told to stop. */
   readonly eventsEach?: number;
   /** Tells the events of one run from those of another. */
   readonly run: string;
@@ -24,7 +27,7 @@ process.once('message', (job: EventSendersJob) => {
   void send(job);
 });
 
-async function send({ port, ca, key, devices, eventsEach, run }: EventSendersJob): Promise<void> {
+async function send({ port, ca, key, devices, leaf, eventsEach, run }: EventSendersJob): Promise<void> {
   const clients: { readonly id: string; readonly client: mqtt.MqttClient }[] = [];
   for (let at = 0; at < devices.length; at += 50) {
     const connecting = devices.slice(at, at + 50).map(async ({ id, cert }) => {
@@ -42,7 +45,9 @@ async function send({ port, ca, key, devices, eventsEach, run }: EventSendersJob
   process.send!({ ready: true });
   await new Promise((resolve) => process.once('message', resolve));
   const publish = ({ id, client }: (typeof clients)[number], n: number) =>
-    client.publishAsync(topics.device(id, 'events'), event(`${run}-${n}`), { qos: 1 });
+    client.publishAsync(topics.device(id, leaf), leaf === 'events' ? event(`${run}-${n}`) : reported(n), {
+      qos: 1,
+    });
   const started = performance.now();
   if (eventsEach !== undefined) {
     await Promise.all(
@@ -77,4 +82,34 @@ function event(id: string): string {
     sequence: 1,
     state: 'downloading',
   });
+}
+
+/** Each differs from the one before. */
+function reported(n: number): string {
+  const state: ReportedState = {
+    v: 1,
+    at: '2026-01-01T00:00:00Z',
+    sequence: 0,
+    facts: {
+      agentVersion: '0.1.0',
+      os: 'linux',
+      arch: 'x64',
+      cpus: 4,
+      memoryBytes: 4 * 1024 ** 3,
+      hostname: 'bench',
+      providers: ['cpu'],
+    },
+    freeBytes: 1_000_000_000 + n,
+    models: [
+      {
+        model: 'air-quality',
+        active: { version: '1.0.0', manifest: 'a'.repeat(64), release: 1 },
+        provider: 'cpu',
+        previous: [],
+        parked: [],
+      },
+    ],
+    conditions: [],
+  };
+  return JSON.stringify(state);
 }

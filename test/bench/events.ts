@@ -1,7 +1,9 @@
 /**
  * `events/burst`: 10 000 events at once, from 10 and from 1 000 devices in another process, over mTLS to a whole hub, each stored before it
- * is acknowledged; meanwhile one quiet device in a third process sends one event after the other. Against a bare aedes on the same TLS
- * that acknowledges the same messages and keeps nothing. Stillness: the longest time the event loop of the hub did not go on.
+ * is acknowledged; meanwhile one quiet device in a third process sends one event after the other. `reports/burst`: the same with what
+ * devices report of themselves. Against a bare aedes on the same TLS that acknowledges the same messages and keeps nothing.
+ * Stillness: the longest time the event loop did not go on; work: the longest time its thread worked without going on, which other
+ * programs on the machine do not lengthen.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
@@ -23,7 +25,11 @@ import { type BenchRow, benchRow } from './bench-row.ts';
 import type { EventSendersJob } from './event-senders.ts';
 
 const EVENTS = 10_000;
-const SENDERS = [10, 1_000];
+const BURSTS = [
+  { name: 'events/burst 10', leaf: 'events', senders: 10 },
+  { name: 'events/burst 1000', leaf: 'events', senders: 1_000 },
+  { name: 'reports/burst 1000', leaf: 'reported', senders: 1_000 },
+] as const;
 const RUNS = 3;
 
 export async function run(): Promise<BenchRow[]> {
@@ -31,23 +37,25 @@ export async function run(): Promise<BenchRow[]> {
   try {
     const devices = await prepare(data);
     const rows: BenchRow[] = [];
-    for (const senders of SENDERS) {
+    for (const { name, ...burst } of BURSTS) {
       const ours: Figures[] = [];
       const bare: Figures[] = [];
       for (let n = 0; n < RUNS; n += 1) {
-        ours.push(await measureHub(data, { ...devices, senders, run: `${senders}-${n}` }));
-        bare.push(await measureBare(data, { ...devices, senders, run: `${senders}-${n}` }));
+        const run = { ...devices, ...burst, run: `${burst.senders}-${n}` };
+        ours.push(await measureHub(data, run));
+        bare.push(await measureBare(data, run));
       }
       const row = (what: string, unit: string, of: (figures: Figures) => number) =>
-        benchRow(`events/burst ${senders} ${what}`, unit, ours.map(of), {
+        benchRow(`${name} ${what}`, unit, ours.map(of), {
           'bare broker, nothing kept': bare.map(of),
         });
       rows.push(
         row('stillness', 'ms', ({ stillMs }) => stillMs),
+        row('work', 'ms', ({ workMs }) => workMs),
         row('neighbour p50', 'ms', ({ neighbour }) => quantile(neighbour, 0.5)),
         row('neighbour p99', 'ms', ({ neighbour }) => quantile(neighbour, 0.99)),
         row('neighbour max', 'ms', ({ neighbour }) => quantile(neighbour, 1)),
-        row('rate', 'events/s', ({ ms }) => (EVENTS / ms) * 1_000),
+        row('rate', 'messages/s', ({ ms }) => (EVENTS / ms) * 1_000),
       );
     }
     return rows;
@@ -58,6 +66,7 @@ export async function run(): Promise<BenchRow[]> {
 
 interface Figures {
   readonly stillMs: number;
+  readonly workMs: number;
   readonly ms: number;
   /** How long each event of the quiet device waited for its acknowledgement. */
   readonly neighbour: readonly number[];
@@ -69,7 +78,7 @@ interface Devices {
   readonly devices: EventSendersJob['devices'];
 }
 
-type Run = Devices & { readonly senders: number; readonly run: string };
+type Run = Devices & Pick<EventSendersJob, 'leaf' | 'run'> & { readonly senders: number };
 
 /** Makes a hub's folder that knows all devices. They share one key: making a thousand takes longer than the bench. */
 async function prepare(data: string): Promise<Devices> {
@@ -84,7 +93,7 @@ async function prepare(data: string): Promise<Devices> {
   });
   const database = await openDatabase(join(data, 'hub.db'));
   const devices: { id: string; cert: string }[] = [];
-  for (let n = 0; n <= Math.max(...SENDERS); n += 1) {
+  for (let n = 0; n <= Math.max(...BURSTS.map(({ senders }) => senders)); n += 1) {
     const id = n === 0 ? 'quiet' : `loud-${n}`;
     const issued = authority.signDeviceCsr(makeCsr(id, publicKey, privateKey), id);
     devices.push({ id, cert: issued.certificatePem });
@@ -122,9 +131,9 @@ async function measureBare(data: string, run: Run): Promise<Figures> {
   }
 }
 
-async function measure(port: number, { ca, key, devices, senders, run }: Run): Promise<Figures> {
+async function measure(port: number, { ca, key, devices, senders, leaf, run }: Run): Promise<Figures> {
   const [quietDevice, ...loudDevices] = devices;
-  const job = { port, ca, key, run };
+  const job = { port, ca, key, leaf, run };
   const loud = fork(new URL('./event-senders.ts', import.meta.url));
   const quiet = fork(new URL('./event-senders.ts', import.meta.url));
   try {
@@ -134,17 +143,34 @@ async function measure(port: number, { ca, key, devices, senders, run }: Run): P
     await answer(quiet);
     const delay = monitorEventLoopDelay({ resolution: 1 });
     delay.enable();
+    const endOfWork = watchWork();
     quiet.send({ go: true });
     loud.send({ go: true });
     const { ms } = (await answer(loud)) as { ms: number };
     delay.disable();
+    const workMs = endOfWork();
     quiet.send({ stop: true });
     const { acknowledgedMs } = (await answer(quiet)) as { acknowledgedMs: number[] };
-    return { stillMs: delay.max / 1e6, ms, neighbour: acknowledgedMs };
+    return { stillMs: delay.max / 1e6, workMs, ms, neighbour: acknowledgedMs };
   } finally {
     loud.kill();
     quiet.kill();
   }
+}
+
+/** Ends with the longest time in milliseconds that this thread worked between two ticks of a timer. */
+function watchWork(): () => number {
+  let longest = 0;
+  let before = process.threadCpuUsage();
+  const timer = setInterval(() => {
+    const { user, system } = process.threadCpuUsage(before);
+    longest = Math.max(longest, user + system);
+    before = process.threadCpuUsage();
+  }, 1);
+  return () => {
+    clearInterval(timer);
+    return longest / 1_000;
+  };
 }
 
 function answer(child: ChildProcess): Promise<unknown> {
