@@ -3,7 +3,9 @@ import { limits } from '../../shared/base/limits.ts';
 
 const TARGET_MS = 10;
 const COUNT_MIN = 8;
-const COUNT_FIRST = 128;
+const COUNT_FIRST = 64;
+/** A batch that took long says something of its entries, or only of what else the machine did meanwhile. */
+const SHRINK_MAX = 4;
 
 export class BatchSize {
   #count = COUNT_FIRST;
@@ -14,8 +16,10 @@ export class BatchSize {
 
   /** `entries` were written in `ms`. */
   wrote(entries: number, ms: number): void {
-    if (ms > 2 * TARGET_MS) this.#count = Math.max(COUNT_MIN, this.#count >> 1);
-    else if (ms < TARGET_MS && entries >= this.#count) {
+    if (ms > 2 * TARGET_MS) {
+      const fitting = Math.floor((entries * TARGET_MS) / ms);
+      this.#count = Math.max(COUNT_MIN, Math.floor(this.#count / SHRINK_MAX), Math.min(this.#count, fitting));
+    } else if (ms < TARGET_MS && entries >= this.#count) {
       this.#count = Math.min(limits.inboxBatchEntriesMax, this.#count * 2);
     }
   }

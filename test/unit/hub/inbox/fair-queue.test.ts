@@ -61,4 +61,16 @@ describe('BatchSize', () => {
     expect(size.count).toBeGreaterThan(1);
     expect(size.count).toBeLessThan(first);
   });
+
+  it('fits within two batches when entries take ten times as long as those before', () => {
+    const size = new BatchSize();
+    for (let n = 0; n < 20; n += 1) size.wrote(size.count, 9);
+    expect(size.count).toBe(limits.inboxBatchEntriesMax);
+    const write = () => {
+      const ms = size.count * 0.25;
+      size.wrote(size.count, ms);
+      return ms;
+    };
+    expect([write(), write(), write()]).toEqual([125, 31.25, 10]);
+  });
 });
