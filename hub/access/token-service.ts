@@ -6,6 +6,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
+import type { PresentedToken } from '../http/authentication.ts';
 import { type Actor, auditActor, type Role } from '../http/request-actor.ts';
 import { makeTokenSecret, tokenSecretHash } from './token-secret.ts';
 import type { TokenFilter, TokenRow, TokenStore } from './token-store.ts';
@@ -133,11 +134,12 @@ export class TokenService {
     });
   }
 
-  /** Whose secret this is; undefined when it is unknown, expired or revoked. */
-  async authenticate(secret: string): Promise<{ name: string; role: Role } | undefined> {
+  /** Whose secret this is; undefined when it is unknown. A token that has expired or was revoked is `ended`, and lets nobody in. */
+  async authenticate(secret: string): Promise<PresentedToken | undefined> {
     const row = await this.#store.findByHash(tokenSecretHash(secret));
     const now = this.#clock.now();
-    if (!row || !isUsable(row, now)) return undefined;
+    if (!row) return undefined;
+    if (!isUsable(row, now)) return { name: row.name, ended: true };
     this.#touch(row, now);
     return { name: row.name, role: row.role as Role };
   }

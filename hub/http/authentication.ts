@@ -8,9 +8,14 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { type Actor, type Role, roles } from './request-actor.ts';
 
+/** What a bearer token turned out to be: one that works, or one that does no more. */
+export type PresentedToken =
+  | { readonly name: string; readonly role: Role; readonly ended?: never }
+  | { readonly name: string; readonly ended: true };
+
 /** Finds whose secret a bearer token is. */
 export interface Authenticator {
-  authenticate(secret: string): Promise<{ readonly name: string; readonly role: Role } | undefined>;
+  authenticate(secret: string): Promise<PresentedToken | undefined>;
 }
 
 const WINDOW_MS = 60_000;
@@ -78,7 +83,9 @@ async function authenticate(request: FastifyRequest, tokens: Authenticator): Pro
   const secret = header && /^bearer ([A-Za-z0-9_.~+/=-]{1,512})$/i.exec(header)?.[1];
   if (!secret) return undefined;
   const found = await tokens.authenticate(secret);
-  return found && { name: found.name, role: found.role, address: request.ip };
+  if (!found?.ended) return found && { name: found.name, role: found.role, address: request.ip };
+  request.endedToken = found.name;
+  return undefined;
 }
 
 async function refuseBeyond(

@@ -15,7 +15,7 @@ const CAUSE_CHARS_MAX = 200;
 /** A request that was not done, for whoever counts them. */
 export interface RefusedRequest {
   readonly error: AppError;
-  /** Name of the token; undefined for a stranger. */
+  /** Name of the token, also of one that works no more; undefined for a stranger. */
   readonly actor: string | undefined;
   readonly address: string;
 }
@@ -24,8 +24,8 @@ export interface RefusedRequest {
 export function refusedRequest(error: AppError, request: FastifyRequest): RefusedRequest {
   const isPublic = request.routeOptions.config.role === 'public';
   // Not yet set when the token itself was refused.
-  const actor = isPublic ? undefined : (request.actor as FastifyRequest['actor'] | undefined)?.name;
-  return { error, actor, address: request.ip };
+  const name = request.endedToken ?? (request.actor as FastifyRequest['actor'] | undefined)?.name;
+  return { error, actor: isPublic ? undefined : name, address: request.ip };
 }
 
 /** Fastify error handler; returns what it answered with. */

@@ -21,6 +21,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The authenticated caller; a route without `config.role` has `anonymous`. */
     actor: Actor;
+    /** Name of the token that was shown when it has expired or was revoked. */
+    endedToken?: string;
   }
   interface FastifyContextConfig {
     /** Lowest role that may call the route; `public` needs no token. Every route must say one. */

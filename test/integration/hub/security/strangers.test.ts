@@ -106,15 +106,23 @@ describe('refusals of strangers', () => {
         code: 'forbidden',
       },
     );
+    const { secret } = (await hub.client.post('/tokens', { name: 'ci', role: 'viewer' })) as {
+      secret: string;
+    };
+    await hub.client.delete('/tokens/ci');
+    expect((await send('GET', '/api/v1/devices', { token: secret })).status).toBe(401);
+    await expect
+      .poll(() => rows('api_token'))
+      .toContainEqual(expect.objectContaining({ actor: 'token:ci', target: 'api' }));
     await expect.poll(() => rows('role')).toHaveLength(1);
     expect(await rows('role')).toMatchObject([
       { actor: expect.stringMatching(/^token:test-viewer/), details: { count: 1 } },
     ]);
-    expect(await rows('api_token')).toMatchObject([
-      { actor: 'anonymous', address: '127.0.0.1', target: 'api' },
-    ]);
-    expect(await counted('api_token')).toBe(20);
-    expect(lines('API token refused')).toHaveLength(1);
+    expect(await rows('api_token')).toContainEqual(
+      expect.objectContaining({ actor: 'anonymous', address: '127.0.0.1', target: 'api' }),
+    );
+    expect(await counted('api_token')).toBe(21);
+    expect(lines('API token refused')).toHaveLength(2);
     expect(hub.logLines.join('')).not.toContain(SECRET);
   });
 
