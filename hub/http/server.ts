@@ -55,6 +55,7 @@ export class HttpServer {
   readonly #props: HttpServerProps;
   /** As the operating system knows them: of those in a TLS handshake the HTTP server knows nothing. */
   readonly #connections = new Set<Socket>();
+  readonly #perAddress = new Map<string, number>();
   #app: FastifyInstance | undefined;
 
   constructor(props: HttpServerProps) {
@@ -69,10 +70,8 @@ export class HttpServer {
   /** Throws `port_in_use`; a route without a role or with a bad schema is a defect and throws as well. */
   async start({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
     const app = await makeApp(this.#props);
-    app.server.on('connection', (socket) => {
-      this.#connections.add(socket);
-      socket.once('close', () => this.#connections.delete(socket));
-    });
+    app.server.maxConnections = limits.httpConnectionsMax;
+    app.server.on('connection', (socket) => this.#take(socket));
     try {
       await app.listen({ host, port });
     } catch (error) {
@@ -80,6 +79,21 @@ export class HttpServer {
       throw asListenError(error, { host, port, option: '--http-port' });
     }
     this.#app = app;
+  }
+
+  /** Nobody has to say who they are to connect: one address must not take every connection, nor the files that they cost. */
+  #take(socket: Socket): void {
+    const { remoteAddress: address = '' } = socket;
+    const count = (this.#perAddress.get(address) ?? 0) + 1;
+    if (count > limits.httpConnectionsPerAddressMax) return void socket.destroy();
+    this.#perAddress.set(address, count);
+    this.#connections.add(socket);
+    socket.once('close', () => {
+      this.#connections.delete(socket);
+      const left = (this.#perAddress.get(address) ?? 1) - 1;
+      if (left > 0) this.#perAddress.set(address, left);
+      else this.#perAddress.delete(address);
+    });
   }
 
   /** For connections that begin from now on. */
@@ -121,6 +135,7 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
       key: props.tls.key,
       cert: props.tls.cert,
       minVersion: TLS_MIN,
+      handshakeTimeout: limits.httpHeadMsMax,
       headersTimeout: limits.httpHeadMsMax,
       // Node looks every 30 s otherwise, and a time limit holds when it is looked at.
       connectionsCheckingInterval: 1_000,
