@@ -63,8 +63,10 @@ export class ClockGuard {
 
   async #takeBack(): Promise<number> {
     const { clock, stores } = this.#props;
+    // One instant for all of them: evidence is known to belong to an offer by having the same time.
+    const now = clock.now();
     let taken = 0;
-    for (const store of stores) taken += await store.takeBackTimes(clock.now());
+    for (const store of stores) taken += await store.takeBackTimes(now);
     return taken;
   }
 
