@@ -306,6 +306,8 @@ export class ChunkFetcher {
       if (!isQueued) late += 1;
     }
     if (late === 0) return;
+    // Asked for again, and not told again that it stands in line: the hub is silent, which is no place in a line.
+    fetch.queuedSince = undefined;
     this.#line.timedOut();
     const wait = fetch.waits.next().value;
     fetch.pauseUntil = now + wait;

@@ -168,6 +168,30 @@ describe('ChunkFetcher', () => {
     expect(requests.slice(1).flatMap(({ chunks }) => chunks)).not.toContain(first);
   });
 
+  it('does not say that it stands in line when it asked again and the hub said nothing', async () => {
+    const clock = new ManualClock();
+    const { fetcher, requests } = await make(
+      (request, to) => {
+        if (requests.length === 1) refuse(to, request, { code: 'queued', retryAfterMs: 60_000 });
+      },
+      100,
+      0,
+      clock,
+    );
+    const giveUp = new AbortController();
+    const fetched = fetcher.fetch(manifest, digests, giveUp.signal);
+    await vi.waitFor(() => expect(fetcher.queuedSince(manifest)).toBe(clock.now()));
+    clock.advance(60_000);
+    await vi.waitFor(() => expect(requests).toHaveLength(2));
+    expect(fetcher.queuedSince(manifest)).toBeDefined();
+    await vi.waitFor(() => {
+      clock.advance(limits.chunkSilenceMsMax);
+      expect(fetcher.queuedSince(manifest)).toBeUndefined();
+    });
+    giveUp.abort(new Error('enough'));
+    await expect(fetched).rejects.toThrow('enough');
+  });
+
   it('takes the time that chunks stood in line for no sign of a slow line', async () => {
     const clock = new ManualClock();
     const { fetcher, requests } = await make(
