@@ -1,6 +1,7 @@
 /** Publishing and withdrawing from the publisher's side: upload, sign here, send. */
 import type { KeyObject } from 'node:crypto';
 import { type Static, Type } from 'typebox';
+import { isAppError } from '../../shared/base/app-error.ts';
 import { Digest, ModelName, SemVer } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
 import { addVersion, refreshPublisher, withdrawVersion } from '../../shared/tuf/published-targets.ts';
@@ -35,6 +36,9 @@ export interface PublishOptions {
   readonly breaking?: boolean | undefined;
 }
 
+/** As often as chunks are uploaded that left the hub before the version named them, for the line was slow. */
+const UPLOAD_TRIES = 2;
+
 /** Uploads what is missing, signs and publishes. Throws the hub's refusals and those of signing. */
 export async function publishVersion(
   packed: PackedVersion,
@@ -43,15 +47,26 @@ export async function publishVersion(
 ): Promise<VersionAnswer & { readonly uploadedBytes: number }> {
   const { hub, now } = tools;
   const { model, version, release } = packed.manifest;
-  const uploadedBytes = await uploadChunks(packed, hub, onProgress);
   const manifest = Buffer.from(packed.manifestBytes).toString('base64');
-  const answer = await signAndSend(tools, {
-    change: (current, number) =>
-      addVersion(current, { model, version, release, manifest: packed.manifestBytes }, now(), number),
-    send: (metadata) =>
-      hub.post(`/models/${model}/versions`, { manifest, metadata: metadata.toString('base64'), breaking }),
-  });
-  return { ...parseVersion(answer), uploadedBytes };
+  let uploadedBytes = 0;
+  for (let attempt = 1; ; attempt += 1) {
+    uploadedBytes += await uploadChunks(packed, hub, onProgress);
+    try {
+      const answer = await signAndSend(tools, {
+        change: (current, number) =>
+          addVersion(current, { model, version, release, manifest: packed.manifestBytes }, now(), number),
+        send: (metadata) =>
+          hub.post(`/models/${model}/versions`, {
+            manifest,
+            metadata: metadata.toString('base64'),
+            breaking,
+          }),
+      });
+      return { ...parseVersion(answer), uploadedBytes };
+    } catch (error) {
+      if (!isAppError(error, 'chunks_missing') || attempt === UPLOAD_TRIES) throw error;
+    }
+  }
 }
 
 /**
