@@ -5,7 +5,7 @@
 import { Agent, request } from 'undici';
 import { AppError, errorText } from '../shared/base/app-error.ts';
 import { readJson } from '../shared/base/read-json.ts';
-import { errorOf, parseProblem } from '../shared/protocol/problem.ts';
+import { errorOf, type Problem, parseProblem } from '../shared/protocol/problem.ts';
 import type { HubClient } from './context.ts';
 
 export interface HubAccess {
@@ -89,31 +89,42 @@ export class HttpHubClient implements HubClient {
         },
         ...(payload === undefined ? {} : { body: payload }),
       });
-      return readAnswer(answer.statusCode, await answer.body.bytes());
+      return readAnswer(url, answer.statusCode, await answer.body.bytes());
     } catch (error) {
       throw asHubError(error, url);
     }
   }
 }
 
-function readAnswer(status: number, bytes: Uint8Array): unknown {
+/** Says what is wrong with an answer, and not who gave it: its certificate was that of the hub, and its text may be damaged. */
+function readAnswer(url: string, status: number, bytes: Uint8Array): unknown {
+  const unreadable = (cause: unknown) =>
+    new AppError(
+      'hub_answer_unreadable',
+      `Cannot use what answered at ${url} with status ${status} (${bytes.byteLength} bytes): ${errorText(cause)}`,
+      { cause },
+    );
   let value: unknown;
   try {
     const bounds = { bytesMax: ANSWER_BYTES_MAX };
-    value = bytes.byteLength === 0 ? undefined : readJson(bytes, 'answer of the hub', bounds);
+    value = bytes.byteLength === 0 ? undefined : readJson(bytes, 'the answer', bounds);
+    if (status >= 400) value = parseProblem(value);
   } catch (cause) {
-    throw new AppError('hub_unreachable', `What answers with status ${status} there is no modelfleet hub.`, {
-      cause,
-    });
+    throw unreadable(cause);
   }
   if (status < 400) return value;
-  throw errorOf(parseProblem(value));
+  throw errorOf(value as Problem);
 }
 
 /** Certificate trouble and an absent server get their own codes; what the hub said stays what it is. */
 function asHubError(error: unknown, url: string): unknown {
   if (error instanceof AppError) return error;
   const code = String((error as { code?: string }).code ?? '');
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE' || code.startsWith('HPE_')) {
+    return new AppError('hub_answer_unreadable', `Cannot use what answered at ${url}: ${errorText(error)}.`, {
+      cause: error,
+    });
+  }
   if (/CERT|SELF_SIGNED|UNABLE_TO_/.test(code)) {
     return new AppError(
       'ca_mismatch',

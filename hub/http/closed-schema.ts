@@ -8,38 +8,61 @@ import { type TSchema, Type } from 'typebox';
 
 interface Node extends TSchema {
   readonly properties?: Readonly<Record<string, TSchema>>;
-  readonly items?: TSchema;
+  /** Of a map: what its values are, by what its keys look like. */
+  readonly patternProperties?: Readonly<Record<string, TSchema>>;
+  readonly additionalProperties?: boolean | TSchema;
+  readonly items?: TSchema | readonly TSchema[];
   readonly anyOf?: readonly TSchema[];
-  readonly allOf?: readonly TSchema[];
 }
+
+/** Ways to say what fits beside those above: what they let through, nobody closes. */
+const unclosable = ['allOf', 'oneOf', 'not', 'if', '$ref', 'unevaluatedProperties'] as const;
 
 const nothing = Type.Object({}, { additionalProperties: false });
 
-/** Closes what `route` takes. A route without a schema of its query or body takes none. Both are in `/openapi.json`. */
+/**
+ * Closes what `route` takes. A route without a schema of its query takes none; without one of its body it takes none or an empty
+ * object, which clients send where they always send one. Both are in `/openapi.json`.
+ */
 export function closeRequest(route: RouteOptions): void {
   const { querystring, body, ...rest } = route.schema ?? {};
   const takesBody = [route.method].flat().some((method) => method !== 'GET' && method !== 'HEAD');
   route.schema = {
     ...rest,
     querystring: querystring === undefined ? nothing : closed(querystring as TSchema),
-    ...(takesBody ? { body: body === undefined ? Type.Null() : closed(body as TSchema) } : {}),
+    ...(takesBody
+      ? { body: body === undefined ? Type.Union([Type.Null(), nothing]) : closed(body as TSchema) }
+      : {}),
   };
 }
 
 /** The same schema without room for unknown fields, at any depth. Throws where one cannot be closed, which is a defect. */
 export function closed<T extends TSchema>(schema: T): T {
-  const { properties, items, anyOf, allOf } = schema as Node;
-  if (allOf)
-    throw new Error('A schema that intersects others cannot be closed: write its fields into one object.');
-  if (properties) {
-    const fields = Object.fromEntries(
-      Object.entries(properties).map(([name, field]) => [name, closed(field)]),
-    );
-    return changed(schema, { additionalProperties: false, ...schema, properties: fields });
-  }
-  if (items) return changed(schema, { items: closed(items) });
-  if (anyOf) return changed(schema, { anyOf: anyOf.map(closed) });
-  return schema;
+  const open = unclosable.find((keyword) => Object.hasOwn(schema, keyword));
+  if (open) throw new Error(`A schema with "${open}" cannot be closed: write its fields into one object.`);
+  const { properties, patternProperties, additionalProperties, items, anyOf } = schema as Node;
+  const isObject = properties ?? patternProperties ?? (schema as { type?: unknown }).type === 'object';
+  return changed(schema, {
+    // A map says what its keys look like; TypeBox lets the others pass with any value.
+    ...(isObject && { additionalProperties: closedRest(additionalProperties) }),
+    ...(properties && { properties: closedFields(properties) }),
+    ...(patternProperties && { patternProperties: closedFields(patternProperties) }),
+    ...(items && { items: isList(items) ? items.map(closed) : closed(items) }),
+    ...(anyOf && { anyOf: anyOf.map(closed) }),
+  });
+}
+
+/** Whoever writes `true` has to: what devices send. */
+function closedRest(additionalProperties: Node['additionalProperties'] = false): boolean | TSchema {
+  return typeof additionalProperties === 'object' ? closed(additionalProperties) : additionalProperties;
+}
+
+function closedFields(fields: Readonly<Record<string, TSchema>>) {
+  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, closed(field)]));
+}
+
+function isList(items: TSchema | readonly TSchema[]): items is readonly TSchema[] {
+  return Array.isArray(items);
 }
 
 /** TypeBox keeps what kind a schema is in fields that are not enumerable. */

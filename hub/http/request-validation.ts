@@ -22,7 +22,8 @@ export function compileValidator(schema: TSchema, part: string) {
   const parse = parser(schema, names.get(part) ?? `request ${part}`);
   return (value: unknown) => {
     try {
-      const typed = part === 'body' ? value : readTexts(schema, value as Record<string, unknown>);
+      const typed =
+        part === 'body' ? bodyOf(schema, value) : readTexts(schema, value as Record<string, unknown>);
       return { value: parse(Value.Default(schema, typed)) };
     } catch (error) {
       if (isAppError(error)) return { error };
@@ -31,8 +32,14 @@ export function compileValidator(schema: TSchema, part: string) {
   };
 }
 
-/** The JSON of a request's body. */
+/** No body is as good as one without fields: what it lacks is then named. */
+function bodyOf(schema: TSchema, value: unknown): unknown {
+  return value ?? ((schema as { type?: unknown }).type === 'object' ? {} : null);
+}
+
+/** The JSON of a request's body; null for none, which clients send that name a type before they know whether they have a body. */
 export function readJsonBody(request: FastifyRequest, body: Buffer): unknown {
+  if (body.byteLength === 0) return null;
   return readJson(body, 'the request', { bytesMax: bodyBytesMax(request), isRequest: true });
 }
 

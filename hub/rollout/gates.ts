@@ -88,7 +88,7 @@ export function judge(inputs: GateInputs): Judgement {
   if (judged !== 'inconclusive' || inputs.now < phaseEndsAt(inputs)) {
     return { verdict: judged, reasons: sortReasons(reasons) };
   }
-  const text = `phase ${inputs.phase + 1} has not ended well within ${formatDuration(inputs.phaseTimeoutMs)}`;
+  const text = `phase ${inputs.phase + 1} has not ended well within ${formatDuration(inputs.phaseTimeoutMs)}; "modelfleet rollout resume" gives it as much again`;
   return {
     verdict: 'hold',
     reasons: sortReasons([{ code: 'time_limit', verdict: 'hold', text }, ...reasons]),
@@ -140,11 +140,8 @@ function judgeFailures({ counts, devices, settledAt, rules, wantRequests = 0 }: 
   }
   if (completed < wanted || (counts.succeeded ?? 0) === 0) {
     const text = `${completed} of ${devices} devices completed and ${counts.succeeded ?? 0} of them succeeded; ${wanted} completed and one success are wanted`;
-    const isOneAlone = completed === 1 && devices > 1;
     const gone = '; remove devices that are gone for good, or roll out to a group without them';
-    return [
-      { code: 'too_few_completed', verdict: 'inconclusive', text: isOneAlone ? `${text}${gone}` : text },
-    ];
+    return [{ code: 'too_few_completed', verdict: 'inconclusive', text: `${text}${gone}` }];
   }
   const text = `${failed} of ${completed} completed devices failed (at most ${percent(rules.maxFailures)})`;
   return [{ code: 'failures_within_limit', verdict: 'proceed', text }];
@@ -176,9 +173,8 @@ function judgeDrift(inputs: GateInputs): Reason[] {
   const { rules, drift, devices } = inputs;
   if (rules.drift === 'ignore') return [];
   if (drift === null || !(drift.features > 0)) {
-    return [
-      { code: 'no_drift_figures', verdict: 'inconclusive', text: 'there are no figures to judge drift by' },
-    ];
+    const text = `there are no figures to judge drift by${evidenceHelp(inputs)}; a version has them when it was packed with a sample of its training data (profile: in model.yaml)`;
+    return [{ code: 'no_drift_figures', verdict: 'inconclusive', text }];
   }
   if (!(drift.withEvidence >= devicesWanted(devices))) {
     return [tooFewDevices(drift.withEvidence, inputs, 'drift')];
@@ -191,7 +187,7 @@ function judgeDrift(inputs: GateInputs): Reason[] {
     return [{ code: 'drift_found', verdict: rules.drift, text }];
   }
   if (drift.tooFew.length > 0) {
-    const text = `too few values to judge drift of ${drift.tooFew.join(', ')}`;
+    const text = `too few values to judge drift of ${drift.tooFew.join(', ')}${evidenceHelp(inputs)}`;
     return [{ code: 'too_few_for_drift', verdict: 'inconclusive', text }];
   }
   const text = `${drift.drifting.length} of ${drift.features} features drift`;
@@ -221,6 +217,8 @@ function outOfReach(counts: GateInputs['counts']): number {
   return (counts.silent ?? 0) + (counts.hindered ?? 0);
 }
 
+const silenceHelp = 'bring them back, remove devices that are gone for good, or allow more with --max-silent';
+
 function judgeSilence({ counts, devices, rules }: GateInputs): Reason[] {
   const absent = outOfReach(counts);
   if (absent === 0) return [];
@@ -228,7 +226,7 @@ function judgeSilence({ counts, devices, rules }: GateInputs): Reason[] {
   const what = hindered === 0 ? 'silent' : `silent or hindered (${hindered} wait for room, files or the hub)`;
   const text = `${absent} of ${devices} devices are ${what} (at most ${percent(rules.maxSilent)})`;
   return absent > rules.maxSilent * devices
-    ? [{ code: 'too_many_silent', verdict: 'inconclusive', text }]
+    ? [{ code: 'too_many_silent', verdict: 'inconclusive', text: `${text}; ${silenceHelp}` }]
     : [{ code: 'silence_within_limit', verdict: 'proceed', text }];
 }
 

@@ -8,13 +8,23 @@ import { shorten } from './safe-text.ts';
 
 const NAME_CHARS_SHOWN = 100;
 
-/** What is wrong with a name in these bytes; undefined when nothing is. Says nothing of whether they are JSON. */
-export function faultOfNames(bytes: Uint8Array): string | undefined {
+export interface NamesFault {
+  readonly text: string;
+  /** More names than any request has: whoever decodes these bytes pays for each. */
+  readonly isTooMany: boolean;
+}
+
+/**
+ * What is wrong with the names in these bytes: that they are too many, before all else; undefined when nothing is. Says nothing of whether
+ * the bytes are JSON.
+ */
+export function faultOfNames(bytes: Uint8Array): NamesFault | undefined {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   /** Names of each object that is open; of a list, none. */
   const open: Set<string>[] = [];
   let quoted = { from: 0, to: 0 };
   let count = 0;
+  let fault: NamesFault | undefined;
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at]!;
     if (byte === 0x22) {
@@ -26,16 +36,24 @@ export function faultOfNames(bytes: Uint8Array): string | undefined {
     else if (byte === 0x3a) {
       const name = nameOf(text.subarray(quoted.from, quoted.to));
       const names = open.at(-1);
-      if (name === undefined || names === undefined) return undefined;
-      // Copied by assignment, a field of this name would change what an object inherits.
-      if (name === '__proto__') return '"__proto__" is no name of a field';
-      if (names.has(name)) return `${JSON.stringify(shorten(name, NAME_CHARS_SHOWN))} is given twice`;
       count += 1;
-      if (count > limits.requestNamesMax) return `it has more than ${limits.requestNamesMax} fields`;
+      if (count > limits.requestNamesMax) {
+        return { text: `it has more than ${limits.requestNamesMax} fields`, isTooMany: true };
+      }
+      if (name === undefined || names === undefined) continue;
+      fault ??= faultOfName(name, names);
       names.add(name);
     }
   }
-  return undefined;
+  return fault;
+}
+
+function faultOfName(name: string, names: ReadonlySet<string>): NamesFault | undefined {
+  // Copied by assignment, a field of this name would change what an object inherits.
+  if (name === '__proto__') return { text: '"__proto__" is no name of a field', isTooMany: false };
+  if (!names.has(name)) return undefined;
+  const shown = JSON.stringify(shorten(name, NAME_CHARS_SHOWN));
+  return { text: `${shown} is given twice`, isTooMany: false };
 }
 
 function nameOf(quoted: Buffer): string | undefined {

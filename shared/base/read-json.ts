@@ -33,10 +33,14 @@ export function readJson(
   if (!isJsonShallow(bytes, limits.jsonDepthMax))
     throw refuse(`it is nested more than ${limits.jsonDepthMax} levels deep`);
   const fault = isRequest ? faultOfNames(bytes) : undefined;
-  if (fault !== undefined) throw refuse(fault);
+  if (fault?.isTooMany) throw refuse(fault.text);
+  let value: unknown;
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
     throw refuse('it is not JSON', cause);
   }
+  // Only of what is JSON can one say that a name is given twice.
+  if (fault) throw refuse(fault.text);
+  return value;
 }

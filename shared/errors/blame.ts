@@ -78,6 +78,7 @@ const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blam
   link_lost: 'hub',
   link_refused: 'hub',
   hub_unreachable: 'hub',
+  hub_answer_unreadable: 'hub',
   rate_limited: 'hub',
   chunk_missing: 'hub',
   chunk_digest_mismatch: 'hub',

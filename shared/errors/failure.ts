@@ -49,6 +49,8 @@ export function failureJson(error: unknown): string {
 
 export function failureExitCode(error: unknown): number {
   if (!isAppError(error)) return exitCodes.defect;
-  if (error.code === 'hub_unreachable') return exitCodes.unreachable;
+  // A proxy answers in the place of a hub that is down.
+  if (error.code === 'hub_unreachable' || error.code === 'hub_answer_unreadable')
+    return exitCodes.unreachable;
   return error.code === 'internal' ? exitCodes.defect : exitCodes.refused;
 }

@@ -6,7 +6,7 @@ export const hubErrors = defineErrors({
     status: 401,
     retry: 'never',
     meaning: 'The request carries no token, or one the hub does not know.',
-    fix: 'Log in again with a valid token.',
+    fix: 'Log in again with a valid token. Are all lost? Stop the hub and start it once with --new-admin-token.',
   },
   forbidden: {
     status: 403,

@@ -66,6 +66,7 @@ describe('the embedded broker, of packets as bytes,', () => {
     ['protocol level 4 with the bit of a bridge', 1, { level: 0x84 }],
     ['a keepalive of 0, which no limit of this hub allows', 5, { keepalive: 0 }],
     ['a keepalive over the limit', 5, { keepalive: limits.mqttKeepaliveSecondsMax + 1 }],
+    ['no client id, where the certificate has one', 2, { clientId: Buffer.alloc(0) }],
     ['no client id for a session to be kept [MQTT-3.1.3-8]', 2, { clientId: Buffer.alloc(0), clean: false }],
     [
       'a last will on the topic of another device',
@@ -118,6 +119,7 @@ describe('the embedded broker, of packets as bytes,', () => {
   it.each<[string, Buffer]>([
     ['a packet before CONNECT [MQTT-3.1.0-1]', PINGREQ],
     ['CONNECT with flags in its header', packet(0x11, connectPacket(DEVICE).subarray(2))],
+    ['CONNECT whose length takes five bytes [MQTT-2.2.3]', Buffer.from([0x10, 0x80, 0x80, 0x80, 0x80, 0x01])],
     ['CONNECT that ends within a field', packet(0x10, connectPacket(DEVICE).subarray(2, -1))],
     [
       'CONNECT longer than any that is meant',
@@ -172,6 +174,25 @@ describe('the embedded broker, of packets as bytes,', () => {
     ['DISCONNECT with flags [MQTT-3.14.1-1]', packet(0xe1, Buffer.alloc(0))],
     ['CONNACK, which only a server sends', packet(0x20, Buffer.alloc(2))],
     ['SUBACK, which only a server sends', packet(0x90, Buffer.from([0, 1, 0]))],
+    ['a length of five bytes [MQTT-2.2.3]', Buffer.from([0xc0, 0xff, 0xff, 0xff, 0xff, 0x7f])],
+    ['a packet after DISCONNECT [MQTT-3.14.4-2]', packet(0xe0, Buffer.alloc(0))],
+    [
+      'PUBLISH after DISCONNECT, of which nothing is taken',
+      Buffer.concat([packet(0xe0, Buffer.alloc(0)), publishPacket(own, DEVICE)]),
+    ],
+    [
+      'PUBLISH on a topic with a surrogate [MQTT-1.5.3-1]',
+      packet(0x30, Buffer.concat([field(SURROGATE), DEVICE])),
+    ],
+    ['PUBLISH on # [MQTT-3.3.2-2]', publishPacket('mf/1/d/dev/#', DEVICE)],
+    [
+      'UNSUBSCRIBE with other flags [MQTT-3.10.1-1]',
+      packet(0xa0, unsubscribePacket(1, [desired]).subarray(2)),
+    ],
+    ['PINGREQ with flags', packet(0xc1, Buffer.alloc(0))],
+    ['PUBACK with flags', packet(0x41, id(1))],
+    ['PINGRESP, which only a server sends', packet(0xd0, Buffer.alloc(0))],
+    ['UNSUBACK, which only a server sends', packet(0xb0, id(1))],
     ['packet type 0', packet(0x00, Buffer.alloc(0))],
     ['packet type 15', packet(0xf0, Buffer.alloc(0))],
   ])('closes the connection at %s', async (_what, bytes) => {

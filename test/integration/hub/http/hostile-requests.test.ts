@@ -82,7 +82,7 @@ async function send(
     ...(body === undefined ? {} : { body }),
   });
   const text = await answer.body.text();
-  return { status: answer.statusCode, text, json: JSON.parse(text) };
+  return { status: answer.statusCode, text, json: text === '' ? undefined : JSON.parse(text) };
 }
 
 const name = ({ method, path }: Route) => `${method} ${path}`;
@@ -137,6 +137,23 @@ describe('every route of the hub', () => {
     )) {
       const answer = await send(route.method, route.path, { body: '{"keep":true}' });
       expect(answer, name(route)).toMatchObject({ status: 400, json: { code: 'bad_input' } });
+    }
+  });
+
+  it('takes an empty object, an empty body and none for the same, where it asks for nothing', async () => {
+    const asking = ({ body }: Route) => objectOf(body)?.required !== undefined || (body && !objectOf(body));
+    const undemanding = routes.filter((route) => route.method !== 'GET' && !asking(route));
+    expect(undemanding.length).toBeGreaterThan(7);
+    for (const route of undemanding) {
+      const plain = await send(route.method, route.path);
+      expect(plain.json?.code, `${name(route)} ${plain.text}`).not.toBe('bad_input');
+      for (const body of ['{}', '']) {
+        const answer = await send(route.method, route.path, { body });
+        expect([answer.status, answer.json?.code], `${name(route)} ${answer.text}`).toEqual([
+          plain.status,
+          plain.json?.code,
+        ]);
+      }
     }
   });
 

@@ -207,6 +207,32 @@ describe('judge()', () => {
     );
   });
 
+  it('names a way out with every reason that time alone does not end', () => {
+    const judgements: [string, GateInputs, RegExp][] = [
+      ['no_drift_figures', withRules({ drift: 'hold' }), /; send them requests/],
+      [
+        'too_few_for_drift',
+        {
+          ...withRules({ drift: 'hold' }),
+          drift: { withEvidence: 10, features: 8, drifting: [], tooFew: ['co'] },
+        },
+        /; send them requests/,
+      ],
+      ['too_few_requests', withRules({ maxErrorRate: 0.1 }), /; send them requests/],
+      ['too_many_silent', { ...good, counts: { succeeded: 4, silent: 6 } }, /; bring them back/],
+      ['too_few_completed', { ...good, counts: { silent: 10 } }, /; remove devices/],
+      ['too_many_unproven', { ...good, counts: { succeeded: 1, unproven: 9 } }, /; send them requests/],
+      [
+        'time_limit',
+        { ...good, now: t0 + 60_000, settledAt: null, counts: { offered: 10 } },
+        /; "modelfleet rollout resume"/,
+      ],
+    ];
+    for (const [code, inputs, way] of judgements) {
+      expect(judge(inputs).reasons.find((reason) => reason.code === code)?.text, code).toMatch(way);
+    }
+  });
+
   it('does not pass a drift gate without data', () => {
     const asked = withRules({ drift: 'hold' });
     expect(verdictOf(asked)).toEqual(['inconclusive', 'no_drift_figures']);

@@ -49,6 +49,7 @@ const expected: Readonly<Record<'version' | 'wish' | 'device' | 'hub', readonly 
     'link_lost',
     'link_refused',
     'hub_unreachable',
+    'hub_answer_unreadable',
     'rate_limited',
     'chunk_missing',
     'chunk_digest_mismatch',

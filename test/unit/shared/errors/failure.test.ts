@@ -24,6 +24,7 @@ describe('a failed program', () => {
   it('ends with 1 when refused, 69 without a hub, 70 on a defect', () => {
     expect(failureExitCode(refused)).toBe(1);
     expect(failureExitCode(new AppError('hub_unreachable', 'no'))).toBe(69);
+    expect(failureExitCode(new AppError('hub_answer_unreadable', 'no'))).toBe(69);
     expect(failureExitCode(defect)).toBe(70);
   });
 });
