@@ -75,8 +75,9 @@ function planSettled({ desired, record, slots, isOrderedBack, retryInMs }: Situa
     // Given up for what lay with the surroundings: the wish stands, after a wait.
     return retryInMs > 0 ? { kind: 'rest', wakeInMs: retryInMs } : { kind: 'move', event: 'wanted' };
   }
-  const isOfOther = attempt?.rollout !== desired.rollout || attempt?.offer !== desired.offer;
-  const isNews = desired.rollout !== undefined && isOfOther;
+  // Sent back to what it ran all along: the answer to the version that the rollout brought stays the last word.
+  const isOfferedAgain = attempt?.manifest === desired.manifest && attempt.offer !== desired.offer;
+  const isNews = desired.rollout !== undefined && (attempt?.rollout !== desired.rollout || isOfferedAgain);
   return isNews ? { kind: 'move', event: 'confirmed' } : { kind: 'rest' };
 }
 

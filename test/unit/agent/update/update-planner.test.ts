@@ -87,6 +87,13 @@ describe('planUpdate, settled', () => {
     expect(plan({ slots, desired: again }, 'committed', { offer: 9 })).toEqual({ kind: 'rest' });
   });
 
+  it('keeps saying why it refused a version when the rollout that brought it sends it to what runs already', () => {
+    const back = { ...wish, manifest: older.manifest, version: '1.0.0', offer: 9 };
+    for (const state of ['rejected', 'rolled-back'] as const) {
+      expect(plan({ desired: back }, state, { offer: 5 })).toEqual({ kind: 'rest' });
+    }
+  });
+
   it('does not try again what it refused for the same wish', () => {
     const { record } = situation();
     const answered = [{ manifest: digest('b'), wish: 'r-00000001' }];
