@@ -16,12 +16,13 @@ import { DeviceListener } from './device-listener.ts';
 import { inboundPacketBytesMax, judgePublish, type SentMessage } from './device-rules.ts';
 import { DeviceSession } from './device-session.ts';
 import { MessageBudgets } from './message-budget.ts';
-import { PacketCheck } from './packet-check.ts';
+import { PacketReader } from './packet-reader.ts';
 import type { PacketFault } from './packet-rules.ts';
 import { type PeerIdentity, peerOf } from './peer-identity.ts';
 import { ReadTurns } from './read-turns.ts';
 import { RetainedPersistence } from './retained-persistence.ts';
 import { Unanswered } from './unanswered.ts';
+import { UnfinishedPackets } from './unfinished-packets.ts';
 import { UnreadWatch, unreadMark } from './unread-watch.ts';
 
 /**
@@ -49,6 +50,8 @@ export interface AedesBrokerProps {
   readonly answerLateMs?: number;
   /** What devices may have unanswered, all of them together; `limits.unansweredBytesMax` when absent. */
   readonly unansweredBytesMax?: number;
+  /** What may be held of packets whose end has not come; `limits.unfinishedBytesMax` when absent. */
+  readonly unfinishedBytesMax?: number;
   readonly logger: Logger;
   readonly refusals?: RefusalListener;
 }
@@ -64,6 +67,8 @@ const INSTANCE = /^[0-9a-f]{16,64}$/;
 export class AedesBroker implements Broker {
   /** What devices have sent that is not answered yet. */
   readonly unanswered: Unanswered;
+  /** What they have sent of packets whose end has not come. */
+  readonly unfinished: UnfinishedPackets<TLSSocket>;
   readonly #props: AedesBrokerProps;
   readonly #log: LimitedLog;
   readonly #peers = new WeakMap<object, PeerIdentity>();
@@ -101,6 +106,11 @@ export class AedesBroker implements Broker {
       },
     });
     this.unanswered = new Unanswered(props.unansweredBytesMax);
+    const { unfinishedBytesMax = limits.unfinishedBytesMax } = props;
+    this.unfinished = new UnfinishedPackets(unfinishedBytesMax, (socket) => {
+      this.#tellRefused('packet', socket, 'the end of a packet has not come, and others need its room');
+      socket.destroy();
+    });
     this.#turns = new ReadTurns({ unanswered: this.unanswered, monotonic, nextTurn: setImmediate });
   }
 
@@ -219,27 +229,16 @@ export class AedesBroker implements Broker {
     });
   }
 
-  /** aedes takes its bytes with `read`: the one place to look at them before its parser does. */
   #checkPackets(socket: TLSSocket): void {
-    const check = new PacketCheck(inboundPacketBytesMax);
-    const read = socket.read.bind(socket);
-    let isRefused = false;
-    socket.read = (size?: number) => {
-      if (this.#connecting.has(socket)) return null;
-      const bytes = read(size) as Buffer | null;
-      if (bytes === null || isRefused) return null;
-      const wasConnectSeen = check.isConnectSeen;
-      const packetsBefore = check.controlPackets;
-      const fault = check.faultIn(bytes);
-      if (fault) {
-        isRefused = true;
-        this.#refuse(socket, fault, check.isConnectSeen ? 'packet' : 'connect');
-        return null;
-      }
-      if (check.isConnectSeen && !wasConnectSeen) this.#connecting.add(socket);
-      this.#sessionAt.get(socket)?.heard(check.controlPackets - packetsBefore);
-      return bytes;
-    };
+    new PacketReader({
+      socket,
+      bytesMax: inboundPacketBytesMax,
+      unfinished: this.unfinished,
+      mayRead: () => !this.#connecting.has(socket),
+      onFault: (fault, isConnectSeen) => this.#refuse(socket, fault, isConnectSeen ? 'packet' : 'connect'),
+      onConnect: () => this.#connecting.add(socket),
+      onRead: (controlPackets) => this.#sessionAt.get(socket)?.heard(controlPackets),
+    });
   }
 
   #refuse(socket: TLSSocket, { reason, returnCode }: PacketFault, kind: RefusalKind): void {

@@ -47,6 +47,11 @@ export class PacketCheck implements PacketWatcher {
     return this.#controlPackets;
   }
 
+  /** Bytes that have come of a packet whose end has not. */
+  get unfinishedBytes(): number {
+    return this.#guard.unfinishedBytes;
+  }
+
   /** What is wrong with the next bytes of the connection, of which nothing may be taken after that. */
   faultIn(bytes: Uint8Array): PacketFault | undefined {
     if (this.#guard.accepts(bytes)) return undefined;

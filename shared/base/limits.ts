@@ -222,6 +222,8 @@ export const limits = {
   unansweredMessagesPerDeviceMin: 4,
   /** Of all devices, with what a message takes beside its bytes: nothing more is read then. */
   unansweredBytesMax: 64 * 1024 * 1024,
+  /** Of all connections, what is held of packets whose end has not come; the one begun first is closed then. */
+  unfinishedBytesMax: 128 * 1024 * 1024,
   /** What a device may send, for long and at once; what is beyond is read later. */
   deviceMessagesPerSecondMax: 500,
   deviceMessagesAtOnceMax: 2_000,

@@ -17,6 +17,8 @@ export class PacketLengthGuard {
   #bodyLeft = 0;
   /** Bytes of the fixed header seen so far; 0 between packets. */
   #headerBytes = 0;
+  /** The same of the present packet, when all of its header has come. */
+  #headBytes = 0;
   #length = 0;
   #firstByte = 0;
 
@@ -24,6 +26,11 @@ export class PacketLengthGuard {
   constructor(bytesMax: number, watcher?: PacketWatcher) {
     this.#bytesMax = bytesMax;
     this.#watcher = watcher;
+  }
+
+  /** Bytes that have come of a packet whose end has not; 0 between packets. */
+  get unfinishedBytes(): number {
+    return this.#bodyLeft > 0 ? this.#headBytes + this.#length - this.#bodyLeft : this.#headerBytes;
   }
 
   /**
@@ -56,6 +63,7 @@ export class PacketLengthGuard {
         continue;
       }
       this.#bodyLeft = this.#length;
+      this.#headBytes = this.#headerBytes;
       this.#headerBytes = 0;
       if (this.#watcher?.header(this.#firstByte, this.#length) === false) return false;
     }
