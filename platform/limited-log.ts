@@ -1,8 +1,8 @@
 /**
  * A log that others cannot fill: what a peer can provoke is written at once the first time, then at most once a minute for each
  * subject and message, with how many were left out. So many lines of one message a minute are written for all subjects
- * together; what is beyond, or was left out of a subject that is quiet since, is told with the next line of that message.
- * Memory is bounded: of too many subjects the one that was quiet longest is forgotten.
+ * together; what is beyond is told with the next line of that message. Memory is bounded: of too many subjects the one that was
+ * quiet longest is forgotten, and what was left out of it is told likewise.
  */
 import type { Logger } from './logger.ts';
 
@@ -19,7 +19,7 @@ interface Subject {
 interface Message {
   since: number;
   lines: number;
-  /** Left out of other subjects than the one whose line comes next. */
+  /** Beyond the lines of a minute, or left out of subjects that are forgotten. */
   leftOut: number;
 }
 
@@ -64,8 +64,12 @@ export class LimitedLog {
     const now = this.#props.monotonic();
     const subject = this.#subjectOf(name, message);
     const all = this.#messageOf(message, now);
-    if (now - subject.writtenAt < lineEveryMs || all.lines >= linesPerMinuteMax) {
+    if (now - subject.writtenAt < lineEveryMs) {
       subject.leftOut += 1;
+      return;
+    }
+    if (all.lines >= linesPerMinuteMax) {
+      all.leftOut += 1;
       return;
     }
     const { leftOut } = subject;

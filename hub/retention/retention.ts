@@ -104,9 +104,11 @@ export class Retention {
         heldUntil = clock.monotonic() + limits.retentionClockHeldMs;
       }
       if (clock.monotonic() >= heldUntil) {
-        const reports = await this.#collect(Number.POSITIVE_INFINITY);
+        // A part at a time: an operator who asks meanwhile comes in between.
+        const reports = await this.#collect(limits.retentionRequestMs);
         for (const { kind, count, bytes } of reports)
           if (count > 0) logger.info({ kind, count, bytes }, 'what was kept long enough has left');
+        if (reports.some(({ isMore }) => isMore)) continue;
       }
       await clock.sleep(limits.retentionEveryMs, signal).catch(() => undefined);
     }

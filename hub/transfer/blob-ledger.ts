@@ -173,7 +173,9 @@ export class BlobLedger {
     try {
       // Somebody may have asked for one, or a version named it, since they were looked up.
       const removed = await store.transaction((tx) => store.removeDue(digests, before, tx));
-      await Promise.all(removed.map(({ sha256 }) => blobs.delete(sha256)));
+      // Each of them is gone or has failed before anybody goes on who waits for one.
+      const ends = await Promise.allSettled(removed.map(({ sha256 }) => blobs.delete(sha256)));
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
       const bytes = removed.reduce((sum, row) => sum + row.bytes, 0);
       return { count: removed.length, bytes, isMore: due.length === PART };
     } finally {

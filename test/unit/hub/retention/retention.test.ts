@@ -168,6 +168,34 @@ describe('Retention', () => {
     expect(passes).toBe(atEnd);
   });
 
+  it('answers an operator while it has much to do by itself, and goes on with that', async () => {
+    let passes = 0;
+    const much: Expirable = {
+      kind: 'much',
+      rule: 'more than leaves in a request',
+      find: async () => ({ count: 1, bytes: 1, isMore: true }),
+      removeSome: async () => {
+        passes += 1;
+        return { count: 1, bytes: 1, isMore: true };
+      },
+    };
+    const { retention, clock } = retaining([much]);
+    const time = vi.spyOn(performance, 'now');
+    onTestFinished(() => time.mockRestore());
+    let now = 0;
+    time.mockImplementation(() => {
+      now += limits.retentionRequestMs / 10;
+      return now;
+    });
+    retention.start();
+    await vi.waitFor(() => expect(clock.sleeping).toBe(1));
+    clock.advance(limits.retentionClockHeldMs);
+    await vi.waitFor(() => expect(passes).toBeGreaterThan(0));
+    expect(await retention.collect(actor)).toMatchObject([{ kind: 'much', isMore: true }]);
+    const answered = passes;
+    await vi.waitFor(() => expect(passes).toBeGreaterThan(answered));
+  });
+
   it('lets things leave by itself every minute, and none for an hour after a start and after the clock was set', async () => {
     const passes: string[] = [];
     const events = new Things('events', [9.5 * DAY_MS], passes);
