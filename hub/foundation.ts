@@ -106,16 +106,13 @@ export async function layFoundation(
   const keys = await OnlineKeys.open(join(options.data, 'keys'));
   const { snapshot, timestamp, director } = keys.publicKeys;
   const auditCheckpoints = new AuditCheckpoints({ keyid: director.keyid, privateKey: keys.director });
-  await inventory.requireIdentities(
-    new Map([
-      ['pki/ca.pem', authority.caSha256],
-      ['keys/snapshot.pem', snapshot.keyid],
-      ['keys/timestamp.pem', timestamp.keyid],
-      ['keys/director.pem', director.keyid],
-    ]),
-    authority.caPem,
-    inventoryStore,
-  );
+  const identities = new Map([
+    ['pki/ca.pem', authority.caSha256],
+    ['keys/snapshot.pem', snapshot.keyid],
+    ['keys/timestamp.pem', timestamp.keyid],
+    ['keys/director.pem', director.keyid],
+  ] as const);
+  await inventory.requireIdentities(identities, authority.caPem, inventoryStore);
 
   const security = new SecurityEvents({
     append: (events) => audit.appendAll(events),
@@ -138,6 +135,7 @@ export async function layFoundation(
     if (inventory.lost.some(({ path }) => path === 'keys/director.pem'))
       await auditCheckpoints.signAgain(database, audit);
   }
+  await inventory.accept(identities, inventoryStore);
   return {
     database,
     metrics,

@@ -56,7 +56,7 @@ export class InventoryCheck {
     }
   }
 
-  /** With the keys open: they must be those that the database knows. Ends a first start. Throws `data_folder_incomplete`. */
+  /** With the keys open: they must be those that the database knows. Throws `data_folder_incomplete`. */
   async requireIdentities(found: Identities, caPem: string, store: InventoryStore): Promise<void> {
     const known = await store.identities();
     const lost = new Set(this.#lost.map(({ path }) => path));
@@ -68,6 +68,14 @@ export class InventoryCheck {
         .filter(([path]) => !lost.has(path))
         .map(([path]) => ({ path, reason: `and "${databaseFile}" are of different hubs` })),
     );
+  }
+
+  /**
+   * From now on the database knows these keys. Ends a first start. What follows from a loss comes before it: a start that ends in
+   * between is repeated as a whole.
+   */
+  async accept(found: Identities, store: InventoryStore): Promise<void> {
+    const known = await store.identities();
     if ([...found].some(([path, identity]) => known.get(path) !== identity)) await store.save(found);
     await endFirstStart(this.#props.folder);
   }

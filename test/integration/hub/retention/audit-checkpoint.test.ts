@@ -1,5 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import BetterSqlite3 from 'better-sqlite3';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { makeBackup } from '../../../../hub/backup/make-backup.ts';
 import { checkBackup, restoreBackup } from '../../../../hub/backup/restore-backup.ts';
@@ -61,6 +62,12 @@ it('old rows of the audit log leave a hub; what is left is verified after that, 
   await restored.stop();
 
   await rm(join(data, 'keys', 'director.pem'));
+  // A start that ends after the loss was accepted, before the audit log has it.
+  const database = new BetterSqlite3(join(data, 'hub.db'));
+  onTestFinished(() => void database.close());
+  database.exec(`create trigger stuck before insert on audit_event begin select raise(abort, 'stuck'); end`);
+  await expect(RunningHub.start({ data, startOptions: { acceptLoss: true } })).rejects.toThrow('stuck');
+  database.exec('drop trigger stuck');
   const without = await start({ data, startOptions: { acceptLoss: true } });
   expect(await without.clientOf(adminToken).get('/audit/verify')).toMatchObject(verified);
   expect(await without.clientOf(adminToken).get('/audit?action=audit.checkpoint_signed_again')).toMatchObject(
