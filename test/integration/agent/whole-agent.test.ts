@@ -79,6 +79,12 @@ async function rollOut(version: string): Promise<string> {
   return id;
 }
 
+/** Until the rollout is over, no other of the model may begin. */
+async function expectCompleted(rollout: string): Promise<void> {
+  const ended = async () => ((await hub.client.get(`/rollouts/${rollout}`)) as { status: string }).status;
+  await expect.poll(ended, patient).toBe('completed');
+}
+
 const status = async () => (await askAgent(data(), 'GET', '/status')) as AgentStatus;
 const model = async () => (await status()).reported.models[0];
 
@@ -126,10 +132,11 @@ afterAll(async () => {
 describe('an agent with all its parts', () => {
   it('fetches, verifies, qualifies and serves what the hub rolls out', async () => {
     await publish('1.0.0', 1);
-    await rollOut('1.0.0');
+    const id = await rollOut('1.0.0');
     await expect.poll(async () => (await model())?.update?.state, patient).toBe('committed');
     expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
     expect(await model()).toMatchObject({ active: { version: '1.0.0' }, provider: 'cpu' });
+    await expectCompleted(id);
   });
 
   it('switches to the next version and keeps the one before', async () => {
@@ -140,8 +147,7 @@ describe('an agent with all its parts', () => {
       .toMatchObject({ version: '2.0.0', state: 'committed' });
     await expect.poll(async () => (await model())?.previous, patient).toMatchObject([{ version: '1.0.0' }]);
     expect(await infer()).toEqual({ model_version: '2.0.0', data: 6 });
-    const ended = async () => ((await hub.client.get(`/rollouts/${id}`)) as { status: string }).status;
-    await expect.poll(ended, patient).toBe('completed');
+    await expectCompleted(id);
   });
 
   it('tells the hub what it runs', async () => {
