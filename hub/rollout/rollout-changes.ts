@@ -6,7 +6,7 @@
 import type { Transaction } from 'kysely';
 import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { errorText, isAppError } from '../../shared/base/app-error.ts';
+import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
 import type { TrialPlan } from '../../shared/protocol/desired-state.ts';
@@ -20,7 +20,7 @@ import type { PublishedVersion } from '../models/published-version.ts';
 import type { RolloutDevice } from './device-progress.ts';
 import type { Assignment, Director } from './director.ts';
 import type { RolloutDeviceStore } from './rollout-device-store.ts';
-import type { RolloutFleet, RolloutVersions } from './rollout-evidence.ts';
+import type { FleetReport, RolloutFleet, RolloutVersions } from './rollout-evidence.ts';
 import { actDone, afterAct, isUnderWay } from './rollout-machine.ts';
 import type { NextSteps, RolloutView, Step } from './rollout-planner.ts';
 import type { RolloutProgress, RolloutRecord, RolloutStore } from './rollout-store.ts';
@@ -71,9 +71,9 @@ export class RolloutChanges {
     next: NextSteps,
     { now, by }: { readonly now: number; readonly by: ActedBy },
   ): Promise<readonly string[]> {
-    const entries = await this.#lookUpEntries(seen, next.steps);
+    const { entries, forgotten } = await this.#lookUpEntries(seen, next.steps);
     const known = await this.#lookUpVersions(seen, next.steps, entries);
-    const context = { now, known, entries };
+    const context = { now, known, entries, forgotten };
     return this.#props.store.transaction(async (tx) => {
       const view = await this.#asOfNow(seen, next.steps, tx);
       let { status, progress } = record;
@@ -152,16 +152,18 @@ export class RolloutChanges {
   async #takeBack(
     view: RolloutView,
     deviceIds: readonly string[],
-    { now, known, entries }: Context,
+    { now, known, entries, forgotten }: Context,
     tx: Transaction<Tables>,
   ): Promise<Told> {
     const { model, version } = view.plan;
     const present = await this.#props.devices.present(view.id, deviceIds, tx);
-    const current = await this.#props.director.current(model, [...present], tx);
-    const unassigned = await this.#props.director.unassigned(model, [...present], tx);
+    const unheard = [...present].filter((deviceId) => forgotten.has(deviceId));
+    const heard = new Set([...present].filter((deviceId) => !forgotten.has(deviceId)));
+    const current = await this.#props.director.current(model, [...heard], tx);
+    const unassigned = await this.#props.director.unassigned(model, [...heard], tx);
     const others = [...current.values()].map(({ rolloutId }) => rolloutId).filter((id) => id !== null);
     const statuses = await this.#props.store.statuses([...new Set(others)], tx);
-    const moves = pick(view, present).map((device) => {
+    const moves = pick(view, heard).map((device) => {
       const desired = current.get(device.deviceId);
       const other = desired?.rolloutId === view.id ? undefined : statuses.get(desired?.rolloutId ?? '');
       return planWayBack(device, {
@@ -182,12 +184,18 @@ export class RolloutChanges {
             ? { deviceId: device.deviceId, model }
             : assignmentOf(device.deviceId, way, view.id, noTrial),
       );
-    const { sequences, failures } = await this.#props.director.assignEach(assignments, tx);
+    const assigned = await this.#props.director.assignEach(assignments, tx);
+    const { sequences } = assigned;
+    const failures = new Map<string, unknown>(assigned.failures);
+    for (const deviceId of unheard) failures.set(deviceId, notHeard(deviceId));
+    for (const device of pick(view, new Set(failures.keys()))) {
+      const fault = toFault(failures.get(device.deviceId));
+      await this.#props.devices.save(view.id, notToldDevice(device, fault, { now, plan: view.plan }), tx);
+    }
     for (const move of moves) {
       const { deviceId } = move.device;
-      const row = failures.has(deviceId)
-        ? notToldDevice(move.device, toFault(failures.get(deviceId)), { now, plan: view.plan })
-        : takenBackDevice(move, { sequence: sequences.get(deviceId), version, now });
+      if (failures.has(deviceId)) continue;
+      const row = takenBackDevice(move, { sequence: sequences.get(deviceId), version, now });
       await this.#props.devices.save(view.id, row, tx);
     }
     return { changed: [...sequences.keys()], failures: firstTime(view, failures) };
@@ -219,23 +227,28 @@ export class RolloutChanges {
   }
 
   /** What the devices of these steps last said of the model. */
-  async #lookUpEntries(view: RolloutView, steps: readonly Step[]): Promise<Context['entries']> {
+  async #lookUpEntries(
+    view: RolloutView,
+    steps: readonly Step[],
+  ): Promise<Pick<Context, 'entries' | 'forgotten'>> {
     const entries = new Map<string, ReportedModel>();
+    const forgotten = new Set<string>();
     for (const step of steps) {
       if (step.kind !== 'offer' && step.kind !== 'take-back') continue;
       for (const deviceId of step.deviceIds) {
-        const entry = await this.#lookUpEntry(deviceId, view.plan.model);
+        const report = await this.#lookUpReport(deviceId);
+        const entry = report?.reported?.models.find(({ model }) => model === view.plan.model);
         if (entry !== undefined) entries.set(deviceId, entry);
+        if (report?.isForgotten) forgotten.add(deviceId);
       }
     }
-    return entries;
+    return { entries, forgotten };
   }
 
   /** What cannot be read of one device is as if it had not been said. */
-  async #lookUpEntry(deviceId: string, model: string): Promise<ReportedModel | undefined> {
+  async #lookUpReport(deviceId: string): Promise<FleetReport | undefined> {
     try {
-      const report = await this.#props.fleet.report(deviceId);
-      return report?.reported?.models.find((entry) => entry.model === model);
+      return await this.#props.fleet.report(deviceId);
     } catch (error) {
       if (isDatabaseTrouble(error)) throw error;
       this.#log.warn(deviceId, { device: deviceId, reason: errorText(error) }, 'report of a device not read');
@@ -295,6 +308,8 @@ interface Context {
   readonly known: KnownVersions;
   /** What each device last said of the model; absent until it has spoken of it. */
   readonly entries: ReadonlyMap<string, ReportedModel>;
+  /** Devices whose words a restore has made the hub forget: where they could go back to, nobody knows before they speak. */
+  readonly forgotten: ReadonlySet<string>;
 }
 
 function assignmentOf(
@@ -316,6 +331,13 @@ function pick(view: RolloutView, deviceIds: readonly string[] | ReadonlySet<stri
 function firstTime(view: RolloutView, failures: Told['failures']): Told['failures'] {
   const known = new Set(view.devices.filter((d) => d.triedAt !== null).map((d) => d.deviceId));
   return new Map([...failures].filter(([deviceId]) => !known.has(deviceId)));
+}
+
+function notHeard(deviceId: string): AppError {
+  return new AppError(
+    'device_not_heard',
+    `Cannot take the version back from "${deviceId}": it has not said what it runs since the hub was restored.`,
+  );
 }
 
 function toFault(error: unknown): UpdateFault {

@@ -14,6 +14,8 @@ export interface FleetReport {
   readonly id: string;
   readonly facts: Pick<DeviceFacts, 'providers' | 'memoryBytes'>;
   readonly reported?: Pick<ReportedState, 'models' | 'freeBytes'>;
+  /** It had spoken, and a restore has made that forgotten. */
+  readonly isForgotten?: boolean;
 }
 
 export interface RolloutFleet {

@@ -41,6 +41,12 @@ export const rolloutErrors = defineErrors({
     meaning: 'Another rollout of the same model that has not ended covers some of the same devices.',
     fix: 'Wait for the other rollout to end; "modelfleet rollout abort" ends one that is scheduled, running or paused.',
   },
+  device_not_heard: {
+    status: 503,
+    retry: 'later',
+    meaning: 'The hub was restored from a backup, and the device has not said yet what it runs.',
+    fix: 'Nothing to do: the hub tries again until the device has had its time. A device that will not come back can be removed.',
+  },
   rollout_state_conflict: {
     status: 409,
     retry: 'never',

@@ -55,6 +55,42 @@ describe('a rollback', () => {
     expect(await world.service.show(id)).toMatchObject({ status: 'aborted', reason: 'the hub was restored' });
   });
 
+  it('that is asked for after a restore waits until devices have said what they run, and then takes them back', async () => {
+    await open({ devices: 2 });
+    const { id } = await world.create({ phases: [{ percent: 100 }] });
+    await world.runUntil(id, ['completed']);
+    world.reported.clear();
+    for (const deviceId of world.devices.keys()) world.forgotten.add(deviceId);
+    await world.director.catchUp(1_000_000);
+    world.rebuild();
+    await world.director.republishAll();
+    const begun = await world.service.rollback(id, { actor: operator });
+    expect(begun).toMatchObject({ status: 'rolling-back', back: { 'not-told': 2 } });
+    for (const device of world.devices.values()) {
+      await world.deliver(device.id);
+      await device.report(world.says);
+      world.forgotten.delete(device.id);
+      const reported = world.reported.get(device.id)!;
+      await world.store.transaction((tx) => world.director.hearReport(device.id, reported, tx));
+    }
+    expect((await world.runUntil(id, ['rolled-back'])).reason).toBe('every device is back');
+    expect(world.carrying('1.0.0')).toHaveLength(2);
+  });
+
+  it('says after a restore of devices that stay away that they could not be told', async () => {
+    await open({ devices: 2 });
+    const { id } = await world.create({ phases: [{ percent: 100 }] });
+    await world.runUntil(id, ['completed']);
+    for (const device of world.devices.values()) device.manner = 'dead';
+    world.reported.clear();
+    for (const deviceId of world.devices.keys()) world.forgotten.add(deviceId);
+    await world.director.catchUp(1_000_000);
+    world.rebuild();
+    await world.service.rollback(id, { actor: operator });
+    const { reason } = await world.runUntil(id, ['rolled-back'], { stepMs: 60_000 });
+    expect(reason).toContain('0 of 2 devices are back; 2 could not be told to go back');
+  });
+
   it('that an abort began ends in a restore as well', async () => {
     await open({ devices: 3 });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
