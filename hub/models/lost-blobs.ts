@@ -65,14 +65,15 @@ export class LostBlobs {
 
   /** The store found a blob that does not fit its name any more, and took it away. */
   async foundBad(digest: string): Promise<void> {
-    const { logger } = this.#props;
+    const { store, logger } = this.#props;
     try {
       if (await this.#restored(digest)) return;
       logger.error(
         { digest },
         'a chunk on the disk was damaged; models publish of its version uploads it again',
       );
-      await this.accept([digest]);
+      // Of an upload that no version names yet nobody waits for it.
+      if ((await store.blobsNamed(digest)).length > 0) await this.accept([digest]);
     } catch (error) {
       // The next start names the blob.
       logger.error({ digest, reason: errorText(error) }, 'a lost blob could not be noted');
