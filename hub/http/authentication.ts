@@ -6,6 +6,7 @@ import fastifyRateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { sourceOf } from '../broker/half-open-connections.ts';
 import { type Actor, type Role, roles } from './request-actor.ts';
 
 /** What a bearer token turned out to be: one that works, or one that does no more. */
@@ -35,7 +36,11 @@ export function mayCall(role: Role, wanted: Role): boolean {
 
 /** Guards every route registered on `scope` after this. */
 export async function addAuthentication(scope: FastifyInstance, tokens: Authenticator): Promise<void> {
-  await scope.register(fastifyRateLimit, { global: false });
+  await scope.register(fastifyRateLimit, {
+    global: false,
+    // A host of IPv6 has as many addresses as it likes.
+    keyGenerator: ({ ip }) => sourceOf(ip),
+  });
   const limitFailures = scope.createRateLimit({
     max: limits.failedLoginsPerMinuteMax,
     timeWindow: WINDOW_MS,

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Server as HttpsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, {
   type FastifyBaseLogger,
@@ -24,6 +24,7 @@ import { shorten } from '../../shared/base/safe-text.ts';
 import { type Authenticator, addAuthentication } from './authentication.ts';
 import { closeRequest } from './closed-schema.ts';
 import { answerError, answerNotFound, type RefusedRequest, refusedRequest } from './error-response.ts';
+import { OpenConnections } from './open-connections.ts';
 import { addOpenApi } from './openapi.ts';
 import { addMetricsRoute, addProbeRoutes } from './operation-routes.ts';
 import type { Readiness } from './readiness.ts';
@@ -53,9 +54,7 @@ const TLS_MIN = 'TLSv1.2';
 
 export class HttpServer {
   readonly #props: HttpServerProps;
-  /** As the operating system knows them: of those in a TLS handshake the HTTP server knows nothing. */
-  readonly #connections = new Set<Socket>();
-  readonly #perAddress = new Map<string, number>();
+  readonly #connections = new OpenConnections();
   #app: FastifyInstance | undefined;
 
   constructor(props: HttpServerProps) {
@@ -71,7 +70,7 @@ export class HttpServer {
   async start({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
     const app = await makeApp(this.#props);
     app.server.maxConnections = limits.httpConnectionsMax;
-    app.server.on('connection', (socket) => this.#take(socket));
+    app.server.on('connection', (socket) => this.#connections.enter(socket));
     try {
       await app.listen({ host, port });
     } catch (error) {
@@ -79,21 +78,6 @@ export class HttpServer {
       throw asListenError(error, { host, port, option: '--http-port' });
     }
     this.#app = app;
-  }
-
-  /** Nobody has to say who they are to connect: one address must not take every connection, nor the files that they cost. */
-  #take(socket: Socket): void {
-    const { remoteAddress: address = '' } = socket;
-    const count = (this.#perAddress.get(address) ?? 0) + 1;
-    if (count > limits.httpConnectionsPerAddressMax) return void socket.destroy();
-    this.#perAddress.set(address, count);
-    this.#connections.add(socket);
-    socket.once('close', () => {
-      this.#connections.delete(socket);
-      const left = (this.#perAddress.get(address) ?? 1) - 1;
-      if (left > 0) this.#perAddress.set(address, left);
-      else this.#perAddress.delete(address);
-    });
   }
 
   /** For connections that begin from now on. */
@@ -113,10 +97,8 @@ export class HttpServer {
  * Node closes connections that have answered a request, and from then on looks at no time limit: a client that never ends its
  * request, or has only connected, would keep the hub from ending.
  */
-async function closeInTime(app: FastifyInstance, connections: ReadonlySet<Socket>): Promise<void> {
-  const cut = setTimeout(() => {
-    for (const socket of connections) socket.destroy();
-  }, limits.httpCloseMsMax);
+async function closeInTime(app: FastifyInstance, connections: OpenConnections): Promise<void> {
+  const cut = setTimeout(() => connections.cut(), limits.httpCloseMsMax);
   await app.close().finally(() => clearTimeout(cut));
 }
 
