@@ -13,6 +13,8 @@ export interface AgentAddresses {
 export interface AgentStatus extends AgentAddresses {
   readonly running: true;
   readonly connected: boolean;
+  /** Since when the hub holds what this device sent, because it cannot store it now. Not reported: that would be held too. */
+  readonly hubBusySince?: string;
   readonly outbox: {
     readonly size: number;
     readonly dropped: { readonly events: number; readonly telemetry: number };

@@ -344,7 +344,7 @@ function makeParts(
     clock,
     logger: logger.child({ part: 'health' }),
   });
-  return { stopping, link, updates, inbox, reporter, health, conditions, compose };
+  return { stopping, link, linkWatch, updates, inbox, reporter, health, conditions, compose };
 }
 
 const STOP_WAIT_MS = 3_000;
@@ -355,7 +355,7 @@ async function startParts(
   { clock, logger }: AgentEnvironment,
   { paths, slots, outbox, floor }: Foundation,
   { telemetry }: Serving,
-  { stopping, link, updates, inbox, reporter, health, conditions, compose }: Parts,
+  { stopping, link, linkWatch, updates, inbox, reporter, health, conditions, compose }: Parts,
   closers: Closers,
 ): Promise<void> {
   await updates.load();
@@ -363,13 +363,18 @@ async function startParts(
   conditions.set('slots_rebuilt', slots.repairs);
   await updates.restore();
   if (inbox.accepted) updates.follow(inbox.accepted);
-  const status = async (): Promise<AgentStatus> => ({
-    ...addresses,
-    running: true,
-    connected: link.isConnected,
-    outbox: { size: outbox.size, dropped: outbox.dropped },
-    reported: await compose(),
-  });
+  const status = async (): Promise<AgentStatus> => {
+    health.noteLog();
+    const { busySince } = linkWatch;
+    return {
+      ...addresses,
+      running: true,
+      connected: link.isConnected,
+      ...(busySince !== undefined && { hubBusySince: new Date(busySince).toISOString() }),
+      outbox: { size: outbox.size, dropped: outbox.dropped },
+      reported: await compose(),
+    };
+  };
   const control = await openControlServer(paths.control, {
     status,
     ...modelOrders(updates),

@@ -32,16 +32,15 @@ async function readStatus(data: string): Promise<AgentStatus | RestingStatus> {
 }
 
 export function statusLines(status: AgentStatus | RestingStatus): readonly string[] {
-  const lines = [
-    `device    ${status.device} (group ${status.group})`,
-    `hub       ${status.hub}${status.running ? (status.connected ? ', connected' : ', NOT connected') : ''}`,
-  ];
+  const link = status.running ? (status.connected ? ', connected' : ', NOT connected') : '';
+  const lines = [`device    ${status.device} (group ${status.group})`, `hub       ${status.hub}${link}`];
   if (status.running) {
-    const { outbox, reported } = status;
+    const { hubBusySince, outbox, reported } = status;
+    const isHeld = hubBusySince === undefined ? '' : `; the hub cannot store them now, since ${hubBusySince}`;
     lines.push(
       `local API ${status.url}`,
       `agent     ${reported.facts.agentVersion}, desired state ${reported.sequence}, ${formatBytes(reported.freeBytes)} free`,
-      `outbox    ${outbox.size} messages waiting`,
+      `outbox    ${outbox.size} messages waiting${isHeld}`,
     );
   } else lines.push('agent     not running; the following is from its files');
   const { models, conditions } = status.reported;

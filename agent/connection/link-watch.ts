@@ -12,6 +12,8 @@ import { linkFailureText } from './link-failure.ts';
 
 /** A hub that says nothing for so long is not busy any more. */
 const BUSY_QUIET_MS = 60_000;
+/** It says so every five seconds. */
+const BUSY_TOLD_MS = 15_000;
 /** The same for what is not understood. */
 const NOISE_QUIET_MS = 60_000;
 
@@ -25,7 +27,8 @@ export class LinkWatch {
   readonly #props: LinkWatchProps;
   #downSinceMs: number;
   #wasConnected = false;
-  #busyAt = Number.NEGATIVE_INFINITY;
+  #busy: { readonly sinceMs: number; readonly at: number } | undefined;
+  #busyLoggedAt = Number.NEGATIVE_INFINITY;
   #notUnderstoodAt = Number.NEGATIVE_INFINITY;
   #failure: { readonly error: unknown } | undefined;
   #heard: { readonly command: SharedIdentityCommand; readonly at: number } | undefined;
@@ -41,7 +44,14 @@ export class LinkWatch {
     return heard !== undefined && this.#props.clock.monotonic() - heard.at < limits.identitySharedMs;
   }
 
+  /** Since when the hub holds what this device sent, milliseconds since the epoch; undefined when it does not. */
+  get busySince(): number | undefined {
+    const busy = this.#busy;
+    return busy && this.#props.clock.monotonic() - busy.at < BUSY_TOLD_MS ? busy.sinceMs : undefined;
+  }
+
   connected(): void {
+    this.#busy = undefined;
     this.#wasConnected = true;
     this.#failure = undefined;
     this.note();
@@ -51,6 +61,7 @@ export class LinkWatch {
   failed(error: unknown): void {
     if (!this.#failure && this.#wasConnected) this.#downSinceMs = this.#props.clock.now();
     this.#failure = { error };
+    this.#busy = undefined;
     this.note();
   }
 
@@ -85,11 +96,13 @@ export class LinkWatch {
 
   /** What was sent is not lost: the link stays, and the answers come over it. Said once for as long as it goes on. */
   #heardBusy(): void {
-    const now = this.#props.clock.monotonic();
-    if (now - this.#busyAt >= BUSY_QUIET_MS) {
+    const { clock } = this.#props;
+    const now = clock.monotonic();
+    this.#busy = { sinceMs: this.busySince ?? clock.now(), at: now };
+    if (now - this.#busyLoggedAt >= BUSY_QUIET_MS) {
       this.#props.logger.warn({}, 'the hub holds what this device sent until it can store it');
     }
-    this.#busyAt = now;
+    this.#busyLoggedAt = now;
   }
 
   /** Says again what holds now: a shared identity is forgotten with time. */

@@ -41,11 +41,21 @@ export async function checkAgent(data: string): Promise<AgentFindings> {
   }
 }
 
-function runningChecks({ connected, outbox, reported }: AgentStatus): Check[] {
+function runningChecks({ connected, hubBusySince, outbox, reported }: AgentStatus): Check[] {
   const doing = reported.models.flatMap(updateText);
   const link = connected ? 'connected' : 'NOT connected';
   const found = [`runs, ${link}, ${outbox.size} messages to send`, ...doing].join('; ');
-  return [{ name: 'agent', verdict: 'ok', found }, ...conditionChecks(reported.conditions)];
+  const checks: Check[] = [{ name: 'agent', verdict: 'ok', found }];
+  if (hubBusySince !== undefined) {
+    checks.push({
+      name: 'hub busy',
+      verdict: 'warn',
+      found: `the hub holds what this device sent since ${hubBusySince}: it cannot store it now`,
+      wayOut:
+        'Nothing here: it is kept on this device until it is stored. Look at the hub: /readyz and its log say why.',
+    });
+  }
+  return [...checks, ...conditionChecks(reported.conditions)];
 }
 
 async function restingChecks(data: string): Promise<Check[]> {

@@ -48,7 +48,8 @@ export interface HealthWatchProps {
 
 const roomFaults: ReadonlySet<string> = new Set(['not_enough_space', 'disk_full']);
 const LOOK_MS = 30_000;
-const DROPPED_TOLD_MS = 3_600_000;
+/** What was lost is told for so long after the last of it. */
+const LOSS_TOLD_MS = 3_600_000;
 
 export class HealthWatch {
   readonly #props: HealthWatchProps;
@@ -56,6 +57,7 @@ export class HealthWatch {
   #droppedAt: number | undefined;
   readonly #stuck = new StuckUpdates();
   #logLost = 0;
+  #logLostAt: number | undefined;
 
   constructor(props: HealthWatchProps) {
     this.#props = props;
@@ -73,7 +75,7 @@ export class HealthWatch {
 
   async look(): Promise<void> {
     this.#lookAtClock();
-    this.#lookAtLog();
+    this.noteLog();
     this.#props.noteLink();
     this.noteUpdates();
     await this.#lookAtDisk();
@@ -98,14 +100,17 @@ export class HealthWatch {
     );
   }
 
-  #lookAtLog(): void {
-    const { conditions, logLost = () => 0 } = this.#props;
+  /** Whether log lines are lost. An agent with little to say loses few, so it is told for a while. */
+  noteLog(): void {
+    const { clock, conditions, logLost = () => 0 } = this.#props;
     const lost = logLost();
-    const isLosing = lost > this.#logLost;
+    if (lost > this.#logLost) this.#logLostAt = clock.monotonic();
     this.#logLost = lost;
     conditions.set(
       'log_lost',
-      isLosing ? `Nobody takes the agent's log; lines lost since the start: ${lost}.` : undefined,
+      isTold(this.#logLostAt, clock)
+        ? `Nobody takes the agent's log, or nobody did; lines lost since the start: ${lost}.`
+        : undefined,
     );
   }
 
@@ -128,13 +133,12 @@ export class HealthWatch {
       isHeld ? `Nothing is switched while the file "${holdFile}" exists.` : undefined,
     );
     const { events, telemetry } = dropped();
-    // Told for a while after the last loss: a look comes after each change of an update too.
+    // A look comes after each change of an update too.
     if (events + telemetry > this.#dropped) this.#droppedAt = clock.monotonic();
     this.#dropped = events + telemetry;
-    const isDropping = this.#droppedAt !== undefined && clock.monotonic() - this.#droppedAt < DROPPED_TOLD_MS;
     conditions.set(
       'spool_dropping',
-      isDropping
+      isTold(this.#droppedAt, clock)
         ? `The outbox is full; given up since the start: ${telemetry} telemetry reports, ${events} events.`
         : undefined,
     );
@@ -202,4 +206,8 @@ export class HealthWatch {
       logger.warn({ reason: errorText(error) }, 'garbage was not collected; it is tried again');
     }
   }
+}
+
+function isTold(lossAt: number | undefined, clock: Clock): boolean {
+  return lossAt !== undefined && clock.monotonic() - lossAt < LOSS_TOLD_MS;
 }

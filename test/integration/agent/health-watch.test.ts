@@ -56,6 +56,22 @@ describe('HealthWatch', () => {
     expect(codes()).toEqual([]);
   });
 
+  it('says for an hour after the last loss that log lines were lost: an agent with little to say loses few', async () => {
+    let lost = 0;
+    const { health, clock, codes } = await watch({ logLost: () => lost });
+    await health.look();
+    expect(codes()).toEqual([]);
+    lost = 3;
+    for (let n = 0; n < 3; n += 1) {
+      await health.look();
+      expect(codes()).toEqual(['log_lost']);
+      clock.advance(10 * 60_000);
+    }
+    clock.advance(3_600_000);
+    await health.look();
+    expect(codes()).toEqual([]);
+  });
+
   it('sets room aside for a way back while the disk has some, and goes on looking when it cannot', async () => {
     let free = 2 ** 20;
     let made = 0;

@@ -12,6 +12,7 @@ import type { AgentStatus } from '../../../agent/agent-status.ts';
 import { agentOptionTable } from '../../../agent/config/options-schema.ts';
 import { enrol } from '../../../agent/connection/enrolment.ts';
 import { askAgent } from '../../../agent/control/control-client.ts';
+import { examine } from '../../../agent/health/doctor.ts';
 import { systemClock } from '../../../platform/system-clock.ts';
 import { resolveOptions } from '../../../shared/options/option-table.ts';
 import { runCli } from '../../support/cli.ts';
@@ -89,7 +90,16 @@ describe.each(Object.keys(sinks))('a log on a %s', (name) => {
     const [child, { url }] = await start(args, await sinks[name]!());
     expect((await fetch(`${url}/v2/health/live`)).status).toBe(200);
     expect(((await askAgent(data, 'GET', '/status')) as AgentStatus).running).toBe(true);
-    expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^modelfleet_log_lines_lost_total \d+$/m);
+    const lost = /^modelfleet_log_lines_lost_total (\d+)$/m.exec(
+      await (await fetch(`${url}/metrics`)).text(),
+    );
+    expect(lost).not.toBeNull();
+    const checks = await examine(data);
+    // A pipe keeps what it may still take; a disk that is full never takes it.
+    if (name === 'full disk') {
+      expect(Number(lost![1])).toBeGreaterThan(0);
+      expect(checks).toContainEqual(expect.objectContaining({ name: 'log_lost', verdict: 'warn' }));
+    }
     await endsInTime(child);
   });
 

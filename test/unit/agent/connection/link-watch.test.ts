@@ -83,4 +83,22 @@ describe('LinkWatch', () => {
     again();
     expect(lines).toEqual([line, line]);
   });
+
+  it('knows since when the hub is busy, until it has not said so for a while or the connection ends', () => {
+    const busy = Buffer.from(JSON.stringify({ v: 1, command: 'busy' }));
+    const begin = clock.now();
+    expect(watch.busySince).toBeUndefined();
+    for (let n = 0; n < 10; n += 1) {
+      watch.receive(busy);
+      clock.advance(5_000);
+      expect(watch.busySince).toBe(begin);
+    }
+    clock.advance(10_000);
+    expect(watch.busySince).toBeUndefined();
+    watch.receive(busy);
+    expect(watch.busySince).toBe(clock.now());
+    watch.failed(new Error('closed'));
+    watch.connected();
+    expect(watch.busySince).toBeUndefined();
+  });
 });
