@@ -51,7 +51,7 @@ export class AuditRetention implements Expirable {
         .orderBy('number')
         .limit(limits.auditRowsRemovedPerPassMax)
         .execute();
-      const due = page.slice(0, this.#dueOf(page, now));
+      const due = page.slice(0, await this.#dueOf(page, now, database));
       found = {
         count: found.count + due.length,
         bytes: due.reduce((sum, row) => sum + row.bytes + ROW_BYTES, found.bytes),
@@ -86,7 +86,7 @@ export class AuditRetention implements Expirable {
         .orderBy('number')
         .limit(max)
         .execute();
-      const due = page.slice(0, this.#dueOf(page, now));
+      const due = page.slice(0, await this.#dueOf(page, now, tx));
       const isRecent = before !== undefined && Math.abs(now - before.signedAt) < DAY_MS;
       if (due.length === 0 || (due.length < max && isRecent)) return nothing;
       await this.#remove(due, before, now, tx);
@@ -143,10 +143,22 @@ export class AuditRetention implements Expirable {
    * How many rows from the front are old enough. The order of rows is their number: a row from a clock that was ahead is as old
    * as an old one that follows it, and a row from a clock that was behind makes nothing before it old.
    */
-  #dueOf(rows: readonly Dated[], now: number): number {
+  async #dueOf(rows: readonly Dated[], now: number, db: Database | Transaction<Tables>): Promise<number> {
     const young = rows.findIndex((row) => this.#isYoung(row, now));
     const front = young < 0 ? rows : rows.slice(0, young);
-    return front.findLastIndex(({ at }) => at < now - this.#props.keptMs) + 1;
+    const due = front.findLastIndex(({ at }) => at < now - this.#props.keptMs) + 1;
+    if (young >= 0 || due === rows.length || rows.length < limits.auditRowsRemovedPerPassMax) return due;
+    // The page ends among rows from a clock that was ahead: the first other one that follows says how old they are.
+    const next = await db
+      .selectFrom('audit_event')
+      .select(['number', 'at'])
+      .where('number', '>', rows.at(-1)!.number)
+      .where('number', '<', headNumber)
+      .where('at', '<=', now + DAY_MS)
+      .orderBy('number')
+      .limit(1)
+      .executeTakeFirst();
+    return next !== undefined && !this.#isYoung(next, now) ? rows.length : due;
   }
 
   #isYoung({ at }: Dated, now: number): boolean {

@@ -92,6 +92,19 @@ describe('AuditRetention', () => {
     expect(numbers()).toEqual([4, 5, 6, 7, 8]);
   });
 
+  it('lets rows leave that a clock far ahead has dated, however many, once those after them are old', async () => {
+    const ahead = Array.from({ length: limits.auditRowsRemovedPerPassMax + 1 }, () => -9_000);
+    const { retention, clock, numbers } = await agedLog([...ahead, 500, 300, 1]);
+    const due = ahead.length + 1;
+    expect(await retention.find(clock.now(), 10_000)).toMatchObject({ count: due });
+    while ((await retention.removeSome(clock.now())).isMore);
+    clock.advance(2 * DAY_MS);
+    await retention.removeSome(clock.now());
+    expect(numbers()[0]).toBe(due + 1);
+    const young = await agedLog([...ahead, 300, 500, 1]);
+    expect(await young.retention.removeSome(young.clock.now())).toMatchObject({ count: 0 });
+  });
+
   it('does not let rows leave that are not whole: they show what was done to them', async () => {
     const { retention, verification, clock, intruder, numbers } = await agedLog([500, 500, 500, 1]);
     intruder.exec("update audit_event set actor = 'nobody' where number = 2");
