@@ -6,7 +6,7 @@ import { storedBytes } from './upload-quotas.ts';
 export function addBlobMetrics(metrics: Registry, ledger: Pick<BlobLedger, 'totals' | 'quotas'>): void {
   new Gauge({
     name: 'modelfleet_blob_bytes',
-    help: 'Bytes of stored blobs that versions name, and of those that none names',
+    help: 'What stored blobs take up that versions name, and those that none names',
     labelNames: ['named'] as const,
     registers: [metrics],
     async collect() {

@@ -15,16 +15,21 @@ export interface UploadQuotas {
   readonly uploadKeptMs: number;
 }
 
+/** What a blob takes up beside its bytes: a file fills blocks of the disk, and has a row. A million of one byte each are no megabyte. */
+const BLOB_BYTES = 4 * 1024;
+
 export interface StoredBytes {
   readonly named: number;
   readonly unnamed: number;
 }
 
+/** What blobs take up, `BLOB_BYTES` of each included. */
 export function storedBytes(totals: readonly BlobTotal[], uploadedBy?: string): StoredBytes {
   const stored = { named: 0, unnamed: 0 };
   for (const total of totals) {
-    if (total.isNamed) stored.named += total.bytes;
-    else if (uploadedBy === undefined || total.uploadedBy === uploadedBy) stored.unnamed += total.bytes;
+    const bytes = total.bytes + total.blobs * BLOB_BYTES;
+    if (total.isNamed) stored.named += bytes;
+    else if (uploadedBy === undefined || total.uploadedBy === uploadedBy) stored.unnamed += bytes;
   }
   return stored;
 }
@@ -33,7 +38,7 @@ export function storedBytes(totals: readonly BlobTotal[], uploadedBy?: string): 
 export function requireRoom({
   totals,
   uploadedBy,
-  bytes,
+  bytes: length,
   quotas,
 }: {
   readonly totals: readonly BlobTotal[];
@@ -41,6 +46,7 @@ export function requireRoom({
   readonly bytes: number;
   readonly quotas: UploadQuotas;
 }): void {
+  const bytes = length + BLOB_BYTES;
   const { named, unnamed } = storedBytes(totals);
   const own = storedBytes(totals, uploadedBy).unnamed;
   const { uploadMaxPerTokenBytes, uploadMaxBytes, storageMaxBytes, uploadKeptMs } = quotas;

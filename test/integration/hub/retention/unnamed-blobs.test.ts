@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -194,6 +195,17 @@ describe('uploads', () => {
     await world.settle();
     await world.publish(third);
     expect(await world.faults([first, second, third])).toEqual([]);
+  });
+
+  it('of next to nothing are bounded as well: each takes up a file', async () => {
+    const world = await RetentionWorld.start({ ...quotas, uploadMaxPerTokenBytes: 100 * 1024 });
+    const put = (n: number) => {
+      const bytes = Buffer.from(String(n));
+      return world.ledger.put(createHash('sha256').update(bytes).digest('hex'), bytes, 'ci');
+    };
+    for (let n = 0; n < 24; n += 1) await put(n);
+    await expect(put(24)).rejects.toMatchObject({ code: 'upload_quota_exceeded' });
+    expect(await world.ledger.totals()).toMatchObject([{ blobs: 24 }]);
   });
 
   it('that fail leave nothing that counts', async () => {

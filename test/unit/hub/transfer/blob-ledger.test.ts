@@ -32,7 +32,7 @@ describe('BlobLedger', () => {
       } as never,
       clock: { now: () => 1 },
       namedBy: async () => new Set(),
-      quotas: { uploadMaxPerTokenBytes: 9, uploadMaxBytes: 9, storageMaxBytes: 9, uploadKeptMs: 1 },
+      quotas: { uploadMaxPerTokenBytes: 9e9, uploadMaxBytes: 9e9, storageMaxBytes: 9e9, uploadKeptMs: 1 },
     });
     const removing = ledger.removeDue(0).then(
       () => 'removed',
