@@ -4,6 +4,7 @@
  * its own counts among the others of its kind. Pure but for what it remembers.
  */
 import { limits } from '../../shared/base/limits.ts';
+import { FrequentSubjects } from './frequent-subjects.ts';
 import type { Refusal, RefusalKind } from './refusal.ts';
 
 const ROW_EVERY_MS_MIN = 60_000;
@@ -11,6 +12,7 @@ const ROW_EVERY_MS_MAX = 3_600_000;
 /** A group that was quiet this long is forgotten: the next refusal is a first one again. */
 const QUIET_MS = ROW_EVERY_MS_MAX;
 const REASONS_MAX = 3;
+const AMONG_MAX = 3;
 
 /** Some refusals of one kind, of one subject or of several. */
 export interface RefusalSum {
@@ -24,7 +26,7 @@ export interface RefusalSum {
   readonly first: number;
   readonly last: number;
   readonly reasons: readonly string[];
-  /** For refusals of several subjects together: some of them. */
+  /** For refusals of several subjects together: those with the most. */
   readonly among: readonly string[];
 }
 
@@ -36,7 +38,7 @@ interface Group {
   first: number;
   last: number;
   reasons: Set<string>;
-  among: Set<string>;
+  among: FrequentSubjects;
   /** Monotonic: from when its next row is due, how long after that one the next, and when it was last added to. */
   dueAt: number;
   everyMs: number;
@@ -69,7 +71,7 @@ export class RefusalGroups {
       if (address !== undefined) group.address = address;
     } else {
       group = this.#othersOf(kind, now);
-      keepSome(group.among, subject);
+      group.among.add(subject, 1);
     }
     if (group.count === 0) group.first = at;
     group.count += 1;
@@ -120,7 +122,7 @@ export class RefusalGroups {
     others.count += count;
     others.heardAt = now;
     for (const reason of reasons) keepSome(others.reasons, reason);
-    keepSome(others.among, group.actor ?? group.address ?? 'unknown');
+    others.among.add(group.actor ?? group.address ?? 'unknown', count);
   }
 
   #othersOf(kind: RefusalKind, now: number): Group {
@@ -154,7 +156,7 @@ function newGroup(of: Pick<Group, 'kind' | 'actor' | 'address'>, now: number): G
     first: 0,
     last: 0,
     reasons: new Set(),
-    among: new Set(),
+    among: new FrequentSubjects(),
     dueAt: now,
     everyMs: ROW_EVERY_MS_MIN,
     heardAt: now,
@@ -165,8 +167,8 @@ function takeSum(group: Group): RefusalSum {
   const { kind, actor, address, count, first, last, reasons, among } = group;
   group.count = 0;
   group.reasons = new Set();
-  group.among = new Set();
-  return { kind, actor, address, count, first, last, reasons: [...reasons], among: [...among] };
+  group.among = new FrequentSubjects();
+  return { kind, actor, address, count, first, last, reasons: [...reasons], among: among.most(AMONG_MAX) };
 }
 
 function delay(group: Group, now: number): void {

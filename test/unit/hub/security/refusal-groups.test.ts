@@ -91,6 +91,23 @@ describe('refusals that belong together', () => {
     expect(others.among).toHaveLength(3);
   });
 
+  it('of one who hides behind thousands of others name him, whenever he tries', () => {
+    for (const [first, every] of [
+      [0, 1],
+      [2_000, 20],
+      [9_800, 1],
+    ] as const) {
+      const groups = new RefusalGroups();
+      for (let n = 0; n < limits.securityGroupsMax; n += 1)
+        groups.add({ kind: 'api_token', address: `early-${n}`, reason: 'no token' }, 0, 0);
+      for (let n = 0; n < 10_000; n += 1) {
+        const isHe = n >= first && n < first + 200 * every && (n - first) % every === 0;
+        groups.add({ kind: 'api_token', address: isHe ? 'he' : `decoy-${n}`, reason: 'no token' }, n, 0);
+      }
+      expect(groups.take(0).at(-1)?.among).toContain('he');
+    }
+  });
+
   it('make a bounded number of rows a day, whatever comes', () => {
     const groups = new RefusalGroups();
     let rows = 0;
