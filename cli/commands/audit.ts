@@ -3,13 +3,13 @@
 import { Command } from 'commander';
 import { type Static, Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
-import { parser } from '../../shared/base/parse.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
+import { answerParser } from '../answer-parser.ts';
 import type { CliContext } from '../context.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
 
-const parseEvents = parser(
+const parseEvents = answerParser(
   Type.Object({
     events: Type.Array(
       Type.Object({
@@ -25,7 +25,6 @@ const parseEvents = parser(
     ),
     next: Type.Optional(Type.String()),
   }),
-  'answer of the hub',
 );
 const VerdictBody = Type.Object({
   intact: Type.Boolean(),
@@ -38,7 +37,7 @@ const VerdictBody = Type.Object({
   brokenAt: Type.Optional(Type.Integer()),
   reason: Type.Optional(Type.String()),
 });
-const parseVerdict = parser(VerdictBody, 'answer of the hub');
+const parseVerdict = answerParser(VerdictBody);
 
 interface ListFlags extends PageFlags {
   readonly actor?: string;

@@ -3,10 +3,10 @@
 import { type Static, Type } from 'typebox';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { formatDuration } from '../../shared/base/duration.ts';
-import { parser } from '../../shared/base/parse.ts';
 import { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import { Condition, ReportedModel } from '../../shared/protocol/reported-state.ts';
 import { UpdateEvent } from '../../shared/protocol/update-event.ts';
+import { answerParser } from '../answer-parser.ts';
 import type { Printer } from '../context.ts';
 import { timeText } from '../time-text.ts';
 
@@ -48,11 +48,10 @@ const Device = Type.Object({
 });
 type Device = Static<typeof Device>;
 
-export const parseDevicePage = parser(
+export const parseDevicePage = answerParser(
   Type.Object({ devices: Type.Array(DeviceRow), next: Type.Optional(Type.String()) }),
-  'answer of the hub',
 );
-export const parseDevice = parser(Device, 'answer of the hub');
+export const parseDevice = answerParser(Device);
 
 export function deviceTable(printer: Printer, rows: readonly DeviceRow[], now: number): readonly string[] {
   return printer.table(rows, [

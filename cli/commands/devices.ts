@@ -4,7 +4,7 @@ import { Command, Option } from 'commander';
 import { Type } from 'typebox';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { parser } from '../../shared/base/parse.ts';
+import { answerParser } from '../answer-parser.ts';
 import type { CliContext } from '../context.ts';
 import { countText } from '../count-text.ts';
 import { wholeNumber } from '../flag-values.ts';
@@ -21,18 +21,16 @@ const joinToken = {
   expiresAt: Type.Integer(),
   status: Type.String(),
 };
-const parseJoinToken = parser(Type.Object({ ...joinToken, token: Type.String() }), 'answer of the hub');
-const parseJoinTokens = parser(
+const parseJoinToken = answerParser(Type.Object({ ...joinToken, token: Type.String() }));
+const parseJoinTokens = answerParser(
   Type.Object({ joinTokens: Type.Array(Type.Object(joinToken)), next: Type.Optional(Type.String()) }),
-  'answer of the hub',
 );
 
-const parseGroups = parser(
+const parseGroups = answerParser(
   Type.Object({
     groups: Type.Array(Type.Object({ group: Type.String(), devices: Type.Integer() })),
     next: Type.Optional(Type.String()),
   }),
-  'answer of the hub',
 );
 
 const joinTokenStatuses = ['usable', 'expired', 'used-up', 'revoked'];
@@ -109,14 +107,13 @@ export function devicesCommand(context: CliContext): Command {
   return devices;
 }
 
-const parseRelease = parser(
+const parseRelease = answerParser(
   Type.Object({
     device: Type.String(),
     model: Type.String(),
     sequence: Type.Integer(),
     parked: Type.Array(Type.String()),
   }),
-  'answer of the hub',
 );
 
 function releaseText({ device, model, sequence, parked }: ReturnType<typeof parseRelease>): string {

@@ -1,13 +1,13 @@
 /** `modelfleet drift`: does what devices see still look like what a version was trained on? */
 import { Command } from 'commander';
 import { parseDuration } from '../../shared/base/duration.ts';
-import { parser } from '../../shared/base/parse.ts';
 import { type DeviceDrift, DriftReport, type FeatureDrift } from '../../shared/protocol/drift-answer.ts';
+import { answerParser } from '../answer-parser.ts';
 import type { CliContext, Printer } from '../context.ts';
 import { countText } from '../count-text.ts';
 import { labelText } from './telemetry.ts';
 
-const parseReport = parser(DriftReport, 'answer of the hub');
+const parseReport = answerParser(DriftReport);
 const DEVICES_SHOWN = 10;
 
 interface ShowFlags {

@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import { Type } from 'typebox';
 import { formatBytes } from '../../shared/base/bytes.ts';
-import { parser } from '../../shared/base/parse.ts';
 import { exitCodes } from '../../shared/errors/failure.ts';
+import { answerParser } from '../answer-parser.ts';
 import type { CliContext, HubClient } from '../context.ts';
 import { timeText } from '../time-text.ts';
 
@@ -16,10 +16,7 @@ const KindAnswer = Type.Object({
   isMore: Type.Boolean(),
   failed: Type.Optional(Type.String()),
 });
-const parseReport = parser(
-  Type.Object({ dryRun: Type.Boolean(), kinds: Type.Array(KindAnswer) }),
-  'answer of the hub',
-);
+const parseReport = answerParser(Type.Object({ dryRun: Type.Boolean(), kinds: Type.Array(KindAnswer) }));
 type KindAnswer = ReturnType<typeof parseReport>['kinds'][number];
 
 interface GcFlags {

@@ -5,12 +5,12 @@ import { Type } from 'typebox';
 import { fetchCa } from '../../platform/pinned-tls.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
-import { parser } from '../../shared/base/parse.ts';
+import { answerParser } from '../answer-parser.ts';
 import type { CliContext } from '../context.ts';
 import { hubOrigin } from '../hub-access.ts';
 import { loginFilePath, readLogins, writeLogins } from '../login-file.ts';
 
-const parseMe = parser(Type.Object({ name: Type.String(), role: Type.String() }), 'answer of the hub');
+const parseMe = answerParser(Type.Object({ name: Type.String(), role: Type.String() }));
 
 export function loginCommand(context: CliContext): Command {
   return new Command('login')

@@ -9,8 +9,8 @@ import { systemClock } from '../../platform/system-clock.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { ModelName } from '../../shared/base/names.ts';
-import { parser } from '../../shared/base/parse.ts';
 import { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import { answerParser } from '../answer-parser.ts';
 import type { CliContext, Printer } from '../context.ts';
 import { countText } from '../count-text.ts';
 import { modelYamlFile } from '../packing/model-yaml.ts';
@@ -34,20 +34,17 @@ import {
 import type { UploadProgress } from '../trust/upload-chunks.ts';
 import { packCommand } from './models-pack.ts';
 
-const parseModels = parser(
+const parseModels = answerParser(
   Type.Object({
     models: Type.Array(Type.Object({ model: ModelName, versions: Type.Integer(), newest: VersionAnswer })),
     next: Type.Optional(Type.String()),
   }),
-  'answer of the hub',
 );
-const parseVersions = parser(
+const parseVersions = answerParser(
   Type.Object({ versions: Type.Array(VersionAnswer), next: Type.Optional(Type.String()) }),
-  'answer of the hub',
 );
-const parseDetail = parser(
+const parseDetail = answerParser(
   Type.Intersect([VersionAnswer, Type.Object({ bytes: Type.Integer(), manifest: ModelManifest })]),
-  'answer of the hub',
 );
 type Detail = ReturnType<typeof parseDetail>;
 
@@ -129,13 +126,12 @@ interface UnassignFlags {
   readonly yes?: boolean;
 }
 
-const parseUnassigned = parser(
+const parseUnassigned = answerParser(
   Type.Object({
     model: Type.String(),
     devices: Type.Integer(),
     failed: Type.Array(Type.Object({ device: Type.String(), code: Type.String(), message: Type.String() })),
   }),
-  'answer of the hub',
 );
 
 async function unassign(model: string, flags: UnassignFlags, context: CliContext): Promise<void> {

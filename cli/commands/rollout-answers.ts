@@ -1,7 +1,7 @@
 /** What the hub answers of rollouts, checked. */
 import { Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
-import { parser } from '../../shared/base/parse.ts';
+import { answerParser } from '../answer-parser.ts';
 
 const row = {
   id: Type.String(),
@@ -15,11 +15,10 @@ const row = {
   createdAt: Type.Integer(),
   createdBy: Type.String(),
 };
-export const parseRollouts = parser(
+export const parseRollouts = answerParser(
   Type.Object({ rollouts: Type.Array(Type.Object(row)), next: Type.Optional(Type.String()) }),
-  'answer of the hub',
 );
-export const parseStatus = parser(
+export const parseStatus = answerParser(
   Type.Object({
     ...row,
     target: Type.Integer(),
@@ -35,7 +34,7 @@ export const parseStatus = parser(
       Type.Object({
         device: Type.String(),
         status: Type.String(),
-        phase: Type.Integer(),
+        phase: Type.Optional(Type.Integer()),
         since: Type.Integer(),
         previousVersion: Type.Optional(Type.String()),
         back: Type.Optional(Type.String()),
@@ -53,7 +52,6 @@ export const parseStatus = parser(
       }),
     ),
   }),
-  'answer of the hub',
 );
 
 /** Throws `bad_input` for what is no id of a rollout. */

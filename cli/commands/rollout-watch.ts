@@ -18,9 +18,10 @@ const endings: Readonly<Record<string, number>> = {
 };
 
 export const watchCodesText = `
-With --watch it exits with ${Object.entries(endings)
+--watch exits with ${Object.entries(endings)
   .map(([status, code]) => `${code} (${status})`)
-  .join(', ')}, and with ${exitCodes.unreachable} when the hub stayed away.`;
+  .join(', ')},
+and with ${exitCodes.unreachable} when the hub stayed away.`;
 
 export interface Watch {
   readonly look: () => Promise<RolloutStatus>;

@@ -1,15 +1,15 @@
 /** `modelfleet telemetry`: requests, errors, latency and label error in the field, by version. */
 import { Command } from 'commander';
 import { parseDuration } from '../../shared/base/duration.ts';
-import { parser } from '../../shared/base/parse.ts';
 import {
   type LabelError,
   TelemetryAnswer,
   type VersionFigures,
 } from '../../shared/protocol/telemetry-answer.ts';
+import { answerParser } from '../answer-parser.ts';
 import type { CliContext } from '../context.ts';
 
-const parseAnswer = parser(TelemetryAnswer, 'answer of the hub');
+const parseAnswer = answerParser(TelemetryAnswer);
 
 interface ShowFlags {
   readonly model: string;

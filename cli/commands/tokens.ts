@@ -3,7 +3,7 @@
 import { Command, Option } from 'commander';
 import { Type } from 'typebox';
 import { parseDuration } from '../../shared/base/duration.ts';
-import { parser } from '../../shared/base/parse.ts';
+import { answerParser } from '../answer-parser.ts';
 import type { CliContext } from '../context.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
@@ -18,10 +18,9 @@ const ApiToken = Type.Object({
   revokedAt: Type.Optional(Type.Integer()),
   lastUsedAt: Type.Optional(Type.Integer()),
 });
-const parseCreated = parser(Type.Object({ token: ApiToken, secret: Type.String() }), 'answer of the hub');
-const parseList = parser(
+const parseCreated = answerParser(Type.Object({ token: ApiToken, secret: Type.String() }));
+const parseList = answerParser(
   Type.Object({ tokens: Type.Array(ApiToken), next: Type.Optional(Type.String()) }),
-  'answer of the hub',
 );
 
 export function tokensCommand(context: CliContext): Command {

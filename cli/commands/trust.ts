@@ -8,6 +8,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { ModelName } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
+import { answerParser } from '../answer-parser.ts';
 import type { CliContext, Printer } from '../context.ts';
 import { wholeNumber } from '../flag-values.ts';
 import { timeText } from '../time-text.ts';
@@ -15,12 +16,11 @@ import { findPassphrase, readKeyFile, requirePassphrase } from '../trust/key-fil
 import { makeNewTrust, parseOnlinePublicKeys, requireNoKeys, saveNewTrust } from '../trust/new-trust.ts';
 import { refreshMetadata } from '../trust/publish-version.ts';
 
-const parseStatus = parser(
+const parseStatus = answerParser(
   Type.Object({
     initialised: Type.Boolean(),
     roles: Type.Array(Type.Object({ role: Type.String(), version: Type.Integer(), expires: Type.String() })),
   }),
-  'answer of the hub',
 );
 const parseModel = parser(ModelName, '--model');
 const rootKeysRange = { min: 1, max: limits.trustKeysPerRoleMax };

@@ -3,8 +3,8 @@ import type { KeyObject } from 'node:crypto';
 import { type Static, Type } from 'typebox';
 import { isAppError } from '../../shared/base/app-error.ts';
 import { Digest, ModelName, SemVer } from '../../shared/base/names.ts';
-import { parser } from '../../shared/base/parse.ts';
 import { addVersion, refreshPublisher, withdrawVersion } from '../../shared/tuf/published-targets.ts';
+import { answerParser } from '../answer-parser.ts';
 import type { HubClient } from '../context.ts';
 import type { PackedVersion } from '../packing/packed-version.ts';
 import { signAndSend } from './publisher-signing.ts';
@@ -21,7 +21,7 @@ export const VersionAnswer = Type.Object({
   contentLeftAt: Type.Optional(Type.Integer()),
 });
 export type VersionAnswer = Static<typeof VersionAnswer>;
-const parseVersion = parser(VersionAnswer, 'answer of the hub');
+const parseVersion = answerParser(VersionAnswer);
 
 export interface PublisherTools {
   readonly hub: HubClient;

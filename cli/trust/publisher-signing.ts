@@ -8,9 +8,10 @@ import { Type } from 'typebox';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
-import { jsonParser, parser } from '../../shared/base/parse.ts';
+import { jsonParser } from '../../shared/base/parse.ts';
 import { tufKey } from '../../shared/tuf/ed25519-key.ts';
 import { encodeMetadata, parseMetadata, signMetadata } from '../../shared/tuf/metadata-file.ts';
+import { answerParser } from '../answer-parser.ts';
 import type { HubClient } from '../context.ts';
 
 const TRIES = 8;
@@ -21,11 +22,10 @@ const parseSeen = jsonParser(
   SEEN_BYTES_MAX,
 );
 
-const parseNext = parser(
+const parseNext = answerParser(
   Type.Object({
     nextPublisherVersion: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
   }),
-  'answer of the hub',
 );
 
 export interface PublisherSigningProps {

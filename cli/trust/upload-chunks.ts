@@ -3,12 +3,12 @@ import { Type } from 'typebox';
 import { openRegularFile } from '../../platform/regular-file.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { Digest } from '../../shared/base/names.ts';
-import { parser } from '../../shared/base/parse.ts';
+import { answerParser } from '../answer-parser.ts';
 import type { HubClient } from '../context.ts';
 import type { PackedVersion } from '../packing/packed-version.ts';
 
 const UPLOADS_AT_ONCE = 4;
-const parseMissing = parser(Type.Object({ missing: Type.Array(Digest) }), 'answer of the hub');
+const parseMissing = answerParser(Type.Object({ missing: Type.Array(Digest) }));
 
 interface Piece {
   readonly digest: string;
