@@ -1,5 +1,5 @@
 /**
- * The blobs that versions name and the hub does not have. They are looked for at a start, folder by folder of the store, so that
+ * The blobs that versions name and the hub does not have, or has cut short, as a copy onto a full disk leaves them. They are looked for at a start, folder by folder of the store, so that
  * neither all names nor all files are held at once. One found bad while the hub runs, or accepted as lost, is known
  * from then on, and keeps no later start from going on; it is forgotten when it is there again.
  */
@@ -47,9 +47,11 @@ export class LostBlobs {
     for (const prefix of prefixes) {
       const named = await store.blobsNamed(prefix);
       if (named.length === 0) continue;
-      const held = await blobs.list(prefix);
-      for (const { sha256, model, version } of named) {
-        if (held.has(sha256) || (await this.#restored(sha256))) continue;
+      const sizes = await Promise.all(named.map(({ sha256 }) => blobs.size(sha256)));
+      for (const [i, { sha256, model, version, bytes }] of named.entries()) {
+        const size = sizes[i];
+        const isWhole = size !== undefined && size === (bytes ?? size);
+        if (isWhole || (await this.#restored(sha256))) continue;
         digests.add(sha256);
         const name = `${model} ${version}`;
         versions.set(name, (versions.get(name) ?? 0) + 1);
@@ -60,6 +62,8 @@ export class LostBlobs {
 
   /** From now on nothing waits for these. */
   async accept(digests: readonly string[]): Promise<void> {
+    // What is left of them would pass for the whole.
+    for (const digest of digests) await this.#props.blobs.delete(digest);
     await this.#props.store.addLost(digests, this.#props.clock.now());
   }
 
@@ -85,8 +89,12 @@ export class LostBlobs {
     const bytes = await store.manifestBytes(digest);
     // A row that was damaged as well restores nothing.
     if (bytes === undefined || createHash('sha256').update(bytes).digest('hex') !== digest) return false;
+    await blobs.delete(digest);
     await blobs.put(digest, bytes);
-    logger.warn({ digest }, 'a manifest was missing among the blobs; put back from the database');
+    logger.warn(
+      { digest },
+      'a manifest was missing or cut short among the blobs; put back from the database',
+    );
     return true;
   }
 }

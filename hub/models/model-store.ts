@@ -37,6 +37,14 @@ const summaryColumns = [
   'content_left_at',
 ] as const;
 
+export interface NamedBlob {
+  readonly sha256: string;
+  readonly model: string;
+  readonly version: string;
+  /** Its length as it was stored; null when that is not known. */
+  readonly bytes: number | null;
+}
+
 export class ModelStore {
   readonly #database: Database;
 
@@ -112,17 +120,18 @@ export class ModelStore {
   }
 
   /** What versions that are not withdrawn name of the blobs whose digest begins so, less those known to be lost. */
-  async blobsNamed(prefix: string): Promise<{ sha256: string; model: string; version: string }[]> {
+  async blobsNamed(prefix: string): Promise<NamedBlob[]> {
     // `g` follows the last hex digit.
-    const { rows } = await sql<{ sha256: string; model: string; version: string }>`
-      select n.sha256, n.model, n.version from (
+    const { rows } = await sql<NamedBlob>`
+      select n.sha256, n.model, n.version, b.bytes from (
         select c.chunk_sha256 as sha256, v.model, v.version from version_chunk c
           join version v on v.manifest_sha256 = c.manifest_sha256
           where v.withdrawn_at is null and c.chunk_sha256 >= ${prefix} and c.chunk_sha256 < ${`${prefix}g`}
         union all
         select manifest_sha256, model, version from version
           where withdrawn_at is null and manifest_sha256 >= ${prefix} and manifest_sha256 < ${`${prefix}g`}
-      ) n where not exists (select 1 from blob_lost l where l.sha256 = n.sha256)`.execute(this.#database);
+      ) n left join blob b on b.sha256 = n.sha256
+        where not exists (select 1 from blob_lost l where l.sha256 = n.sha256)`.execute(this.#database);
     return rows;
   }
 

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
-import { AppError } from '../../shared/base/app-error.ts';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { certificateSha256, issueCertificate } from './certificate.ts';
@@ -85,7 +85,11 @@ export class Authority {
     const serverFile = join(folder, 'server.pem');
     const ca = (await read(caFile)) ?? (await write(caFile, await makeCa(clock)));
     const hosts = serverHosts(advertise);
-    const kept = await read(serverFile);
+    // Nothing is lost with it: the CA signs another.
+    const kept = await read(serverFile).catch((error: unknown) => {
+      if (isAppError(error, 'authority_damaged')) return undefined;
+      throw error;
+    });
     const server =
       kept && isServerFit(kept, ca, hosts, clock.now())
         ? kept

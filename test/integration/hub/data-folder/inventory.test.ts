@@ -1,9 +1,10 @@
 /** A hub started on a data folder that is not whole: a restore that left something out, a file lost, a file of another hub. */
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { enrol } from '../../../../agent/connection/enrolment.ts';
 import { RunningHub } from '../../../support/running-hub.ts';
 import { StockedHub, stock } from '../../../support/stocked-hub.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
@@ -125,6 +126,48 @@ describe('a data folder', () => {
   });
 });
 
+/** What a hub makes anew. */
+const madeAnew = ['pki/server.pem', 'lock', 'lock.pid'];
+
+describe('every file of a folder', () => {
+  let lived: StockedHub;
+  let files: string[];
+  beforeAll(async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'modelfleet-inventory-'));
+    lived = await original.copy(folder);
+    const hub = await RunningHub.start({ data: lived.data });
+    const client = hub.clientOf(lived.adminToken);
+    const wish = { group: 'default', uses: 1, ttlMs: 60_000 };
+    const { token } = (await client.post('/join-tokens', wish)) as { token: string };
+    const facts = { agentVersion: '0', os: 't', arch: 't', cpus: 1, memoryBytes: 1, hostname: 't' };
+    const device = { deviceId: 'sensor-1', folder: join(folder, 'agent') };
+    await enrol({ token, ...device, facts: { ...facts, providers: ['cpu'] } });
+    await hub.halt();
+    const found = await readdir(lived.data, { recursive: true, withFileTypes: true });
+    files = found
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => relative(lived.data, join(parentPath, name)));
+    return () => rm(folder, { recursive: true });
+  });
+
+  it.each([
+    ['missing', (path: string) => rm(path)],
+    ['empty', (path: string) => truncate(path)],
+  ])('is named when it is %s, and the hub does not start; or it is made anew', async (what, damage) => {
+    expect(files).toEqual(expect.arrayContaining([...keyFiles, 'hub.db']));
+    const { manifestSha256 } = lived.packed;
+    for (const path of files) {
+      const hub = await lived.copy();
+      await damage(join(hub.data, path));
+      const starting = RunningHub.start({ data: hub.data }).then((started) => started.stop());
+      const isPutBack = madeAnew.includes(path) || path.endsWith(`/${manifestSha256}`);
+      const said = path.startsWith('blobs/') ? '"blobs/" lacks 1 of the chunks' : `"${path}" is ${what}`;
+      if (isPutBack) await expect(starting, path).resolves.toBeUndefined();
+      else await expect(starting, path).rejects.toEqual(incomplete(said));
+    }
+  });
+});
+
 describe('a first start', () => {
   it('works in a folder that has nothing of a hub, and leaves no mark', async () => {
     const data = join(await tempFolder(), 'new');
@@ -231,6 +274,19 @@ describe('--accept-loss', () => {
     await expect(hub.publishAgain(second)).rejects.toMatchObject({ code: expect.any(String) });
     await second.stop();
     expect((await chunks(hub.data)).length).toBe((await chunks(original.data)).length);
+    expect((await hub.start()).logLines.join('')).not.toContain('chunks are lost');
+  });
+
+  it('starts without a chunk that is cut short, and takes it anew', async () => {
+    const hub = await original.copy();
+    const chunk = (await chunks(hub.data)).find((path) => !path.endsWith(hub.packed.manifestSha256))!;
+    const { size } = await stat(chunk);
+    await truncate(chunk, size - 1);
+    await expect(hub.start()).rejects.toEqual(incomplete('"blobs/" lacks 1 of the chunks of air 1.0.0'));
+    const first = await hub.start(accept);
+    await expect(hub.publishAgain(first)).rejects.toMatchObject({ code: expect.any(String) });
+    await first.stop();
+    expect((await stat(chunk)).size).toBe(size);
     expect((await hub.start()).logLines.join('')).not.toContain('chunks are lost');
   });
 
