@@ -69,7 +69,6 @@ export class HttpServer {
   /** Throws `port_in_use`; a route without a role or with a bad schema is a defect and throws as well. */
   async start({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
     const app = await makeApp(this.#props);
-    app.server.maxConnections = limits.httpConnectionsMax;
     app.server.on('connection', (socket) => this.#connections.enter(socket));
     try {
       await app.listen({ host, port });

@@ -257,7 +257,8 @@ export const limits = {
   /** The listing of a backup: some million files. */
   backupListingBytesMax: 512 * 1024 * 1024,
   httpHeadMsMax: 10_000,
-  /** Connections to the REST API, in all and of one address (of IPv6: one network of 64 bits); those beyond are closed. */
+  /** Connections to the REST API, in all and of one address (of IPv6: one network of 64 bits); those beyond are closed,
+   * and when there are too many in all, the oldest of the address with the most. */
   httpConnectionsMax: 4_096,
   httpConnectionsPerAddressMax: 1_024,
   /** How long requests under way may take when the hub stops. */

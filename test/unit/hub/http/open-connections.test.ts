@@ -29,3 +29,19 @@ it('a host that uses a new address of its IPv6 network for each connection has n
   open.enter(next);
   expect(next.destroyed).toBe(false);
 });
+
+it('sources that together hold all there may be keep no other out, and a crowd of equals loses none', () => {
+  const open = new OpenConnections();
+  const held = Array.from({ length: limits.httpConnectionsMax }, (_, n) => socket(`10.0.0.${n % 5}`));
+  for (const one of held) open.enter(one);
+  expect(held.some(({ destroyed }) => destroyed)).toBe(false);
+  const other = socket('10.9.9.9');
+  open.enter(other);
+  expect(other.destroyed).toBe(false);
+  expect(held.filter(({ destroyed }) => destroyed)).toEqual([held[0]]);
+  for (let n = 0; n < limits.httpConnectionsMax; n += 1) open.enter(socket(`10.1.${n >> 8}.${n & 255}`));
+  expect(other.destroyed).toBe(false);
+  const late = socket('10.2.0.1');
+  open.enter(late);
+  expect(late.destroyed).toBe(true);
+});
