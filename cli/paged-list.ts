@@ -12,7 +12,8 @@ export interface PageFlags {
 
 /** `limitDefault` absent: all rows. */
 export function addPageFlags(command: Command, limitDefault?: number): Command {
-  const limit = `at most so many (default: ${limitDefault ?? 'all'})`;
+  // A default that commander knows it says itself.
+  const limit = limitDefault === undefined ? 'at most so many (default: all)' : 'at most so many';
   return command
     .option('--after <CURSOR>', 'go on after this place, as the page before named it')
     .option('--limit <N>', limit, limitDefault === undefined ? undefined : String(limitDefault));

@@ -62,7 +62,12 @@ export const agentOptionTable = {
     'How fast versions are downloaded, on average; 0 is no limit.',
     'bytes a second',
   ),
-  logLevel: choiceOption('info', logLevels, 'Least severe log line that is written (standard error).'),
+  logLevel: choiceOption(
+    'info',
+    logLevels,
+    'Least severe log line that is written (standard error).',
+    'LEVEL',
+  ),
 } as const;
 
 export type AgentOptions = OptionsOf<typeof agentOptionTable>;

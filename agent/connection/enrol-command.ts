@@ -21,7 +21,7 @@ interface EnrolFlags {
   readonly token?: string;
   readonly id?: string;
   readonly data: string;
-  readonly force: boolean;
+  readonly force?: boolean;
 }
 
 export function enrolCommand({ agentVersion, dataFolderDefault, providers }: EnrolCommandProps): Command {
@@ -33,7 +33,7 @@ export function enrolCommand({ agentVersion, dataFolderDefault, providers }: Enr
     )
     .option('--id <id>', 'device id: 1-64 of A-Z a-z 0-9 . _ - (default: host name)')
     .option('--data <folder>', 'data folder of the agent', dataFolderDefault)
-    .option('--force', 'give up the identity that the folder holds', false)
+    .option('--force', 'give up the identity that the folder holds')
     .action(async (flags: EnrolFlags) => {
       // Loaded here: only this command makes certificates, and the daemon should not carry the code.
       const { enrol } = await import('./enrolment.ts');
@@ -42,7 +42,7 @@ export function enrolCommand({ agentVersion, dataFolderDefault, providers }: Enr
         deviceId: flags.id ?? deviceIdFromHost(),
         folder: flags.data,
         facts: readDeviceFacts({ agentVersion, providers }),
-        force: flags.force,
+        force: flags.force ?? false,
       });
       process.stdout.write(
         safeLines([

@@ -34,7 +34,12 @@ export const hubOptionTable = {
     'host names or addresses, separated by commas',
     'Host names under which devices and people reach the hub: in its certificate; the first one in join tokens.',
   ),
-  logLevel: choiceOption('info', logLevels, 'Least severe log line that is written (standard error).'),
+  logLevel: choiceOption(
+    'info',
+    logLevels,
+    'Least severe log line that is written (standard error).',
+    'LEVEL',
+  ),
   telemetryBucketMs: durationOption(
     60_000,
     { min: 1_000, max: DAY_MS },

@@ -162,15 +162,17 @@ export function listOption(
   };
 }
 
+/** One of `choices`. The sentence gets their names: in the placeholder they would leave help no room for its texts. */
 export function choiceOption<const T extends string>(
   value: T,
   choices: readonly T[],
   sentence: string,
+  placeholder: string,
 ): Option<T> {
   return {
     default: value,
-    sentence,
-    placeholder: choices.join('|'),
+    sentence: `${sentence} One of ${choices.join(', ')}.`,
+    placeholder,
     read: (found, name) =>
       choices.find((choice) => choice === found) ?? refuse(name, found, choices.join(', ')),
   };
