@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { type Static, Type } from 'typebox';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
+import { excerpt } from '../../shared/base/excerpt.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 
 /** `state/control.json`. */
@@ -79,16 +80,36 @@ async function answer(request: IncomingMessage, secret: string, actions: Control
       'Cannot take the request: it does not carry the secret of this agent.',
     );
   }
-  const url = new URL(request.url ?? '/', 'http://agent');
-  if (request.method === 'GET' && url.pathname === '/status') return actions.status();
-  if (request.method === 'POST' && url.pathname === '/rollback') {
-    return actions.rollBack(url.searchParams.get('model') ?? undefined);
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://agent');
+  const wish = `${request.method} ${pathname}`;
+  switch (wish) {
+    case 'GET /status':
+      refuseUnknown(searchParams, []);
+      return actions.status();
+    case 'POST /rollback':
+      return actions.rollBack(modelOf(searchParams));
+    case 'POST /release':
+      return actions.release(modelOf(searchParams));
+    case 'POST /clock/reset':
+      refuseUnknown(searchParams, []);
+      return actions.resetClock();
+    default:
+      throw new AppError('not_found', `There is no ${wish.slice(0, 100)} here.`);
   }
-  if (request.method === 'POST' && url.pathname === '/release') {
-    return actions.release(url.searchParams.get('model') ?? undefined);
-  }
-  if (request.method === 'POST' && url.pathname === '/clock/reset') return actions.resetClock();
-  throw new AppError('not_found', `There is no ${request.method} ${url.pathname.slice(0, 100)} here.`);
+}
+
+function modelOf(given: URLSearchParams): string | undefined {
+  refuseUnknown(given, ['model']);
+  const [model, ...more] = given.getAll('model');
+  if (more.length > 0) throw new AppError('bad_input', 'Cannot take the order: it names the model twice.');
+  return model;
+}
+
+/** An order whose model is misspelt would go to whichever model there is. */
+function refuseUnknown(given: URLSearchParams, known: readonly string[]): void {
+  const unknown = [...given.keys()].find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new AppError('bad_input', `Cannot take the order: ${excerpt(unknown)} is no parameter of it.`);
 }
 
 function carries(request: IncomingMessage, secret: string): boolean {

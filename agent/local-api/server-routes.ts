@@ -17,7 +17,7 @@ export interface ServerRoutesProps {
 }
 
 const parseIndexRequest = jsonParser(
-  Type.Object({ ready: Type.Optional(Type.Boolean()) }),
+  Type.Object({ ready: Type.Optional(Type.Boolean()) }, { additionalProperties: false }),
   'the index request',
   limits.localBodyBytesMax,
 );

@@ -180,6 +180,28 @@ describe('the local API', () => {
     expect(delay.max / 1e6).toBeLessThan(2_000);
   });
 
+  it.each([
+    ['nesting 3 000 deep', `{"id":"a","label":${'['.repeat(3_000)}${']'.repeat(3_000)}}`, 400],
+    ['half a million brackets', '['.repeat(500_000), 400],
+    ['two million brackets', '['.repeat(2_000_000), 413],
+    ['a list of a megabyte', `{"ready":[${'1,'.repeat(500_000)}1]}`, 400],
+    ['a list of 4 MB', `{"id":"a","label":[${'1,'.repeat(2_000_000)}1]}`, 413],
+    ['a hundred thousand fields', `{${Array.from({ length: 100_000 }, (_, n) => `"${n}":1`)}}`, 400],
+    ['a field of half a megabyte', `{"${'x'.repeat(500_000)}":1}`, 400],
+    ['a field that is misspelt', '{"redy":true}', 400],
+  ])('refuses %s in its small bodies, at little cost', async (_, body, status) => {
+    const { api } = await serve();
+    for (const path of ['/v2/models/m/feedback', '/v2/repository/index']) {
+      const startedMs = performance.now();
+      const response = await fetch(`${api.url}${path}`, { method: 'POST', body });
+      const text = await response.text();
+      expect(performance.now() - startedMs, path).toBeLessThan(2_000);
+      expect(response.status, path).toBe(status);
+      expect(JSON.parse(text).code, path).toMatch(/^(bad_input|too_large)$/);
+      expect(text.length, path).toBeLessThan(2_000);
+    }
+  });
+
   it('writes a long JSON answer while others are answered', async () => {
     const size = 3_000_000;
     const onnx = new ModelBuilder('wide')
