@@ -152,7 +152,8 @@ async function keep(folder: string, file: DeviceFile, kept: Kept): Promise<void>
 
 /**
  * What an earlier enrolment left that means nothing now. Wishes, journals and messages are those of one device: under
- * another, its first desired state would be refused as a replay. Versions and the proven time hold under one trust root.
+ * another, its first desired state would be refused as a replay. Versions and the proven time hold under one trust root. The
+ * desired state goes in any case, as the metadata does that named who signed it.
  */
 async function staleFiles(folder: string, device: string, root: Uint8Array): Promise<readonly string[]> {
   const paths = dataFolder(folder);
@@ -166,7 +167,7 @@ async function staleFiles(folder: string, device: string, root: Uint8Array): Pro
   const ofDevice = [paths.desired, paths.updates, paths.outbox];
   const ofRoot = [paths.slots, paths.slotIndex, paths.clock, paths.chunks];
   if (!isSameRoot) return [...ofDevice, ...ofRoot];
-  return before?.device === device ? [] : ofDevice;
+  return before?.device === device ? [paths.desired] : ofDevice;
 }
 
 async function post(

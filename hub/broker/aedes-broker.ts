@@ -331,7 +331,8 @@ export class AedesBroker implements Broker {
     const willFault = this.#willFaultOf.get(client);
     if (willFault !== undefined) return { returnCode: NOT_AUTHORIZED, reason: `last will: ${willFault}` };
     const admitted = await this.#props.isAdmitted(peer.deviceId, peer.certificateSha256);
-    return admitted ? undefined : { returnCode: NOT_AUTHORIZED, reason: 'not admitted' };
+    if (admitted) return undefined;
+    return { returnCode: NOT_AUTHORIZED, reason: 'the device was removed, or has a newer certificate' };
   }
 
   async #receive(client: Client, packet: SentMessage): Promise<void> {

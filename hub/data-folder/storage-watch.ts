@@ -148,8 +148,12 @@ export class StorageWatch {
   async #tell(): Promise<void> {
     const { audit, clock, logger } = this.#props;
     const over = [...this.#faults].filter(([code]) => code !== 'database_damaged');
-    const until = clock.now();
-    const faults = over.map(([code, { since, failures }]) => ({ code, since, failures }));
+    const until = new Date(clock.now()).toISOString();
+    const faults = over.map(([code, { since, failures }]) => ({
+      code,
+      since: new Date(since).toISOString(),
+      failures,
+    }));
     await audit.append({
       actor: 'hub',
       action: 'storage.recovered',

@@ -52,7 +52,11 @@ describe('certificates that are refused', () => {
     await expect(deviceClient(hub, before)).rejects.toThrow();
     await hub.enrol('gone', `${hub.folder}/anew`);
     await expect(deviceClient(hub, before)).rejects.toThrow();
-    const refusal = { kind: 'connect', actor: 'device:gone', reason: 'not admitted' };
+    const refusal = {
+      kind: 'connect',
+      actor: 'device:gone',
+      reason: 'the device was removed, or has a newer certificate',
+    };
     expect(told()).toMatchObject([refusal, refusal]);
   });
 });

@@ -122,7 +122,7 @@ describe('refusals of devices', () => {
       expect.objectContaining({
         actor: 'device:removed',
         action: 'security.connect',
-        reasons: ['not admitted'],
+        reasons: ['the device was removed, or has a newer certificate'],
       }),
     );
     expect(told).toContainEqual(

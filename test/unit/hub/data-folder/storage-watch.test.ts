@@ -82,7 +82,10 @@ describe('StorageWatch', () => {
     expect(told).toMatchObject([
       {
         action: 'storage.recovered',
-        details: { faults: [{ code: 'disk_full', failures: expect.any(Number) }] },
+        details: {
+          faults: [{ code: 'disk_full', since: expect.stringMatching(/Z$/), failures: expect.any(Number) }],
+          until: expect.stringMatching(/Z$/),
+        },
       },
     ]);
   });
