@@ -63,6 +63,16 @@ const sinks: Readonly<Record<string, () => Promise<number>>> = {
   },
 };
 
+/** The write end of a pipe whose reader has gone. */
+async function closedPipe(): Promise<number> {
+  const path = join(await tempFolder(), 'pipe');
+  execFileSync('mkfifo', [path]);
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writer = openSync(path, constants.O_WRONLY);
+  closeSync(reader);
+  return writer;
+}
+
 /** Starts a program and returns what it prints of its addresses. */
 async function start(
   args: readonly string[],
@@ -120,6 +130,29 @@ it('an agent goes on when standard output and standard error are closed under it
   expect((await fetch(`${url}/v2/health/live`)).status).toBe(200);
   await endsInTime(child);
 });
+
+it.each([
+  ['are on a full disk', async () => openSync('/dev/full', 'w')],
+  ['have no reader any more', closedPipe],
+])(
+  'an agent whose standard output and standard error %s serves, says so to doctor, and ends',
+  async (what, sink) => {
+    const data = await enrolled(`log-both-${what.length}`);
+    const [out, err] = [await sink(), await sink()];
+    const child = spawn(process.execPath, [program('agent'), 'run', '--data', data, '--port', '0'], {
+      stdio: ['ignore', out, err],
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    for (const fd of [out, err]) closeSync(fd);
+    // What it said at its start is lost, and was little.
+    await expect
+      .poll(() => examine(data), { timeout: 30_000, interval: 200 })
+      .toContainEqual(expect.objectContaining({ name: 'log_lost', verdict: 'warn' }));
+    const { url } = (await askAgent(data, 'GET', '/status')) as AgentStatus;
+    expect((await fetch(`${url}/v2/health/live`)).status).toBe(200);
+    await endsInTime(child);
+  },
+);
 
 it('lines that were lost are a condition of the device', async () => {
   const data = await enrolled('log-condition');

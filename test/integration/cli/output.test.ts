@@ -49,6 +49,11 @@ describe.each(commands)('%s %s', (...args) => {
     expect(code).toBe(1);
   });
 
+  it('ends with the code of its failure when that cannot be said either', async () => {
+    const { code } = await run(args, openSync('/dev/full', 'w'), openSync('/dev/full', 'w'));
+    expect(code).toBe(1);
+  });
+
   it('has nothing to say where nobody listens', async () => {
     const { code } = await run([...args, '--nonsense'], await closedPipe(), await closedPipe());
     expect(code).toBe(args[1] === '--help' ? 0 : 2);

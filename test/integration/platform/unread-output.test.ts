@@ -62,20 +62,27 @@ async function freePort(): Promise<string> {
   return String(port);
 }
 
-it.each(['standard output', 'both'])('a hub answers and ends when nobody reads %s', async (which) => {
+const fullDisk = async () => openSync('/dev/full', 'w');
+
+it.each([
+  ['nobody reads standard output', fullPipe, undefined],
+  ['nobody reads its output', fullPipe, fullPipe],
+  ['its output is on a full disk', fullDisk, fullDisk],
+  ['the reader of its output has gone', closedPipe, closedPipe],
+] as const)('a hub answers and ends when %s', async (_, out, err) => {
   const data = await tempFolder();
   const port = await freePort();
   const args = [programEntry('hub/main'), '--data', data, '--http-port', port, '--mqtt-port', '0'];
-  const child = start(args, await fullPipe(), which === 'both' ? await fullPipe() : 'pipe');
-  const isReady = async () => {
+  const child = start(args, await out(), err ? await err() : 'pipe');
+  const ask = async (path: string) => {
     const agent = new Agent({ connect: { ca: await readFile(join(data, 'pki/ca.pem')) } });
     try {
-      return (await request(`https://localhost:${port}/readyz`, { dispatcher: agent })).statusCode;
+      return (await request(`https://localhost:${port}${path}`, { dispatcher: agent })).statusCode;
     } finally {
       void agent.destroy();
     }
   };
-  await expect.poll(() => isReady().catch(() => 0), { timeout: 60_000, interval: 200 }).toBe(200);
+  await expect.poll(() => ask('/readyz').catch(() => 0), { timeout: 60_000, interval: 200 }).toBe(200);
   child.kill('SIGTERM');
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
