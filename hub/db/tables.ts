@@ -85,7 +85,7 @@ export interface Tables {
   version_chunk: { manifest_sha256: string; chunk_sha256: string };
   /**
    * transfer: blobs on the disk. `unnamed_since` is null while a version names it, else when it was uploaded, or when somebody was
-   * told last that it is there. `uploaded_by`: name of a token, empty when it is not known.
+   * told last that it is there. `uploaded_by`: name of a token, empty when a version names it or did, or nobody knows.
    */
   blob: {
     sha256: string;

@@ -61,11 +61,14 @@ export class BlobLedgerStore {
       .execute();
   }
 
-  /** Returns how many of the digests have a row. */
+  /**
+   * From now on they are nobody's upload: when they leave with the version, they take nobody's room to publish another.
+   * Returns how many of the digests have a row.
+   */
   async name(digests: readonly string[], tx: Tx): Promise<number> {
     const { numUpdatedRows } = await tx
       .updateTable('blob')
-      .set({ unnamed_since: null })
+      .set({ unnamed_since: null, uploaded_by: '' })
       .where('sha256', 'in', digests)
       .executeTakeFirst();
     return Number(numUpdatedRows);

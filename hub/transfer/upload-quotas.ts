@@ -21,15 +21,19 @@ const BLOB_BYTES = 4 * 1024;
 export interface StoredBytes {
   readonly named: number;
   readonly unnamed: number;
+  /** Of the unnamed, what somebody uploaded; the rest left with a version, or was found on the disk. */
+  readonly uploaded: number;
 }
 
 /** What blobs take up, `BLOB_BYTES` of each included. */
 export function storedBytes(totals: readonly BlobTotal[], uploadedBy?: string): StoredBytes {
-  const stored = { named: 0, unnamed: 0 };
+  const stored = { named: 0, unnamed: 0, uploaded: 0 };
   for (const total of totals) {
     const bytes = total.bytes + total.blobs * BLOB_BYTES;
     if (total.isNamed) stored.named += bytes;
-    else if (uploadedBy === undefined || total.uploadedBy === uploadedBy) stored.unnamed += bytes;
+    else stored.unnamed += bytes;
+    if (total.uploadedBy !== '' && (uploadedBy ?? total.uploadedBy) === total.uploadedBy)
+      stored.uploaded += bytes;
   }
   return stored;
 }
@@ -47,8 +51,8 @@ export function requireRoom({
   readonly quotas: UploadQuotas;
 }): void {
   const bytes = length + BLOB_BYTES;
-  const { named, unnamed } = storedBytes(totals);
-  const own = storedBytes(totals, uploadedBy).unnamed;
+  const { named, unnamed, uploaded } = storedBytes(totals);
+  const own = storedBytes(totals, uploadedBy).uploaded;
   const { uploadMaxPerTokenBytes, uploadMaxBytes, storageMaxBytes, uploadKeptMs } = quotas;
   const leaves = `it leaves ${formatDuration(uploadKeptMs)} after nobody asked for it any more`;
   if (own + bytes > uploadMaxPerTokenBytes) {
@@ -58,17 +62,17 @@ export function requireRoom({
       { details: { stored: own, most: uploadMaxPerTokenBytes, token: uploadedBy } },
     );
   }
-  if (unnamed + bytes > uploadMaxBytes) {
+  if (uploaded + bytes > uploadMaxBytes) {
     throw new AppError(
       'upload_quota_exceeded',
-      `Cannot store ${formatBytes(bytes)}: ${formatBytes(unnamed)} are uploaded that no version names, the most is ${formatBytes(uploadMaxBytes)} (--upload-max). Publish what is yours, or wait: ${leaves}.`,
-      { details: { stored: unnamed, most: uploadMaxBytes } },
+      `Cannot store ${formatBytes(bytes)}: ${formatBytes(uploaded)} are uploaded that no version names, the most is ${formatBytes(uploadMaxBytes)} (--upload-max). Publish what is yours, or wait: ${leaves}.`,
+      { details: { stored: uploaded, most: uploadMaxBytes } },
     );
   }
   if (named + unnamed + bytes > storageMaxBytes) {
     throw new AppError(
       'storage_quota_exceeded',
-      `Cannot store ${formatBytes(bytes)}: versions take ${formatBytes(named)} and uploads ${formatBytes(unnamed)}, the most is ${formatBytes(storageMaxBytes)} (--storage-max). Withdraw versions that nothing runs, or raise it; "modelfleet hub gc --dry-run" shows what leaves.`,
+      `Cannot store ${formatBytes(bytes)}: versions take ${formatBytes(named)} and what none names ${formatBytes(unnamed)}, the most is ${formatBytes(storageMaxBytes)} (--storage-max). Withdraw versions that nothing runs, or raise it; "modelfleet hub gc --dry-run" shows what leaves.`,
       { details: { named, unnamed, most: storageMaxBytes } },
     );
   }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../platform/system-clock.ts';
 import { runCli } from '../../support/cli.ts';
+import { RouteCaller } from '../../support/every-route.ts';
 import { digestOf } from '../../support/packed-version.ts';
 import type { RunningHub } from '../../support/running-hub.ts';
 import { StockedHub, stock } from '../../support/stocked-hub.ts';
@@ -56,6 +57,10 @@ describe('modelfleet hub gc', () => {
     expect(kinds).toContainEqual(expect.objectContaining({ kind: 'unnamed-blobs', count: 1, bytes: 2048 }));
     expect(await blobs(hub)).toEqual(before.filter((digest) => digest !== abandoned));
     expect(await client.get(`/models/${stock.model}/versions/${stock.version}`)).toMatchObject(stock);
+    const { text } = await new RouteCaller(hub, adminToken).call('GET', '/metrics');
+    expect(text).toContain('modelfleet_retention_removed_total{kind="unnamed-blobs"} 1\n');
+    expect(text).toContain('modelfleet_retention_removed_bytes_total{kind="unnamed-blobs"} 2048\n');
+    expect(text).toContain('modelfleet_blob_bytes{named="no"} 0\n');
     const { events } = (await client.get('/audit', { action: 'retention', limit: 1 })) as {
       events: object[];
     };

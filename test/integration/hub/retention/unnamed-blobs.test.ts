@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { BlobLedgerStore } from '../../../../hub/transfer/blob-ledger-store.ts';
 import { packedVersion } from '../../../support/packed-version.ts';
 import { DAY_MS, HOUR_MS, RetentionWorld } from '../../../support/retention-world.ts';
 
@@ -93,6 +94,48 @@ describe('blobs that no version names', () => {
     expect(await world.faults([packed])).toEqual([]);
   });
 
+  it('that are just going are stored anew by whoever uploads them without asking', async () => {
+    const world = await RetentionWorld.start();
+    const packed = small('1.0.0');
+    await world.upload(packed);
+    world.clock.advance(DAY_MS);
+    const [digest] = [...packed.blobs.keys()];
+    const { delete: remove } = world.disk;
+    const held = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    world.disk.delete = async (leaving) => {
+      begun.resolve();
+      await held.promise;
+      return remove.call(world.disk, leaving);
+    };
+    const leaving = world.collect();
+    await begun.promise;
+    const putting = world.ledger.put(digest!, packed.blobs.get(digest!)!, 'ci');
+    // Its row is there: what is left to do is the file.
+    await vi.waitFor(async () => expect(await world.ledger.totals()).toMatchObject([{ uploadedBy: 'ci' }]));
+    held.resolve();
+    await Promise.all([leaving, putting]);
+    expect(await world.files()).toEqual([digest]);
+  });
+
+  it('that somebody asks for after they were looked up, and before they go, stay', async () => {
+    const world = await RetentionWorld.start();
+    const packed = small('1.0.0');
+    await world.upload(packed);
+    world.clock.advance(DAY_MS);
+    const { due } = BlobLedgerStore.prototype;
+    const lookUp = vi.spyOn(BlobLedgerStore.prototype, 'due');
+    onTestFinished(() => lookUp.mockRestore());
+    lookUp.mockImplementationOnce(async function (this: BlobLedgerStore, ...args) {
+      const found = await due.apply(this, args);
+      await world.upload(packed);
+      return found;
+    });
+    expect(await reportOf(world)).toMatchObject({ count: 0 });
+    await world.announce(packed);
+    expect(await world.faults([packed])).toEqual([]);
+  });
+
   it('that the database does not know get a time of their own, and then leave', async () => {
     const world = await RetentionWorld.start();
     const [known, orphan] = [small('1.0.0'), small('2.0.0')];
@@ -137,7 +180,6 @@ describe('blobs that no version names', () => {
     world.clock.set(world.clock.now() + 30 * DAY_MS);
     await world.upload(small('1.0.0'));
     world.clock.set(world.clock.now() - 30 * DAY_MS);
-    const { BlobLedgerStore } = await import('../../../../hub/transfer/blob-ledger-store.ts');
     const store = new BlobLedgerStore(world.database);
     expect(await store.takeBackTimes(world.clock.now())).toBeGreaterThan(0);
     world.clock.advance(DAY_MS);
@@ -206,6 +248,22 @@ describe('uploads', () => {
     for (let n = 0; n < 24; n += 1) await put(n);
     await expect(put(24)).rejects.toMatchObject({ code: 'upload_quota_exceeded' });
     expect(await world.ledger.totals()).toMatchObject([{ blobs: 24 }]);
+  });
+
+  it('find room although a version as large as they may be has lost its files', async () => {
+    const world = await RetentionWorld.start({
+      ...quotas,
+      uploadMaxBytes: 2 * MIB,
+      storageMaxBytes: 100 * MIB,
+    });
+    const bad = packedVersion({ version: '1.0.0', bytes: 1.9 * MIB });
+    await world.publish(bad);
+    await world.withdraw(bad);
+    world.clock.advance(world.options.withdrawnKeptMs);
+    await world.collect();
+    expect((await world.ledger.totals()).find(({ isNamed }) => !isNamed)).toMatchObject({ uploadedBy: '' });
+    await world.upload(packedVersion({ version: '2.0.0', bytes: 1.9 * MIB }));
+    expect(await world.faults([bad])).toEqual([]);
   });
 
   it('that fail leave nothing that counts', async () => {
