@@ -4,6 +4,7 @@ import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import type { CliContext } from '../context.ts';
+import { countText } from '../count-text.ts';
 import { type PackResult, packVersion } from '../packing/pack.ts';
 
 interface PackFlags {
@@ -52,7 +53,7 @@ function describe({ packed, goldenSamples }: PackResult): readonly string[] {
   return [
     `Packed ${model} ${version} (release ${release}) into ${packed.folder}`,
     ...files.map(({ path, bytes }) => `  ${path} (${formatBytes(bytes)})`),
-    `  ${goldenSamples} golden samples, ${profile?.features.length ?? 0} features profiled over ${profile?.rows ?? 0} rows`,
+    `  ${countText(goldenSamples, 'golden sample')}, ${countText(profile?.features.length ?? 0, 'feature')} profiled over ${countText(profile?.rows ?? 0, 'row')}`,
     `  manifest ${packed.manifestSha256}`,
   ];
 }

@@ -16,6 +16,7 @@ import { HistogramCounts } from '../../shared/sketch/histogram-counts.ts';
 import { MomentSums } from '../../shared/sketch/moment-sums.ts';
 import { type FeatureValue, featureValues } from '../../shared/telemetry/feature-value.ts';
 import { TensorReading } from '../../shared/telemetry/tensor-reading.ts';
+import { countText } from '../count-text.ts';
 import type { FeaturePlan } from './feature-plan.ts';
 import { numericEdges } from './numeric-edges.ts';
 
@@ -73,7 +74,7 @@ export class ProfileBuilder {
     const fewest = Math.min(...this.#values.flatMap(({ length }) => (length > 0 ? [length] : [])));
     if (fewest < limits.driftRowsMin) {
       remarks.push(
-        `the profile has ${fewest} rows, and drift is judged from ${limits.driftRowsMin} rows on: it will say "too-few" until the sample has that many`,
+        `the profile has ${countText(fewest, 'row')}, and drift is judged from ${limits.driftRowsMin} rows on: it will say "too-few" until the sample has that many`,
       );
     }
     return { profile: { rows, features }, remarks };

@@ -121,8 +121,12 @@ type ReadSpec =
 
 function readSpec(value: ValueInfoProto): ReadSpec {
   const name = value.name ?? '';
-  if (name.length === 0 || name.length > NAME_CHARS_MAX) {
-    throw invalid(`an input or output has no name, or one of more than ${NAME_CHARS_MAX} characters`);
+  if (name.length === 0) throw invalid('an input or output has no name');
+  if (name.length > NAME_CHARS_MAX) {
+    const start = JSON.stringify(quoted(name));
+    throw unsupported(
+      `the name ${start} has ${name.length} characters, at most ${NAME_CHARS_MAX} can be served`,
+    );
   }
   if (CONTROL.test(name)) throw invalid(`the name ${JSON.stringify(quoted(name))} holds a control character`);
   // The decoder puts these in place of bytes that are no text; the runtime knows the tensor by another name.

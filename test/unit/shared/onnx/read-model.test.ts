@@ -316,6 +316,19 @@ describe('readOnnxInterface()', () => {
     expect(readOnnxInterface(bytes).leftOut).toMatchObject([{ name: '__proto__' }]);
   });
 
+  it('shows the beginning of a name that is too long', () => {
+    const bytes = changed(addModel(), (graph) => ({
+      ...graph,
+      input: [{ ...graph.input[0]!, name: `pixels${'x'.repeat(300)}` }, graph.input[1]!],
+    }));
+    expect(() => readOnnxInterface(bytes)).toThrow(
+      expect.objectContaining({
+        code: 'model_unsupported',
+        message: expect.stringMatching(/"pixelsx.* has 306 characters, at most 256/),
+      }),
+    );
+  });
+
   it.each([
     ['two inputs whose names look the same', ['caf\u00e9', 'cafe\u0301']],
     ['a name with a line break', ['a\nb', 'c']],
