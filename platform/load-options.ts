@@ -24,20 +24,8 @@ export interface OptionSources {
 
 const CONFIG_BYTES_MAX = 256 * 1024;
 
-/** Where a text of help begins that stands below its term. */
-const BELOW_TERM = 6;
-
 /** Adds `--config` and a flag per option. The values come back from `command.opts()`, which `loadOptions` takes. */
 export function addOptionFlags(command: Command, table: OptionTable): Command {
-  // Terms are so long here that texts beside them would have no room, and commander then lets them run over the line.
-  command.configureHelp({
-    formatItem: (term, _termWidth, text, help) => {
-      const indent = ' '.repeat(BELOW_TERM);
-      const below =
-        text && help.boxWrap(text, (help.helpWidth ?? 80) - BELOW_TERM).replaceAll('\n', `\n${indent}`);
-      return `  ${term}${below ? `\n${indent}${below}` : ''}`;
-    },
-  });
   command.option('--config <FILE>', 'YAML or JSON file with options');
   for (const [key, { default: value, shown, sentence, placeholder }] of Object.entries(table)) {
     const text = shown ?? (Array.isArray(value) ? value.join(',') : String(value));

@@ -40,6 +40,11 @@ async function sizeOf(file: string): Promise<number> {
   try {
     return (await stat(file)).size;
   } catch (cause) {
-    throw new AppError('file_unusable', `Cannot compact "${file}": ${unreadableReason(cause)}.`, { cause });
+    const isAbsent = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new AppError(
+      isAbsent ? 'bad_input' : 'file_unusable',
+      `Cannot compact "${file}": ${unreadableReason(cause)}.`,
+      { cause },
+    );
   }
 }

@@ -73,7 +73,7 @@ describe('modelfleet-hub as a process', () => {
   it('compacts its database while no hub runs, and at no other time', async () => {
     const data = await tempFolder();
     const compact = ['compact', '--data', data];
-    expect((await run(compact)).stderr).toContain('code: file_unusable');
+    expect((await run(compact)).stderr).toContain('code: bad_input');
     const hub = await startHub(data);
     expect((await run(compact)).stderr).toContain('code: data_folder_locked');
     hub.child.kill('SIGTERM');
