@@ -10,7 +10,7 @@ import { rollbackCommand } from './commands/rollback-command.ts';
 import { runCommand } from './commands/run-command.ts';
 import { statusCommand } from './commands/status-command.ts';
 import { UsageError } from './commands/usage-error.ts';
-import { dataFolderDefault } from './config/options-schema.ts';
+import { dataFolderOf } from './config/load-options.ts';
 import { enrolCommand } from './connection/enrol-command.ts';
 import { providersOffered } from './providers-offered.ts';
 
@@ -22,7 +22,13 @@ async function main(): Promise<void> {
   const program = new Command(PROGRAM)
     .description('Device daemon of a model fleet: verifies, qualifies and serves the versions its hub wants')
     .version(version)
-    .addCommand(enrolCommand({ agentVersion: version, dataFolderDefault, providers: providersOffered }))
+    .addCommand(
+      enrolCommand({
+        agentVersion: version,
+        dataFolderDefault: dataFolderOf({}, process.env),
+        providers: providersOffered,
+      }),
+    )
     .addCommand(runCommand(version))
     .addCommand(statusCommand())
     .addCommand(doctorCommand())

@@ -12,7 +12,7 @@ import {
 
 const HOUR_MS = 3_600_000;
 
-export const dataFolderDefault = './modelfleet-agent';
+const dataFolderDefault = './modelfleet-agent';
 
 export const agentOptionTable = {
   data: textOption(
