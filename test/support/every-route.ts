@@ -46,6 +46,20 @@ export class RouteCaller {
     );
   }
 
+  /** Everything that can be read, each at `paths` of its template, or at the template as it is where nothing is to be filled in. */
+  async everyRead(paths: Readonly<Record<string, string>>): Promise<RouteAnswer[]> {
+    const { json } = await this.call('GET', '/openapi.json');
+    const templates = Object.entries<object>(json.paths).flatMap(([path, methods]) =>
+      'get' in methods ? [path] : [],
+    );
+    return Promise.all(
+      templates.map(async (template) => {
+        const { status, code } = await this.call('GET', paths[template] ?? template);
+        return { route: `GET ${template}`, status, code };
+      }),
+    );
+  }
+
   async call(
     method: string,
     path: string,

@@ -4,19 +4,39 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { enrol } from '../../../../agent/connection/enrolment.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { RouteCaller } from '../../../support/every-route.ts';
+import { RunningHub } from '../../../support/running-hub.ts';
 import { canMount, fillDisk, smallDisk } from '../../../support/small-disk.ts';
-import { StockedHub } from '../../../support/stocked-hub.ts';
+import { StockedHub, stock } from '../../../support/stocked-hub.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let original: StockedHub;
+let rollout: string;
 beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'modelfleet-full-'));
   original = await StockedHub.make(folder);
+  rollout = await takeUpADevice(join(folder, 'agent'));
   return () => rm(folder, { recursive: true });
 });
+
+/** The hub knows a device and rolls a version out to it. Returns the rollout's id. */
+async function takeUpADevice(folder: string): Promise<string> {
+  const hub = await RunningHub.start({ data: original.data });
+  try {
+    const client = hub.clientOf(original.adminToken);
+    const wish = { group: 'default', uses: 1, ttlMs: 60_000 };
+    const { token } = (await client.post('/join-tokens', wish)) as { token: string };
+    const facts = { agentVersion: '0', os: 't', arch: 't', cpus: 1, memoryBytes: 1, hostname: 't' };
+    await enrol({ token, deviceId: 'sensor-1', folder, facts: { ...facts, providers: ['cpu'] } });
+    const plan = { ...stock, phases: [{ percent: 100 }] };
+    return ((await client.post('/rollouts', plan)) as { id: string }).id;
+  } finally {
+    await hub.stop();
+  }
+}
 
 async function onSmallDisk() {
   const disk = await smallDisk(16 * 1024);
@@ -49,6 +69,30 @@ describe.skipIf(!canMount)('a hub whose disk is full', () => {
     await free();
     expect((await routes.newToken()).status).toBe(200);
     expect((await putBlob()).status).toBe(200);
+  });
+
+  it('answers every read there is with what is there', async () => {
+    const { disk, routes } = await onSmallDisk();
+    await fillDisk(disk);
+    await routes.newToken();
+    const answers = await routes.everyRead({
+      '/api/v1/devices/{id}': '/api/v1/devices/sensor-1',
+      '/api/v1/trust/{role}': '/api/v1/trust/timestamp',
+      '/api/v1/models/{model}': `/api/v1/models/${stock.model}`,
+      '/api/v1/models/{model}/versions/{version}': `/api/v1/models/${stock.model}/versions/${stock.version}`,
+      '/api/v1/telemetry': `/api/v1/telemetry?model=${stock.model}`,
+      '/api/v1/drift': `/api/v1/drift?model=${stock.model}`,
+      '/api/v1/rollouts/{id}': `/api/v1/rollouts/${rollout}`,
+    });
+    expect(answers.length).toBeGreaterThan(15);
+    for (const answer of answers) {
+      // No device has sent any.
+      const wanted = answer.route.endsWith('/drift')
+        ? { status: 404, code: 'no_telemetry' }
+        : { status: 200 };
+      expect(answer, answer.route).toMatchObject(wanted);
+    }
+    expect((await routes.call('GET', '/api/v1/audit/verify')).json).toMatchObject({ intact: true });
   });
 
   it('is not ready from the first refusal on, and its metrics say so', async () => {
@@ -97,8 +141,8 @@ describe.skipIf(!canMount)('a hub whose disk is full', () => {
       { actor: 'hub', action: 'storage.recovered', details: { faults: [{ code: 'disk_full' }] } },
     ]);
     const [{ since, failures }] = json.events[0].details.faults;
-    expect(since).toBeGreaterThanOrEqual(before);
-    expect(json.events[0].details.until).toBeGreaterThanOrEqual(since);
+    expect(Date.parse(since)).toBeGreaterThanOrEqual(before);
+    expect(Date.parse(json.events[0].details.until)).toBeGreaterThanOrEqual(Date.parse(since));
     expect(failures).toBeGreaterThanOrEqual(2);
     expect((await routes.call('GET', '/api/v1/audit/verify')).json).toMatchObject({ intact: true });
   });
