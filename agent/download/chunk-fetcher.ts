@@ -17,6 +17,7 @@ import { type ChunkError, type ChunkRequest, parseChunkError } from '../../share
 import { sha256 } from '../slots/sha256.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import type { ChunkTransport } from './chunk-transport.ts';
+import type { Asked, Fetch } from './fetch.ts';
 import { LineEstimate } from './line-estimate.ts';
 
 export interface ChunkFetcherProps {
@@ -29,34 +30,6 @@ export interface ChunkFetcherProps {
   readonly answerMs?: number;
   /** Bytes a second, on average over a few chunks; 0 or absent: as fast as it comes. */
   readonly bytesPerSecondMax?: number;
-}
-
-interface Asked {
-  readonly request: number;
-  /** Monotonic milliseconds, and the bytes the connection had brought by then. */
-  readonly at: number;
-  readonly bytesBefore: number;
-  /** The hub has said that it stands in line, and when to ask again should it not have come. */
-  queuedUntil?: number;
-}
-
-interface Fetch {
-  readonly manifest: string;
-  readonly waiting: string[];
-  /** Asked for and not come, by digest. */
-  readonly inFlight: Map<string, Asked>;
-  /** Given up once: such a chunk is taken whenever it comes, and its time says nothing (Karn's rule, RFC 6298, section 3). */
-  readonly late: Set<string>;
-  /** Chunks being written: still in `inFlight`, so that their credit stays taken. */
-  readonly storing: Set<string>;
-  readonly bad: Map<string, number>;
-  pauseUntil: number;
-  missingAnswers: number;
-  fault: unknown;
-  waits: Generator<number, never>;
-  /** Since when the hub has said that it stands in line, and nothing has come; milliseconds since the epoch. */
-  queuedSince: number | undefined;
-  wake(): void;
 }
 
 const WAIT_FIRST_MS = 500;
