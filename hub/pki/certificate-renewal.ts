@@ -15,9 +15,13 @@ export interface ServerIdentity {
   readonly cert: string;
 }
 
+interface TlsListener {
+  useCertificate(identity: ServerIdentity): void;
+}
+
 export interface CertificateRenewalProps {
   readonly authority: Pick<Authority, 'renewServer' | 'serverKeyPem' | 'serverCertPem'>;
-  readonly listeners: readonly { useCertificate(identity: ServerIdentity): void }[];
+  readonly listeners: readonly TlsListener[];
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -27,15 +31,24 @@ export async function runCertificateRenewal(
   { authority, listeners, clock, logger }: CertificateRenewalProps,
   signal: AbortSignal,
 ): Promise<void> {
+  /** Who has not taken the newest certificate yet. */
+  const behind = new Set<TlsListener>();
   while (!signal.aborted) {
     try {
       if (await authority.renewServer()) {
-        const identity = { key: authority.serverKeyPem, cert: authority.serverCertPem };
-        for (const listener of listeners) listener.useCertificate(identity);
+        for (const listener of listeners) behind.add(listener);
         logger.info('server certificate made anew');
       }
     } catch (error) {
       logger.error({ err: error }, 'server certificate could not be made anew');
+    }
+    for (const listener of behind) {
+      try {
+        listener.useCertificate({ key: authority.serverKeyPem, cert: authority.serverCertPem });
+        behind.delete(listener);
+      } catch (error) {
+        logger.error({ err: error }, 'server certificate could not be taken into use');
+      }
     }
     await sleepUnlessSet(clock, CHECK_MS, signal).catch(() => undefined);
   }

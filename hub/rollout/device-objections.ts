@@ -1,6 +1,6 @@
 /**
  * What a device will say to a version before it is asked: the device's own rules, applied to what it last reported of
- * itself. Pure. A device that has not reported objects to nothing that is known.
+ * itself. Pure. A device that has never reported objects to nothing that is known.
  */
 import { limits } from '../../shared/base/limits.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
@@ -18,6 +18,7 @@ export const objectionKinds = [
   'parked',
   'memory',
   'disk',
+  'not-heard',
 ] as const;
 export type ObjectionKind = (typeof objectionKinds)[number];
 
@@ -40,7 +41,7 @@ export interface Candidate {
 }
 
 export function objectionsOf(
-  { facts, reported }: FleetReport,
+  { facts, reported, isForgotten }: FleetReport,
   { version, otherModels, now }: Candidate,
 ): readonly Objection[] {
   const { model, manifest, manifestSha256 } = version;
@@ -72,5 +73,6 @@ export function objectionsOf(
 
   const bytes = [...sizes.values()].reduce((sum, one) => sum + one, 0) + limits.freeSpaceMarginBytes;
   if (reported && !isKept && reported.freeBytes < bytes) object('disk', `${reported.freeBytes} bytes free`);
+  if (isForgotten) object('not-heard', 'not heard since the restore');
   return objections;
 }

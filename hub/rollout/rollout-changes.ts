@@ -6,7 +6,7 @@
 import type { Transaction } from 'kysely';
 import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
+import { errorText, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
 import type { TrialPlan } from '../../shared/protocol/desired-state.ts';
@@ -19,6 +19,7 @@ import type { Tables } from '../db/tables.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { RolloutDevice } from './device-progress.ts';
 import type { Assignment, Director } from './director.ts';
+import { notHeard } from './not-heard.ts';
 import type { RolloutDeviceStore } from './rollout-device-store.ts';
 import type { FleetReport, RolloutFleet, RolloutVersions } from './rollout-evidence.ts';
 import { actDone, afterAct, isUnderWay } from './rollout-machine.ts';
@@ -187,7 +188,8 @@ export class RolloutChanges {
     const assigned = await this.#props.director.assignEach(assignments, tx);
     const { sequences } = assigned;
     const failures = new Map<string, unknown>(assigned.failures);
-    for (const deviceId of unheard) failures.set(deviceId, notHeard(deviceId));
+    for (const deviceId of unheard)
+      failures.set(deviceId, notHeard(`take the version back from "${deviceId}"`, `"${deviceId}"`));
     for (const device of pick(view, new Set(failures.keys()))) {
       const fault = toFault(failures.get(device.deviceId));
       await this.#props.devices.save(view.id, notToldDevice(device, fault, { now, plan: view.plan }), tx);
@@ -331,13 +333,6 @@ function pick(view: RolloutView, deviceIds: readonly string[] | ReadonlySet<stri
 function firstTime(view: RolloutView, failures: Told['failures']): Told['failures'] {
   const known = new Set(view.devices.filter((d) => d.triedAt !== null).map((d) => d.deviceId));
   return new Map([...failures].filter(([deviceId]) => !known.has(deviceId)));
-}
-
-function notHeard(deviceId: string): AppError {
-  return new AppError(
-    'device_not_heard',
-    `Cannot take the version back from "${deviceId}": it has not said what it runs since the hub was restored.`,
-  );
 }
 
 function toFault(error: unknown): UpdateFault {

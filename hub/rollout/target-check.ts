@@ -50,6 +50,13 @@ const texts: Readonly<
     why: ['has too little room on its disk now', 'have too little room on their disk now'],
     fix: 'They wait until there is room.',
   },
+  'not-heard': {
+    why: [
+      'has not said what it runs since the hub was restored',
+      'have not said what they run since the hub was restored',
+    ],
+    fix: 'What the version breaks for their clients, and whether they would refuse it, is not known until they have.',
+  },
 };
 
 /**

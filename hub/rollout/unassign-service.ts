@@ -12,6 +12,7 @@ import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { DesiredStore } from './desired-store.ts';
 import { nameDevices } from './device-names.ts';
 import type { Assigned, Director } from './director.ts';
+import { notHeard } from './not-heard.ts';
 import type { RolloutDeviceStore } from './rollout-device-store.ts';
 import type { RolloutFleet } from './rollout-evidence.ts';
 
@@ -44,14 +45,17 @@ export class UnassignService {
   }
 
   /**
-   * Throws `not_found` when there is no such device, or nobody of the target has the model; `rollout_overlap` while a rollout of
+   * Throws `not_found` when there is no such device, or nobody of the target has the model; `device_not_heard` when that is not known; `rollout_overlap` while a rollout of
    * the model that has not ended holds one of them.
    */
   async unassign(model: string, target: UnassignTarget, actor: Actor): Promise<Unassigned> {
     const { director } = this.#props;
     const what = `take "${model}" off ${'device' in target ? `"${target.device}"` : `group "${target.group}"`}`;
-    const deviceIds = await this.#holders(model, target, what);
-    const failed: Unassigned['failed'][number][] = [];
+    const { deviceIds, forgotten } = await this.#holders(model, target, what);
+    const failed: Unassigned['failed'][number][] = forgotten.map((device) => {
+      const { code, message } = notHeard(what, nameDevices([device]));
+      return { device, code, message };
+    });
     let devices = 0;
     for (let at = 0; at < deviceIds.length; at += limits.rolloutChangesPerStepMax) {
       const batch = deviceIds.slice(at, at + limits.rolloutChangesPerStepMax);
@@ -116,10 +120,15 @@ export class UnassignService {
     });
   }
 
-  /** Devices of the target that have the model, by their word or the hub's wish. */
-  async #holders(model: string, target: UnassignTarget, what: string): Promise<readonly string[]> {
+  /** Devices of the target that have the model, by their word or the hub's wish, and those of which a restore made it unknown. */
+  async #holders(
+    model: string,
+    target: UnassignTarget,
+    what: string,
+  ): Promise<{ readonly deviceIds: readonly string[]; readonly forgotten: readonly string[] }> {
     const { fleet, director } = this.#props;
     const found: string[] = [];
+    const forgotten: string[] = [];
     for (let after = ''; ; ) {
       const page =
         'group' in target
@@ -130,9 +139,11 @@ export class UnassignService {
       for (const report of page) {
         const entry = report.reported?.models.find((one) => one.model === model);
         if (entry !== undefined || desired.has(report.id)) found.push(report.id);
+        else if (report.isForgotten) forgotten.push(report.id);
       }
       if ('device' in target || page.length < PAGE) {
-        if (found.length > 0) return found;
+        if (found.length > 0) return { deviceIds: found, forgotten };
+        if (forgotten.length > 0) throw notHeard(what, nameDevices(forgotten));
         const why =
           'device' in target && page.length === 0
             ? 'there is no such device'

@@ -200,6 +200,15 @@ describe('create()', () => {
       expect((await world.service.show(id)).counts).toEqual({ offered: 4 });
     });
 
+    it('warns of devices of which a restore has made it unknown what they run', async () => {
+      world.reported.delete(first().id);
+      world.forgotten.add(first().id);
+      const { warnings } = await world.create();
+      expect(warnings).toEqual([
+        expect.stringMatching(/^1 device has not said what it runs since the hub was restored.*"device-000"/),
+      ]);
+    });
+
     it('warns of what may pass: a parked version, a full disk', async () => {
       const [entry] = first().reportedState().models;
       const parked = [{ version: '2.0.0', until: '2099-01-01T00:00:00Z', reason: 'golden_mismatch' }];

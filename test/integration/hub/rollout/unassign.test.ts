@@ -25,6 +25,24 @@ const assign = (deviceId: string, name: string) =>
   ]);
 
 describe('taking a model off', () => {
+  it('devices that a restore made unheard of is not called a model that they do not have', async () => {
+    await open({ devices: 2 });
+    for (const id of world.devices.keys()) {
+      await world.director.clear(id, model);
+      world.forgotten.add(id);
+    }
+    world.reported.delete('device-000');
+    await expect(take({ device: 'device-000' })).rejects.toMatchObject({
+      code: 'device_not_heard',
+      message: expect.stringContaining('"device-000"'),
+    });
+    world.forgotten.delete('device-001');
+    expect(await take({ group: 'default' })).toMatchObject({
+      devices: 1,
+      failed: [{ device: 'device-000', code: 'device_not_heard' }],
+    });
+  });
+
   it('a device says so in every statement until the device reports that it has it no more', async () => {
     await open({ devices: 2 });
     expect(await take({ device: 'device-000' })).toEqual({ model, devices: 1, failed: [] });
