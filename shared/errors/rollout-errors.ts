@@ -45,7 +45,7 @@ export const rolloutErrors = defineErrors({
     status: 503,
     retry: 'later',
     meaning: 'The hub was restored from a backup, and the device has not said yet what it runs.',
-    fix: 'Nothing to do: the hub tries again until the device has had its time. A device that will not come back can be removed.',
+    fix: 'A rollback tries again by itself until the device has had its time; repeat anything else when the device has connected. One that will not come back can be removed.',
   },
   rollout_state_conflict: {
     status: 409,
