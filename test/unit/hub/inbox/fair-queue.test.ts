@@ -15,15 +15,33 @@ function queueOf(...entries: string[]) {
 
 describe('FairQueue', () => {
   it('takes one of each line in turn, each line in its order', () => {
-    expect(texts(queueOf('a1', 'a2', 'a3', 'b1', 'c1', 'c2').take(all))).toBe('a1 b1 c1 a2 c2 a3');
+    expect(texts(queueOf('a1', 'a2', 'a3', 'b1', 'b2', 'c1', 'c2').take(all))).toBe('a1 b1 c1 a2 b2 c2 a3');
   });
 
   it('goes on with the next line where it stopped, so that who comes late is not last', () => {
     const queue = queueOf('a1', 'a2', 'a3', 'a4');
     expect(texts(queue.take({ ...all, countMax: 2 }))).toBe('a1 a2');
     queue.push(entry('b1'));
-    expect(texts(queue.take({ ...all, countMax: 2 }))).toBe('a3 b1');
+    expect(texts(queue.take({ ...all, countMax: 2 }))).toBe('b1 a3');
     expect(queue.size).toBe(1);
+  });
+
+  it('lets a single entry pass longer lines, three for one of theirs, so that neither waits for ever', () => {
+    const queue = queueOf('a1', 'a2', 'b1', 'b2', 'c1', 'd1', 'e1', 'f1', 'g1');
+    expect(texts(queue.take(all))).toBe('c1 d1 e1 a1 f1 g1 b1 a2 b2');
+  });
+
+  it('a line that was longer is so until it is empty', () => {
+    const queue = queueOf('a1', 'a2', 'b1', 'b2');
+    expect(texts(queue.take({ ...all, countMax: 2 }))).toBe('a1 b1');
+    queue.push(entry('c1'));
+    queue.push(entry('b3'));
+    expect(texts(queue.take(all))).toBe('c1 a2 b2 b3');
+    queue.push(entry('a3'));
+    queue.push(entry('b4'));
+    queue.push(entry('b5'));
+    expect(texts(queue.take(all))).toBe('a3 b4 b5');
+    expect(queue.size).toBe(0);
   });
 
   it('stops when there is enough by bytes, and takes one that is larger than that', () => {
@@ -35,10 +53,17 @@ describe('FairQueue', () => {
   });
 
   it('puts back what was taken before what came after it, and lets the others go first', () => {
-    const queue = queueOf('a1', 'a2', 'a3', 'b1');
+    const queue = queueOf('a1', 'a2', 'a3', 'b1', 'b2');
     const taken = queue.take({ ...all, countMax: 1 });
+    queue.push(entry('c1'));
     queue.putBack(taken);
-    expect(texts(queue.take(all))).toBe('b1 a1 a2 a3');
+    expect(queue.size).toBe(6);
+    expect(texts(queue.take(all))).toBe('c1 b1 a1 b2 a2 a3');
+    const [single] = queueOf('d1').take(all);
+    queue.push(entry('d2'));
+    queue.putBack([single!]);
+    expect(texts(queue.take(all))).toBe('d1 d2');
+    expect(queue.size).toBe(0);
   });
 
   it('takes a line out whole', () => {
