@@ -6,6 +6,8 @@
  * line mostly pushes out what is its own. A fleet that comes back all together is then admitted at the pace of the machine, each
  * handshake soon after it began; begun all at once, none would end before its device gives up. Pure but for what it remembers.
  */
+import { networkOf, sourceOf } from '../../shared/base/remote-source.ts';
+
 export interface HalfOpenBounds {
   readonly inAllMax: number;
   readonly perAddressMax: number;
@@ -163,21 +165,4 @@ export class HalfOpenConnections<Connection> {
     if (network.ready.size > 0 && network.underWay < atOncePerNetworkMax) this.#ready.add(network);
     else this.#ready.delete(network);
   }
-}
-
-/** What counts as one source of connections: an IPv4 address, or the first 64 bits of an IPv6 address. */
-export function sourceOf(address: string): string {
-  const mapped = /^(?:::ffff:)?(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  const [head = '', tail] = address.split('%')[0]!.split('::');
-  const [before, after] = [head, tail ?? ''].map((part) => (part === '' ? [] : part.split(':')));
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - before!.length - after!.length);
-  return [...before!, ...Array<string>(zeros).fill('0'), ...after!].slice(0, 4).join(':');
-}
-
-/** What counts as one network of sources: whoever has one of them may well have the others. */
-export function networkOf(source: string): string {
-  return source.includes(':')
-    ? source.split(':').slice(0, 3).join(':')
-    : source.split('.').slice(0, 3).join('.');
 }

@@ -6,7 +6,7 @@ import fastifyRateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { sourceOf } from '../broker/half-open-connections.ts';
+import { sourceOf } from '../../shared/base/remote-source.ts';
 import { type Actor, type Role, roles } from './request-actor.ts';
 
 /** What a bearer token turned out to be: one that works, or one that does no more. */

@@ -6,7 +6,7 @@
  */
 import type { Socket } from 'node:net';
 import { limits } from '../../shared/base/limits.ts';
-import { sourceOf } from '../broker/half-open-connections.ts';
+import { sourceOf } from '../../shared/base/remote-source.ts';
 
 export class OpenConnections {
   /** By source, the oldest first. */

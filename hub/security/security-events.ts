@@ -10,9 +10,9 @@ import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { sourceOf } from '../../shared/base/remote-source.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
-import { sourceOf } from '../broker/half-open-connections.ts';
 import {
   type Refusal,
   type RefusalKind,
