@@ -1,71 +1,27 @@
 import { describe, expect, it, vi } from 'vitest';
-import { ChunkFetcher } from '../../../../agent/download/chunk-fetcher.ts';
-import { ChunkStore } from '../../../../agent/download/chunk-store.ts';
-import { systemClock } from '../../../../platform/system-clock.ts';
 import type { Clock } from '../../../../shared/base/clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
-import type { ChunkRequest } from '../../../../shared/protocol/chunk-transfer.ts';
-import { loggedLines } from '../../../support/logged.ts';
+import {
+  blobs,
+  digests,
+  makeFetcher,
+  manifest,
+  never,
+  refuse,
+  serve,
+} from '../../../support/chunk-fetching.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
-import { digestOf } from '../../../support/packed-version.ts';
-import { tempFolder } from '../../../support/temp-folder.ts';
-
-const blobs = new Map(
-  Array.from({ length: 20 }, (_, i) => Buffer.from(`chunk ${i}`)).map((b) => [digestOf(b), b]),
-);
-const digests = [...blobs.keys()];
-const manifest = 'a'.repeat(64);
-const never = new AbortController().signal;
-
-/** A fetcher whose hub is the given function. */
-async function make(
-  hub: (request: ChunkRequest, fetcher: ChunkFetcher) => unknown,
-  answerMs = 100,
-  bytesPerSecondMax = 0,
-  clock: Clock = systemClock,
-) {
-  const store = new ChunkStore(await tempFolder());
-  await store.load();
-  const requests: ChunkRequest[] = [];
-  const transport = {
-    isReady: true,
-    bytesReceived: 0,
-    async ask(request: ChunkRequest) {
-      requests.push(request);
-      await hub(request, fetcher);
-    },
-  };
-  const { logger, lines } = loggedLines();
-  const fetcher: ChunkFetcher = new ChunkFetcher({
-    transport,
-    store,
-    clock,
-    random: () => 0,
-    logger,
-    answerMs,
-    bytesPerSecondMax,
-  });
-  return { fetcher, store, transport, requests, lines };
-}
-
-const serve = (request: ChunkRequest, fetcher: ChunkFetcher) => {
-  for (const digest of request.chunks) setImmediate(() => fetcher.receive(digest, blobs.get(digest)!));
-};
-const refuse = (fetcher: ChunkFetcher, request: ChunkRequest, error: object) =>
-  setImmediate(() =>
-    fetcher.receiveError(Buffer.from(JSON.stringify({ v: 1, request: request.request, ...error }))),
-  );
 
 describe('ChunkFetcher', () => {
   it('writes a line for a hub that sends a thousand answers that mean nothing', async () => {
-    const { fetcher, lines } = await make(serve);
+    const { fetcher, lines } = await makeFetcher(serve);
     for (let n = 0; n < 1_000; n += 1) fetcher.receiveError(Buffer.from('{'));
     expect(lines).toMatchObject([{ msg: 'chunk error message was not understood' }]);
   });
 
   it('asks no faster than it may download', async () => {
     const bytes = [...blobs.values()].reduce((sum, blob) => sum + blob.byteLength, 0);
-    const { fetcher } = await make(serve, 10_000, bytes / 0.5);
+    const { fetcher } = await makeFetcher(serve, 10_000, bytes / 0.5);
     const started = performance.now();
     await fetcher.fetch(manifest, digests, never);
     // The last credit is not waited for: it has come.
@@ -76,7 +32,7 @@ describe('ChunkFetcher', () => {
   it('fetches everything and never asks for more than its credit', async () => {
     let outstanding = 0;
     let most = 0;
-    const { fetcher, store } = await make(({ chunks }, to) => {
+    const { fetcher, store } = await makeFetcher(({ chunks }, to) => {
       outstanding += chunks.length;
       most = Math.max(most, outstanding);
       for (const digest of chunks) {
@@ -92,7 +48,7 @@ describe('ChunkFetcher', () => {
   });
 
   it('asks only for chunks it does not have, in this life or from one before', async () => {
-    const { fetcher, store, requests } = await make(serve);
+    const { fetcher, store, requests } = await makeFetcher(serve);
     for (const digest of digests.slice(0, 15)) await store.put(digest, blobs.get(digest)!);
     await fetcher.fetch(manifest, digests, never);
     expect(requests.flatMap(({ chunks }) => chunks).sort()).toEqual(digests.slice(15).sort());
@@ -100,7 +56,7 @@ describe('ChunkFetcher', () => {
 
   it('asks again for chunks that did not come', async () => {
     const lost = new Set(digests.slice(0, 2));
-    const { fetcher, store } = await make((request, to) => {
+    const { fetcher, store } = await makeFetcher((request, to) => {
       const chunks = request.chunks.filter((digest) => !lost.delete(digest));
       serve({ ...request, chunks }, to);
     });
@@ -111,7 +67,7 @@ describe('ChunkFetcher', () => {
   it('waits as long as a busy hub says, and counts it as no failure', async () => {
     let refusals = 12;
     const times: number[] = [];
-    const { fetcher } = await make((request, to) => {
+    const { fetcher } = await makeFetcher((request, to) => {
       times.push(performance.now());
       refusals -= 1;
       if (refusals >= 0) refuse(to, request, { code: 'busy', retryAfterMs: 20 });
@@ -124,7 +80,7 @@ describe('ChunkFetcher', () => {
   it('waits for chunks that stand in line at the hub, and asks for none of them again before the hub says', async () => {
     const clock = new ManualClock();
     const answerMs = 100;
-    const { fetcher, requests } = await make(
+    const { fetcher, requests } = await makeFetcher(
       (request, to) => {
         if (requests.length === 1) refuse(to, request, { code: 'queued', retryAfterMs: 60_000 });
         else serve(request, to);
@@ -170,7 +126,7 @@ describe('ChunkFetcher', () => {
 
   it('does not say that it stands in line when it asked again and the hub said nothing', async () => {
     const clock = new ManualClock();
-    const { fetcher, requests } = await make(
+    const { fetcher, requests } = await makeFetcher(
       (request, to) => {
         if (requests.length === 1) refuse(to, request, { code: 'queued', retryAfterMs: 60_000 });
       },
@@ -194,7 +150,7 @@ describe('ChunkFetcher', () => {
 
   it('takes the time that chunks stood in line for no sign of a slow line', async () => {
     const clock = new ManualClock();
-    const { fetcher, requests } = await make(
+    const { fetcher, requests } = await makeFetcher(
       (request, to) => {
         if (requests.length === 1) refuse(to, request, { code: 'queued', retryAfterMs: 600_000 });
       },
@@ -231,7 +187,7 @@ describe('ChunkFetcher', () => {
       },
     };
     let refusals = 12;
-    const { fetcher } = await make(
+    const { fetcher } = await makeFetcher(
       (request, to) => {
         refusals -= 1;
         if (refusals >= 0) refuse(to, request, { code: 'busy', retryAfterMs: refusals });
@@ -246,7 +202,7 @@ describe('ChunkFetcher', () => {
   });
 
   it('stores no chunk that does not fit its digest, and gives up after several', async () => {
-    const { fetcher, store } = await make((request, to) => {
+    const { fetcher, store } = await makeFetcher((request, to) => {
       for (const digest of request.chunks)
         setImmediate(() => to.receive(digest, Buffer.from('something else')));
     });
@@ -258,7 +214,7 @@ describe('ChunkFetcher', () => {
 
   it('takes one bad chunk among good ones as an accident', async () => {
     let bad = 1;
-    const { fetcher, store } = await make((request, to) => {
+    const { fetcher, store } = await makeFetcher((request, to) => {
       for (const digest of request.chunks) {
         bad -= 1;
         const bytes = bad >= 0 ? Buffer.from('x') : blobs.get(digest)!;
@@ -270,7 +226,7 @@ describe('ChunkFetcher', () => {
   });
 
   it('stores no chunk it has not asked for', async () => {
-    const { fetcher, store } = await make(serve);
+    const { fetcher, store } = await makeFetcher(serve);
     fetcher.receive(digests[0]!, blobs.get(digests[0]!)!);
     await fetcher.fetch(manifest, [digests[1]!], never);
     fetcher.receive(digests[0]!, blobs.get(digests[0]!)!);
@@ -278,18 +234,22 @@ describe('ChunkFetcher', () => {
   });
 
   it('gives up a chunk the hub lacks, and a version it does not offer', async () => {
-    const lacking = await make((request, to) => refuse(to, request, { code: 'missing', retryAfterMs: 1 }));
+    const lacking = await makeFetcher((request, to) =>
+      refuse(to, request, { code: 'missing', retryAfterMs: 1 }),
+    );
     await expect(lacking.fetcher.fetch(manifest, digests, never)).rejects.toMatchObject({
       code: 'chunk_missing',
     });
-    const closed = await make((request, to) => refuse(to, request, { code: 'not_offered', retryAfterMs: 1 }));
+    const closed = await makeFetcher((request, to) =>
+      refuse(to, request, { code: 'not_offered', retryAfterMs: 1 }),
+    );
     await expect(closed.fetcher.fetch(manifest, digests, never)).rejects.toMatchObject({
       code: 'version_not_offered',
     });
   });
 
   it('waits while there is no connection, and asks anew on the next one', async () => {
-    const { fetcher, transport, requests, store } = await make((request, to) => {
+    const { fetcher, transport, requests, store } = await makeFetcher((request, to) => {
       if (requests.length > 1) serve(request, to);
     }, 60_000);
     const fetched = fetcher.fetch(manifest, digests, never);
@@ -305,7 +265,7 @@ describe('ChunkFetcher', () => {
   });
 
   it('ends when its caller gives up', async () => {
-    const { fetcher } = await make(() => undefined);
+    const { fetcher } = await makeFetcher(() => undefined);
     const stop = new AbortController();
     const fetched = fetcher.fetch(manifest, digests, stop.signal);
     stop.abort(new Error('enough'));
@@ -313,103 +273,9 @@ describe('ChunkFetcher', () => {
   });
 
   it('takes an error message it does not understand as noise', async () => {
-    const { fetcher } = await make(serve);
+    const { fetcher } = await makeFetcher(serve);
     const fetched = fetcher.fetch(manifest, digests, never);
     fetcher.receiveError(Buffer.from('garbage'));
     await fetched;
-  });
-});
-
-describe('downloads side by side', () => {
-  const other = 'b'.repeat(64);
-  const [half, rest] = [digests.slice(0, 10), digests.slice(10)];
-
-  it('one that nobody answers, or that the hub refuses for good, holds up none of the others', async () => {
-    const giveUp = new AbortController();
-    const { fetcher } = await make((request, to) => {
-      if (request.manifest === manifest) return;
-      serve(request, to);
-    });
-    const stalled = fetcher.fetch(manifest, half, giveUp.signal);
-    await fetcher.fetch(other, rest, never);
-    giveUp.abort(new Error('given up'));
-    await expect(stalled).rejects.toThrow('given up');
-
-    const refusing = await make((request, to) => {
-      if (request.manifest === manifest) refuse(to, request, { code: 'not_offered' });
-      else serve(request, to);
-    });
-    const refused = refusing.fetcher.fetch(manifest, half, never);
-    await Promise.all([
-      expect(refused).rejects.toMatchObject({ code: 'version_not_offered' }),
-      refusing.fetcher.fetch(other, rest, never),
-    ]);
-  });
-
-  it('share the line: a short one that comes later does not wait for a long one to end', async () => {
-    const arrived: string[] = [];
-    const queue: (() => void)[] = [];
-    const { fetcher } = await make((request, to) => {
-      for (const digest of request.chunks) {
-        queue.push(() => {
-          arrived.push(request.manifest);
-          to.receive(digest, blobs.get(digest)!);
-        });
-      }
-    }, 10_000);
-    let isOver = false;
-    const line = (async () => {
-      while (!isOver) {
-        queue.shift()?.();
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-    })();
-    const long = fetcher.fetch(manifest, digests.slice(0, 16), never);
-    await vi.waitFor(() => expect(arrived.length).toBeGreaterThan(2), { interval: 1 });
-    await fetcher.fetch(other, digests.slice(16), never);
-    const before = arrived.lastIndexOf(other);
-    expect(arrived.filter((one) => one === manifest).length).toBeLessThan(16);
-    expect(before).toBeLessThan(16);
-    await long;
-    isOver = true;
-    await line;
-  });
-
-  it('together never ask for more than the credit of the device, however many they are', async () => {
-    let most = 0;
-    const outstanding = new Map<string, number>();
-    const { fetcher } = await make((request, to) => {
-      const add = (n: number) =>
-        outstanding.set(request.manifest, (outstanding.get(request.manifest) ?? 0) + n);
-      add(request.chunks.length);
-      const counts = [...outstanding.values()];
-      most = Math.max(
-        most,
-        counts.reduce((sum, n) => sum + n),
-      );
-      for (const digest of request.chunks) {
-        setTimeout(() => {
-          add(-1);
-          to.receive(digest, blobs.get(digest)!);
-        }, 1);
-      }
-    }, 10_000);
-    await Promise.all(
-      Array.from({ length: 6 }, (_, i) =>
-        fetcher.fetch(String(i).repeat(64), digests.slice(i * 3, i * 3 + 3), never),
-      ),
-    );
-    expect(most).toBe(limits.chunksInFlightPerDevice);
-  });
-
-  it('that wait for the same chunk are both served by it, and neither keeps the other awake', async () => {
-    // Which of the two asks for what depends on the disk: in some rounds each waits for chunks the other has asked for.
-    for (let round = 0; round < 30; round += 1) {
-      const { fetcher, requests } = await make(serve, 10_000);
-      const began = performance.now();
-      await Promise.all([fetcher.fetch(manifest, half, never), fetcher.fetch(other, half, never)]);
-      expect(requests.flatMap(({ chunks }) => chunks)).toHaveLength(half.length);
-      expect(performance.now() - began).toBeLessThan(10_000);
-    }
   });
 });
