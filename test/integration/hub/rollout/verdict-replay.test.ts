@@ -11,7 +11,7 @@ afterEach(async () => {
   await world.close();
 });
 
-describe('a stored verdict', () => {
+describe('a rollout that is judged', () => {
   it('stores each verdict with inputs that give the same verdict again', async () => {
     await open({ devices: 10, manner: (n) => (n === 3 ? 'rejects' : 'good') });
     const { id } = await world.create({ gates: { maxFailures: 0.1, maxErrorRate: 0.5, minRequests: 1 } });
