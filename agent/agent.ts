@@ -309,7 +309,7 @@ function makeParts(
   });
   const facts = readDeviceFacts({ agentVersion: version, providers: providersOffered });
   const compose = async (): Promise<ReportedState> => ({
-    v: 1,
+    v: 2,
     at: new Date(clock.now()).toISOString(),
     sequence: inbox.sequence,
     facts,

@@ -7,7 +7,7 @@ import { printResult } from './print-result.ts';
 
 export function releaseCommand(): Command {
   return new Command('release')
-    .description('let versions that are parked here be tried again at once, through the running agent')
+    .description('let versions that are quarantined here be tried again at once, through the running agent')
     .option('--model <MODEL>', 'only those of one model')
     .option('--data <DIR>', 'data folder of the agent')
     .option('--json', 'print as JSON')
@@ -26,5 +26,5 @@ function releasedLines(released: readonly ReleasedModel[]): readonly string[] {
       ({ model, versions }) =>
         `Released "${model}" ${versions.join(', ')}; it is tried when the hub wants it.`,
     );
-  return lines.length > 0 ? lines : ['No version was parked; what the hub wants is tried again.'];
+  return lines.length > 0 ? lines : ['No version was quarantined; what the hub wants is tried again.'];
 }

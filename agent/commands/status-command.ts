@@ -51,7 +51,7 @@ export function statusLines(status: AgentStatus | RestingStatus): readonly strin
 }
 
 function modelLines(model: ReportedModel): string[] {
-  const { active, provider, previous, update, parked } = model;
+  const { active, provider, previous, update, quarantined } = model;
   const before = previous.filter((one) => !one.left);
   const kept = before.map(({ version }) => version).join(', ') || 'none';
   const lines = [
@@ -71,10 +71,10 @@ function modelLines(model: ReportedModel): string[] {
     }
     if (update.fault) lines.push(`    ${update.fault.code}: ${update.fault.message}`);
   }
-  for (const { version, until, reason } of parked) {
+  for (const { version, until, reason } of quarantined) {
     lines.push(`    ${version} is left alone until ${until}: ${reason}`);
   }
-  if (parked.length > 0) {
+  if (quarantined.length > 0) {
     lines.push(`    to try again at once: modelfleet-agent release --model ${model.model}`);
   }
   return lines;

@@ -13,7 +13,7 @@ import { readRestingStatus } from '../control/resting-status.ts';
 import { SlotStore } from '../slots/slot-store.ts';
 import { type Check, failed } from './check.ts';
 import { type ConditionCode, conditionCatalogue, wayOutOf } from './conditions.ts';
-import { parkedText } from './parked-text.ts';
+import { quarantinedText } from './quarantined-text.ts';
 
 /** Conditions that `doctor` looks at with its own eyes. */
 const seenElsewhere: ReadonlySet<string> = new Set<ConditionCode>([
@@ -63,7 +63,7 @@ async function restingChecks(data: string): Promise<Check[]> {
   const { hold } = dataFolder(data);
   const conditions: Condition[] = [
     ...reported.conditions,
-    ...asCondition('version_parked', parkedText(reported.models)),
+    ...asCondition('version_quarantined', quarantinedText(reported.models)),
     ...asCondition(
       'updates_held',
       existsSync(hold) ? `Nothing is switched while the file "${hold}" exists.` : undefined,

@@ -31,7 +31,7 @@ export const conditionCatalogue = {
   low_disk: warning('Free space on the disk of the data folder, or keep fewer versions (--keep-previous).'),
   /** The active version was withdrawn by its publisher; it goes on until another one comes (promise P2). */
   running_withdrawn: warning('Roll out another version of the model.'),
-  version_parked: warning(
+  version_quarantined: warning(
     'Mend what the reason names; the version is tried again at the time given, or at once after: modelfleet-agent release.',
   ),
   /** An update waits for something of the device or the hub: room, a chunk, fresh metadata. */

@@ -1,6 +1,6 @@
 /**
  * A reported state that fits into its message whatever the device has to tell: the hub closes the connection of a device
- * that sends more, and the next report would be no shorter. What matters least goes first: long texts, then parked versions,
+ * that sends more, and the next report would be no shorter. What matters least goes first: long texts, then quarantined versions,
  * kept versions and conditions. What each model runs and what its update does always stays. Pure.
  */
 import { limits } from '../../shared/base/limits.ts';
@@ -9,24 +9,24 @@ import { conditionCatalogue } from './conditions.ts';
 
 /** What one round leaves of everything that can be long. */
 interface Share {
-  /** UTF-16 units of a parked version's reason, a condition's text, a fault's message. */
+  /** UTF-16 units of a quarantined version's reason, a condition's text, a fault's message. */
   readonly reason: number;
   readonly text: number;
   readonly message: number;
   /** Entries. */
-  readonly parked: number;
+  readonly quarantined: number;
   readonly previous: number;
   readonly conditions: number;
 }
 
 /** From all that the schema allows to the least: the last one fits whatever the texts are made of. */
 const shares: readonly Share[] = [
-  { reason: 2_000, text: 2_000, message: 2_000, parked: 64, previous: 16, conditions: 63 },
-  { reason: 200, text: 2_000, message: 2_000, parked: 64, previous: 16, conditions: 63 },
-  { reason: 200, text: 500, message: 500, parked: 8, previous: 16, conditions: 63 },
-  { reason: 60, text: 500, message: 500, parked: 2, previous: 4, conditions: 63 },
-  { reason: 60, text: 200, message: 200, parked: 0, previous: 2, conditions: 32 },
-  { reason: 60, text: 100, message: 100, parked: 0, previous: 0, conditions: 16 },
+  { reason: 2_000, text: 2_000, message: 2_000, quarantined: 64, previous: 16, conditions: 63 },
+  { reason: 200, text: 2_000, message: 2_000, quarantined: 64, previous: 16, conditions: 63 },
+  { reason: 200, text: 500, message: 500, quarantined: 8, previous: 16, conditions: 63 },
+  { reason: 60, text: 500, message: 500, quarantined: 2, previous: 4, conditions: 63 },
+  { reason: 60, text: 200, message: 200, quarantined: 0, previous: 2, conditions: 32 },
+  { reason: 60, text: 100, message: 100, quarantined: 0, previous: 0, conditions: 16 },
 ];
 
 /** `report`, or as much of it as fits into `bytesMax` bytes of JSON, with a condition that counts what was left out. */
@@ -64,13 +64,13 @@ function cutModel(model: ReportedModel, share: Share): ReportedModel {
   const { update } = model;
   return {
     ...model,
-    // Those kept first are the next to go back to; of the parked ones the latest are news.
+    // Those kept first are the next to go back to; of the quarantined ones the latest are news.
     previous: model.previous.slice(0, share.previous),
     ...(update?.fault && {
       update: { ...update, fault: { ...update.fault, message: start(update.fault.message, share.message) } },
     }),
-    parked: model.parked
-      .slice(Math.max(0, model.parked.length - share.parked))
+    quarantined: model.quarantined
+      .slice(Math.max(0, model.quarantined.length - share.quarantined))
       .map((entry) => ({ ...entry, reason: start(entry.reason, share.reason) })),
   };
 }
@@ -93,7 +93,8 @@ function leftOut(
     of.models.reduce((total, model) => total + count(model), 0);
   const missing = {
     models: before.models.length - after.models.length,
-    'parked versions': sum(before, (m) => m.parked.length) - sum(after, (m) => m.parked.length),
+    'quarantined versions':
+      sum(before, (m) => m.quarantined.length) - sum(after, (m) => m.quarantined.length),
     'kept versions': sum(before, (m) => m.previous.length) - sum(after, (m) => m.previous.length),
     conditions: before.conditions.length - after.conditions.length,
     'characters of text': units(before) - units(after),
@@ -107,9 +108,9 @@ function leftOut(
 function units({ models, conditions }: Pick<ReportedState, 'models' | 'conditions'>): number {
   const texts = [
     ...conditions.map(({ text }) => text),
-    ...models.flatMap(({ update, parked }) => [
+    ...models.flatMap(({ update, quarantined }) => [
       update?.fault?.message ?? '',
-      ...parked.map(({ reason }) => reason),
+      ...quarantined.map(({ reason }) => reason),
     ]),
   ];
   return texts.reduce((total, text) => total + text.length, 0);

@@ -18,7 +18,7 @@ import { isSettled } from '../update/update-machine.ts';
 import { certificateWarnMs, clockSuspicion } from './clock-check.ts';
 import type { Conditions } from './conditions.ts';
 import { findForeignEntries, foreignEntriesText } from './foreign-entries.ts';
-import { parkedText } from './parked-text.ts';
+import { quarantinedText } from './quarantined-text.ts';
 import { StuckUpdates } from './stuck-updates.ts';
 
 export interface HealthWatchProps {
@@ -126,7 +126,7 @@ export class HealthWatch {
     );
     conditions.set('update_stuck', this.#stuck.look(models, clock.monotonic()));
     conditions.set('update_waits', waits.length > 0 ? `Waiting: ${waits.join(' ')}` : undefined);
-    conditions.set('version_parked', parkedText(models));
+    conditions.set('version_quarantined', quarantinedText(models));
     const isHeld = existsSync(holdFile);
     conditions.set(
       'updates_held',

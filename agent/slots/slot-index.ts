@@ -125,14 +125,14 @@ export function goBack(slots: ModelSlots, manifest: string): ModelSlots {
 }
 
 /**
- * Versions to go back to from the active one, the best first: those that ran before it and were not left since. `parked` are
+ * Versions to go back to from the active one, the best first: those that ran before it and were not left since. `quarantined` are
  * versions that failed here after they had run well.
  */
 export function versionsBefore(
   slots: ModelSlots,
-  parked: ReadonlySet<string> = new Set(),
+  quarantined: ReadonlySet<string> = new Set(),
 ): readonly SlotRef[] {
-  return slots.previous.filter((slot) => !slot.left && !parked.has(slot.manifest));
+  return slots.previous.filter((slot) => !slot.left && !quarantined.has(slot.manifest));
 }
 
 /** Versions that can be served when it comes to that, the best first: one that was left is better than none. */

@@ -7,9 +7,9 @@ import { isSurroundings } from '../../shared/errors/blame.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 import type { ModelSlots } from '../slots/slot-index.ts';
-import { isParked, parkingFor } from './failure-policy.ts';
+import { isQuarantined, quarantineFor } from './failure-policy.ts';
 import { type MachineEvent, nextState } from './update-machine.ts';
-import { type Attempt, noFigures, recordEntriesMax, type UpdateRecord, wishKey } from './update-record.ts';
+import { type Attempt, desiredKey, noFigures, recordEntriesMax, type UpdateRecord } from './update-record.ts';
 
 export interface Move {
   readonly record: UpdateRecord;
@@ -46,22 +46,22 @@ export function applyMove({ record, event, fault, desired, slots, nowMs }: Move)
 }
 
 /**
- * A refusal answers the wish, and parks the version unless it did nothing wrong. What lies with the surroundings is no
+ * A refusal answers the wish, and quarantines the version unless it did nothing wrong. What lies with the surroundings is no
  * answer: the wish stands.
  */
 function settle(record: UpdateRecord, attempt: Attempt, nowMs: number): UpdateRecord {
   const { fault, state } = attempt;
-  const live = record.parked.filter((entry) => isParked(entry, nowMs));
+  const live = record.quarantined.filter((entry) => isQuarantined(entry, nowMs));
   if (fault === undefined || (state !== 'rejected' && state !== 'rolled-back'))
-    return { ...record, parked: live };
-  if (isSurroundings(fault.code)) return { ...record, parked: live };
-  const answer = { manifest: attempt.manifest, wish: wishKey(attempt), sequence: attempt.sequence };
-  const parking = parkingFor(attempt, fault, nowMs);
+    return { ...record, quarantined: live };
+  if (isSurroundings(fault.code)) return { ...record, quarantined: live };
+  const answer = { manifest: attempt.manifest, desiredKey: desiredKey(attempt), sequence: attempt.sequence };
+  const quarantine = quarantineFor(attempt, fault, nowMs);
   const others = live.filter((entry) => entry.manifest !== attempt.manifest);
   return {
     ...record,
     answered: [...record.answered, answer].slice(-recordEntriesMax),
-    parked: parking ? [...others, parking].slice(-recordEntriesMax) : live,
+    quarantined: quarantine ? [...others, quarantine].slice(-recordEntriesMax) : live,
   };
 }
 

@@ -10,7 +10,7 @@ import { blameOf, isSurroundings } from '../../shared/errors/blame.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import { type ModelSlots, versionsBefore } from '../slots/slot-index.ts';
 import { isSettled, isSwitched } from './update-machine.ts';
-import type { Attempt, ParkedVersion, UpdateRecord } from './update-record.ts';
+import type { Attempt, QuarantinedVersion, UpdateRecord } from './update-record.ts';
 
 export type FailureVerdict =
   /** It lies with the surroundings: wait and try again. */
@@ -84,27 +84,31 @@ export function checkOrder(record: UpdateRecord, slots: ModelSlots, nowMs: numbe
       `Cannot go back with "${model}": its update is in state "${state}".`,
     );
   }
-  if (versionsBefore(slots, parkedOf(record, nowMs)).length === 0) throw noVersionBefore(model);
+  if (versionsBefore(slots, quarantinedOf(record, nowMs)).length === 0) throw noVersionBefore(model);
 }
 
 /** Manifest digests of the versions the device leaves alone now. */
-export function parkedOf({ parked }: UpdateRecord, nowMs: number): ReadonlySet<string> {
-  return new Set(parked.filter((entry) => isParked(entry, nowMs)).map(({ manifest }) => manifest));
+export function quarantinedOf({ quarantined }: UpdateRecord, nowMs: number): ReadonlySet<string> {
+  return new Set(quarantined.filter((entry) => isQuarantined(entry, nowMs)).map(({ manifest }) => manifest));
 }
 
-/** How a version that was refused or rolled back is parked; undefined when it did nothing wrong. */
-export function parkingFor(attempt: Attempt, fault: UpdateFault, nowMs: number): ParkedVersion | undefined {
+/** How a version that was refused or rolled back is quarantined; undefined when it did nothing wrong. */
+export function quarantineFor(
+  attempt: Attempt,
+  fault: UpdateFault,
+  nowMs: number,
+): QuarantinedVersion | undefined {
   if (blameOf(fault.code) !== 'version') return undefined;
   return {
     manifest: attempt.manifest,
     version: attempt.version,
-    until: nowMs + limits.parkedMs,
+    until: nowMs + limits.quarantineMs,
     reason: shorten(`${fault.code}: ${fault.message}`, 2_000),
     sequence: attempt.sequence,
   };
 }
 
-/** Whether the device leaves the version alone now. A clock that was far ahead when it parked holds it no longer than others. */
-export function isParked({ until }: ParkedVersion, nowMs: number): boolean {
-  return until > nowMs && until - nowMs <= limits.parkedMs;
+/** Whether the device leaves the version alone now. A clock that was far ahead when it quarantined the version holds it no longer than others. */
+export function isQuarantined({ until }: QuarantinedVersion, nowMs: number): boolean {
+  return until > nowMs && until - nowMs <= limits.quarantineMs;
 }

@@ -5,7 +5,7 @@
 import type { InstalledVersion, ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { DownloadProgress } from '../download/version-download.ts';
 import { type ModelSlots, noSlots, type SlotRef, servingOrder } from '../slots/slot-index.ts';
-import { isParked } from './failure-policy.ts';
+import { isQuarantined } from './failure-policy.ts';
 import type { UpdateRecord } from './update-record.ts';
 
 export interface ReportSight {
@@ -41,8 +41,8 @@ export function reportModel(
         ...(attempt.fault && { fault: attempt.fault }),
       },
     }),
-    parked: (record?.parked ?? [])
-      .filter((entry) => isParked(entry, nowMs))
+    quarantined: (record?.quarantined ?? [])
+      .filter((entry) => isQuarantined(entry, nowMs))
       .map(({ version, until, reason }) => ({ version, until: new Date(until).toISOString(), reason })),
   };
 }

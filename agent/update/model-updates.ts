@@ -11,7 +11,7 @@ import { isSettled } from './update-machine.ts';
 import type { UpdateRecord } from './update-record.ts';
 import { UpdateRunner, type UpdateRunnerProps } from './update-runner.ts';
 
-/** Versions of a model that were parked and are no more. */
+/** Versions of a model that were quarantined and are no more. */
 export interface ReleasedModel {
   readonly model: string;
   readonly versions: readonly string[];
@@ -103,7 +103,7 @@ export class ModelUpdates {
     runner.orderBack();
   }
 
-  /** Lets what is parked or was refused be tried again, of one model or of all. Throws `not_found`. */
+  /** Lets what is quarantined or was refused be tried again, of one model or of all. Throws `not_found`. */
   release(model: string | undefined): readonly ReleasedModel[] {
     if (model !== undefined && !this.#runners.has(model))
       throw new AppError('not_found', `Cannot release "${model}": this device has no such model.`);
@@ -143,7 +143,13 @@ export class ModelUpdates {
       );
       return;
     }
-    const known = record ?? { v: 1, model, stream: newStream(this.#props.random), parked: [], answered: [] };
+    const known = record ?? {
+      v: 2,
+      model,
+      stream: newStream(this.#props.random),
+      quarantined: [],
+      answered: [],
+    };
     const runner = new UpdateRunner(known, this.#props);
     this.#runners.set(model, runner);
     if (this.#signal) this.#start(runner, this.#signal);

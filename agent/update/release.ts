@@ -1,19 +1,19 @@
 /**
- * Lifts what a device holds against versions: those it has parked, and the wishes it has answered with a refusal, so that
+ * Lifts what a device holds against versions: those it has quarantined, and the wishes it has answered with a refusal, so that
  * what is wanted is tried again at once. Pure.
  */
 import type { UpdateRecord } from './update-record.ts';
 
 export interface Released {
   readonly record: UpdateRecord;
-  /** Versions that are no longer parked. */
+  /** Versions that are no longer quarantined. */
   readonly versions: readonly string[];
 }
 
 /** By somebody at the device: everything. */
 export function releaseAll(record: UpdateRecord): Released {
-  const versions = record.parked.map(({ version }) => version);
-  return { record: { ...record, parked: [], answered: [] }, versions };
+  const versions = record.quarantined.map(({ version }) => version);
+  return { record: { ...record, quarantined: [], answered: [] }, versions };
 }
 
 /**
@@ -26,10 +26,10 @@ export function releaseBefore(record: UpdateRecord, at: number): Released {
   return {
     record: {
       ...record,
-      parked: record.parked.filter(isSince),
+      quarantined: record.quarantined.filter(isSince),
       answered: record.answered.filter(isSince),
       released: at,
     },
-    versions: record.parked.filter((entry) => !isSince(entry)).map(({ version }) => version),
+    versions: record.quarantined.filter((entry) => !isSince(entry)).map(({ version }) => version),
   };
 }

@@ -12,7 +12,7 @@ import { keepsCommitted, versionsBefore } from '../slots/slot-index.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
 import type { TrustedVersions } from '../trust/trusted-version.ts';
 import { offerOf } from './answered-rollout.ts';
-import { noVersionBefore, parkedOf, StepFailed } from './failure-policy.ts';
+import { noVersionBefore, quarantinedOf, StepFailed } from './failure-policy.ts';
 import type { ServingRestorer } from './serving-restorer.ts';
 import type { StepArguments, StepName, StepResult } from './step.ts';
 import type { Turns } from './turns.ts';
@@ -171,7 +171,7 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
     const { model } = record;
     const target = await restorer.serveFirst(
       model,
-      versionsBefore(slots.of(model), parkedOf(record, clock.now())),
+      versionsBefore(slots.of(model), quarantinedOf(record, clock.now())),
     );
     if (target) return slots.goBack(model, target);
     await restorer.restore(model, slots.of(model));

@@ -4,7 +4,7 @@ import type { MachineEvent } from './update-machine.ts';
 import type { Attempt } from './update-record.ts';
 
 export interface StepArguments {
-  /** May this version run here: signed, not withdrawn, not parked, not below the floor. */
+  /** May this version run here: signed, not withdrawn, not quarantined, not below the floor. */
   check: { readonly attempt: Attempt };
   /** Brings the chunks that are not on the device. */
   download: { readonly attempt: Attempt };

@@ -11,11 +11,11 @@ import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import { keepsCommitted, type ModelSlots } from '../slots/slot-index.ts';
-import { isParked } from './failure-policy.ts';
+import { isQuarantined } from './failure-policy.ts';
 import type { Plan, Step } from './step.ts';
 import { judgeTrial } from './trial-judge.ts';
 import { isSettled, isSwitched, nextState } from './update-machine.ts';
-import { type Attempt, type TrialFigures, type UpdateRecord, wishKey } from './update-record.ts';
+import { type Attempt, desiredKey, type TrialFigures, type UpdateRecord } from './update-record.ts';
 
 export interface Situation {
   /** What the hub wants of this model, and in which desired state it said so; undefined when it names none. */
@@ -142,8 +142,8 @@ function supersededBy({ desired }: Situation, attempt: Attempt): UpdateFault | u
 }
 
 function wasRefused(record: UpdateRecord, desired: DesiredModel & { readonly sequence: number }): boolean {
-  const wish = wishKey(desired);
-  return record.answered.some((entry) => entry.manifest === desired.manifest && entry.wish === wish);
+  const key = desiredKey(desired);
+  return record.answered.some((entry) => entry.manifest === desired.manifest && entry.desiredKey === key);
 }
 
 /** Why a version may not be installed although it is signed; undefined when it may. */
@@ -153,11 +153,13 @@ export function admissionFault(
   slots: ModelSlots,
   nowMs: number,
 ): UpdateFault | undefined {
-  const parked = record.parked.find((entry) => entry.manifest === attempt.manifest && isParked(entry, nowMs));
-  if (parked) {
-    const until = new Date(parked.until).toISOString();
-    const message = `Version ${attempt.version} is parked on this device until ${until}: ${parked.reason}`;
-    return { code: 'version_parked', message: shorten(message, 2_000), retry: 'never' };
+  const quarantined = record.quarantined.find(
+    (entry) => entry.manifest === attempt.manifest && isQuarantined(entry, nowMs),
+  );
+  if (quarantined) {
+    const until = new Date(quarantined.until).toISOString();
+    const message = `Version ${attempt.version} is quarantined on this device until ${until}: ${quarantined.reason}`;
+    return { code: 'version_quarantined', message: shorten(message, 2_000), retry: 'never' };
   }
   if (attempt.release < slots.floor && !keepsCommitted(slots, attempt.manifest)) {
     const message =

@@ -1,10 +1,12 @@
 /**
- * What a device remembers of one model's update: the attempt under way or settled last, versions that are parked, and
- * wishes already answered with a refusal. One file a model, replaced as a whole before each act.
+ * What a device remembers of one model's update: the attempt under way or settled last, versions that are quarantined, and
+ * desired versions already answered with a refusal. One file a model, replaced as a whole before each act.
  */
 import { type Static, Type } from 'typebox';
+import { isJsonObject } from '../../shared/base/json-object.ts';
 import { Digest, ModelName, RolloutId, SemVer } from '../../shared/base/names.ts';
-import { jsonParser } from '../../shared/base/parse.ts';
+import { parser } from '../../shared/base/parse.ts';
+import { readJson } from '../../shared/base/read-json.ts';
 import { TrialPlan } from '../../shared/protocol/desired-state.ts';
 import { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 
@@ -60,7 +62,7 @@ export const Attempt = Type.Object({
 });
 export type Attempt = Static<typeof Attempt>;
 
-export const ParkedVersion = Type.Object({
+export const QuarantinedVersion = Type.Object({
   manifest: Digest,
   version: SemVer,
   until: count,
@@ -68,20 +70,20 @@ export const ParkedVersion = Type.Object({
   /** Desired state it failed under: a release that came later lifts it. */
   sequence: Type.Optional(count),
 });
-export type ParkedVersion = Static<typeof ParkedVersion>;
+export type QuarantinedVersion = Static<typeof QuarantinedVersion>;
 
 export const UpdateRecord = Type.Object({
-  v: Type.Literal(1),
+  v: Type.Literal(2),
   model: ModelName,
   /** Names this record's events; a record that was lost starts another stream, so ids never collide. */
   stream: Type.String({ pattern: '^[0-9a-f]{16}$' }),
   attempt: Type.Optional(Attempt),
-  parked: Type.Array(ParkedVersion, { maxItems: 64 }),
-  /** Wishes (manifest and `wishKey`) that were answered with a refusal; the same wish is not tried again. */
+  quarantined: Type.Array(QuarantinedVersion, { maxItems: 64 }),
+  /** Desired versions (manifest and `desiredKey`) that were answered with a refusal; the same one is not tried again. */
   answered: Type.Array(
     Type.Object({
       manifest: Digest,
-      wish: Type.String({ maxLength: 64 }),
+      desiredKey: Type.String({ maxLength: 64 }),
       sequence: Type.Optional(count),
     }),
     { maxItems: 64 },
@@ -91,12 +93,36 @@ export const UpdateRecord = Type.Object({
 });
 export type UpdateRecord = Static<typeof UpdateRecord>;
 
-export const parseUpdateRecord = jsonParser(UpdateRecord, 'update journal', updateRecordBytesMax);
+const parseCurrent = parser(UpdateRecord, 'update journal');
 
-/** Entries kept of `parked` and `answered`; the oldest leave first. */
+/** Reads a record of this version or of version 1. */
+export function parseUpdateRecord(bytes: Uint8Array): UpdateRecord {
+  const value = readJson(bytes, 'update journal', { bytesMax: updateRecordBytesMax });
+  return parseCurrent(updateRecordFromV1(value));
+}
+
+/** Version 1 had other names for two fields: `parked` is `quarantined`, `wish` in an answer is `desiredKey`. */
+export function updateRecordFromV1(value: unknown): unknown {
+  if (!isJsonObject(value) || value['v'] !== 1 || !('parked' in value) || !Array.isArray(value['answered'])) {
+    return value;
+  }
+  const { parked, answered, ...rest } = value;
+  return { ...rest, v: 2, quarantined: parked, answered: value['answered'].map(answerFromV1) };
+}
+
+function answerFromV1(answer: unknown): unknown {
+  if (!isJsonObject(answer)) return answer;
+  const { wish, ...rest } = answer;
+  return { ...rest, desiredKey: wish };
+}
+
+/** Entries kept of `quarantined` and `answered`; the oldest leave first. */
 export const recordEntriesMax = 64;
 
-/** One wish of the hub: a rollout's, or, without one, that of a single desired state. */
-export function wishKey(wish: { readonly rollout?: string | undefined; readonly sequence: number }): string {
-  return wish.rollout ?? `sequence-${wish.sequence}`;
+/** Names who asked for a version: a rollout, or, without one, a single desired state. */
+export function desiredKey(desired: {
+  readonly rollout?: string | undefined;
+  readonly sequence: number;
+}): string {
+  return desired.rollout ?? `sequence-${desired.sequence}`;
 }

@@ -101,7 +101,7 @@ export class UpdateRunner {
     this.notify();
   }
 
-  /** Somebody at the device lets everything of the model be tried again. Returns the versions that were parked. */
+  /** Somebody at the device lets everything of the model be tried again. Returns the versions that were quarantined. */
   release(): readonly string[] {
     const released = releaseAll(this.record);
     this.#released(released);
@@ -116,7 +116,7 @@ export class UpdateRunner {
     this.#retry.end();
     this.#live.store().catch((error) => this.#warn('release could not be journalled', error));
     if (versions.length === 0) return;
-    this.#props.logger.info({ model: this.model, versions }, 'parked versions were released');
+    this.#props.logger.info({ model: this.model, versions }, 'quarantined versions were released');
     this.#props.onChange();
   }
 

@@ -87,7 +87,7 @@ export function deviceText(printer: Printer, device: Device, now: number): reado
 
 function modelLines(
   device: string,
-  { model, active, provider, previous, update, parked }: ReportedModel,
+  { model, active, provider, previous, update, quarantined }: ReportedModel,
 ): string[] {
   const lines = [
     `model        ${model} ${active?.version ?? '(none active)'}${provider ? ` on ${provider}` : ''}`,
@@ -106,9 +106,9 @@ function modelLines(
       lines.push(`waiting      (${reason}) since ${timeText(Date.parse(since), 'second')}: ${text}`);
     }
   }
-  for (const one of parked)
-    lines.push(`parked       ${one.version} until ${timeText(Date.parse(one.until))}: ${one.reason}`);
-  if (parked.length > 0)
+  for (const one of quarantined)
+    lines.push(`quarantined  ${one.version} until ${timeText(Date.parse(one.until))}: ${one.reason}`);
+  if (quarantined.length > 0)
     lines.push(`             to try again at once: modelfleet devices release ${device} --model ${model}`);
   return lines;
 }

@@ -89,7 +89,7 @@ export function devicesCommand(context: CliContext): Command {
     });
   devices
     .command('release')
-    .description('let a device try again at once what it has parked or refused of a model')
+    .description('let a device try again at once what it has quarantined or refused of a model')
     .argument('<id>')
     .requiredOption('--model <MODEL>', 'the model')
     .action(async (id: string, { model }: { model: string }) => {
@@ -112,12 +112,13 @@ const parseRelease = answerParser(
     device: Type.String(),
     model: Type.String(),
     sequence: Type.Integer(),
-    parked: Type.Array(Type.String()),
+    quarantined: Type.Array(Type.String()),
   }),
 );
 
-function releaseText({ device, model, sequence, parked }: ReturnType<typeof parseRelease>): string {
-  const what = parked.length > 0 ? `${model} ${parked.join(', ')}` : `what it has refused of ${model}`;
+function releaseText({ device, model, sequence, quarantined }: ReturnType<typeof parseRelease>): string {
+  const what =
+    quarantined.length > 0 ? `${model} ${quarantined.join(', ')}` : `what it has refused of ${model}`;
   return `Device "${device}" may try ${what} again; it has heard when it reports desired state ${sequence}.`;
 }
 

@@ -4,8 +4,8 @@
  * what it runs. The device found last is asked first, so that a fleet is walked once for each that lets go.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { DeviceStore } from './device-store.ts';
+import { reportedOf } from './device-view.ts';
 
 export interface HeldVersion {
   readonly model: string;
@@ -59,9 +59,9 @@ export class DeviceHolders {
   async #holds(id: string, { model, version, manifestSha256, knownAt }: HeldVersion): Promise<boolean> {
     const row = await this.#store.find(id);
     if (!row || row.revoked_at !== null) return false;
-    if (row.reported === null) return row.enrolled_at <= knownAt;
-    const { models } = JSON.parse(row.reported) as ReportedState;
-    return models.some(
+    const reported = reportedOf(row);
+    if (reported === undefined) return row.enrolled_at <= knownAt;
+    return reported.models.some(
       (entry) =>
         [entry.active, ...entry.previous].some((one) => one?.manifest === manifestSha256) ||
         (entry.model === model && entry.update?.version === version),

@@ -2,7 +2,12 @@
 import { type Static, Type } from 'typebox';
 import { DeviceId, GroupName } from '../../shared/base/names.ts';
 import { DeviceFacts } from '../../shared/protocol/enrolment.ts';
-import { Condition, ReportedModel, type ReportedState } from '../../shared/protocol/reported-state.ts';
+import {
+  Condition,
+  ReportedModel,
+  type ReportedState,
+  reportedStateFromV1,
+} from '../../shared/protocol/reported-state.ts';
 import { UpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { DeviceRow } from './device-store.ts';
 import type { SharedIdentity } from './identity-watch.ts';
@@ -120,9 +125,10 @@ export function reportOf(row: DeviceRow): DeviceReport {
   return { id: row.id, facts, isForgotten, ...(reported ? { reported } : {}) };
 }
 
-/** The row holds only what passed the schema on its way in. */
-export function reportedOf(row: DeviceRow): ReportedState | undefined {
-  return row.reported === null ? undefined : (JSON.parse(row.reported) as ReportedState);
+/** The row holds only what passed the schema on its way in; an older hub may have stored version 1. */
+export function reportedOf(row: Pick<DeviceRow, 'reported'>): ReportedState | undefined {
+  if (row.reported === null) return undefined;
+  return reportedStateFromV1(JSON.parse(row.reported)) as ReportedState;
 }
 
 /** What the device says of itself, and what only the hub can see. */

@@ -10,12 +10,12 @@ import type { FleetReport } from './rollout-evidence.ts';
 /** Of the reason a device gives, in a sentence about several devices. */
 const REASON_CHARS = 120;
 
-/** In order of weight. `parked` may be lifted at the device's end, memory and disk may become free: those are not certain. */
+/** In order of weight. `quarantined` may be lifted at the device's end, memory and disk may become free: those are not certain. */
 export const objectionKinds = [
   'downgrade',
   'no-provider',
   'too-many-models',
-  'parked',
+  'quarantined',
   'memory',
   'disk',
   'not-heard',
@@ -64,8 +64,9 @@ export function objectionsOf(
   const models = Math.max(others, otherModels);
   if (models >= limits.modelsPerDeviceMax) object('too-many-models', `${models} others`);
 
-  const parked = entry?.parked.find((one) => one.version === version.version);
-  if (parked && Date.parse(parked.until) > now) object('parked', shorten(parked.reason, REASON_CHARS));
+  const quarantined = entry?.quarantined.find((one) => one.version === version.version);
+  if (quarantined && Date.parse(quarantined.until) > now)
+    object('quarantined', shorten(quarantined.reason, REASON_CHARS));
 
   const sizes = new Map(manifest.files.map((file) => [file.path, file.bytes]));
   const smallest = Math.min(...manifest.variants.map((variant) => sizes.get(variant.file) ?? 0));

@@ -176,7 +176,7 @@ export class Director {
   }
 
   /**
-   * The device is to try again what it has parked or refused of `model`. Returns the sequence of the statement that says so;
+   * The device is to try again what it has quarantined or refused of `model`. Returns the sequence of the statement that says so;
    * the caller publishes it after the commit.
    */
   release(deviceId: string, model: string, tx: Transaction<Tables>): Promise<number> {

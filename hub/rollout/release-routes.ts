@@ -12,7 +12,7 @@ export function releaseRoutes(releases: ReleaseService): Routes {
         config: { role: 'operator' },
         schema: {
           tags: ['devices'],
-          summary: 'Let a device try again at once what it has parked or refused of a model',
+          summary: 'Let a device try again at once what it has quarantined or refused of a model',
           description:
             'Done when the device reports `sequence`; an offline device learns it when it returns.',
           params: Type.Object({ id: DeviceId }),
@@ -22,18 +22,18 @@ export function releaseRoutes(releases: ReleaseService): Routes {
               device: DeviceId,
               model: ModelName,
               sequence: Type.Integer(),
-              parked: Type.Array(Type.String()),
+              quarantined: Type.Array(Type.String()),
             }),
           },
         },
       },
       async (request) => {
-        const { parked, ...rest } = await releases.release(
+        const { quarantined, ...rest } = await releases.release(
           request.params.id,
           request.body.model,
           request.actor,
         );
-        return { ...rest, parked: [...parked] };
+        return { ...rest, quarantined: [...quarantined] };
       },
     );
   };

@@ -1,5 +1,5 @@
 /**
- * Lets a device try again what it has parked or refused. The order travels in the device's signed desired state: so it is
+ * Lets a device try again what it has quarantined or refused. The order travels in the device's signed desired state: so it is
  * authentic, harmless when it comes twice, and reaches a device that is offline now.
  */
 import { AppError } from '../../shared/base/app-error.ts';
@@ -22,8 +22,8 @@ export interface Release {
   readonly model: string;
   /** Desired state the release is in; it is done when the device reports as much. */
   readonly sequence: number;
-  /** Versions the device last reported as parked. */
-  readonly parked: readonly string[];
+  /** Versions the device last reported as quarantined. */
+  readonly quarantined: readonly string[];
 }
 
 export class ReleaseService {
@@ -51,7 +51,7 @@ export class ReleaseService {
         `Cannot release "${model}" on "${deviceId}": the device has no such model (it has ${names}).`,
       );
     }
-    const parked = (reported?.parked ?? []).map(({ version }) => version);
+    const quarantined = (reported?.quarantined ?? []).map(({ version }) => version);
     const sequence = await store.transaction(async (tx) => {
       const at = await director.release(deviceId, model, tx);
       await audit.append(
@@ -59,13 +59,13 @@ export class ReleaseService {
           ...auditActor(actor),
           action: 'device.released',
           target: `device/${deviceId}`,
-          details: { model, parked, sequence: at },
+          details: { model, quarantined, sequence: at },
         },
         tx,
       );
       return at;
     });
     await director.publish([deviceId]);
-    return { device: deviceId, model, sequence, parked };
+    return { device: deviceId, model, sequence, quarantined };
   }
 }

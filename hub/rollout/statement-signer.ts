@@ -17,7 +17,7 @@ export interface StatementSignerProps {
 }
 
 export interface SignOptions {
-  /** A model of which the device is to try again what it has parked or refused. */
+  /** A model of which the device is to try again what it has quarantined or refused. */
   readonly releasedModel?: string;
   /** The sequence is above this one too. */
   readonly above?: number;

@@ -32,7 +32,7 @@ const texts: Readonly<
     why: ['has no room for another model', 'have no room for another model'],
     fix: 'Take a model off them with "modelfleet models unassign", or choose a group without them.',
   },
-  parked: {
+  quarantined: {
     why: [
       'leaves the version alone for now and will refuse it',
       'leave the version alone for now and will refuse it',

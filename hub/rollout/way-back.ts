@@ -83,10 +83,12 @@ function waysBack(
   return [...new Set(ways)].filter((way) => way !== version);
 }
 
-/** Whether the device will take a version it is sent back to: it keeps it, or it is not below its floor; and it is not parked. */
+/** Whether the device will take a version it is sent back to: it keeps it, or it is not below its floor; and it is not quarantined. */
 function takesBack(entry: ReportedModel | undefined, way: PublishedVersion, now: number): boolean {
   if (entry === undefined) return true;
   const isKept = [entry.active, ...entry.previous].some((one) => one?.manifest === way.manifestSha256);
-  const isParked = entry.parked.some((one) => one.version === way.version && Date.parse(one.until) > now);
-  return !isParked && (isKept || way.release >= (entry.floor ?? 0));
+  const isQuarantined = entry.quarantined.some(
+    (one) => one.version === way.version && Date.parse(one.until) > now,
+  );
+  return !isQuarantined && (isKept || way.release >= (entry.floor ?? 0));
 }

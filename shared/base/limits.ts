@@ -113,11 +113,11 @@ export const limits = {
   restartsPerStateMax: 5,
   /** A restart after this long in a state says nothing about the state. */
   restartCountedMs: 10 * 60_000,
-  /** Failures that may pass by themselves, before the version is given up and parked for `parkedMs`. */
+  /** Failures that may pass by themselves, before the version is given up and quarantined for `quarantineMs`. */
   updateFailuresMax: 3,
   /** Between two tries of a version that was too slow: what else kept the machine busy is over by then, or it is no excuse. */
   busyMachineMs: 10 * 60_000,
-  parkedMs: 86_400_000,
+  quarantineMs: 86_400_000,
   freeSpaceMarginBytes: 16 * 1024 * 1024,
   /** Set aside for what a way back writes: a desired state, journals, the index of slots, trust metadata while it is verified. */
   diskReserveBytes: 2 * 1024 * 1024,

@@ -8,7 +8,7 @@ import type { trustErrors } from './trust-errors.ts';
 import type { updateErrors } from './update-errors.ts';
 
 export type Blame =
-  /** The version did it, or nobody can rule out that it did: given up, parked, counted. */
+  /** The version did it, or nobody can rule out that it did: given up, quarantined, counted. */
   | 'version'
   /** What was asked cannot be done here, ever: refused and counted; nothing is held against the version. */
   | 'wish'
@@ -57,7 +57,7 @@ const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blam
 
   manifest_mismatch: 'wish',
   downgrade_refused: 'wish',
-  version_parked: 'wish',
+  version_quarantined: 'wish',
 
   disk_full: 'device',
   disk_error: 'device',

@@ -45,11 +45,11 @@ export const updateErrors = defineErrors({
     meaning: 'The version has a lower release than one this device has committed, and is not kept on it.',
     fix: 'Publish the older model again as a new release, or go back to a version the device still keeps.',
   },
-  version_parked: {
+  version_quarantined: {
     status: 409,
     retry: 'later',
     meaning: 'The version failed on this device and is left alone for a day.',
-    fix: 'Look at the reason it was parked for; "modelfleet devices release ID --model MODEL", or "modelfleet-agent release" on the device, lets it be tried again at once.',
+    fix: 'Look at the reason it was quarantined for; "modelfleet devices release ID --model MODEL", or "modelfleet-agent release" on the device, lets it be tried again at once.',
   },
   desired_changed: {
     status: 409,

@@ -63,7 +63,7 @@ export const DesiredState = Type.Object({
   issued: Timestamp,
   expires: Timestamp,
   models: Type.Array(DesiredModel, { maxItems: limits.modelsPerDeviceMax }),
-  /** Of these models the device lifts what it has parked or refused under desired states before sequence `at`. */
+  /** Of these models the device lifts what it has quarantined or refused under desired states before sequence `at`. */
   released: Type.Optional(
     Type.Array(Type.Object({ model: ModelName, at: Type.Integer({ minimum: 1 }) }), {
       maxItems: limits.modelsPerDeviceMax,

@@ -1,8 +1,10 @@
 /** Reported state: what a device says it runs. Sent on connect, on every change, and as a heartbeat. */
 import { type Static, Type } from 'typebox';
+import { isJsonObject } from '../base/json-object.ts';
 import { limits } from '../base/limits.ts';
 import { Digest, ModelName, SemVer, Timestamp } from '../base/names.ts';
-import { jsonParser } from '../base/parse.ts';
+import { jsonParser, parser } from '../base/parse.ts';
+import { readJson } from '../base/read-json.ts';
 import { DeviceFacts } from './enrolment.ts';
 import { UpdateFault, UpdateState } from './update-event.ts';
 
@@ -44,7 +46,7 @@ export const ReportedModel = Type.Object({
     }),
   ),
   /** Versions this device will not try again before `until`. */
-  parked: Type.Array(
+  quarantined: Type.Array(
     Type.Object({ version: SemVer, until: Timestamp, reason: Type.String({ maxLength: 2_000 }) }),
     { maxItems: 64 },
   ),
@@ -60,7 +62,7 @@ export const Condition = Type.Object({
 export type Condition = Static<typeof Condition>;
 
 export const ReportedState = Type.Object({
-  v: Type.Literal(1),
+  v: Type.Literal(2),
   at: Timestamp,
   /** Highest desired-state sequence accepted. */
   sequence: Type.Integer({ minimum: 0 }),
@@ -70,7 +72,25 @@ export const ReportedState = Type.Object({
   conditions: Type.Array(Condition, { maxItems: 64 }),
 });
 export type ReportedState = Static<typeof ReportedState>;
-export const parseReportedState = jsonParser(ReportedState, 'reported state', limits.controlMessageBytesMax);
+
+const parseCurrent = parser(ReportedState, 'reported state');
+
+/** Reads what a device sends; what an agent of version 1 sends becomes version 2. */
+export function parseReportedState(bytes: Uint8Array): ReportedState {
+  const value = readJson(bytes, 'reported state', { bytesMax: limits.controlMessageBytesMax });
+  return parseCurrent(reportedStateFromV1(value));
+}
+
+/** Version 1 called the field `quarantined` of a model `parked`. A value of any other version is returned as it is. */
+export function reportedStateFromV1(value: unknown): unknown {
+  if (!isJsonObject(value) || value['v'] !== 1 || !Array.isArray(value['models'])) return value;
+  const models = value['models'].map((model: unknown) => {
+    if (!isJsonObject(model) || !('parked' in model)) return model;
+    const { parked, ...rest } = model;
+    return { quarantined: parked, ...rest };
+  });
+  return { ...value, v: 2, models };
+}
 
 /** `presence` is retained and is the last will: `{"v":1,"online":false}` when the connection is lost. */
 export const Presence = Type.Object({ v: Type.Literal(1), online: Type.Boolean() });

@@ -9,7 +9,7 @@
  *      2026-11-26  A manifest's label rule may say how a class is read (`read`, `threshold`, `values`).
  *      2026-11-26  Reported models tell the highest release ever committed (`floor`), and which of those kept they
  *                  were taken off (`left`).
- *      2026-11-26  Desired state may release what a device has parked or refused (`released`).
+ *      2026-11-26  Desired state may release what a device has quarantined or refused (`released`).
  *      2026-11-26  An agent sends a random number of its start as the MQTT user name; the hub may send `command`
  *                  `identity-shared`. The same enrolment request again is answered again.
  *      2026-11-27  Desired state may take models off a device (`unassigned`).
@@ -24,5 +24,6 @@
  *                  one before: the hub's clock was ahead.
  *      2026-11-27  Desired state says which offer of a rollout brings a version (`offer`), and a telemetry window says it back; it is
  *                  cut when that changes. A window that names another offer than the last one is evidence for nothing.
+ *      2026-11-27  Reported state is version 2: a model's `parked` is now `quarantined`. A hub still reads version 1.
  */
 export const protocolVersion = 1;

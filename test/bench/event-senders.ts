@@ -87,7 +87,7 @@ function event(id: string): string {
 /** Each differs from the one before. */
 function reported(n: number): string {
   const state: ReportedState = {
-    v: 1,
+    v: 2,
     at: '2026-01-01T00:00:00Z',
     sequence: 0,
     facts: {
@@ -106,7 +106,7 @@ function reported(n: number): string {
         active: { version: '1.0.0', manifest: 'a'.repeat(64), release: 1 },
         provider: 'cpu',
         previous: [],
-        parked: [],
+        quarantined: [],
       },
     ],
     conditions: [],

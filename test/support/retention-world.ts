@@ -182,7 +182,7 @@ export class RetentionWorld {
     const reported =
       versions === undefined
         ? null
-        : JSON.stringify({ models: active ? [{ model, active, previous, parked: [] }] : [] });
+        : JSON.stringify({ models: active ? [{ model, active, previous, quarantined: [] }] : [] });
     const row = { ...deviceRow(id), enrolled_at: this.clock.now(), reported };
     await this.database
       .insertInto('device')

@@ -62,7 +62,7 @@ export class RolloutDeviceModel {
   #wish: DesiredModel | undefined;
   #fault: UpdateFault | undefined;
   readonly #refused = new Set<string>();
-  readonly #parked = new Set<string>();
+  readonly #quarantined = new Set<string>();
   #events = 0;
   readonly #model: string;
   readonly #keys: ReadonlyMap<string, string>;
@@ -147,7 +147,7 @@ export class RolloutDeviceModel {
     if (manner === 'stuck' && this.#state === 'downloading') return false;
     if (manner === 'unasked' && this.#state === 'trial') return false;
     if (this.#state === 'checking') {
-      if (this.#parked.has(wish.version)) return this.#refuse(says, 'rejected', 'version_parked');
+      if (this.#quarantined.has(wish.version)) return this.#refuse(says, 'rejected', 'version_quarantined');
       if (wish.release < this.slots.floor && !keepsCommitted(this.slots, wish.manifest)) {
         return this.#refuse(says, 'rejected', 'downgrade_refused');
       }
@@ -194,9 +194,9 @@ export class RolloutDeviceModel {
     const wish = this.#wish;
     const isGivenUp = serving === undefined && wish === undefined && floor > 0;
     const more = { sequence: this.sequence, facts, freeBytes: 2 ** 40, conditions: [] };
-    if (isGivenUp) return { v: 1, at: new Date(0).toISOString(), ...more, models: [] };
+    if (isGivenUp) return { v: 2, at: new Date(0).toISOString(), ...more, models: [] };
     return {
-      v: 1,
+      v: 2,
       at: new Date(0).toISOString(),
       ...more,
       models: [
@@ -215,7 +215,7 @@ export class RolloutDeviceModel {
                 },
               }
             : {}),
-          parked: [...this.#parked].map((version) => ({
+          quarantined: [...this.#quarantined].map((version) => ({
             version,
             until: new Date(8.64e15).toISOString(),
             reason: 'it was bad',
@@ -233,7 +233,7 @@ export class RolloutDeviceModel {
 
   async #refuse(says: DeviceSays, state: UpdateState, code: string): Promise<boolean> {
     this.#refused.add(`${this.#wish!.version} ${this.#wish!.rollout}`);
-    if (code !== 'version_parked') this.#parked.add(this.#wish!.version);
+    if (code !== 'version_quarantined') this.#quarantined.add(this.#wish!.version);
     this.#state = state;
     await this.#say(says, state, code);
     await this.report(says);

@@ -90,7 +90,7 @@ export class VersionStory {
       models: models.map((one) => ({
         update: one?.update?.state,
         isActive: one?.active?.version === version,
-        isParked: one?.parked.some((parked) => parked.version === version),
+        isQuarantined: one?.quarantined.some((quarantined) => quarantined.version === version),
       })),
     };
   }

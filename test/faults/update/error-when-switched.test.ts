@@ -70,7 +70,7 @@ describe('Error_in_trial', () => {
     device.served.figuresNow = { requests: 1, failed: 0, refused: 0, crashes: 2 };
     await ends(device, 'rolled-back');
     expect(lastFault(device)).toMatchObject({ code: 'trial_crashed' });
-    expect(device.updates.report(Date.now())[0]?.parked).toHaveLength(1);
+    expect(device.updates.report(Date.now())[0]?.quarantined).toHaveLength(1);
     expectUntouched(device);
   });
 
@@ -116,7 +116,7 @@ describe('Error_in_trial', () => {
     device.wish(3, [wishFor(v1)]);
     await ends(device, 'rolled-back');
     expect(lastFault(device)).toMatchObject({ code: 'desired_changed' });
-    expect(device.updates.report(Date.now())[0]?.parked).toEqual([]);
+    expect(device.updates.report(Date.now())[0]?.quarantined).toEqual([]);
     expectUntouched(device);
     device.wish(4, [wishFor(v2, { rollout })]);
     await ends(device, 'committed');
@@ -221,6 +221,9 @@ describe('Error_in_rolling-back by order', () => {
     await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('no_previous_version'));
     await ends(device, 'committed', '3.0.0');
     expect(device.states()).not.toContain('rolled-back');
-    expect(device.updates.report(Date.now())[0]).toMatchObject({ active: { version: '3.0.0' }, parked: [] });
+    expect(device.updates.report(Date.now())[0]).toMatchObject({
+      active: { version: '3.0.0' },
+      quarantined: [],
+    });
   });
 });

@@ -73,7 +73,7 @@ describe('Error_in_checking', () => {
     expect(device.served.active?.version).toBe('1.0.0');
   });
 
-  it('a wish that was refused is not tried again; a new one of the same parked version is refused at once', async () => {
+  it('a wish that was refused is not tried again; a new one of the same quarantined version is refused at once', async () => {
     const { device, folder, blobs } = await prepared({ withdrawn: new Set(['2.0.0']) });
     device.wish(2, [wishFor(v2, { rollout })]);
     await ends(device, 'rejected');
@@ -84,7 +84,7 @@ describe('Error_in_checking', () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(statesOf2(again)).toEqual(['checking', 'rejected']);
     again.wish(4, [wishFor(v2, { rollout: 'r-00000002' })]);
-    await vi.waitFor(() => expect(lastFault(again)?.code).toBe('version_parked'));
+    await vi.waitFor(() => expect(lastFault(again)?.code).toBe('version_quarantined'));
     expectUntouched(again);
   });
 });
@@ -98,7 +98,7 @@ describe('Error_in_downloading', () => {
     expect(update(device)?.fault?.message).toMatch(/needs 16\.5 MiB of disk, 1000 B are free/);
     await looks(device, 20);
     expect(update(device)?.state).toBe('downloading');
-    expect(device.updates.report(Date.now())[0]?.parked).toEqual([]);
+    expect(device.updates.report(Date.now())[0]?.quarantined).toEqual([]);
     expectUntouched(device);
     free = 2 ** 40;
     await ends(device, 'committed');
@@ -242,7 +242,7 @@ describe('Error_in_qualifying', () => {
     expectUntouched(device);
   });
 
-  it('golden samples that come out wrong: refused, and parked at once', async () => {
+  it('golden samples that come out wrong: refused, and quarantined at once', async () => {
     const { device } = await prepared();
     device.served.qualifyFault = { code: 'golden_mismatch', message: 'y is 3, wanted 4', retry: 'never' };
     device.wish(2, [wishFor(v2, { rollout })]);
@@ -256,7 +256,7 @@ describe('Error_in_qualifying', () => {
       'rejected',
     ]);
     expect(lastFault(device)).toMatchObject({ code: 'golden_mismatch' });
-    expect(device.updates.report(Date.now())[0]?.parked[0]?.reason).toMatch(/golden_mismatch/);
+    expect(device.updates.report(Date.now())[0]?.quarantined[0]?.reason).toMatch(/golden_mismatch/);
     expectUntouched(device);
   });
 
@@ -274,7 +274,7 @@ describe('Error_in_qualifying', () => {
   });
 
   it.each(['inference_timeout', 'runner_start_timeout', 'disk_full'])(
-    'a machine too busy or too full (%s): waited out, the version not parked',
+    'a machine too busy or too full (%s): waited out, the version not quarantined',
     async (code) => {
       const { device } = await prepared({ clock: hastyClock });
       device.served.qualifyFault = { code, message: 'not now', retry: 'later' };
@@ -282,14 +282,14 @@ describe('Error_in_qualifying', () => {
       await vi.waitFor(() => expect(update(device)?.fault?.code).toBe(code));
       await looks(device, 20);
       expect(update(device)?.state).toBe('qualifying');
-      expect(device.updates.report(Date.now())[0]?.parked).toEqual([]);
+      expect(device.updates.report(Date.now())[0]?.quarantined).toEqual([]);
       expectUntouched(device);
       device.served.qualifyFault = undefined;
       await ends(device, 'committed');
     },
   );
 
-  it('what failed and was parked is tried again at once when it is released, here or by the hub', async () => {
+  it('what failed and was quarantined is tried again at once when it is released, here or by the hub', async () => {
     const { device, folder, blobs } = await prepared();
     device.served.qualifyFault = golden;
     device.wish(2, [wishFor(v2, { rollout })]);
@@ -305,10 +305,10 @@ describe('Error_in_qualifying', () => {
     const again = await reopen(folder, blobs, { clock: hastyClock });
     again.wish(4, [wishFor(v2, { rollout })], [{ model: 'demo', at: 3 }]);
     await looks(again, 2);
-    expect(again.updates.report(Date.now())[0]?.parked).toHaveLength(1);
+    expect(again.updates.report(Date.now())[0]?.quarantined).toHaveLength(1);
     again.wish(5, [wishFor(v2, { rollout })], [{ model: 'demo', at: 5 }]);
     await ends(again, 'committed');
-    expect(again.updates.report(Date.now())[0]?.parked).toEqual([]);
+    expect(again.updates.report(Date.now())[0]?.quarantined).toEqual([]);
     expect(() => again.updates.release('other')).toThrow(expect.objectContaining({ code: 'not_found' }));
   });
 
@@ -333,7 +333,7 @@ describe('Error_in_qualifying', () => {
       await vi.waitFor(() => expect(tries).toBe(wanted + 1));
     }
     await ends(device, 'rejected');
-    expect(device.updates.report(Date.now())[0]?.parked).toHaveLength(1);
+    expect(device.updates.report(Date.now())[0]?.quarantined).toHaveLength(1);
     expectUntouched(device);
   });
 

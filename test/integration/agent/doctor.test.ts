@@ -40,7 +40,7 @@ describe('doctor', () => {
         running: true,
         connected,
         outbox: { size: 3, dropped: { events: 0, telemetry: 0 } },
-        reported: { v: 1, at: '', sequence: 0, facts, freeBytes: 0, models, conditions },
+        reported: { v: 2, at: '', sequence: 0, facts, freeBytes: 0, models, conditions },
       }),
       rollBack: async () => undefined,
       release: async () => undefined,
@@ -118,7 +118,7 @@ describe('doctor', () => {
       v: 1,
       model: 'air',
       stream: 'a'.repeat(16),
-      parked: [
+      quarantined: [
         {
           manifest: 'b'.repeat(64),
           version: '2.0.0',
@@ -131,7 +131,7 @@ describe('doctor', () => {
     await writeFile(join(paths.updates, 'air.json'), JSON.stringify(record));
     await writeFile(paths.hold, '');
     const checks = await examine(folder);
-    expect(check(checks, 'version_parked')?.found).toMatch(/air 2\.0\.0 until .*golden_mismatch/);
+    expect(check(checks, 'version_quarantined')?.found).toMatch(/air 2\.0\.0 until .*golden_mismatch/);
     expect(check(checks, 'updates_held')?.found).toContain(paths.hold);
   });
 
@@ -139,7 +139,7 @@ describe('doctor', () => {
     const folder = await tempFolder();
     await hubIdentity(folder);
     const update = { version: '2.0.0', state: 'trial', since: '2026-01-01T00:00:00.000Z' };
-    await running(folder, { models: [{ model: 'air', previous: [], parked: [], update }] });
+    await running(folder, { models: [{ model: 'air', previous: [], quarantined: [], update }] });
     expect(check(await examine(folder), 'agent')?.found).toContain(
       'connected, 3 messages to send; air 2.0.0 is trial since 2026-01-01',
     );

@@ -90,7 +90,7 @@ describe('HealthWatch', () => {
   it('names what an update waits for, and makes room for it of what others left', async () => {
     const fault = { code: 'not_enough_space', message: 'It needs 2 GiB.', retry: 'later' };
     const update = { version: '2.0.0', state: 'downloading', since: '2026-01-01T00:00:00.000Z', fault };
-    let models = [{ model: 'air', previous: [], parked: [], update }] as unknown as ReportedModel[];
+    let models = [{ model: 'air', previous: [], quarantined: [], update }] as unknown as ReportedModel[];
     const before: number[] = [];
     const { health, clock, codes } = await watch({
       updates: {
@@ -101,7 +101,7 @@ describe('HealthWatch', () => {
     });
     await health.look();
     expect(codes()).toEqual(['update_waits']);
-    models = [{ model: 'air', previous: [], parked: [] }];
+    models = [{ model: 'air', previous: [], quarantined: [] }];
     await health.look();
     expect(codes()).toEqual([]);
     expect(before).toEqual([Number.POSITIVE_INFINITY, clock.now() - 86_400_000]);
@@ -114,7 +114,7 @@ describe('HealthWatch', () => {
       since: '2026-01-01T00:00:00.000Z',
       bytesHave: 5,
     };
-    const models = [{ model: 'air', previous: [], parked: [], update }] as unknown as ReportedModel[];
+    const models = [{ model: 'air', previous: [], quarantined: [], update }] as unknown as ReportedModel[];
     const { health, clock, codes } = await watch({
       updates: {
         report: () => models,

@@ -191,15 +191,15 @@ describe('an agent with all its parts', () => {
     await askAgent(data(), 'POST', '/rollback');
     await expect.poll(async () => (await model())?.update?.state, patient).toBe('rolled-back');
     expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
-    expect((await model())?.parked).toMatchObject([{ version: '2.0.0' }]);
+    expect((await model())?.quarantined).toMatchObject([{ version: '2.0.0' }]);
   });
 
-  it('tries again what it has parked when the hub releases it, and says so in the audit log', async () => {
+  it('tries again what it has quarantined when the hub releases it, and says so in the audit log', async () => {
     const shown = await hub.client.get('/devices/sensor-1');
     expect(JSON.stringify(shown)).toContain('rolled_back_by_operator');
     const released = await cli('devices', 'release', 'sensor-1', '--model', 'linear');
-    expect(released).toMatchObject({ device: 'sensor-1', model: 'linear', parked: ['2.0.0'] });
-    await expect.poll(async () => (await model())?.parked, patient).toEqual([]);
+    expect(released).toMatchObject({ device: 'sensor-1', model: 'linear', quarantined: ['2.0.0'] });
+    await expect.poll(async () => (await model())?.quarantined, patient).toEqual([]);
     expect(JSON.stringify(await hub.client.get('/audit'))).toContain('device.released');
     // The rollout has completed, so the hub wants it still: nobody needs to ask again.
     await expect.poll(async () => (await model())?.active?.version, patient).toBe('2.0.0');
@@ -211,7 +211,7 @@ describe('an agent with all its parts', () => {
       released: [{ model: 'linear', versions: ['2.0.0'] }],
     });
     await expect.poll(async () => (await model())?.update?.state, patient).toBe('committed');
-    expect(await model()).toMatchObject({ active: { version: '2.0.0' }, parked: [] });
+    expect(await model()).toMatchObject({ active: { version: '2.0.0' }, quarantined: [] });
 
     await askAgent(data(), 'POST', '/rollback');
     await expect.poll(async () => (await model())?.update?.state, patient).toBe('rolled-back');

@@ -117,7 +117,7 @@ async function tell(): Promise<void> {
     facts: { provider: hostile },
   };
   const reported: ReportedState = {
-    v: 1,
+    v: 2,
     at,
     sequence: 1,
     facts: {
@@ -136,7 +136,7 @@ async function tell(): Promise<void> {
         provider: '\u001b[1m',
         previous: [],
         update: { version: '1.0.0', state: 'rejected', since: at, fault },
-        parked: [{ version: '1.0.0', until: at, reason: hostile }],
+        quarantined: [{ version: '1.0.0', until: at, reason: hostile }],
       },
     ],
     conditions: [{ code: 'clock_suspect', severity: 'error', text: hostile }],

@@ -22,7 +22,7 @@ const event = (id: string, state: UpdateEvent['state'] = 'staged'): Buffer =>
     } satisfies UpdateEvent),
   );
 const reported: ReportedState = {
-  v: 1,
+  v: 2,
   at: '2026-01-01T00:00:00Z',
   sequence: 3,
   facts,
@@ -39,7 +39,7 @@ const reported: ReportedState = {
         since: '2026-01-01T00:00:00Z',
         fault: { code: 'golden_mismatch', message: 'off by 1', retry: 'never' },
       },
-      parked: [],
+      quarantined: [],
     },
   ],
   conditions: [{ code: 'disk_low', severity: 'warning', text: 'little room' }],

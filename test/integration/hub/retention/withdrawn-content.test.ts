@@ -125,7 +125,9 @@ describe('the files of a withdrawn version', () => {
     const { world, bad } = await withdrawn();
     await world.report('d', []);
     const update = { version: bad.version, state: 'downloading', since: '2026-01-01T00:00:00Z' };
-    const reported = JSON.stringify({ models: [{ model: bad.model, previous: [], parked: [], update }] });
+    const reported = JSON.stringify({
+      models: [{ model: bad.model, previous: [], quarantined: [], update }],
+    });
     await world.database.updateTable('device').set({ reported }).execute();
     expect(await left(world)).toBe(0);
   });
@@ -155,7 +157,9 @@ describe('DeviceHolders', () => {
         const installed = (holds ? bad : good).manifestSha256;
         const version = holds ? bad.version : good.version;
         const active = { version, manifest: installed, release: 1 };
-        const reported = JSON.stringify({ models: [{ model: 'demo', active, previous: [], parked: [] }] });
+        const reported = JSON.stringify({
+          models: [{ model: 'demo', active, previous: [], quarantined: [] }],
+        });
         await tx
           .insertInto('device')
           .values({

@@ -209,10 +209,10 @@ describe('create()', () => {
       ]);
     });
 
-    it('warns of what may pass: a parked version, a full disk', async () => {
+    it('warns of what may pass: a quarantined version, a full disk', async () => {
       const [entry] = first().reportedState().models;
-      const parked = [{ version: '2.0.0', until: '2099-01-01T00:00:00Z', reason: 'golden_mismatch' }];
-      says(first().id, { models: [{ ...entry!, parked }], freeBytes: 5 });
+      const quarantined = [{ version: '2.0.0', until: '2099-01-01T00:00:00Z', reason: 'golden_mismatch' }];
+      says(first().id, { models: [{ ...entry!, quarantined }], freeBytes: 5 });
       const { warnings } = await world.create();
       expect(warnings).toEqual([
         expect.stringMatching(

@@ -31,9 +31,9 @@ function report(sequence: number, running: Readonly<Record<string, string>>): Re
     model,
     active: { version, manifest: manifestOf(model, version), release: 1 },
     previous: [],
-    parked: [],
+    quarantined: [],
   }));
-  return { v: 1, at: new Date(0).toISOString(), sequence, facts, freeBytes: 0, models, conditions: [] };
+  return { v: 2, at: new Date(0).toISOString(), sequence, facts, freeBytes: 0, models, conditions: [] };
 }
 
 async function world() {

@@ -27,7 +27,7 @@ describe('statusLines()', () => {
               version('0.9.0'),
               { ...version('1.4.0'), left: true },
             ],
-            parked: [],
+            quarantined: [],
           },
         ],
       },
@@ -55,7 +55,7 @@ describe('statusLines()', () => {
           {
             model: 'iris',
             previous: [],
-            parked: [],
+            quarantined: [],
             update: { version: '1.1.0', state: 'downloading', since: '2026-11-27T11:59:00.000Z', waiting },
           },
         ],

@@ -33,7 +33,7 @@ function model(n: number, filler: string, more: Partial<ReportedModel> = {}): Re
       bytesTotal: 2 ** 40,
       fault: { code: `x${'y'.repeat(63)}`, message: text, retry: 'later' },
     },
-    parked: Array.from({ length: 64 }, () => ({ version, until: at, reason: text })),
+    quarantined: Array.from({ length: 64 }, () => ({ version, until: at, reason: text })),
     ...more,
   };
 }
@@ -44,7 +44,7 @@ function report(
   filler = 'x',
 ): ReportedState {
   return {
-    v: 1,
+    v: 2,
     at,
     sequence: 2 ** 40,
     facts: {
@@ -70,7 +70,7 @@ const condition = (n: number, text: string, severity: 'warning' | 'error' = 'war
 
 describe('fittedReport', () => {
   it('leaves a report that fits as it is', () => {
-    const small = report([model(0, 'x', { parked: [] })], [condition(1, 'short')]);
+    const small = report([model(0, 'x', { quarantined: [] })], [condition(1, 'short')]);
     expect(fittedReport(small)).toEqual(small);
   });
 
@@ -93,7 +93,7 @@ describe('fittedReport', () => {
       ).toEqual(models.map(({ update }) => [update?.version, update?.state, update?.fault?.code]));
       expect(parsed.conditions.at(-1)).toMatchObject({
         code: 'report_cut',
-        text: expect.stringMatching(/Left out: \d+ parked versions, \d+ kept versions, \d+ conditions/),
+        text: expect.stringMatching(/Left out: \d+ quarantined versions, \d+ kept versions, \d+ conditions/),
       });
     },
   );
@@ -101,26 +101,26 @@ describe('fittedReport', () => {
   it('gives up texts before entries, warnings before errors, and never half a character', () => {
     const rockets = '🚀'.repeat(1_000);
     const some = report(
-      [model(0, '🚀', { parked: [{ version, until: at, reason: rockets }] })],
+      [model(0, '🚀', { quarantined: [{ version, until: at, reason: rockets }] })],
       [...Array.from({ length: 40 }, (_, n) => condition(n, rockets)), condition(99, rockets, 'error')],
     );
     const fitted = fittedReport(some, 20_000);
     expect(bytes(fitted)).toBeLessThanOrEqual(20_000);
     expect(fitted.conditions[0]).toMatchObject({ code: 'code_99' });
     expect(JSON.stringify(fitted)).not.toMatch(/\\ud83d/);
-    expect(fittedReport(some, 120_000).models[0]?.parked).toHaveLength(1);
+    expect(fittedReport(some, 120_000).models[0]?.quarantined).toHaveLength(1);
   });
 
   it('counts what it left out', () => {
-    const parked = Array.from({ length: 64 }, (_, n) => ({
+    const quarantined = Array.from({ length: 64 }, (_, n) => ({
       version: `1.0.${n}`,
       until: at,
       reason: 'x'.repeat(2_000),
     }));
-    const fitted = fittedReport(report([model(0, 'x', { parked })], []), 12_000);
-    const left = fitted.models[0]!.parked;
+    const fitted = fittedReport(report([model(0, 'x', { quarantined })], []), 12_000);
+    const left = fitted.models[0]!.quarantined;
     expect(left.at(-1)?.version).toBe('1.0.63');
-    expect(fitted.conditions.at(-1)?.text).toContain(`${64 - left.length} parked versions`);
+    expect(fitted.conditions.at(-1)?.text).toContain(`${64 - left.length} quarantined versions`);
   });
 
   it('fits for every mixture of what a device can have', () => {
@@ -128,7 +128,7 @@ describe('fittedReport', () => {
     const models = fc.array(
       fc.record({
         filler: fc.constantFrom(...alphabets),
-        parked: fc.nat(64),
+        quarantined: fc.nat(64),
         previous: fc.nat(16),
         reason: texts,
       }),
@@ -137,12 +137,12 @@ describe('fittedReport', () => {
     fc.assert(
       fc.property(models, fc.array(texts, { maxLength: 64 }), (list, conditions) => {
         const full = report(
-          list.map(({ filler, parked, previous, reason }, n) => {
+          list.map(({ filler, quarantined, previous, reason }, n) => {
             const whole = model(n, filler);
             return {
               ...whole,
               previous: whole.previous.slice(0, previous),
-              parked: whole.parked.slice(0, parked).map((entry) => ({ ...entry, reason })),
+              quarantined: whole.quarantined.slice(0, quarantined).map((entry) => ({ ...entry, reason })),
             };
           }),
           conditions.map((text, n) => condition(n, text)),

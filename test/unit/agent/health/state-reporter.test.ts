@@ -8,7 +8,7 @@ import { parseReportedState, type ReportedState } from '../../../../shared/proto
 const folder = '/srv/acme secret/agent of ann';
 
 const state: Omit<ReportedState, 'conditions'> = {
-  v: 1,
+  v: 2,
   at: '2026-01-01T00:00:00.000Z',
   sequence: 1,
   facts: {

@@ -11,7 +11,7 @@ function model(state: UpdateState, bytesHave?: number): ReportedModel {
   return {
     model: 'air',
     previous: [],
-    parked: [],
+    quarantined: [],
     update: { version: '2.0.0', state, since, ...(bytesHave !== undefined && { bytesHave }) },
   };
 }

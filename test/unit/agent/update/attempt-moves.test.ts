@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { applyMove } from '../../../../agent/update/attempt-moves.ts';
-import { judgeFailure, parkingFor, toFault } from '../../../../agent/update/failure-policy.ts';
+import { judgeFailure, quarantineFor, toFault } from '../../../../agent/update/failure-policy.ts';
 import type { UpdateRecord } from '../../../../agent/update/update-record.ts';
 import { AppError } from '../../../../shared/base/app-error.ts';
 import { limits } from '../../../../shared/base/limits.ts';
@@ -17,7 +17,7 @@ const desired = {
   sequence: 5,
   rollout: 'r-00000001',
 };
-const empty: UpdateRecord = { v: 1, model: 'm', stream: '0'.repeat(16), parked: [], answered: [] };
+const empty: UpdateRecord = { v: 2, model: 'm', stream: '0'.repeat(16), quarantined: [], answered: [] };
 const slots = {
   active: { manifest: 'a'.repeat(64), version: '1.0.0', release: 1, provider: 'cpu' },
   previous: [],
@@ -49,25 +49,25 @@ describe('applyMove', () => {
     expect(move(restarted, 'passed').attempt).toMatchObject({ state: 'verifying', event: 3, restarts: 0 });
   });
 
-  it('parks a version that was refused, and answers the wish', () => {
+  it('quarantines a version that was refused, and answers the wish', () => {
     const record = move(upTo('wanted'), 'failed', golden);
     expect(record.attempt).toMatchObject({ state: 'rejected', fault: golden });
-    expect(record.parked).toMatchObject([{ manifest, until: 1_000 + limits.parkedMs }]);
-    expect(record.answered).toEqual([{ manifest, wish: 'r-00000001', sequence: 5 }]);
+    expect(record.quarantined).toMatchObject([{ manifest, until: 1_000 + limits.quarantineMs }]);
+    expect(record.answered).toEqual([{ manifest, desiredKey: 'r-00000001', sequence: 5 }]);
   });
 
-  it('keeps the reason over going back, and parks once it has ended', () => {
+  it('keeps the reason over going back, and quarantines once it has ended', () => {
     const back = move(upTo(...toTrial), 'failed', golden);
-    expect(back.parked).toEqual([]);
+    expect(back.quarantined).toEqual([]);
     const record = move(back, 'passed');
     expect(record.attempt).toMatchObject({ state: 'rolled-back', fault: golden });
-    expect(record.parked).toHaveLength(1);
+    expect(record.quarantined).toHaveLength(1);
   });
 
   it('blames no version for a hub that changed its mind', () => {
     const record = move(move(upTo(...toTrial), 'superseded', changed), 'passed');
     expect(record.attempt).toMatchObject({ state: 'rolled-back', fault: changed });
-    expect(record.parked).toEqual([]);
+    expect(record.quarantined).toEqual([]);
     expect(record.answered).toEqual([]);
   });
 
@@ -122,20 +122,20 @@ describe('judgeFailure', () => {
   });
 });
 
-describe('parkingFor', () => {
+describe('quarantineFor', () => {
   const attempt = upTo('wanted').attempt!;
 
-  it('parks no version for being parked, nor for a wish that cannot be met here', () => {
-    for (const code of ['version_parked', 'downgrade_refused', 'manifest_mismatch']) {
-      expect(parkingFor(attempt, { code, message: '', retry: 'never' }, 0)).toBeUndefined();
+  it('quarantines no version for being quarantined, nor for a wish that cannot be met here', () => {
+    for (const code of ['version_quarantined', 'downgrade_refused', 'manifest_mismatch']) {
+      expect(quarantineFor(attempt, { code, message: '', retry: 'never' }, 0)).toBeUndefined();
     }
-    expect(parkingFor(attempt, golden, 0)).toMatchObject({ until: limits.parkedMs, sequence: 5 });
+    expect(quarantineFor(attempt, golden, 0)).toMatchObject({ until: limits.quarantineMs, sequence: 5 });
   });
 
-  it('parks none for what lies with the surroundings, and takes it for no answer to the wish', () => {
+  it('quarantines none for what lies with the surroundings, and takes it for no answer to the wish', () => {
     const full: UpdateFault = { code: 'disk_full', message: '', retry: 'later' };
     const record = move(move(upTo(...toTrial), 'failed', full), 'passed');
-    expect(record).toMatchObject({ attempt: { state: 'rolled-back' }, parked: [], answered: [] });
+    expect(record).toMatchObject({ attempt: { state: 'rolled-back' }, quarantined: [], answered: [] });
   });
 });
 

@@ -20,7 +20,7 @@ function recordIn(state: UpdateState): UpdateRecord {
     event: 1,
     announced: true,
   };
-  return { v: 1, model: 'm', stream: '0'.repeat(16), attempt, parked: [], answered: [] };
+  return { v: 2, model: 'm', stream: '0'.repeat(16), attempt, quarantined: [], answered: [] };
 }
 
 describe('checkOrder()', () => {

@@ -15,7 +15,7 @@ import {
   versionsBefore,
 } from '../../../../agent/slots/slot-index.ts';
 import { applyMove } from '../../../../agent/update/attempt-moves.ts';
-import { judgeFailure, parkedOf } from '../../../../agent/update/failure-policy.ts';
+import { judgeFailure, quarantinedOf } from '../../../../agent/update/failure-policy.ts';
 import type { Step } from '../../../../agent/update/step.ts';
 import { isSettled, isSwitched, type MachineEvent } from '../../../../agent/update/update-machine.ts';
 import { admissionFault, planUpdate } from '../../../../agent/update/update-planner.ts';
@@ -32,7 +32,7 @@ type Health = 'good' | 'golden' | 'trial';
 
 /** The device, with what is on its disk as values. A kill loses what is not. */
 class Device {
-  record: UpdateRecord = { v: 1, model: 'm', stream: '0'.repeat(16), parked: [], answered: [] };
+  record: UpdateRecord = { v: 2, model: 'm', stream: '0'.repeat(16), quarantined: [], answered: [] };
   slots: ModelSlots = noSlots;
   serving: string | undefined;
   isOrderedBack = false;
@@ -132,7 +132,7 @@ class Device {
 
   #rollBack(manifest: string): UpdateFault | undefined {
     if (this.slots.trial === undefined && this.slots.active?.manifest === manifest) {
-      const target = versionsBefore(this.slots, parkedOf(this.record, NOW))[0];
+      const target = versionsBefore(this.slots, quarantinedOf(this.record, NOW))[0];
       if (target === undefined) return fault('no_previous_version');
       this.serving = target.manifest;
       this.slots = goBack(this.slots, target.manifest);
@@ -176,12 +176,12 @@ describe('a device over random histories', () => {
         const device = new Device();
         const expected = new Expected();
         const isKept = (one: number) => keepsCommitted(device.slots, manifestOf(one));
-        const isParked = (one: number) => parkedOf(device.record, NOW).has(manifestOf(one));
+        const isQuarantined = (one: number) => quarantinedOf(device.record, NOW).has(manifestOf(one));
         for (const next of acts) {
           const before = expected.line.filter(isKept);
           if (next.kind === 'ordered-back') {
             const [active, ...others] = before.toReversed();
-            const target = others.find((one) => !isParked(one));
+            const target = others.find((one) => !isQuarantined(one));
             if (active === undefined) continue;
             device.isOrderedBack = true;
             // A kill before the order is journalled loses it: the person sees that and orders again.
@@ -193,7 +193,7 @@ describe('a device over random histories', () => {
             const health = next.kind === 'wish' ? next.health : 'good';
             const wanted = next.kind === 'wish' ? next.release : before.at(-2);
             if (wanted === undefined) continue;
-            const isAdmitted = (wanted >= device.slots.floor || isKept(wanted)) && !isParked(wanted);
+            const isAdmitted = (wanted >= device.slots.floor || isKept(wanted)) && !isQuarantined(wanted);
             const isActive = device.slots.active?.release === wanted;
             device.wish(wanted, health);
             device.run(next.kills);

@@ -19,7 +19,7 @@ function recordIn(state: UpdateState): UpdateRecord {
     ...{ state, since: 0, restarts: 0, failures: 0, trialSpentMs: 0, trialBefore: noFigures },
     ...{ event: 1, announced: false },
   };
-  return { v: 1, model: 'm', stream: '0'.repeat(16), attempt, parked: [], answered: [] };
+  return { v: 2, model: 'm', stream: '0'.repeat(16), attempt, quarantined: [], answered: [] };
 }
 
 const reported = (state: UpdateState, serving: SlotRef | undefined) =>

@@ -42,7 +42,7 @@ function situation(
   state?: UpdateState,
   change: Partial<Attempt> = {},
 ): Situation {
-  const record: UpdateRecord = { v: 1, model: 'm', stream: '0'.repeat(16), parked: [], answered: [] };
+  const record: UpdateRecord = { v: 2, model: 'm', stream: '0'.repeat(16), quarantined: [], answered: [] };
   return {
     desired: wish,
     record: state ? { ...record, attempt: attempt(state, change) } : record,
@@ -96,7 +96,7 @@ describe('planUpdate, settled', () => {
 
   it('does not try again what it refused for the same wish', () => {
     const { record } = situation();
-    const answered = [{ manifest: digest('b'), wish: 'r-00000001' }];
+    const answered = [{ manifest: digest('b'), desiredKey: 'r-00000001' }];
     expect(plan({ record: { ...record, answered } })).toEqual({ kind: 'rest' });
     const other = { ...wish, rollout: 'r-00000002' };
     expect(plan({ record: { ...record, answered }, desired: other })).toEqual({
@@ -226,21 +226,23 @@ describe('admissionFault', () => {
   };
   const candidate = { version: '2.0.0', release: 2, manifest: digest('b') };
 
-  it('refuses a parked version until its time is over', () => {
-    const parked = [{ manifest: digest('b'), version: '2.0.0', until: 1_000, reason: 'golden' }];
+  it('refuses a quarantined version until its time is over', () => {
+    const quarantined = [{ manifest: digest('b'), version: '2.0.0', until: 1_000, reason: 'golden' }];
     const higher = { ...candidate, release: 9 };
-    expect(admissionFault(higher, { ...record, parked }, slots, 999)).toMatchObject({
-      code: 'version_parked',
+    expect(admissionFault(higher, { ...record, quarantined }, slots, 999)).toMatchObject({
+      code: 'version_quarantined',
       // A time that is still true when it is read.
-      message: 'Version 2.0.0 is parked on this device until 1970-01-01T00:00:01.000Z: golden',
+      message: 'Version 2.0.0 is quarantined on this device until 1970-01-01T00:00:01.000Z: golden',
     });
-    expect(admissionFault(higher, { ...record, parked }, slots, 1_000)).toBeUndefined();
+    expect(admissionFault(higher, { ...record, quarantined }, slots, 1_000)).toBeUndefined();
   });
 
-  it('parks for a day at most, also when the clock was years ahead when it parked', () => {
+  it('quarantines for a day at most, also when the clock was years ahead when it quarantined', () => {
     const until = 20 * 365 * 86_400_000;
-    const parked = [{ manifest: digest('b'), version: '2.0.0', until, reason: 'golden' }];
-    expect(admissionFault({ ...candidate, release: 9 }, { ...record, parked }, slots, 1_000)).toBeUndefined();
+    const quarantined = [{ manifest: digest('b'), version: '2.0.0', until, reason: 'golden' }];
+    expect(
+      admissionFault({ ...candidate, release: 9 }, { ...record, quarantined }, slots, 1_000),
+    ).toBeUndefined();
   });
 
   it('refuses a release below the floor unless the device keeps that very version', () => {

@@ -18,7 +18,7 @@ it('deviceText() says what an update waits for', () => {
       {
         model: 'iris',
         previous: [],
-        parked: [],
+        quarantined: [],
         update: {
           ...{ version: '1.1.0', state: 'downloading', since: at },
           waiting: { reason: 'in-line', text: 'the hub serves other devices first', since: at },

@@ -18,7 +18,7 @@ const entry = (
   model: 'm',
   active: installed(active),
   previous: previous.map(installed),
-  parked: [],
+  quarantined: [],
   floor: 9,
   ...more,
 });
@@ -58,11 +58,11 @@ describe('the way back', () => {
     expect(plan({ entry: onIt })).toEqual({ way: '2.0.0', outcome: null, isSteered: true });
   });
 
-  it('is the newest lower one it keeps when that is withdrawn, parked or gone', () => {
+  it('is the newest lower one it keeps when that is withdrawn, quarantined or gone', () => {
     const some = new Map([...known].filter(([version]) => version !== '2.0.0'));
     expect(plan({ entry: entry('3.0.0', ['2.0.0', '1.0.0']), known: some }).way).toBe('1.0.0');
-    const parked = [{ version: '2.0.0', until: '2099-01-01T00:00:00Z', reason: 'bad' }];
-    expect(plan({ entry: entry('3.0.0', ['2.0.0', '1.0.0'], { parked }) }).way).toBe('1.0.0');
+    const quarantined = [{ version: '2.0.0', until: '2099-01-01T00:00:00Z', reason: 'bad' }];
+    expect(plan({ entry: entry('3.0.0', ['2.0.0', '1.0.0'], { quarantined }) }).way).toBe('1.0.0');
     expect(plan({ entry: entry('3.0.0', ['1.0.0']) }).way).toBe('1.0.0');
   });
 

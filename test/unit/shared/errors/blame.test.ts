@@ -28,7 +28,7 @@ const expected: Readonly<Record<'version' | 'wish' | 'device' | 'hub', readonly 
     'rolled_back_by_operator',
     'internal',
   ],
-  wish: ['manifest_mismatch', 'downgrade_refused', 'version_parked'],
+  wish: ['manifest_mismatch', 'downgrade_refused', 'version_quarantined'],
   device: [
     'disk_full',
     'disk_error',

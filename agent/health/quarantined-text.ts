@@ -1,4 +1,4 @@
-/** The versions a device leaves alone, as the condition `version_parked` tells them. */
+/** The versions a device leaves alone, as the condition `version_quarantined` tells them. */
 import { shorten } from '../../shared/base/safe-text.ts';
 import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 
@@ -6,12 +6,12 @@ import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 const REASON_CHARS = 200;
 
 /** Undefined when there are none. */
-export function parkedText(models: readonly ReportedModel[]): string | undefined {
-  const parked = models.flatMap((entry) =>
-    entry.parked.map(
+export function quarantinedText(models: readonly ReportedModel[]): string | undefined {
+  const quarantined = models.flatMap((entry) =>
+    entry.quarantined.map(
       ({ version, until, reason }) =>
         `${entry.model} ${version} until ${until} (${shorten(reason, REASON_CHARS)})`,
     ),
   );
-  return parked.length > 0 ? `Left alone: ${parked.join('; ')}.` : undefined;
+  return quarantined.length > 0 ? `Left alone: ${quarantined.join('; ')}.` : undefined;
 }
