@@ -33,7 +33,7 @@ import { AssignmentStore } from './rollout/assignment-store.ts';
 import { DesiredStore } from './rollout/desired-store.ts';
 import { DeviceAssignments } from './rollout/device-assignments.ts';
 import { Director } from './rollout/director.ts';
-import { takeBackRolloutTimes } from './rollout/future-times.ts';
+import { clampFutureRolloutTimes } from './rollout/future-times.ts';
 import { makeRolloutParts } from './rollout-parts.ts';
 import { refusalOf } from './security/refused-request.ts';
 import { registerSecurityMetrics } from './security/security-metrics.ts';
@@ -298,7 +298,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     audit,
     logger: logger.child({ part: 'clock' }),
     stores: [
-      { takeBackTimes: (now) => takeBackRolloutTimes(database, now) },
+      { clampFutureTimes: (now) => clampFutureRolloutTimes(database, now) },
       evidence,
       enrolment.joinTokenStore,
       new TokenStore(database),

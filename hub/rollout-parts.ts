@@ -87,10 +87,10 @@ export function makeRolloutParts(
   });
   const releases = new ReleaseService({ store: desired, director, devices, audit });
 
-  devices.onEvent((id, event, tx) => runner.hearEvent(id, event, tx));
-  devices.onReported((id, reported, tx) => director.hearReport(id, reported, tx));
-  devices.onReported((id, reported, tx) => runner.hearReport(id, reported, tx));
-  devices.onReported((id, reported, tx) => unassigning.hearReport(id, reported, tx));
+  devices.onEvent((id, event, tx) => runner.handleEvent(id, event, tx));
+  devices.onReported((id, reported, tx) => director.handleReport(id, reported, tx));
+  devices.onReported((id, reported, tx) => runner.handleReport(id, reported, tx));
+  devices.onReported((id, reported, tx) => unassigning.handleReport(id, reported, tx));
   devices.onRemoved({
     remove: (id, _now, tx) => director.forget(id, tx),
     removed: (id) => director.publish([id]),

@@ -19,7 +19,7 @@ import { MessageBudgets } from './message-budget.ts';
 import { PacketReader } from './packet-reader.ts';
 import type { PacketFault } from './packet-rules.ts';
 import { type PeerIdentity, peerOf } from './peer-identity.ts';
-import { ReadTurns } from './read-turns.ts';
+import { ReadScheduler } from './read-scheduler.ts';
 import { RetainedPersistence } from './retained-persistence.ts';
 import { Unanswered } from './unanswered.ts';
 import { UnfinishedPackets } from './unfinished-packets.ts';
@@ -87,7 +87,7 @@ export class AedesBroker implements Broker {
   readonly #connecting = new WeakSet<object>();
   readonly #budgets = new MessageBudgets();
   readonly #unread: UnreadWatch;
-  readonly #turns: ReadTurns;
+  readonly #turns: ReadScheduler;
   #heldBack = 0;
   #handlers: BrokerHandlers | undefined;
   #listener: DeviceListener | undefined;
@@ -111,7 +111,7 @@ export class AedesBroker implements Broker {
       this.#tellRefused('packet', socket, 'the end of a packet has not come, and others need its room');
       socket.destroy();
     });
-    this.#turns = new ReadTurns({ unanswered: this.unanswered, monotonic, nextTurn: setImmediate });
+    this.#turns = new ReadScheduler({ unanswered: this.unanswered, monotonic, nextTurn: setImmediate });
   }
 
   get port(): number {

@@ -1,17 +1,17 @@
 /**
  * Whether more of a device's connection is read: not while much of what it sent is unanswered, not beyond its budget, and not before its
- * turn (read-turns.ts). What is not read stays in the device's own line, whose TCP then slows it down; nothing is dropped.
+ * turn (read-scheduler.ts). What is not read stays in the device's own line, whose TCP then slows it down; nothing is dropped.
  */
 import type { TLSSocket } from 'node:tls';
 import { limits } from '../../shared/base/limits.ts';
 import type { MessageBudget } from './message-budget.ts';
-import type { Reader, ReadTurns } from './read-turns.ts';
+import type { Reader, ReadScheduler } from './read-scheduler.ts';
 import type { Unanswered } from './unanswered.ts';
 
 export interface ReadGateProps {
   readonly socket: TLSSocket;
   readonly budget: MessageBudget;
-  readonly turns: ReadTurns;
+  readonly turns: ReadScheduler;
   readonly unanswered: Unanswered;
   /** The budget is used up; told at most once in `QUIET_MS`. */
   readonly onHeldBack: () => void;

@@ -19,7 +19,7 @@ export interface ClockGuardProps {
   readonly logger: Logger;
   readonly stores: readonly {
     /** Times after `now` become `now`. Returns how many there were. */
-    takeBackTimes(now: number): Promise<number>;
+    clampFutureTimes(now: number): Promise<number>;
   }[];
 }
 
@@ -35,8 +35,8 @@ export class ClockGuard {
 
   /** The clock may have been set while no hub ran. */
   async start(): Promise<void> {
-    const timesTakenBack = await this.#takeBack();
-    if (timesTakenBack > 0) await this.#tell({ timesTakenBack });
+    const timesClamped = await this.#clampFutureTimes();
+    if (timesClamped > 0) await this.#tell({ timesClamped });
   }
 
   /** Runs until `signal` is aborted. */
@@ -56,17 +56,17 @@ export class ClockGuard {
   async look(): Promise<void> {
     const movedMs = Math.round(offsetOf(this.#props.clock) - this.#offset);
     if (Math.abs(movedMs) < SET_MS) return;
-    const timesTakenBack = movedMs < 0 ? await this.#takeBack() : 0;
+    const timesClamped = movedMs < 0 ? await this.#clampFutureTimes() : 0;
     this.#offset += movedMs;
-    await this.#tell({ movedMs, timesTakenBack });
+    await this.#tell({ movedMs, timesClamped });
   }
 
-  async #takeBack(): Promise<number> {
+  async #clampFutureTimes(): Promise<number> {
     const { clock, stores } = this.#props;
     // One instant for all of them: evidence is known to belong to an offer by having the same time.
     const now = clock.now();
     let taken = 0;
-    for (const store of stores) taken += await store.takeBackTimes(now);
+    for (const store of stores) taken += await store.clampFutureTimes(now);
     return taken;
   }
 

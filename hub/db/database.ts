@@ -1,6 +1,6 @@
 /**
  * Opens the hub's database: one SQLite file, one connection. Every commit is on the disk before it returns
- * (`synchronous=FULL`, promise P4). The one connection is handed to one user at a time (connection-turns.ts), so a transaction
+ * (`synchronous=FULL`, promise P4). The one connection is handed to one user at a time (connection-queue.ts), so a transaction
  * runs alone; code inside a transaction must use the transaction it was given, or it waits for itself.
  */
 import { constants, open as openFile } from 'node:fs/promises';

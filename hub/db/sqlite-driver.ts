@@ -15,7 +15,7 @@ import {
   type TransactionSettings,
 } from 'kysely';
 import { limits } from '../../shared/base/limits.ts';
-import { ConnectionTurns } from './connection-turns.ts';
+import { ConnectionQueue } from './connection-queue.ts';
 import { isDatabaseLocked } from './storage-trouble.ts';
 
 const ASK_AGAIN_MS = 20;
@@ -49,7 +49,7 @@ class TurnsAdapter extends SqliteAdapter {
 class OneConnectionDriver implements Driver {
   readonly #sqlite: Sqlite;
   readonly #connection: CachingConnection;
-  readonly #turns = new ConnectionTurns();
+  readonly #turns = new ConnectionQueue();
 
   constructor(sqlite: Sqlite) {
     this.#sqlite = sqlite;
@@ -92,11 +92,11 @@ class OneConnectionDriver implements Driver {
 
 class CachingConnection implements DatabaseConnection {
   readonly #sqlite: Sqlite;
-  readonly #turns: ConnectionTurns;
+  readonly #turns: ConnectionQueue;
   /** Least recently used first. */
   readonly #statements = new Map<string, Statement>();
 
-  constructor(sqlite: Sqlite, turns: ConnectionTurns) {
+  constructor(sqlite: Sqlite, turns: ConnectionQueue) {
     this.#sqlite = sqlite;
     this.#turns = turns;
   }

@@ -30,7 +30,12 @@ import {
   summarize,
 } from './device-view.ts';
 
-import { type DeviceWord, DeviceWriter, type EventListener, type ReportedListener } from './device-writer.ts';
+import {
+  DeviceWriter,
+  type EventListener,
+  type InboxMessage,
+  type ReportedListener,
+} from './device-writer.ts';
 import { IdentityWatch, type SharedIdentity } from './identity-watch.ts';
 
 const EVENTS_SHOWN = 50;
@@ -311,7 +316,7 @@ export class DeviceService {
     return now;
   }
 
-  #store(deviceId: string, body: DeviceWord, payload: Uint8Array): Promise<void> {
+  #store(deviceId: string, body: InboxMessage, payload: Uint8Array): Promise<void> {
     return this.#props.inbox.store(this.#writer, { deviceId, body, bytes: payload.byteLength });
   }
 
@@ -320,7 +325,7 @@ export class DeviceService {
     const isOnItsWay = this.#seenToStore.has(deviceId);
     this.#seenToStore.set(deviceId, lastSeenAt);
     if (isOnItsWay) return;
-    const body: DeviceWord = { kind: 'seen', at: () => this.#seenToStore.get(deviceId) };
+    const body: InboxMessage = { kind: 'seen', at: () => this.#seenToStore.get(deviceId) };
     this.#props.inbox
       .note(this.#writer, { deviceId, body })
       .catch((error: unknown) => {

@@ -10,7 +10,7 @@ import type { Tables } from '../db/tables.ts';
 import type { Entry, EntryWriter } from '../inbox/device-inbox.ts';
 import type { DeviceStore } from './device-store.ts';
 
-export type DeviceWord =
+export type InboxMessage =
   | { readonly kind: 'event'; readonly event: UpdateEvent; readonly at: number }
   | { readonly kind: 'reported'; readonly reported: ReportedState; readonly at: number }
   /** The device was connected at that time, or still is. */
@@ -24,7 +24,7 @@ export type ReportedListener = (
   tx: Transaction<Tables>,
 ) => Promise<void>;
 
-export class DeviceWriter implements EntryWriter<DeviceWord> {
+export class DeviceWriter implements EntryWriter<InboxMessage> {
   readonly eventListeners: EventListener[] = [];
   readonly reportedListeners: ReportedListener[] = [];
   readonly #store: DeviceStore;
@@ -35,8 +35,8 @@ export class DeviceWriter implements EntryWriter<DeviceWord> {
     this.#store = store;
   }
 
-  async write(entries: readonly Entry<DeviceWord>[], tx: Transaction<Tables>): Promise<() => void> {
-    const lastReports = new Map<string, DeviceWord>();
+  async write(entries: readonly Entry<InboxMessage>[], tx: Transaction<Tables>): Promise<() => void> {
+    const lastReports = new Map<string, InboxMessage>();
     for (const { deviceId, body } of entries) if (body.kind === 'reported') lastReports.set(deviceId, body);
     const added = new Map<string, number>();
     const speakers = entries.filter(({ body }) => body.kind === 'event').map(({ deviceId }) => deviceId);
@@ -77,7 +77,7 @@ export class DeviceWriter implements EntryWriter<DeviceWord> {
   /** False when it was stored before: then everything that follows from it was, too. */
   async #event(
     deviceId: string,
-    { event, at }: DeviceWord & { kind: 'event' },
+    { event, at }: InboxMessage & { kind: 'event' },
     tx: Transaction<Tables>,
   ): Promise<boolean> {
     if (!(await this.#store.addEvent(deviceId, event, at, tx))) return false;
@@ -87,7 +87,7 @@ export class DeviceWriter implements EntryWriter<DeviceWord> {
 
   async #reported(
     deviceId: string,
-    { reported, at }: DeviceWord & { kind: 'reported' },
+    { reported, at }: InboxMessage & { kind: 'reported' },
     tx: Transaction<Tables>,
   ): Promise<void> {
     const values = { reported: JSON.stringify(reported), reported_at: at, last_seen_at: at };
@@ -97,7 +97,7 @@ export class DeviceWriter implements EntryWriter<DeviceWord> {
 
   async #seen(
     deviceId: string,
-    { at }: DeviceWord & { kind: 'seen' },
+    { at }: InboxMessage & { kind: 'seen' },
     tx: Transaction<Tables>,
   ): Promise<void> {
     const lastSeenAt = at();

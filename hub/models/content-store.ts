@@ -126,7 +126,7 @@ export class ContentStore {
     if (digests.length > 0) await tx.deleteFrom('blob_lost').where('sha256', 'in', digests).execute();
   }
 
-  async takeBackTimes(now: number): Promise<number> {
+  async clampFutureTimes(now: number): Promise<number> {
     const { numUpdatedRows } = await this.#database
       .updateTable('version')
       .set({ withdrawal_known_at: now })

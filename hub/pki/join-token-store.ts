@@ -91,7 +91,7 @@ export class JoinTokenStore {
   }
 
   /** A token made while the clock was ahead begins now, and lasts as long as it was to. Returns how many there were. */
-  async takeBackTimes(now: number): Promise<number> {
+  async clampFutureTimes(now: number): Promise<number> {
     const { numUpdatedRows } = await this.#database
       .updateTable('join_token')
       .set({ expires_at: sql`expires_at - created_at + ${now}`, created_at: now })

@@ -1,5 +1,5 @@
 /**
- * How one device stands in one rollout, and what each word from it changes. Pure. What the hub itself did (refused, shed,
+ * How one device stands in one rollout, and what each message from it changes. Pure. What the hub itself did (refused, shed,
  * took an offer back) is never a failure of the device; silence and timeouts are not words, so they are computed from
  * the clock when somebody looks (`statusAt`) and vanish when the device speaks again.
  */
@@ -28,7 +28,7 @@ export type StoredStatus = (typeof storedStatuses)[number];
 export const deviceStatuses = [...storedStatuses, 'timed-out', 'unproven', 'silent', 'removed'] as const;
 export type DeviceStatus = (typeof deviceStatuses)[number];
 
-/** How a device stands that a version was taken back from. Absent while its word is awaited. */
+/** How a device stands that a version was taken back from. Absent while its report is awaited. */
 export const backOutcomes = [
   /** It says that it runs another version, or none, as before the rollout. */
   'back',
@@ -59,8 +59,8 @@ export interface RolloutDevice {
   readonly previousVersion: string | null;
   readonly offeredAt: number | null;
   readonly changedAt: number;
-  readonly lastWordAt: number | null;
-  /** When it was known how a device stands that the version was taken back from; null while its word is awaited. */
+  readonly lastReportedAt: number | null;
+  /** When it was known how a device stands that the version was taken back from; null while its report is awaited. */
   readonly backAt: number | null;
   /** How it stands then. */
   readonly backAs: BackOutcome | null;
@@ -72,7 +72,7 @@ export interface RolloutDevice {
 }
 
 /** What a device said of one model: an update event, or its part of a reported state. */
-export type DeviceWord =
+export type DeviceMessage =
   | {
       readonly kind: 'event';
       readonly version: string;
@@ -134,61 +134,63 @@ export function hasSwitched(status: StoredStatus): boolean {
   return status === 'trial' || status === 'succeeded';
 }
 
-/** The device after a word that came in at `now`. */
-export function hearWord(
+/** The device after a message that came in at `now`. */
+export function applyMessage(
   device: RolloutDevice,
-  word: DeviceWord,
+  message: DeviceMessage,
   context: { readonly version: string; readonly now: number },
 ): RolloutDevice {
   if (device.offeredAt === null || device.removedAt !== null) return device;
-  const spoke = { ...device, lastWordAt: context.now };
-  const heard = followLastGood(spoke, word, context.version);
-  return word.kind === 'event' ? hearEvent(heard, word, context) : hearReport(heard, word, context);
+  const spoke = { ...device, lastReportedAt: context.now };
+  const heard = followLastGood(spoke, message, context.version);
+  return message.kind === 'event'
+    ? handleEvent(heard, message, context)
+    : handleReport(heard, message, context);
 }
 
 /** Until the version is taken back, the device itself says what it would go back to. */
-function followLastGood(device: RolloutDevice, word: DeviceWord, version: string): RolloutDevice {
-  if (!device.assigned || word.kind !== 'report') return device;
-  const { lastGood } = word;
+function followLastGood(device: RolloutDevice, message: DeviceMessage, version: string): RolloutDevice {
+  if (!device.assigned || message.kind !== 'report') return device;
+  const { lastGood } = message;
   if (lastGood === undefined || lastGood === version || lastGood === device.previousVersion) return device;
   return { ...device, previousVersion: lastGood };
 }
 
-function hearEvent(
+function handleEvent(
   device: RolloutDevice,
-  word: DeviceWord & { kind: 'event' },
+  message: DeviceMessage & { kind: 'event' },
   { version, now }: { version: string; now: number },
 ): RolloutDevice {
   if (!device.assigned) {
     // Messages may have crossed: the device had not seen that the offer was taken back. It obeys the newer statement.
-    if (word.version === version) {
-      if (word.state === 'committed') return unmarkBack(device);
-      return isRefusal(word.state) ? markBack(device, 'back', now) : device;
+    if (message.version === version) {
+      if (message.state === 'committed') return unmarkBack(device);
+      return isRefusal(message.state) ? markBack(device, 'back', now) : device;
     }
-    if (word.version !== device.previousVersion) return device;
-    return word.state === 'committed' ? markBack(device, 'back', now) : hearRefusal(device, word, now);
+    if (message.version !== device.previousVersion) return device;
+    return message.state === 'committed' ? markBack(device, 'back', now) : applyRefusal(device, message, now);
   }
-  if (word.version !== version) return device;
-  return advance(device, word.state, word.fault, now);
+  if (message.version !== version) return device;
+  return advance(device, message.state, message.fault, now);
 }
 
-function hearReport(
+function handleReport(
   device: RolloutDevice,
-  word: DeviceWord & { kind: 'report' },
+  message: DeviceMessage & { kind: 'report' },
   { version, now }: { version: string; now: number },
 ): RolloutDevice {
   // An older report tells of the time before the statement that counts.
-  if (device.sequence === null || word.sequence < device.sequence) return device;
-  const runsIt = word.activeVersion === version;
-  const { update } = word;
+  if (device.sequence === null || message.sequence < device.sequence) return device;
+  const runsIt = message.activeVersion === version;
+  const { update } = message;
   if (!device.assigned) {
     if (!runsIt) {
       // One that runs nothing for now is not where it goes to, unless it goes to nothing.
-      const isSomewhere = word.activeVersion !== undefined || device.previousVersion === null;
+      const isSomewhere = message.activeVersion !== undefined || device.previousVersion === null;
       return isSomewhere ? markBack(device, 'back', now) : device;
     }
     if (device.previousVersion === null) return markBack(device, 'no-way', now);
-    if (update?.version === device.previousVersion) return hearRefusal(unmarkBack(device), update, now);
+    if (update?.version === device.previousVersion) return applyRefusal(unmarkBack(device), update, now);
     return unmarkBack(device);
   }
   if (update?.version === version && update.state !== 'idle' && update.state !== 'committed') {
@@ -196,7 +198,7 @@ function hearReport(
   }
   if (runsIt) return advance(device, 'committed', undefined, now);
   if (device.status !== 'succeeded') return device;
-  const running = word.activeVersion === undefined ? 'no version' : `version ${word.activeVersion}`;
+  const running = message.activeVersion === undefined ? 'no version' : `version ${message.activeVersion}`;
   return advance(
     device,
     'rolled-back',
@@ -239,7 +241,7 @@ function faultAfter(
 }
 
 /** It does not go where it is sent, and says why. */
-function hearRefusal(
+function applyRefusal(
   device: RolloutDevice,
   { state, fault }: { readonly state: UpdateState; readonly fault?: UpdateFault },
   now: number,
@@ -252,7 +254,7 @@ function isRefusal(state: UpdateState): boolean {
   return state === 'rolled-back' || state === 'rejected';
 }
 
-/** What another rollout does with a device, and what it ran before, its word does not change. */
+/** What another rollout does with a device, and what it ran before, its messages do not change. */
 function markBack(device: RolloutDevice, as: BackOutcome, now: number): RolloutDevice {
   if (device.backAs === as || device.backAs === 'taken-over' || device.backAs === 'ran-before') return device;
   return { ...device, backAt: now, backAs: as };
@@ -263,14 +265,14 @@ function unmarkBack(device: RolloutDevice): RolloutDevice {
   return device.backAs === 'back' ? { ...device, backAt: null, backAs: null } : device;
 }
 
-export interface Patience {
+export interface RolloutTimeouts {
   readonly silenceMs: number;
   readonly deviceTimeoutMs: number;
   readonly trial: TrialPlan;
 }
 
 /** What the hub knows of a device's download. */
-export interface DownloadSight {
+export interface DownloadObservation {
   /** Until when the device last had to wait for its turn, milliseconds since the epoch; undefined when it had not. */
   readonly waitedUntil: number | undefined;
   /** Whether chunks went to it in the last minutes. */
@@ -278,37 +280,37 @@ export interface DownloadSight {
 }
 
 /** What the hub knows of its devices just now. */
-export interface FleetSight {
+export interface FleetObservation {
   readonly now: number;
   readonly connected: ReadonlySet<string>;
   /** Since when the hub has been watching without a gap (watch-span.ts). */
   readonly watchingSince: number;
   /** Of devices that have asked for something. */
-  readonly downloads: ReadonlyMap<string, DownloadSight>;
+  readonly downloads: ReadonlyMap<string, DownloadObservation>;
 }
 
 /**
  * When a device that was told something at `toldAt` counts as silent (unless it is connected), and as too late. Time in
  * which the hub did not watch is not the device's, and neither is the time before the hub served it.
  */
-export function patienceEnds(
+export function deadlinesOf(
   device: RolloutDevice,
   toldAt: number,
-  patience: Pick<Patience, 'silenceMs' | 'deviceTimeoutMs'>,
-  { watchingSince, downloads }: Pick<FleetSight, 'watchingSince' | 'downloads'>,
+  timeouts: Pick<RolloutTimeouts, 'silenceMs' | 'deviceTimeoutMs'>,
+  { watchingSince, downloads }: Pick<FleetObservation, 'watchingSince' | 'downloads'>,
 ): { readonly silentAt: number; readonly timedOutAt: number } {
   const from = Math.max(toldAt, watchingSince);
   return {
-    silentAt: Math.max(from, device.lastWordAt ?? 0) + patience.silenceMs,
-    timedOutAt: Math.max(from, downloads.get(device.deviceId)?.waitedUntil ?? 0) + patience.deviceTimeoutMs,
+    silentAt: Math.max(from, device.lastReportedAt ?? 0) + timeouts.silenceMs,
+    timedOutAt: Math.max(from, downloads.get(device.deviceId)?.waitedUntil ?? 0) + timeouts.deviceTimeoutMs,
   };
 }
 
 /** What a device is that has not come to an end in its time. */
 function overdue(
   { deviceId, status, fault }: RolloutDevice,
-  { trial }: Patience,
-  { downloads }: Pick<FleetSight, 'downloads'>,
+  { trial }: RolloutTimeouts,
+  { downloads }: Pick<FleetObservation, 'downloads'>,
 ): DeviceStatus {
   // It waits for room, a chunk or the like: that says nothing about the version.
   if (fault !== null && isSurroundings(fault.code)) return 'hindered';
@@ -324,8 +326,8 @@ function overdue(
  */
 export function statusAt(
   device: RolloutDevice,
-  patience: Patience,
-  sight: FleetSight,
+  timeouts: RolloutTimeouts,
+  observation: FleetObservation,
 ): { readonly status: DeviceStatus; readonly endedAt: number | null } {
   if (device.removedAt !== null) return { status: 'removed', endedAt: device.removedAt };
   if (!isInFlight(device.status)) {
@@ -333,11 +335,11 @@ export function statusAt(
     return { status: device.status, endedAt: waits ? null : device.changedAt };
   }
   const toldAt = device.offeredAt ?? device.changedAt;
-  const { silentAt, timedOutAt } = patienceEnds(device, toldAt, patience, sight);
-  const isConnected = sight.connected.has(device.deviceId);
-  if (!isConnected && sight.now >= silentAt) return { status: 'silent', endedAt: silentAt };
-  if (sight.now >= timedOutAt) {
-    return { status: overdue(device, patience, sight), endedAt: timedOutAt };
+  const { silentAt, timedOutAt } = deadlinesOf(device, toldAt, timeouts, observation);
+  const isConnected = observation.connected.has(device.deviceId);
+  if (!isConnected && observation.now >= silentAt) return { status: 'silent', endedAt: silentAt };
+  if (observation.now >= timedOutAt) {
+    return { status: overdue(device, timeouts, observation), endedAt: timedOutAt };
   }
   return { status: device.status, endedAt: null };
 }

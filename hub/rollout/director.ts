@@ -164,8 +164,8 @@ export class Director {
   }
 
   /** A device's word on what it runs and on the last statement it has accepted, heard in the transaction that stores it. */
-  async hearReport(deviceId: string, reported: ReportedState, tx: Transaction<Tables>): Promise<void> {
-    if (!(await this.#setBack.hearReport(deviceId, reported, tx))) return;
+  async handleReport(deviceId: string, reported: ReportedState, tx: Transaction<Tables>): Promise<void> {
+    if (!(await this.#setBack.handleReport(deviceId, reported, tx))) return;
     // It waits for the one connection, and so for the end of this transaction.
     void this.publish([deviceId]);
   }

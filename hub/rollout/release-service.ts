@@ -7,8 +7,8 @@ import type { AuditLog } from '../audit/audit-log.ts';
 import type { DeviceService } from '../devices/device-service.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { DesiredStore } from './desired-store.ts';
+import { deviceNotReported } from './device-not-reported.ts';
 import type { Director } from './director.ts';
-import { notHeard } from './not-heard.ts';
 
 export interface ReleaseServiceProps {
   readonly store: DesiredStore;
@@ -33,7 +33,7 @@ export class ReleaseService {
     this.#props = props;
   }
 
-  /** Throws `not_found` when there is no such device, or neither it nor the hub knows of the model on it; `device_not_heard` when a restore made that unknown. */
+  /** Throws `not_found` when there is no such device, or neither it nor the hub knows of the model on it; `device_not_reported` when a restore made that unknown. */
   async release(deviceId: string, model: string, actor: Actor): Promise<Release> {
     const { store, director, devices, audit } = this.#props;
     const device = await devices.report(deviceId);
@@ -44,7 +44,7 @@ export class ReleaseService {
     const reported = models.find((one) => one.model === model);
     const isDesired = (await director.current(model, [deviceId])).has(deviceId);
     if (reported === undefined && !isDesired) {
-      if (device.isForgotten) throw notHeard(`release "${model}" on "${deviceId}"`, `"${deviceId}"`);
+      if (device.isForgotten) throw deviceNotReported(`release "${model}" on "${deviceId}"`, `"${deviceId}"`);
       const names = models.map((one) => one.model).join(', ') || 'none';
       throw new AppError(
         'not_found',

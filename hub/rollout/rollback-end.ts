@@ -2,25 +2,25 @@
 import { nameDevices } from './device-names.ts';
 import {
   type BackOutcome,
-  type FleetSight,
-  type Patience,
-  patienceEnds,
+  deadlinesOf,
+  type FleetObservation,
   type RolloutDevice,
+  type RolloutTimeouts,
 } from './device-progress.ts';
 import { isPresent } from './phase-members.ts';
 
 /** Instants until which the word of a device is awaited; empty when there is none to wait for. */
 export function awaitedUntil(
   devices: readonly RolloutDevice[],
-  patience: Pick<Patience, 'silenceMs' | 'deviceTimeoutMs'>,
-  sight: FleetSight,
+  timeouts: Pick<RolloutTimeouts, 'silenceMs' | 'deviceTimeoutMs'>,
+  observation: FleetObservation,
 ): readonly number[] {
   const waits = devices.filter((d) => isPresent(d) && d.offeredAt !== null && d.backAt === null);
   const ends = waits.map((d) => {
-    const { silentAt, timedOutAt } = patienceEnds(d, d.changedAt, patience, sight);
-    return sight.connected.has(d.deviceId) ? timedOutAt : Math.min(silentAt, timedOutAt);
+    const { silentAt, timedOutAt } = deadlinesOf(d, d.changedAt, timeouts, observation);
+    return observation.connected.has(d.deviceId) ? timedOutAt : Math.min(silentAt, timedOutAt);
   });
-  return ends.filter((end) => sight.now < end);
+  return ends.filter((end) => observation.now < end);
 }
 
 /** Why a device is not back, in the order in which people ask. */

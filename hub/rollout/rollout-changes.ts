@@ -17,16 +17,16 @@ import type { AuditLog } from '../audit/audit-log.ts';
 import { isDatabaseTrouble } from '../db/storage-trouble.ts';
 import type { Tables } from '../db/tables.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
+import { deviceNotReported } from './device-not-reported.ts';
 import type { RolloutDevice } from './device-progress.ts';
+import { blockedDevice, notSentDevice, offeredDevice, revertedDevice } from './device-transitions.ts';
 import type { Assignment, Director } from './director.ts';
-import { notHeard } from './not-heard.ts';
+import { planRollbackTarget } from './rollback-target.ts';
 import type { RolloutDeviceStore } from './rollout-device-store.ts';
 import type { FleetReport, RolloutFleet, RolloutVersions } from './rollout-evidence.ts';
 import { actDone, afterAct, isUnderWay } from './rollout-machine.ts';
 import type { NextSteps, RolloutView, Step } from './rollout-planner.ts';
 import type { RolloutProgress, RolloutRecord, RolloutStore } from './rollout-store.ts';
-import { hinderedDevice, notToldDevice, offeredDevice, takenBackDevice } from './told-device.ts';
-import { planWayBack } from './way-back.ts';
 
 /** As long as the schema of a fault allows. */
 const FAULT_CHARS = 2_000;
@@ -84,8 +84,8 @@ export class RolloutChanges {
         progress = { ...progress, verdictKey: verdictKey(next) ?? null };
       }
       for (const step of next.steps) {
-        if (step.kind === 'offer' || step.kind === 'take-back') {
-          const tell = step.kind === 'offer' ? this.#offer : this.#takeBack;
+        if (step.kind === 'offer' || step.kind === 'revert') {
+          const tell = step.kind === 'offer' ? this.#offer : this.#revert;
           const told = await tell.call(this, view, step.deviceIds, context, tx);
           changed.push(...told.changed);
           await this.#tellFailures(record, step.kind, told.failures, by, tx);
@@ -112,7 +112,7 @@ export class RolloutChanges {
   /** Devices have spoken since they were looked at: what they said is kept. */
   async #asOfNow(seen: RolloutView, steps: readonly Step[], tx: Transaction<Tables>): Promise<RolloutView> {
     const concerned = steps.flatMap((step) =>
-      step.kind === 'offer' || step.kind === 'take-back' ? step.deviceIds : [],
+      step.kind === 'offer' || step.kind === 'revert' ? step.deviceIds : [],
     );
     const rows = await this.#props.devices.pick(seen.id, concerned, tx);
     const now = new Map(rows.map((device) => [device.deviceId, device]));
@@ -138,7 +138,7 @@ export class RolloutChanges {
       const sequence = sequences.get(device.deviceId);
       const row =
         sequence === undefined
-          ? hinderedDevice(device, toFault(failures.get(device.deviceId)), now)
+          ? blockedDevice(device, toFault(failures.get(device.deviceId)), now)
           : offeredDevice(device, {
               sequence,
               entry: entries.get(device.deviceId),
@@ -150,7 +150,7 @@ export class RolloutChanges {
     return { changed: [...sequences.keys()], failures: firstTime(view, failures) };
   }
 
-  async #takeBack(
+  async #revert(
     view: RolloutView,
     deviceIds: readonly string[],
     { now, known, entries, forgotten }: Context,
@@ -167,7 +167,7 @@ export class RolloutChanges {
     const moves = pick(view, heard).map((device) => {
       const desired = current.get(device.deviceId);
       const other = desired?.rolloutId === view.id ? undefined : statuses.get(desired?.rolloutId ?? '');
-      return planWayBack(device, {
+      return planRollbackTarget(device, {
         version,
         desiredVersion: desired?.version,
         isUnassigned: unassigned.has(device.deviceId),
@@ -189,15 +189,15 @@ export class RolloutChanges {
     const { sequences } = assigned;
     const failures = new Map<string, unknown>(assigned.failures);
     for (const deviceId of unheard)
-      failures.set(deviceId, notHeard(`take the version back from "${deviceId}"`, `"${deviceId}"`));
+      failures.set(deviceId, deviceNotReported(`take the version back from "${deviceId}"`, `"${deviceId}"`));
     for (const device of pick(view, new Set(failures.keys()))) {
       const fault = toFault(failures.get(device.deviceId));
-      await this.#props.devices.save(view.id, notToldDevice(device, fault, { now, plan: view.plan }), tx);
+      await this.#props.devices.save(view.id, notSentDevice(device, fault, { now, plan: view.plan }), tx);
     }
     for (const move of moves) {
       const { deviceId } = move.device;
       if (failures.has(deviceId)) continue;
-      const row = takenBackDevice(move, { sequence: sequences.get(deviceId), version, now });
+      const row = revertedDevice(move, { sequence: sequences.get(deviceId), version, now });
       await this.#props.devices.save(view.id, row, tx);
     }
     return { changed: [...sequences.keys()], failures: firstTime(view, failures) };
@@ -211,7 +211,7 @@ export class RolloutChanges {
   ): Promise<KnownVersions> {
     const wanted = new Set<string>();
     for (const step of steps) {
-      if (step.kind !== 'offer' && step.kind !== 'take-back') continue;
+      if (step.kind !== 'offer' && step.kind !== 'revert') continue;
       wanted.add(view.plan.version);
       if (step.kind === 'offer') continue;
       for (const { deviceId, previousVersion } of pick(view, step.deviceIds)) {
@@ -236,7 +236,7 @@ export class RolloutChanges {
     const entries = new Map<string, ReportedModel>();
     const forgotten = new Set<string>();
     for (const step of steps) {
-      if (step.kind !== 'offer' && step.kind !== 'take-back') continue;
+      if (step.kind !== 'offer' && step.kind !== 'revert') continue;
       for (const deviceId of step.deviceIds) {
         const report = await this.#lookUpReport(deviceId);
         const entry = report?.reported?.models.find(({ model }) => model === view.plan.model);
@@ -261,7 +261,7 @@ export class RolloutChanges {
   /** What the hub could not tell its devices shows in the audit log and in the log, once. */
   async #tellFailures(
     record: RolloutRecord,
-    kind: 'offer' | 'take-back',
+    kind: 'offer' | 'revert',
     failures: Told['failures'],
     by: ActedBy,
     tx: Transaction<Tables>,
@@ -270,7 +270,7 @@ export class RolloutChanges {
     const named = [...failures].slice(0, limits.devicesNamedMax);
     const devices = named.map(([device, error]) => ({ device, ...toFault(error) }));
     const details = { devices, total: failures.size };
-    const action = kind === 'offer' ? 'rollout.offer_failed' : 'rollout.take_back_failed';
+    const action = kind === 'offer' ? 'rollout.offer_failed' : 'rollout.revert_failed';
     await this.#audit(record, action, by, details, tx);
     this.#props.logger.error({ rollout: record.id, step: kind, ...details }, 'devices could not be told');
   }

@@ -3,7 +3,7 @@ import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
-import type { DownloadSight } from './device-progress.ts';
+import type { DownloadObservation } from './device-progress.ts';
 
 export interface RolloutVersions {
   find(model: string, version: string): Promise<PublishedVersion | undefined>;
@@ -36,7 +36,7 @@ export interface RolloutConnections {
 
 export interface RolloutDownloads {
   /** Undefined of a device that has asked for nothing. */
-  download(deviceId: string): DownloadSight | undefined;
+  download(deviceId: string): DownloadObservation | undefined;
 }
 
 /** What one device's windows add up to since it was offered the version. */

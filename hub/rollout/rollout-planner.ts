@@ -10,10 +10,10 @@ import { limits } from '../../shared/base/limits.ts';
 import { asksForRequests, type TrialPlan } from '../../shared/protocol/desired-state.ts';
 import {
   type DeviceStatus,
-  type FleetSight,
+  deadlinesOf,
+  type FleetObservation,
   hasSwitched,
   isInFlight,
-  patienceEnds,
   type RolloutDevice,
   statusAt,
 } from './device-progress.ts';
@@ -42,7 +42,7 @@ export interface RolloutView {
 }
 
 /** What the runner saw just now. Figures cover the devices that run the version, from the rollout's start. */
-export interface Sight extends FleetSight {
+export interface RolloutObservation extends FleetObservation {
   readonly requests: GateInputs['requests'];
   readonly drift: GateInputs['drift'];
   readonly withdrawnReason: string | null;
@@ -51,7 +51,7 @@ export interface Sight extends FleetSight {
 export type Step =
   | { readonly kind: 'offer'; readonly deviceIds: readonly string[] }
   /** Back to what the device was to run before. */
-  | { readonly kind: 'take-back'; readonly deviceIds: readonly string[] }
+  | { readonly kind: 'revert'; readonly deviceIds: readonly string[] }
   | { readonly kind: 'start-phase'; readonly phase: number }
   | { readonly kind: 'act'; readonly act: RolloutAct; readonly reason: string; readonly ending?: Ending };
 
@@ -60,10 +60,10 @@ export interface NextSteps {
   /** Present when a running phase was judged. */
   readonly judged?: { readonly inputs: GateInputs; readonly judgement: Judgement };
   /** When time alone can change the answer; undefined when only news can. */
-  readonly lookAgainAt?: number;
+  readonly evaluateAgainAt?: number;
 }
 
-export function planNextSteps(view: RolloutView, sight: Sight): NextSteps {
+export function planNextSteps(view: RolloutView, observation: RolloutObservation): NextSteps {
   const isEmptied = !view.devices.some(isPresent);
   if (isEmptied && emptiedEnds.has(view.status)) return { steps: [emptied] };
   switch (view.status) {
@@ -74,17 +74,17 @@ export function planNextSteps(view: RolloutView, sight: Sight): NextSteps {
       return { steps: [] };
     case 'scheduled': {
       const startAt = view.plan.startAt ?? 0;
-      if (sight.now < startAt) return { steps: [], lookAgainAt: startAt };
+      if (observation.now < startAt) return { steps: [], evaluateAgainAt: startAt };
       return { steps: [{ kind: 'act', act: 'start', reason: 'its time has come' }] };
     }
     case 'running':
-      return planRunning(view, sight);
+      return planRunning(view, observation);
     case 'paused':
-      return takeBack(view, sight, isOnlyOffered);
+      return revert(view, observation, isOnlyOffered);
     case 'aborted':
-      return takeBack(view, sight, view.ending === 'keep' ? isOnlyOffered : (d) => d.assigned);
+      return revert(view, observation, view.ending === 'keep' ? isOnlyOffered : (d) => d.assigned);
     case 'rolling-back':
-      return planRollingBack(view, sight);
+      return planRollingBack(view, observation);
   }
 }
 
@@ -103,8 +103,8 @@ const emptied: Step = {
   ending: 'keep',
 };
 
-function planRunning(view: RolloutView, sight: Sight): NextSteps {
-  const inputs = gateInputs(view, sight);
+function planRunning(view: RolloutView, observation: RolloutObservation): NextSteps {
+  const inputs = gateInputs(view, observation);
   const judgement = judge(inputs);
   const judged = { inputs, judgement };
   const reason = judgement.reasons[0]?.text ?? '';
@@ -123,21 +123,26 @@ function planRunning(view: RolloutView, sight: Sight): NextSteps {
     }
     case 'inconclusive': {
       const offers = phaseMembers(view)
-        .filter((d) => !d.assigned && waitsForOffer(d) && sight.now >= triesAgainAt(d))
+        .filter((d) => !d.assigned && waitsForOffer(d) && observation.now >= triesAgainAt(d))
         .map((d) => d.deviceId);
-      if (offers.length === 0) return { steps: [], judged, lookAgainAt: nextInstant(view, inputs, sight) };
-      return { steps: [{ kind: 'offer', deviceIds: firstOf(offers) }], judged, lookAgainAt: sight.now };
+      if (offers.length === 0)
+        return { steps: [], judged, evaluateAgainAt: nextInstant(view, inputs, observation) };
+      return {
+        steps: [{ kind: 'offer', deviceIds: firstOf(offers) }],
+        judged,
+        evaluateAgainAt: observation.now,
+      };
     }
   }
 }
 
-function planRollingBack(view: RolloutView, sight: Sight): NextSteps {
-  const taking = takeBack(view, sight, (d) => d.assigned);
-  if (taking.steps.length > 0) return { ...taking, lookAgainAt: sight.now };
-  const awaited = awaitedUntil(view.devices, view.plan, sight);
-  if (awaited.length > 0 || taking.lookAgainAt !== undefined) {
-    const instants = [...awaited, ...(taking.lookAgainAt === undefined ? [] : [taking.lookAgainAt])];
-    return { steps: [], lookAgainAt: Math.max(sight.now + 1_000, earliest(instants)) };
+function planRollingBack(view: RolloutView, observation: RolloutObservation): NextSteps {
+  const taking = revert(view, observation, (d) => d.assigned);
+  if (taking.steps.length > 0) return { ...taking, evaluateAgainAt: observation.now };
+  const awaited = awaitedUntil(view.devices, view.plan, observation);
+  if (awaited.length > 0 || taking.evaluateAgainAt !== undefined) {
+    const instants = [...awaited, ...(taking.evaluateAgainAt === undefined ? [] : [taking.evaluateAgainAt])];
+    return { steps: [], evaluateAgainAt: Math.max(observation.now + 1_000, earliest(instants)) };
   }
   return { steps: [{ kind: 'act', act: 'finish-rollback', reason: backReason(view.devices) }] };
 }
@@ -147,16 +152,17 @@ function isOnlyOffered(device: RolloutDevice): boolean {
   return device.assigned && !hasSwitched(device.status);
 }
 
-function takeBack(
+function revert(
   { devices }: RolloutView,
-  { now }: Sight,
+  { now }: RolloutObservation,
   isTaken: (device: RolloutDevice) => boolean,
 ): NextSteps {
   const taken = devices.filter(isTaken);
   const due = taken.filter((device) => now >= triesAgainAt(device));
-  if (due.length > 0)
-    return { steps: [{ kind: 'take-back', deviceIds: firstOf(due.map((d) => d.deviceId)) }] };
-  return taken.length === 0 ? { steps: [] } : { steps: [], lookAgainAt: earliest(taken.map(triesAgainAt)) };
+  if (due.length > 0) return { steps: [{ kind: 'revert', deviceIds: firstOf(due.map((d) => d.deviceId)) }] };
+  return taken.length === 0
+    ? { steps: [] }
+    : { steps: [], evaluateAgainAt: earliest(taken.map(triesAgainAt)) };
 }
 
 /** The hub could not tell a device something: its own trouble, which is tried again now and then. */
@@ -173,46 +179,46 @@ function firstOf(deviceIds: readonly string[]): readonly string[] {
 export function countStatuses(
   devices: readonly RolloutDevice[],
   plan: RolloutPlan,
-  sight: FleetSight,
+  observation: FleetObservation,
 ): Partial<Record<DeviceStatus, number>> {
   const counts: Partial<Record<DeviceStatus, number>> = {};
   for (const device of devices) {
-    const { status } = statusAt(device, plan, sight);
+    const { status } = statusAt(device, plan, observation);
     counts[status] = (counts[status] ?? 0) + 1;
   }
   return counts;
 }
 
 /** What the gates of the current phase look at. */
-export function gateInputs(view: RolloutView, sight: Sight): GateInputs {
+export function gateInputs(view: RolloutView, observation: RolloutObservation): GateInputs {
   const { plan } = view;
   const cohort = phaseMembers(view);
-  const phaseStartedAt = view.phaseStartedAt ?? sight.now;
+  const phaseStartedAt = view.phaseStartedAt ?? observation.now;
   let settledAt: number | null = phaseStartedAt;
   for (const device of cohort) {
-    const { endedAt } = statusAt(device, plan, sight);
+    const { endedAt } = statusAt(device, plan, observation);
     if (endedAt === null) {
       settledAt = null;
       break;
     }
     settledAt = Math.max(settledAt, endedAt);
   }
-  const counts = countStatuses(cohort, plan, sight);
+  const counts = countStatuses(cohort, plan, observation);
   return {
     phase: view.phase,
-    now: sight.now,
+    now: observation.now,
     phaseStartedAt,
-    timeCountsFrom: timeCountsFrom(phaseStartedAt, cohort, sight),
+    timeCountsFrom: timeCountsFrom(phaseStartedAt, cohort, observation),
     soakMs: plan.soakMs,
     phaseTimeoutMs: plan.phaseTimeoutMs,
     rules: plan.gates,
     devices: cohort.length,
     counts,
     settledAt,
-    wantRequests: cohort.filter((device) => wantsRequests(device, plan, sight)).length,
-    requests: sight.requests,
-    drift: sight.drift,
-    withdrawnReason: sight.withdrawnReason,
+    wantRequests: cohort.filter((device) => wantsRequests(device, plan, observation)).length,
+    requests: observation.requests,
+    drift: observation.drift,
+    withdrawnReason: observation.withdrawnReason,
   };
 }
 
@@ -220,7 +226,7 @@ export function gateInputs(view: RolloutView, sight: Sight): GateInputs {
 function timeCountsFrom(
   phaseStartedAt: number,
   cohort: readonly RolloutDevice[],
-  { watchingSince, downloads }: FleetSight,
+  { watchingSince, downloads }: FleetObservation,
 ): number {
   let from = Math.max(phaseStartedAt, watchingSince);
   for (const { deviceId, status } of cohort) {
@@ -233,10 +239,14 @@ function timeCountsFrom(
 const TRIAL_GRACE_MS = 10_000;
 
 /** A connected device whose trial has lasted its time and goes on: it was asked too little to judge the version. */
-function wantsRequests(device: RolloutDevice, { trial }: RolloutPlan, sight: FleetSight): boolean {
-  if (device.status !== 'trial' || !asksForRequests(trial) || !sight.connected.has(device.deviceId))
+function wantsRequests(
+  device: RolloutDevice,
+  { trial }: RolloutPlan,
+  observation: FleetObservation,
+): boolean {
+  if (device.status !== 'trial' || !asksForRequests(trial) || !observation.connected.has(device.deviceId))
     return false;
-  return sight.now >= trialEndsAt(device, trial);
+  return observation.now >= trialEndsAt(device, trial);
 }
 
 function trialEndsAt(device: RolloutDevice, trial: TrialPlan): number {
@@ -244,18 +254,18 @@ function trialEndsAt(device: RolloutDevice, trial: TrialPlan): number {
 }
 
 /** The next instant at which a timer of this phase runs out. */
-function nextInstant(view: RolloutView, inputs: GateInputs, sight: Sight): number {
+function nextInstant(view: RolloutView, inputs: GateInputs, observation: RolloutObservation): number {
   const instants = [phaseEndsAt(inputs)];
   if (inputs.settledAt !== null) instants.push(inputs.settledAt + inputs.soakMs);
   for (const device of phaseMembers(view)) {
     if (device.status === 'hindered') instants.push(triesAgainAt(device));
     if (!isInFlight(device.status) || device.offeredAt === null) continue;
-    const { silentAt, timedOutAt } = patienceEnds(device, device.offeredAt, view.plan, sight);
+    const { silentAt, timedOutAt } = deadlinesOf(device, device.offeredAt, view.plan, observation);
     instants.push(silentAt, timedOutAt);
     if (device.status === 'trial') instants.push(trialEndsAt(device, view.plan.trial));
   }
-  const later = instants.filter((instant) => instant > sight.now);
-  return later.length === 0 ? sight.now + 1_000 : earliest(later);
+  const later = instants.filter((instant) => instant > observation.now);
+  return later.length === 0 ? observation.now + 1_000 : earliest(later);
 }
 
 /** Of at least one; there can be more of them than a call takes arguments. */

@@ -1,6 +1,6 @@
 /**
  * The engine's hands: looks around, asks the planner, commits its steps, then tells the devices. One writer for each
- * rollout (its lease), so an act, a tick and a device's word never interleave. Nothing is remembered but when to look
+ * rollout (its lease), so an act, a tick and a device's message never interleave. Nothing is remembered but when to look
  * again; after a restart everything is derived from the database, and a step that was committed but not announced is
  * announced again by the director.
  */
@@ -12,20 +12,20 @@ import type { Clock } from '../../shared/base/clock.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { UpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { Tables } from '../db/tables.ts';
-import { type DeviceWord, hearWord, isInFlight, type RolloutDevice } from './device-progress.ts';
+import { applyMessage, type DeviceMessage, isInFlight, type RolloutDevice } from './device-progress.ts';
 import type { Director } from './director.ts';
 import { EvidenceFigures } from './evidence-figures.ts';
 import type { Leases } from './leases.ts';
 import { noSuchRollout } from './no-such-rollout.ts';
+import { lastGoodVersion } from './rollback-target.ts';
 import type { ActedBy, RolloutChanges } from './rollout-changes.ts';
 import type { RolloutDeviceStore } from './rollout-device-store.ts';
 import type { EvidenceSources } from './rollout-evidence.ts';
 import { isUnderWay, type RolloutAct } from './rollout-machine.ts';
+import { needsTelemetry, observeRollout } from './rollout-observation.ts';
 import { type Ending, planNextSteps } from './rollout-planner.ts';
-import { lookAround, needsTelemetry } from './rollout-sight.ts';
 import { type RolloutRecord, type RolloutStore, toView } from './rollout-store.ts';
 import { WatchSpan } from './watch-span.ts';
-import { lastGoodVersion } from './way-back.ts';
 
 export interface RolloutRunnerProps {
   readonly store: RolloutStore;
@@ -68,7 +68,7 @@ export class RolloutRunner {
   readonly #leases: Leases;
   readonly #watch: WatchSpan;
   /** When each rollout is looked at again, monotonic milliseconds; one that is absent is looked at now. */
-  readonly #lookAt = new Map<string, number>();
+  readonly #evaluate = new Map<string, number>();
   /** Rollouts with news since their last look began. */
   readonly #news = new Set<string>();
   /** Of rollouts that could not be advanced at the last look. */
@@ -115,17 +115,17 @@ export class RolloutRunner {
   async tick(): Promise<void> {
     const unfinished = await this.#store.unfinished();
     const isUnfinished = new Set(unfinished);
-    for (const memory of [this.#lookAt, this.#news, this.#troubles]) {
+    for (const memory of [this.#evaluate, this.#news, this.#troubles]) {
       for (const id of memory.keys()) if (!isUnfinished.has(id)) memory.delete(id);
     }
     for (const id of unfinished) {
-      if ((this.#lookAt.get(id) ?? 0) > this.#clock.monotonic()) continue;
+      if ((this.#evaluate.get(id) ?? 0) > this.#clock.monotonic()) continue;
       await this.#leases.hold(id, () => this.#advanceOrLog(id));
     }
   }
 
   /** Brings a rollout as far as it can go now. What fails is logged and tried again at the next look. */
-  async lookAt(id: string): Promise<void> {
+  async evaluate(id: string): Promise<void> {
     await this.#leases.hold(id, () => this.#advanceOrLog(id));
     // The loop sleeps by the times it knew before.
     this.#woken();
@@ -167,15 +167,15 @@ export class RolloutRunner {
   }
 
   /** An update event of a device, heard in the transaction that stores it. */
-  async hearEvent(deviceId: string, event: UpdateEvent, tx: Transaction<Tables>): Promise<void> {
+  async handleEvent(deviceId: string, event: UpdateEvent, tx: Transaction<Tables>): Promise<void> {
     if (event.rollout === undefined) return;
     const { version, state, fault } = event;
-    const word = { kind: 'event', version, state, ...(fault ? { fault } : {}) } as const;
-    await this.#hear(event.rollout, deviceId, event.model, word, tx);
+    const message = { kind: 'event', version, state, ...(fault ? { fault } : {}) } as const;
+    await this.#hear(event.rollout, deviceId, event.model, message, tx);
   }
 
   /** A device's reported state, heard in the transaction that stores it. */
-  async hearReport(deviceId: string, reported: ReportedState, tx: Transaction<Tables>): Promise<void> {
+  async handleReport(deviceId: string, reported: ReportedState, tx: Transaction<Tables>): Promise<void> {
     const { sequence } = reported;
     const awaiting = await this.#devices.awaitingBack(deviceId, tx);
     for (const entry of reported.models) {
@@ -183,7 +183,7 @@ export class RolloutRunner {
       const latest = await this.#devices.latestOffered(deviceId, model, tx);
       if (latest === undefined) continue;
       const lastGood = lastGoodVersion(entry);
-      const word: DeviceWord = {
+      const message: DeviceMessage = {
         kind: 'report',
         sequence,
         ...(active ? { activeVersion: active.version } : {}),
@@ -191,7 +191,7 @@ export class RolloutRunner {
         ...(update ? { update } : {}),
       };
       const ofModel = awaiting.filter((one) => one.model === model).map(({ rolloutId }) => rolloutId);
-      for (const id of new Set([latest, ...ofModel])) await this.#hear(id, deviceId, model, word, tx);
+      for (const id of new Set([latest, ...ofModel])) await this.#hear(id, deviceId, model, message, tx);
     }
     // A report is whole: a model that is not in it is not on the device.
     const told = new Set(reported.models.map(({ model }) => model));
@@ -215,7 +215,7 @@ export class RolloutRunner {
     rolloutId: string,
     deviceId: string,
     model: string,
-    word: DeviceWord,
+    message: DeviceMessage,
     tx: Transaction<Tables>,
   ): Promise<void> {
     // The rollout's id may come from the device: only one that exists is looked at.
@@ -223,7 +223,7 @@ export class RolloutRunner {
     if (!device) return;
     const record = await this.#store.find(rolloutId, tx);
     if (record?.plan.model !== model) return;
-    const after = hearWord(device, word, { version: record.plan.version, now: this.#clock.now() });
+    const after = applyMessage(device, message, { version: record.plan.version, now: this.#clock.now() });
     if (!isWorthStoring(device, after, record)) return;
     await this.#devices.save(rolloutId, after, tx);
     if (after.status === device.status && after.backAs === device.backAs) return;
@@ -236,7 +236,7 @@ export class RolloutRunner {
       await this.#advance(id);
       this.#troubles.delete(id);
     } catch (error) {
-      this.#lookAt.set(id, this.#clock.monotonic() + this.#observeMs);
+      this.#evaluate.set(id, this.#clock.monotonic() + this.#observeMs);
       this.#tellTrouble(id, error);
     }
   }
@@ -244,16 +244,16 @@ export class RolloutRunner {
   async #advance(id: string): Promise<void> {
     this.#news.delete(id);
     const record = await this.#find(id);
-    const lookedAt = this.#clock.monotonic();
-    const sight = await lookAround(toView(record, await this.#devices.list(id)), this.#evidence, {
+    const evaluatedAt = this.#clock.monotonic();
+    const observation = await observeRollout(toView(record, await this.#devices.list(id)), this.#evidence, {
       now: this.#clock.now(),
       watchingSince: this.watchingSince,
     });
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       const current = await this.#find(id);
       const view = toView(current, await this.#devices.list(id));
-      const next = planNextSteps(view, sight);
-      const now = sight.now;
+      const next = planNextSteps(view, observation);
+      const now = observation.now;
       const changed = await this.#changes.commit(current, view, next, { now, by: hub });
       await this.#director.publish(changed);
       this.#tell(current, next);
@@ -265,10 +265,10 @@ export class RolloutRunner {
         continue;
       }
       const longestMs = needsTelemetry(view) ? this.#observeMs : LOOK_MS_MAX;
-      const waitMs = next.lookAgainAt === undefined ? longestMs : next.lookAgainAt - now;
+      const waitMs = next.evaluateAgainAt === undefined ? longestMs : next.evaluateAgainAt - now;
       // A device may have spoken after this look read what it judged.
-      if (this.#news.has(id)) this.#lookAt.delete(id);
-      else this.#lookAt.set(id, lookedAt + Math.max(LOOK_MS_MIN, Math.min(waitMs, longestMs)));
+      if (this.#news.has(id)) this.#evaluate.delete(id);
+      else this.#evaluate.set(id, evaluatedAt + Math.max(LOOK_MS_MIN, Math.min(waitMs, longestMs)));
       return;
     }
     throw new AppError('internal', `Cannot advance rollout "${id}": its plan does not come to rest.`);
@@ -303,7 +303,7 @@ export class RolloutRunner {
 
   #wake(id: string): void {
     this.#news.add(id);
-    this.#lookAt.delete(id);
+    this.#evaluate.delete(id);
     this.#woken();
   }
 
@@ -316,7 +316,7 @@ export class RolloutRunner {
         await this.#clock.sleep(LOOK_MS_MIN, signal);
         const waitMs = Math.min(
           LOOK_MS_MAX,
-          ...[...this.#lookAt.values()].map((at) => at - this.#clock.monotonic()),
+          ...[...this.#evaluate.values()].map((at) => at - this.#clock.monotonic()),
         );
         if (waitMs > 0) await this.#clock.sleep(waitMs, AbortSignal.any([signal, wakeUp.signal]));
       } catch (error) {
@@ -350,5 +350,5 @@ function isWorthStoring(
   const isBackAwaited =
     !after.assigned && after.backAt === null && (isUnderWay(status) || status === 'aborted');
   if (!isBackAwaited && !(isUnderWay(status) && isInFlight(after.status))) return false;
-  return (after.lastWordAt ?? 0) - (before.lastWordAt ?? 0) >= Math.min(30_000, plan.silenceMs / 4);
+  return (after.lastReportedAt ?? 0) - (before.lastReportedAt ?? 0) >= Math.min(30_000, plan.silenceMs / 4);
 }

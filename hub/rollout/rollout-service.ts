@@ -18,10 +18,10 @@ import type {
   RolloutVersions,
 } from './rollout-evidence.ts';
 import { isUnderWay, type RolloutAct } from './rollout-machine.ts';
+import { observeDownloads } from './rollout-observation.ts';
 import { checkStart, makePlan, phaseSizes, type RolloutPlan, type RolloutRequest } from './rollout-plan.ts';
 import type { Ending } from './rollout-planner.ts';
 import type { RolloutRunner } from './rollout-runner.ts';
-import { seeDownloads } from './rollout-sight.ts';
 import type { RolloutFilter, RolloutRecord, RolloutStore } from './rollout-store.ts';
 import {
   describeRollout,
@@ -108,7 +108,7 @@ export class RolloutService {
         tx,
       );
     });
-    await runner.lookAt(record.id);
+    await runner.evaluate(record.id);
     return { ...(await this.show(record.id)), ...(warnings.length > 0 ? { warnings: [...warnings] } : {}) };
   }
 
@@ -127,13 +127,13 @@ export class RolloutService {
     const verdicts = await store.verdicts(id, limits.rolloutVerdictsShownMax + 1);
     const { watchingSince } = runner;
     const trouble = runner.troubleOf(id);
-    const sight = {
+    const observation = {
       now: clock.now(),
       connected,
       watchingSince,
-      downloads: seeDownloads(devices, downloads),
+      downloads: observeDownloads(devices, downloads),
     };
-    return { ...describeRollout(record, devices, verdicts, sight), ...(trouble ? { trouble } : {}) };
+    return { ...describeRollout(record, devices, verdicts, observation), ...(trouble ? { trouble } : {}) };
   }
 
   /** Stops offering and takes back the offers that devices have not switched to. */

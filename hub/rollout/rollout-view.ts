@@ -7,7 +7,7 @@ import {
   backOutcomes,
   type DeviceStatus,
   deviceStatuses,
-  type FleetSight,
+  type FleetObservation,
   isFailure,
   type RolloutDevice,
   statusAt,
@@ -140,12 +140,12 @@ export function describeRollout(
   record: RolloutRecord,
   devices: readonly RolloutDevice[],
   stored: readonly Pick<StoredVerdict, 'at' | 'phase' | 'verdict' | 'reasons'>[],
-  sight: FleetSight,
+  observation: FleetObservation,
 ): RolloutDetail {
   const { plan, status, progress } = record;
   const present = devices.filter(isPresent);
   const sizes = phaseSizesNow(plan, present.length);
-  const named = nameDevices(devices, plan, sight);
+  const named = nameDevices(devices, plan, observation);
   const leftOut = {
     devices: Math.max(0, named.length - limits.rolloutDevicesNamedMax),
     olderVerdicts: stored.length > limits.rolloutVerdictsShownMax,
@@ -165,8 +165,8 @@ export function describeRollout(
             : 'waiting',
     })),
     target: present.length,
-    counts: countStatuses(devices, plan, sight),
-    ...(devices.some(isTakenBack) ? { back: countBack(devices) } : {}),
+    counts: countStatuses(devices, plan, observation),
+    ...(devices.some(isReverted) ? { back: countBack(devices) } : {}),
     devices: named.slice(0, limits.rolloutDevicesNamedMax),
     verdicts: stored.slice(0, limits.rolloutVerdictsShownMax).map(({ at, phase, verdict, reasons }) => ({
       at,
@@ -179,7 +179,7 @@ export function describeRollout(
 }
 
 /** An offer that was withdrawn, or an end in which the version was taken back; the hub may have tried to in vain. */
-function isTakenBack({ assigned, status, offeredAt, triedAt }: RolloutDevice): boolean {
+function isReverted({ assigned, status, offeredAt, triedAt }: RolloutDevice): boolean {
   return status !== 'pending' && offeredAt !== null && (!assigned || triedAt !== null);
 }
 
@@ -191,7 +191,7 @@ function backOf({ assigned, backAt, backAs, removedAt }: RolloutDevice): BackSta
 
 function countBack(devices: readonly RolloutDevice[]): BackCounts {
   const counts: BackCounts = {};
-  for (const device of devices.filter(isTakenBack)) {
+  for (const device of devices.filter(isReverted)) {
     const back = backOf(device);
     counts[back] = (counts[back] ?? 0) + 1;
   }
@@ -201,20 +201,20 @@ function countBack(devices: readonly RolloutDevice[]): BackCounts {
 function rankOf(device: RolloutDevice, status: DeviceStatus): number {
   if (isFailure(status)) return 0;
   if (status === 'silent' || status === 'hindered' || status === 'unproven') return 1;
-  return isTakenBack(device) && backOf(device) === 'back' ? 3 : 2;
+  return isReverted(device) && backOf(device) === 'back' ? 3 : 2;
 }
 
 /** Devices a person asks about: faults first, the silent and the unproven, those on their way or not back, those that are. */
 function nameDevices(
   devices: readonly RolloutDevice[],
   plan: RolloutPlan,
-  sight: FleetSight,
+  observation: FleetObservation,
 ): RolloutDetail['devices'] {
   const phases = phaseOfEach({ plan, devices });
   return devices
     .map((device) => ({
       device,
-      ...statusAt(device, plan, sight),
+      ...statusAt(device, plan, observation),
     }))
     .map((entry) => ({ ...entry, rank: rankOf(entry.device, entry.status) }))
     .filter(
@@ -227,7 +227,7 @@ function nameDevices(
       ...(phases.has(device.deviceId) ? { phase: phases.get(device.deviceId)! + 1 } : {}),
       since: endedAt ?? device.changedAt,
       ...(device.previousVersion === null ? {} : { previousVersion: device.previousVersion }),
-      ...(isTakenBack(device) ? { back: backOf(device) } : {}),
+      ...(isReverted(device) ? { back: backOf(device) } : {}),
       ...(device.fault === null ? {} : { fault: device.fault }),
     }));
 }

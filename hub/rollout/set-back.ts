@@ -47,7 +47,7 @@ export class SetBack {
    * to have signed, the hub was set back: the device would refuse whatever it says, so it goes above. True when a statement was
    * signed, to be published after the commit.
    */
-  async hearReport(
+  async handleReport(
     deviceId: string,
     { sequence, models }: ReportedState,
     tx: Transaction<Tables>,

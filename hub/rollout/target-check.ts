@@ -50,7 +50,7 @@ const texts: Readonly<
     why: ['has too little room on its disk now', 'have too little room on their disk now'],
     fix: 'They wait until there is room.',
   },
-  'not-heard': {
+  'not-reported': {
     why: [
       'has not said what it runs since the hub was restored',
       'have not said what they run since the hub was restored',

@@ -11,8 +11,8 @@ import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { DesiredStore } from './desired-store.ts';
 import { nameDevices } from './device-names.ts';
+import { deviceNotReported } from './device-not-reported.ts';
 import type { Assigned, Director } from './director.ts';
-import { notHeard } from './not-heard.ts';
 import type { RolloutDeviceStore } from './rollout-device-store.ts';
 import type { RolloutFleet } from './rollout-evidence.ts';
 
@@ -45,7 +45,7 @@ export class UnassignService {
   }
 
   /**
-   * Throws `not_found` when there is no such device, or nobody of the target has the model; `device_not_heard` when that is not known; `rollout_overlap` while a rollout of
+   * Throws `not_found` when there is no such device, or nobody of the target has the model; `device_not_reported` when that is not known; `rollout_overlap` while a rollout of
    * the model that has not ended holds one of them.
    */
   async unassign(model: string, target: UnassignTarget, actor: Actor): Promise<Unassigned> {
@@ -53,7 +53,7 @@ export class UnassignService {
     const what = `take "${model}" off ${'device' in target ? `"${target.device}"` : `group "${target.group}"`}`;
     const { deviceIds, forgotten } = await this.#holders(model, target, what);
     const failed: Unassigned['failed'][number][] = forgotten.map((device) => {
-      const { code, message } = notHeard(what, nameDevices([device]));
+      const { code, message } = deviceNotReported(what, nameDevices([device]));
       return { device, code, message };
     });
     let devices = 0;
@@ -71,7 +71,7 @@ export class UnassignService {
   }
 
   /** A model that a report after the statement does not name is not on the device any more. */
-  async hearReport(
+  async handleReport(
     deviceId: string,
     reported: Pick<ReportedState, 'sequence' | 'models'>,
     tx: Transaction<Tables>,
@@ -143,7 +143,7 @@ export class UnassignService {
       }
       if ('device' in target || page.length < PAGE) {
         if (found.length > 0) return { deviceIds: found, forgotten };
-        if (forgotten.length > 0) throw notHeard(what, nameDevices(forgotten));
+        if (forgotten.length > 0) throw deviceNotReported(what, nameDevices(forgotten));
         const why =
           'device' in target && page.length === 0
             ? 'there is no such device'

@@ -2,7 +2,7 @@
  * Security events: what was refused becomes a figure for `/metrics` at once, a line of the log (platform/limited-log.ts), and a row of
  * the audit log for all that belongs together. No refusal costs a write: rows of a second are one transaction, and their
  * number is bounded (refusal-groups.ts). Who proved an identity and who did not have bounds apart: strangers, however
- * many, push no device out of sight. While the database takes nothing, counting goes on and writing is tried again.
+ * many, push no device out of view. While the database takes nothing, counting goes on and writing is tried again.
  */
 import { once } from 'node:events';
 import { LimitedLog } from '../../platform/limited-log.ts';

@@ -98,7 +98,7 @@ export class EvidenceStore {
    * Times that have not come yet, stored while the hub's clock was ahead, become `now`, as those of the offers do: evidence belongs to an offer
    * by the time of it. Returns in how many rows.
    */
-  async takeBackTimes(now: number): Promise<number> {
+  async clampFutureTimes(now: number): Promise<number> {
     return this.#database.transaction().execute(async (tx) => {
       this.#revision ??= await highestRevision(tx);
       const { rows } = await sql<{ revision: number }>`

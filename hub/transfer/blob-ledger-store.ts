@@ -145,7 +145,7 @@ export class BlobLedgerStore {
     }));
   }
 
-  async takeBackTimes(now: number): Promise<number> {
+  async clampFutureTimes(now: number): Promise<number> {
     const { numUpdatedRows } = await this.#database
       .updateTable('blob')
       .set({ unnamed_since: now })

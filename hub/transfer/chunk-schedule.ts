@@ -9,7 +9,7 @@
  */
 import { limits } from '../../shared/base/limits.ts';
 import { type ChunkOrder, DeviceLine } from './device-line.ts';
-import { TurnRing } from './turn-ring.ts';
+import { RoundRobin } from './round-robin.ts';
 
 /** A chunk that has its place: it is read, then handed to the socket, then taken by it. */
 export interface Sending<Order> {
@@ -37,7 +37,7 @@ interface Lane<Order extends ChunkOrder> {
   readonly held: Set<Held<Order>>;
   bytes: number;
   /** Devices that may have one more chunk under way, the next one first. */
-  readonly ring: TurnRing<DeviceLine<Order>>;
+  readonly ring: RoundRobin<DeviceLine<Order>>;
 }
 
 export class ChunkSchedule<Order extends ChunkOrder> {
@@ -48,7 +48,7 @@ export class ChunkSchedule<Order extends ChunkOrder> {
   readonly #lanes: Lane<Order>[];
   /** Since when it has been looked now and then at who takes something, and when last. */
   #lookingSince = Number.NEGATIVE_INFINITY;
-  #lookedAt = Number.NEGATIVE_INFINITY;
+  #evaluatedAt = Number.NEGATIVE_INFINITY;
   /** Least lately used first. */
   readonly #lines = new Map<string, DeviceLine<Order>>();
   /** Waiting with nothing under way, for something of which they are not told yet that it stands in line. */
@@ -157,8 +157,8 @@ export class ChunkSchedule<Order extends ChunkOrder> {
 
   #findStalled(now: number, markOf: (deviceId: string) => number | undefined): readonly string[] {
     // What moved while nobody looked is not known.
-    if (now - this.#lookedAt > limits.sendingWaitMs) this.#lookingSince = now;
-    this.#lookedAt = now;
+    if (now - this.#evaluatedAt > limits.sendingWaitMs) this.#lookingSince = now;
+    this.#evaluatedAt = now;
     const lines = new Map<DeviceLine<Order>, number>();
     for (const { held } of this.#lanes) {
       for (const { handedAt, line } of held) if (handedAt !== undefined) lines.set(line, handedAt);
@@ -245,7 +245,7 @@ export class ChunkSchedule<Order extends ChunkOrder> {
 }
 
 function makeLane<Order extends ChunkOrder>(bytesMax = Number.POSITIVE_INFINITY, most: number): Lane<Order> {
-  return { bytesMax: Math.min(bytesMax, most), held: new Set(), bytes: 0, ring: new TurnRing() };
+  return { bytesMax: Math.min(bytesMax, most), held: new Set(), bytes: 0, ring: new RoundRobin() };
 }
 
 function enter<Order extends ChunkOrder>(held: Held<Order>, lane: Lane<Order>): void {

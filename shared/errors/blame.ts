@@ -65,7 +65,7 @@ const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blam
   not_enough_space: 'device',
   chunk_decayed: 'device',
   slot_damaged: 'device',
-  // A machine with time to spare loads and answers in time; one that never does is told from it by the hub's patience.
+  // A machine with time to spare loads and answers in time; one that never does is told from it by the hub’s timeout.
   runner_start_timeout: 'device',
   inference_timeout: 'device',
   overloaded: 'device',

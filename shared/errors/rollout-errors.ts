@@ -41,7 +41,7 @@ export const rolloutErrors = defineErrors({
     meaning: 'Another rollout of the same model that has not ended covers some of the same devices.',
     fix: 'Wait for the other rollout to end; "modelfleet rollout abort" ends one that is scheduled, running or paused.',
   },
-  device_not_heard: {
+  device_not_reported: {
     status: 503,
     retry: 'later',
     meaning: 'The hub was restored from a backup, and the device has not said yet what it runs.',

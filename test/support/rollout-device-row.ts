@@ -11,7 +11,7 @@ export function rolloutDevice(ordinal: number, part: Partial<RolloutDevice> = {}
     previousVersion: null,
     offeredAt: null,
     changedAt: 0,
-    lastWordAt: null,
+    lastReportedAt: null,
     backAt: null,
     backAs: null,
     triedAt: null,

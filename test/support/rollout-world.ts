@@ -14,7 +14,7 @@ import type { PublishedVersion } from '../../hub/models/published-version.ts';
 import { AssignmentStore } from '../../hub/rollout/assignment-store.ts';
 import { DesiredStore } from '../../hub/rollout/desired-store.ts';
 import { DeviceAssignments } from '../../hub/rollout/device-assignments.ts';
-import type { DownloadSight } from '../../hub/rollout/device-progress.ts';
+import type { DownloadObservation } from '../../hub/rollout/device-progress.ts';
 import { Director } from '../../hub/rollout/director.ts';
 import { ProcessLeases } from '../../hub/rollout/process-leases.ts';
 import { RolloutChanges } from '../../hub/rollout/rollout-changes.ts';
@@ -78,7 +78,7 @@ export class RolloutWorld {
   readonly manifests = new Map<string, Partial<ModelManifest>>();
   readonly connected = new Set<string>();
   /** What the hub knows of a device's download. */
-  download: (deviceId: string) => DownloadSight | undefined = () => undefined;
+  download: (deviceId: string) => DownloadObservation | undefined = () => undefined;
   /** What each device has answered. */
   requests = { ok: 0, failed: {} as Record<string, number>, refused: { fitBefore: 0 } };
   /** Undefined: there is nothing to compare with. */
@@ -117,12 +117,12 @@ export class RolloutWorld {
     this.#signer = { keyid, privateKey };
     this.keys = new Map([[keyid, pem]]);
     this.says = {
-      event: (id, event) => this.store.transaction((tx) => this.runner.hearEvent(id, event, tx)),
+      event: (id, event) => this.store.transaction((tx) => this.runner.handleEvent(id, event, tx)),
       reported: async (id, reported) => {
         this.reported.set(id, reported);
         await this.store.transaction(async (tx) => {
-          await this.runner.hearReport(id, reported, tx);
-          await this.unassigning.hearReport(id, reported, tx);
+          await this.runner.handleReport(id, reported, tx);
+          await this.unassigning.handleReport(id, reported, tx);
         });
       },
     };

@@ -184,18 +184,18 @@ describe('DeviceHolders', () => {
     };
     const holders = new DeviceHolders(store);
     const version = { ...bad, knownAt: world.clock.now() };
-    const lookedAt = async () => {
+    const evaluatedAt = async () => {
       pages = 0;
       return [await holders.holderOf(version), pages];
     };
     const letGo = (id: string) => world.report(id, [good]);
-    expect(await lookedAt()).toEqual(['device/d-0003', 1]);
-    expect(await lookedAt()).toEqual(['device/d-0003', 0]);
+    expect(await evaluatedAt()).toEqual(['device/d-0003', 1]);
+    expect(await evaluatedAt()).toEqual(['device/d-0003', 0]);
     await letGo('d-0003');
-    expect(await lookedAt()).toEqual(['device/d-0700', 2]);
+    expect(await evaluatedAt()).toEqual(['device/d-0700', 2]);
     await letGo('d-0700');
-    expect(await lookedAt()).toEqual(['device/d-1199', 1]);
+    expect(await evaluatedAt()).toEqual(['device/d-1199', 1]);
     await letGo('d-1199');
-    expect(await lookedAt()).toEqual([undefined, 4]);
+    expect(await evaluatedAt()).toEqual([undefined, 4]);
   });
 });

@@ -108,7 +108,7 @@ describe('a device that is removed', () => {
     const [old] = [...world.devices.values()];
     await world.remove(old!.id);
     const reported = { ...old!.reportedState(), sequence: 99 };
-    await world.store.transaction((tx) => world.runner.hearReport(old!.id, reported, tx));
+    await world.store.transaction((tx) => world.runner.handleReport(old!.id, reported, tx));
     expect((await world.service.show(id)).counts).toEqual({ succeeded: 1, removed: 1 });
     await world.service.rollback(id, { actor: operator });
     await world.runUntil(id, ['rolled-back']);

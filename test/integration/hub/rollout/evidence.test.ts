@@ -61,7 +61,7 @@ async function offersOf(id: string): Promise<(number | undefined)[]> {
 }
 
 async function reasons(id: string): Promise<string[]> {
-  await world.runner.lookAt(id);
+  await world.runner.evaluate(id);
   const { verdicts } = await world.service.show(id);
   return verdicts[0]!.reasons.map(({ code }) => code);
 }
@@ -150,13 +150,13 @@ describe('evidence of a rollout', () => {
     for (const device of ids()) await send(device, { rollout: id, ok: 50 });
     const judge = vi.spyOn(DriftService.prototype, 'judge');
     onTestFinished(() => judge.mockRestore());
-    for (let look = 0; look < 4; look += 1) await world.runner.lookAt(id);
+    for (let look = 0; look < 4; look += 1) await world.runner.evaluate(id);
     expect(judge).toHaveBeenCalledTimes(1);
     await send(ids()[0]!, { rollout: id, ok: 50 });
-    for (let look = 0; look < 2; look += 1) await world.runner.lookAt(id);
+    for (let look = 0; look < 2; look += 1) await world.runner.evaluate(id);
     expect(judge).toHaveBeenCalledTimes(2);
     await world.remove(ids()[0]!);
-    await world.runner.lookAt(id);
+    await world.runner.evaluate(id);
     expect(judge).toHaveBeenCalledTimes(3);
   });
 });

@@ -1,6 +1,6 @@
 /** The hub's clock was ahead while a rollout was under way, and was set back. */
 import { afterEach, expect, it } from 'vitest';
-import { takeBackRolloutTimes } from '../../../../hub/rollout/future-times.ts';
+import { clampFutureRolloutTimes } from '../../../../hub/rollout/future-times.ts';
 import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
 import { RolloutWorld } from '../../../support/rollout-world.ts';
 
@@ -12,7 +12,7 @@ afterEach(async () => {
 it('leaves no try that waits for the wrong time, and evidence with the offer that it belongs to', async () => {
   world = await RolloutWorld.open({ devices: 2, hasTelemetry: true });
   const { id } = await world.create({ phases: [{ percent: 100 }] });
-  await world.runner.lookAt(id);
+  await world.runner.evaluate(id);
   const now = world.clock.now();
   const ahead = now + 30 * 86_400_000;
   const { database, rows } = world;
@@ -22,8 +22,8 @@ it('leaves no try that waits for the wrong time, and evidence with the offer tha
     .insertInto('telemetry_evidence')
     .values({ ...row, body: Buffer.alloc(0) })
     .execute();
-  await takeBackRolloutTimes(database, now);
-  await new EvidenceStore(database).takeBackTimes(now);
+  await clampFutureRolloutTimes(database, now);
+  await new EvidenceStore(database).clampFutureTimes(now);
   expect(await rows.list(id)).toMatchObject([
     { offeredAt: now, triedAt: now },
     { offeredAt: now, triedAt: now },

@@ -11,7 +11,7 @@ afterEach(async () => {
 it('looks again at once when a device has spoken after what a look read', async () => {
   world = await RolloutWorld.open({ devices: 1 });
   const { id } = await world.create({ phases: [{ percent: 100 }], soakMs: 0 });
-  await world.runner.lookAt(id);
+  await world.runner.evaluate(id);
   let said: Promise<void> | undefined;
   world.onCommit = () => {
     said ??= world.says.event('device-000', {
@@ -26,7 +26,7 @@ it('looks again at once when a device has spoken after what a look read', async 
       state: 'committed',
     });
   };
-  await world.runner.lookAt(id);
+  await world.runner.evaluate(id);
   await said;
   expect((await world.service.show(id)).counts).toEqual({ succeeded: 1 });
   // No time has passed.

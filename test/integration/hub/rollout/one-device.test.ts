@@ -92,7 +92,7 @@ describe('a device whose statement cannot be signed', () => {
       back: 'not-told',
       fault: { code: 'internal' },
     });
-    expect(await audited('rollout.take_back_failed')).toHaveLength(1);
+    expect(await audited('rollout.revert_failed')).toHaveLength(1);
     await mend('device-001');
     const detail = await world.runUntil(id, ['rolled-back']);
     expect(detail.reason).toBe('every device is back');
@@ -109,7 +109,7 @@ describe('a device whose statement cannot be signed', () => {
     const detail = await world.runUntil(id, ['rolled-back'], { stepMs: 10_000 });
     expect(detail.reason).toBe('1 of 2 devices are back; 1 could not be told to go back: "device-001"');
     expect(detail.back).toEqual({ back: 1, 'not-told': 1 });
-    expect(await audited('rollout.take_back_failed')).toHaveLength(1);
+    expect(await audited('rollout.revert_failed')).toHaveLength(1);
   });
 
   it('is as the others again when a rollout is resumed that could not take its offer back', async () => {

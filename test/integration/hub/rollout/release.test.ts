@@ -21,7 +21,7 @@ it('a release on a device that a restore made unheard of does not call the model
   await expect(releases.release('device-000', model, operator)).rejects.toMatchObject({ code: 'not_found' });
   report = { ...known, isForgotten: true };
   await expect(releases.release('device-000', model, operator)).rejects.toMatchObject({
-    code: 'device_not_heard',
+    code: 'device_not_reported',
     message: expect.stringContaining('"device-000"'),
   });
 });

@@ -71,7 +71,7 @@ describe('a rollback', () => {
       await device.report(world.says);
       world.forgotten.delete(device.id);
       const reported = world.reported.get(device.id)!;
-      await world.store.transaction((tx) => world.director.hearReport(device.id, reported, tx));
+      await world.store.transaction((tx) => world.director.handleReport(device.id, reported, tx));
     }
     expect((await world.runUntil(id, ['rolled-back'])).reason).toBe('every device is back');
     expect(world.carrying('1.0.0')).toHaveLength(2);
@@ -176,7 +176,7 @@ describe('a rollback', () => {
     await world.runUntil(id, ['completed']);
     return id;
   }
-  async function takeBack(id: string) {
+  async function revert(id: string) {
     await world.service.rollback(id, { actor: operator });
     return world.runUntil(id, ['rolled-back']);
   }
@@ -188,7 +188,7 @@ describe('a rollback', () => {
     await bring('2.0.0');
     expect(odd!.active).toBe('1.0.0');
     const third = await bring('3.0.0');
-    const detail = await takeBack(third);
+    const detail = await revert(third);
     expect(detail.reason).toBe('every device is back');
     expect(odd!.active).toBe('1.0.0');
     expect(world.carrying('2.0.0')).toHaveLength(2);
@@ -198,9 +198,9 @@ describe('a rollback', () => {
     await open({ devices: 3 });
     const second = await bring('2.0.0');
     const third = await bring('3.0.0');
-    expect((await takeBack(third)).reason).toBe('every device is back');
+    expect((await revert(third)).reason).toBe('every device is back');
     expect(world.carrying('2.0.0')).toHaveLength(3);
-    expect((await takeBack(second)).reason).toBe('every device is back');
+    expect((await revert(second)).reason).toBe('every device is back');
     expect(world.carrying('1.0.0')).toHaveLength(3);
   });
 
@@ -211,7 +211,7 @@ describe('a rollback', () => {
     odd!.mannerOf.set('3.0.0', 'rejects');
     await bring('3.0.0');
     expect([odd!.active, other!.active]).toEqual(['2.0.0', '3.0.0']);
-    const detail = await takeBack(second);
+    const detail = await revert(second);
     expect([odd!.active, other!.active]).toEqual(['1.0.0', '3.0.0']);
     expect(detail.reason).toBe(`1 of 2 devices are back; 1 are left to a later rollout: "${other!.id}"`);
   });
@@ -223,9 +223,9 @@ describe('a rollback', () => {
     const fourth = await bring('4.0.0');
     const [device] = [...world.devices.values()];
     expect(device!.kept).toEqual(['3.0.0', '2.0.0']);
-    await takeBack(fourth);
-    await takeBack(third);
-    const detail = await takeBack(second);
+    await revert(fourth);
+    await revert(third);
+    const detail = await revert(second);
     expect(world.carrying('2.0.0')).toHaveLength(2);
     expect(detail.reason).toMatch(/^0 of 2 devices are back; 2 had no version to go back to and keep/);
     expect(detail.devices.map(({ back }) => back)).toEqual(['no-way', 'no-way']);
@@ -236,7 +236,7 @@ describe('a rollback', () => {
     await bring('2.0.0');
     const third = await bring('3.0.0');
     world.withdrawn.set('2.0.0', 'wrong units');
-    await takeBack(third);
+    await revert(third);
     expect(world.carrying('1.0.0')).toHaveLength(2);
   });
 
@@ -254,7 +254,7 @@ describe('a rollback', () => {
       },
     ]);
     await world.settle();
-    const detail = await takeBack(await bring('2.0.0'));
+    const detail = await revert(await bring('2.0.0'));
     expect(world.carrying('2.0.0')).toEqual([early!.id]);
     expect(detail.reason).toBe(`2 of 3 devices are back; 1 ran it before and keep it: "${early!.id}"`);
   });
@@ -262,7 +262,7 @@ describe('a rollback', () => {
   it('takes back the word "back" when the device says that it runs the version after all', async () => {
     await open({ devices: 2 });
     const second = await bring('2.0.0');
-    await takeBack(second);
+    await revert(second);
     const [odd] = [...world.devices.values()];
     odd!.slots = { ...odd!.slots, active: odd!.slots.previous[0]!, previous: [odd!.slots.active!] };
     await odd!.report(world.says);
@@ -281,7 +281,7 @@ describe('a rollback', () => {
     expect(device!.active).toBe('2.0.0');
     await world.service.resume(id, { actor: operator });
     await world.runUntil(id, ['completed']);
-    expect((await takeBack(id)).reason).toBe('every device is back');
+    expect((await revert(id)).reason).toBe('every device is back');
     expect(device!.active).toBe('1.0.0');
   });
 
@@ -360,7 +360,7 @@ describe('a rollback', () => {
             { active: device.active, kept: [...device.kept] },
           ]),
         );
-        await takeBack(id);
+        await revert(id);
         await world.settle();
         const rows = await world.rows.list(id);
         for (const { deviceId, offeredAt, backAs } of rows) {

@@ -111,10 +111,10 @@ describe('acts at the same time', () => {
     await world.deliver(first!.device);
     const results = await Promise.allSettled([
       world.service.pause(id, { actor: operator }),
-      world.runner.lookAt(id),
+      world.runner.evaluate(id),
       world.devices.get(first!.device)!.work(world.says),
       world.service.pause(id, { actor: operator }),
-      world.runner.lookAt(id),
+      world.runner.evaluate(id),
     ]);
     const refused = results.filter((result) => result.status === 'rejected');
     expect(refused).toHaveLength(1);

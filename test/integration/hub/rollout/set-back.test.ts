@@ -57,7 +57,7 @@ async function world() {
     );
   const said = (id = 'a') => desired(id).models.map(({ model, version }) => `${model} ${version}`);
   const hear = async (reported: ReportedState) => {
-    await database.transaction().execute((tx) => director.hearReport('a', reported, tx));
+    await database.transaction().execute((tx) => director.handleReport('a', reported, tx));
     await director.publish([]);
   };
   return { database, director, hear, desired, said };
@@ -69,7 +69,7 @@ describe('a director that catches up', () => {
     await director.assign([assignment('air', '1.0.0')]);
     const reported = report(50, { air: '1.0.0' });
     const failing = database.transaction().execute(async (tx) => {
-      await director.hearReport('a', reported, tx);
+      await director.handleReport('a', reported, tx);
       throw new Error('another message of the batch');
     });
     await expect(failing).rejects.toThrow('another message');
@@ -81,8 +81,8 @@ describe('a director that catches up', () => {
     const { database, director, hear, desired } = await world();
     await director.assign([assignment('air', '1.0.0')]);
     const failing = database.transaction().execute(async (tx) => {
-      await director.hearReport('a', report(50, { air: '1.0.0' }), tx);
-      await director.hearReport('a', report(1, { air: '1.0.0' }), tx);
+      await director.handleReport('a', report(50, { air: '1.0.0' }), tx);
+      await director.handleReport('a', report(1, { air: '1.0.0' }), tx);
       throw new Error('another message of the batch');
     });
     await expect(failing).rejects.toThrow('another message');
@@ -96,8 +96,8 @@ describe('a director that catches up', () => {
     await director.catchUp(1_000_000);
     await director.republishAll();
     const failing = database.transaction().execute(async (tx) => {
-      await director.hearReport('a', report(1, { air: '1.0.0' }), tx);
-      await director.hearReport('a', report(1, { air: '1.0.0' }), tx);
+      await director.handleReport('a', report(1, { air: '1.0.0' }), tx);
+      await director.handleReport('a', report(1, { air: '1.0.0' }), tx);
       throw new Error('another message of the batch');
     });
     await expect(failing).rejects.toThrow('another message');

@@ -33,13 +33,13 @@ describe('taking a model off', () => {
     }
     world.reported.delete('device-000');
     await expect(take({ device: 'device-000' })).rejects.toMatchObject({
-      code: 'device_not_heard',
+      code: 'device_not_reported',
       message: expect.stringContaining('"device-000"'),
     });
     world.forgotten.delete('device-001');
     expect(await take({ group: 'default' })).toMatchObject({
       devices: 1,
-      failed: [{ device: 'device-000', code: 'device_not_heard' }],
+      failed: [{ device: 'device-000', code: 'device_not_reported' }],
     });
   });
 

@@ -118,7 +118,7 @@ describe('a look at the evidence of a rollout', () => {
       .set({ offered_at: 900 })
       .where('device_id', '<>', 'b')
       .execute();
-    expect(await store.takeBackTimes(500)).toBe(2);
+    expect(await store.clampFutureTimes(500)).toBe(2);
     read = [];
     const found = await at.ofRollout(first);
     expect(read).toEqual(['a', 'c']);

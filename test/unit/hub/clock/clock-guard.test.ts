@@ -7,7 +7,7 @@ it('takes times back to the same instant in all stores: what belongs together by
   const clock = new ManualClock();
   const takenBackTo: number[] = [];
   const slow = {
-    async takeBackTimes(now: number) {
+    async clampFutureTimes(now: number) {
       takenBackTo.push(now);
       clock.advance(5);
       return 1;

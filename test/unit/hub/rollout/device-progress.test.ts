@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import {
-  type DeviceWord,
-  type DownloadSight,
-  hearWord,
+  applyMessage,
+  type DeviceMessage,
+  type DownloadObservation,
   isFailure,
   type RolloutDevice,
   type StoredStatus,
@@ -22,28 +22,28 @@ const offered: RolloutDevice = {
   previousVersion: '1.0.0',
   offeredAt: t0,
   changedAt: t0,
-  lastWordAt: null,
+  lastReportedAt: null,
   backAt: null,
   backAs: null,
   triedAt: null,
   fault: null,
   removedAt: null,
 };
-const event = (state: UpdateState, code?: string, retry: 'never' | 'later' = 'never'): DeviceWord => ({
+const event = (state: UpdateState, code?: string, retry: 'never' | 'later' = 'never'): DeviceMessage => ({
   kind: 'event',
   version: '2.0.0',
   state,
   ...(code ? { fault: { code, message: code, retry } } : {}),
 });
-const report = (part: Partial<DeviceWord & { kind: 'report' }>): DeviceWord => ({
+const report = (part: Partial<DeviceMessage & { kind: 'report' }>): DeviceMessage => ({
   kind: 'report',
   sequence: 7,
   ...part,
 });
-const hear = (word: DeviceWord, part: Partial<RolloutDevice> = {}) =>
-  hearWord({ ...offered, ...part }, word, context);
+const hear = (message: DeviceMessage, part: Partial<RolloutDevice> = {}) =>
+  applyMessage({ ...offered, ...part }, message, context);
 
-describe('hearWord()', () => {
+describe('applyMessage()', () => {
   it.each<[UpdateState, StoredStatus]>([
     ['idle', 'offered'],
     ['checking', 'downloading'],
@@ -109,7 +109,7 @@ describe('hearWord()', () => {
       offeredAt: null,
       sequence: null,
     } as const;
-    expect(hearWord(pending, event('committed'), context)).toBe(pending);
+    expect(applyMessage(pending, event('committed'), context)).toBe(pending);
   });
 
   it('does not count what a device does with an offer that was taken back', () => {
@@ -123,7 +123,7 @@ describe('hearWord()', () => {
 
   it('knows a device is back by a commit of the version before, or a report of another version', () => {
     const withdrawn = { status: 'withdrawn', assigned: false } as const;
-    const commit: DeviceWord = { kind: 'event', version: '1.0.0', state: 'committed' };
+    const commit: DeviceMessage = { kind: 'event', version: '1.0.0', state: 'committed' };
     expect(hear(commit, withdrawn).backAt).toBe(context.now);
     expect(hear({ ...commit, version: '0.9.0' }, withdrawn).backAt).toBeNull();
     expect(hear(report({ activeVersion: '1.0.0' }), withdrawn).backAt).toBe(context.now);
@@ -185,7 +185,7 @@ describe('hearWord()', () => {
 
 describe('a device that the version was taken back from', () => {
   const told = { status: 'withdrawn', assigned: false, sequence: 8 } as const;
-  const says = (part: Partial<DeviceWord & { kind: 'report' }>, more: Partial<RolloutDevice> = {}) =>
+  const says = (part: Partial<DeviceMessage & { kind: 'report' }>, more: Partial<RolloutDevice> = {}) =>
     hear(report({ sequence: 8, ...part }), { ...told, ...more }).backAs;
 
   it('is back when it says that it runs another version, and not before', () => {
@@ -201,26 +201,26 @@ describe('a device that the version was taken back from', () => {
 });
 
 describe('statusAt()', () => {
-  const patience = { silenceMs: 10_000, deviceTimeoutMs: 60_000, trial: planDefaults.trial };
+  const timeouts = { silenceMs: 10_000, deviceTimeoutMs: 60_000, trial: planDefaults.trial };
   const at = (
     part: Partial<RolloutDevice>,
     afterMs: number,
     connected = false,
     watchingSince = 0,
-    download?: DownloadSight,
+    download?: DownloadObservation,
   ) =>
-    statusAt({ ...offered, ...part }, patience, {
+    statusAt({ ...offered, ...part }, timeouts, {
       now: t0 + afterMs,
       connected: new Set(connected ? [offered.deviceId] : []),
       watchingSince,
       downloads: new Map(download ? [[offered.deviceId, download]] : []),
     });
 
-  it('calls a device silent after silenceMs without a word, to the millisecond', () => {
+  it('calls a device silent after silenceMs without a message, to the millisecond', () => {
     expect(at({}, 9_999)).toEqual({ status: 'offered', endedAt: null });
     expect(at({}, 10_000)).toEqual({ status: 'silent', endedAt: t0 + 10_000 });
-    expect(at({ lastWordAt: t0 + 4_000 }, 13_999).status).toBe('offered');
-    expect(at({ lastWordAt: t0 + 4_000 }, 14_000)).toEqual({ status: 'silent', endedAt: t0 + 14_000 });
+    expect(at({ lastReportedAt: t0 + 4_000 }, 13_999).status).toBe('offered');
+    expect(at({ lastReportedAt: t0 + 4_000 }, 14_000)).toEqual({ status: 'silent', endedAt: t0 + 14_000 });
   });
 
   it('never calls a connected device silent, and lets it time out', () => {
@@ -233,8 +233,8 @@ describe('statusAt()', () => {
 
   it('counts only time in which the hub was watching', () => {
     const since = t0 + 100_000;
-    expect(at({ lastWordAt: t0 + 1 }, 109_999, false, since).status).toBe('offered');
-    expect(at({ lastWordAt: t0 + 1 }, 110_000, false, since).status).toBe('silent');
+    expect(at({ lastReportedAt: t0 + 1 }, 109_999, false, since).status).toBe('offered');
+    expect(at({ lastReportedAt: t0 + 1 }, 110_000, false, since).status).toBe('silent');
     expect(at({ status: 'staged' }, 159_999, true, since).status).toBe('staged');
     expect(at({ status: 'staged' }, 160_000, true, since).status).toBe('timed-out');
   });
@@ -288,13 +288,15 @@ describe('statusAt()', () => {
 
   it('calls it too late when its trial needs no requests', () => {
     const trial = { ...planDefaults.trial, minRequests: 0 };
-    const sight = {
+    const observation = {
       now: t0 + 60_000,
       connected: new Set(['a']),
       watchingSince: 0,
       downloads: new Map(),
     };
-    expect(statusAt({ ...offered, status: 'trial' }, { ...patience, trial }, sight).status).toBe('timed-out');
+    expect(statusAt({ ...offered, status: 'trial' }, { ...timeouts, trial }, observation).status).toBe(
+      'timed-out',
+    );
   });
 
   it('calls a device removed from the moment it was, whatever it had come to', () => {

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { RolloutDevice } from '../../../../hub/rollout/device-progress.ts';
 import { makePlan } from '../../../../hub/rollout/rollout-plan.ts';
-import { planNextSteps, type RolloutView, type Sight } from '../../../../hub/rollout/rollout-planner.ts';
+import {
+  planNextSteps,
+  type RolloutObservation,
+  type RolloutView,
+} from '../../../../hub/rollout/rollout-planner.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 
 const t0 = 1_000_000;
@@ -11,7 +15,7 @@ const plan = makePlan({
   phases: [{ devices: 1 }, { percent: 50 }, { percent: 100 }],
   soakMs: 10_000,
 });
-const sight: Sight = {
+const observation: RolloutObservation = {
   now: t0,
   watchingSince: 0,
   downloads: new Map(),
@@ -33,7 +37,7 @@ function device(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutDevi
     previousVersion: isOffered ? '1.0.0' : null,
     offeredAt: isOffered ? t0 : null,
     changedAt: t0,
-    lastWordAt: null,
+    lastReportedAt: null,
     backAt: null,
     backAs: null,
     triedAt: null,
@@ -72,7 +76,7 @@ describe('planNextSteps()', () => {
       device(3, { status: 'rolled-back', removedAt }),
     ];
     const all = { ...plan, phases: [{ percent: 100 }] };
-    const later = { ...sight, now: t0 + all.soakMs };
+    const later = { ...observation, now: t0 + all.soakMs };
     const { steps, judged } = planNextSteps(view({ plan: all, devices }), later);
     expect(steps).toMatchObject([{ kind: 'act', act: 'complete' }]);
     expect(judged?.inputs).toMatchObject({ devices: 1, counts: { succeeded: 1 }, settledAt: t0 });
@@ -87,12 +91,14 @@ describe('planNextSteps()', () => {
       plan: patient,
       devices: [device(0, { status: 'downloading' }), device(1, { status: 'trial' })],
     });
-    const look = (part: Partial<Sight>) =>
-      planNextSteps(running, { ...sight, now, connected: new Set(['d0', 'd1']), ...part });
+    const look = (part: Partial<RolloutObservation>) =>
+      planNextSteps(running, { ...observation, now, connected: new Set(['d0', 'd1']), ...part });
     expect(look({}).steps).toMatchObject([{ kind: 'act', act: 'pause' }]);
     const waited = new Map([['d0', { waitedUntil: now - 1_000, isMoving: false }]]);
-    expect(look({ downloads: waited })).toMatchObject({ steps: [], lookAgainAt: expect.any(Number) });
-    expect(look({ downloads: waited }).lookAgainAt).toBeLessThanOrEqual(now - 1_000 + plan.phaseTimeoutMs);
+    expect(look({ downloads: waited })).toMatchObject({ steps: [], evaluateAgainAt: expect.any(Number) });
+    expect(look({ downloads: waited }).evaluateAgainAt).toBeLessThanOrEqual(
+      now - 1_000 + plan.phaseTimeoutMs,
+    );
     const over = { downloads: waited, now: now - 1_000 + plan.phaseTimeoutMs };
     expect(look(over).steps).toMatchObject([{ kind: 'act', act: 'pause' }]);
     expect(look({ watchingSince: now - 1_000 }).steps).toEqual([]);
@@ -101,20 +107,22 @@ describe('planNextSteps()', () => {
       plan: patient,
       devices: [device(0, { status: 'succeeded' }), device(1, { status: 'trial' })],
     });
-    const seen = { ...sight, now, connected: new Set(['d1']), downloads: waited };
+    const seen = { ...observation, now, connected: new Set(['d1']), downloads: waited };
     expect(planNextSteps(done, seen).steps).toMatchObject([{ kind: 'act', act: 'pause' }]);
   });
 
   it('gives the place of a removed device to the next in the order', () => {
     const devices = [device(0, { removedAt: t0 }), device(1), device(2)];
-    expect(planNextSteps(view({ devices }), sight).steps).toEqual([{ kind: 'offer', deviceIds: ['d1'] }]);
+    expect(planNextSteps(view({ devices }), observation).steps).toEqual([
+      { kind: 'offer', deviceIds: ['d1'] },
+    ]);
   });
 
   it.each(['scheduled', 'running', 'paused'] as const)(
     'ends a rollout that is %s and has no device left, and does not say that it went well',
     (status) => {
       const devices = [device(0, { status: 'succeeded', removedAt: t0 }), device(1, { removedAt: t0 })];
-      expect(planNextSteps(view({ status, devices }), sight).steps).toEqual([
+      expect(planNextSteps(view({ status, devices }), observation).steps).toEqual([
         { kind: 'act', act: 'abort', reason: 'every device of it was removed from the hub', ending: 'keep' },
       ]);
     },
@@ -125,69 +133,69 @@ describe('planNextSteps()', () => {
     const tried = { triedAt: t0, assigned: true, changedAt: t0 };
     const hindered = device(0, { status: 'hindered', offeredAt: null, assigned: false, triedAt: t0 });
     const running = view({ plan: all, devices: [hindered, device(1, { status: 'trial' })] });
-    expect(planNextSteps(running, sight)).toMatchObject({
+    expect(planNextSteps(running, observation)).toMatchObject({
       steps: [],
-      lookAgainAt: t0 + limits.rolloutTryAgainMs,
+      evaluateAgainAt: t0 + limits.rolloutTryAgainMs,
     });
-    const later = { ...sight, now: t0 + limits.rolloutTryAgainMs };
+    const later = { ...observation, now: t0 + limits.rolloutTryAgainMs };
     expect(planNextSteps(running, later).steps).toEqual([{ kind: 'offer', deviceIds: ['d0'] }]);
     for (const status of ['aborted', 'rolling-back'] as const) {
       const ending = view({ status, ending: 'back', devices: [device(0, { status: 'trial', ...tried })] });
-      expect(planNextSteps(ending, sight)).toEqual({
+      expect(planNextSteps(ending, observation)).toEqual({
         steps: [],
-        lookAgainAt: t0 + limits.rolloutTryAgainMs,
+        evaluateAgainAt: t0 + limits.rolloutTryAgainMs,
       });
-      expect(planNextSteps(ending, later).steps).toEqual([{ kind: 'take-back', deviceIds: ['d0'] }]);
+      expect(planNextSteps(ending, later).steps).toEqual([{ kind: 'revert', deviceIds: ['d0'] }]);
     }
   });
 
   it('starts a scheduled rollout when its time has come', () => {
     const later = { ...plan, startAt: t0 + 5_000 };
-    expect(planNextSteps(view({ status: 'scheduled', plan: later }), sight)).toEqual({
+    expect(planNextSteps(view({ status: 'scheduled', plan: later }), observation)).toEqual({
       steps: [],
-      lookAgainAt: t0 + 5_000,
+      evaluateAgainAt: t0 + 5_000,
     });
     const { steps } = planNextSteps(view({ status: 'scheduled', plan: later }), {
-      ...sight,
+      ...observation,
       now: t0 + 5_000,
     });
     expect(steps).toMatchObject([{ kind: 'act', act: 'start' }]);
   });
 
   it('offers to the devices of the phase that wait, and to no others', () => {
-    expect(planNextSteps(view({}), sight).steps).toEqual([{ kind: 'offer', deviceIds: ['d0'] }]);
-    expect(planNextSteps(view({ phase: 1 }, ['succeeded', 'withdrawn']), sight).steps).toEqual([
+    expect(planNextSteps(view({}), observation).steps).toEqual([{ kind: 'offer', deviceIds: ['d0'] }]);
+    expect(planNextSteps(view({ phase: 1 }, ['succeeded', 'withdrawn']), observation).steps).toEqual([
       { kind: 'offer', deviceIds: ['d1', 'd2', 'd3', 'd4'] },
     ]);
   });
 
   it('offers to a bounded number at once', () => {
     const devices = Array.from({ length: 1_000 }, (_, n) => device(n));
-    const [step] = planNextSteps(view({ devices, phase: 2 }), sight).steps;
+    const [step] = planNextSteps(view({ devices, phase: 2 }), observation).steps;
     expect(step).toMatchObject({ kind: 'offer' });
     expect(step?.kind === 'offer' && step.deviceIds.length).toBe(limits.rolloutChangesPerStepMax);
   });
 
   it('offers nothing more once the phase has failed', () => {
-    const { steps } = planNextSteps(view({ phase: 2 }, ['rejected', 'rejected']), sight);
+    const { steps } = planNextSteps(view({ phase: 2 }, ['rejected', 'rejected']), observation);
     expect(steps).toMatchObject([{ kind: 'act', act: 'abort', ending: 'back' }]);
   });
 
   it('waits for the next instant at which time alone changes something', () => {
     const waiting = view({}, ['downloading']);
-    expect(planNextSteps(waiting, { ...sight, now: t0 + 1 })).toMatchObject({
+    expect(planNextSteps(waiting, { ...observation, now: t0 + 1 })).toMatchObject({
       steps: [],
-      lookAgainAt: t0 + plan.silenceMs,
+      evaluateAgainAt: t0 + plan.silenceMs,
     });
     const soaking = view({}, ['succeeded']);
-    expect(planNextSteps(soaking, { ...sight, now: t0 + 1 })).toMatchObject({
+    expect(planNextSteps(soaking, { ...observation, now: t0 + 1 })).toMatchObject({
       steps: [],
-      lookAgainAt: t0 + 10_000,
+      evaluateAgainAt: t0 + 10_000,
     });
   });
 
   it('goes to the next phase after the soak, and completes after the last', () => {
-    const soaked = { ...sight, now: t0 + 10_000 };
+    const soaked = { ...observation, now: t0 + 10_000 };
     expect(planNextSteps(view({}, ['succeeded']), soaked).steps).toEqual([{ kind: 'start-phase', phase: 1 }]);
     const all = view({ phase: 2 }, Array(10).fill('succeeded'));
     expect(planNextSteps(all, soaked).steps).toMatchObject([{ kind: 'act', act: 'complete' }]);
@@ -195,7 +203,7 @@ describe('planNextSteps()', () => {
 
   it('only pauses on failure when the plan says so', () => {
     const pausing = view({ plan: { ...plan, onFailure: 'pause' } }, ['rolled-back']);
-    expect(planNextSteps(pausing, sight).steps).toMatchObject([{ kind: 'act', act: 'pause' }]);
+    expect(planNextSteps(pausing, observation).steps).toMatchObject([{ kind: 'act', act: 'pause' }]);
   });
 
   it.each(['paused', 'aborted'] as const)(
@@ -209,15 +217,15 @@ describe('planNextSteps()', () => {
         'failed',
         'withdrawn',
       ]);
-      expect(planNextSteps(stopped, sight).steps).toEqual([
-        { kind: 'take-back', deviceIds: ['d2', 'd3', 'd4'] },
+      expect(planNextSteps(stopped, observation).steps).toEqual([
+        { kind: 'revert', deviceIds: ['d2', 'd3', 'd4'] },
       ]);
     },
   );
 
   it('takes back everything when aborted without keeping', () => {
     const stopped = view({ status: 'aborted', ending: 'back' }, ['succeeded', 'trial', 'withdrawn']);
-    expect(planNextSteps(stopped, sight).steps).toEqual([{ kind: 'take-back', deviceIds: ['d0', 'd1'] }]);
+    expect(planNextSteps(stopped, observation).steps).toEqual([{ kind: 'revert', deviceIds: ['d0', 'd1'] }]);
   });
 
   it('has rolled back when every device is back or silent, and not before', () => {
@@ -225,14 +233,14 @@ describe('planNextSteps()', () => {
     const waits = { status: 'withdrawn', assigned: false } as const;
     const rolling = (second: Partial<RolloutDevice>) =>
       view({ status: 'rolling-back', devices: [device(0, back), device(1, second)] });
-    expect(planNextSteps(rolling(back), sight).steps).toMatchObject([
+    expect(planNextSteps(rolling(back), observation).steps).toMatchObject([
       { act: 'finish-rollback', reason: 'every device is back' },
     ]);
-    expect(planNextSteps(rolling(waits), sight)).toMatchObject({
+    expect(planNextSteps(rolling(waits), observation)).toMatchObject({
       steps: [],
-      lookAgainAt: t0 + plan.silenceMs,
+      evaluateAgainAt: t0 + plan.silenceMs,
     });
-    const late = { ...sight, now: t0 + plan.silenceMs };
+    const late = { ...observation, now: t0 + plan.silenceMs };
     expect(planNextSteps(rolling(waits), late).steps).toMatchObject([{ act: 'finish-rollback' }]);
     expect(planNextSteps(rolling(waits), { ...late, watchingSince: t0 + 1 }).steps).toEqual([]);
     const alive = { ...late, connected: new Set(['d1']) };
@@ -249,14 +257,14 @@ describe('planNextSteps()', () => {
   it('plans for as many devices as a rollout may have', () => {
     const count = limits.devicesPerRolloutMax;
     const devices = Array.from({ length: count }, (_, n) => device(n, { status: 'offered' }));
-    const { steps, lookAgainAt } = planNextSteps(view({ phase: 2, devices }), sight);
-    expect({ steps, lookAgainAt }).toEqual({ steps: [], lookAgainAt: t0 + plan.silenceMs });
+    const { steps, evaluateAgainAt } = planNextSteps(view({ phase: 2, devices }), observation);
+    expect({ steps, evaluateAgainAt }).toEqual({ steps: [], evaluateAgainAt: t0 + plan.silenceMs });
   });
 
   it.each(['draft', 'awaiting-approval', 'completed', 'rolled-back'] as const)(
     'does nothing when %s',
     (status) => {
-      expect(planNextSteps(view({ status }, ['succeeded', 'failed']), sight)).toEqual({ steps: [] });
+      expect(planNextSteps(view({ status }, ['succeeded', 'failed']), observation)).toEqual({ steps: [] });
     },
   );
 });

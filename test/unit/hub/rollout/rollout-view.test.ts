@@ -34,7 +34,7 @@ function takenBack(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutD
     previousVersion: '1.0.0',
     offeredAt: now,
     changedAt: now,
-    lastWordAt: now,
+    lastReportedAt: now,
     backAt: now,
     backAs: 'back',
     triedAt: null,
@@ -48,20 +48,20 @@ describe('describeRollout()', () => {
   it('counts how devices stand that a version was taken back from, and names who is awaited however many are back', () => {
     const devices = Array.from({ length: limits.rolloutDevicesNamedMax + 50 }, (_, n) => takenBack(n));
     const awaited = takenBack(devices.length, { backAt: null, backAs: null });
-    const sight = {
+    const observation = {
       now,
       connected: new Set<string>(),
       watchingSince: 0,
       downloads: new Map(),
     };
-    const detail = describeRollout(record, [...devices, awaited], [], sight);
+    const detail = describeRollout(record, [...devices, awaited], [], observation);
     expect(detail.back).toEqual({ back: devices.length, awaited: 1 });
     expect(detail.devices[0]).toMatchObject({ device: awaited.deviceId, back: 'awaited' });
-    expect(describeRollout(record, [], [], sight).back).toBeUndefined();
+    expect(describeRollout(record, [], [], observation).back).toBeUndefined();
   });
 
   it('says what it leaves out of devices and verdicts, and nothing where it leaves out nothing', () => {
-    const sight = { now, connected: new Set<string>(), watchingSince: 0, downloads: new Map() };
+    const observation = { now, connected: new Set<string>(), watchingSince: 0, downloads: new Map() };
     const devices = Array.from({ length: limits.rolloutDevicesNamedMax + 3 }, (_, n) => takenBack(n));
     const verdicts = Array.from({ length: limits.rolloutVerdictsShownMax + 1 }, (_, n) => ({
       at: n,
@@ -69,10 +69,10 @@ describe('describeRollout()', () => {
       verdict: 'proceed' as const,
       reasons: [],
     }));
-    const detail = describeRollout(record, devices, verdicts, sight);
+    const detail = describeRollout(record, devices, verdicts, observation);
     expect(detail.leftOut).toEqual({ devices: 3, olderVerdicts: true });
     expect(detail.verdicts).toHaveLength(limits.rolloutVerdictsShownMax);
-    const all = describeRollout(record, devices.slice(3), verdicts.slice(1), sight);
+    const all = describeRollout(record, devices.slice(3), verdicts.slice(1), observation);
     expect(all.leftOut).toBeUndefined();
   });
 });

@@ -73,7 +73,7 @@ describe('security events', () => {
     expect(appended.map((events) => events.length)).toEqual([30, 30]);
   });
 
-  it('keep a device in sight while strangers of ten thousand addresses are refused', async () => {
+  it('list a device while strangers of ten thousand addresses are refused', async () => {
     const { security, rows, lines } = world();
     for (let n = 0; n < 10_000; n += 1) security.refused(forged(`10.1.${n >> 8}.${n & 255}`));
     security.refused({

@@ -25,15 +25,15 @@ export interface Reader {
   readOn(): void;
 }
 
-export interface ReadTurnsProps {
+export interface ReadSchedulerProps {
   readonly unanswered: Pick<Unanswered, 'isFull' | 'onRoom'>;
   readonly monotonic: () => number;
   /** Calls back in the next turn of the event loop. */
   readonly nextTurn: (then: () => void) => void;
 }
 
-export class ReadTurns {
-  readonly #props: ReadTurnsProps;
+export class ReadScheduler {
+  readonly #props: ReadSchedulerProps;
   readonly #quiet = new Set<Reader>();
   readonly #others = new Set<Reader>();
   #quietInARow = 0;
@@ -43,7 +43,7 @@ export class ReadTurns {
   /** When reading began in this turn of the event loop. */
   #since = 0;
 
-  constructor(props: ReadTurnsProps) {
+  constructor(props: ReadSchedulerProps) {
     this.#props = props;
     props.unanswered.onRoom(() => this.#schedule());
   }

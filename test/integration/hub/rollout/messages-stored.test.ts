@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { DeviceStore } from '../../../../hub/devices/device-store.ts';
-import { type DeviceWord, DeviceWriter } from '../../../../hub/devices/device-writer.ts';
+import { DeviceWriter, type InboxMessage } from '../../../../hub/devices/device-writer.ts';
 import { DeviceInbox } from '../../../../hub/inbox/device-inbox.ts';
 import type { UpdateEvent } from '../../../../shared/protocol/update-event.ts';
 import { digestOf } from '../../../support/rollout-device.ts';
@@ -55,7 +55,7 @@ describe('what a device says', () => {
     await world.settle();
     const inbox = new DeviceInbox({ database: world.database, logger: pino({ level: 'silent' }) });
     const writer = new DeviceWriter(new DeviceStore(world.database));
-    writer.eventListeners.push((device, event, tx) => world.runner.hearEvent(device, event, tx));
+    writer.eventListeners.push((device, event, tx) => world.runner.handleEvent(device, event, tx));
     const [device] = world.devices.values();
     const event: UpdateEvent = {
       v: 1,
@@ -68,7 +68,7 @@ describe('what a device says', () => {
       state: 'committed',
       rollout: id,
     };
-    const body: DeviceWord = { kind: 'event', event, at: world.clock.now() };
+    const body: InboxMessage = { kind: 'event', event, at: world.clock.now() };
     const entry = { deviceId: device!.id, body, bytes: 200 };
     // The event, and the row of the device in the rollout.
     expect(await rowsWritten(() => inbox.store(writer, entry))).toBe(2);

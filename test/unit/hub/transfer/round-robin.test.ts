@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { TurnRing } from '../../../../hub/transfer/turn-ring.ts';
+import { RoundRobin } from '../../../../hub/transfer/round-robin.ts';
 import { seededRandom } from '../../../../shared/base/seeded-random.ts';
 
 it('is a queue in which each member is once, and which any of them may leave', () => {
   for (let seed = 1; seed <= 20; seed += 1) {
     const random = seededRandom(seed);
-    const ring = new TurnRing<number>();
+    const ring = new RoundRobin<number>();
     const queue: number[] = [];
     for (let step = 0; step < 500; step += 1) {
       const member = Math.floor(random() * 12);

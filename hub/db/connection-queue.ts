@@ -4,7 +4,7 @@
  */
 const RUN_MS = 10;
 
-export class ConnectionTurns {
+export class ConnectionQueue {
   readonly #waiting: (() => void)[] = [];
   #isTaken = false;
   /** When the first one of this turn of the event loop took the connection. */

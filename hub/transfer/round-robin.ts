@@ -1,5 +1,5 @@
 /** Who is next, in the order in which they came. Leaving, and asking who is next, cost the same however many wait. */
-export class TurnRing<Member> {
+export class RoundRobin<Member> {
   /** A number for each stay: one that left and came again has another. */
   readonly #stays = new Map<Member, number>();
   #count = 0;

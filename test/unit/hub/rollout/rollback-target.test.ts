@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { PublishedVersion } from '../../../../hub/models/published-version.ts';
 import type { StoredStatus } from '../../../../hub/rollout/device-progress.ts';
-import { lastGoodVersion, planWayBack, type Surroundings } from '../../../../hub/rollout/way-back.ts';
+import {
+  lastGoodVersion,
+  planRollbackTarget,
+  type Surroundings,
+} from '../../../../hub/rollout/rollback-target.ts';
 import type { ReportedModel } from '../../../../shared/protocol/reported-state.ts';
 import { digestOf, releaseOf } from '../../../support/rollout-device.ts';
 
@@ -45,7 +49,7 @@ function plan(
     now: 0,
     ...more,
   };
-  const { way, outcome, isSteered } = planWayBack(
+  const { way, outcome, isSteered } = planRollbackTarget(
     { status, previousVersion },
     { entry: undefined, ...around },
   );

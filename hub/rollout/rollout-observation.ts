@@ -1,8 +1,8 @@
-/** The sight that the planner judges by: what the rest of the hub says of a rollout now. */
-import type { DownloadSight, RolloutDevice } from './device-progress.ts';
+/** What the planner judges by: what the rest of the hub knows of a rollout now. */
+import type { DownloadObservation, RolloutDevice } from './device-progress.ts';
 import { type EvidenceFigures, noFigures } from './evidence-figures.ts';
 import type { EvidenceSources, RolloutDownloads } from './rollout-evidence.ts';
-import type { RolloutView, Sight } from './rollout-planner.ts';
+import type { RolloutObservation, RolloutView } from './rollout-planner.ts';
 
 /** True when the gates of a running rollout look at telemetry, which comes in without telling the engine. */
 export function needsTelemetry({ status, plan }: Pick<RolloutView, 'status' | 'plan'>): boolean {
@@ -10,11 +10,11 @@ export function needsTelemetry({ status, plan }: Pick<RolloutView, 'status' | 'p
 }
 
 /** Looks at everything the planner wants to know, as of `now`. Only what the plan's gates ask for is asked. */
-export async function lookAround(
+export async function observeRollout(
   view: RolloutView,
   sources: EvidenceSources & { readonly figures: Pick<EvidenceFigures, 'of'> },
-  { now, watchingSince }: Pick<Sight, 'now' | 'watchingSince'>,
-): Promise<Sight> {
+  { now, watchingSince }: Pick<RolloutObservation, 'now' | 'watchingSince'>,
+): Promise<RolloutObservation> {
   const { plan } = view;
   const published = await sources.versions.find(plan.model, plan.version);
   const { requests, drift } = needsTelemetry(view) ? await sources.figures.of(view) : noFigures;
@@ -26,7 +26,7 @@ export async function lookAround(
         .filter((d) => d.offeredAt !== null && sources.connections.isConnected(d.deviceId))
         .map((d) => d.deviceId),
     ),
-    downloads: seeDownloads(view.devices, sources.downloads),
+    downloads: observeDownloads(view.devices, sources.downloads),
     requests,
     drift,
     withdrawnReason:
@@ -35,11 +35,11 @@ export async function lookAround(
 }
 
 /** Downloads of those of the devices that were offered something. */
-export function seeDownloads(
+export function observeDownloads(
   devices: readonly RolloutDevice[],
   downloads: RolloutDownloads,
-): ReadonlyMap<string, DownloadSight> {
-  const seen = new Map<string, DownloadSight>();
+): ReadonlyMap<string, DownloadObservation> {
+  const seen = new Map<string, DownloadObservation>();
   for (const { deviceId, offeredAt } of devices) {
     const download = offeredAt === null ? undefined : downloads.download(deviceId);
     if (download !== undefined) seen.set(deviceId, download);

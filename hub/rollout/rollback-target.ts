@@ -8,14 +8,14 @@ import type { PublishedVersion } from '../models/published-version.ts';
 import { type BackOutcome, isInFlight, type RolloutDevice } from './device-progress.ts';
 
 /** States in which the version of an update may answer requests without being committed. */
-const unproven: ReadonlySet<UpdateState> = new Set(['activating', 'trial', 'rolling-back', 'rolled-back']);
+const uncommitted: ReadonlySet<UpdateState> = new Set(['activating', 'trial', 'rolling-back', 'rolled-back']);
 
 /** The version a device last committed, by its own word: one that is on trial, or being left, was not proven. */
 export function lastGoodVersion(entry: ReportedModel | undefined): string | undefined {
   if (entry?.active === undefined) return undefined;
   const { active, update } = entry;
-  const isUnproven = update?.version === active.version && unproven.has(update.state);
-  if (!isUnproven) return active.version;
+  const isUncommitted = update?.version === active.version && uncommitted.has(update.state);
+  if (!isUncommitted) return active.version;
   return entry.previous.find((one) => !one.left)?.version;
 }
 
@@ -35,7 +35,7 @@ export interface Surroundings {
   readonly now: number;
 }
 
-export interface WayBack<D> {
+export interface RollbackTarget<D> {
   readonly device: D;
   /** Whether this rollout says what the device is to run. */
   readonly isSteered: boolean;
@@ -46,10 +46,10 @@ export interface WayBack<D> {
 }
 
 /** Where a device goes that the version is taken back from. */
-export function planWayBack<D extends Pick<RolloutDevice, 'status' | 'previousVersion'>>(
+export function planRollbackTarget<D extends Pick<RolloutDevice, 'status' | 'previousVersion'>>(
   device: D,
   around: Surroundings,
-): WayBack<D> {
+): RollbackTarget<D> {
   const { version, desiredVersion, entry, known, now } = around;
   const running = entry?.active?.version;
   const hasNothing = running === undefined && desiredVersion === undefined && device.previousVersion !== null;
@@ -60,7 +60,7 @@ export function planWayBack<D extends Pick<RolloutDevice, 'status' | 'previousVe
     return { device, isSteered: false, outcome: isBack ? 'back' : 'taken-over' };
   }
   if (device.previousVersion === version) return { device, isSteered: false, outcome: 'ran-before' };
-  const way = waysBack(device, around)
+  const way = rollbackCandidates(device, around)
     .map((name) => known.get(name))
     .find((one) => one !== undefined && takesBack(entry, one, now));
   // Ended without the version, by its own word: it is where it goes to.
@@ -70,7 +70,7 @@ export function planWayBack<D extends Pick<RolloutDevice, 'status' | 'previousVe
 }
 
 /** Versions the device may go back to, the best first. */
-function waysBack(
+function rollbackCandidates(
   { previousVersion }: Pick<RolloutDevice, 'previousVersion'>,
   { version, entry }: Surroundings,
 ): readonly string[] {

@@ -1,9 +1,9 @@
 import { AppError } from '../../shared/base/app-error.ts';
 
 /** For an act whose answer hangs on what devices said before a restore. `who` names them. */
-export function notHeard(what: string, who: string): AppError {
+export function deviceNotReported(what: string, who: string): AppError {
   return new AppError(
-    'device_not_heard',
+    'device_not_reported',
     `Cannot ${what}: since the hub was restored it is not known what is on ${who}.`,
   );
 }

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Reader, ReadTurns } from '../../../../hub/broker/read-turns.ts';
+import { type Reader, ReadScheduler } from '../../../../hub/broker/read-scheduler.ts';
 import { Unanswered } from '../../../../hub/broker/unanswered.ts';
 
 const KIB = 1024;
 
-describe('ReadTurns', () => {
+describe('ReadScheduler', () => {
   let now: number;
-  let turns: ReadTurns;
+  let turns: ReadScheduler;
   let unanswered: Unanswered;
   /** What is to be called in the next turn of the event loop. */
   let next: (() => void)[];
@@ -19,7 +19,7 @@ describe('ReadTurns', () => {
     reads = [];
     shares = [];
     unanswered = new Unanswered(100 * KIB);
-    turns = new ReadTurns({ unanswered, monotonic: () => now, nextTurn: (then) => next.push(then) });
+    turns = new ReadScheduler({ unanswered, monotonic: () => now, nextTurn: (then) => next.push(then) });
   });
 
   /** A device whose socket holds so many bytes; reading takes a millisecond each time. */

@@ -2,8 +2,8 @@
 import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { RolloutDevice } from './device-progress.ts';
+import { lastGoodVersion, type RollbackTarget } from './rollback-target.ts';
 import type { RolloutPlan } from './rollout-plan.ts';
-import { lastGoodVersion, type WayBack } from './way-back.ts';
 
 /** Its desired state names the version. */
 export function offeredDevice(
@@ -25,7 +25,7 @@ export function offeredDevice(
     previousVersion: versionBefore(device, told),
     offeredAt: told.now,
     changedAt: told.now,
-    lastWordAt: null,
+    lastReportedAt: null,
     backAt: null,
     backAs: null,
     triedAt: null,
@@ -47,7 +47,7 @@ function versionBefore(
 }
 
 /** Its statement could not be made: no fault of the version, and tried again now and then. */
-export function hinderedDevice(device: RolloutDevice, fault: UpdateFault, now: number): RolloutDevice {
+export function blockedDevice(device: RolloutDevice, fault: UpdateFault, now: number): RolloutDevice {
   const isNews = device.status !== 'hindered';
   return {
     ...device,
@@ -62,8 +62,8 @@ export function hinderedDevice(device: RolloutDevice, fault: UpdateFault, now: n
 const keptStatuses: ReadonlySet<RolloutDevice['status']> = new Set(['failed', 'rejected', 'rolled-back']);
 
 /** Its desired state names the way back, or nothing of the model. */
-export function takenBackDevice(
-  { device, way, outcome }: WayBack<RolloutDevice>,
+export function revertedDevice(
+  { device, way, outcome }: RollbackTarget<RolloutDevice>,
   told: { readonly sequence: number | undefined; readonly version: string; readonly now: number },
 ): RolloutDevice {
   const isKept = keptStatuses.has(device.status);
@@ -82,7 +82,7 @@ export function takenBackDevice(
 }
 
 /** Its statement could not be made, so it still names the version. Tried again until a device that was told would be too late. */
-export function notToldDevice(
+export function notSentDevice(
   device: RolloutDevice,
   fault: UpdateFault,
   { now, plan }: { readonly now: number; readonly plan: Pick<RolloutPlan, 'deviceTimeoutMs'> },
