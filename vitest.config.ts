@@ -8,7 +8,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     // A machine that is five times slower, or has other work, is no failure.
     expect: { poll: { timeout: 15_000 } },
-    setupFiles: 'test/support/patience.ts',
+    setupFiles: 'test/support/timeouts.ts',
     pool: 'forks',
     maxWorkers: 2,
     sequence: { sequencer: SlowestFirst },

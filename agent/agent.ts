@@ -49,9 +49,9 @@ import { VerifiedFiles } from './trust/verified-files.ts';
 import { VerifiedVersions } from './trust/verified-versions.ts';
 import { DesiredInbox } from './update/desired-inbox.ts';
 import { ModelUpdates } from './update/model-updates.ts';
+import { Mutex } from './update/mutex.ts';
 import { ServingRestorer } from './update/serving-restorer.ts';
 import { makeStepExecutors } from './update/step-executors.ts';
-import { Turns } from './update/turns.ts';
 import { UpdateJournal } from './update/update-journal.ts';
 
 export interface AgentEnvironment {
@@ -275,7 +275,7 @@ function makeParts(
       slots,
       served: server,
       restorer,
-      turns: new Turns(),
+      heavyWork: new Mutex(),
       isConnected: () => link.isConnected,
       clock,
     }),

@@ -151,7 +151,7 @@ async function keep(folder: string, file: DeviceFile, kept: Kept): Promise<void>
 }
 
 /**
- * What an earlier enrolment left that means nothing now. Wishes, journals and messages are those of one device: under
+ * What an earlier enrolment left that means nothing now. Desired state, journals and messages are those of one device: under
  * another, its first desired state would be refused as a replay. Versions and the proven time hold under one trust root. The
  * desired state goes in any case, as the metadata does that named who signed it.
  */

@@ -81,8 +81,8 @@ async function answer(request: IncomingMessage, secret: string, actions: Control
     );
   }
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://agent');
-  const wish = `${request.method} ${pathname}`;
-  switch (wish) {
+  const route = `${request.method} ${pathname}`;
+  switch (route) {
     case 'GET /status':
       refuseUnknown(searchParams, []);
       return actions.status();
@@ -94,7 +94,7 @@ async function answer(request: IncomingMessage, secret: string, actions: Control
       refuseUnknown(searchParams, []);
       return actions.resetClock();
     default:
-      throw new AppError('not_found', `There is no ${wish.slice(0, 100)} here.`);
+      throw new AppError('not_found', `There is no ${route.slice(0, 100)} here.`);
   }
 }
 

@@ -8,7 +8,7 @@ import { errorText } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { isSurroundings } from '../../shared/errors/blame.ts';
+import { isEnvironmental } from '../../shared/errors/error-class.ts';
 import type { DeviceIdentity } from '../connection/identity.ts';
 import type { VersionDownload } from '../download/version-download.ts';
 import type { SlotStore } from '../slots/slot-store.ts';
@@ -66,14 +66,14 @@ export class HealthWatch {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#props;
     while (!signal.aborted) {
-      await this.look().catch((error: unknown) => {
+      await this.check().catch((error: unknown) => {
         logger.warn({ reason: errorText(error) }, 'health could not be looked at');
       });
       await clock.sleep(LOOK_MS, signal).catch(() => undefined);
     }
   }
 
-  async look(): Promise<void> {
+  async check(): Promise<void> {
     this.#lookAtClock();
     this.noteLog();
     this.#props.noteLink();
@@ -120,11 +120,11 @@ export class HealthWatch {
     const nowMs = clock.now();
     const models = updates.report(nowMs);
     const waits = models.flatMap(({ model, update }) =>
-      update?.fault && !isSettled(update.state) && isSurroundings(update.fault.code)
+      update?.fault && !isSettled(update.state) && isEnvironmental(update.fault.code)
         ? [`${model} ${update.version} (${update.state}) for ${update.fault.code}: ${update.fault.message}`]
         : [],
     );
-    conditions.set('update_stuck', this.#stuck.look(models, clock.monotonic()));
+    conditions.set('update_stuck', this.#stuck.describe(models, clock.monotonic()));
     conditions.set('update_waits', waits.length > 0 ? `Waiting: ${waits.join(' ')}` : undefined);
     conditions.set('version_quarantined', quarantinedText(models));
     const isHeld = existsSync(holdFile);

@@ -7,7 +7,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 /** How long a state may last without a sign of life. A trial is at most seven days long; states not named rest. */
-const patience: Partial<Record<UpdateState, number>> = {
+const timeouts: Partial<Record<UpdateState, number>> = {
   checking: HOUR_MS,
   downloading: 15 * MINUTE_MS,
   verifying: HOUR_MS,
@@ -29,11 +29,11 @@ export class StuckUpdates {
   #moved = new Map<string, Moved>();
 
   /** A sentence on the updates that stand still; undefined when none does. `monotonicMs`: the time now. */
-  look(models: readonly ReportedModel[], monotonicMs: number): string | undefined {
+  describe(models: readonly ReportedModel[], monotonicMs: number): string | undefined {
     const before = this.#moved;
     this.#moved = new Map();
     const stuck = models.flatMap(({ model, update }) => {
-      const longest = update && patience[update.state];
+      const longest = update && timeouts[update.state];
       if (!update || longest === undefined) return [];
       const mark = JSON.stringify([update.version, update.state, update.since, update.bytesHave]);
       const known = before.get(model);

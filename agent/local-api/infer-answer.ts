@@ -8,7 +8,7 @@ import { limits } from '../../shared/base/limits.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import { checkJsonForm, tensorJsonParts } from '../../shared/inference/tensor-json.ts';
 import { elementCount } from '../../shared/inference/tensor-values.ts';
-import type { OutputWish } from './infer-message.ts';
+import type { RequestedOutput } from './infer-message.ts';
 
 export interface AnswerParts {
   readonly model: string;
@@ -33,7 +33,7 @@ const RAW_PART_BYTES = 256 * 1024;
  */
 export function renderAnswer(
   answer: AnswerParts,
-  isBinary: (output: string) => OutputWish['isBinary'],
+  isBinary: (output: string) => RequestedOutput['isBinary'],
 ): RenderedAnswer {
   const listed = answer.outputs.filter((output) => !isBinary(output.name));
   const raw = answer.outputs.filter((output) => isBinary(output.name));

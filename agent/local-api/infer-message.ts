@@ -51,7 +51,7 @@ type RequestInput = InferRequest['inputs'][number];
 const parseOutline = jsonParser(InferRequest, 'the inference request', limits.inferOutlineBytesMax);
 
 /** How the client wants one output. */
-export interface OutputWish {
+export interface RequestedOutput {
   /** Sent as raw bytes. */
   readonly isBinary: boolean;
   /** Instead of the tensor, so many of its highest values with their classes; 0 for the tensor. */
@@ -65,7 +65,7 @@ export interface InferMessage {
   readonly outputs: readonly string[] | undefined;
   /** How long the client waits at most; absent when it does not say. */
   readonly timeoutMs: number | undefined;
-  readonly wish: (output: string) => OutputWish;
+  readonly requestedOutput: (output: string) => RequestedOutput;
 }
 
 /**
@@ -86,7 +86,7 @@ export function* readInferMessage(body: Uint8Array, jsonBytes = body.byteLength)
   const inputs: Tensor[] = [];
   for (const input of request.inputs) inputs.push(yield* readInput(input, json, outline.spans, raw));
   raw.expectEnd();
-  return { ...wishesOf(request), inputs };
+  return { ...requestFieldsOf(request), inputs };
 }
 
 function* readInput(
@@ -139,13 +139,13 @@ class RawTensors {
   }
 }
 
-function wishesOf({ id, parameters, outputs }: InferRequest): Omit<InferMessage, 'inputs'> {
+function requestFieldsOf({ id, parameters, outputs }: InferRequest): Omit<InferMessage, 'inputs'> {
   refuseSequence(parameters);
   const allBinary = parameters?.['binary_data_output'] === true;
-  const wishes = new Map<string, OutputWish>();
+  const requested = new Map<string, RequestedOutput>();
   for (const { name, parameters: own } of outputs ?? []) {
     refuseSharedMemory(name, own);
-    wishes.set(name, {
+    requested.set(name, {
       isBinary: (own?.['binary_data'] ?? allBinary) === true,
       classes: classesAsked(name, own?.['classification']),
     });
@@ -153,9 +153,9 @@ function wishesOf({ id, parameters, outputs }: InferRequest): Omit<InferMessage,
   return {
     id: id === '' ? undefined : id,
     // An empty list asks for all, as with Triton.
-    outputs: wishes.size === 0 ? undefined : outputs?.map((output) => output.name),
+    outputs: requested.size === 0 ? undefined : outputs?.map((output) => output.name),
     timeoutMs: timeoutAsked(parameters?.['timeout']),
-    wish: (output) => wishes.get(output) ?? { isBinary: allBinary, classes: 0 },
+    requestedOutput: (output) => requested.get(output) ?? { isBinary: allBinary, classes: 0 },
   };
 }
 

@@ -8,6 +8,7 @@ import { limits } from '../../shared/base/limits.ts';
 import { batchSize, isBatched } from '../serving/batching.ts';
 import type { InferenceStatistics } from '../serving/inference-statistics.ts';
 import type { InferenceAnswer, ModelServer } from '../serving/model-server.ts';
+import type { AdmissionQueue } from './admission-queue.ts';
 import { classify } from './classification.ts';
 import { renderAnswer } from './infer-answer.ts';
 import { type InferMessage, readInferMessage } from './infer-message.ts';
@@ -15,12 +16,11 @@ import { type ModelParams, type ModelRoute, modelPaths } from './model-params.ts
 import { rawMessage } from './raw-message.ts';
 import { bodyBytes } from './request-body.ts';
 import { runInSlices } from './run-in-slices.ts';
-import type { WaitingLine } from './waiting-line.ts';
 
 export interface InferRoutesProps {
   readonly models: ModelServer;
   readonly statistics: InferenceStatistics;
-  readonly line: WaitingLine;
+  readonly queue: AdmissionQueue;
   readonly clock: Clock;
 }
 
@@ -32,7 +32,7 @@ export function addInferRoutes(app: FastifyInstance, props: InferRoutesProps): v
   const refuseInVain = async (request: FastifyRequest) => {
     const { model, version } = request.params as ModelParams;
     const live = props.models.find(model, version);
-    const waitedMs = props.line.waitedInVainMs(request.raw);
+    const waitedMs = props.queue.waitedInVainMs(request.raw);
     if (waitedMs === undefined) return;
     live.countTurnedAway(waitedMs);
     // Whoever asks again at once costs as much as an answer: the refusal is held back for a moment.
@@ -44,7 +44,7 @@ export function addInferRoutes(app: FastifyInstance, props: InferRoutesProps): v
   const options = {
     onRequest: refuseInVain,
     preHandler: async (request: FastifyRequest, reply: FastifyReply) => {
-      await props.line.takePlaceAgain(request.raw, reply.raw);
+      await props.queue.takePlaceAgain(request.raw, reply.raw);
       await refuseInVain(request);
     },
     config: { bodyBytesMax: limits.inferBodyBytesMax },
@@ -114,15 +114,19 @@ function endOf(reply: FastifyReply, { timeoutMs }: InferMessage): AbortSignal {
   return ended.signal;
 }
 
-function sendAnswer(reply: FastifyReply, answer: InferenceAnswer, { wish }: InferMessage): FastifyReply {
+function sendAnswer(
+  reply: FastifyReply,
+  answer: InferenceAnswer,
+  { requestedOutput }: InferMessage,
+): FastifyReply {
   const { interface: signature } = answer.served.manifest;
   const { classes } = signature;
   const outputs = answer.outputs.map((output) => {
-    const { classes: count } = wish(output.name);
+    const { classes: count } = requestedOutput(output.name);
     return count === 0 ? output : classify(output, { count, isBatched: isBatched(signature), classes });
   });
   reply.request.ticket.take(outputs.reduce((sum, { data }) => sum + data.byteLength, 0));
-  const { body, jsonBytes } = renderAnswer({ ...answer, outputs }, (name) => wish(name).isBinary);
+  const { body, jsonBytes } = renderAnswer({ ...answer, outputs }, (name) => requestedOutput(name).isBinary);
   const type = jsonBytes === undefined ? 'application/json' : 'application/octet-stream';
   if (jsonBytes !== undefined) void reply.header(HEADER_LENGTH, jsonBytes);
   const isWhole = typeof body === 'string' || Buffer.isBuffer(body);

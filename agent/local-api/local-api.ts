@@ -60,11 +60,11 @@ declare module 'fastify' {
 /** Starts listening. Throws `port_in_use`. */
 export async function openLocalApi(props: LocalApiProps): Promise<LocalApi> {
   const { host = '127.0.0.1', port, models, clock } = props;
-  const { app, line, stop } = makeApp(props);
+  const { app, queue, stop } = makeApp(props);
   const statistics = new InferenceStatistics(clock);
   addServerRoutes(app, props);
   addModelRoutes(app, models, statistics);
-  addInferRoutes(app, { models, statistics, line, clock });
+  addInferRoutes(app, { models, statistics, queue, clock });
   try {
     await app.listen({ host, port });
   } catch (cause) {
@@ -81,7 +81,7 @@ export async function openLocalApi(props: LocalApiProps): Promise<LocalApi> {
 
 function makeApp({ host = '127.0.0.1', models, logger }: LocalApiProps) {
   let listener: RequestListener;
-  const { server, line, stop } = makeLocalServer(
+  const { server, queue, stop } = makeLocalServer(
     { eachMs: (model) => models.eachMs(model), waitMsMax: models.deadlineMs },
     () => listener,
   );
@@ -118,7 +118,7 @@ function makeApp({ host = '127.0.0.1', models, logger }: LocalApiProps) {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (request: FastifyRequest) => readBodyOf(request));
   app.setErrorHandler((error, _request, reply) => sendError(reply, error, logger));
-  return { app, line, stop };
+  return { app, queue, stop };
 }
 
 /** Other expectations are ignored, and HTTP/1.0, which has none, would take the invitation for the answer. */

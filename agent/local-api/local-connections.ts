@@ -65,7 +65,7 @@ export class LocalConnections {
   }
 
   /** Ends connections that send or read too slowly. */
-  look(nowMs: number): void {
+  enforceLimits(nowMs: number): void {
     for (const connection of this.#open.values()) {
       if (isSending(connection)) this.#lookAtSender(connection, nowMs);
       else this.#lookAtReader(connection, nowMs);

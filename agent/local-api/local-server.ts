@@ -1,34 +1,34 @@
 /**
  * The HTTP server under the local API: what is bounded before a request is anything more than a head. Fastify is given
- * the requests whose turn has come.
+ * the requests that are admitted.
  */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { limits } from '../../shared/base/limits.ts';
+import { AdmissionQueue, type AdmissionQueueProps } from './admission-queue.ts';
 import { LocalConnections } from './local-connections.ts';
-import { WaitingLine, type WaitingLineProps } from './waiting-line.ts';
 
-/** How often time limits are looked at. */
-const LOOK_MS = 1_000;
+/** How often time limits are checked. */
+const CHECK_MS = 1_000;
 
 export interface LocalServer {
   readonly server: Server;
-  readonly line: WaitingLine;
+  readonly queue: AdmissionQueue;
   /** Ends the watch over time limits; the server is closed by whoever listens with it. */
   stop(): void;
 }
 
 /** Listens to nothing yet; requests go to what `listener` gives. */
-export function makeLocalServer(props: WaitingLineProps, listener: () => RequestListener): LocalServer {
-  const line = new WaitingLine(props);
+export function makeLocalServer(props: AdmissionQueueProps, listener: () => RequestListener): LocalServer {
+  const queue = new AdmissionQueue(props);
   const serve: RequestListener = (request, response) => {
     connections.noteRequest(request, response);
-    line.enter(request, response, () => listener()(request, response));
+    queue.enter(request, response, () => listener()(request, response));
   };
   const server = createServer({
     headersTimeout: limits.localHeadMsMax,
     // Bodies have a least speed instead (LocalConnections); this ends what would keep it for hours.
     requestTimeout: limits.localRequestMsMax,
-    connectionsCheckingInterval: LOOK_MS,
+    connectionsCheckingInterval: CHECK_MS,
     keepAliveTimeout: limits.localIdleMsMax,
     // Refused as every other host is, with a code.
     requireHostHeader: false,
@@ -40,9 +40,9 @@ export function makeLocalServer(props: WaitingLineProps, listener: () => Request
   server.on('checkExpectation', serve);
   const watch = setInterval(() => {
     const nowMs = performance.now();
-    connections.look(nowMs);
-    line.look(nowMs);
-  }, LOOK_MS);
+    connections.enforceLimits(nowMs);
+    queue.rejectLate(nowMs);
+  }, CHECK_MS);
   watch.unref();
-  return { server, line, stop: () => clearInterval(watch) };
+  return { server, queue, stop: () => clearInterval(watch) };
 }

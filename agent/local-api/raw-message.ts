@@ -19,7 +19,7 @@ export function rawMessage(body: Uint8Array, model: ModelInterface): InferMessag
     inputs: [rawTensor(body, spec, isBatched(model))],
     outputs: undefined,
     timeoutMs: undefined,
-    wish: () => ({ isBinary: true, classes: 0 }),
+    requestedOutput: () => ({ isBinary: true, classes: 0 }),
   };
 }
 

@@ -68,7 +68,7 @@ export function addServerRoutes(app: FastifyInstance, { models, metrics, version
 }
 
 export function isReady(live: LiveVersion): boolean {
-  return live.keeper.ready;
+  return live.supervisor.ready;
 }
 
 function indexEntry(live: LiveVersion) {

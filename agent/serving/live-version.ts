@@ -8,7 +8,7 @@ import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { Slot } from '../slots/slot.ts';
 import type { AnsweredOffer, Recorder, ServedVersion } from '../telemetry/observation.ts';
-import type { RunnerKeeper } from './runner-keeper.ts';
+import type { RunnerSupervisor } from './runner-supervisor.ts';
 import type { ServedFigures } from './served-model.ts';
 
 /** Codes that say the device was busy or the client in a hurry, not that the version is bad. */
@@ -18,23 +18,23 @@ export interface LiveVersionProps {
   readonly slot: Slot;
   readonly provider: string;
   readonly answersFor: AnsweredOffer | undefined;
-  readonly keeper: RunnerKeeper;
+  readonly supervisor: RunnerSupervisor;
   readonly recorder: Recorder;
 }
 
 export class LiveVersion {
   readonly provider: string;
-  readonly keeper: RunnerKeeper;
+  readonly supervisor: RunnerSupervisor;
   readonly #recorder: Recorder;
   readonly #alwaysFetched: readonly string[];
   #served: ServedVersion;
   #figures: { -readonly [K in keyof ServedFigures]: ServedFigures[K] } = emptyFigures();
 
-  constructor({ slot, provider, answersFor, keeper, recorder }: LiveVersionProps) {
+  constructor({ slot, provider, answersFor, supervisor, recorder }: LiveVersionProps) {
     const { model, version, manifestSha256, manifest } = slot;
     this.provider = provider;
     this.#served = { model, version, manifestSha256, manifest, ...answersFor };
-    this.keeper = keeper;
+    this.supervisor = supervisor;
     this.#recorder = recorder;
     this.#alwaysFetched = outputsWatched(manifest);
   }
@@ -78,7 +78,7 @@ export class LiveVersion {
     const served = this.#served;
     let inference: Inference;
     try {
-      inference = await this.keeper.infer(inputs, names, signal);
+      inference = await this.supervisor.infer(inputs, names, signal);
     } catch (error) {
       this.#countFailure(served, error, performance.now() - startedMs);
       throw error;

@@ -16,7 +16,7 @@ import type { AnsweredOffer, Recorder, ServedVersion } from '../telemetry/observ
 import { LiveVersion } from './live-version.ts';
 import { type GivenLabel, PredictionLog } from './prediction-log.ts';
 import { qualifySlot } from './qualification.ts';
-import { RunnerKeeper, type StartRunner } from './runner-keeper.ts';
+import { RunnerSupervisor, type StartRunner } from './runner-supervisor.ts';
 import type {
   DamageListener,
   Qualification,
@@ -120,11 +120,11 @@ export class ModelServer implements ServedModels {
       (live) =>
         live?.served.manifestSha256 === slot.manifestSha256 &&
         live.provider === provider &&
-        live.keeper.ready,
+        live.supervisor.ready,
     );
     const next = warm ?? (await this.#open(slot, provider, answersFor));
     if (this.#isClosed) {
-      await next.keeper.close();
+      await next.supervisor.close();
       throw new AppError('model_not_ready', `Cannot serve ${slot.model} ${slot.version}: the agent stops.`);
     }
     const served = this.#models.get(slot.model);
@@ -175,7 +175,7 @@ export class ModelServer implements ServedModels {
 
   /** What one request of the model takes of its runner, milliseconds; 0 when nobody knows. */
   eachMs(model: string): number {
-    return this.#models.get(model)?.active.keeper.eachMs ?? 0;
+    return this.#models.get(model)?.active.supervisor.eachMs ?? 0;
   }
 
   figures(model: string): ServedFigures | undefined {
@@ -309,7 +309,7 @@ export class ModelServer implements ServedModels {
       );
     }
     let live: LiveVersion | undefined;
-    const keeper = await RunnerKeeper.open({
+    const supervisor = await RunnerSupervisor.open({
       // Each start, also one after a crash, loads the bytes that were signed or nothing.
       runner: { ...candidate.artifact, provider, threads, ...(memoryBytesMax && { memoryBytesMax }) },
       startRunner: this.#runners.start,
@@ -322,13 +322,13 @@ export class ModelServer implements ServedModels {
         if (fault.code === 'slot_damaged') this.#tellDamaged(slot.model, slot.manifestSha256);
       },
     });
-    live = new LiveVersion({ slot, provider, answersFor, keeper, recorder });
+    live = new LiveVersion({ slot, provider, answersFor, supervisor, recorder });
     return live;
   }
 
   #drain(live: LiveVersion | undefined): Promise<void> {
     if (!live) return Promise.resolve();
-    const drained = live.keeper.drain().finally(() => this.#draining.delete(drained));
+    const drained = live.supervisor.drain().finally(() => this.#draining.delete(drained));
     this.#draining.add(drained);
     return drained;
   }

@@ -18,7 +18,7 @@ import { parseGoldenFile } from '../../shared/manifest/golden-file.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { Slot } from '../slots/slot.ts';
 import { checkAnswerInterface, checkLoadedInterface } from './loaded-interface.ts';
-import type { StartRunner } from './runner-keeper.ts';
+import type { StartRunner } from './runner-supervisor.ts';
 import type { Qualification, SampleListener } from './served-model.ts';
 import { readArtifact, slotArtifact } from './slot-artifact.ts';
 import { type Candidate, variantChain } from './variant-chain.ts';

@@ -1,6 +1,6 @@
 /** Every runner that was started and has not ended: what serves, what qualifies, what only starts. None outlives `close`. */
 import { AppError } from '../../shared/base/app-error.ts';
-import type { Runner, StartRunner } from './runner-keeper.ts';
+import type { Runner, StartRunner } from './runner-supervisor.ts';
 
 export class StartedRunners {
   readonly #start: StartRunner;

@@ -7,8 +7,8 @@ import { type WithRoom, withoutReserve } from '../../platform/disk-reserve.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
+import { RetryBackoff } from '../../shared/base/retry-backoff.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
-import { Setback } from '../../shared/base/setback.ts';
 import { manifestTarget } from '../../shared/manifest/model-manifest.ts';
 import { directorTarget, parseDirectorKeys } from '../../shared/protocol/desired-state.ts';
 import { readVersionTarget } from '../../shared/tuf/published-targets.ts';
@@ -60,7 +60,7 @@ export class VerifiedVersions implements TrustedVersions {
   readonly #timeoutMs: number;
   #verified: Verified | undefined;
   readonly #turns = new SerialQueue();
-  readonly #setback: Setback;
+  readonly #backoff: RetryBackoff;
   #refusal: unknown;
 
   constructor(props: VerifiedVersionsProps) {
@@ -68,7 +68,7 @@ export class VerifiedVersions implements TrustedVersions {
     this.#mirror = new MetadataMirror(props.clock);
     this.#timeoutMs = props.timeoutMs ?? TIMEOUT_MS;
     const { clock } = props;
-    this.#setback = new Setback({ clock, firstMs: REFUSED_FIRST_MS, maxMs: REFUSED_MAX_MS });
+    this.#backoff = new RetryBackoff({ clock, firstMs: REFUSED_FIRST_MS, maxMs: REFUSED_MAX_MS });
   }
 
   /** A message on a trust topic. False when it was refused: an unknown topic, or too large. */
@@ -134,16 +134,16 @@ export class VerifiedVersions implements TrustedVersions {
    * refused is refused again without the work, as long as nothing speaks for another end.
    */
   async #upToDate(): Promise<Verified> {
-    if (!this.#setback.mayPass(this.#mirror.revision)) throw this.#refusal;
+    if (!this.#backoff.mayPass(this.#mirror.revision)) throw this.#refusal;
     try {
       const verified = await this.#verifiedNow();
-      this.#setback.clear();
+      this.#backoff.clear();
       return verified;
     } catch (error) {
       // What has not arrived, or a full disk, says nothing about the metadata.
       if (isAppError(error) && refusals.has(error.code)) {
         this.#refusal = error;
-        this.#setback.failed(this.#mirror.revision);
+        this.#backoff.failed(this.#mirror.revision);
       }
       throw error;
     }

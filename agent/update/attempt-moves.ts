@@ -3,7 +3,7 @@
  * runner stores the result before anything else happens.
  */
 
-import { isSurroundings } from '../../shared/errors/blame.ts';
+import { isEnvironmental } from '../../shared/errors/error-class.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 import type { ModelSlots } from '../slots/slot-index.ts';
@@ -30,7 +30,13 @@ export function applyMove({ record, event, fault, desired, slots, nowMs }: Move)
   const subject = event === 'ordered' && isOver(from) ? ofActive(slots, base) : base!;
   const number = (record.attempt?.event ?? 0) + 1;
   const kept = event === 'failed' ? fault : faultAfter(state, fault, subject.fault);
-  const { fault: _, working: __, progress: ___, samplesDone: ____, ...rest } = followWish(subject, desired);
+  const {
+    fault: _,
+    working: __,
+    progress: ___,
+    samplesDone: ____,
+    ...rest
+  } = followDesired(subject, desired);
   const attempt: Attempt = {
     ...rest,
     state,
@@ -46,15 +52,15 @@ export function applyMove({ record, event, fault, desired, slots, nowMs }: Move)
 }
 
 /**
- * A refusal answers the wish, and quarantines the version unless it did nothing wrong. What lies with the surroundings is no
- * answer: the wish stands.
+ * A refusal answers the desired version, and quarantines the version unless it did nothing wrong. What lies with the environment is no
+ * answer: the version stays desired.
  */
 function settle(record: UpdateRecord, attempt: Attempt, nowMs: number): UpdateRecord {
   const { fault, state } = attempt;
   const live = record.quarantined.filter((entry) => isQuarantined(entry, nowMs));
   if (fault === undefined || (state !== 'rejected' && state !== 'rolled-back'))
     return { ...record, quarantined: live };
-  if (isSurroundings(fault.code)) return { ...record, quarantined: live };
+  if (isEnvironmental(fault.code)) return { ...record, quarantined: live };
   const answer = { manifest: attempt.manifest, desiredKey: desiredKey(attempt), sequence: attempt.sequence };
   const quarantine = quarantineFor(attempt, fault, nowMs);
   const others = live.filter((entry) => entry.manifest !== attempt.manifest);
@@ -92,7 +98,7 @@ function fresh(desired: DesiredModel & { readonly sequence: number }): Attempt {
 }
 
 /** A newer desired state may name the same version for another rollout, or another offer of it, or change its trial. */
-function followWish(attempt: Attempt, desired: Move['desired']): Attempt {
+function followDesired(attempt: Attempt, desired: Move['desired']): Attempt {
   if (desired?.manifest !== attempt.manifest) return attempt;
   const { rollout: _, offer: __, ...rest } = attempt;
   return {

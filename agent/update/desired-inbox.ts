@@ -12,8 +12,8 @@ import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { clockWatch, RetryBackoff } from '../../shared/base/retry-backoff.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
-import { clockWatch, Setback } from '../../shared/base/setback.ts';
 import {
   type DesiredState,
   desiredStateType,
@@ -61,7 +61,7 @@ export class DesiredInbox {
   #refused: Uint8Array | undefined;
   /** What was told of the message, so that it is told once. */
   #told: string | undefined;
-  readonly #setback: Setback;
+  readonly #backoff: RetryBackoff;
   /** Grows with each news. */
   #news = 0;
   #wake: () => void = () => undefined;
@@ -69,7 +69,7 @@ export class DesiredInbox {
   constructor(props: DesiredInboxProps) {
     this.#props = props;
     this.#log = new LimitedLog({ logger: props.logger, monotonic: () => props.clock.monotonic() });
-    this.#setback = new Setback({ clock: props.clock, firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS });
+    this.#backoff = new RetryBackoff({ clock: props.clock, firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS });
   }
 
   /** The highest sequence accepted. */
@@ -135,7 +135,7 @@ export class DesiredInbox {
     while (this.#waiting !== undefined && !signal.aborted) {
       const payload = this.#waiting;
       const news = this.#news;
-      if (payload !== last) this.#setback.clear();
+      if (payload !== last) this.#backoff.clear();
       tries = payload === last ? tries + 1 : 1;
       last = payload;
       this.#waiting = undefined;
@@ -151,7 +151,7 @@ export class DesiredInbox {
         // What may pass by itself is tried again: the message is the current one until another comes.
         this.#refused = payload;
         if (isUnsigned && tries >= SIGNATURE_TRIES) continue;
-        await this.#untilNews(this.#setback.failed(news), news, signal);
+        await this.#untilNews(this.#backoff.failed(news), news, signal);
         this.#waiting ??= payload;
       }
     }

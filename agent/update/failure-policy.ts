@@ -1,19 +1,19 @@
 /**
  * What a failed step means: wait, try again, or give the version up; and for how long the device then leaves it alone. What
- * lies with the surroundings (the hub, the line, the disk, a busy machine; see shared/errors/blame.ts) is never held against
- * the version: it is waited out, uncounted, for as long as the wish stands.
+ * lies with the environment (the hub, the line, the disk, a busy machine; see shared/errors/error-class.ts) is never held against
+ * the version: it is waited out, uncounted, for as long as the version is desired.
  */
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
-import { blameOf, isSurroundings } from '../../shared/errors/blame.ts';
+import { errorClassOf, isEnvironmental } from '../../shared/errors/error-class.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import { type ModelSlots, versionsBefore } from '../slots/slot-index.ts';
 import { isSettled, isSwitched } from './update-machine.ts';
 import type { Attempt, QuarantinedVersion, UpdateRecord } from './update-record.ts';
 
 export type FailureVerdict =
-  /** It lies with the surroundings: wait and try again. */
+  /** It lies with the environment: wait and try again. */
   | 'wait'
   /** Counted; try again after a wait. */
   | 'try-again'
@@ -24,7 +24,7 @@ export function judgeFailure(attempt: Attempt, fault: UpdateFault): FailureVerdi
   if (attempt.state === 'rolling-back' && fault.code === 'no_previous_version') return 'give-up';
   // Going back, and bringing the slots to what a settled journal says, have no other way out.
   if (attempt.state === 'rolling-back' || isSettled(attempt.state)) return 'try-again';
-  if (isSurroundings(fault.code)) return 'wait';
+  if (isEnvironmental(fault.code)) return 'wait';
   if (attempt.state === 'activating' || fault.retry === 'never') return 'give-up';
   return attempt.failures + 1 < limits.updateFailuresMax ? 'try-again' : 'give-up';
 }
@@ -34,9 +34,9 @@ export function leastWaitMs({ code }: UpdateFault): number {
   return code === 'too_slow_on_device' ? limits.busyMachineMs : 0;
 }
 
-/** Whether a link, a wish or metadata that came may make what failed on `fault` pass: then it is tried at once. */
+/** Whether a connection, a desired version or metadata that arrived may make what failed on `fault` pass: then it is tried at once. */
 export function newsMayHelp(fault: UpdateFault | undefined): boolean {
-  return fault === undefined || isSurroundings(fault.code);
+  return fault === undefined || isEnvironmental(fault.code);
 }
 
 /** A step that ended with a fault of its own making, such as golden samples that came out wrong. */
@@ -98,7 +98,7 @@ export function quarantineFor(
   fault: UpdateFault,
   nowMs: number,
 ): QuarantinedVersion | undefined {
-  if (blameOf(fault.code) !== 'version') return undefined;
+  if (errorClassOf(fault.code) !== 'version') return undefined;
   return {
     manifest: attempt.manifest,
     version: attempt.version,

@@ -58,7 +58,7 @@ export class ModelUpdates {
     await Promise.all([...this.#runners.values()].map((runner) => runner.restore()));
   }
 
-  /** Starts to follow wishes; resolves when `signal` has ended every runner. */
+  /** Starts to follow desired versions; resolves when `signal` has ended every runner. */
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
     for (const runner of this.#runners.values()) this.#start(runner, signal);
@@ -85,8 +85,8 @@ export class ModelUpdates {
     for (const model of wanted.keys()) if (!this.#runners.has(model)) this.#add(undefined, model);
     for (const [model, runner] of this.#runners) {
       if (this.#givenUp.has(model)) continue;
-      const wish = wanted.get(model);
-      runner.wish(wish && { ...wish, sequence: state.sequence }, released.get(model));
+      const desired = wanted.get(model);
+      runner.setDesired(desired && { ...desired, sequence: state.sequence }, released.get(model));
     }
   }
 

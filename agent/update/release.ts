@@ -1,5 +1,5 @@
 /**
- * Lifts what a device holds against versions: those it has quarantined, and the wishes it has answered with a refusal, so that
+ * Lifts what a device holds against versions: those it has quarantined, and the desired versions it has answered with a refusal, so that
  * what is wanted is tried again at once. Pure.
  */
 import type { UpdateRecord } from './update-record.ts';

@@ -13,9 +13,9 @@ import type { SlotStore } from '../slots/slot-store.ts';
 import type { TrustedVersions } from '../trust/trusted-version.ts';
 import { offerOf } from './answered-rollout.ts';
 import { noVersionBefore, quarantinedOf, StepFailed } from './failure-policy.ts';
+import type { Mutex } from './mutex.ts';
 import type { ServingRestorer } from './serving-restorer.ts';
 import type { StepArguments, StepName, StepResult } from './step.ts';
-import type { Turns } from './turns.ts';
 import { admissionFault } from './update-planner.ts';
 import type { UpdateRecord } from './update-record.ts';
 
@@ -41,13 +41,13 @@ export interface StepExecutorProps {
   readonly served: ServedModels;
   readonly restorer: ServingRestorer;
   /** For what takes the whole machine: hashing and golden samples. Never for the network, which others share. */
-  readonly turns: Turns;
+  readonly heavyWork: Mutex;
   readonly isConnected: () => boolean;
   readonly clock: Clock;
 }
 
 export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
-  const { trust, download, slots, served, restorer, turns, isConnected, clock } = props;
+  const { trust, download, slots, served, restorer, heavyWork, isConnected, clock } = props;
 
   /** What the publisher signed of the version is what the hub asks for, and it was not withdrawn. */
   async function checkSigned({
@@ -80,7 +80,7 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
       return work();
     };
     const isWayBack = keepsCommitted(slots.of(record.model), attempt.manifest);
-    return isWayBack ? begun() : turns.take(begun, signal);
+    return isWayBack ? begun() : heavyWork.runExclusive(begun, signal);
   }
 
   return {

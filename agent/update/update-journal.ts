@@ -1,7 +1,7 @@
 /**
  * Update records on disk, one file a model. A record is replaced atomically, so a crash leaves the state before or the
  * one after. A record that cannot be read is put aside under another name and counts as absent: the device then runs
- * its last-known-good version, which the slots know, and follows the hub's next wish (promise P3: never a boot loop).
+ * its last-known-good version, which the slots know, and follows the next version that the hub wants (promise P3: never a boot loop).
  */
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -28,7 +28,7 @@ export type MachineEvent = (typeof machineEvents)[number];
 
 type Row = Readonly<Partial<Record<MachineEvent, UpdateState>>>;
 
-/** A settled state waits for a wish or an order; nothing is under way, so nothing can pass, fail or be superseded. */
+/** A settled state waits for a desired version or an order; nothing is under way, so nothing can pass, fail or be superseded. */
 const settled: Row = { wanted: 'checking', confirmed: 'committed', ordered: 'rolling-back' };
 
 // biome-ignore format: a table is read by its columns
@@ -46,7 +46,7 @@ export const updateTable: Readonly<Record<UpdateState, Row>> = {
   // From here on the version answers requests, so every way out but `committed` leads back.
   'activating':   { passed: 'trial',     failed: 'rolling-back', superseded: 'rolling-back', looped: 'rolling-back', ordered: 'rolling-back' },
   'trial':        { passed: 'committed', failed: 'rolling-back', superseded: 'rolling-back', looped: 'rolling-back', ordered: 'rolling-back' },
-  // Going back is tried again until it has passed, and nobody says "back" before; a wish has to wait for it. It fails when
+  // Going back is tried again until it has passed, and nothing reports "back" before; a new desired version waits for it. It fails when
   // it was ordered and nothing that is kept can be served in place of what runs, which then stays.
   'rolling-back': { passed: 'rolled-back', failed: 'committed' },
   'committed':    settled,
@@ -59,7 +59,7 @@ export function nextState(state: UpdateState, event: MachineEvent): UpdateState 
   return updateTable[state][event];
 }
 
-/** True when nothing is under way: the machine waits for a wish or an order. */
+/** True when nothing is under way: the machine waits for a desired version or an order. */
 export function isSettled(state: UpdateState): boolean {
   return updateTable[state] === settled;
 }

@@ -1,19 +1,19 @@
 /**
  * What an update does next, computed from everything it depends on: what the hub wants, what is installed, what the
- * journal says, how the trial goes, and the clock. Pure: called again after each act, each wish and each tick, it gives
+ * journal says, how the trial goes, and the clock. Pure: called again after each action, each desired version and each tick, it gives
  * the same plan for the same situation, in the agent, in its tests and in a simulator alike.
  */
 
 import { limits } from '../../shared/base/limits.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
-import { isSurroundings } from '../../shared/errors/blame.ts';
 import type { ErrorCode } from '../../shared/errors/catalogue.ts';
+import { isEnvironmental } from '../../shared/errors/error-class.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import { keepsCommitted, type ModelSlots } from '../slots/slot-index.ts';
 import { isQuarantined } from './failure-policy.ts';
 import type { Plan, Step } from './step.ts';
-import { judgeTrial } from './trial-judge.ts';
+import { judgeTrial } from './trial-policy.ts';
 import { isSettled, isSwitched, nextState } from './update-machine.ts';
 import { type Attempt, desiredKey, type TrialFigures, type UpdateRecord } from './update-record.ts';
 
@@ -72,7 +72,7 @@ function planSettled({ desired, record, slots, isOrderedBack, retryInMs }: Situa
   if (isOrderedBack) return { kind: 'move', event: 'ordered', fault: orderFault };
   if (desired === undefined || wasRefused(record, desired)) return { kind: 'rest' };
   if (slots.active?.manifest !== desired.manifest) {
-    // Given up for what lay with the surroundings: the wish stands, after a wait.
+    // Given up for what lay with the environment: the version stays desired, after a wait.
     return retryInMs > 0 ? { kind: 'rest', wakeInMs: retryInMs } : { kind: 'move', event: 'wanted' };
   }
   // Sent back to what it ran all along: the answer to the version that the rollout brought stays the last word.
@@ -123,7 +123,7 @@ function planTrial({ trial, notServing }: Situation, attempt: Attempt): Plan {
 
 /** Damaged files and a machine that is busy say nothing against the version. */
 function notServingFault(reason: UpdateFault | undefined): UpdateFault {
-  if (reason && isSurroundings(reason.code)) return reason;
+  if (reason && isEnvironmental(reason.code)) return reason;
   const why = reason ? `: ${reason.message}` : '.';
   const message = `The version on trial does not serve after the agent was started again${why}`;
   return { code: 'trial_not_serving', message: shorten(message, 2_000), retry: 'never' };

@@ -2,14 +2,14 @@
  * Drives one model's update: plan → store → tell → act, over and over. Invariants:
  *   - A state is in the journal before its work begins, so after `kill -9` the same work begins again.
  *   - Going back needs no disk: when the journal cannot be written, the switch back is made all the same.
- *   - A wish or an order that ends the work under way aborts it; nothing else does.
+ *   - A new desired version or an order that ends the work under way aborts it; nothing else does.
  *   - Nothing one model waits for holds up another: only hashing and golden samples take turns (step-executors.ts).
- *   - What lies with the surroundings is waited out; room on the disk that comes back ends the wait.
+ *   - What lies with the environment is waited out; room on the disk that comes back ends the wait.
  */
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Random } from '../../shared/base/clock.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
-import { blameOf } from '../../shared/errors/blame.ts';
+import { errorClassOf } from '../../shared/errors/error-class.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateEvent, UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 import type { ServedModels } from '../serving/served-model.ts';
@@ -52,7 +52,7 @@ export interface UpdateRunnerProps extends LiveRecordProps {
   readonly random: Random;
 }
 
-export type Wish = DesiredModel & { readonly sequence: number };
+export type DesiredVersion = DesiredModel & { readonly sequence: number };
 
 const SERVE_AGAIN_MS = 300_000;
 /** Trial time and figures reach the journal this often; a crash loses at most so much. */
@@ -64,7 +64,7 @@ export class UpdateRunner {
   readonly model: string;
   readonly #props: UpdateRunnerProps;
   readonly #live: LiveRecord;
-  #desired: Wish | undefined;
+  #desired: DesiredVersion | undefined;
   #isOrderedBack = false;
   #isTrialServing = false;
   #notServing: UpdateFault | undefined;
@@ -94,8 +94,8 @@ export class UpdateRunner {
     return this.#live.now;
   }
 
-  /** The hub's wish for this model; undefined when it names none. `releasedAt`: its release, if it has made one. */
-  wish(desired: Wish | undefined, releasedAt = 0): void {
+  /** The version that the hub wants of this model; undefined when it names none. `releasedAt`: its release, if it has made one. */
+  setDesired(desired: DesiredVersion | undefined, releasedAt = 0): void {
     this.#desired = desired;
     if (releasedAt > 0) this.#released(releaseBefore(this.record, releasedAt));
     this.notify();
@@ -120,7 +120,7 @@ export class UpdateRunner {
     this.#props.onChange();
   }
 
-  /** Plans anew: the link, the wish or the clock has changed. Ends work that is no longer wanted. */
+  /** Plans anew: the link, the desired version or the clock has changed. Ends work that is no longer wanted. */
   notify(): void {
     const plan = planUpdate(this.#situation());
     if (plan.kind === 'move' && (plan.event === 'superseded' || plan.event === 'ordered'))
@@ -131,7 +131,7 @@ export class UpdateRunner {
     this.#wake();
   }
 
-  /** Orders the version before, as the person at the device wishes. Throws `no_previous_version`, `update_under_way`. */
+  /** Orders the version before, as the person at the device asks. Throws `no_previous_version`, `update_under_way`. */
   orderBack(): void {
     const { slots, clock } = this.#props;
     checkOrder(this.record, slots.of(this.model), clock.now());
@@ -282,7 +282,7 @@ export class UpdateRunner {
     this.#retry.startAnew();
     // What went back for a trouble of the device is wanted still, but not in the same moment.
     const isOwnTrouble =
-      state === 'rolled-back' && blameOf(this.record.attempt?.fault?.code ?? '') === 'device';
+      state === 'rolled-back' && errorClassOf(this.record.attempt?.fault?.code ?? '') === 'device';
     if (isOwnTrouble) this.#retry.failed();
     if (state === 'rolling-back') this.#isOrderedBack = false;
     if (state !== 'trial' && state !== 'committed') {

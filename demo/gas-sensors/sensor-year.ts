@@ -7,7 +7,7 @@
  *
  *   G = B·(1 + K·(Σ γᵢ·cᵢ)^β)                       (a sensor for oxidising gases: B / (1 + K·(…)^β))
  *
- * times the drift of its surroundings, exponential in temperature and a power of vapour pressure (the form of the
+ * times the drift of its environment, exponential in temperature and a power of vapour pressure (the form of the
  * makers' data sheets; Sohn et al., Sensors and Actuators B 131 (2008) 230–235):
  *
  *   · exp(a·(T − 20)) · (AH/1.0)^b
@@ -145,9 +145,9 @@ function respond(sensor: MetalOxideSensor, air: Air, aged: number): number {
   const baseline = sensor.baseline * (1 + sensor.baselineDrift * aged);
   const sensitivity = sensor.sensitivity * Math.exp(-sensor.sensitivityDrift * aged);
   const answer = 1 + sensitivity * sensor.mixture(air) ** sensor.exponent;
-  const surroundings =
+  const environment =
     Math.exp(sensor.perKelvin * (air.temperatureC - 20)) * air.absoluteHumidity ** sensor.humidityExponent;
-  return (sensor.oxidising ? baseline / answer : baseline * answer) * surroundings;
+  return (sensor.oxidising ? baseline / answer : baseline * answer) * environment;
 }
 
 /** Whether the next hour is missing: runs of `hours` on average that make up `share` of the time. */

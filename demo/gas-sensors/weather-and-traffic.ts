@@ -1,6 +1,6 @@
 /**
  * The world around the sensors: an hourly year of weather and street air in a Mediterranean town. Made to look like the
- * surroundings of the UCI Air Quality data set (an Italian town, March 2004 to April 2005), not to reproduce it.
+ * environment of the UCI Air Quality data set (an Italian town, March 2004 to April 2005), not to reproduce it.
  *
  *   temperature  T = 17.5 + 9.5·cos(2π(d − 207)/365.25) + A(d)·cos(2π(h − 14.5)/24) + w,  A from 3 (winter) to 6 (summer) K;
  *                w is a first-order autoregressive process (Box and Jenkins 1970), φ = 0.97, σ = 3 K: the passing weather.

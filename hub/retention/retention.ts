@@ -8,7 +8,7 @@ import type { Logger } from '../../platform/logger.ts';
 import { isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { clockWatch } from '../../shared/base/setback.ts';
+import { clockWatch } from '../../shared/base/retry-backoff.ts';
 import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';

@@ -3,7 +3,7 @@
  * took an offer back) is never a failure of the device; silence and timeouts are not words, so they are computed from
  * the clock when somebody looks (`statusAt`) and vanish when the device speaks again.
  */
-import { isSurroundings } from '../../shared/errors/blame.ts';
+import { isEnvironmental } from '../../shared/errors/error-class.ts';
 import { asksForRequests, type TrialPlan } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
 
@@ -217,7 +217,7 @@ function advance(
   if (status === undefined) return device;
   if (fault !== undefined && (status === 'rejected' || status === 'rolled-back')) {
     // Not the version's: the wish stands, and a device that does not come to it in time is late.
-    if (isSurroundings(fault.code)) status = 'offered';
+    if (isEnvironmental(fault.code)) status = 'offered';
     else if (status === 'rejected' && fault.retry === 'later') status = 'failed';
   }
   // An end is left only by proof of the opposite: late news of earlier steps do not undo it, a commit after retries does.
@@ -246,7 +246,7 @@ function applyRefusal(
   { state, fault }: { readonly state: UpdateState; readonly fault?: UpdateFault },
   now: number,
 ): RolloutDevice {
-  if (!isRefusal(state) || fault === undefined || isSurroundings(fault.code)) return device;
+  if (!isRefusal(state) || fault === undefined || isEnvironmental(fault.code)) return device;
   return { ...markBack(device, 'refused', now), fault };
 }
 
@@ -313,7 +313,7 @@ function overdue(
   { downloads }: Pick<FleetObservation, 'downloads'>,
 ): DeviceStatus {
   // It waits for room, a chunk or the like: that says nothing about the version.
-  if (fault !== null && isSurroundings(fault.code)) return 'hindered';
+  if (fault !== null && isEnvironmental(fault.code)) return 'hindered';
   // Neither does a line so slow that the chunks are still coming.
   if (status === 'downloading' && downloads.get(deviceId)?.isMoving) return 'hindered';
   return status === 'trial' && asksForRequests(trial) ? 'unproven' : 'timed-out';

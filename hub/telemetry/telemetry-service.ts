@@ -2,7 +2,7 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { AppError } from '../../shared/base/app-error.ts';
-import { clockWatch } from '../../shared/base/setback.ts';
+import { clockWatch } from '../../shared/base/retry-backoff.ts';
 import { BucketCompaction, coarseMs } from './bucket-compaction.ts';
 import { type OfferLookup, ReportCheck, type VersionLookup } from './checked-report.ts';
 import { type AssignmentLookup, Evidence } from './evidence.ts';

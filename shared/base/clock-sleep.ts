@@ -1,6 +1,6 @@
 /** A long wait that ends early when somebody sets the clock: what was timed by the old time is looked at again. */
 import type { Clock } from './clock.ts';
-import { clockWatch } from './setback.ts';
+import { clockWatch } from './retry-backoff.ts';
 
 const STEP_MS = 30_000;
 

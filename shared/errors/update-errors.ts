@@ -55,7 +55,7 @@ export const updateErrors = defineErrors({
     status: 409,
     retry: 'later',
     meaning: 'The hub asked for another version while this one was under way.',
-    fix: 'Nothing is wrong: the device follows the newer wish.',
+    fix: 'Nothing is wrong: the device follows the newer desired version.',
   },
   rolled_back_by_operator: {
     status: 409,

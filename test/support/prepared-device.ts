@@ -8,7 +8,12 @@ import { limits } from '../../shared/base/limits.ts';
 import type { UpdateState } from '../../shared/protocol/update-event.ts';
 import { type PackedVersion, packedVersion, writeBlobs } from './packed-version.ts';
 import { tempFolder } from './temp-folder.ts';
-import { openUpdateDevice, type UpdateDevice, type UpdateDeviceOptions, wishFor } from './update-device.ts';
+import {
+  desiredFor,
+  openUpdateDevice,
+  type UpdateDevice,
+  type UpdateDeviceOptions,
+} from './update-device.ts';
 
 export const v1 = packedVersion({ version: '1.0.0', bytes: 5000 });
 export const v2 = packedVersion({ version: '2.0.0', bytes: limits.chunkBytes + 5000 });
@@ -24,7 +29,7 @@ export async function prepared(
   const folder = join(root, 'device');
   await writeBlobs(blobs, versions);
   const first = await openUpdateDevice({ folder, blobs });
-  first.wish(1, [wishFor(v1)]);
+  first.setDesired(1, [desiredFor(v1)]);
   await ends(first, 'committed', '1.0.0');
   await first.close();
   return { folder, blobs, device: await reopen(folder, blobs, more) };

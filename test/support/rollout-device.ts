@@ -59,7 +59,7 @@ export class RolloutDeviceModel {
   sequence = 0;
   slots: ModelSlots;
   #state: UpdateState = 'idle';
-  #wish: DesiredModel | undefined;
+  #desired: DesiredModel | undefined;
   #fault: UpdateFault | undefined;
   readonly #refused = new Set<string>();
   readonly #quarantined = new Set<string>();
@@ -102,34 +102,34 @@ export class RolloutDeviceModel {
     if (state.device !== this.id) throw new Error(`statement of ${state.device} sent to ${this.id}`);
     if (state.sequence <= this.sequence) return;
     this.sequence = state.sequence;
-    const wish = state.models.find((entry) => entry.model === this.#model);
-    if (wish === undefined && state.unassigned?.includes(this.#model)) {
+    const desired = state.models.find((entry) => entry.model === this.#model);
+    if (desired === undefined && state.unassigned?.includes(this.#model)) {
       this.slots = { ...noSlots, floor: this.slots.floor };
       this.#state = 'idle';
-      this.#wish = undefined;
+      this.#desired = undefined;
       return this.report(says);
     }
     const isUnderWay = path.indexOf(this.#state) >= 0 && this.#state !== 'committed';
     if (
       isUnderWay &&
-      wish?.version !== this.#wish?.version &&
-      !(wish === undefined && this.#state === 'trial')
+      desired?.version !== this.#desired?.version &&
+      !(desired === undefined && this.#state === 'trial')
     ) {
       const wasSwitched = this.#state === 'trial';
       if (wasSwitched) this.slots = endTrial(this.slots);
       this.#state = wasSwitched ? 'rolled-back' : 'idle';
       if (wasSwitched) await this.#say(says, 'rolled-back', 'desired_changed');
     }
-    const isNew = wish !== undefined && wish.rollout !== this.#wish?.rollout;
-    this.#wish = wish ?? this.#wish;
-    if (wish === undefined && this.#state !== 'trial') this.#wish = undefined;
-    if (isNew && wish.version === this.active) {
+    const isNew = desired !== undefined && desired.rollout !== this.#desired?.rollout;
+    this.#desired = desired ?? this.#desired;
+    if (desired === undefined && this.#state !== 'trial') this.#desired = undefined;
+    if (isNew && desired.version === this.active) {
       this.#state = 'committed';
       await this.#say(says, 'committed');
     } else if (
-      wish &&
-      wish.version !== this.active &&
-      !this.#refused.has(`${wish.version} ${wish.rollout}`)
+      desired &&
+      desired.version !== this.active &&
+      !this.#refused.has(`${desired.version} ${desired.rollout}`)
     ) {
       this.#state = 'idle';
     }
@@ -138,17 +138,18 @@ export class RolloutDeviceModel {
 
   /** One step of work; false when there is nothing to do. */
   async work(says: DeviceSays): Promise<boolean> {
-    const wish = this.#wish;
-    if (this.manner === 'dead' || wish === undefined) return false;
-    if (this.#refused.has(`${wish.version} ${wish.rollout}`)) return false;
-    if (this.active === wish.version && this.#state !== 'trial') return false;
+    const desired = this.#desired;
+    if (this.manner === 'dead' || desired === undefined) return false;
+    if (this.#refused.has(`${desired.version} ${desired.rollout}`)) return false;
+    if (this.active === desired.version && this.#state !== 'trial') return false;
     const next = path[path.indexOf(this.#state) + 1] ?? 'checking';
-    const manner = this.#mannerToward(wish);
+    const manner = this.#mannerToward(desired);
     if (manner === 'stuck' && this.#state === 'downloading') return false;
     if (manner === 'unasked' && this.#state === 'trial') return false;
     if (this.#state === 'checking') {
-      if (this.#quarantined.has(wish.version)) return this.#refuse(says, 'rejected', 'version_quarantined');
-      if (wish.release < this.slots.floor && !keepsCommitted(this.slots, wish.manifest)) {
+      if (this.#quarantined.has(desired.version))
+        return this.#refuse(says, 'rejected', 'version_quarantined');
+      if (desired.release < this.slots.floor && !keepsCommitted(this.slots, desired.manifest)) {
         return this.#refuse(says, 'rejected', 'downgrade_refused');
       }
     }
@@ -159,7 +160,7 @@ export class RolloutDeviceModel {
       this.slots = endTrial(this.slots);
       return this.#refuse(says, 'rolled-back', 'trial_error_rate');
     }
-    if (next === 'trial') this.slots = startTrial(this.slots, slotOf(wish.version, wish.release));
+    if (next === 'trial') this.slots = startTrial(this.slots, slotOf(desired.version, desired.release));
     if (next === 'committed') this.slots = commitTrial(this.slots, KEPT);
     this.#state = next;
     await this.#say(says, next);
@@ -173,8 +174,8 @@ export class RolloutDeviceModel {
     const left = this.slots.active;
     if (this.slots.trial !== undefined || left === undefined || before === undefined) return false;
     this.slots = goBack(this.slots, before.manifest);
-    this.#wish = {
-      ...(this.#wish ?? wishOf(this.#model, left)),
+    this.#desired = {
+      ...(this.#desired ?? desiredOf(this.#model, left)),
       version: left.version,
       manifest: left.manifest,
     };
@@ -191,8 +192,8 @@ export class RolloutDeviceModel {
     const { trial, active, previous, floor } = this.slots;
     const serving = trial ?? active;
     const before = trial && active ? [active, ...previous] : previous;
-    const wish = this.#wish;
-    const isGivenUp = serving === undefined && wish === undefined && floor > 0;
+    const desired = this.#desired;
+    const isGivenUp = serving === undefined && desired === undefined && floor > 0;
     const more = { sequence: this.sequence, facts, freeBytes: 2 ** 40, conditions: [] };
     if (isGivenUp) return { v: 2, at: new Date(0).toISOString(), ...more, models: [] };
     return {
@@ -205,10 +206,10 @@ export class RolloutDeviceModel {
           ...(serving ? { active: installed(serving) } : {}),
           previous: before.map(installed),
           ...(floor > 0 ? { floor } : {}),
-          ...(wish
+          ...(desired
             ? {
                 update: {
-                  version: wish.version,
+                  version: desired.version,
                   state: this.#state,
                   since: new Date(0).toISOString(),
                   ...(this.#fault ? { fault: this.#fault } : {}),
@@ -226,14 +227,14 @@ export class RolloutDeviceModel {
   }
 
   /** What it committed once it runs as well as ever. */
-  #mannerToward(wish: DesiredModel): Manner {
-    if (wish.version === '1.0.0' || keepsCommitted(this.slots, wish.manifest)) return 'good';
-    return this.mannerOf.get(wish.version) ?? this.manner;
+  #mannerToward(desired: DesiredModel): Manner {
+    if (desired.version === '1.0.0' || keepsCommitted(this.slots, desired.manifest)) return 'good';
+    return this.mannerOf.get(desired.version) ?? this.manner;
   }
 
   async #refuse(says: DeviceSays, state: UpdateState, code: string): Promise<boolean> {
-    this.#refused.add(`${this.#wish!.version} ${this.#wish!.rollout}`);
-    if (code !== 'version_quarantined') this.#quarantined.add(this.#wish!.version);
+    this.#refused.add(`${this.#desired!.version} ${this.#desired!.rollout}`);
+    if (code !== 'version_quarantined') this.#quarantined.add(this.#desired!.version);
     this.#state = state;
     await this.#say(says, state, code);
     await this.report(says);
@@ -241,7 +242,7 @@ export class RolloutDeviceModel {
   }
 
   async #say(says: DeviceSays, state: UpdateState, code?: string): Promise<void> {
-    const wish = this.#wish!;
+    const desired = this.#desired!;
     this.#events += 1;
     this.#fault = code ? { code, message: `because of ${code}`, retry: 'never' as const } : undefined;
     await says.event(this.id, {
@@ -249,9 +250,9 @@ export class RolloutDeviceModel {
       id: `s-${this.#events}`,
       at: new Date(0).toISOString(),
       model: this.#model,
-      version: wish.version,
-      manifest: wish.manifest,
-      ...(wish.rollout === undefined ? {} : { rollout: wish.rollout }),
+      version: desired.version,
+      manifest: desired.manifest,
+      ...(desired.rollout === undefined ? {} : { rollout: desired.rollout }),
       sequence: this.sequence,
       state,
       ...(this.#fault ? { fault: this.#fault } : {}),
@@ -280,7 +281,7 @@ function installed({ version, manifest, release, left }: SlotRef) {
   return { version, manifest, release, ...(left ? { left } : {}) };
 }
 
-function wishOf(model: string, { version, manifest, release }: SlotRef): DesiredModel {
+function desiredOf(model: string, { version, manifest, release }: SlotRef): DesiredModel {
   const trial = { seconds: 0, minRequests: 0, maxErrorRate: 1, maxCrashes: 0 };
   return { model, version, manifest, release, trial };
 }

@@ -35,7 +35,7 @@ export interface RolloutView {
   readonly devices: readonly { readonly device: string; readonly status: string }[];
 }
 
-export interface RolloutWish {
+export interface RolloutOptions {
   /** Default: the small model. */
   readonly model?: string;
   readonly phases?: readonly object[];
@@ -199,12 +199,12 @@ export class SmallFleet {
   }
 
   /** Throws when the hub does not take it. */
-  async rollOut(version: string, wish: RolloutWish = {}): Promise<string> {
-    const { phases = [{ percent: 100 }], soakMs = 0, trialSeconds = 0.3 } = wish;
+  async rollOut(version: string, options: RolloutOptions = {}): Promise<string> {
+    const { phases = [{ percent: 100 }], soakMs = 0, trialSeconds = 0.3 } = options;
     // Nobody asks these devices by default: time alone commits.
-    const trial = { seconds: trialSeconds, minRequests: wish.trialMinRequests ?? 0 };
-    const { breaking } = wish;
-    const plan = { model: wish.model ?? model, version, phases, soakMs, trial, breaking };
+    const trial = { seconds: trialSeconds, minRequests: options.trialMinRequests ?? 0 };
+    const { breaking } = options;
+    const plan = { model: options.model ?? model, version, phases, soakMs, trial, breaking };
     const made = await this.fleet.rest('POST', '/rollouts', plan);
     if (made.status !== 200) throw new Error(`rollout of ${version} was refused: ${JSON.stringify(made)}`);
     const { id } = made.body as RolloutView;

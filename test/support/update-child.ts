@@ -9,7 +9,7 @@ export interface ChildOrder {
   readonly folder: string;
   readonly blobs: string;
   readonly sequence: number;
-  readonly wish: readonly DesiredModel[];
+  readonly desired: readonly DesiredModel[];
   /** Die right after this state was stored. */
   readonly killAt?: UpdateState;
   /** Die when this many chunks have been asked for. */
@@ -66,7 +66,7 @@ if (order.killInQualify) device.served.qualify = die;
 if (order.killAfterSamples !== undefined) device.served.whenSampled = dieAfter;
 if (order.liftHold) rmSync(device.holdFile, { force: true });
 crash();
-device.wish(order.sequence, order.wish);
+device.setDesired(order.sequence, order.desired);
 
 const version = order.version ?? '2.0.0';
 const state = () => {

@@ -26,9 +26,9 @@ import { SlotChunks } from '../../agent/slots/slot-chunks.ts';
 import { SlotStore } from '../../agent/slots/slot-store.ts';
 import type { AnsweredOffer } from '../../agent/telemetry/observation.ts';
 import { ModelUpdates } from '../../agent/update/model-updates.ts';
+import { Mutex } from '../../agent/update/mutex.ts';
 import { ServingRestorer } from '../../agent/update/serving-restorer.ts';
 import { makeStepExecutors } from '../../agent/update/step-executors.ts';
-import { Turns } from '../../agent/update/turns.ts';
 import { UpdateJournal } from '../../agent/update/update-journal.ts';
 import { DiskReserve } from '../../platform/disk-reserve.ts';
 import { systemClock } from '../../platform/system-clock.ts';
@@ -212,7 +212,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
       slots,
       served,
       restorer,
-      turns: new Turns(),
+      heavyWork: new Mutex(),
       isConnected: () => link.isConnected,
       clock,
     }),
@@ -277,7 +277,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
     link,
     holdFile: held,
     /** Lets the hub want these models, in desired state `sequence`. */
-    wish(
+    setDesired(
       sequence: number,
       models: readonly DesiredModel[],
       released: DesiredState['released'] = [],
@@ -321,8 +321,8 @@ export function readEvents(path: string): UpdateEvent[] {
   return [...byId.values()];
 }
 
-/** A wish for a version. The default trial ends at once. */
-export function wishFor(version: PackedVersion, more: Partial<DesiredModel> = {}): DesiredModel {
+/** A version as the hub wants it. The default trial ends at once. */
+export function desiredFor(version: PackedVersion, more: Partial<DesiredModel> = {}): DesiredModel {
   return {
     model: version.model,
     version: version.version,

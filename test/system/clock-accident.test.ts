@@ -26,7 +26,7 @@ import { SetClock } from '../support/set-clock.ts';
 
 const TEST_MS = 300_000;
 const DAY_MS = 86_400_000;
-const patient = { timeout: 120_000, interval: 200 };
+const pollTimeout = { timeout: 120_000, interval: 200 };
 
 describe('the clock of the hub is 30 days ahead for a while', { timeout: TEST_MS }, () => {
   const clock = new SetClock();
@@ -94,7 +94,7 @@ describe('the clock of the hub is 30 days ahead for a while', { timeout: TEST_MS
     await startDevice('before');
     await publish('1.0.0');
     const id = await rollOut('1.0.0', '0s');
-    await vi.waitFor(async () => expect(await rolloutStatus(id)).toBe('completed'), patient);
+    await vi.waitFor(async () => expect(await rolloutStatus(id)).toBe('completed'), pollTimeout);
   }, TEST_MS);
   afterAll(async () => {
     for (const agent of agents) await agent.stop();
@@ -107,8 +107,8 @@ describe('the clock of the hub is 30 days ahead for a while', { timeout: TEST_MS
     await publish('2.0.0');
     await startDevice('within');
     const id = await rollOut('2.0.0', '5s');
-    await expect.poll(() => committed('before'), patient).toBe('2.0.0');
-    await expect.poll(() => committed('within'), patient).toBe('2.0.0');
+    await expect.poll(() => committed('before'), pollTimeout).toBe('2.0.0');
+    await expect.poll(() => committed('within'), pollTimeout).toBe('2.0.0');
     expect(await proven('before')).toBeGreaterThan(systemClock.now() + 29 * DAY_MS);
     const clockCheck = async () => (await examine(data('before'))).find(({ name }) => name === 'clock');
     expect(await clockCheck()).toMatchObject({
@@ -118,10 +118,10 @@ describe('the clock of the hub is 30 days ahead for a while', { timeout: TEST_MS
 
     clock.aheadMs = 0;
     // The soak that was to last some seconds does not last a month.
-    await expect.poll(() => rolloutStatus(id), patient).toBe('completed');
+    await expect.poll(() => rolloutStatus(id), pollTimeout).toBe('completed');
     await publish('3.0.0');
     const next = await rollOut('3.0.0', '0s');
-    await expect.poll(() => rolloutStatus(next), patient).toBe('completed');
+    await expect.poll(() => rolloutStatus(next), pollTimeout).toBe('completed');
     for (const device of ['before', 'within']) {
       expect(await committed(device)).toBe('3.0.0');
       expect(await proven(device)).toBeLessThan(systemClock.now() + 60_000);
@@ -134,7 +134,7 @@ describe('the clock of the hub is 30 days ahead for a while', { timeout: TEST_MS
   it('a device can be told to believe its own clock again', async () => {
     clock.aheadMs = 30 * DAY_MS;
     await publish('4.0.0');
-    await expect.poll(() => proven('before'), patient).toBeGreaterThan(systemClock.now() + 29 * DAY_MS);
+    await expect.poll(() => proven('before'), pollTimeout).toBeGreaterThan(systemClock.now() + 29 * DAY_MS);
     expect(await askAgent(data('before'), 'POST', '/clock/reset')).toEqual({ nowMs: expect.any(Number) });
     expect(await proven('before')).toBeLessThan(systemClock.now() + 60_000);
     clock.aheadMs = 0;

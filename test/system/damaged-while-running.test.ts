@@ -7,7 +7,7 @@ import { SmallFleet } from '../support/small-fleet.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 const device = 'decaying-1';
-const patient = { timeout: 30_000, interval: 100 };
+const pollTimeout = { timeout: 30_000, interval: 100 };
 
 describe.skipIf(process.platform !== 'linux')('a file that is damaged while its version serves', () => {
   let small: SmallFleet;
@@ -46,7 +46,7 @@ describe.skipIf(process.platform !== 'linux')('a file that is damaged while its 
     await small.killHub();
     expect(await answering()).toBe(versions[1]);
     await damageActive();
-    await expect.poll(() => answering().catch(() => undefined), patient).toBe(versions[0]);
+    await expect.poll(() => answering().catch(() => undefined), pollTimeout).toBe(versions[0]);
     expect((await small.status(device)).reported.conditions).toContainEqual(
       expect.objectContaining({ code: 'version_damaged', severity: 'error' }),
     );
@@ -57,8 +57,8 @@ describe.skipIf(process.platform !== 'linux')('a file that is damaged while its 
 
   it('is fetched again when the hub is back, and answers', async () => {
     await small.restartHub();
-    await expect.poll(() => answering().catch(() => undefined), patient).toBe(versions[1]);
-    await expect.poll(async () => (await small.status(device)).reported.conditions, patient).toEqual([]);
+    await expect.poll(() => answering().catch(() => undefined), pollTimeout).toBe(versions[1]);
+    await expect.poll(async () => (await small.status(device)).reported.conditions, pollTimeout).toEqual([]);
     expect((await doctor()).stdout).toMatch(/^OK +agent /m);
   });
 

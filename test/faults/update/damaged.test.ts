@@ -4,25 +4,25 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { AppError } from '../../../shared/base/app-error.ts';
 import { ends, flipBit, hastyClock, looks, prepared, reopen, v1, v2 } from '../../support/prepared-device.ts';
-import { type UpdateDevice, wishFor } from '../../support/update-device.ts';
+import { desiredFor, type UpdateDevice } from '../../support/update-device.ts';
 
 describe('damaged files at start', () => {
-  it('a torn journal: last-known-good answers, and the next wish is followed', async () => {
+  it('a torn journal: last-known-good answers, and the next desired version is followed', async () => {
     const { device, folder, blobs } = await prepared();
     await device.close();
     const journal = join(folder, 'state/updates/demo.json');
     await writeFile(journal, (await readFile(journal, 'utf8')).slice(0, 40));
     const again = await reopen(folder, blobs);
     expect(again.served.active?.version).toBe('1.0.0');
-    again.wish(2, [wishFor(v2)]);
+    again.setDesired(2, [desiredFor(v2)]);
     await ends(again, 'committed');
     expect(await readFile(`${journal}.unreadable`, 'utf8')).toHaveLength(40);
   });
 
   it('a torn journal in a trial: the version on trial was not proven, the one before answers', async () => {
     const { device, folder, blobs } = await prepared();
-    device.wish(2, [
-      wishFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
+    device.setDesired(2, [
+      desiredFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
     ]);
     await ends(device, 'trial');
     await device.close();
@@ -34,7 +34,7 @@ describe('damaged files at start', () => {
 
   it('a corrupt slot index: the version committed last answers, the ones before are kept', async () => {
     const { device, folder, blobs } = await prepared();
-    device.wish(2, [wishFor(v2)]);
+    device.setDesired(2, [desiredFor(v2)]);
     await vi.waitFor(() => expect(device.slots.of('demo').active?.version).toBe('2.0.0'), { timeout: 5_000 });
     await device.close();
     await writeFile(join(folder, 'state/slots.json'), 'not json');
@@ -46,14 +46,14 @@ describe('damaged files at start', () => {
 
   it('a version on trial whose files changed: back on the one before', async () => {
     const { device, folder, blobs } = await prepared();
-    device.wish(2, [
-      wishFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
+    device.setDesired(2, [
+      desiredFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
     ]);
     await ends(device, 'trial');
     await device.close();
     await flipBit(join(folder, 'slots', v2.manifestSha256, 'model.onnx'));
     const again = await reopen(folder, blobs);
-    again.wish(2, [wishFor(v2)]);
+    again.setDesired(2, [desiredFor(v2)]);
     await ends(again, 'rolled-back');
     expect(again.served.active?.version).toBe('1.0.0');
   });
@@ -62,7 +62,7 @@ describe('damaged files at start', () => {
 describe('a version that does not start with the agent', () => {
   it('is tried again: until it answers, the one before does, and is said to', async () => {
     const { device, folder, blobs } = await prepared();
-    device.wish(2, [wishFor(v2)]);
+    device.setDesired(2, [desiredFor(v2)]);
     await vi.waitFor(() => expect(device.slots.of('demo').active?.version).toBe('2.0.0'), { timeout: 5_000 });
     await device.close();
     // A minute of the device is a moment of the test.
@@ -85,7 +85,7 @@ describe('damaged files while the version runs, found when its runner starts aga
   /** A device that runs 2.0.0, keeps 1.0.0 and has lost its hub when the files of 2.0.0 are damaged. */
   async function damagedAtWork() {
     const { device, folder } = await prepared();
-    device.wish(2, [wishFor(v2)]);
+    device.setDesired(2, [desiredFor(v2)]);
     await ends(device, 'committed');
     await vi.waitFor(() => expect(device.slots.of('demo').trial).toBeUndefined());
     device.link.isConnected = false;
@@ -136,15 +136,15 @@ describe('damaged files while the version runs, found when its runner starts aga
     ).toEqual(['model_not_serving', 'version_damaged']);
     device.served.serve = serve;
     device.link.isConnected = true;
-    device.wish(2, [wishFor(v1)]);
+    device.setDesired(2, [desiredFor(v1)]);
     await vi.waitFor(() => expect(device.served.active?.version).toBe('1.0.0'), { timeout: 5_000 });
     expect(device.conditions.list()).toEqual([]);
   });
 
   it('in a trial the trial decides: news of it changes nothing', async () => {
     const { device } = await prepared();
-    device.wish(2, [
-      wishFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
+    device.setDesired(2, [
+      desiredFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
     ]);
     await ends(device, 'trial');
     for (const { manifestSha256 } of [v1, v2]) {

@@ -16,7 +16,7 @@ import {
   v2,
 } from '../../support/prepared-device.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
-import { type UpdateDevice, wishFor } from '../../support/update-device.ts';
+import { desiredFor, type UpdateDevice } from '../../support/update-device.ts';
 
 const statesOf2 = (device: UpdateDevice) =>
   device
@@ -35,7 +35,7 @@ describe('Error_in_activating', () => {
       if (fails >= 0) throw new AppError('disk_full', 'Cannot write: the disk is full.');
       return startTrial(...args);
     };
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('disk_full'));
     expectUntouched(device);
     await ends(device, 'committed');
@@ -45,7 +45,7 @@ describe('Error_in_activating', () => {
   it('a version that cannot be served: back on the one before', async () => {
     const { device } = await prepared();
     device.served.serveFault = new AppError('internal', 'The runner did not start.');
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await ends(device, 'rolled-back');
     expect(statesOf2(device).slice(-3)).toEqual(['activating', 'rolling-back', 'rolled-back']);
     expect(lastFault(device)).toMatchObject({ message: 'The runner did not start.' });
@@ -58,7 +58,7 @@ describe('Error_in_trial', () => {
 
   async function inTrial() {
     const made = await prepared();
-    made.device.wish(2, [wishFor(v2, { rollout, trial })]);
+    made.device.setDesired(2, [desiredFor(v2, { rollout, trial })]);
     await ends(made.device, 'trial');
     expect(made.device.served.active).toEqual({ version: '2.0.0', standby: '1.0.0' });
     return made;
@@ -103,7 +103,7 @@ describe('Error_in_trial', () => {
   it('nobody who asks: the trial goes on after its time, and ends when requests come', async () => {
     const { device } = await prepared();
     const short = { ...trial, seconds: 0.1 };
-    device.wish(2, [wishFor(v2, { rollout, trial: short })]);
+    device.setDesired(2, [desiredFor(v2, { rollout, trial: short })]);
     await ends(device, 'trial');
     await new Promise((resolve) => setTimeout(resolve, 1_200));
     expect(update(device)?.state).toBe('trial');
@@ -113,22 +113,22 @@ describe('Error_in_trial', () => {
 
   it('a hub that wants the version before again: back, and the version may be tried again later', async () => {
     const { device } = await inTrial();
-    device.wish(3, [wishFor(v1)]);
+    device.setDesired(3, [desiredFor(v1)]);
     await ends(device, 'rolled-back');
     expect(lastFault(device)).toMatchObject({ code: 'desired_changed' });
     expect(device.updates.report(Date.now())[0]?.quarantined).toEqual([]);
     expectUntouched(device);
-    device.wish(4, [wishFor(v2, { rollout })]);
+    device.setDesired(4, [desiredFor(v2, { rollout })]);
     await ends(device, 'committed');
     await vi.waitFor(() => expect(device.served.active).toEqual({ version: '2.0.0', standby: undefined }));
   });
 
-  it('an order at the device: back, and not taken again for the same wish', async () => {
+  it('an order at the device: back, and not taken again for the same desired version', async () => {
     const { device } = await inTrial();
     device.updates.orderBack('demo');
     await ends(device, 'rolled-back');
     expect(lastFault(device)).toMatchObject({ code: 'rolled_back_by_operator' });
-    device.wish(3, [wishFor(v2, { rollout })]);
+    device.setDesired(3, [desiredFor(v2, { rollout })]);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(update(device)?.state).toBe('rolled-back');
     expectUntouched(device);
@@ -139,7 +139,7 @@ describe('Error_in_trial', () => {
     const blobs = join(root, 'blobs');
     await writeBlobs(blobs, [v2]);
     const device = await reopen(join(root, 'device'), blobs);
-    device.wish(1, [wishFor(v2, { rollout, trial })]);
+    device.setDesired(1, [desiredFor(v2, { rollout, trial })]);
     await ends(device, 'trial');
     device.served.figuresNow = { requests: 0, failed: 0, refused: 0, crashes: 5 };
     await ends(device, 'rolled-back');
@@ -152,21 +152,21 @@ describe('Error_in_rolling-back', () => {
   it('a damaged version before: the one before that answers, and the damaged one is fetched again when wanted', async () => {
     const v3 = packedVersion({ version: '3.0.0', bytes: 4000 });
     const { device, folder } = await prepared({}, [v1, v2, v3]);
-    device.wish(2, [wishFor(v2)]);
+    device.setDesired(2, [desiredFor(v2)]);
     await vi.waitFor(() => expect(device.slots.of('demo').active?.version).toBe('2.0.0'), { timeout: 5_000 });
     await device.close();
     await flipBit(join(folder, 'slots', v2.manifestSha256, 'model.onnx'));
     const again = await reopen(folder, join(folder, '../blobs'));
     expect(again.served.active?.version).toBe('1.0.0');
     expect(await again.slots.onDisk()).not.toContain(v2.manifestSha256);
-    again.wish(2, [wishFor(v2)]);
+    again.setDesired(2, [desiredFor(v2)]);
     await vi.waitFor(() => expect(again.served.active?.version).toBe('2.0.0'), { timeout: 5_000 });
   });
 
   it('is tried again until it has passed', async () => {
     const { device } = await prepared();
-    device.wish(2, [
-      wishFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
+    device.setDesired(2, [
+      desiredFor(v2, { trial: { seconds: 600, minRequests: 1, maxErrorRate: 1, maxCrashes: 0 } }),
     ]);
     await ends(device, 'trial');
     const endTrial = device.slots.endTrial.bind(device.slots);
@@ -190,7 +190,7 @@ describe('Error_in_rolling-back by order', () => {
   async function withThree() {
     const made = await prepared({}, [v1, v2, v3]);
     for (const [sequence, version] of [v2, v3].entries()) {
-      made.device.wish(sequence + 2, [wishFor(version)]);
+      made.device.setDesired(sequence + 2, [desiredFor(version)]);
       await ends(made.device, 'committed', version.version);
     }
     await vi.waitFor(() => expect(made.device.slots.of('demo').trial).toBeUndefined());

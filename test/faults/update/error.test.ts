@@ -17,7 +17,7 @@ import {
   v1,
   v2,
 } from '../../support/prepared-device.ts';
-import { type UpdateDevice, type UpdateDeviceOptions, wishFor } from '../../support/update-device.ts';
+import { desiredFor, type UpdateDevice, type UpdateDeviceOptions } from '../../support/update-device.ts';
 
 const statesOf2 = (device: UpdateDevice) =>
   device
@@ -36,7 +36,7 @@ describe('Error_in_checking', () => {
     it(`${what}: refused without a chunk fetched`, async () => {
       const { device } = await prepared(options);
       const asked = device.requested().length;
-      device.wish(2, [wishFor(v2, { rollout })]);
+      device.setDesired(2, [desiredFor(v2, { rollout })]);
       await ends(device, 'rejected');
       expect(statesOf2(device)).toEqual(['checking', 'rejected']);
       expect(lastFault(device)).toMatchObject({ code, retry: 'never' });
@@ -48,7 +48,7 @@ describe('Error_in_checking', () => {
   it('a version the metadata does not name: nothing of it is fetched, and the hub is waited for', async () => {
     const { device, blobs } = await prepared({}, [v1]);
     const asked = device.requested().length;
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('version_unknown'));
     expect(update(device)?.state).toBe('checking');
     expect(device.requested()).toHaveLength(asked);
@@ -62,28 +62,28 @@ describe('Error_in_checking', () => {
     const old = packedVersion({ version: '0.9.0', release: 1, seed: 77, bytes: 3000 });
     const first = packedVersion({ version: '1.5.0', release: 3, bytes: 3000 });
     const { device } = await prepared({}, [v1, v2, old, first]);
-    device.wish(2, [wishFor(first)]);
+    device.setDesired(2, [desiredFor(first)]);
     await ends(device, 'committed', '1.5.0');
-    device.wish(3, [wishFor(old, { rollout })]);
+    device.setDesired(3, [desiredFor(old, { rollout })]);
     await ends(device, 'rejected', '0.9.0');
     expect(lastFault(device)).toMatchObject({ code: 'downgrade_refused', retry: 'never' });
     expect(device.served.active?.version).toBe('1.5.0');
-    device.wish(4, [wishFor(v1)]);
+    device.setDesired(4, [desiredFor(v1)]);
     await ends(device, 'committed', '1.0.0');
     expect(device.served.active?.version).toBe('1.0.0');
   });
 
-  it('a wish that was refused is not tried again; a new one of the same quarantined version is refused at once', async () => {
+  it('a desired version that was refused is not tried again; a new one of the same quarantined version is refused at once', async () => {
     const { device, folder, blobs } = await prepared({ withdrawn: new Set(['2.0.0']) });
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await ends(device, 'rejected');
-    device.wish(3, [wishFor(v2, { rollout })]);
+    device.setDesired(3, [desiredFor(v2, { rollout })]);
     await device.close();
     const again = await reopen(folder, blobs);
-    again.wish(3, [wishFor(v2, { rollout })]);
+    again.setDesired(3, [desiredFor(v2, { rollout })]);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(statesOf2(again)).toEqual(['checking', 'rejected']);
-    again.wish(4, [wishFor(v2, { rollout: 'r-00000002' })]);
+    again.setDesired(4, [desiredFor(v2, { rollout: 'r-00000002' })]);
     await vi.waitFor(() => expect(lastFault(again)?.code).toBe('version_quarantined'));
     expectUntouched(again);
   });
@@ -93,7 +93,7 @@ describe('Error_in_downloading', () => {
   it('not enough space: says how much is wanted and free, waits, and goes on when there is room', async () => {
     let free = 1000;
     const { device } = await prepared({ freeBytes: async () => free, clock: hastyClock });
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('not_enough_space'));
     expect(update(device)?.fault?.message).toMatch(/needs 16\.5 MiB of disk, 1000 B are free/);
     await looks(device, 20);
@@ -123,7 +123,7 @@ describe('Error_in_downloading', () => {
       freeBytes: async () => limits.freeSpaceMarginBytes + bytes,
     });
     for (const [digest, chunk] of v2.blobs) await device.chunks.put(digest, chunk);
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await ends(device, 'committed');
   });
 
@@ -137,7 +137,7 @@ describe('Error_in_downloading', () => {
         writeFileSync(join(folder, 'chunks', decaying), 'decayed');
       },
     });
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await ends(device, 'committed');
     expect(isDecayed).toBe(true);
   });
@@ -152,7 +152,7 @@ describe('Error_in_downloading', () => {
         return true;
       },
     });
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('chunk_missing'));
     expect(update(device)?.state).toBe('downloading');
     expectUntouched(device);
@@ -169,7 +169,7 @@ describe('Error_in_downloading', () => {
         return !offers;
       },
     });
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('version_not_offered'));
     expect(update(device)?.state).toBe('downloading');
     offers = true;
@@ -177,7 +177,7 @@ describe('Error_in_downloading', () => {
     await ends(device, 'committed');
   });
 
-  it('a wish that goes back in the middle: the download is given up, and resumed when it comes again', async () => {
+  it('a desired version that goes back in the middle: the download is given up, and resumed when it comes again', async () => {
     let hangs = true;
     const { device } = await prepared({
       answer: (request, hub) => {
@@ -186,14 +186,14 @@ describe('Error_in_downloading', () => {
         return true;
       },
     });
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await vi.waitFor(() => expect(update(device)?.bytesHave).toBeGreaterThan(0));
-    device.wish(3, [wishFor(v1)]);
+    device.setDesired(3, [desiredFor(v1)]);
     await ends(device, 'idle');
     expect(lastFault(device)).toMatchObject({ code: 'desired_changed' });
     expectUntouched(device);
     hangs = false;
-    device.wish(4, [wishFor(v2, { rollout })]);
+    device.setDesired(4, [desiredFor(v2, { rollout })]);
     await ends(device, 'committed');
   });
 });
@@ -212,7 +212,7 @@ describe('Error_in_verifying', () => {
       blobs: new Map([...v2.blobs, [manifestSha256, manifestBytes]]),
     };
     const { device } = await prepared({}, [v1, lying]);
-    device.wish(2, [wishFor(lying, { rollout })]);
+    device.setDesired(2, [desiredFor(lying, { rollout })]);
     await ends(device, 'rejected');
     expect(lastFault(device)).toMatchObject({ code: 'artifact_digest_mismatch', retry: 'never' });
     expect(await device.slots.onDisk()).not.toContain(manifestSha256);
@@ -221,7 +221,7 @@ describe('Error_in_verifying', () => {
 
   it('a manifest that says another release than the desired state: refused', async () => {
     const { device } = await prepared();
-    device.wish(2, [wishFor(v2, { release: 9, rollout })]);
+    device.setDesired(2, [desiredFor(v2, { release: 9, rollout })]);
     await ends(device, 'rejected');
     expect(lastFault(device)).toMatchObject({ code: 'manifest_mismatch', retry: 'never' });
     expectUntouched(device);
@@ -233,7 +233,7 @@ describe('Error_in_qualifying', () => {
     const withdrawn = new Set<string>();
     const { device } = await prepared({ withdrawn });
     writeFileSync(device.holdFile, '');
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await ends(device, 'held');
     withdrawn.add('2.0.0');
     rmSync(device.holdFile);
@@ -245,7 +245,7 @@ describe('Error_in_qualifying', () => {
   it('golden samples that come out wrong: refused, and quarantined at once', async () => {
     const { device } = await prepared();
     device.served.qualifyFault = { code: 'golden_mismatch', message: 'y is 3, wanted 4', retry: 'never' };
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await ends(device, 'rejected');
     expect(statesOf2(device)).toEqual([
       'checking',
@@ -260,14 +260,14 @@ describe('Error_in_qualifying', () => {
     expectUntouched(device);
   });
 
-  it('a wish that goes back meanwhile: given up as if nothing had been, not rolled back', async () => {
+  it('a desired version that goes back meanwhile: given up as if nothing had been, not rolled back', async () => {
     const { device } = await prepared();
     const qualify = device.served.qualify.bind(device.served);
     device.served.qualify = async () => {
-      device.wish(3, [wishFor(v1)]);
+      device.setDesired(3, [desiredFor(v1)]);
       return qualify();
     };
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await ends(device, 'idle');
     expect(statesOf2(device).slice(-2)).toEqual(['qualifying', 'idle']);
     expectUntouched(device);
@@ -278,7 +278,7 @@ describe('Error_in_qualifying', () => {
     async (code) => {
       const { device } = await prepared({ clock: hastyClock });
       device.served.qualifyFault = { code, message: 'not now', retry: 'later' };
-      device.wish(2, [wishFor(v2, { rollout })]);
+      device.setDesired(2, [desiredFor(v2, { rollout })]);
       await vi.waitFor(() => expect(update(device)?.fault?.code).toBe(code));
       await looks(device, 20);
       expect(update(device)?.state).toBe('qualifying');
@@ -292,21 +292,21 @@ describe('Error_in_qualifying', () => {
   it('what failed and was quarantined is tried again at once when it is released, here or by the hub', async () => {
     const { device, folder, blobs } = await prepared();
     device.served.qualifyFault = golden;
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await ends(device, 'rejected');
     const refusals = () => statesOf2(device).filter((state) => state === 'rejected').length;
     expect(device.updates.release('demo')).toEqual([{ model: 'demo', versions: ['2.0.0'] }]);
     await vi.waitFor(() => expect(refusals()).toBe(2));
-    device.wish(3, [wishFor(v2, { rollout })], [{ model: 'demo', at: 3 }]);
+    device.setDesired(3, [desiredFor(v2, { rollout })], [{ model: 'demo', at: 3 }]);
     await vi.waitFor(() => expect(refusals()).toBe(3));
     await device.close();
 
     // The same release, heard again after a restart, lifts nothing that failed since.
     const again = await reopen(folder, blobs, { clock: hastyClock });
-    again.wish(4, [wishFor(v2, { rollout })], [{ model: 'demo', at: 3 }]);
+    again.setDesired(4, [desiredFor(v2, { rollout })], [{ model: 'demo', at: 3 }]);
     await looks(again, 2);
     expect(again.updates.report(Date.now())[0]?.quarantined).toHaveLength(1);
-    again.wish(5, [wishFor(v2, { rollout })], [{ model: 'demo', at: 5 }]);
+    again.setDesired(5, [desiredFor(v2, { rollout })], [{ model: 'demo', at: 5 }]);
     await ends(again, 'committed');
     expect(again.updates.report(Date.now())[0]?.quarantined).toEqual([]);
     expect(() => again.updates.release('other')).toThrow(expect.objectContaining({ code: 'not_found' }));
@@ -321,7 +321,7 @@ describe('Error_in_qualifying', () => {
       tries += 1;
       return { ok: false, fault: { code: 'too_slow_on_device', message: 'took 50 ms', retry: 'later' } };
     };
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     for (const wanted of [1, 2]) {
       await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('too_slow_on_device'));
       for (let flap = 0; flap < 5; flap += 1) {
@@ -341,21 +341,21 @@ describe('Error_in_qualifying', () => {
     const { device } = await prepared({ clock: hastyClock });
     const failed = { code: 'too_slow_on_device', message: 'took 50 ms', retry: 'later' } as const;
     device.served.qualifyFault = failed;
-    device.wish(2, [wishFor(v2, { rollout })], [{ model: 'demo', at: 2 }]);
+    device.setDesired(2, [desiredFor(v2, { rollout })], [{ model: 'demo', at: 2 }]);
     await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('too_slow_on_device'));
     device.served.qualifyFault = undefined;
     // Heard again, a release says nothing new.
-    device.wish(3, [wishFor(v2, { rollout })], [{ model: 'demo', at: 2 }]);
+    device.setDesired(3, [desiredFor(v2, { rollout })], [{ model: 'demo', at: 2 }]);
     await looks(device, 2);
     expect(update(device)?.state).toBe('qualifying');
-    device.wish(4, [wishFor(v2, { rollout })], [{ model: 'demo', at: 4 }]);
+    device.setDesired(4, [desiredFor(v2, { rollout })], [{ model: 'demo', at: 4 }]);
     await ends(device, 'committed');
   });
 
   it('a runner that crashes: tried three times before it is refused', async () => {
     const { device } = await prepared();
     device.served.qualifyFault = { code: 'runner_crashed', message: 'no memory', retry: 'later' };
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await ends(device, 'rejected');
     const record = JSON.parse(await readFile(join(device.holdFile, '../state/updates/demo.json'), 'utf8'));
     expect(record.attempt.failures).toBe(2);

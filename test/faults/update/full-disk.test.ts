@@ -5,7 +5,7 @@ import { packedVersion, writeBlobs } from '../../support/packed-version.ts';
 import { ends, reopen, rollout } from '../../support/prepared-device.ts';
 import { canMount, fillDisk, smallDisk } from '../../support/small-disk.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
-import { wishFor } from '../../support/update-device.ts';
+import { desiredFor } from '../../support/update-device.ts';
 
 const v1 = packedVersion({ version: '1.0.0', bytes: 5000 });
 const v2 = packedVersion({ version: '2.0.0', bytes: 6000 });
@@ -15,7 +15,7 @@ async function onSmallDisk() {
   await writeBlobs(blobs, [v1, v2]);
   const root = await smallDisk(4_096);
   const device = await reopen(join(root, 'device'), blobs);
-  device.wish(1, [wishFor(v1)]);
+  device.setDesired(1, [desiredFor(v1)]);
   await ends(device, 'committed', '1.0.0');
   return { root, device };
 }
@@ -23,10 +23,10 @@ async function onSmallDisk() {
 describe.runIf(canMount)('A way back on a full disk', () => {
   it('is gone when the hub asks for it, from a version that was committed', async () => {
     const { root, device } = await onSmallDisk();
-    device.wish(2, [wishFor(v2, { rollout })]);
+    device.setDesired(2, [desiredFor(v2, { rollout })]);
     await ends(device, 'committed');
     await fillDisk(root);
-    device.wish(3, [wishFor(v1, { rollout: 'r-00000002' })]);
+    device.setDesired(3, [desiredFor(v1, { rollout: 'r-00000002' })]);
     await ends(device, 'committed', '1.0.0');
     await expect.poll(() => device.slots.of('demo').active?.version, { timeout: 10_000 }).toBe('1.0.0');
     expect(device.served.active?.version).toBe('1.0.0');
@@ -35,10 +35,10 @@ describe.runIf(canMount)('A way back on a full disk', () => {
   it('is gone when the hub asks for it, from a version on trial', async () => {
     const { root, device } = await onSmallDisk();
     const trial = { seconds: 600, minRequests: 10, maxErrorRate: 0.1, maxCrashes: 1 };
-    device.wish(2, [wishFor(v2, { rollout, trial })]);
+    device.setDesired(2, [desiredFor(v2, { rollout, trial })]);
     await ends(device, 'trial');
     await fillDisk(root);
-    device.wish(3, [wishFor(v1)]);
+    device.setDesired(3, [desiredFor(v1)]);
     await ends(device, 'rolled-back');
     expect(device.slots.of('demo')).toMatchObject({ active: { version: '1.0.0' } });
     expect(device.slots.of('demo').trial).toBeUndefined();

@@ -10,7 +10,7 @@ import { packedVersion, writeBlobs } from '../../support/packed-version.ts';
 import { programEntry } from '../../support/programs.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import type { ChildEnd, ChildOrder } from '../../support/update-child.ts';
-import { readEvents, wishFor } from '../../support/update-device.ts';
+import { desiredFor, readEvents } from '../../support/update-device.ts';
 import { wholeWay } from '../../support/update-way.ts';
 
 const run = promisify(execFile);
@@ -38,7 +38,7 @@ beforeAll(async () => {
     folder: join(template, 'device'),
     blobs: join(template, 'blobs'),
     sequence: 1,
-    wish: [wishFor(v1)],
+    desired: [desiredFor(v1)],
   };
   expect(await live({ ...first, version: '1.0.0', until: 'committed' })).toMatchObject({
     active: '1.0.0',
@@ -48,7 +48,7 @@ beforeAll(async () => {
 afterAll(() => rm(template, { recursive: true, force: true }));
 
 /** A device that has committed 1.0.0 and wants 2.0.0. */
-async function prepared(): Promise<Pick<ChildOrder, 'folder' | 'blobs' | 'sequence' | 'wish'>> {
+async function prepared(): Promise<Pick<ChildOrder, 'folder' | 'blobs' | 'sequence' | 'desired'>> {
   const folder = join(await tempFolder(), 'device');
   await cp(join(template, 'device'), folder, { recursive: true });
   const trial = { seconds: 0.1, minRequests: 0, maxErrorRate: 0.1, maxCrashes: 0 };
@@ -56,7 +56,7 @@ async function prepared(): Promise<Pick<ChildOrder, 'folder' | 'blobs' | 'sequen
     folder,
     blobs: join(template, 'blobs'),
     sequence: 2,
-    wish: [wishFor(v2, { trial, rollout: 'r-00000001' })],
+    desired: [desiredFor(v2, { trial, rollout: 'r-00000001' })],
   };
 }
 
@@ -122,7 +122,7 @@ describe('killed in a state and started again', () => {
     const order = await prepared();
     await writeFile(join(order.folder, 'hold'), '');
     expect(await live({ ...order, until: 'held' })).toMatchObject({ state: 'held' });
-    const back = { ...order, sequence: 3, wish: [wishFor(v1)] };
+    const back = { ...order, sequence: 3, desired: [desiredFor(v1)] };
     expect(await live({ ...back, killAt: 'idle', until: 'idle' })).toBeUndefined();
     expect(await live({ ...back, until: 'idle' })).toMatchObject({
       active: '1.0.0',
@@ -214,14 +214,14 @@ describe('killed in a state and started again', () => {
 
   it('killed more often in trial: goes back by itself, without the hub', async () => {
     const order = await prepared();
-    const wish = [
-      { ...order.wish[0]!, trial: { seconds: 600, minRequests: 10, maxErrorRate: 0.1, maxCrashes: 0 } },
+    const desired = [
+      { ...order.desired[0]!, trial: { seconds: 600, minRequests: 10, maxErrorRate: 0.1, maxCrashes: 0 } },
     ];
-    expect(await live({ ...order, wish, killAt: 'trial', until: 'committed' })).toBeUndefined();
+    expect(await live({ ...order, desired, killAt: 'trial', until: 'committed' })).toBeUndefined();
     const journal = join(order.folder, 'state/updates/demo.json');
     const record = JSON.parse(await readFile(journal, 'utf8'));
     await writeFile(journal, JSON.stringify({ ...record, attempt: { ...record.attempt, restarts: 5 } }));
-    expect(await live({ ...order, wish: [], until: 'rolled-back' })).toMatchObject({
+    expect(await live({ ...order, desired: [], until: 'rolled-back' })).toMatchObject({
       active: '1.0.0',
       serving: '1.0.0',
     });

@@ -5,7 +5,7 @@ import { limits } from '../../../shared/base/limits.ts';
 import { packedVersion, writeBlobs } from '../../support/packed-version.ts';
 import { reopen, rollout } from '../../support/prepared-device.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
-import { type UpdateDevice, type UpdateDeviceOptions, wishFor } from '../../support/update-device.ts';
+import { desiredFor, type UpdateDevice, type UpdateDeviceOptions } from '../../support/update-device.ts';
 
 const small1 = packedVersion({ model: 'small', version: '1.0.0', bytes: 5000, seed: 1 });
 const small2 = packedVersion({ model: 'small', version: '2.0.0', bytes: 6000, seed: 2 });
@@ -30,13 +30,13 @@ const stalled: UpdateDeviceOptions['answer'] = (request) => request.manifest ===
 describe('a download that stalls', () => {
   it('holds up neither the update of another model nor its way back', async () => {
     const device = await opened({ answer: stalled });
-    device.wish(1, [wishFor(small1)]);
+    device.setDesired(1, [desiredFor(small1)]);
     await serves(device, 'small', '1.0.0');
-    device.wish(2, [wishFor(small1), wishFor(large, { rollout })]);
+    device.setDesired(2, [desiredFor(small1), desiredFor(large, { rollout })]);
     await vi.waitFor(() => expect(stateOf(device, 'large')).toBe('downloading'));
-    device.wish(3, [wishFor(small2), wishFor(large, { rollout })]);
+    device.setDesired(3, [desiredFor(small2), desiredFor(large, { rollout })]);
     await serves(device, 'small', '2.0.0');
-    device.wish(4, [wishFor(small1), wishFor(large, { rollout })]);
+    device.setDesired(4, [desiredFor(small1), desiredFor(large, { rollout })]);
     await serves(device, 'small', '1.0.0');
     expect(stateOf(device, 'large')).toBe('downloading');
   });
@@ -45,9 +45,9 @@ describe('a download that stalls', () => {
 describe('golden samples that run long', () => {
   it('hold up the golden samples of others, but no download and no way back', async () => {
     const device = await opened();
-    device.wish(1, [wishFor(small1)]);
+    device.setDesired(1, [desiredFor(small1)]);
     await serves(device, 'small', '1.0.0');
-    device.wish(2, [wishFor(small2)]);
+    device.setDesired(2, [desiredFor(small2)]);
     await serves(device, 'small', '2.0.0');
 
     const qualify = device.served.qualify.bind(device.served);
@@ -59,9 +59,9 @@ describe('golden samples that run long', () => {
       if (slot?.model === 'large') await over;
       return qualify(slot);
     };
-    device.wish(3, [wishFor(small2), wishFor(large)]);
+    device.setDesired(3, [desiredFor(small2), desiredFor(large)]);
     await vi.waitFor(() => expect(stateOf(device, 'large')).toBe('qualifying'), { timeout: 5_000 });
-    device.wish(4, [wishFor(small1), wishFor(large), wishFor(other)]);
+    device.setDesired(4, [desiredFor(small1), desiredFor(large), desiredFor(other)]);
     await serves(device, 'small', '1.0.0');
     await vi.waitFor(() => expect(device.chunks.has(other.manifest.files[0]!.chunks[0]!)).toBe(true));
     expect(device.slots.of('other').active).toBeUndefined();
@@ -78,9 +78,9 @@ describe('room on the disk', () => {
       answer: stalledChunks(),
       freeBytes: async () => limits.freeSpaceMarginBytes + 2 * bytes + 100,
     });
-    device.wish(1, [wishFor(large)]);
+    device.setDesired(1, [desiredFor(large)]);
     await vi.waitFor(() => expect(device.requested().length).toBeGreaterThan(1));
-    device.wish(2, [wishFor(large), wishFor(other)]);
+    device.setDesired(2, [desiredFor(large), desiredFor(other)]);
     const faultOf = () =>
       device.updates.report(Date.now()).find((one) => one.model === 'other')?.update?.fault;
     await vi.waitFor(() => expect(faultOf()?.message).toMatch(/for other downloads under way/));

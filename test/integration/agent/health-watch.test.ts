@@ -42,33 +42,33 @@ describe('HealthWatch', () => {
   it('says for an hour after the last loss that telemetry was given up, however often it looks', async () => {
     let telemetry = 0;
     const { health, clock, codes } = await watch({ dropped: () => ({ events: 0, telemetry }) });
-    await health.look();
+    await health.check();
     expect(codes()).toEqual([]);
     telemetry = 3;
     for (let n = 0; n < 3; n += 1) {
       health.noteUpdates();
       clock.advance(10 * 60_000);
-      await health.look();
+      await health.check();
       expect(codes()).toEqual(['spool_dropping']);
     }
     clock.advance(3_600_000);
-    await health.look();
+    await health.check();
     expect(codes()).toEqual([]);
   });
 
   it('says for an hour after the last loss that log lines were lost: an agent with little to say loses few', async () => {
     let lost = 0;
     const { health, clock, codes } = await watch({ logLost: () => lost });
-    await health.look();
+    await health.check();
     expect(codes()).toEqual([]);
     lost = 3;
     for (let n = 0; n < 3; n += 1) {
-      await health.look();
+      await health.check();
       expect(codes()).toEqual(['log_lost']);
       clock.advance(10 * 60_000);
     }
     clock.advance(3_600_000);
-    await health.look();
+    await health.check();
     expect(codes()).toEqual([]);
   });
 
@@ -80,10 +80,10 @@ describe('HealthWatch', () => {
       throw new Error('no such device');
     };
     const { health } = await watch({ freeBytes: async () => free, makeReserve });
-    await health.look();
+    await health.check();
     expect(made).toBe(0);
     free = 2 ** 40;
-    await health.look();
+    await health.check();
     expect(made).toBe(1);
   });
 
@@ -99,10 +99,10 @@ describe('HealthWatch', () => {
       } as unknown as HealthWatchProps['updates'],
       download: { dropLeftovers: async (_pinned, beforeMs) => void before.push(beforeMs) },
     });
-    await health.look();
+    await health.check();
     expect(codes()).toEqual(['update_waits']);
     models = [{ model: 'air', previous: [], quarantined: [] }];
-    await health.look();
+    await health.check();
     expect(codes()).toEqual([]);
     expect(before).toEqual([Number.POSITIVE_INFINITY, clock.now() - 86_400_000]);
   });
@@ -121,13 +121,13 @@ describe('HealthWatch', () => {
         pinned: () => new Set(['x']),
       } as unknown as HealthWatchProps['updates'],
     });
-    await health.look();
+    await health.check();
     expect(codes()).toEqual([]);
     clock.advance(16 * 60_000);
-    await health.look();
+    await health.check();
     expect(codes()).toEqual(['update_stuck']);
     clock.advance(10 * day);
-    await health.look();
+    await health.check();
     expect(codes()).toContain('certificate_ends');
   });
 });

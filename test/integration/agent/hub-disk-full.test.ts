@@ -23,7 +23,7 @@ import { canMount, fillDisk, smallDisk } from '../../support/small-disk.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
-const patient = { timeout: 60_000, interval: 50 };
+const pollTimeout = { timeout: 60_000, interval: 50 };
 
 /** A hub on a small disk with one version of `linear`, and a device that is enrolled; the command line is logged in. */
 async function world() {
@@ -80,20 +80,20 @@ it.skipIf(!canMount)('an agent waits on its connection while the disk of the hub
   const infer = await startAgent(data, lines);
   const status = async () => (await askAgent(data, 'GET', '/status')) as AgentStatus;
   const state = async () => (await status()).reported.models[0]?.update?.state;
-  const wish = ['--model', 'linear', '--version', '1.0.0', '--phases', '100', '--soak', '0s'];
-  await cli('rollout', 'create', ...wish, '--trial', '2s', '--trial-min-requests', '0');
-  await expect.poll(state, patient).toBe('trial');
+  const options = ['--model', 'linear', '--version', '1.0.0', '--phases', '100', '--soak', '0s'];
+  await cli('rollout', 'create', ...options, '--trial', '2s', '--trial-min-requests', '0');
+  await expect.poll(state, pollTimeout).toBe('trial');
 
   const free = await fillDisk(disk);
   const routes = new RouteCaller(hub, hub.adminToken);
-  await expect.poll(async () => (await routes.newToken()).code, patient).toBe('disk_full');
+  await expect.poll(async () => (await routes.newToken()).code, pollTimeout).toBe('disk_full');
   const trustFiles = vi.spyOn(VerifiedVersions.prototype, 'onTrust');
   const losses = vi.spyOn(VerifiedVersions.prototype, 'onDisconnected');
   onTestFinished(() => void vi.restoreAllMocks());
   const requests = 20;
   for (let n = 0; n < requests; n += 1) expect(await infer()).toBe(200);
-  await expect.poll(state, patient).toBe('committed');
-  await expect.poll(async () => (await status()).hubBusySince, patient).toBeDefined();
+  await expect.poll(state, pollTimeout).toBe('committed');
+  await expect.poll(async () => (await status()).hubBusySince, pollTimeout).toBeDefined();
   const held = await status();
   expect(held).toMatchObject({ connected: true, outbox: { dropped: { events: 0, telemetry: 0 } } });
   expect(held.outbox.size).toBeGreaterThan(0);
@@ -103,15 +103,15 @@ it.skipIf(!canMount)('an agent waits on its connection while the disk of the hub
   expect(await infer()).toBe(200);
 
   await free();
-  await expect.poll(async () => (await status()).outbox.size, patient).toBe(0);
+  await expect.poll(async () => (await status()).outbox.size, pollTimeout).toBe(0);
   const counted = async () => {
     const query = '/telemetry?model=linear&version=1.0.0&since=1h';
     const { versions } = (await hub.client.get(query)) as { versions: { requests: { ok: number } }[] };
     return versions[0]?.requests.ok;
   };
-  await expect.poll(counted, patient).toBe(requests + 1);
+  await expect.poll(counted, pollTimeout).toBe(requests + 1);
   await expect
-    .poll(async () => JSON.stringify(await hub.client.get('/devices/sensor-1')), patient)
+    .poll(async () => JSON.stringify(await hub.client.get('/devices/sensor-1')), pollTimeout)
     .toContain('"state":"committed"');
   expect((await routes.newToken()).status).toBe(200);
   const database = new BetterSqlite3(join(hub.data, 'hub.db'), { readonly: true });

@@ -19,7 +19,7 @@ import { linearModel } from '../../support/models.ts';
 import { RunningHub } from '../../support/running-hub.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
-const patient = { timeout: 60_000, interval: 100 };
+const pollTimeout = { timeout: 60_000, interval: 100 };
 const device = '__proto__';
 const group = 'hasOwnProperty';
 const model = 'constructor';
@@ -70,10 +70,10 @@ async function bring(version: string, weight: number): Promise<void> {
   ];
   await writeFile(join(path, 'model.yaml'), lines.join('\n'));
   await cli('models', 'publish', path, '--key', join(folder, 'keys/publisher.pem'));
-  const wish = ['--model', model, '--version', version, '--group', group, '--phases', '100'];
-  await cli('rollout', 'create', ...wish, '--soak', '1s', '--trial', '1s', '--trial-min-requests', '0');
+  const options = ['--model', model, '--version', version, '--group', group, '--phases', '100'];
+  await cli('rollout', 'create', ...options, '--soak', '1s', '--trial', '1s', '--trial-min-requests', '0');
   await expect
-    .poll(async () => JSON.parse(await cli('rollout', 'status', '--json')).status, patient)
+    .poll(async () => JSON.parse(await cli('rollout', 'status', '--json')).status, pollTimeout)
     .toBe('completed');
 }
 
@@ -129,7 +129,7 @@ describe(`a model called "${model}" on device "${device}" of group "${group}"`, 
     ];
     for (const view of views) expect(await cli(...view, '--json'), view.join(' ')).toContain(model);
     await expect
-      .poll(() => cli('telemetry', 'show', '--model', model), patient)
+      .poll(() => cli('telemetry', 'show', '--model', model), pollTimeout)
       .toMatch(/^2\.0\.0 .*\n1\.0\.0 /m);
     const drift = await cli('drift', 'show', '--model', model, '--version', '2.0.0');
     for (const name of ['__proto__', 'constructor', output]) expect(drift).toContain(name);
@@ -142,7 +142,7 @@ describe(`a model called "${model}" on device "${device}" of group "${group}"`, 
     expect(await infer()).toEqual(answer('2.0.0', 6));
     await askAgent(data(), 'POST', `/rollback?model=${model}`);
     await expect
-      .poll(async () => (await status()).reported.models[0]?.update?.state, patient)
+      .poll(async () => (await status()).reported.models[0]?.update?.state, pollTimeout)
       .toBe('rolled-back');
     expect(await infer()).toEqual(answer('1.0.0', 3));
   });

@@ -20,7 +20,7 @@ import { linearModel } from '../../support/models.ts';
 import { RunningHub } from '../../support/running-hub.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
-const patient = { timeout: 60_000, interval: 100 };
+const pollTimeout = { timeout: 60_000, interval: 100 };
 
 let hub: RunningHub;
 let folder: string;
@@ -82,7 +82,7 @@ async function rollOut(version: string): Promise<string> {
 /** Until the rollout is over, no other of the model may begin. */
 async function expectCompleted(rollout: string): Promise<void> {
   const ended = async () => ((await hub.client.get(`/rollouts/${rollout}`)) as { status: string }).status;
-  await expect.poll(ended, patient).toBe('completed');
+  await expect.poll(ended, pollTimeout).toBe('completed');
 }
 
 const status = async () => (await askAgent(data(), 'GET', '/status')) as AgentStatus;
@@ -133,7 +133,7 @@ describe('an agent with all its parts', () => {
   it('fetches, verifies, qualifies and serves what the hub rolls out', async () => {
     await publish('1.0.0', 1);
     const id = await rollOut('1.0.0');
-    await expect.poll(async () => (await model())?.update?.state, patient).toBe('committed');
+    await expect.poll(async () => (await model())?.update?.state, pollTimeout).toBe('committed');
     expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
     expect(await model()).toMatchObject({ active: { version: '1.0.0' }, provider: 'cpu' });
     await expectCompleted(id);
@@ -143,16 +143,18 @@ describe('an agent with all its parts', () => {
     await publish('2.0.0', 2);
     const id = await rollOut('2.0.0');
     await expect
-      .poll(async () => (await model())?.update, patient)
+      .poll(async () => (await model())?.update, pollTimeout)
       .toMatchObject({ version: '2.0.0', state: 'committed' });
-    await expect.poll(async () => (await model())?.previous, patient).toMatchObject([{ version: '1.0.0' }]);
+    await expect
+      .poll(async () => (await model())?.previous, pollTimeout)
+      .toMatchObject([{ version: '1.0.0' }]);
     expect(await infer()).toEqual({ model_version: '2.0.0', data: 6 });
     await expectCompleted(id);
   });
 
   it('tells the hub what it runs', async () => {
     await expect
-      .poll(async () => JSON.stringify(await hub.client.get('/devices/sensor-1')), patient)
+      .poll(async () => JSON.stringify(await hub.client.get('/devices/sensor-1')), pollTimeout)
       .toContain('"version":"2.0.0"');
   });
 
@@ -189,7 +191,7 @@ describe('an agent with all its parts', () => {
 
   it('goes back when somebody at the device says so, and stays there', async () => {
     await askAgent(data(), 'POST', '/rollback');
-    await expect.poll(async () => (await model())?.update?.state, patient).toBe('rolled-back');
+    await expect.poll(async () => (await model())?.update?.state, pollTimeout).toBe('rolled-back');
     expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
     expect((await model())?.quarantined).toMatchObject([{ version: '2.0.0' }]);
   });
@@ -199,22 +201,22 @@ describe('an agent with all its parts', () => {
     expect(JSON.stringify(shown)).toContain('rolled_back_by_operator');
     const released = await cli('devices', 'release', 'sensor-1', '--model', 'linear');
     expect(released).toMatchObject({ device: 'sensor-1', model: 'linear', quarantined: ['2.0.0'] });
-    await expect.poll(async () => (await model())?.quarantined, patient).toEqual([]);
+    await expect.poll(async () => (await model())?.quarantined, pollTimeout).toEqual([]);
     expect(JSON.stringify(await hub.client.get('/audit'))).toContain('device.released');
     // The rollout has completed, so the hub wants it still: nobody needs to ask again.
-    await expect.poll(async () => (await model())?.active?.version, patient).toBe('2.0.0');
-    await expect.poll(async () => (await model())?.update?.state, patient).toBe('committed');
+    await expect.poll(async () => (await model())?.active?.version, pollTimeout).toBe('2.0.0');
+    await expect.poll(async () => (await model())?.update?.state, pollTimeout).toBe('committed');
 
     await askAgent(data(), 'POST', '/rollback');
-    await expect.poll(async () => (await model())?.update?.state, patient).toBe('rolled-back');
+    await expect.poll(async () => (await model())?.update?.state, pollTimeout).toBe('rolled-back');
     expect(await askAgent(data(), 'POST', '/release?model=linear')).toEqual({
       released: [{ model: 'linear', versions: ['2.0.0'] }],
     });
-    await expect.poll(async () => (await model())?.update?.state, patient).toBe('committed');
+    await expect.poll(async () => (await model())?.update?.state, pollTimeout).toBe('committed');
     expect(await model()).toMatchObject({ active: { version: '2.0.0' }, quarantined: [] });
 
     await askAgent(data(), 'POST', '/rollback');
-    await expect.poll(async () => (await model())?.update?.state, patient).toBe('rolled-back');
+    await expect.poll(async () => (await model())?.update?.state, pollTimeout).toBe('rolled-back');
   });
 
   it('says which port is taken, and leaves nothing running', async () => {
@@ -317,7 +319,7 @@ describe('an agent with all its parts', () => {
         const told = async () =>
           (await status()).reported.conditions.map(({ code, text }) => `${code} ${text}`);
         await expect
-          .poll(told, patient)
+          .poll(told, pollTimeout)
           .toContainEqual(expect.stringMatching(/^not_connected .*Cannot (use|read|find) /));
         expect((await examine(data())).find((check) => check.name === 'identity')).toMatchObject({
           verdict: 'fail',

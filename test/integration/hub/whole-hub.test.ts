@@ -15,7 +15,7 @@ import { tempFolder } from '../../support/temp-folder.ts';
 
 // Every step is a process: slow when all cores are busy.
 vi.setConfig({ testTimeout: 120_000 });
-const patient = { timeout: 60_000 };
+const pollTimeout = { timeout: 60_000 };
 
 const env = { MODELFLEET_PASSPHRASE: 'correct horse battery staple' };
 let hub: RunningHub;
@@ -92,10 +92,10 @@ describe('a hub with all its parts', () => {
     session.start();
     onTestFinished(() => session.close());
     await expect
-      .poll(() => [...heard.trust].sort(), patient)
+      .poll(() => [...heard.trust].sort(), pollTimeout)
       .toEqual(expect.arrayContaining(['root', 'targets', 'timestamp']));
     await expect
-      .poll(async () => JSON.stringify(await hub.client.get('/devices')), patient)
+      .poll(async () => JSON.stringify(await hub.client.get('/devices')), pollTimeout)
       .toContain('"connected":true');
 
     // A rollout reaches it.
@@ -105,7 +105,7 @@ describe('a hub with all its parts', () => {
       group: 'lab',
       phases: [{ percent: 100 }],
     })) as { id: string };
-    await expect.poll(() => heard.desired.length, patient).toBeGreaterThan(0);
+    await expect.poll(() => heard.desired.length, pollTimeout).toBeGreaterThan(0);
     const envelope = heard.desired.at(-1)!;
     const statement = JSON.parse(Buffer.from(JSON.parse(envelope).payload, 'base64').toString());
     expect(statement).toMatchObject({ device: 'sensor-1', models: [{ model: 'linear', version: '1.0.0' }] });
@@ -114,8 +114,8 @@ describe('a hub with all its parts', () => {
     heard.desired.length = 0;
     heard.trust.clear();
     await hub.restart();
-    await expect.poll(() => heard.desired.at(-1), patient).toBe(envelope);
-    await expect.poll(() => heard.trust.has('timestamp'), patient).toBe(true);
+    await expect.poll(() => heard.desired.at(-1), pollTimeout).toBe(envelope);
+    await expect.poll(() => heard.trust.has('timestamp'), pollTimeout).toBe(true);
     expect(await hub.client.get(`/rollouts/${rollout.id}`)).toMatchObject({
       id: rollout.id,
       status: 'running',

@@ -17,10 +17,10 @@ describe('DiskReserve', () => {
       const reserve = new DiskReserve(file, BYTES);
       await reserve.make();
       const giveBack = await fillDisk(root);
-      const write = () => writeFileAtomic(join(root, 'wish'), Buffer.alloc(BYTES / 2, 7));
+      const write = () => writeFileAtomic(join(root, 'file'), Buffer.alloc(BYTES / 2, 7));
       await expect(write()).rejects.toMatchObject({ code: 'disk_full' });
       await reserve.withRoom(write);
-      expect(await readFile(join(root, 'wish'))).toEqual(Buffer.alloc(BYTES / 2, 7));
+      expect(await readFile(join(root, 'file'))).toEqual(Buffer.alloc(BYTES / 2, 7));
       await expect(reserve.make()).rejects.toMatchObject({ code: 'disk_full' });
       await giveBack();
       await reserve.make();
@@ -32,7 +32,7 @@ describe('DiskReserve', () => {
     const root = await smallDisk(512);
     const reserve = new DiskReserve(join(root, 'reserve'), BYTES);
     await fillDisk(root);
-    const write = () => writeFileAtomic(join(root, 'wish'), Buffer.alloc(BYTES));
+    const write = () => writeFileAtomic(join(root, 'file'), Buffer.alloc(BYTES));
     await expect(reserve.withRoom(write)).rejects.toMatchObject({ code: 'disk_full' });
   });
 

@@ -27,8 +27,8 @@ async function takeUpADevice(folder: string): Promise<string> {
   const hub = await RunningHub.start({ data: original.data });
   try {
     const client = hub.clientOf(original.adminToken);
-    const wish = { group: 'default', uses: 1, ttlMs: 60_000 };
-    const { token } = (await client.post('/join-tokens', wish)) as { token: string };
+    const body = { group: 'default', uses: 1, ttlMs: 60_000 };
+    const { token } = (await client.post('/join-tokens', body)) as { token: string };
     const facts = { agentVersion: '0', os: 't', arch: 't', cpus: 1, memoryBytes: 1, hostname: 't' };
     await enrol({ token, deviceId: 'sensor-1', folder, facts: { ...facts, providers: ['cpu'] } });
     const plan = { ...stock, phases: [{ percent: 100 }] };

@@ -333,20 +333,20 @@ describe('enrolment', () => {
   });
 
   it('leaves nothing of another device or another trust root in the folder', async () => {
-    const wishes = ['state/desired.json', 'state/updates/m.json', 'outbox/0000000000000001.events'];
+    const stateFiles = ['state/desired.json', 'state/updates/m.json', 'outbox/0000000000000001.events'];
     const versions = ['state/slots.json', 'state/clock.json', 'slots/a/model.onnx'];
     const again = async (deviceId: string) => {
-      for (const file of [...wishes, ...versions]) {
+      for (const file of [...stateFiles, ...versions]) {
         await mkdir(dirname(join(folder, file)), { recursive: true });
         await writeFile(join(folder, file), 'x');
       }
       await enrol({ token: await hub.token(), deviceId, folder, facts, force: true });
-      return [...wishes, ...versions].filter((file) => existsSync(join(folder, file)));
+      return [...stateFiles, ...versions].filter((file) => existsSync(join(folder, file)));
     };
     await hub.enrol('first', folder);
     await hub.devices.remove('first', operator);
     // What it was to run was signed under metadata that has left: kept, it would be told as a statement that nobody signed.
-    expect(await again('first')).toEqual([...wishes.slice(1), ...versions]);
+    expect(await again('first')).toEqual([...stateFiles.slice(1), ...versions]);
     expect(await again('second')).toEqual(versions);
     const { root } = hub;
     hub.root = Buffer.from('{"another":"root"}');

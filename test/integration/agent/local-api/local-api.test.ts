@@ -187,8 +187,8 @@ describe('local API', () => {
 
   it('answers 503 with retry-after while the runner is down', async () => {
     const { api, models } = await serveLinear();
-    process.kill(models.find('air').keeper.pid!, 'SIGKILL');
-    await expect.poll(() => models.find('air').keeper.ready, { interval: 1 }).toBe(false);
+    process.kill(models.find('air').supervisor.pid!, 'SIGKILL');
+    await expect.poll(() => models.find('air').supervisor.ready, { interval: 1 }).toBe(false);
     const answer = await call(`${api.url}/v2/models/air/infer`, request);
     expect(answer).toMatchObject({ status: 503, body: { code: 'model_not_ready' } });
     expect(answer.headers.get('retry-after')).toBe('1');

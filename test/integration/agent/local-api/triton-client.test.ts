@@ -235,8 +235,8 @@ describe('a Triton client', () => {
     for (const body of [undefined, '', '{}', '{"ready":true}'])
       expect((await index(body)).json, body).toEqual(ready);
     expect(await index('{"ready":1}')).toMatchObject({ status: 400, json: { code: 'bad_input' } });
-    process.kill(models.find('kinds').keeper.pid!, 'SIGKILL');
-    await expect.poll(() => models.find('kinds').keeper.ready, { interval: 1 }).toBe(false);
+    process.kill(models.find('kinds').supervisor.pid!, 'SIGKILL');
+    await expect.poll(() => models.find('kinds').supervisor.ready, { interval: 1 }).toBe(false);
     expect((await index('{"ready":true}')).json).toEqual([]);
     expect((await index()).json).toMatchObject([{ state: 'UNAVAILABLE' }]);
     for (const action of ['load', 'unload']) {
@@ -363,14 +363,14 @@ describe('a Triton client', () => {
         method: 'POST',
         body: JSON.stringify({ inputs: [input], parameters }),
       });
-    const pid = models.find('m').keeper.pid;
+    const pid = models.find('m').supervisor.pid;
     expect(await infer({ timeout: 1_000 })).toMatchObject({ status: 504, json: { code: 'request_timeout' } });
     expect(
       await infer({ timeout: 60_000_000, priority: 1, sequence_id: 0, sequence_start: false }),
     ).toMatchObject({
       status: 200,
     });
-    expect(models.find('m').keeper.pid).toBe(pid);
+    expect(models.find('m').supervisor.pid).toBe(pid);
     expect(models.figures('m')).toMatchObject({ failed: 0, crashes: 0 });
   }, 30_000);
 });

@@ -113,8 +113,8 @@ describe('ModelServer', () => {
     const { models, recording } = runModels();
     await models.serve(await linearSlot('1.0.0', 1), 'cpu', fresh);
     await ask(models);
-    process.kill(models.find('m').keeper.pid!, 'SIGABRT');
-    await vi.waitFor(() => expect(models.find('m').keeper.ready).toBe(false));
+    process.kill(models.find('m').supervisor.pid!, 'SIGABRT');
+    await vi.waitFor(() => expect(models.find('m').supervisor.ready).toBe(false));
     await expect(ask(models)).rejects.toMatchObject({ code: 'model_not_ready' });
     await vi.waitFor(async () => expect((await ask(models)).version).toBe('1.0.0'), { timeout: 5_000 });
     expect(models.figures('m')).toMatchObject({ crashes: 1, lastError: expect.any(String) });
@@ -131,7 +131,7 @@ describe('ModelServer', () => {
       },
     });
     await models.serve(await linearSlot('1.0.0', 1), 'cpu', fresh);
-    process.kill(models.find('m').keeper.pid!, 'SIGKILL');
+    process.kill(models.find('m').supervisor.pid!, 'SIGKILL');
     await vi.waitFor(() => expect(models.figures('m')).toMatchObject({ crashes: 2 }), { timeout: 5_000 });
     expect(models.figures('m')).toMatchObject({ lastError: 'model_does_not_load' });
   });
@@ -188,7 +188,7 @@ describe('ModelServer', () => {
     await models.serve(await linearSlot('1.0.0', 1), 'cpu', fresh);
     await models.serve(await linearSlot('2.0.0', 2), 'cpu', { keepStandby: true });
     expect((await ask(models)).version).toBe('2.0.0');
-    process.kill(models.find('m').keeper.pid!, 'SIGKILL');
+    process.kill(models.find('m').supervisor.pid!, 'SIGKILL');
     expect((await ask(models)).version).toBe('1.0.0');
     expect(models.figures('m')).toMatchObject({ failed: 1 });
     await expect(models.infer({ model: 'm', version: '2.0.0', inputs: [x] })).rejects.toBeDefined();
@@ -198,11 +198,11 @@ describe('ModelServer', () => {
     const { models } = runModels();
     const slots = [await linearSlot('1.0.0', 1), await linearSlot('2.0.0', 2)];
     await models.serve(slots[0]!, 'cpu', fresh);
-    const pid = models.find('m').keeper.pid;
+    const pid = models.find('m').supervisor.pid;
     await models.serve(slots[1]!, 'cpu', { keepStandby: true });
     await ask(models);
     await models.serve(slots[0]!, 'cpu', fresh);
-    expect(models.find('m').keeper.pid).toBe(pid);
+    expect(models.find('m').supervisor.pid).toBe(pid);
     expect(models.figures('m')).toMatchObject({ requests: 0 });
     expect((await ask(models)).version).toBe('1.0.0');
     expect(() => models.find('m', '2.0.0')).toThrow(expect.objectContaining({ code: 'model_not_served' }));
@@ -211,7 +211,7 @@ describe('ModelServer', () => {
   it('ends the standby when it is dropped', async () => {
     const { models } = runModels();
     await models.serve(await linearSlot('1.0.0', 1), 'cpu', fresh);
-    const pid = models.find('m').keeper.pid!;
+    const pid = models.find('m').supervisor.pid!;
     await models.serve(await linearSlot('2.0.0', 2), 'cpu', { keepStandby: true });
     await models.dropStandby('m');
     expect(() => process.kill(pid, 0)).toThrow();
@@ -308,7 +308,7 @@ describe('ModelServer', () => {
     await expect(models.infer(slowInput)).rejects.toMatchObject({ code: 'inference_timeout' });
     // The whole run would take some twenty seconds.
     expect(performance.now() - started).toBeLessThan(10_000);
-    await vi.waitFor(() => expect(models.find('m').keeper.ready).toBe(true), { timeout: 5_000 });
+    await vi.waitFor(() => expect(models.find('m').supervisor.ready).toBe(true), { timeout: 5_000 });
     expect(models.figures('m')).toMatchObject({ requests: 1, failed: 1 });
   });
 
@@ -321,7 +321,7 @@ describe('ModelServer', () => {
     expect(recording.count('failed 1.0.0 overloaded')).toBe(1);
     expect(models.figures('m')?.failed).toBe(0);
     // Ending the runner ends the wait of all that were taken.
-    process.kill(models.find('m').keeper.pid!, 'SIGKILL');
+    process.kill(models.find('m').supervisor.pid!, 'SIGKILL');
     const codes = (await Promise.all(taken)) as unknown[];
     expect(codes.every((code) => code === 'runner_crashed' || code === 'model_not_ready')).toBe(true);
   });
@@ -362,7 +362,7 @@ describe('ModelServer', () => {
   it('stops answering for a model that is retired, and lets what it took finish', async () => {
     const { models } = runModels();
     await models.serve(await slowSlot(4), 'cpu', fresh);
-    const pid = models.find('m').keeper.pid!;
+    const pid = models.find('m').supervisor.pid!;
     const answer = models.infer(slowInput);
     await models.retire('m');
     await expect(answer).resolves.toMatchObject({ version: '1.0.0' });

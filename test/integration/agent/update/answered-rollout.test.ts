@@ -4,7 +4,7 @@ import { expect, it, vi } from 'vitest';
 import { packedVersion, writeBlobs } from '../../../support/packed-version.ts';
 import { ends, reopen } from '../../../support/prepared-device.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
-import { type UpdateDevice, wishFor } from '../../../support/update-device.ts';
+import { desiredFor, type UpdateDevice } from '../../../support/update-device.ts';
 
 const one = packedVersion({ version: '1.0.0', bytes: 5_000, seed: 1 });
 const two = packedVersion({ version: '2.0.0', bytes: 5_000, seed: 2 });
@@ -23,20 +23,20 @@ it('a version answers for the rollout that brought it, then for one that only co
   const blobs = join(root, 'blobs');
   await writeBlobs(blobs, [one, two]);
   const device = await reopen(join(root, 'device'), blobs);
-  device.wish(1, [wishFor(one)]);
+  device.setDesired(1, [desiredFor(one)]);
   await ends(device, 'committed', '1.0.0');
   await answers(device, '1.0.0', undefined);
-  device.wish(2, [wishFor(two, { rollout: 'r-00000001' })]);
+  device.setDesired(2, [desiredFor(two, { rollout: 'r-00000001' })]);
   await answers(device, '2.0.0', 'r-00000001');
   await ends(device, 'committed', '2.0.0');
-  device.wish(3, [wishFor(two, { rollout: 'r-00000002' })]);
+  device.setDesired(3, [desiredFor(two, { rollout: 'r-00000002' })]);
   await answers(device, '2.0.0', 'r-00000002');
   // It was taken back and offered again before the device heard of either.
-  device.wish(5, [wishFor(two, { rollout: 'r-00000002', offer: 5 })]);
+  device.setDesired(5, [desiredFor(two, { rollout: 'r-00000002', offer: 5 })]);
   await answers(device, '2.0.0', 'r-00000002', 5);
   await device.close();
   const restarted = await reopen(join(root, 'device'), blobs);
   await answers(restarted, '2.0.0', 'r-00000002', 5);
-  restarted.wish(6, [wishFor(one, { rollout: 'r-00000003', offer: 6 })]);
+  restarted.setDesired(6, [desiredFor(one, { rollout: 'r-00000003', offer: 6 })]);
   await answers(restarted, '1.0.0', 'r-00000003', 6);
 }, 180_000);

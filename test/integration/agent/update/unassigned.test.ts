@@ -8,12 +8,12 @@ import { limits } from '../../../../shared/base/limits.ts';
 import { packedVersion, writeBlobs } from '../../../support/packed-version.ts';
 import { reopen } from '../../../support/prepared-device.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
-import { type UpdateDevice, type UpdateDeviceOptions, wishFor } from '../../../support/update-device.ts';
+import { desiredFor, type UpdateDevice, type UpdateDeviceOptions } from '../../../support/update-device.ts';
 
 const line1 = packedVersion({ model: 'line', version: '1.0.0', release: 1, bytes: 5000, seed: 1 });
 const line2 = packedVersion({ model: 'line', version: '2.0.0', release: 2, bytes: 6000, seed: 2 });
 const other = packedVersion({ model: 'other', version: '1.0.0', bytes: 7000, seed: 3 });
-const patient = { timeout: 20_000 };
+const pollTimeout = { timeout: 20_000 };
 
 async function opened(more: Partial<UpdateDeviceOptions> = {}) {
   const root = await tempFolder();
@@ -25,7 +25,7 @@ async function opened(more: Partial<UpdateDeviceOptions> = {}) {
 }
 
 const serves = (device: UpdateDevice, model: string, version: string) =>
-  vi.waitFor(() => expect(device.slots.of(model).active?.version).toBe(version), patient);
+  vi.waitFor(() => expect(device.slots.of(model).active?.version).toBe(version), pollTimeout);
 const reported = (device: UpdateDevice) => device.updates.report(Date.now()).map(({ model }) => model);
 const journal = (folder: string, model: string) => join(folder, `state/updates/${model}.json`);
 const slot = (folder: string, { manifestSha256 }: { manifestSha256: string }) =>
@@ -34,13 +34,13 @@ const slot = (folder: string, { manifestSha256 }: { manifestSha256: string }) =>
 describe('a model that is taken off the device', () => {
   it('answers no more and leaves nothing but its floor; other models go on', async () => {
     const { device, folder } = await opened();
-    device.wish(1, [wishFor(line1), wishFor(other)]);
+    device.setDesired(1, [desiredFor(line1), desiredFor(other)]);
     await serves(device, 'line', '1.0.0');
     await serves(device, 'other', '1.0.0');
-    device.wish(2, [wishFor(line2), wishFor(other)]);
+    device.setDesired(2, [desiredFor(line2), desiredFor(other)]);
     await serves(device, 'line', '2.0.0');
-    device.wish(3, [wishFor(other)], [], ['line']);
-    await vi.waitFor(() => expect(reported(device)).toEqual(['other']), patient);
+    device.setDesired(3, [desiredFor(other)], [], ['line']);
+    await vi.waitFor(() => expect(reported(device)).toEqual(['other']), pollTimeout);
     expect(device.served.serving('line')).toBeUndefined();
     expect(device.served.serving('other')).toBe(other.manifestSha256);
     for (const gone of [journal(folder, 'line'), slot(folder, line1), slot(folder, line2)]) {
@@ -53,23 +53,23 @@ describe('a model that is taken off the device', () => {
 
   it('is given up in the middle of its download', async () => {
     const { device } = await opened({ answer: (request) => request.manifest === line1.manifestSha256 });
-    device.wish(1, [wishFor(line1)]);
+    device.setDesired(1, [desiredFor(line1)]);
     const state = () => device.updates.report(Date.now())[0]?.update?.state;
-    await vi.waitFor(() => expect(state()).toBe('downloading'), patient);
-    device.wish(2, [], [], ['line']);
-    await vi.waitFor(() => expect(reported(device)).toEqual([]), patient);
+    await vi.waitFor(() => expect(state()).toBe('downloading'), pollTimeout);
+    device.setDesired(2, [], [], ['line']);
+    await vi.waitFor(() => expect(reported(device)).toEqual([]), pollTimeout);
   });
 
   it('is given up after the agent was killed in the middle of it, by the statement that was stored', async () => {
     const { device, folder, again } = await opened();
-    device.wish(1, [wishFor(line1)]);
+    device.setDesired(1, [desiredFor(line1)]);
     await serves(device, 'line', '1.0.0');
     await device.slots.discard('line');
     await device.close();
     const next = await again();
     expect(reported(next)).toEqual(['line']);
-    next.wish(2, [], [], ['line']);
-    await vi.waitFor(() => expect(reported(next)).toEqual([]), patient);
+    next.setDesired(2, [], [], ['line']);
+    await vi.waitFor(() => expect(reported(next)).toEqual([]), pollTimeout);
     expect(existsSync(journal(folder, 'line'))).toBe(false);
     await next.close();
     expect(reported(await again())).toEqual([]);
@@ -79,37 +79,42 @@ describe('a model that is taken off the device', () => {
     // Waits a minute in between; here each wait is short.
     const sleep: Clock['sleep'] = (ms, signal) => systemClock.sleep(Math.min(ms, 20), signal);
     const { device } = await opened({ clock: { ...systemClock, sleep } });
-    device.wish(1, [wishFor(line1)]);
+    device.setDesired(1, [desiredFor(line1)]);
     await serves(device, 'line', '1.0.0');
     const fails = vi.spyOn(device.slots, 'discard').mockRejectedValueOnce(new Error('disk error'));
-    device.wish(2, [], [], ['line']);
-    await vi.waitFor(() => expect(reported(device)).toEqual([]), patient);
+    device.setDesired(2, [], [], ['line']);
+    await vi.waitFor(() => expect(reported(device)).toEqual([]), pollTimeout);
     expect(fails).toHaveBeenCalledTimes(2);
     expect(device.slots.of('line').active).toBeUndefined();
   });
 
   it('comes back when it is assigned again, also while it is being given up, and not below its floor', async () => {
     const { device } = await opened();
-    device.wish(1, [wishFor(line2)]);
+    device.setDesired(1, [desiredFor(line2)]);
     await serves(device, 'line', '2.0.0');
-    device.wish(2, [], [], ['line']);
-    device.wish(3, [wishFor(line2)]);
-    await vi.waitFor(() => expect(device.served.serving('line')).toBe(line2.manifestSha256), patient);
-    device.wish(4, [], [], ['line']);
-    await vi.waitFor(() => expect(reported(device)).toEqual([]), patient);
-    device.wish(5, [wishFor(line1)]);
+    device.setDesired(2, [], [], ['line']);
+    device.setDesired(3, [desiredFor(line2)]);
+    await vi.waitFor(() => expect(device.served.serving('line')).toBe(line2.manifestSha256), pollTimeout);
+    device.setDesired(4, [], [], ['line']);
+    await vi.waitFor(() => expect(reported(device)).toEqual([]), pollTimeout);
+    device.setDesired(5, [desiredFor(line1)]);
     const fault = () => device.updates.report(Date.now())[0]?.update?.fault?.code;
-    await vi.waitFor(() => expect(fault()).toBe('downgrade_refused'), patient);
+    await vi.waitFor(() => expect(fault()).toBe('downgrade_refused'), pollTimeout);
   });
 
   it('makes room for another where the device has as many as it may', async () => {
     const { device } = await opened();
     const names = Array.from({ length: limits.modelsPerDeviceMax }, (_, n) => `m${n}`);
-    device.wish(
+    device.setDesired(
       1,
-      names.map((model) => wishFor(line1, { model })),
+      names.map((model) => desiredFor(line1, { model })),
     );
-    device.wish(2, [...names.slice(1).map((model) => wishFor(line1, { model })), wishFor(other)], [], ['m0']);
+    device.setDesired(
+      2,
+      [...names.slice(1).map((model) => desiredFor(line1, { model })), desiredFor(other)],
+      [],
+      ['m0'],
+    );
     await serves(device, 'other', '1.0.0');
     expect(reported(device)).not.toContain('m0');
   });

@@ -137,8 +137,8 @@ describe('every file of a folder', () => {
     lived = await original.copy(folder);
     const hub = await RunningHub.start({ data: lived.data });
     const client = hub.clientOf(lived.adminToken);
-    const wish = { group: 'default', uses: 1, ttlMs: 60_000 };
-    const { token } = (await client.post('/join-tokens', wish)) as { token: string };
+    const body = { group: 'default', uses: 1, ttlMs: 60_000 };
+    const { token } = (await client.post('/join-tokens', body)) as { token: string };
     const facts = { agentVersion: '0', os: 't', arch: 't', cpus: 1, memoryBytes: 1, hostname: 't' };
     const device = { deviceId: 'sensor-1', folder: join(folder, 'agent') };
     await enrol({ token, ...device, facts: { ...facts, providers: ['cpu'] } });

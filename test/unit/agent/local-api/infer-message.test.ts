@@ -45,7 +45,7 @@ describe('readInferMessage', () => {
     }
   });
 
-  it('lets the wish of an output win over that of the request', () => {
+  it('lets a parameter of an output win over that of the request', () => {
     const request = {
       parameters: { binary_data_output: true },
       inputs: [{ name: 'x', datatype: 'FP32', shape: [1], data: [1] }],
@@ -53,7 +53,10 @@ describe('readInferMessage', () => {
     };
     const message = readJson(request);
     expect(message.outputs).toEqual(['a', 'b']);
-    expect([message.wish('a').isBinary, message.wish('b').isBinary]).toEqual([true, false]);
+    expect([message.requestedOutput('a').isBinary, message.requestedOutput('b').isBinary]).toEqual([
+      true,
+      false,
+    ]);
   });
 });
 
@@ -71,7 +74,7 @@ describe('readInferMessage, of what Triton’s clients may send,', () => {
       parameters: { timeout: 1_500, sequence_id: 0, priority: 1 },
       outputs: [{ name: 'y', parameters: { classification: 3, binary_data: true } }],
     });
-    expect(message.wish('y')).toEqual({ isBinary: true, classes: 3 });
+    expect(message.requestedOutput('y')).toEqual({ isBinary: true, classes: 3 });
     expect(message.timeoutMs).toBe(1.5);
     expect(readJson({ inputs: [input], parameters: { timeout: 0 } }).timeoutMs).toBeUndefined();
     for (const timeout of [-1, 1.5, 'soon', true]) {

@@ -95,10 +95,10 @@ describe('RequestQueue', () => {
     const queue = new RequestQueue({ width: 1, waitingMax: 4, waitMsMax: 1_000 });
     const held = heldWork();
     const running = queue.run(held.work);
-    const patience = new AbortController();
+    const caller = new AbortController();
     const never = vi.fn(async () => 'never');
-    const waiting = queue.run(never, patience.signal);
-    patience.abort(new Error('gave up'));
+    const waiting = queue.run(never, caller.signal);
+    caller.abort(new Error('gave up'));
     await expect(waiting).rejects.toThrow('gave up');
     expect(queue.size).toBe(1);
     held.finish('kept');

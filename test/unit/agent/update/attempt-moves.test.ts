@@ -33,7 +33,7 @@ const upTo = (...events: Parameters<typeof applyMove>[0]['event'][]) =>
 const toTrial = ['wanted', 'passed', 'passed', 'passed', 'passed', 'passed', 'passed'] as const;
 
 describe('applyMove', () => {
-  it('begins an attempt from the wish', () => {
+  it('begins an attempt from the desired version', () => {
     expect(move(empty, 'wanted').attempt).toMatchObject({
       state: 'checking',
       version: '2.0.0',
@@ -49,7 +49,7 @@ describe('applyMove', () => {
     expect(move(restarted, 'passed').attempt).toMatchObject({ state: 'verifying', event: 3, restarts: 0 });
   });
 
-  it('quarantines a version that was refused, and answers the wish', () => {
+  it('quarantines a version that was refused, and answers the desired version', () => {
     const record = move(upTo('wanted'), 'failed', golden);
     expect(record.attempt).toMatchObject({ state: 'rejected', fault: golden });
     expect(record.quarantined).toMatchObject([{ manifest, until: 1_000 + limits.quarantineMs }]);
@@ -64,7 +64,7 @@ describe('applyMove', () => {
     expect(record.quarantined).toHaveLength(1);
   });
 
-  it('blames no version for a hub that changed its mind', () => {
+  it('holds nothing against a version that the hub no longer wants', () => {
     const record = move(move(upTo(...toTrial), 'superseded', changed), 'passed');
     expect(record.attempt).toMatchObject({ state: 'rolled-back', fault: changed });
     expect(record.quarantined).toEqual([]);
@@ -81,7 +81,7 @@ describe('applyMove', () => {
     expect(move(empty, 'ordered').attempt).toMatchObject({ version: '1.0.0', state: 'rolling-back' });
   });
 
-  it('follows a newer wish for the same version', () => {
+  it('follows a newer statement for the same version', () => {
     const later = { ...desired, sequence: 9, rollout: 'r-00000002', offer: 9 };
     const record = applyMove({ record: upTo('wanted'), event: 'passed', desired: later, slots, nowMs: 0 });
     expect(record.attempt).toMatchObject({ sequence: 9, rollout: 'r-00000002', offer: 9 });
@@ -125,14 +125,14 @@ describe('judgeFailure', () => {
 describe('quarantineFor', () => {
   const attempt = upTo('wanted').attempt!;
 
-  it('quarantines no version for being quarantined, nor for a wish that cannot be met here', () => {
+  it('quarantines no version for being in quarantine, nor for a request that cannot be met here', () => {
     for (const code of ['version_quarantined', 'downgrade_refused', 'manifest_mismatch']) {
       expect(quarantineFor(attempt, { code, message: '', retry: 'never' }, 0)).toBeUndefined();
     }
     expect(quarantineFor(attempt, golden, 0)).toMatchObject({ until: limits.quarantineMs, sequence: 5 });
   });
 
-  it('quarantines none for what lies with the surroundings, and takes it for no answer to the wish', () => {
+  it('quarantines none for what lies with the environment, and does not count it as an answer', () => {
     const full: UpdateFault = { code: 'disk_full', message: '', retry: 'later' };
     const record = move(move(upTo(...toTrial), 'failed', full), 'passed');
     expect(record).toMatchObject({ attempt: { state: 'rolled-back' }, quarantined: [], answered: [] });

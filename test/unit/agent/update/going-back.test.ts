@@ -40,7 +40,7 @@ class Device {
   desired: Parameters<typeof planUpdate>[0]['desired'];
   health: Health = 'good';
 
-  wish(release: number, health: Health): void {
+  setDesired(release: number, health: Health): void {
     this.sequence += 1;
     this.health = health;
     const trial = { seconds: 60, minRequests: 0, maxErrorRate: 0.1, maxCrashes: 0 };
@@ -148,7 +148,7 @@ class Device {
 class Expected {
   line: number[] = [];
 
-  wished(release: number, health: Health): void {
+  desire(release: number, health: Health): void {
     const at = this.line.indexOf(release);
     if (health !== 'good') this.line = this.line.filter((one) => one !== release);
     else this.line = at < 0 ? [...this.line, release] : this.line.slice(0, at + 1);
@@ -159,7 +159,7 @@ const release = fc.integer({ min: 1, max: 6 });
 const kills = fc.uniqueArray(fc.integer({ min: 0, max: 12 }), { maxLength: 3 });
 const act = fc.oneof(
   fc.record({
-    kind: fc.constant('wish' as const),
+    kind: fc.constant('desired' as const),
     release,
     health: fc.constantFrom<Health>('good', 'good', 'good', 'golden', 'trial'),
     kills,
@@ -190,14 +190,14 @@ describe('a device over random histories', () => {
               expected.line = expected.line.slice(0, expected.line.indexOf(target) + 1);
             }
           } else {
-            const health = next.kind === 'wish' ? next.health : 'good';
-            const wanted = next.kind === 'wish' ? next.release : before.at(-2);
+            const health = next.kind === 'desired' ? next.health : 'good';
+            const wanted = next.kind === 'desired' ? next.release : before.at(-2);
             if (wanted === undefined) continue;
             const isAdmitted = (wanted >= device.slots.floor || isKept(wanted)) && !isQuarantined(wanted);
             const isActive = device.slots.active?.release === wanted;
-            device.wish(wanted, health);
+            device.setDesired(wanted, health);
             device.run(next.kills);
-            if (isAdmitted && !isActive) expected.wished(wanted, health);
+            if (isAdmitted && !isActive) expected.desire(wanted, health);
           }
           const last = expected.line.filter(isKept).at(-1);
           const attempt = device.record.attempt;

@@ -6,7 +6,7 @@ import type { UpdateState } from '../../../../shared/protocol/update-event.ts';
 
 const digest = (letter: string) => letter.repeat(64);
 const trial = { seconds: 60, minRequests: 10, maxErrorRate: 0.1, maxCrashes: 1 };
-const wish = {
+const desired = {
   model: 'm',
   version: '2.0.0',
   release: 2,
@@ -44,7 +44,7 @@ function situation(
 ): Situation {
   const record: UpdateRecord = { v: 2, model: 'm', stream: '0'.repeat(16), quarantined: [], answered: [] };
   return {
-    desired: wish,
+    desired,
     record: state ? { ...record, attempt: attempt(state, change) } : record,
     slots: { active: older, previous: [], floor: 1 },
     isHeld: false,
@@ -82,23 +82,23 @@ describe('planUpdate, settled', () => {
 
   it('says so again when the version was taken back and offered again before it heard of either', () => {
     const slots = { active: { ...older, manifest: digest('b') }, previous: [], floor: 2 };
-    const again = { ...wish, offer: 9 };
+    const again = { ...desired, offer: 9 };
     expect(plan({ slots, desired: again }, 'committed')).toEqual({ kind: 'move', event: 'confirmed' });
     expect(plan({ slots, desired: again }, 'committed', { offer: 9 })).toEqual({ kind: 'rest' });
   });
 
   it('keeps saying why it refused a version when the rollout that brought it sends it to what runs already', () => {
-    const back = { ...wish, manifest: older.manifest, version: '1.0.0', offer: 9 };
+    const back = { ...desired, manifest: older.manifest, version: '1.0.0', offer: 9 };
     for (const state of ['rejected', 'rolled-back'] as const) {
       expect(plan({ desired: back }, state, { offer: 5 })).toEqual({ kind: 'rest' });
     }
   });
 
-  it('does not try again what it refused for the same wish', () => {
+  it('does not try again what it refused for the same desired', () => {
     const { record } = situation();
     const answered = [{ manifest: digest('b'), desiredKey: 'r-00000001' }];
     expect(plan({ record: { ...record, answered } })).toEqual({ kind: 'rest' });
-    const other = { ...wish, rollout: 'r-00000002' };
+    const other = { ...desired, rollout: 'r-00000002' };
     expect(plan({ record: { ...record, answered }, desired: other })).toEqual({
       kind: 'move',
       event: 'wanted',
@@ -162,7 +162,7 @@ describe('planUpdate, under way', () => {
   for (const state of ['checking', 'downloading', 'verifying', 'staged', 'held', 'qualifying'] as const) {
     it(`gives ${state} up when the hub wants another version or none`, () => {
       const superseded = { kind: 'move', event: 'superseded', fault: { code: 'desired_changed' } };
-      expect(plan({ desired: { ...wish, manifest: digest('a') } }, state)).toMatchObject(superseded);
+      expect(plan({ desired: { ...desired, manifest: digest('a') } }, state)).toMatchObject(superseded);
       expect(plan({ desired: undefined }, state)).toMatchObject(superseded);
     });
   }
@@ -170,13 +170,13 @@ describe('planUpdate, under way', () => {
   it('leaves a version that answers where it is when the hub names none, and goes back when it names another', () => {
     const inTrial = { trial: { figures: noFigures, spentMs: 0 } };
     expect(plan({ ...inTrial, desired: undefined }, 'trial')).toMatchObject({ kind: 'rest' });
-    expect(plan({ ...inTrial, desired: { ...wish, manifest: digest('a') } }, 'trial')).toMatchObject({
+    expect(plan({ ...inTrial, desired: { ...desired, manifest: digest('a') } }, 'trial')).toMatchObject({
       event: 'superseded',
     });
   });
 
-  it('ends going back before it follows another wish', () => {
-    expect(plan({ desired: { ...wish, manifest: digest('a') } }, 'rolling-back')).toEqual(act('rollBack'));
+  it('ends going back before it follows another desired', () => {
+    expect(plan({ desired: { ...desired, manifest: digest('a') } }, 'rolling-back')).toEqual(act('rollBack'));
   });
 
   it('goes back by order only where something was switched', () => {

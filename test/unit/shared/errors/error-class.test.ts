@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { blameOf, isSurroundings } from '../../../../shared/errors/blame.ts';
 import { type ErrorCode, errorCatalogue } from '../../../../shared/errors/catalogue.ts';
+import { errorClassOf, isEnvironmental } from '../../../../shared/errors/error-class.ts';
 
 /** What an update can stop on, and whose it is; every other code of the catalogue cannot end a step. */
-const expected: Readonly<Record<'version' | 'wish' | 'device' | 'hub', readonly ErrorCode[]>> = {
+const expected: Readonly<Record<'version' | 'desired' | 'device' | 'hub', readonly ErrorCode[]>> = {
   version: [
     'bad_input',
     'too_large',
@@ -28,7 +28,7 @@ const expected: Readonly<Record<'version' | 'wish' | 'device' | 'hub', readonly 
     'rolled_back_by_operator',
     'internal',
   ],
-  wish: ['manifest_mismatch', 'downgrade_refused', 'version_quarantined'],
+  desired: ['manifest_mismatch', 'downgrade_refused', 'version_quarantined'],
   device: [
     'disk_full',
     'disk_error',
@@ -69,31 +69,31 @@ const expected: Readonly<Record<'version' | 'wish' | 'device' | 'hub', readonly 
   ],
 };
 
-describe('blameOf', () => {
+describe('errorClassOf', () => {
   const told = new Map(
-    Object.entries(expected).flatMap(([blame, codes]) => codes.map((code) => [code, blame])),
+    Object.entries(expected).flatMap(([errorClass, codes]) => codes.map((code) => [code, errorClass])),
   );
 
   // Every code of the catalogue: one that is listed here and not there, or there and not here, fails.
-  it.each(Object.keys(errorCatalogue))('says whose trouble %s is', (code) => {
-    const blame = told.get(code as ErrorCode) ?? 'version';
-    expect(blameOf(code)).toBe(blame);
-    expect(isSurroundings(code)).toBe(blame === 'device' || blame === 'hub');
+  it.each(Object.keys(errorCatalogue))('classifies %s', (code) => {
+    const errorClass = told.get(code as ErrorCode) ?? 'version';
+    expect(errorClassOf(code)).toBe(errorClass);
+    expect(isEnvironmental(code)).toBe(errorClass === 'device' || errorClass === 'hub');
   });
 
   it.each(['not_a_code_of_ours', 'constructor', '__proto__', ''])(
-    'reads %j with care, as the version’s',
+    'classifies %j, with care, as the version’s',
     (code) => {
-      expect(blameOf(code)).toBe('version');
+      expect(errorClassOf(code)).toBe('version');
     },
   );
 
-  it('lets nothing of the surroundings pass for the version’s', () => {
+  it('classifies no error of the environment as the version’s', () => {
     for (const code of Object.keys(errorCatalogue).filter((one) =>
       /^(disk|link|metadata|trust|hub)_/.test(one),
     )) {
       if (code === 'trust_exists') continue;
-      expect(isSurroundings(code), code).toBe(true);
+      expect(isEnvironmental(code), code).toBe(true);
     }
   });
 });

@@ -4,7 +4,7 @@
  */
 import type { Clock } from './clock.ts';
 
-export interface SetbackOptions {
+export interface RetryBackoffOptions {
   readonly clock: Pick<Clock, 'now' | 'monotonic'>;
   readonly firstMs: number;
   readonly maxMs: number;
@@ -20,12 +20,12 @@ export function clockWatch(clock: Pick<Clock, 'now' | 'monotonic'>): () => boole
   return () => Math.abs(offset() - before) > CLOCK_SET_MS;
 }
 
-export class Setback {
-  readonly #options: SetbackOptions;
+export class RetryBackoff {
+  readonly #options: RetryBackoffOptions;
   #failures = 0;
   #last: { readonly revision: number; readonly at: number; readonly wasClockSet: () => boolean } | undefined;
 
-  constructor(options: SetbackOptions) {
+  constructor(options: RetryBackoffOptions) {
     this.#options = options;
   }
 

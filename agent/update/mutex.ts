@@ -1,8 +1,8 @@
-/** Lets one caller at a time do heavy work; the others wait in order, or leave when their signal says so. */
-export class Turns {
+/** Lets one caller at a time do heavy work: a concurrency limit of one. The others wait in order, or leave when their signal aborts. */
+export class Mutex {
   #last: Promise<void> = Promise.resolve();
 
-  async take<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async runExclusive<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const before = this.#last;
     let done: () => void = () => undefined;
     this.#last = new Promise((resolve) => {
@@ -13,13 +13,13 @@ export class Turns {
       await Promise.race([before, aborted(signal, waited.signal)]).finally(() => waited.abort());
       return await work();
     } finally {
-      // Who left early still passes the turn on only after the ones before have ended.
+      // A caller that left early releases the next one only after those before it have ended.
       before.then(done);
     }
   }
 }
 
-/** `over` takes the listener back. */
+/** `over` removes the listener. */
 function aborted(signal: AbortSignal, over: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason);

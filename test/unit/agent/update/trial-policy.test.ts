@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeTrial } from '../../../../agent/update/trial-judge.ts';
+import { judgeTrial } from '../../../../agent/update/trial-policy.ts';
 import type { TrialFigures } from '../../../../agent/update/update-record.ts';
 import type { TrialPlan } from '../../../../shared/protocol/desired-state.ts';
 

@@ -1,19 +1,19 @@
 /**
- * Where inference requests stand in line before anything of them is read: of each model only so many are worked on at
+ * Where inference requests queue before anything of them is read: of each model only so many are worked on at
  * once, the others are a head and a socket. A crowd then costs little more a request than the peak does.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { limits } from '../../shared/base/limits.ts';
 
-export interface WaitingLineProps {
+export interface AdmissionQueueProps {
   /** What one request of the model takes of its runner, milliseconds; 0 when nobody knows. */
   readonly eachMs: (model: string) => number;
-  /** How long a request may stand in line. */
+  /** How long a request may wait in the queue. */
   readonly waitMsMax: number;
 }
 
 /** A request, from its head to its answer. */
-interface Visit {
+interface QueuedRequest {
   readonly lane: Lane;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -28,37 +28,37 @@ interface Lane {
   readonly model: string;
   working: number;
   /** In the order they came. */
-  readonly standing: Set<Visit>;
+  readonly waiting: Set<QueuedRequest>;
 }
 
-export class WaitingLine {
-  readonly #props: WaitingLineProps;
+export class AdmissionQueue {
+  readonly #props: AdmissionQueueProps;
   /** By what the path names; a lane is gone when it is empty. */
   readonly #lanes = new Map<string, Lane>();
-  /** How long each stood in line, milliseconds. */
-  readonly #turnedAway = new WeakMap<IncomingMessage, number>();
+  /** How long each waited, milliseconds. */
+  readonly #rejected = new WeakMap<IncomingMessage, number>();
   /** Those that gave up their place while their bodies come. */
   readonly #sending = new WeakSet<IncomingMessage>();
 
-  constructor(props: WaitingLineProps) {
+  constructor(props: AdmissionQueueProps) {
     this.#props = props;
   }
 
   /**
-   * How long a request has stood in line, milliseconds, that is to be refused: it would have waited, or has waited, longer
+   * How long a request has waited, milliseconds, that is to be refused: it would have waited, or has waited, longer
    * than it may. Undefined for one that is let in.
    */
   waitedInVainMs(request: IncomingMessage): number | undefined {
-    return this.#turnedAway.get(request);
+    return this.#rejected.get(request);
   }
 
-  /** Calls `start` when the request's turn comes; never when its client leaves before. */
+  /** Calls `start` when the request is admitted; never when its client leaves before. */
   enter(request: IncomingMessage, response: ServerResponse, start: () => void): void {
     this.#enter(request, response, start, false);
   }
 
   /**
-   * Resolves when it is the turn of a request whose body is here: at once, unless it gave up its place while the body came.
+   * Resolves when a request whose body is here may go on: at once, unless it gave up its place while the body came.
    * Never when its client leaves before.
    */
   takePlaceAgain(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -73,35 +73,35 @@ export class WaitingLine {
       return;
     }
     const lane = this.#lane(model);
-    const visit = { lane, request, response, start, isWhole, sinceMs: performance.now() };
-    const waitMs = (lane.standing.size + lane.working) * this.#props.eachMs(model);
-    if (lane.working < limits.inferWorkedOnMax && lane.standing.size === 0) this.#begin(visit);
-    else if (waitMs > this.#props.waitMsMax) this.#turnAway(visit, visit.sinceMs);
+    const queued = { lane, request, response, start, isWhole, sinceMs: performance.now() };
+    const waitMs = (lane.waiting.size + lane.working) * this.#props.eachMs(model);
+    if (lane.working < limits.inferWorkedOnMax && lane.waiting.size === 0) this.#begin(queued);
+    else if (waitMs > this.#props.waitMsMax) this.#reject(queued, queued.sinceMs);
     else {
-      lane.standing.add(visit);
+      lane.waiting.add(queued);
       response.once('close', () => {
-        if (lane.standing.delete(visit)) this.#tidy(lane);
+        if (lane.waiting.delete(queued)) this.#tidy(lane);
       });
     }
   }
 
-  /** Turns away who has stood too long. */
-  look(nowMs: number): void {
+  /** Rejects requests that have waited too long. */
+  rejectLate(nowMs: number): void {
     for (const lane of this.#lanes.values()) {
-      for (const visit of lane.standing) {
-        if (nowMs - visit.sinceMs <= this.#props.waitMsMax) break;
-        lane.standing.delete(visit);
-        this.#turnAway(visit, nowMs);
+      for (const queued of lane.waiting) {
+        if (nowMs - queued.sinceMs <= this.#props.waitMsMax) break;
+        lane.waiting.delete(queued);
+        this.#reject(queued, nowMs);
       }
     }
   }
 
-  #turnAway({ request, start, sinceMs }: Visit, nowMs: number): void {
-    this.#turnedAway.set(request, nowMs - sinceMs);
+  #reject({ request, start, sinceMs }: QueuedRequest, nowMs: number): void {
+    this.#rejected.set(request, nowMs - sinceMs);
     start();
   }
 
-  #begin({ lane, request, response, start, isWhole }: Visit): void {
+  #begin({ lane, request, response, start, isWhole }: QueuedRequest): void {
     lane.working += 1;
     let isCounted = true;
     const leave = () => {
@@ -122,10 +122,10 @@ export class WaitingLine {
   }
 
   #callNext(lane: Lane): void {
-    for (const visit of lane.standing) {
+    for (const queued of lane.waiting) {
       if (lane.working >= limits.inferWorkedOnMax) return;
-      lane.standing.delete(visit);
-      this.#begin(visit);
+      lane.waiting.delete(queued);
+      this.#begin(queued);
     }
     this.#tidy(lane);
   }
@@ -133,14 +133,14 @@ export class WaitingLine {
   #lane(model: string): Lane {
     let lane = this.#lanes.get(model);
     if (!lane) {
-      lane = { model, working: 0, standing: new Set() };
+      lane = { model, working: 0, waiting: new Set() };
       this.#lanes.set(model, lane);
     }
     return lane;
   }
 
   #tidy(lane: Lane): void {
-    if (lane.working === 0 && lane.standing.size === 0) this.#lanes.delete(lane.model);
+    if (lane.working === 0 && lane.waiting.size === 0) this.#lanes.delete(lane.model);
   }
 }
 

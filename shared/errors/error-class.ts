@@ -1,28 +1,28 @@
 /**
- * Whose trouble it is when an update stops on an error. The one place that says so: the device decides by it whether it waits,
- * gives up or leaves the version alone for a time; the hub, whether the version is counted as failed.
+ * Classifies the errors that can end an update by their cause. The device decides by the class whether it waits, gives up or
+ * quarantines the version; the hub, whether the version is counted as failed.
  */
 import { ownValue } from '../base/own-value.ts';
 import type { ErrorCode } from './catalogue.ts';
 import type { trustErrors } from './trust-errors.ts';
 import type { updateErrors } from './update-errors.ts';
 
-export type Blame =
+export type ErrorClass =
   /** The version did it, or nobody can rule out that it did: given up, quarantined, counted. */
   | 'version'
   /** What was asked cannot be done here, ever: refused and counted; nothing is held against the version. */
-  | 'wish'
-  /** Disk, clock, load, files of the device: waited out for as long as the wish stands. */
+  | 'desired'
+  /** Disk, clock, load, files of the device: waited out for as long as the version is desired. */
   | 'device'
   /** The hub or the way to it: waited out in the same way (promise P5). */
   | 'hub'
   /** Never ends a step of an update. */
-  | 'nobody';
+  | 'none';
 
-/** The areas that updates are made of: a new code of theirs does not compile before somebody has said whose it is. */
+/** The areas that updates are made of: a new code of theirs does not compile before it has a class. */
 type OfUpdates = keyof typeof updateErrors | keyof typeof trustErrors;
 
-const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blame>>> = {
+const classes: Readonly<Record<OfUpdates, ErrorClass> & Partial<Record<ErrorCode, ErrorClass>>> = {
   // A file of the version that does not parse.
   bad_input: 'version',
   too_large: 'version',
@@ -55,9 +55,9 @@ const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blam
   // A defect may be set off by what is in the version: the careful reading.
   internal: 'version',
 
-  manifest_mismatch: 'wish',
-  downgrade_refused: 'wish',
-  version_quarantined: 'wish',
+  manifest_mismatch: 'desired',
+  downgrade_refused: 'desired',
+  version_quarantined: 'desired',
 
   disk_full: 'device',
   disk_error: 'device',
@@ -65,7 +65,7 @@ const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blam
   not_enough_space: 'device',
   chunk_decayed: 'device',
   slot_damaged: 'device',
-  // A machine with time to spare loads and answers in time; one that never does is told from it by the hub’s timeout.
+  // A machine with time to spare loads and answers in time; one that never does is told apart by the hub's `deviceTimeout`.
   runner_start_timeout: 'device',
   inference_timeout: 'device',
   overloaded: 'device',
@@ -96,26 +96,26 @@ const blames: Readonly<Record<OfUpdates, Blame> & Partial<Record<ErrorCode, Blam
   desired_state_replayed: 'hub',
   desired_state_wrong_device: 'hub',
 
-  trust_exists: 'nobody',
-  version_exists: 'nobody',
-  release_not_growing: 'nobody',
-  interface_breaking: 'nobody',
-  chunks_missing: 'nobody',
-  artifact_mismatch: 'nobody',
-  key_unreadable: 'nobody',
-  update_under_way: 'nobody',
-  no_previous_version: 'nobody',
-  agent_not_running: 'nobody',
+  trust_exists: 'none',
+  version_exists: 'none',
+  release_not_growing: 'none',
+  interface_breaking: 'none',
+  chunks_missing: 'none',
+  artifact_mismatch: 'none',
+  key_unreadable: 'none',
+  update_under_way: 'none',
+  no_previous_version: 'none',
+  agent_not_running: 'none',
 };
 
 /** A code that is not listed, or that cannot end a step, is read with care: as the version's. */
-export function blameOf(code: string): Exclude<Blame, 'nobody'> {
-  const blame = ownValue(blames, code);
-  return blame === undefined || blame === 'nobody' ? 'version' : blame;
+export function errorClassOf(code: string): Exclude<ErrorClass, 'none'> {
+  const errorClass = ownValue(classes, code);
+  return errorClass === undefined || errorClass === 'none' ? 'version' : errorClass;
 }
 
 /** Whether waiting is the answer: nothing that was asked or sent is at fault. */
-export function isSurroundings(code: string): boolean {
-  const blame = blameOf(code);
-  return blame === 'device' || blame === 'hub';
+export function isEnvironmental(code: string): boolean {
+  const errorClass = errorClassOf(code);
+  return errorClass === 'device' || errorClass === 'hub';
 }

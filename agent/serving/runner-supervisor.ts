@@ -28,7 +28,7 @@ const SHORT_REQUESTS_IN_RUNNER = 32;
 /** A runner that held this long did not end of its start; waits begin anew. */
 const STEADY_MS = 60_000;
 
-export interface RunnerKeeperProps {
+export interface RunnerSupervisorProps {
   readonly runner: RunnerOptions;
   readonly startRunner: StartRunner;
   readonly clock: Clock;
@@ -39,14 +39,14 @@ export interface RunnerKeeperProps {
   readonly onEnd: (fault: AppError) => void;
 }
 
-export class RunnerKeeper {
-  readonly #props: RunnerKeeperProps;
+export class RunnerSupervisor {
+  readonly #props: RunnerSupervisorProps;
   readonly #queue: RequestQueue;
   readonly #closed = new AbortController();
   #runner: Runner | undefined;
   #kept: Promise<void> = Promise.resolve();
 
-  private constructor(props: RunnerKeeperProps) {
+  private constructor(props: RunnerSupervisorProps) {
     this.#props = props;
     this.#queue = new RequestQueue({
       width: REQUESTS_IN_RUNNER,
@@ -57,11 +57,11 @@ export class RunnerKeeper {
   }
 
   /** Starts the first runner; throws what its start throws. */
-  static async open(props: RunnerKeeperProps): Promise<RunnerKeeper> {
-    const keeper = new RunnerKeeper(props);
+  static async open(props: RunnerSupervisorProps): Promise<RunnerSupervisor> {
+    const supervisor = new RunnerSupervisor(props);
     const runner = await props.startRunner(props.runner, props);
-    keeper.#kept = keeper.#keep(runner);
-    return keeper;
+    supervisor.#kept = supervisor.#keep(runner);
+    return supervisor;
   }
 
   get ready(): boolean {
