@@ -3,9 +3,9 @@
  * back as the errors they are, with code and text.
  */
 import { Agent, request } from 'undici';
+import { errorOf, type Problem, parseProblem } from '../shared/api/problem.ts';
 import { AppError, errorText } from '../shared/base/app-error.ts';
 import { readJson } from '../shared/base/read-json.ts';
-import { errorOf, type Problem, parseProblem } from '../shared/protocol/problem.ts';
 import type { HubClient } from './context.ts';
 
 export interface HubAccess {

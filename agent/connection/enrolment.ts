@@ -11,6 +11,7 @@ import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.t
 import { lockFolder } from '../../platform/folder-lock.ts';
 import { fetchCa } from '../../platform/pinned-tls.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
+import { errorOf, parseProblem } from '../../shared/api/problem.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { DeviceId } from '../../shared/base/names.ts';
@@ -22,7 +23,6 @@ import {
   parseEnrolmentResponse,
 } from '../../shared/protocol/enrolment.ts';
 import { type JoinToken, parseJoinToken } from '../../shared/protocol/join-token.ts';
-import { errorOf, parseProblem } from '../../shared/protocol/problem.ts';
 import { dataFolder } from '../config/data-folder.ts';
 import { VerifiedFiles } from '../trust/verified-files.ts';
 import { enrolmentKey, forgetEnrolmentKey } from './enrolment-key.ts';

@@ -1,7 +1,7 @@
 /** `modelfleet drift`: does what devices see still look like what a version was trained on? */
 import { Command } from 'commander';
+import { type DeviceDrift, DriftReport, type FeatureDrift } from '../../shared/api/drift.ts';
 import { parseDuration } from '../../shared/base/duration.ts';
-import { type DeviceDrift, DriftReport, type FeatureDrift } from '../../shared/protocol/drift-answer.ts';
 import { answerParser } from '../answer-parser.ts';
 import type { CliContext, Printer } from '../context.ts';
 import { countText } from '../count-text.ts';

@@ -1,15 +1,11 @@
 /** `modelfleet telemetry`: requests, errors, latency and label error in the field, by version. */
 import { Command } from 'commander';
+import { type LabelError, ModelTelemetry, type VersionFigures } from '../../shared/api/telemetry.ts';
 import { parseDuration } from '../../shared/base/duration.ts';
-import {
-  type LabelError,
-  TelemetryAnswer,
-  type VersionFigures,
-} from '../../shared/protocol/telemetry-answer.ts';
 import { answerParser } from '../answer-parser.ts';
 import type { CliContext } from '../context.ts';
 
-const parseAnswer = answerParser(TelemetryAnswer);
+const parseAnswer = answerParser(ModelTelemetry);
 
 interface ShowFlags {
   readonly model: string;

@@ -1,25 +1,19 @@
 /** `/api/v1/tokens`, and `/api/v1/me`: who the caller is. */
 import { Type } from 'typebox';
-import { DeviceId } from '../../shared/base/names.ts';
-import { afterName, next, pageOf, pageQuery } from '../http/page.ts';
-import { roles } from '../http/request-actor.ts';
+import {
+  ApiTokenPage,
+  ApiTokenRequest,
+  ApiTokenRevoked,
+  Caller,
+  CreatedApiToken,
+  RoleName,
+  TokenName,
+} from '../../shared/api/access.ts';
+import { afterName, pageOf, pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import type { TokenService } from './token-service.ts';
 
-const DAY_MS = 86_400_000;
 const tags = ['access'];
-
-const RoleName = Type.Enum([...roles]);
-/** Token names have the same characters as device ids. */
-const TokenName = Type.String({ ...DeviceId, description: 'Token name' });
-const ApiTokenBody = Type.Object({
-  name: TokenName,
-  role: RoleName,
-  createdAt: Type.Integer(),
-  expiresAt: Type.Optional(Type.Integer()),
-  revokedAt: Type.Optional(Type.Integer()),
-  lastUsedAt: Type.Optional(Type.Integer()),
-});
 
 export function tokenRoutes(tokens: TokenService): Routes {
   return (api) => {
@@ -31,12 +25,8 @@ export function tokenRoutes(tokens: TokenService): Routes {
           tags,
           summary: 'Create an API token',
           description: 'The answer holds the secret; it cannot be seen again.',
-          body: Type.Object({
-            name: TokenName,
-            role: RoleName,
-            ttlMs: Type.Optional(Type.Integer({ minimum: 1_000, maximum: 3_650 * DAY_MS })),
-          }),
-          response: { 200: Type.Object({ token: ApiTokenBody, secret: Type.String() }) },
+          body: ApiTokenRequest,
+          response: { 200: CreatedApiToken },
         },
       },
       (request) => tokens.create(request.body, request.actor),
@@ -53,7 +43,7 @@ export function tokenRoutes(tokens: TokenService): Routes {
             after: afterName(TokenName),
             ...pageQuery,
           }),
-          response: { 200: Type.Object({ tokens: Type.Array(ApiTokenBody), next }) },
+          response: { 200: ApiTokenPage },
         },
       },
       async (request) => {
@@ -71,7 +61,7 @@ export function tokenRoutes(tokens: TokenService): Routes {
           tags,
           summary: 'Revoke an API token',
           params: Type.Object({ name: TokenName }),
-          response: { 200: Type.Object({ revoked: TokenName }) },
+          response: { 200: ApiTokenRevoked },
         },
       },
       async (request) => {
@@ -86,7 +76,7 @@ export function tokenRoutes(tokens: TokenService): Routes {
         schema: {
           tags,
           summary: 'Who the token belongs to',
-          response: { 200: Type.Object({ name: Type.String(), role: RoleName }) },
+          response: { 200: Caller },
         },
       },
       (request) => ({ name: request.actor.name, role: request.actor.role }),

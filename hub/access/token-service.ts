@@ -2,12 +2,14 @@
  * API tokens: who may use the hub and as what. The secret is returned once, when the token is made; the hub keeps its SHA-256.
  * Names are never given twice, so that a name in the audit log stays one holder.
  */
+
+import type { Role } from '../../shared/api/access.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { PresentedToken } from '../http/authentication.ts';
-import { type Actor, auditActor, type Role } from '../http/request-actor.ts';
+import { type Actor, auditActor } from '../http/request-actor.ts';
 import { makeTokenSecret, tokenSecretHash } from './token-secret.ts';
 import type { TokenFilter, TokenRow, TokenStore } from './token-store.ts';
 

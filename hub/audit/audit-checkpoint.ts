@@ -5,8 +5,7 @@
  */
 import type { KeyObject } from 'node:crypto';
 import type { Transaction } from 'kysely';
-import { type Static, Type } from 'typebox';
-import { Digest } from '../../shared/base/names.ts';
+import { AuditCheckpoint } from '../../shared/api/audit.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 import { DsseEnvelope, signDsse, verifyDsse } from '../../shared/tuf/dsse.ts';
 import { publicKeyPem } from '../../shared/tuf/ed25519-key.ts';
@@ -17,20 +16,6 @@ import type { AuditLog } from './audit-log.ts';
 export const auditCheckpointType = 'application/vnd.modelfleet.audit-checkpoint+json';
 const CHECKPOINT_BYTES_MAX = 4096;
 const META_KEY = 'audit_checkpoint';
-const Time = Type.Integer({ minimum: 0 });
-
-export const AuditCheckpoint = Type.Object({
-  v: Type.Literal(1),
-  /** Rows 1 to this one have left. */
-  number: Type.Integer({ minimum: 1 }),
-  /** Of that row: the first row that is left carries it. */
-  hash: Digest,
-  /** Earliest and latest time of the rows that have left, and when the last of them did. Milliseconds since the epoch. */
-  firstAt: Time,
-  lastAt: Time,
-  signedAt: Time,
-});
-export type AuditCheckpoint = Static<typeof AuditCheckpoint>;
 const parseCheckpoint = jsonParser(AuditCheckpoint, 'audit checkpoint', CHECKPOINT_BYTES_MAX);
 const parseEnvelope = jsonParser(DsseEnvelope, 'audit checkpoint', CHECKPOINT_BYTES_MAX);
 

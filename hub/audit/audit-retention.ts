@@ -3,8 +3,10 @@
  * that signs the checkpoint from which the chain goes on and adds the row that tells of it: a kill leaves all of it or
  * nothing.
  */
+
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { sql, type Transaction } from 'kysely';
+import type { AuditCheckpoint } from '../../shared/api/audit.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -12,7 +14,7 @@ import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 import type { Expirable, Found, Removed } from '../retention/expirable.ts';
 import { type AuditRow, type ChainPosition, chainStart, faultOf } from './audit-chain.ts';
-import type { AuditCheckpoint, AuditCheckpoints } from './audit-checkpoint.ts';
+import type { AuditCheckpoints } from './audit-checkpoint.ts';
 import type { AuditLog } from './audit-log.ts';
 
 const DAY_MS = 86_400_000;

@@ -2,7 +2,9 @@
  * Checks the whole audit log: from its first row, or from the signed checkpoint that says which rows have left, to the head that
  * is kept apart. Rows may be added, and old ones leave, meanwhile.
  */
+
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { AuditCheckpoint } from '../../shared/api/audit.ts';
 import { isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { Database } from '../db/database.ts';
@@ -14,7 +16,7 @@ import {
   faultOf,
   headText,
 } from './audit-chain.ts';
-import type { AuditCheckpoint, AuditCheckpoints } from './audit-checkpoint.ts';
+import type { AuditCheckpoints } from './audit-checkpoint.ts';
 
 /** `rows` are those that were found whole, from row `from` on. */
 export type AuditVerdict = {

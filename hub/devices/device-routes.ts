@@ -1,10 +1,10 @@
 /** `/api/v1/devices`. */
 import { Type } from 'typebox';
+import { Device, DeviceChange, DevicePage, DeviceRemoved, GroupPage } from '../../shared/api/devices.ts';
 import { DeviceId, GroupName } from '../../shared/base/names.ts';
-import { afterName, next, pageOf, pageQuery } from '../http/page.ts';
+import { afterName, pageOf, pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import type { DeviceService } from './device-service.ts';
-import { DeviceSummary, DeviceView } from './device-view.ts';
 
 const tags = ['devices'];
 const params = Type.Object({ id: DeviceId });
@@ -23,7 +23,7 @@ export function deviceRoutes(devices: DeviceService): Routes {
             after: afterName(DeviceId),
             ...pageQuery,
           }),
-          response: { 200: Type.Object({ devices: Type.Array(DeviceSummary), next }) },
+          response: { 200: DevicePage },
         },
       },
       async (request) => {
@@ -41,12 +41,7 @@ export function deviceRoutes(devices: DeviceService): Routes {
           tags,
           summary: 'Groups that have devices, by name',
           querystring: Type.Object({ after: afterName(GroupName), ...pageQuery }),
-          response: {
-            200: Type.Object({
-              groups: Type.Array(Type.Object({ group: GroupName, devices: Type.Integer() })),
-              next,
-            }),
-          },
+          response: { 200: GroupPage },
         },
       },
       async (request) => {
@@ -64,7 +59,7 @@ export function deviceRoutes(devices: DeviceService): Routes {
           tags,
           summary: 'Show a device: facts, models, conditions, latest events',
           params,
-          response: { 200: DeviceView },
+          response: { 200: Device },
         },
       },
       (request) => devices.view(request.params.id),
@@ -77,8 +72,8 @@ export function deviceRoutes(devices: DeviceService): Routes {
           tags,
           summary: 'Move a device to another group',
           params,
-          body: Type.Object({ group: GroupName }),
-          response: { 200: DeviceView },
+          body: DeviceChange,
+          response: { 200: Device },
         },
       },
       async (request) => {
@@ -94,7 +89,7 @@ export function deviceRoutes(devices: DeviceService): Routes {
           tags,
           summary: 'Remove a device: its connection ends at once, its certificate is refused from then on',
           params,
-          response: { 200: Type.Object({ removed: DeviceId }) },
+          response: { 200: DeviceRemoved },
         },
       },
       async (request) => {

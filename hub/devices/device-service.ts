@@ -3,9 +3,11 @@
  * What a device sends is stored before the promise of its handler resolves (promise P4); what does not fit its schema
  * is logged and dropped, because sending it again would not make it better.
  */
+
 import type { Transaction } from 'kysely';
 import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
+import type { Device, DeviceSummary } from '../../shared/api/devices.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
@@ -20,15 +22,7 @@ import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { DeviceInbox } from '../inbox/device-inbox.ts';
 import type { RefusalListener } from '../security/refusal.ts';
 import type { DeviceFilter, DeviceRow, DeviceStore, GroupCount } from './device-store.ts';
-import {
-  type DeviceReport,
-  type DeviceSummary,
-  type DeviceView,
-  describe,
-  type Presence,
-  reportOf,
-  summarize,
-} from './device-view.ts';
+import { type DeviceReport, describe, type Presence, reportOf, summarize } from './device-view.ts';
 
 import {
   DeviceWriter,
@@ -127,7 +121,7 @@ export class DeviceService {
   }
 
   /** Throws `not_found`. */
-  async view(id: string): Promise<DeviceView> {
+  async view(id: string): Promise<Device> {
     const row = await this.#find(id);
     if (!row) throw notFound('show', id);
     return describe(row, this.#presence(row), await this.#props.store.events(id, EVENTS_SHOWN));

@@ -1,58 +1,13 @@
 /** A device as REST shows it: what the hub knows of it, and what it last said of itself. */
-import { type Static, Type } from 'typebox';
-import { DeviceId, GroupName } from '../../shared/base/names.ts';
-import { DeviceFacts } from '../../shared/protocol/enrolment.ts';
+import type { Device, DeviceSummary } from '../../shared/api/devices.ts';
+import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import {
-  Condition,
-  ReportedModel,
+  type Condition,
   type ReportedState,
   reportedStateFromV1,
 } from '../../shared/protocol/reported-state.ts';
-import { UpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { DeviceRow } from './device-store.ts';
 import type { SharedIdentity } from './identity-watch.ts';
-
-const milliseconds = Type.Integer({ description: 'Milliseconds since the epoch' });
-
-export const DeviceSummary = Type.Object({
-  id: DeviceId,
-  group: GroupName,
-  connected: Type.Boolean(),
-  lastSeenAt: Type.Optional(milliseconds),
-  models: Type.Array(
-    Type.Object({
-      model: Type.String(),
-      version: Type.Optional(Type.String({ description: 'The version that answers requests' })),
-      provider: Type.Optional(Type.String()),
-      update: Type.Optional(
-        Type.Object({
-          version: Type.String(),
-          state: Type.String(),
-          fault: Type.Optional(Type.String({ description: 'Error code' })),
-        }),
-      ),
-    }),
-  ),
-  conditions: Type.Array(Condition),
-});
-export type DeviceSummary = Static<typeof DeviceSummary>;
-
-export const DeviceView = Type.Object({
-  id: DeviceId,
-  group: GroupName,
-  connected: Type.Boolean(),
-  lastSeenAt: Type.Optional(milliseconds),
-  enrolledAt: milliseconds,
-  certificate: Type.Object({ serial: Type.String(), sha256: Type.String(), expiresAt: milliseconds }),
-  facts: DeviceFacts,
-  reportedAt: Type.Optional(milliseconds),
-  sequence: Type.Optional(Type.Integer({ description: 'Highest desired-state sequence accepted' })),
-  freeBytes: Type.Optional(Type.Integer()),
-  models: Type.Array(ReportedModel),
-  conditions: Type.Array(Condition),
-  events: Type.Array(Type.Object({ at: milliseconds, event: UpdateEvent })),
-});
-export type DeviceView = Static<typeof DeviceView>;
 
 /** What is live, and so not in the row: the broker knows who is connected, the service who spoke last. */
 export interface Presence {
@@ -86,7 +41,7 @@ export function summarize(row: DeviceRow, presence: Presence): DeviceSummary {
   };
 }
 
-export function describe(row: DeviceRow, presence: Presence, events: DeviceView['events']): DeviceView {
+export function describe(row: DeviceRow, presence: Presence, events: Device['events']): Device {
   const reported = reportedOf(row);
   return {
     id: row.id,
@@ -98,7 +53,7 @@ export function describe(row: DeviceRow, presence: Presence, events: DeviceView[
       sha256: row.certificate_sha256,
       expiresAt: row.certificate_expires_at,
     },
-    facts: reported?.facts ?? (JSON.parse(row.facts) as DeviceView['facts']),
+    facts: reported?.facts ?? (JSON.parse(row.facts) as Device['facts']),
     ...(row.reported === null || row.reported_at === null ? {} : { reportedAt: row.reported_at }),
     ...(reported ? { sequence: reported.sequence, freeBytes: reported.freeBytes } : {}),
     models: reported?.models ?? [],

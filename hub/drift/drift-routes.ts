@@ -1,7 +1,7 @@
 /** `/api/v1/drift`: does what devices see still look like what the version was trained on? */
 import { Type } from 'typebox';
+import { DriftReport } from '../../shared/api/drift.ts';
 import type { Clock } from '../../shared/base/clock.ts';
-import { DriftReport } from '../../shared/protocol/drift-answer.ts';
 import type { Routes } from '../http/routes.ts';
 import { FigureFilter, type GroupLookup, spanOf } from '../telemetry/telemetry-routes.ts';
 import type { DriftService } from './drift-service.ts';

@@ -1,11 +1,11 @@
 /** Says whether what devices see still looks like what a version was trained on: over the fleet, and by device. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { DeviceDrift, DriftReport, FeatureDrift } from '../../shared/api/drift.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
-import type { DeviceDrift, DriftReport, FeatureDrift } from '../../shared/protocol/drift-answer.ts';
 import type { FeatureCounts, LabelFigures } from '../../shared/protocol/telemetry-report.ts';
 import { sumLabels } from '../../shared/sketch/add-counts.ts';
 import type { PublishedVersion } from '../models/published-version.ts';

@@ -13,9 +13,10 @@
  * one sensor seconds apart are fewer than they look. Over several devices, each counts with its capped weight
  * (pooled-counts.ts), and the rows are those that count.
  */
+
+import type { DriftVerdict, FeatureDrift } from '../../shared/api/drift.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { FeatureProfile, ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
-import type { DriftVerdict, FeatureDrift } from '../../shared/protocol/drift-answer.ts';
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import { meanAndDeviation } from '../../shared/sketch/moment-sums.ts';
 import { benjaminiHochberg } from './benjamini-hochberg.ts';

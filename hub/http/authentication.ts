@@ -4,10 +4,11 @@
  */
 import fastifyRateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type Role, roles } from '../../shared/api/access.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { sourceOf } from '../../shared/base/remote-source.ts';
-import { type Actor, type Role, roles } from './request-actor.ts';
+import type { Actor } from './request-actor.ts';
 
 /** What a bearer token turned out to be: one that works, or one that does no more. */
 export type PresentedToken =

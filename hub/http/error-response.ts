@@ -3,9 +3,9 @@
  * defect: whoever called this logs it under the request id, and the caller sees `internal` and that id, never a stack.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { problemOf } from '../../shared/api/problem.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
-import { problemOf } from '../../shared/protocol/problem.ts';
 import { hubDataFolder, storageError } from '../db/storage-error.ts';
 import { bodyBytesMax } from './request-validation.ts';
 

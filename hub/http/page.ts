@@ -19,10 +19,6 @@ export const afterTime = Type.Optional(
   Type.String({ pattern: '^\\d{1,16}~[A-Za-z0-9._-]{1,64}$', description: '`next` of the page before' }),
 );
 
-export const next = Type.Optional(
-  Type.String({ description: '`after` of the following page; absent on the last one' }),
-);
-
 /** A place in the order of time: rows made in the same millisecond are told apart by id. */
 export interface TimePlace {
   readonly createdAt: number;

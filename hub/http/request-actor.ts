@@ -1,7 +1,5 @@
 /** Who makes a request: set by authentication.ts, read by routes and the audit log. */
-export const roles = ['viewer', 'operator', 'publisher', 'admin'] as const;
-/** viewer reads; operator runs devices and rollouts; publisher adds and withdraws versions; admin may do all. */
-export type Role = (typeof roles)[number];
+import type { Role } from '../../shared/api/access.ts';
 
 export interface Actor {
   readonly name: string;

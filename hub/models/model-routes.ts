@@ -1,32 +1,26 @@
 /** `/api/v1/models`: the registry. */
 import { Type } from 'typebox';
+import { base64Chars } from '../../shared/api/base64-file.ts';
+import {
+  ModelPage,
+  PublishRequest,
+  Version,
+  VersionPage,
+  VersionSummary,
+  versionStates,
+  WithdrawRequest,
+} from '../../shared/api/models.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { Digest, ModelName, SemVer } from '../../shared/base/names.ts';
-import { afterName, next, pageOf, pageQuery } from '../http/page.ts';
+import { ModelName, SemVer } from '../../shared/base/names.ts';
+import { afterName, pageOf, pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import type { ModelService } from './model-service.ts';
-import { versionStates } from './model-store.ts';
 
 const tags = ['models'];
-const base64Chars = (bytes: number) => Math.ceil(bytes / 3) * 4;
-const base64 = (bytesMax: number) =>
-  Type.String({ pattern: '^[A-Za-z0-9+/]+={0,2}$', maxLength: base64Chars(bytesMax) });
 const manifestCharsMax = base64Chars(limits.manifestBytesMax);
 const metadataCharsMax = base64Chars(limits.tufFileBytesMax);
 
-const VersionBody = Type.Object({
-  model: ModelName,
-  version: SemVer,
-  release: Type.Integer(),
-  manifestSha256: Digest,
-  publishedAt: Type.Integer({ description: 'Milliseconds since the epoch' }),
-  publishedBy: Type.String(),
-  withdrawn: Type.Optional(Type.Object({ at: Type.Integer(), reason: Type.String() })),
-  contentLeftAt: Type.Optional(
-    Type.Integer({ description: 'When its files left, long after it was withdrawn' }),
-  ),
-});
 const versionParams = Type.Object({ model: ModelName, version: SemVer });
 
 export function modelRoutes(models: ModelService): Routes {
@@ -39,14 +33,7 @@ export function modelRoutes(models: ModelService): Routes {
           tags,
           summary: 'Models by name, each with its number of versions and its newest one',
           querystring: Type.Object({ after: afterName(ModelName), ...pageQuery }),
-          response: {
-            200: Type.Object({
-              models: Type.Array(
-                Type.Object({ model: ModelName, versions: Type.Integer(), newest: VersionBody }),
-              ),
-              next,
-            }),
-          },
+          response: { 200: ModelPage },
         },
       },
       async (request) => {
@@ -69,7 +56,7 @@ export function modelRoutes(models: ModelService): Routes {
             after: Type.Optional(Type.Integer({ minimum: 1, description: '`next` of the page before' })),
             ...pageQuery,
           }),
-          response: { 200: Type.Object({ model: ModelName, versions: Type.Array(VersionBody), next }) },
+          response: { 200: VersionPage },
         },
       },
       async (request) => {
@@ -93,16 +80,8 @@ export function modelRoutes(models: ModelService): Routes {
           description:
             '`metadata` is the next publisher metadata, signed by the publisher, which names the manifest.',
           params: Type.Object({ model: ModelName }),
-          body: Type.Object({
-            manifest: base64(limits.manifestBytesMax),
-            metadata: base64(limits.tufFileBytesMax),
-            breaking: Type.Optional(
-              Type.Boolean({
-                description: 'Although the interface breaks clients of the newest version before it',
-              }),
-            ),
-          }),
-          response: { 200: VersionBody },
+          body: PublishRequest,
+          response: { 200: VersionSummary },
         },
       },
       async (request) => {
@@ -122,15 +101,7 @@ export function modelRoutes(models: ModelService): Routes {
           tags,
           summary: 'A version: its manifest and figures',
           params: versionParams,
-          response: {
-            200: Type.Intersect([
-              VersionBody,
-              Type.Object({
-                bytes: Type.Integer({ description: 'Bytes of all artifacts' }),
-                manifest: Type.Unknown(),
-              }),
-            ]),
-          },
+          response: { 200: Version },
         },
       },
       async (request) => {
@@ -150,11 +121,8 @@ export function modelRoutes(models: ModelService): Routes {
           tags,
           summary: 'Withdraw a version: devices no longer install it',
           params: versionParams,
-          body: Type.Object({
-            reason: Type.String({ minLength: 1, maxLength: limits.withdrawReasonCharsMax }),
-            metadata: base64(limits.tufFileBytesMax),
-          }),
-          response: { 200: VersionBody },
+          body: WithdrawRequest,
+          response: { 200: VersionSummary },
         },
       },
       async (request) => {

@@ -15,7 +15,7 @@ import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { TufRepository } from '../signing/tuf-repository.ts';
 import type { BlobLedger } from '../transfer/blob-ledger.ts';
 import type { BlobStore } from '../transfer/blob-store.ts';
-import { ModelStore, type ModelSummary, type VersionPage, type VersionSummary } from './model-store.ts';
+import { ModelStore, type ModelSummary, type VersionQuery, type VersionSummary } from './model-store.ts';
 import type { PublishedVersion } from './published-version.ts';
 import { checkManifest, requireChunks, verifyArtifacts } from './version-check.ts';
 
@@ -69,7 +69,7 @@ export class ModelService {
   }
 
   /** Versions of a model without their manifests, by release; those after release `after`. */
-  list(model: string, page: VersionPage): Promise<VersionSummary[]> {
+  list(model: string, page: VersionQuery): Promise<VersionSummary[]> {
     return this.#store.list(model, page);
   }
 

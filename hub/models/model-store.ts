@@ -1,6 +1,7 @@
 /** The tables of models, their versions and the chunks these consist of. */
 import { createHash } from 'node:crypto';
 import { type Selectable, sql, type Transaction } from 'kysely';
+import type { VersionState } from '../../shared/api/models.ts';
 import { type ModelManifest, parseManifest } from '../../shared/manifest/model-manifest.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
@@ -10,11 +11,10 @@ import type { PublishedVersion } from './published-version.ts';
 const INSERT_ROWS = 500;
 
 export type VersionSummary = Omit<PublishedVersion, 'manifest'>;
-export const versionStates = ['published', 'withdrawn'] as const;
 
 /** Versions of a model, by release. */
-export interface VersionPage {
-  readonly state?: (typeof versionStates)[number];
+export interface VersionQuery {
+  readonly state?: VersionState;
   /** Releases after this one. */
   readonly after?: number;
   readonly limit: number;
@@ -96,7 +96,7 @@ export class ModelStore {
   }
 
   /** Versions of a model without their manifests, by release. */
-  async list(model: string, { after = 0, state, limit }: VersionPage): Promise<VersionSummary[]> {
+  async list(model: string, { after = 0, state, limit }: VersionQuery): Promise<VersionSummary[]> {
     let query = this.#database
       .selectFrom('version')
       .select(summaryColumns)

@@ -1,25 +1,19 @@
 /** `/api/v1/join-tokens`: operators make, list and revoke join tokens. */
 import { Type } from 'typebox';
-import { limits } from '../../shared/base/limits.ts';
+import {
+  CreatedJoinToken,
+  JoinTokenId,
+  JoinTokenPage,
+  JoinTokenRequest,
+  JoinTokenRevoked,
+  joinTokenStatuses,
+} from '../../shared/api/join-tokens.ts';
 import { GroupName } from '../../shared/base/names.ts';
-import { afterTime, next, pageOf, pageQuery, timeCursor, timePlace } from '../http/page.ts';
+import { afterTime, pageOf, pageQuery, timeCursor, timePlace } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import type { JoinTokenService } from './join-token-service.ts';
-import { joinTokenStatuses } from './join-token-store.ts';
 
 const tags = ['devices'];
-const JoinTokenId = Type.String({ pattern: '^jt-[0-9a-f]{12}$', description: 'Join token id' });
-
-const fields = {
-  id: JoinTokenId,
-  group: GroupName,
-  usesLeft: Type.Integer(),
-  usesTotal: Type.Integer(),
-  createdAt: Type.Integer(),
-  createdBy: Type.String(),
-  expiresAt: Type.Integer(),
-  status: Type.Enum([...joinTokenStatuses]),
-};
 
 export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
   return (api) => {
@@ -31,12 +25,8 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
           tags,
           summary: 'Make a join token',
           description: 'The answer holds the token; it cannot be seen again.',
-          body: Type.Object({
-            group: Type.Unsafe<string>({ ...GroupName, default: 'default' }),
-            uses: Type.Integer({ minimum: 1, maximum: limits.joinTokenUsesMax, default: 1 }),
-            ttlMs: Type.Integer({ minimum: 1_000, maximum: limits.joinTokenTtlMsMax, default: 3_600_000 }),
-          }),
-          response: { 200: Type.Object({ ...fields, token: Type.String() }) },
+          body: JoinTokenRequest,
+          response: { 200: CreatedJoinToken },
         },
       },
       (request) => joinTokens.create(request.body, request.actor),
@@ -54,7 +44,7 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
             after: afterTime,
             ...pageQuery,
           }),
-          response: { 200: Type.Object({ joinTokens: Type.Array(Type.Object(fields)), next }) },
+          response: { 200: JoinTokenPage },
         },
       },
       async (request) => {
@@ -76,7 +66,7 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
           tags,
           summary: 'Revoke a join token',
           params: Type.Object({ id: JoinTokenId }),
-          response: { 200: Type.Object({ revoked: JoinTokenId }) },
+          response: { 200: JoinTokenRevoked },
         },
       },
       async (request) => {

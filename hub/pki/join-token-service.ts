@@ -2,7 +2,9 @@
  * Join tokens: made by operators, used up by devices. The hub keeps the SHA-256 of the secret alone; the token itself is
  * shown once, in the answer to its making.
  */
+
 import { createHash, randomBytes } from 'node:crypto';
+import type { JoinTokenStatus } from '../../shared/api/join-tokens.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -10,7 +12,7 @@ import { encodeJoinToken } from '../../shared/protocol/join-token.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Database } from '../db/database.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
-import type { JoinTokenFilter, JoinTokenRow, JoinTokenStatus, JoinTokenStore } from './join-token-store.ts';
+import type { JoinTokenFilter, JoinTokenRow, JoinTokenStore } from './join-token-store.ts';
 
 export interface JoinTokenServiceProps {
   readonly database: Database;

@@ -1,12 +1,10 @@
 /** Rows of `join_token`. Using a token up is one statement, so two devices can never share its last use. */
 import { sql, type Transaction } from 'kysely';
+import type { JoinTokenStatus } from '../../shared/api/join-tokens.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 
 export type JoinTokenRow = Tables['join_token'];
-
-export const joinTokenStatuses = ['usable', 'expired', 'used-up', 'revoked'] as const;
-export type JoinTokenStatus = (typeof joinTokenStatuses)[number];
 
 export interface JoinTokenFilter {
   readonly group?: string;

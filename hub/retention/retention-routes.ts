@@ -1,17 +1,7 @@
 /** `/api/v1/hub/gc`: what the hub keeps no longer. */
-import { Type } from 'typebox';
+import { RetentionReport, RetentionRequest } from '../../shared/api/retention.ts';
 import type { Routes } from '../http/routes.ts';
 import type { Retention } from './retention.ts';
-
-const KindReportBody = Type.Object({
-  kind: Type.String(),
-  rule: Type.String({ description: 'When one leaves' }),
-  count: Type.Integer({ description: 'What left; with `dryRun`, what would' }),
-  bytes: Type.Integer(),
-  oldestAt: Type.Optional(Type.Integer({ description: 'Milliseconds since the epoch' })),
-  isMore: Type.Boolean({ description: 'There is more: ask again' }),
-  failed: Type.Optional(Type.String({ description: 'Error code, when this kind could not leave' })),
-});
 
 export function retentionRoutes(retention: Pick<Retention, 'preview' | 'collect'>): Routes {
   return (api) => {
@@ -24,8 +14,8 @@ export function retentionRoutes(retention: Pick<Retention, 'preview' | 'collect'
           summary: 'Let leave what was kept as long as the hub’s options say',
           description:
             'The hub does so by itself every minute. With `dryRun` nothing changes: the answer says what would leave.',
-          body: Type.Object({ dryRun: Type.Optional(Type.Boolean()) }),
-          response: { 200: Type.Object({ dryRun: Type.Boolean(), kinds: Type.Array(KindReportBody) }) },
+          body: RetentionRequest,
+          response: { 200: RetentionReport },
         },
       },
       async (request) => {

@@ -2,9 +2,10 @@
  * What the rows of rollouts say of one device and version: was it offered, and since when. What was offered to a device that
  * was removed was not offered to the one that has its id now.
  */
+
 import { sql } from 'kysely';
+import type { RolloutStatus } from '../../shared/api/rollouts.ts';
 import type { Database } from '../db/database.ts';
-import type { RolloutStatus } from './rollout-machine.ts';
 
 export interface OfferedVersion {
   readonly deviceId: string;

@@ -3,49 +3,10 @@
  * took an offer back) is never a failure of the device; silence and timeouts are not words, so they are computed from
  * the clock when somebody looks (`statusAt`) and vanish when the device speaks again.
  */
+import type { BackOutcome, DeviceStatus, StoredStatus } from '../../shared/api/rollouts.ts';
 import { isEnvironmental } from '../../shared/errors/error-class.ts';
 import { asksForRequests, type TrialPlan } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
-
-/** What is stored: pending → offered → … → succeeded, or one of the ends. `hindered`: the hub could not offer it the version. */
-export const storedStatuses = [
-  'pending',
-  'offered',
-  'downloading',
-  'staged',
-  'qualifying',
-  'trial',
-  'succeeded',
-  'failed',
-  'rejected',
-  'rolled-back',
-  'withdrawn',
-  'hindered',
-] as const;
-export type StoredStatus = (typeof storedStatuses)[number];
-
-/** What is shown and judged: with those that only the clock can tell. */
-export const deviceStatuses = [...storedStatuses, 'timed-out', 'unproven', 'silent', 'removed'] as const;
-export type DeviceStatus = (typeof deviceStatuses)[number];
-
-/** How a device stands that a version was taken back from. Absent while its report is awaited. */
-export const backOutcomes = [
-  /** It says that it runs another version, or none, as before the rollout. */
-  'back',
-  /** It ran the version before the rollout, and keeps it. */
-  'ran-before',
-  /** It has no version to go back to, and keeps this one. */
-  'no-way',
-  /** It refuses the version it is to go back to. */
-  'refused',
-  /** Another rollout of the model steers it. */
-  'taken-over',
-  /** The model was taken off it: it has no version of it, or is to have none. */
-  'unassigned',
-  /** The hub could not change what its desired state says. */
-  'not-told',
-] as const;
-export type BackOutcome = (typeof backOutcomes)[number];
 
 export interface RolloutDevice {
   readonly deviceId: string;

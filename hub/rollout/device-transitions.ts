@@ -1,9 +1,9 @@
 /** A device of a rollout after the hub has told it something, or could not. Pure. */
+import type { RolloutPlan } from '../../shared/api/rollout-plan.ts';
 import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import type { RolloutDevice } from './device-progress.ts';
 import { lastGoodVersion, type RollbackTarget } from './rollback-target.ts';
-import type { RolloutPlan } from './rollout-plan.ts';
 
 /** Its desired state names the version. */
 export function offeredDevice(

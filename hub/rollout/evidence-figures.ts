@@ -2,12 +2,12 @@
  * What gates look at of the evidence of a rollout: requests and drift over the devices that have switched to the version. Counted and judged
  * when evidence or devices have changed; a look without news costs nothing of it.
  */
+import type { RolloutPlan } from '../../shared/api/rollout-plan.ts';
 import { isAppError } from '../../shared/base/app-error.ts';
 import type { GateInputs } from './gates.ts';
 import { isPresent } from './phase-members.ts';
 import { requestFigures } from './request-figures.ts';
 import type { DeviceEvidence, RolloutDrift, RolloutTelemetry } from './rollout-evidence.ts';
-import type { RolloutPlan } from './rollout-plan.ts';
 import type { RolloutView } from './rollout-planner.ts';
 
 type Figures = Pick<GateInputs, 'requests' | 'drift'>;

@@ -5,18 +5,12 @@
  * Shares of devices and of requests are compared as they are; tests that know sample size and control cohort take the
  * same inputs and give the same verdicts.
  */
+
+import type { GateRules } from '../../shared/api/rollout-plan.ts';
+import { type DeviceStatus, type Verdict, verdicts } from '../../shared/api/rollouts.ts';
 import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
-import type { DeviceStatus } from './device-progress.ts';
 import type { RequestFigures } from './request-figures.ts';
-import type { GateRules } from './rollout-plan.ts';
-
-export const verdicts = ['proceed', 'inconclusive', 'hold', 'roll-back'] as const;
-/**
- * proceed: the phase has ended well. inconclusive: not enough is known yet, wait. hold: something is wrong that needs a
- * person. roll-back: the version does harm. In rising order: the gravest reason decides.
- */
-export type Verdict = (typeof verdicts)[number];
 
 /**
  * Raised when `judge` would give another verdict for inputs that were stored, or reads inputs that it did not: stored with each verdict, so

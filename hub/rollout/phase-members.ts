@@ -4,8 +4,9 @@
  * a member even when a removal makes the phase smaller. So a phase never has fewer members than devices that carry the version,
  * and no member is added beyond its size (promise P5).
  */
+import type { RolloutPlan } from '../../shared/api/rollout-plan.ts';
 import type { RolloutDevice } from './device-progress.ts';
-import { phaseSizesNow, type RolloutPlan } from './rollout-plan.ts';
+import { phaseSizesNow } from './rollout-plan.ts';
 
 export interface PhasedRollout {
   readonly plan: Pick<RolloutPlan, 'phases'>;

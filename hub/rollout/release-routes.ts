@@ -1,6 +1,7 @@
 /** `/api/v1/devices/:id/release`. */
 import { Type } from 'typebox';
-import { DeviceId, ModelName } from '../../shared/base/names.ts';
+import { DeviceRelease, DeviceReleaseRequest } from '../../shared/api/devices.ts';
+import { DeviceId } from '../../shared/base/names.ts';
 import type { Routes } from '../http/routes.ts';
 import type { ReleaseService } from './release-service.ts';
 
@@ -16,15 +17,8 @@ export function releaseRoutes(releases: ReleaseService): Routes {
           description:
             'Done when the device reports `sequence`; an offline device learns it when it returns.',
           params: Type.Object({ id: DeviceId }),
-          body: Type.Object({ model: ModelName }),
-          response: {
-            200: Type.Object({
-              device: DeviceId,
-              model: ModelName,
-              sequence: Type.Integer(),
-              quarantined: Type.Array(Type.String()),
-            }),
-          },
+          body: DeviceReleaseRequest,
+          response: { 200: DeviceRelease },
         },
       },
       async (request) => {

@@ -1,7 +1,7 @@
 /** When a rollback has ended, and how: only what devices said of themselves counts as back, the others are named. Pure. */
+import type { BackOutcome } from '../../shared/api/rollouts.ts';
 import { nameDevices } from './device-names.ts';
 import {
-  type BackOutcome,
   deadlinesOf,
   type FleetObservation,
   type RolloutDevice,

@@ -2,10 +2,11 @@
  * Which version a device goes back to when one is taken from it: the one it said it ran before, else the newest that it
  * keeps. Pure. What the hub once assigned is no evidence: a device may have refused it, or gone back by itself.
  */
+import type { BackOutcome } from '../../shared/api/rollouts.ts';
 import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { UpdateState } from '../../shared/protocol/update-event.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
-import { type BackOutcome, isInFlight, type RolloutDevice } from './device-progress.ts';
+import { isInFlight, type RolloutDevice } from './device-progress.ts';
 
 /** States in which the version of an update may answer requests without being committed. */
 const uncommitted: ReadonlySet<UpdateState> = new Set(['activating', 'trial', 'rolling-back', 'rolled-back']);

@@ -1,9 +1,11 @@
 /** The rows of rollouts' devices: how far each is, and which rollouts hold it. */
+
 import { type Selectable, sql, type Transaction } from 'kysely';
+import type { BackOutcome, StoredStatus } from '../../shared/api/rollouts.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 import type { CohortMember } from './cohort.ts';
-import type { BackOutcome, RolloutDevice, StoredStatus } from './device-progress.ts';
+import type { RolloutDevice } from './device-progress.ts';
 
 type Connection = Database | Transaction<Tables>;
 type DeviceRow = Selectable<Tables['rollout_device']>;

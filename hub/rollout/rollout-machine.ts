@@ -2,20 +2,8 @@
  * The states of a rollout and the acts that lead from one to the next (picture: STATES.md). A pure table: an act that
  * is not in it is refused, whoever asks.
  */
+import type { RolloutStatus } from '../../shared/api/rollouts.ts';
 import { AppError } from '../../shared/base/app-error.ts';
-
-export const rolloutStatuses = [
-  'draft',
-  'awaiting-approval',
-  'scheduled',
-  'running',
-  'paused',
-  'completed',
-  'aborted',
-  'rolling-back',
-  'rolled-back',
-] as const;
-export type RolloutStatus = (typeof rolloutStatuses)[number];
 
 export const rolloutActs = [
   'submit',

@@ -1,6 +1,7 @@
 /** Rollouts by status, for `/metrics`. */
+
 import { Gauge, type Registry } from 'prom-client';
-import { rolloutStatuses } from './rollout-machine.ts';
+import { rolloutStatuses } from '../../shared/api/rollouts.ts';
 import type { RolloutStore } from './rollout-store.ts';
 
 export function addRolloutMetrics(registry: Registry, store: RolloutStore): void {

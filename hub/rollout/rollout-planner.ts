@@ -6,10 +6,12 @@
  * Invariants (promise P5): a device is offered the version only when its place in the order lies within the current
  * phase; phases never shrink; whoever pauses or ends a rollout also takes back what was offered and not yet taken.
  */
+
+import type { RolloutPlan } from '../../shared/api/rollout-plan.ts';
+import type { DeviceStatus, RolloutStatus } from '../../shared/api/rollouts.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { asksForRequests, type TrialPlan } from '../../shared/protocol/desired-state.ts';
 import {
-  type DeviceStatus,
   deadlinesOf,
   type FleetObservation,
   hasSwitched,
@@ -20,8 +22,7 @@ import {
 import { type GateInputs, type Judgement, judge, phaseEndsAt } from './gates.ts';
 import { isPresent, phaseMembers } from './phase-members.ts';
 import { awaitedUntil, backReason } from './rollback-end.ts';
-import type { RolloutAct, RolloutStatus } from './rollout-machine.ts';
-import type { RolloutPlan } from './rollout-plan.ts';
+import type { RolloutAct } from './rollout-machine.ts';
 
 /** What ends with the rollout: `keep` leaves the version on devices that took it, `back` takes it from all. */
 export type Ending = 'keep' | 'back';

@@ -1,26 +1,21 @@
 /** `/api/v1/rollouts`. */
 import { Type } from 'typebox';
+import { RolloutRequest } from '../../shared/api/rollout-plan.ts';
+import {
+  Rollout,
+  RolloutAbortRequest,
+  RolloutActionRequest,
+  RolloutPage,
+  rolloutStatuses,
+} from '../../shared/api/rollouts.ts';
 import { GroupName, ModelName, RolloutId } from '../../shared/base/names.ts';
-import { afterTime, next, pageOf, pageQuery, timeCursor, timePlace } from '../http/page.ts';
+import { afterTime, pageOf, pageQuery, timeCursor, timePlace } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
-import { rolloutStatuses } from './rollout-machine.ts';
-import { RolloutRequest } from './rollout-plan.ts';
 import type { RolloutService } from './rollout-service.ts';
-import { RolloutDetail, RolloutSummary } from './rollout-view.ts';
 
 const tags = ['rollouts'];
 const params = Type.Object({ id: RolloutId });
-const reason = Type.Optional(Type.String({ minLength: 1, maxLength: 500, description: 'For the audit log' }));
-/** A request without a body is one with none to say. */
-const ActBody = Type.Union([Type.Object({ reason }), Type.Null()]);
-const AbortBody = Type.Union([
-  Type.Object({
-    reason,
-    keep: Type.Optional(Type.Boolean({ description: 'Leave the version on the devices that took it' })),
-  }),
-  Type.Null(),
-]);
-const response = { 200: RolloutDetail };
+const response = { 200: Rollout };
 
 export function rolloutRoutes(rollouts: RolloutService): Routes {
   return (api) => {
@@ -46,7 +41,7 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
             after: afterTime,
             ...pageQuery,
           }),
-          response: { 200: Type.Object({ rollouts: Type.Array(RolloutSummary), next }) },
+          response: { 200: RolloutPage },
         },
       },
       async (request) => {
@@ -76,7 +71,7 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
           tags,
           summary: 'Pause: no new offers, and those not yet taken are taken back',
           params,
-          body: ActBody,
+          body: RolloutActionRequest,
           response,
         },
       },
@@ -86,7 +81,7 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
       '/rollouts/:id/resume',
       {
         config: { role: 'operator' },
-        schema: { tags, summary: 'Resume a paused rollout', params, body: ActBody, response },
+        schema: { tags, summary: 'Resume a paused rollout', params, body: RolloutActionRequest, response },
       },
       (request) => rollouts.resume(request.params.id, { actor: request.actor, reason: request.body?.reason }),
     );
@@ -98,7 +93,7 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
           tags,
           summary: 'End a rollout; its devices go back to the version before unless told to keep it',
           params,
-          body: AbortBody,
+          body: RolloutAbortRequest,
           response,
         },
       },
@@ -117,7 +112,7 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
           tags,
           summary: 'Take the version back from every device, also after the rollout has ended',
           params,
-          body: ActBody,
+          body: RolloutActionRequest,
           response,
         },
       },

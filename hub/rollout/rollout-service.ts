@@ -1,5 +1,8 @@
 /** Rollouts as operators use them: create, look at, pause, resume, abort, roll back. */
+
 import type { Transaction } from 'kysely';
+import type { RolloutPlan, RolloutRequest } from '../../shared/api/rollout-plan.ts';
+import type { Rollout, RolloutSummary } from '../../shared/api/rollouts.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -19,16 +22,11 @@ import type {
 } from './rollout-evidence.ts';
 import { isUnderWay, type RolloutAct } from './rollout-machine.ts';
 import { observeDownloads } from './rollout-observation.ts';
-import { checkStart, makePlan, phaseSizes, type RolloutPlan, type RolloutRequest } from './rollout-plan.ts';
+import { checkStart, makePlan, phaseSizes } from './rollout-plan.ts';
 import type { Ending } from './rollout-planner.ts';
 import type { RolloutRunner } from './rollout-runner.ts';
 import type { RolloutFilter, RolloutRecord, RolloutStore } from './rollout-store.ts';
-import {
-  describeRollout,
-  type RolloutDetail,
-  type RolloutSummary,
-  summarizeRollout,
-} from './rollout-view.ts';
+import { describeRollout, summarizeRollout } from './rollout-view.ts';
 import { checkObjections, findBreaking } from './target-check.ts';
 import { type SurveySources, surveyTarget } from './target-survey.ts';
 
@@ -63,7 +61,7 @@ export class RolloutService {
    * `rollout_plan_invalid`, `version_unknown`, `version_withdrawn`, `rollout_target_empty`, `rollout_not_needed`,
    * `rollout_downgrade`, `rollout_target_unfit`, `interface_breaking`, `rollout_overlap`.
    */
-  async create(request: RolloutRequest, actor: Actor): Promise<RolloutDetail> {
+  async create(request: RolloutRequest, actor: Actor): Promise<Rollout> {
     const { store, audit, clock, runner } = this.#props;
     const { plan, breaking, warnings, deviceIds } = await this.#check(makePlan(request));
     const what = `${plan.model}@${plan.version}`;
@@ -118,7 +116,7 @@ export class RolloutService {
   }
 
   /** Throws `not_found`. */
-  async show(id: string): Promise<RolloutDetail> {
+  async show(id: string): Promise<Rollout> {
     const { store, connections, downloads, clock, runner } = this.#props;
     const record = await store.find(id);
     if (!record) throw noSuchRollout(`show rollout "${id}"`);
@@ -137,12 +135,12 @@ export class RolloutService {
   }
 
   /** Stops offering and takes back the offers that devices have not switched to. */
-  pause(id: string, request: ActRequest): Promise<RolloutDetail> {
+  pause(id: string, request: ActRequest): Promise<Rollout> {
     return this.#act(id, 'pause', request);
   }
 
   /** Offers again what the pause took back. Gates are judged anew: what was wrong and still is pauses it again. */
-  resume(id: string, request: ActRequest): Promise<RolloutDetail> {
+  resume(id: string, request: ActRequest): Promise<Rollout> {
     return this.#act(id, 'resume', request);
   }
 
@@ -150,7 +148,7 @@ export class RolloutService {
   abort(
     id: string,
     { keep, ...request }: ActRequest & { readonly keep?: boolean | undefined },
-  ): Promise<RolloutDetail> {
+  ): Promise<Rollout> {
     return this.#act(id, 'abort', request, keep ? 'keep' : 'back');
   }
 
@@ -158,7 +156,7 @@ export class RolloutService {
    * Takes the version back from every device that has it, also after the rollout has ended. Throws `rollout_overlap`
    * while another rollout of the model steers some of its devices: it would be left half done.
    */
-  async rollback(id: string, request: ActRequest): Promise<RolloutDetail> {
+  async rollback(id: string, request: ActRequest): Promise<Rollout> {
     const { store } = this.#props;
     const record = await store.find(id);
     if (record !== undefined && !isUnderWay(record.status)) {
@@ -171,12 +169,7 @@ export class RolloutService {
     return this.#act(id, 'rollback', request);
   }
 
-  async #act(
-    id: string,
-    act: RolloutAct,
-    { actor, reason }: ActRequest,
-    ending?: Ending,
-  ): Promise<RolloutDetail> {
+  async #act(id: string, act: RolloutAct, { actor, reason }: ActRequest, ending?: Ending): Promise<Rollout> {
     const by = auditActor(actor);
     await this.#props.runner.act(id, act, {
       by,

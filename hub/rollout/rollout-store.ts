@@ -2,14 +2,16 @@
  * The rows of rollouts and their verdicts; rollout-device-store.ts has those of their devices. All that the engine knows is in
  * these two: nothing lives in memory alone.
  */
+
 import { type Selectable, sql, type Transaction } from 'kysely';
+import type { RolloutPlan } from '../../shared/api/rollout-plan.ts';
+import type { RolloutStatus, Verdict } from '../../shared/api/rollouts.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 import type { RolloutDevice } from './device-progress.ts';
-import { type GateInputs, gatesVersion, type Judgement, type Reason, type Verdict } from './gates.ts';
-import type { RolloutStatus } from './rollout-machine.ts';
-import { parsePlan, type RolloutPlan } from './rollout-plan.ts';
+import { type GateInputs, gatesVersion, type Judgement, type Reason } from './gates.ts';
+import { parsePlan } from './rollout-plan.ts';
 import type { Ending, RolloutView } from './rollout-planner.ts';
 
 type Connection = Database | Transaction<Tables>;

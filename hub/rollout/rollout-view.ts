@@ -1,115 +1,18 @@
 /** A rollout as REST shows it. */
-import { type Static, Type } from 'typebox';
+import type { RolloutPlan } from '../../shared/api/rollout-plan.ts';
+import type {
+  BackCounts,
+  BackStanding,
+  DeviceStatus,
+  Rollout,
+  RolloutSummary,
+} from '../../shared/api/rollouts.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { DeviceId, RolloutId } from '../../shared/base/names.ts';
-import { UpdateFault } from '../../shared/protocol/update-event.ts';
-import {
-  backOutcomes,
-  type DeviceStatus,
-  deviceStatuses,
-  type FleetObservation,
-  isFailure,
-  type RolloutDevice,
-  statusAt,
-} from './device-progress.ts';
-import { verdicts } from './gates.ts';
+import { type FleetObservation, isFailure, type RolloutDevice, statusAt } from './device-progress.ts';
 import { isPresent, phaseOfEach } from './phase-members.ts';
-import { rolloutStatuses } from './rollout-machine.ts';
-import { phaseSizesNow, phaseText, RolloutPlan } from './rollout-plan.ts';
+import { phaseSizesNow, phaseText } from './rollout-plan.ts';
 import { countStatuses } from './rollout-planner.ts';
 import type { RolloutRecord, StoredVerdict } from './rollout-store.ts';
-
-const milliseconds = Type.Integer({ description: 'Milliseconds since the epoch' });
-const Counts = Type.Object(
-  Object.fromEntries(deviceStatuses.map((status) => [status, Type.Optional(Type.Integer())])),
-  { description: 'Devices by status; absent is none' },
-);
-
-export const RolloutSummary = Type.Object({
-  id: RolloutId,
-  model: Type.String(),
-  version: Type.String(),
-  group: Type.Optional(Type.String()),
-  status: Type.Enum([...rolloutStatuses]),
-  reason: Type.Optional(Type.String({ description: 'Why it is in this status' })),
-  phase: Type.Integer({ description: '1-based; the phase it is in, or ended in' }),
-  phases: Type.Integer(),
-  createdAt: milliseconds,
-  createdBy: Type.String(),
-  startedAt: Type.Optional(milliseconds),
-  endedAt: Type.Optional(milliseconds),
-});
-export type RolloutSummary = Static<typeof RolloutSummary>;
-
-const backStandings = ['awaited', 'removed', ...backOutcomes] as const;
-type BackStanding = (typeof backStandings)[number];
-
-const BackCounts = Type.Object(
-  Object.fromEntries(backStandings.map((back) => [back, Type.Optional(Type.Integer())])),
-  { description: 'Devices that the version was taken back from, by how they stand; absent is none' },
-);
-type BackCounts = Partial<Record<BackStanding, number>>;
-
-const NamedDevice = Type.Object({
-  device: DeviceId,
-  status: Type.Enum([...deviceStatuses]),
-  phase: Type.Optional(Type.Integer({ description: '1-based; absent for a removed device' })),
-  since: milliseconds,
-  previousVersion: Type.Optional(Type.String()),
-  back: Type.Optional(
-    Type.Enum([...backStandings], {
-      description: 'How it stands after the version was taken back from it',
-    }),
-  ),
-  fault: Type.Optional(UpdateFault),
-});
-
-const Reason = Type.Object({
-  code: Type.String(),
-  verdict: Type.Enum([...verdicts]),
-  text: Type.String(),
-});
-
-export const RolloutDetail = Type.Object({
-  ...RolloutSummary.properties,
-  plan: RolloutPlan,
-  phaseList: Type.Array(
-    Type.Object({
-      size: Type.String({ description: 'As planned: "10 %" or "1 device"' }),
-      devices: Type.Integer({ description: 'Cumulative' }),
-      state: Type.Enum(['done', 'current', 'waiting']),
-    }),
-  ),
-  target: Type.Integer({ description: 'Devices of the rollout that are still devices of the hub' }),
-  trouble: Type.Optional(
-    Type.Object(
-      { since: milliseconds, code: Type.String(), message: Type.String() },
-      { description: 'Why the hub cannot advance it; it tries again and again' },
-    ),
-  ),
-  /** What speaks against it and may pass; told once, to who creates it. */
-  warnings: Type.Optional(Type.Array(Type.String())),
-  counts: Counts,
-  back: Type.Optional(BackCounts),
-  /** Those that failed, are silent, are on their way or not back, are back, in this order, at most `limits.rolloutDevicesNamedMax`. */
-  devices: Type.Array(NamedDevice),
-  /** Newest first, at most `limits.rolloutVerdictsShownMax`. */
-  verdicts: Type.Array(
-    Type.Object({
-      at: milliseconds,
-      phase: Type.Integer({ description: '1-based' }),
-      verdict: Type.Enum([...verdicts]),
-      reasons: Type.Array(Reason),
-    }),
-  ),
-  leftOut: Type.Optional(
-    Type.Object(
-      { devices: Type.Integer(), olderVerdicts: Type.Boolean() },
-      { description: 'What `devices` and `verdicts` have no room for; absent when nothing is left out' },
-    ),
-  ),
-});
-export type RolloutDetail = Static<typeof RolloutDetail>;
 
 export function summarizeRollout({
   id,
@@ -141,7 +44,7 @@ export function describeRollout(
   devices: readonly RolloutDevice[],
   stored: readonly Pick<StoredVerdict, 'at' | 'phase' | 'verdict' | 'reasons'>[],
   observation: FleetObservation,
-): RolloutDetail {
+): Rollout {
   const { plan, status, progress } = record;
   const present = devices.filter(isPresent);
   const sizes = phaseSizesNow(plan, present.length);
@@ -209,7 +112,7 @@ function nameDevices(
   devices: readonly RolloutDevice[],
   plan: RolloutPlan,
   observation: FleetObservation,
-): RolloutDetail['devices'] {
+): Rollout['devices'] {
   const phases = phaseOfEach({ plan, devices });
   return devices
     .map((device) => ({

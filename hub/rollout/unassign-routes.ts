@@ -1,6 +1,7 @@
 /** `/api/v1/models/:model/unassign`. */
 import { Type } from 'typebox';
-import { DeviceId, GroupName, ModelName } from '../../shared/base/names.ts';
+import { Unassigned, UnassignRequest } from '../../shared/api/models.ts';
+import { ModelName } from '../../shared/base/names.ts';
 import type { Routes } from '../http/routes.ts';
 import type { UnassignService } from './unassign-service.ts';
 
@@ -15,17 +16,8 @@ export function unassignRoutes(unassigning: UnassignService): Routes {
           summary: 'Take a model off a device or a group: the devices stop answering for it and delete it',
           description: 'An offline device learns it when it returns.',
           params: Type.Object({ model: ModelName }),
-          body: Type.Union([Type.Object({ device: DeviceId }), Type.Object({ group: GroupName })]),
-          response: {
-            200: Type.Object({
-              model: ModelName,
-              devices: Type.Integer({ description: 'Devices that are told to give it up' }),
-              failed: Type.Array(
-                Type.Object({ device: DeviceId, code: Type.String(), message: Type.String() }),
-                { description: 'Devices that could not be told' },
-              ),
-            }),
-          },
+          body: UnassignRequest,
+          response: { 200: Unassigned },
         },
       },
       async (request) => {

@@ -1,20 +1,22 @@
 /** `/api/v1/trust`: what the hub signs with, taking on a trust root, and the current metadata files. */
 import { Type } from 'typebox';
+import { base64Chars } from '../../shared/api/base64-file.ts';
+import {
+  HubKeys,
+  PublisherMetadata,
+  PublisherRefreshed,
+  TrustFiles,
+  TrustInitialised,
+  TrustStatus,
+} from '../../shared/api/trust.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { Digest } from '../../shared/base/names.ts';
 import { trustTopics } from '../../shared/protocol/trust-metadata.ts';
 import type { Routes } from '../http/routes.ts';
 import type { OnlineKeys } from './online-keys.ts';
 import { notInitialised, type TufRepository } from './tuf-repository.ts';
 
 const tags = ['trust'];
-const KeyInfo = Type.Object({ keyid: Digest, publicKeyPem: Type.String() });
-const fileCharsMax = Math.ceil(limits.tufFileBytesMax / 3) * 4;
-const file = Type.String({
-  pattern: '^[A-Za-z0-9+/]+={0,2}$',
-  maxLength: fileCharsMax,
-  description: 'File, base64',
-});
+const fileCharsMax = base64Chars(limits.tufFileBytesMax);
 
 export function trustRoutes(services: {
   readonly repository: TufRepository;
@@ -29,17 +31,7 @@ export function trustRoutes(services: {
         schema: {
           tags,
           summary: 'Version and expiry of each trust role',
-          response: {
-            200: Type.Object({
-              initialised: Type.Boolean(),
-              nextPublisherVersion: Type.Optional(
-                Type.Integer({ description: "Version that the publisher's next metadata must have" }),
-              ),
-              roles: Type.Array(
-                Type.Object({ role: Type.String(), version: Type.Integer(), expires: Type.String() }),
-              ),
-            }),
-          },
+          response: { 200: TrustStatus },
         },
       },
       async () => {
@@ -59,7 +51,7 @@ export function trustRoutes(services: {
         schema: {
           tags,
           summary: 'Public halves of the keys the hub signs with',
-          response: { 200: Type.Object({ snapshot: KeyInfo, timestamp: KeyInfo, director: KeyInfo }) },
+          response: { 200: HubKeys },
         },
       },
       () => keys.publicKeys,
@@ -72,8 +64,8 @@ export function trustRoutes(services: {
         schema: {
           tags,
           summary: 'Take on a trust root, once',
-          body: Type.Object({ root: file, targets: file, publisher: file, director: file }),
-          response: { 200: Type.Object({ initialised: Type.Literal(true) }) },
+          body: TrustFiles,
+          response: { 200: TrustInitialised },
         },
       },
       async (request) => {
@@ -98,8 +90,8 @@ export function trustRoutes(services: {
         schema: {
           tags,
           summary: 'Take publisher metadata that says the same, signed anew',
-          body: Type.Object({ metadata: file }),
-          response: { 200: Type.Object({ refreshed: Type.Literal(true) }) },
+          body: PublisherMetadata,
+          response: { 200: PublisherRefreshed },
         },
       },
       async (request) => {

@@ -1,5 +1,5 @@
 /** The error of a version against labels that were sent back. */
-import type { LabelError } from '../../shared/protocol/telemetry-answer.ts';
+import type { LabelError } from '../../shared/api/telemetry.ts';
 import type { LabelFigures } from '../../shared/protocol/telemetry-report.ts';
 
 /** Undefined without labels, or when a device sent sums that are no longer finite. */

@@ -1,10 +1,10 @@
 /** `/api/v1/telemetry`: what devices report of a model, by version. */
 import { Type } from 'typebox';
+import { ModelTelemetry, type VersionFigures } from '../../shared/api/telemetry.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { GroupName, ModelName, SemVer } from '../../shared/base/names.ts';
-import { TelemetryAnswer, type VersionFigures } from '../../shared/protocol/telemetry-answer.ts';
 import type { Routes } from '../http/routes.ts';
 import { labelError } from './label-error.ts';
 import type { TelemetryFigures } from './telemetry-figures.ts';
@@ -45,7 +45,7 @@ export function telemetryRoutes(services: {
           summary: 'Requests, errors, latency and label error of a model, by version',
           querystring: Type.Object(FigureFilter),
           response: {
-            200: TelemetryAnswer,
+            200: ModelTelemetry,
           },
         },
       },

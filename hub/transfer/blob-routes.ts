@@ -1,5 +1,6 @@
 /** `/api/v1/blobs`: publishers upload the chunks of a version before they publish it. */
 import { Type } from 'typebox';
+import { BlobQuery, BlobStored, MissingBlobs } from '../../shared/api/blobs.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { Digest } from '../../shared/base/names.ts';
@@ -21,8 +22,8 @@ export function blobRoutes(ledger: Pick<BlobLedger, 'missing' | 'put'>): Routes 
           tags,
           summary: 'Which of these chunks the hub does not hold',
           description: 'It keeps the others for you as long as it keeps uploads.',
-          body: Type.Object({ digests: Type.Array(Digest, { maxItems: limits.digestsPerQueryMax }) }),
-          response: { 200: Type.Object({ missing: Type.Array(Digest) }) },
+          body: BlobQuery,
+          response: { 200: MissingBlobs },
         },
       },
       async (request) => {
@@ -39,7 +40,7 @@ export function blobRoutes(ledger: Pick<BlobLedger, 'missing' | 'put'>): Routes 
           summary: 'Upload a chunk (application/octet-stream)',
           params: Type.Object({ sha256: Digest }),
           body: Type.Unknown({ description: 'The bytes of the chunk' }),
-          response: { 200: Type.Object({ stored: Digest }) },
+          response: { 200: BlobStored },
         },
       },
       async (request) => {

@@ -63,48 +63,51 @@ export const LabelRule = Type.Object({
 });
 export type LabelRule = Static<typeof LabelRule>;
 
-export const ModelManifest = Type.Object({
-  v: Type.Literal(1),
-  model: ModelName,
-  version: SemVer,
-  /** Grows by one or more with each release of the model; a device never goes below the highest it has committed
-   * unless it goes back to a version it still keeps (see docs/ARCHITECTURE.md, anti-rollback). */
-  release: Type.Integer({ minimum: 1, maximum: 2 ** 31 }),
-  created: Timestamp,
-  files: Type.Array(ArtifactEntry, { minItems: 1, maxItems: limits.filesPerVersionMax }),
-  variants: Type.Array(Variant, { minItems: 1, maxItems: 8 }),
-  interface: Type.Object({
-    /** None for a model that needs no input, such as one that gives a constant. */
-    inputs: Type.Array(TensorSpec, { maxItems: limits.tensorsPerModelMax }),
-    outputs: Type.Array(TensorSpec, { minItems: 1, maxItems: limits.tensorsPerModelMax }),
-    classes: Type.Optional(Type.Array(Type.String({ maxLength: 128 }), { maxItems: limits.classesMax })),
-    units: Type.Optional(mapOf(Type.String({ maxLength: 64 }), { entriesMax: limits.featuresMax })),
-  }),
-  golden: Type.Object({
-    file: Type.String({ maxLength: 128 }),
-    /** Tolerance by output name. */
-    tolerances: mapOf(Tolerance, { entriesMax: limits.tensorsPerModelMax }),
-  }),
-  label: Type.Optional(LabelRule),
-  profile: Type.Optional(ReferenceProfile),
-  objectives: Type.Optional(
-    Type.Object({
-      latencyP95Ms: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
-      errorRateMax: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
-      memoryBytesMax: Type.Optional(Type.Integer({ minimum: 1 })),
+export const ModelManifest = Type.Object(
+  {
+    v: Type.Literal(1),
+    model: ModelName,
+    version: SemVer,
+    /** Grows by one or more with each release of the model; a device never goes below the highest it has committed
+     * unless it goes back to a version it still keeps (see docs/ARCHITECTURE.md, anti-rollback). */
+    release: Type.Integer({ minimum: 1, maximum: 2 ** 31 }),
+    created: Timestamp,
+    files: Type.Array(ArtifactEntry, { minItems: 1, maxItems: limits.filesPerVersionMax }),
+    variants: Type.Array(Variant, { minItems: 1, maxItems: 8 }),
+    interface: Type.Object({
+      /** None for a model that needs no input, such as one that gives a constant. */
+      inputs: Type.Array(TensorSpec, { maxItems: limits.tensorsPerModelMax }),
+      outputs: Type.Array(TensorSpec, { minItems: 1, maxItems: limits.tensorsPerModelMax }),
+      classes: Type.Optional(Type.Array(Type.String({ maxLength: 128 }), { maxItems: limits.classesMax })),
+      units: Type.Optional(mapOf(Type.String({ maxLength: 64 }), { entriesMax: limits.featuresMax })),
     }),
-  ),
-  card: Type.Optional(
-    Type.Object({
-      task: Type.Optional(text),
-      owner: Type.Optional(text),
-      license: Type.Optional(text),
-      description: Type.Optional(text),
-      framework: Type.Optional(text),
-      trainingData: Type.Optional(text),
+    golden: Type.Object({
+      file: Type.String({ maxLength: 128 }),
+      /** Tolerance by output name. */
+      tolerances: mapOf(Tolerance, { entriesMax: limits.tensorsPerModelMax }),
     }),
-  ),
-});
+    label: Type.Optional(LabelRule),
+    profile: Type.Optional(ReferenceProfile),
+    objectives: Type.Optional(
+      Type.Object({
+        latencyP95Ms: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+        errorRateMax: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+        memoryBytesMax: Type.Optional(Type.Integer({ minimum: 1 })),
+      }),
+    ),
+    card: Type.Optional(
+      Type.Object({
+        task: Type.Optional(text),
+        owner: Type.Optional(text),
+        license: Type.Optional(text),
+        description: Type.Optional(text),
+        framework: Type.Optional(text),
+        trainingData: Type.Optional(text),
+      }),
+    ),
+  },
+  { $id: 'ModelManifest' },
+);
 export type ModelManifest = Static<typeof ModelManifest>;
 
 /** Parses manifest bytes; throws `bad_input` or `too_large`. The caller has checked their digest, or does so next. */

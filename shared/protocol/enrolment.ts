@@ -18,7 +18,7 @@ export const DeviceFacts = Type.Object(
     hostname: Type.String({ maxLength: 256 }),
     providers: Type.Array(Type.String({ maxLength: 16 }), { maxItems: 16 }),
   },
-  open,
+  { $id: 'DeviceFacts', ...open },
 );
 export type DeviceFacts = Static<typeof DeviceFacts>;
 
@@ -31,7 +31,7 @@ export const EnrolmentRequest = Type.Object(
     csr: Type.String({ maxLength: limits.csrCharsMax }),
     facts: DeviceFacts,
   },
-  open,
+  { $id: 'EnrolmentRequest', ...open },
 );
 export type EnrolmentRequest = Static<typeof EnrolmentRequest>;
 
@@ -41,16 +41,19 @@ export const MqttAddress = Type.Object({
   port: Type.Integer({ minimum: 1, maximum: 65_535 }),
 });
 
-export const EnrolmentResponse = Type.Object({
-  v: Type.Literal(1),
-  device: DeviceId,
-  group: GroupName,
-  /** The device's certificate and the CA's, PEM. */
-  certificate: Type.String({ maxLength: 32 * 1024 }),
-  ca: Type.String({ maxLength: 32 * 1024 }),
-  mqtt: MqttAddress,
-  /** TUF root file the agent pins, base64; its digest must be the join token's. */
-  root: Type.String({ maxLength: 1024 * 1024 }),
-});
+export const EnrolmentResponse = Type.Object(
+  {
+    v: Type.Literal(1),
+    device: DeviceId,
+    group: GroupName,
+    /** The device's certificate and the CA's, PEM. */
+    certificate: Type.String({ maxLength: 32 * 1024 }),
+    ca: Type.String({ maxLength: 32 * 1024 }),
+    mqtt: MqttAddress,
+    /** TUF root file the agent pins, base64; its digest must be the join token's. */
+    root: Type.String({ maxLength: 1024 * 1024 }),
+  },
+  { $id: 'EnrolmentResponse' },
+);
 export type EnrolmentResponse = Static<typeof EnrolmentResponse>;
 export const parseEnrolmentResponse = parser(EnrolmentResponse, 'enrolment response');

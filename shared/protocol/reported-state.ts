@@ -25,40 +25,46 @@ export const UpdateWaiting = Type.Object({
 });
 export type UpdateWaiting = Static<typeof UpdateWaiting>;
 
-export const ReportedModel = Type.Object({
-  model: ModelName,
-  /** The version that answers requests now. During a trial it is the one on trial. */
-  active: Type.Optional(InstalledVersion),
-  provider: Type.Optional(Type.String({ maxLength: 16 })),
-  previous: Type.Array(InstalledVersion, { maxItems: 16 }),
-  /** Highest release ever committed: a lower one is refused unless it is `active` or among `previous`. */
-  floor: Type.Optional(Type.Integer({ minimum: 0 })),
-  update: Type.Optional(
-    Type.Object({
-      version: SemVer,
-      state: UpdateState,
-      since: Timestamp,
-      bytesHave: Type.Optional(Type.Integer({ minimum: 0 })),
-      bytesTotal: Type.Optional(Type.Integer({ minimum: 0 })),
-      /** What keeps it from going on is neither a fault nor the device's doing. */
-      waiting: Type.Optional(UpdateWaiting),
-      fault: Type.Optional(UpdateFault),
-    }),
-  ),
-  /** Versions this device will not try again before `until`. */
-  quarantined: Type.Array(
-    Type.Object({ version: SemVer, until: Timestamp, reason: Type.String({ maxLength: 2_000 }) }),
-    { maxItems: 64 },
-  ),
-});
+export const ReportedModel = Type.Object(
+  {
+    model: ModelName,
+    /** The version that answers requests now. During a trial it is the one on trial. */
+    active: Type.Optional(InstalledVersion),
+    provider: Type.Optional(Type.String({ maxLength: 16 })),
+    previous: Type.Array(InstalledVersion, { maxItems: 16 }),
+    /** Highest release ever committed: a lower one is refused unless it is `active` or among `previous`. */
+    floor: Type.Optional(Type.Integer({ minimum: 0 })),
+    update: Type.Optional(
+      Type.Object({
+        version: SemVer,
+        state: UpdateState,
+        since: Timestamp,
+        bytesHave: Type.Optional(Type.Integer({ minimum: 0 })),
+        bytesTotal: Type.Optional(Type.Integer({ minimum: 0 })),
+        /** What keeps it from going on is neither a fault nor the device's doing. */
+        waiting: Type.Optional(UpdateWaiting),
+        fault: Type.Optional(UpdateFault),
+      }),
+    ),
+    /** Versions this device will not try again before `until`. */
+    quarantined: Type.Array(
+      Type.Object({ version: SemVer, until: Timestamp, reason: Type.String({ maxLength: 2_000 }) }),
+      { maxItems: 64 },
+    ),
+  },
+  { $id: 'ReportedModel' },
+);
 export type ReportedModel = Static<typeof ReportedModel>;
 
 /** A lasting condition an operator should know: stable code, severity, text. */
-export const Condition = Type.Object({
-  code: Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }),
-  severity: Type.Union([Type.Literal('warning'), Type.Literal('error')]),
-  text: Type.String({ maxLength: 2_000 }),
-});
+export const Condition = Type.Object(
+  {
+    code: Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }),
+    severity: Type.Union([Type.Literal('warning'), Type.Literal('error')]),
+    text: Type.String({ maxLength: 2_000 }),
+  },
+  { $id: 'Condition' },
+);
 export type Condition = Static<typeof Condition>;
 
 export const ReportedState = Type.Object({

@@ -31,35 +31,41 @@ export const updateStates = [
 export type UpdateState = (typeof updateStates)[number];
 export const UpdateState = Type.Enum([...updateStates]);
 
-export const UpdateFault = Type.Object({
-  /** An error code of the catalogue. */
-  code: Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }),
-  message: Type.String({ maxLength: 2_000 }),
-  retry: Type.Union([Type.Literal('never'), Type.Literal('later')]),
-});
+export const UpdateFault = Type.Object(
+  {
+    /** An error code of the catalogue. */
+    code: Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }),
+    message: Type.String({ maxLength: 2_000 }),
+    retry: Type.Union([Type.Literal('never'), Type.Literal('later')]),
+  },
+  { $id: 'UpdateFault' },
+);
 export type UpdateFault = Static<typeof UpdateFault>;
 
-export const UpdateEvent = Type.Object({
-  v: Type.Literal(1),
-  /** Unique per device: `<stream>-<number>`. */
-  id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$' }),
-  at: Timestamp,
-  model: ModelName,
-  version: SemVer,
-  manifest: Digest,
-  rollout: Type.Optional(RolloutId),
-  sequence: Type.Integer({ minimum: 0 }),
-  state: UpdateState,
-  /** Why the update failed; present in `rolling-back`, `rolled-back` and `rejected`. */
-  fault: Type.Optional(UpdateFault),
-  /** Facts of qualification: execution provider used, golden samples run, latency, memory. */
-  facts: Type.Optional(
-    mapOf(Type.Union([Type.String({ maxLength: 512 }), Type.Number(), Type.Boolean()]), {
-      keys: '^[A-Za-z0-9_.-]{1,64}$',
-      entriesMax: limits.qualificationFactsMax,
-    }),
-  ),
-});
+export const UpdateEvent = Type.Object(
+  {
+    v: Type.Literal(1),
+    /** Unique per device: `<stream>-<number>`. */
+    id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$' }),
+    at: Timestamp,
+    model: ModelName,
+    version: SemVer,
+    manifest: Digest,
+    rollout: Type.Optional(RolloutId),
+    sequence: Type.Integer({ minimum: 0 }),
+    state: UpdateState,
+    /** Why the update failed; present in `rolling-back`, `rolled-back` and `rejected`. */
+    fault: Type.Optional(UpdateFault),
+    /** Facts of qualification: execution provider used, golden samples run, latency, memory. */
+    facts: Type.Optional(
+      mapOf(Type.Union([Type.String({ maxLength: 512 }), Type.Number(), Type.Boolean()]), {
+        keys: '^[A-Za-z0-9_.-]{1,64}$',
+        entriesMax: limits.qualificationFactsMax,
+      }),
+    ),
+  },
+  { $id: 'UpdateEvent' },
+);
 export type UpdateEvent = Static<typeof UpdateEvent>;
 export const parseUpdateEvent = jsonParser(UpdateEvent, 'update event', limits.controlMessageBytesMax);
 

@@ -19,16 +19,16 @@ import { Director } from '../../hub/rollout/director.ts';
 import { ProcessLeases } from '../../hub/rollout/process-leases.ts';
 import { RolloutChanges } from '../../hub/rollout/rollout-changes.ts';
 import { RolloutDeviceStore } from '../../hub/rollout/rollout-device-store.ts';
-import type { RolloutRequest } from '../../hub/rollout/rollout-plan.ts';
 import { phaseSizesNow } from '../../hub/rollout/rollout-plan.ts';
 import { RolloutRunner } from '../../hub/rollout/rollout-runner.ts';
 import { RolloutService } from '../../hub/rollout/rollout-service.ts';
 import { RolloutStore } from '../../hub/rollout/rollout-store.ts';
-import type { RolloutDetail } from '../../hub/rollout/rollout-view.ts';
 import { UnassignService } from '../../hub/rollout/unassign-service.ts';
 import { EvidenceStore } from '../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../hub/telemetry/telemetry-service.ts';
 import { TelemetryStore } from '../../hub/telemetry/telemetry-store.ts';
+import type { RolloutRequest } from '../../shared/api/rollout-plan.ts';
+import type { Rollout } from '../../shared/api/rollouts.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
@@ -277,7 +277,7 @@ export class RolloutWorld {
     });
   }
 
-  create(request: Partial<RolloutRequest> = {}): Promise<RolloutDetail> {
+  create(request: Partial<RolloutRequest> = {}): Promise<Rollout> {
     return this.service.create(
       {
         model,
@@ -324,7 +324,7 @@ export class RolloutWorld {
     id: string,
     statuses: readonly string[],
     { stepMs = 1_000, stepsMax = 400 } = {},
-  ): Promise<RolloutDetail> {
+  ): Promise<Rollout> {
     for (let step = 0; step < stepsMax; step += 1) {
       const detail = await this.service.show(id);
       if (statuses.includes(detail.status)) return detail;

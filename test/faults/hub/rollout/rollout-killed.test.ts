@@ -2,8 +2,9 @@
  * Kills the hub (or makes one of its commits fail) at every point of several rollouts, in every state, and wants the same end
  * as without. Killed before a commit: nothing of the step happened. Killed after it: the devices were not told.
  */
+
 import { describe, expect, it } from 'vitest';
-import type { RolloutStatus } from '../../../../hub/rollout/rollout-machine.ts';
+import type { RolloutStatus } from '../../../../shared/api/rollouts.ts';
 import { model, operator, RolloutWorld } from '../../../support/rollout-world.ts';
 
 interface Scenario {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { RolloutRequest } from '../../../../hub/rollout/rollout-plan.ts';
+import type { RolloutRequest } from '../../../../shared/api/rollout-plan.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import type { ModelManifest } from '../../../../shared/manifest/model-manifest.ts';
 import type { ReportedState } from '../../../../shared/protocol/reported-state.ts';

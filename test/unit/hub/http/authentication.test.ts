@@ -1,7 +1,7 @@
 import fastify from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { addAuthentication, mayCall } from '../../../../hub/http/authentication.ts';
-import { roles } from '../../../../hub/http/request-actor.ts';
+import { roles } from '../../../../shared/api/access.ts';
 import { isAppError } from '../../../../shared/base/app-error.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 

@@ -5,10 +5,10 @@ import {
   type DownloadObservation,
   isFailure,
   type RolloutDevice,
-  type StoredStatus,
   statusAt,
 } from '../../../../hub/rollout/device-progress.ts';
 import { planDefaults } from '../../../../hub/rollout/rollout-plan.ts';
+import type { StoredStatus } from '../../../../shared/api/rollouts.ts';
 import type { UpdateState } from '../../../../shared/protocol/update-event.ts';
 
 const t0 = 1_000_000;

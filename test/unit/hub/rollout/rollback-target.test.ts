@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { PublishedVersion } from '../../../../hub/models/published-version.ts';
-import type { StoredStatus } from '../../../../hub/rollout/device-progress.ts';
 import {
   lastGoodVersion,
   planRollbackTarget,
   type Surroundings,
 } from '../../../../hub/rollout/rollback-target.ts';
+import type { StoredStatus } from '../../../../shared/api/rollouts.ts';
 import type { ReportedModel } from '../../../../shared/protocol/reported-state.ts';
 import { digestOf, releaseOf } from '../../../support/rollout-device.ts';
 

@@ -3,10 +3,9 @@ import {
   afterAct,
   isUnderWay,
   type RolloutAct,
-  type RolloutStatus,
   rolloutActs,
-  rolloutStatuses,
 } from '../../../../hub/rollout/rollout-machine.ts';
+import { type RolloutStatus, rolloutStatuses } from '../../../../shared/api/rollouts.ts';
 
 const allowed: Readonly<Record<RolloutStatus, Partial<Record<RolloutAct, RolloutStatus>>>> = {
   draft: { submit: 'awaiting-approval', abort: 'aborted' },

@@ -6,8 +6,8 @@ import {
   phaseSize,
   phaseSizes,
   planDefaults,
-  type RolloutRequest,
 } from '../../../../hub/rollout/rollout-plan.ts';
+import type { RolloutRequest } from '../../../../shared/api/rollout-plan.ts';
 
 const request: RolloutRequest = { model: 'm', version: '1.0.0', phases: [{ percent: 10 }, { percent: 100 }] };
 

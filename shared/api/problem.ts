@@ -1,5 +1,5 @@
 /**
- * How the hub says no over HTTP: problem details (RFC 9457, `application/problem+json`) with our code, whether a retry
+ * How the hub refuses a request: problem details (RFC 9457, `application/problem+json`) with our code, whether a retry
  * can help, and the request id to quote. Written by the hub, read by the CLI and by an enrolling agent.
  */
 import { type Static, Type } from 'typebox';
@@ -24,7 +24,7 @@ export const Problem = Type.Object(
     retryAfterMs: Type.Optional(Type.Integer({ minimum: 0 })),
     details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   },
-  { description: 'Problem details (RFC 9457)' },
+  { $id: 'Problem', description: 'Problem details (RFC 9457)' },
 );
 export type Problem = Static<typeof Problem>;
 export const parseProblem = parser(Problem, 'problem answer');

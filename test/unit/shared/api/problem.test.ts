@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { errorOf, parseProblem, problemOf } from '../../../../shared/api/problem.ts';
 import { AppError } from '../../../../shared/base/app-error.ts';
-import { errorOf, parseProblem, problemOf } from '../../../../shared/protocol/problem.ts';
 
 describe('problem details', () => {
   const error = new AppError('rate_limited', 'Refused: too many.', {

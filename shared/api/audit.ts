@@ -1,0 +1,67 @@
+/** The audit log. */
+import { type Static, Type } from 'typebox';
+import { Digest } from '../base/names.ts';
+import { Milliseconds } from './milliseconds.ts';
+import { next } from './page.ts';
+
+const Time = Type.Integer({ minimum: 0 });
+
+export const AuditEvent = Type.Object(
+  {
+    number: Type.Integer(),
+    at: Milliseconds,
+    actor: Type.String(),
+    address: Type.Optional(Type.String()),
+    action: Type.String(),
+    target: Type.String(),
+    details: Type.Record(Type.String(), Type.Unknown()),
+    hash: Type.String(),
+  },
+  { $id: 'AuditEvent' },
+);
+export type AuditEvent = Static<typeof AuditEvent>;
+
+/** Answer of `GET /audit`. */
+export const AuditEventPage = Type.Object(
+  { events: Type.Array(AuditEvent), next },
+  { $id: 'AuditEventPage' },
+);
+export type AuditEventPage = Static<typeof AuditEventPage>;
+
+/** What the hub signs when old rows leave: where the chain goes on. */
+export const AuditCheckpoint = Type.Object(
+  {
+    v: Type.Literal(1),
+    /** Rows 1 to this one have left. */
+    number: Type.Integer({ minimum: 1 }),
+    /** Of that row: the first row that is left carries it. */
+    hash: Digest,
+    /** Earliest and latest time of the rows that have left, and when the last of them did. Milliseconds since the epoch. */
+    firstAt: Time,
+    lastAt: Time,
+    signedAt: Time,
+  },
+  { $id: 'AuditCheckpoint' },
+);
+export type AuditCheckpoint = Static<typeof AuditCheckpoint>;
+
+const verified = {
+  rows: Type.Integer({ description: 'Rows found whole' }),
+  from: Type.Integer({ description: 'The first of them' }),
+  checkpoint: Type.Optional(AuditCheckpoint),
+};
+
+/** Answer of `GET /audit/verify`. */
+export const AuditVerdict = Type.Union(
+  [
+    Type.Object({ intact: Type.Literal(true), ...verified, head: Type.String() }),
+    Type.Object({
+      intact: Type.Literal(false),
+      ...verified,
+      brokenAt: Type.Integer(),
+      reason: Type.String(),
+    }),
+  ],
+  { $id: 'AuditVerdict' },
+);
+export type AuditVerdict = Static<typeof AuditVerdict>;

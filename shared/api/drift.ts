@@ -1,0 +1,74 @@
+/** Answer of `GET /api/v1/drift`: each feature against the reference profile, over the fleet and by device. */
+import { type Static, Type } from 'typebox';
+import { LabelError } from './telemetry.ts';
+
+/** `too-few`: not enough rows to say; it is never a pass. */
+export const DriftVerdict = Type.Union([
+  Type.Literal('stable'),
+  Type.Literal('watch'),
+  Type.Literal('drift'),
+  Type.Literal('too-few'),
+]);
+export type DriftVerdict = Static<typeof DriftVerdict>;
+
+export const FeatureDrift = Type.Object(
+  {
+    name: Type.String(),
+    role: Type.Union([Type.Literal('input'), Type.Literal('output')]),
+    kind: Type.Union([Type.Literal('numeric'), Type.Literal('categorical')]),
+    /** Rows in the span, missing ones counted. */
+    n: Type.Integer(),
+    /** Those of them that count: no device has more weight than the median device. */
+    counted: Type.Number(),
+    /** Devices with rows enough to be counted with. */
+    devices: Type.Integer(),
+    referenceN: Type.Integer(),
+    psi: Type.Number(),
+    /** PSI that chance alone exceeds with probability 1 % at these sample sizes. */
+    psiCritical: Type.Number(),
+    /** PSI above this is at least `watch`. */
+    threshold: Type.Number(),
+    /** Kolmogorov–Smirnov on the binned counts, numeric features alone. */
+    ks: Type.Optional(Type.Object({ d: Type.Number(), p: Type.Number(), significant: Type.Boolean() })),
+    missingShare: Type.Number(),
+    /** Share below the first or above the last edge, or in no known category. */
+    outsideShare: Type.Number(),
+    mean: Type.Optional(Type.Number()),
+    referenceMean: Type.Optional(Type.Number()),
+    verdict: DriftVerdict,
+  },
+  { $id: 'FeatureDrift' },
+);
+export type FeatureDrift = Static<typeof FeatureDrift>;
+
+export const DeviceDrift = Type.Object(
+  {
+    device: Type.String(),
+    verdict: DriftVerdict,
+    /** The feature with the highest PSI over its threshold, when any has enough rows. */
+    worst: Type.Optional(FeatureDrift),
+  },
+  { $id: 'DeviceDrift' },
+);
+export type DeviceDrift = Static<typeof DeviceDrift>;
+
+export const DriftReport = Type.Object(
+  {
+    model: Type.String(),
+    version: Type.String(),
+    fromMs: Type.Integer(),
+    toMs: Type.Integer(),
+    /** The worst verdict of any feature over the fleet; `too-few` when no feature has enough rows. */
+    verdict: DriftVerdict,
+    /** Worst first. */
+    features: Type.Array(FeatureDrift),
+    labels: Type.Optional(LabelError),
+    devicesSeen: Type.Integer(),
+    /** Devices whose own verdict is `drift`. */
+    devicesDrifted: Type.Integer(),
+    /** Devices, worst first, at most `limits.driftDevicesNamedMax`. */
+    devices: Type.Array(DeviceDrift),
+  },
+  { $id: 'DriftReport' },
+);
+export type DriftReport = Static<typeof DriftReport>;

@@ -1,0 +1,190 @@
+/** Rollouts: how each stands, and how its devices do. */
+import { type Static, Type } from 'typebox';
+import { DeviceId, RolloutId } from '../base/names.ts';
+import { UpdateFault } from '../protocol/update-event.ts';
+import { Milliseconds } from './milliseconds.ts';
+import { next } from './page.ts';
+import { RolloutPlan } from './rollout-plan.ts';
+
+export const rolloutStatuses = [
+  'draft',
+  'awaiting-approval',
+  'scheduled',
+  'running',
+  'paused',
+  'completed',
+  'aborted',
+  'rolling-back',
+  'rolled-back',
+] as const;
+export type RolloutStatus = (typeof rolloutStatuses)[number];
+
+/**
+ * proceed: the phase has ended well. inconclusive: not enough is known yet, wait. hold: something is wrong that needs a
+ * person. roll-back: the version does harm. In rising order: the gravest reason decides.
+ */
+export const verdicts = ['proceed', 'inconclusive', 'hold', 'roll-back'] as const;
+export type Verdict = (typeof verdicts)[number];
+
+/** What is stored of a device: pending → offered → … → succeeded, or one of the ends. `hindered`: the hub could not offer it the version. */
+export const storedStatuses = [
+  'pending',
+  'offered',
+  'downloading',
+  'staged',
+  'qualifying',
+  'trial',
+  'succeeded',
+  'failed',
+  'rejected',
+  'rolled-back',
+  'withdrawn',
+  'hindered',
+] as const;
+export type StoredStatus = (typeof storedStatuses)[number];
+
+/** What is shown and judged: with those that only the clock can tell. */
+export const deviceStatuses = [...storedStatuses, 'timed-out', 'unproven', 'silent', 'removed'] as const;
+export type DeviceStatus = (typeof deviceStatuses)[number];
+
+/** How a device stands that a version was taken back from. Absent while its report is awaited. */
+export const backOutcomes = [
+  /** It says that it runs another version, or none, as before the rollout. */
+  'back',
+  /** It ran the version before the rollout, and keeps it. */
+  'ran-before',
+  /** It has no version to go back to, and keeps this one. */
+  'no-way',
+  /** It refuses the version it is to go back to. */
+  'refused',
+  /** Another rollout of the model steers it. */
+  'taken-over',
+  /** The model was taken off it: it has no version of it, or is to have none. */
+  'unassigned',
+  /** The hub could not change what its desired state says. */
+  'not-told',
+] as const;
+export type BackOutcome = (typeof backOutcomes)[number];
+
+export const backStandings = ['awaited', 'removed', ...backOutcomes] as const;
+export type BackStanding = (typeof backStandings)[number];
+
+const Counts = Type.Unsafe<Partial<Record<DeviceStatus, number>>>(
+  Type.Object(Object.fromEntries(deviceStatuses.map((status) => [status, Type.Optional(Type.Integer())])), {
+    description: 'Devices by status; absent is none',
+  }),
+);
+
+export const RolloutSummary = Type.Object(
+  {
+    id: RolloutId,
+    model: Type.String(),
+    version: Type.String(),
+    group: Type.Optional(Type.String()),
+    status: Type.Enum([...rolloutStatuses]),
+    reason: Type.Optional(Type.String({ description: 'Why it is in this status' })),
+    phase: Type.Integer({ description: '1-based; the phase it is in, or ended in' }),
+    phases: Type.Integer(),
+    createdAt: Milliseconds,
+    createdBy: Type.String(),
+    startedAt: Type.Optional(Milliseconds),
+    endedAt: Type.Optional(Milliseconds),
+  },
+  { $id: 'RolloutSummary' },
+);
+export type RolloutSummary = Static<typeof RolloutSummary>;
+
+export type BackCounts = Partial<Record<BackStanding, number>>;
+const BackCounts = Type.Unsafe<BackCounts>(
+  Type.Object(Object.fromEntries(backStandings.map((back) => [back, Type.Optional(Type.Integer())])), {
+    description: 'Devices that the version was taken back from, by how they stand; absent is none',
+  }),
+);
+
+const RolloutDeviceState = Type.Object({
+  device: DeviceId,
+  status: Type.Enum([...deviceStatuses]),
+  phase: Type.Optional(Type.Integer({ description: '1-based; absent for a removed device' })),
+  since: Milliseconds,
+  previousVersion: Type.Optional(Type.String()),
+  back: Type.Optional(
+    Type.Enum([...backStandings], {
+      description: 'How it stands after the version was taken back from it',
+    }),
+  ),
+  fault: Type.Optional(UpdateFault),
+});
+
+const Reason = Type.Object({
+  code: Type.String(),
+  verdict: Type.Enum([...verdicts]),
+  text: Type.String(),
+});
+
+/** Answer of `POST /rollouts`, `GET /rollouts/{id}` and of every action on one. */
+export const Rollout = Type.Object(
+  {
+    ...RolloutSummary.properties,
+    plan: RolloutPlan,
+    phaseList: Type.Array(
+      Type.Object({
+        size: Type.String({ description: 'As planned: "10 %" or "1 device"' }),
+        devices: Type.Integer({ description: 'Cumulative' }),
+        state: Type.Enum(['done', 'current', 'waiting']),
+      }),
+    ),
+    target: Type.Integer({ description: 'Devices of the rollout that are still devices of the hub' }),
+    trouble: Type.Optional(
+      Type.Object(
+        { since: Milliseconds, code: Type.String(), message: Type.String() },
+        { description: 'Why the hub cannot advance it; it tries again and again' },
+      ),
+    ),
+    /** What speaks against it and may pass; told once, to who creates it. */
+    warnings: Type.Optional(Type.Array(Type.String())),
+    counts: Counts,
+    back: Type.Optional(BackCounts),
+    /** Those that failed, are silent, are on their way or not back, are back, in this order, at most `limits.rolloutDevicesNamedMax`. */
+    devices: Type.Array(RolloutDeviceState),
+    /** Newest first, at most `limits.rolloutVerdictsShownMax`. */
+    verdicts: Type.Array(
+      Type.Object({
+        at: Milliseconds,
+        phase: Type.Integer({ description: '1-based' }),
+        verdict: Type.Enum([...verdicts]),
+        reasons: Type.Array(Reason),
+      }),
+    ),
+    leftOut: Type.Optional(
+      Type.Object(
+        { devices: Type.Integer(), olderVerdicts: Type.Boolean() },
+        { description: 'What `devices` and `verdicts` have no room for; absent when nothing is left out' },
+      ),
+    ),
+  },
+  { $id: 'Rollout' },
+);
+export type Rollout = Static<typeof Rollout>;
+
+/** Answer of `GET /rollouts`. */
+export const RolloutPage = Type.Object(
+  { rollouts: Type.Array(RolloutSummary), next },
+  { $id: 'RolloutPage' },
+);
+export type RolloutPage = Static<typeof RolloutPage>;
+
+const reason = Type.Optional(Type.String({ minLength: 1, maxLength: 500, description: 'For the audit log' }));
+
+/** Body of an action on a rollout. A request without a body gives no reason. */
+export const RolloutActionRequest = Type.Union([Type.Object({ reason }), Type.Null()]);
+export type RolloutActionRequest = Static<typeof RolloutActionRequest>;
+
+/** Body of `POST /rollouts/{id}/abort`. */
+export const RolloutAbortRequest = Type.Union([
+  Type.Object({
+    reason,
+    keep: Type.Optional(Type.Boolean({ description: 'Leave the version on the devices that took it' })),
+  }),
+  Type.Null(),
+]);
+export type RolloutAbortRequest = Static<typeof RolloutAbortRequest>;
