@@ -68,13 +68,13 @@ export function rolloutCommand(context: CliContext): Command {
         }),
       );
     });
-  addAct(rollout, context, 'pause', 'stop offering, and take back what devices have not switched to');
-  addAct(rollout, context, 'resume', 'go on; gates are judged anew');
-  addAct(rollout, context, 'abort', 'end it; its devices go back to the version before').option(
+  addAction(rollout, context, 'pause', 'stop offering, and take back what devices have not switched to');
+  addAction(rollout, context, 'resume', 'go on; gates are judged anew');
+  addAction(rollout, context, 'abort', 'end it; its devices go back to the version before').option(
     '--keep',
     'leave the version on the devices that took it',
   );
-  addAct(rollout, context, 'rollback', 'take the version back from every device, also after the end');
+  addAction(rollout, context, 'rollback', 'take the version back from every device, also after the end');
   return rollout;
 }
 
@@ -99,7 +99,10 @@ function addCreate(rollout: Command, context: CliContext): void {
     .description('create a rollout and start it')
     .requiredOption('--model <NAME>', 'model')
     .requiredOption('--version <VERSION>', 'version to bring to the devices')
-    .requiredOption('--phases <LIST>', 'cumulative: percentages, or devices with a d, such as 1d,10,50,100')
+    .requiredOption(
+      '--phases <LIST>',
+      'cumulative numbers of devices or shares of the target, such as 1dev,10%,50%,100%',
+    )
     .option('--group <NAME>', 'devices of this group (default: every device)')
     .option('--soak <DURATION>', 'watch each phase so long after its last device is done (default: 10m)')
     .option('--silence <DURATION>', 'without a sign of life for so long a device is silent (default: 30m)')
@@ -131,15 +134,15 @@ function addCreate(rollout: Command, context: CliContext): void {
     });
 }
 
-function addAct(rollout: Command, context: CliContext, act: string, description: string): Command {
+function addAction(rollout: Command, context: CliContext, action: string, description: string): Command {
   return rollout
-    .command(act)
+    .command(action)
     .description(description)
     .argument('<id>')
     .option('--reason <TEXT>', 'for the audit log')
     .action(async (id: string, flags: { reason?: string; keep?: boolean }) => {
       const hub = await context.hub();
-      show(parseStatus(await hub.post(`${rolloutPath(id)}/${act}`, { ...flags })), context);
+      show(parseStatus(await hub.post(`${rolloutPath(id)}/${action}`, { ...flags })), context);
     });
 }
 
@@ -178,14 +181,16 @@ export function requestOf(flags: CreateFlags): Record<string, unknown> {
 
 function parsePhases(text: string): readonly unknown[] {
   return text.split(',').map((part) => {
-    const match = /^(\d{1,7}(?:\.\d{1,6})?)(%|d)?$/.exec(part.trim());
-    if (!match || (match[2] === 'd' && match[1]!.includes('.'))) {
-      throw new AppError(
-        'bad_input',
-        `Cannot read --phases "${text}": wanted percentages such as 10,50,100, or numbers of devices such as 1d,10d,100.`,
-      );
-    }
-    return match[2] === 'd' ? { devices: Number(match[1]) } : { percent: Number(match[1]) };
+    const match = /^(\d{1,7}(?:\.\d{1,6})?)(%|dev|d)?$/.exec(part.trim());
+    const [, amount, unit] = match ?? [];
+    if (amount !== undefined && unit === 'dev' && !amount.includes('.')) return { devices: Number(amount) };
+    if (amount !== undefined && (unit === '%' || unit === undefined)) return { percent: Number(amount) };
+    const hint =
+      unit === 'd' ? ` A number of devices is written "${Number(amount)}dev"; "d" means days.` : '';
+    throw new AppError(
+      'bad_input',
+      `Cannot read --phases "${text}": expected shares of the target and numbers of devices, such as 1dev,50%,100%.${hint}`,
+    );
   });
 }
 

@@ -34,7 +34,7 @@ export async function goldenSamplesFail(stage: Stage): Promise<void> {
   await fleet.tellCli('models', 'pack', folder, '--skip-golden-check');
   narrator.tell('The publisher insists. The devices have the golden samples too.');
   await publish(stage, `${folder}/packed`);
-  const end = await rollOut(stage, '2.1.0', ['--phases', '1d,50,100', '--trial', '1s', '--soak', '1s']);
+  const end = await rollOut(stage, '2.1.0', ['--phases', '1dev,50%,100%', '--trial', '1s', '--soak', '1s']);
   const named = end.devices.filter(({ status }) => status === 'rejected');
   for (const { device, fault } of named) narrator.tell(`${device}: ${fault?.message}`);
   narrator.check('It stopped at the first device, which is named with its reason', named.length === 1, end);
@@ -58,7 +58,7 @@ export async function serviceFails(stage: Stage): Promise<void> {
     labelled(readingsBetween(data.readings, '2004-12-01', '2005-02-01'), 600),
   );
   const end = await rollOut(stage, '2.2.0', [
-    ...['--phases', '2d,100', '--trial', '20s', '--soak', '1s'],
+    ...['--phases', '2dev,100%', '--trial', '20s', '--soak', '1s'],
     ...['--trial-min-requests', '10', '--trial-max-error-rate', '10%'],
   ]);
   const sent = await traffic.stop();

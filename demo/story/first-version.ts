@@ -53,7 +53,7 @@ export async function firstVersion(stage: Stage): Promise<void> {
 
   narrator.tell('Nobody asks these devices anything yet: --trial-min-requests 0 lets time alone decide.');
   const end = await rollOut(stage, '1.0.0', [
-    ...['--phases', '1d,50,100', '--trial', '1s', '--trial-min-requests', '0', '--soak', '1s'],
+    ...['--phases', '1dev,50%,100%', '--trial', '1s', '--trial-min-requests', '0', '--soak', '1s'],
   ]);
   narrator.check('The rollout completed', end.status === 'completed', end);
   narrator.check('Every device answers with 1.0.0', await everyDeviceOn(stage, '1.0.0'));

@@ -41,7 +41,7 @@ export async function interruptedDownload(stage: Stage): Promise<void> {
   narrator.tell(`${victim} is on a slow line now: 2 MiB/s.`);
   const { id } = (await fleet.tellCli(
     ...['rollout', 'create', '--model', model, '--version', '3.0.0', '--group', group],
-    ...['--phases', '50,100', '--trial', '1s', '--trial-min-requests', '0', '--soak', '1s'],
+    ...['--phases', '50%,100%', '--trial', '1s', '--trial-min-requests', '0', '--soak', '1s'],
   )) as RolloutStatus;
   const killed = killInMidDownload(stage);
   const end = await followRollout(stage, id, narrator);

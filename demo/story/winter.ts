@@ -87,7 +87,7 @@ export async function secondVersion(stage: Stage): Promise<void> {
     labelled(readingsBetween(data.readings, '2004-11-01', '2005-02-01'), READINGS_A_SEASON),
   );
   const end = await rollOut(stage, '2.0.0', [
-    ...['--phases', '1d,50,100', '--trial', '2s', '--soak', '2s'],
+    ...['--phases', '1dev,50%,100%', '--trial', '2s', '--soak', '2s'],
     ...['--max-error-rate', '2%', '--min-requests', '20'],
   ]);
   const sent = await traffic.stop();

@@ -67,7 +67,7 @@ describe('the clock of the hub is 30 days ahead for a while', { timeout: TEST_MS
 
   async function rollOut(version: string, soak: string): Promise<string> {
     const made = await cli(
-      ...['rollout', 'create', '--model', 'linear', '--version', version, '--phases', '100'],
+      ...['rollout', 'create', '--model', 'linear', '--version', version, '--phases', '100%'],
       ...['--soak', soak, '--trial', '1s', '--trial-min-requests', '0'],
     );
     return made['id'] as string;

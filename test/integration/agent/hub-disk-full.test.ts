@@ -80,7 +80,7 @@ it.skipIf(!canMount)('an agent waits on its connection while the disk of the hub
   const infer = await startAgent(data, lines);
   const status = async () => (await askAgent(data, 'GET', '/status')) as AgentStatus;
   const state = async () => (await status()).reported.models[0]?.update?.state;
-  const options = ['--model', 'linear', '--version', '1.0.0', '--phases', '100', '--soak', '0s'];
+  const options = ['--model', 'linear', '--version', '1.0.0', '--phases', '100%', '--soak', '0s'];
   await cli('rollout', 'create', ...options, '--trial', '2s', '--trial-min-requests', '0');
   await expect.poll(state, pollTimeout).toBe('trial');
 

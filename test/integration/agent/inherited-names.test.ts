@@ -70,7 +70,7 @@ async function bring(version: string, weight: number): Promise<void> {
   ];
   await writeFile(join(path, 'model.yaml'), lines.join('\n'));
   await cli('models', 'publish', path, '--key', join(folder, 'keys/publisher.pem'));
-  const options = ['--model', model, '--version', version, '--group', group, '--phases', '100'];
+  const options = ['--model', model, '--version', version, '--group', group, '--phases', '100%'];
   await cli('rollout', 'create', ...options, '--soak', '1s', '--trial', '1s', '--trial-min-requests', '0');
   await expect
     .poll(async () => JSON.parse(await cli('rollout', 'status', '--json')).status, pollTimeout)

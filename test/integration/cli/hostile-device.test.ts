@@ -87,7 +87,7 @@ beforeAll(async () => {
     await writeFile(join(version, 'model.yaml'), JSON.stringify(plain));
     await done('models', 'publish', version, '--key', join(folder, 'keys/publisher.pem'));
   }
-  const create = ['rollout', 'create', '--model', 'line', '--version', '1.0.0', '--phases', '100', '--json'];
+  const create = ['rollout', 'create', '--model', 'line', '--version', '1.0.0', '--phases', '100%', '--json'];
   rollout = JSON.parse(await done(...create)).id;
   await done('rollout', 'pause', rollout, '--reason', hostile);
   await tell();

@@ -3,7 +3,7 @@ import { requestOf, rolloutCommand } from '../../../../cli/commands/rollout.ts';
 import { type RolloutStatus, rolloutText } from '../../../../cli/commands/rollout-text.ts';
 import type { CliContext, HubClient } from '../../../../cli/context.ts';
 
-const flags = { model: 'air-quality', version: '2.0.0', phases: '1d,10,50%,100' };
+const flags = { model: 'air-quality', version: '2.0.0', phases: '1dev,10,50%,100%' };
 const now = 1_700_000_000_000;
 const status: RolloutStatus = {
   id: 'r-0011223344aa',
@@ -126,7 +126,8 @@ describe('requestOf()', () => {
 
   it.each([
     [{ phases: '10,,100' }, '--phases'],
-    [{ phases: '1.5d,100' }, '--phases'],
+    [{ phases: '1.5dev,100%' }, '--phases'],
+    [{ phases: '1dev%' }, '--phases'],
     [{ phases: '-1' }, '--phases'],
     [{ maxFailures: '5' }, '--max-failures'],
     [{ maxFailures: '101%' }, '--max-failures'],
@@ -140,6 +141,12 @@ describe('requestOf()', () => {
       expect.objectContaining({ code: 'bad_input', message: expect.stringContaining(flag) }),
     );
   });
+});
+
+it('refuses the unit of days in --phases and names the unit of devices', () => {
+  expect(() => requestOf({ ...flags, phases: '2d,100%' })).toThrow(
+    /Cannot read --phases "2d,100%".*1dev,50%,100%.*written "2dev"; "d" means days/,
+  );
 });
 
 describe('modelfleet rollout', () => {
