@@ -1,6 +1,6 @@
 /** `npm run docs:errors`: writes docs/ERRORS.md from the catalogue. */
 import { writeFile } from 'node:fs/promises';
 import { errorCatalogue } from '../shared/errors/catalogue.ts';
-import { renderErrorsPage } from '../shared/errors/errors-page.ts';
+import { renderErrorsPage } from './errors-page.ts';
 
 await writeFile(new URL('ERRORS.md', import.meta.url), renderErrorsPage(errorCatalogue));

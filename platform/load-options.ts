@@ -5,13 +5,7 @@
 import type { Command } from 'commander';
 import { AppError, errorText, isAppError } from '../shared/base/app-error.ts';
 import { ownValue } from '../shared/base/own-value.ts';
-import {
-  kebabCase,
-  type OptionsOf,
-  type OptionTable,
-  publicName,
-  resolveOptions,
-} from '../shared/options/option-table.ts';
+import { kebabCase, type OptionsOf, type OptionTable, publicName, resolveOptions } from './option-table.ts';
 import { readGivenFile } from './regular-file.ts';
 
 export interface OptionSources {

@@ -1,14 +1,14 @@
 /** Every option of the agent: key, default, unit, sentence. */
 import { logLevels } from '../../platform/logger.ts';
-import { runnerMemoryBytesDefault } from '../../runner/runner-launch.ts';
-import { limits } from '../../shared/base/limits.ts';
 import {
   choiceOption,
   durationOption,
   integerOption,
   type OptionsOf,
   textOption,
-} from '../../shared/options/option-table.ts';
+} from '../../platform/option-table.ts';
+import { runnerMemoryBytesDefault } from '../../runner/runner-launch.ts';
+import { limits } from '../../shared/base/limits.ts';
 
 const HOUR_MS = 3_600_000;
 

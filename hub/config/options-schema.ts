@@ -1,6 +1,5 @@
 /** Every option of the hub: key, default, unit, sentence. */
 import { logLevels } from '../../platform/logger.ts';
-import { limits } from '../../shared/base/limits.ts';
 import {
   bytesOption,
   choiceOption,
@@ -9,7 +8,8 @@ import {
   listOption,
   type OptionsOf,
   textOption,
-} from '../../shared/options/option-table.ts';
+} from '../../platform/option-table.ts';
+import { limits } from '../../shared/base/limits.ts';
 
 const portBounds = { min: 0, max: 65_535 };
 const DAY_MS = 86_400_000;

@@ -5,8 +5,8 @@
 import { createAgent } from '../../agent/agent.ts';
 import { type AgentOptions, agentOptionTable } from '../../agent/config/options-schema.ts';
 import { makeLogger } from '../../platform/logger.ts';
+import { resolveOptions } from '../../platform/option-table.ts';
 import { systemClock } from '../../platform/system-clock.ts';
-import { resolveOptions } from '../../shared/options/option-table.ts';
 import type { UpdateState } from '../../shared/protocol/update-event.ts';
 
 export interface KilledAgentOrder {

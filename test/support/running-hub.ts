@@ -8,9 +8,9 @@ import { pino } from 'pino';
 import { HttpHubClient } from '../../cli/hub-client.ts';
 import { type HubOptions, hubOptionTable } from '../../hub/config/options-schema.ts';
 import { createHub, type Hub, type HubAddresses, type StartOptions } from '../../hub/hub.ts';
+import { resolveOptions } from '../../platform/option-table.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import type { Clock } from '../../shared/base/clock.ts';
-import { resolveOptions } from '../../shared/options/option-table.ts';
 
 export interface RunningHubOptions {
   readonly options?: Partial<HubOptions>;

@@ -7,8 +7,8 @@ import { dataFolder } from '../../agent/config/data-folder.ts';
 import { agentOptionTable } from '../../agent/config/options-schema.ts';
 import { until } from '../../demo/fleet.ts';
 import { makeLogger } from '../../platform/logger.ts';
+import { resolveOptions } from '../../platform/option-table.ts';
 import { systemClock } from '../../platform/system-clock.ts';
-import { resolveOptions } from '../../shared/options/option-table.ts';
 import { model, type RolloutView, SmallFleet } from '../support/small-fleet.ts';
 
 const TEST_MS = 120_000;

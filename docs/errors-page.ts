@@ -1,5 +1,5 @@
 /** Renders docs/ERRORS.md from the catalogue; a test fails when the page and the catalogue differ. */
-import type { ErrorEntry } from './error-entry.ts';
+import type { ErrorEntry } from '../shared/errors/error-entry.ts';
 
 export function renderErrorsPage(catalogue: Readonly<Record<string, ErrorEntry>>): string {
   const sections = Object.entries(catalogue)

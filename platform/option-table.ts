@@ -2,9 +2,9 @@
  * A program's options as one table: key, default, unit, sentence, and how a value is read. Sources are laid over one another in the
  * order given (defaults first), each value is checked where it comes from, and the result is frozen.
  */
-import { AppError } from '../base/app-error.ts';
-import { formatBytes, parseBytes } from '../base/bytes.ts';
-import { formatDuration, parseDuration } from '../base/duration.ts';
+import { AppError } from '../shared/base/app-error.ts';
+import { formatBytes, parseBytes } from '../shared/base/bytes.ts';
+import { formatDuration, parseDuration } from '../shared/base/duration.ts';
 
 export interface Option<T> {
   readonly default: T;

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { errorCatalogue } from '../../../../shared/errors/catalogue.ts';
-import { renderErrorsPage } from '../../../../shared/errors/errors-page.ts';
+import { renderErrorsPage } from '../../../docs/errors-page.ts';
+import { errorCatalogue } from '../../../shared/errors/catalogue.ts';
 
 describe('docs/ERRORS.md', () => {
   it('is what the catalogue says; "npm run docs:errors" writes it anew', () => {
-    const page = readFileSync(new URL('../../../../docs/ERRORS.md', import.meta.url), 'utf8');
+    const page = readFileSync(new URL('../../../docs/ERRORS.md', import.meta.url), 'utf8');
     expect(page).toBe(renderErrorsPage(errorCatalogue));
   });
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { isAppError } from '../../../../shared/base/app-error.ts';
 import {
   bytesOption,
   choiceOption,
@@ -8,7 +7,8 @@ import {
   listOption,
   resolveOptions,
   textOption,
-} from '../../../../shared/options/option-table.ts';
+} from '../../../platform/option-table.ts';
+import { isAppError } from '../../../shared/base/app-error.ts';
 
 const table = {
   data: textOption('./data', 'Folder.'),
