@@ -9,7 +9,6 @@ import { readBootId } from '../platform/boot-id.ts';
 import { DiskReserve } from '../platform/disk-reserve.ts';
 import { lockFolder } from '../platform/folder-lock.ts';
 import { freeBytes } from '../platform/free-bytes.ts';
-import { addLogMetric } from '../platform/log-metric.ts';
 import type { Logger } from '../platform/logger.ts';
 import { makeStateFolder } from '../platform/state-folder.ts';
 import { errorText } from '../shared/base/app-error.ts';
@@ -20,6 +19,7 @@ import { encodeUpdateEvent, type UpdateState } from '../shared/protocol/update-e
 import type { AgentAddresses, AgentStatus } from './agent-status.ts';
 import { dataFolder } from './config/data-folder.ts';
 import type { AgentOptions } from './config/options-schema.ts';
+import { addConnectionMetrics } from './connection/connection-metrics.ts';
 import { loadIdentityOrDamage } from './connection/damaged-identity.ts';
 import { readDeviceFacts } from './connection/device-facts.ts';
 import type { HubLinkHandlers } from './connection/hub-link.ts';
@@ -33,17 +33,14 @@ import { ChunkStore } from './download/chunk-store.ts';
 import { MqttChunkTransport } from './download/mqtt-chunk-transport.ts';
 import { VersionDownload } from './download/version-download.ts';
 import { Conditions } from './health/conditions.ts';
+import { addHealthMetrics } from './health/health-metrics.ts';
 import { HealthWatch } from './health/health-watch.ts';
 import { StateReporter } from './health/state-reporter.ts';
 import { openLocalApi } from './local-api/local-api.ts';
 import { providersOffered } from './providers-offered.ts';
-import { fanOutRecorder } from './serving/fan-out-recorder.ts';
-import { ModelServer } from './serving/model-server.ts';
-import { ServingMetrics } from './serving/serving-metrics.ts';
+import { makeServing, type Serving } from './serving-parts.ts';
 import { SlotChunks } from './slots/slot-chunks.ts';
 import { SlotStore } from './slots/slot-store.ts';
-import { WindowRecorder } from './telemetry/recorder.ts';
-import { TelemetryUploader } from './telemetry/uploader.ts';
 import { ClockFloor } from './trust/clock-floor.ts';
 import { VerifiedFiles } from './trust/verified-files.ts';
 import { VerifiedVersions } from './trust/verified-versions.ts';
@@ -53,6 +50,7 @@ import { Mutex } from './update/mutex.ts';
 import { ServingRestorer } from './update/serving-restorer.ts';
 import { makeStepExecutors } from './update/step-executors.ts';
 import { UpdateJournal } from './update/update-journal.ts';
+import { UpdateMetrics } from './update/update-metrics.ts';
 
 export interface AgentEnvironment {
   readonly clock: Clock;
@@ -106,6 +104,7 @@ async function startAgent(
   const api = await openLocalApi({
     models: serving.server,
     metrics: serving.metrics,
+    tritonMetrics: serving.tritonMetrics,
     clock: environment.clock,
     host: options.host,
     port: options.port,
@@ -152,39 +151,6 @@ async function layFoundation(options: AgentOptions, { clock, logger }: AgentEnvi
   return { paths, identity, slots, chunks, outbox, floor, reserve, boot: await readBootId() };
 }
 
-type Serving = ReturnType<typeof makeServing>;
-
-function makeServing(
-  options: AgentOptions,
-  { clock, random, logger, logLost }: AgentEnvironment,
-  { outbox }: Foundation,
-) {
-  const uploader = new TelemetryUploader({
-    outbox,
-    logger: logger.child({ part: 'telemetry' }),
-    stream: randomBytes(8).toString('hex'),
-  });
-  const telemetry = new WindowRecorder({
-    clock,
-    random,
-    logger: logger.child({ part: 'telemetry' }),
-    windowMs: options.windowMs,
-    send: (window) => uploader.send(window),
-  });
-  const metrics = new ServingMetrics();
-  if (logLost) addLogMetric(metrics.registry, logLost);
-  const server = new ModelServer({
-    recorder: fanOutRecorder([telemetry, metrics]),
-    clock,
-    random,
-    logger: logger.child({ part: 'serving' }),
-    threads: options.threads,
-    deadlineMs: options.inferDeadlineMs,
-    runnerMemoryBytesMax: options.runnerMemoryMax,
-  });
-  return { telemetry, metrics, server };
-}
-
 type Parts = ReturnType<typeof makeParts>;
 
 /** Every part that follows the hub, told whom it works with. Nothing runs yet. */
@@ -192,12 +158,13 @@ function makeParts(
   options: AgentOptions,
   { clock, random, logger, logLost, version, onTransition }: AgentEnvironment,
   { paths, identity, slots, chunks, outbox, floor, boot, reserve }: Foundation,
-  { server }: Serving,
+  { server, metrics }: Serving,
 ) {
   const stopping = new AbortController();
   const { withRoom } = reserve;
+  const verifiedFiles = new VerifiedFiles(paths.trust);
   const trust = new VerifiedVersions({
-    files: new VerifiedFiles(paths.trust),
+    files: verifiedFiles,
     floor,
     clock,
     withRoom,
@@ -264,6 +231,7 @@ function makeParts(
   const updateLogger = logger.child({ part: 'update' });
   const conditions: Conditions = new Conditions(() => reporter.changed());
   const restorer = new ServingRestorer({ slots, served: server, conditions, logger: updateLogger });
+  const updateMetrics = new UpdateMetrics(metrics);
   const updates: ModelUpdates = new ModelUpdates({
     journal: new UpdateJournal({ folder: paths.updates, withRoom, logger: updateLogger }),
     slots,
@@ -282,7 +250,10 @@ function makeParts(
     chunksHeld: (digest) => download.chunksHeld(digest),
     freeBytes: free,
     boot,
-    announce: (event) => outbox.enqueue('events', encodeUpdateEvent(event)),
+    announce: (event) => {
+      updateMetrics.entered(event);
+      return outbox.enqueue('events', encodeUpdateEvent(event));
+    },
     isConnected: () => link.isConnected,
     isHeld: () => existsSync(paths.hold),
     onChange: () => {
@@ -343,6 +314,15 @@ function makeParts(
     logLost,
     clock,
     logger: logger.child({ part: 'health' }),
+  });
+  updateMetrics.addModels(metrics, () => updates.report(clock.now()));
+  addConnectionMetrics(metrics, { link, linkWatch, outbox });
+  addHealthMetrics(metrics, {
+    conditions: () => conditions.list(),
+    freeBytes: free,
+    certificateExpiresAt: identity.certificateExpiresAt,
+    trust: verifiedFiles,
+    monotonic: () => clock.monotonic(),
   });
   return { stopping, link, linkWatch, updates, inbox, reporter, health, conditions, compose };
 }

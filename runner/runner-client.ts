@@ -13,7 +13,7 @@ import type { Tensor, TensorSpec } from '../shared/inference/tensor.ts';
 import { orphanGuard } from './orphan-guard.ts';
 import type { ProcessMemory } from './own-memory.ts';
 import { runnerLaunch, runnerMemoryBytesDefault } from './runner-launch.ts';
-import type { RunnerReply, RunnerRequest } from './runner-protocol.ts';
+import type { ComputeStages, RunnerReply, RunnerRequest } from './runner-protocol.ts';
 
 const STDERR_KEPT_CHARS = 4_096;
 const CLOSE_GRACE_MS = 2_000;
@@ -45,8 +45,7 @@ export interface InferOptions {
 
 export interface Inference {
   readonly outputs: readonly Tensor[];
-  /** Time in ONNX Runtime alone. */
-  readonly inferMs: number;
+  readonly stages: ComputeStages;
 }
 
 /** How a runner ended. `fault` is absent when `close()` ended it. */

@@ -35,6 +35,13 @@ export interface MemoryRequest {
 
 export type RunnerRequest = LoadRequest | InferRequest | MemoryRequest;
 
+/** How long one run took in the runner, milliseconds: copying tensors in, the runtime alone, copying tensors out. */
+export interface ComputeStages {
+  readonly inputMs: number;
+  readonly inferMs: number;
+  readonly outputMs: number;
+}
+
 export type RunnerReply =
   | {
       readonly kind: 'loaded';
@@ -48,8 +55,7 @@ export type RunnerReply =
       readonly kind: 'inferred';
       readonly id: number;
       readonly outputs: readonly Tensor[];
-      /** Time in the runtime alone, without the way to the runner and back. */
-      readonly inferMs: number;
+      readonly stages: ComputeStages;
     }
   | ({ readonly kind: 'memory'; readonly id: number } & ProcessMemory)
   | { readonly kind: 'failed'; readonly id: number; readonly fault: UpdateFault };

@@ -11,7 +11,7 @@ import { ownValue } from '../shared/base/own-value.ts';
 import type { Tensor, TensorSpec } from '../shared/inference/tensor.ts';
 import { asMemoryError } from './memory-error.ts';
 import { readModelBytes, releaseBytes } from './model-bytes.ts';
-import type { InferRequest, LoadRequest } from './runner-protocol.ts';
+import type { ComputeStages, InferRequest, LoadRequest } from './runner-protocol.ts';
 import { answerBytes, datatypeOf, fromOrt, toOrt } from './tensor-conversion.ts';
 
 type Runtime = typeof import('onnxruntime-node');
@@ -125,6 +125,7 @@ export class SessionHost {
         `Cannot answer with "${name}": outputs that can be read are ${this.#outputNames.join(', ')}.`,
       );
     }
+    const begin = performance.now();
     const feeds = Object.fromEntries(inputs.map((input) => [input.name, toOrt(input, this.#runtime.Tensor)]));
     const start = performance.now();
     let answers: InferenceSession.OnnxValueMapType;
@@ -136,10 +137,15 @@ export class SessionHost {
         new AppError('inference_failed', `Cannot run the model: ${firstLine(cause)}`, { cause })
       );
     }
-    const inferMs = performance.now() - start;
+    const end = performance.now();
     checkAnswerBytes(names.map((name) => [name, ownValue(answers, name) as OrtTensor]));
     const tensors: Tensor[] = names.map((name) => fromOrt(name, ownValue(answers, name) as never));
-    return { outputs: tensors, inferMs };
+    const stages: ComputeStages = {
+      inputMs: start - begin,
+      inferMs: end - start,
+      outputMs: performance.now() - end,
+    };
+    return { outputs: tensors, stages };
   }
 }
 

@@ -68,6 +68,8 @@ export class MqttSession implements HubLink {
   #running: Promise<void> | undefined;
   #live: { readonly client: MqttClient; readonly ended: Promise<never> } | undefined;
   #bytesReceived = 0;
+  #connections = 0;
+  #failures = 0;
 
   constructor(props: MqttSessionProps) {
     this.#props = props;
@@ -82,6 +84,16 @@ export class MqttSession implements HubLink {
 
   get bytesReceived(): number {
     return this.#bytesReceived;
+  }
+
+  /** Connections made since the start. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Connections since the start that were lost or could not be made. */
+  get failures(): number {
+    return this.#failures;
   }
 
   /** Begins to connect, and keeps on until `close`. */
@@ -128,6 +140,7 @@ export class MqttSession implements HubLink {
       const began = clock.monotonic();
       const end = await this.#connectOnce(signal);
       if (signal.aborted) return;
+      this.#failures += 1;
       this.#props.onFailure?.(end.error);
       const isShared = this.#props.isShared?.() === true;
       if (!isShared && clock.monotonic() - began >= waits.stableMs && end.wasConnected) {
@@ -171,6 +184,7 @@ export class MqttSession implements HubLink {
       await Promise.race([subscribed(client, identity.device), ended]);
       this.#live = { client, ended };
       wasConnected = true;
+      this.#connections += 1;
       logger.info({ host: identity.mqtt.host, port: identity.mqtt.port }, 'connected to the hub');
       handlers.connected();
       return await ended;

@@ -85,6 +85,11 @@ export class Outbox {
     return this.#entries.length;
   }
 
+  /** Their size on the disk. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Messages given up since the start, because the queue was full or the disk damaged them. */
   get dropped(): { readonly events: number; readonly telemetry: number } {
     return { ...this.#dropped };

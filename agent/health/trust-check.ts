@@ -1,5 +1,6 @@
 /** Until when the trust metadata that this device has verified is good, role by role, and who can renew what has ended. */
 import { dataFolder } from '../config/data-folder.ts';
+import { roleExpiry } from '../trust/role-expiry.ts';
 import { VerifiedFiles, type VerifiedSet } from '../trust/verified-files.ts';
 import { type Check, failed } from './check.ts';
 
@@ -20,7 +21,7 @@ export async function checkTrust(data: string, nowMs: number): Promise<Check> {
 }
 
 function judge(set: VerifiedSet, nowMs: number): Check {
-  const ends = (role: Role) => expiry(set[role]);
+  const ends = (role: Role) => roleExpiry(set[role]);
   const isOver = (role: Role, ms = nowMs) => (ends(role) ?? Number.POSITIVE_INFINITY) <= ms;
   const named = (roles: readonly Role[]) =>
     roles.map((role) => `${role} (${new Date(ends(role)!).toISOString()})`).join(', ');
@@ -64,12 +65,4 @@ function judge(set: VerifiedSet, nowMs: number): Check {
   }
   const first = Math.min(...[...offline, ...online].flatMap((role) => ends(role) ?? []));
   return { name, verdict: 'ok', found: `metadata verified, good until ${new Date(first).toISOString()}` };
-}
-
-/** Milliseconds since the epoch; undefined when the device has no such file, or it does not say. */
-function expiry(file: string | undefined): number | undefined {
-  if (file === undefined) return undefined;
-  const { signed } = JSON.parse(file) as { signed?: { expires?: unknown } };
-  const ms = typeof signed?.expires === 'string' ? Date.parse(signed.expires) : Number.NaN;
-  return Number.isNaN(ms) ? undefined : ms;
 }

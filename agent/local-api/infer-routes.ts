@@ -79,12 +79,7 @@ async function infer(
       statistics.failed(live.served, performance.now() - startedMs);
       throw error;
     });
-  statistics.answered(
-    answer.served,
-    batchSize(message.inputs),
-    performance.now() - startedMs,
-    answer.inferMs,
-  );
+  statistics.answered(answer.served, batchSize(message.inputs), performance.now() - startedMs, answer.stages);
   return sendAnswer(reply, answer, message);
 }
 

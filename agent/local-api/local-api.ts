@@ -6,13 +6,13 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { Registry } from 'prom-client';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { InferenceStatistics } from '../serving/inference-statistics.ts';
 import type { ModelServer } from '../serving/model-server.ts';
-import type { ServingMetrics } from '../serving/serving-metrics.ts';
 import { Admission, type Ticket } from './admission.ts';
 import { asClientError, rawAnswer, sendError } from './error-answer.ts';
 import { hostGuard } from './host-guard.ts';
@@ -27,7 +27,10 @@ const CLOSE_MS = 5_000;
 
 export interface LocalApiProps {
   readonly models: ModelServer;
-  readonly metrics: ServingMetrics;
+  /** What `/metrics` shows. */
+  readonly metrics: Registry;
+  /** What `/metrics/triton` shows. */
+  readonly tritonMetrics: Registry;
   readonly clock: Clock;
   /** 0 takes a free one. */
   readonly port: number;

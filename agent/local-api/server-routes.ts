@@ -1,18 +1,19 @@
 /** Routes of the server as a whole: health, metadata, repository, metrics, and refusals of what this server does not do. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Registry } from 'prom-client';
 import { Type } from 'typebox';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 import type { LiveVersion } from '../serving/live-version.ts';
 import type { ModelServer } from '../serving/model-server.ts';
-import type { ServingMetrics } from '../serving/serving-metrics.ts';
 import { type ModelRoute, modelPaths } from './model-params.ts';
 import { bodyBytes } from './request-body.ts';
 
 export interface ServerRoutesProps {
   readonly models: ModelServer;
-  readonly metrics: ServingMetrics;
+  readonly metrics: Registry;
+  readonly tritonMetrics: Registry;
   readonly version: string;
 }
 
@@ -22,7 +23,10 @@ const parseIndexRequest = jsonParser(
   limits.localBodyBytesMax,
 );
 
-export function addServerRoutes(app: FastifyInstance, { models, metrics, version }: ServerRoutesProps): void {
+export function addServerRoutes(
+  app: FastifyInstance,
+  { models, metrics, tritonMetrics, version }: ServerRoutesProps,
+): void {
   app.get('/v2', () => ({
     // Clients written for Triton look for its name; `server` is ours.
     name: 'triton',
@@ -62,9 +66,10 @@ export function addServerRoutes(app: FastifyInstance, { models, metrics, version
       app.post(`/v2/${kind}${region}/unregister`, refuseSharedMemory);
     }
   }
-  app.get('/metrics', async (_request, reply) =>
-    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
-  );
+  const pages = { '/metrics': metrics, '/metrics/triton': tritonMetrics };
+  for (const [path, registry] of Object.entries(pages)) {
+    app.get(path, async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()));
+  }
 }
 
 export function isReady(live: LiveVersion): boolean {

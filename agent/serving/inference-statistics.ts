@@ -1,8 +1,9 @@
 /**
- * Figures of each version since the agent started, as Triton's statistics extension shows them, under the
- * version's release. What is not the runtime's
- * own time is `queue`: waiting, and the way to the runner and back.
+ * Figures of each version since the agent started, as Triton's statistics extension shows them, under the version's
+ * release. `compute_*` are the stages of the runner; the rest of a request is `queue`: waiting, and the way to the runner and
+ * back.
  */
+import type { ComputeStages } from '../../runner/runner-protocol.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { ServedVersion } from '../telemetry/observation.ts';
@@ -13,13 +14,20 @@ interface Duration {
   ns: number;
 }
 
+interface Compute {
+  readonly input: Duration;
+  readonly infer: Duration;
+  readonly output: Duration;
+}
+
 interface Figures {
   lastInferenceMs: number;
   inferences: number;
   readonly success: Duration;
   readonly fail: Duration;
-  readonly infer: Duration;
-  readonly byBatch: Map<number, Duration>;
+  readonly queue: Duration;
+  readonly compute: Compute;
+  readonly byBatch: Map<number, Compute>;
 }
 
 const NS_PER_MS = 1_000_000;
@@ -33,15 +41,16 @@ export class InferenceStatistics {
     this.#clock = clock;
   }
 
-  answered(served: ServedVersion, samples: number, totalMs: number, inferMs: number): void {
+  answered(served: ServedVersion, samples: number, totalMs: number, stages: ComputeStages): void {
     const figures = this.#of(served);
     figures.lastInferenceMs = this.#clock.now();
     figures.inferences += samples;
     add(figures.success, totalMs);
-    add(figures.infer, inferMs);
-    const batch = figures.byBatch.get(samples) ?? { count: 0, ns: 0 };
+    add(figures.queue, Math.max(0, totalMs - stages.inputMs - stages.inferMs - stages.outputMs));
+    addCompute(figures.compute, stages);
+    const batch = figures.byBatch.get(samples) ?? noCompute();
     if (figures.byBatch.size < limits.statisticsBatchSizesMax) figures.byBatch.set(samples, batch);
-    add(batch, inferMs);
+    addCompute(batch, stages);
   }
 
   failed(served: ServedVersion, totalMs: number): void {
@@ -54,9 +63,7 @@ export class InferenceStatistics {
   }
 
   #show(served: ServedVersion) {
-    const { lastInferenceMs, inferences, success, fail, infer, byBatch } = this.#of(served);
-    const none = { count: 0, ns: 0 };
-    const instant = { count: success.count, ns: 0 };
+    const { lastInferenceMs, inferences, success, fail, queue, compute, byBatch } = this.#of(served);
     return {
       name: served.model,
       // Triton's versions are whole numbers; its performance analyser finds no figures under any other.
@@ -68,19 +75,15 @@ export class InferenceStatistics {
       inference_stats: {
         success,
         fail,
-        queue: { count: success.count, ns: Math.max(0, success.ns - infer.ns) },
-        compute_input: instant,
-        compute_infer: infer,
-        compute_output: instant,
-        cache_hit: none,
-        cache_miss: none,
+        queue,
+        ...shown(compute),
+        cache_hit: none(),
+        cache_miss: none(),
       },
       response_stats: {},
-      batch_stats: [...byBatch].map(([size, duration]) => ({
+      batch_stats: [...byBatch].map(([size, compute]) => ({
         batch_size: size,
-        compute_input: { count: duration.count, ns: 0 },
-        compute_infer: duration,
-        compute_output: { count: duration.count, ns: 0 },
+        ...shown(compute),
       })),
       memory_usage: [],
     };
@@ -92,9 +95,10 @@ export class InferenceStatistics {
       figures = {
         lastInferenceMs: 0,
         inferences: 0,
-        success: { count: 0, ns: 0 },
-        fail: { count: 0, ns: 0 },
-        infer: { count: 0, ns: 0 },
+        success: none(),
+        fail: none(),
+        queue: none(),
+        compute: noCompute(),
         byBatch: new Map(),
       };
       // The one seen first goes.
@@ -105,6 +109,24 @@ export class InferenceStatistics {
     }
     return figures;
   }
+}
+
+function none(): Duration {
+  return { count: 0, ns: 0 };
+}
+
+function noCompute(): Compute {
+  return { input: none(), infer: none(), output: none() };
+}
+
+function shown({ input, infer, output }: Compute) {
+  return { compute_input: input, compute_infer: infer, compute_output: output };
+}
+
+function addCompute({ input, infer, output }: Compute, stages: ComputeStages): void {
+  add(input, stages.inputMs);
+  add(infer, stages.inferMs);
+  add(output, stages.outputMs);
 }
 
 function add(duration: Duration, ms: number): void {

@@ -84,7 +84,10 @@ export class LiveVersion {
       throw error;
     }
     this.#figures.requests += 1;
-    this.#recorder.answered(served, inputs, inference.outputs, performance.now() - startedMs);
+    this.#recorder.answered(served, inputs, inference.outputs, {
+      totalMs: performance.now() - startedMs,
+      ...inference.stages,
+    });
     return inference;
   }
 

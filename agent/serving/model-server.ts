@@ -5,6 +5,7 @@
 import { freeMemoryBytes } from '../../platform/free-memory.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { RunnerProcess } from '../../runner/runner-client.ts';
+import type { ComputeStages } from '../../runner/runner-protocol.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -63,8 +64,7 @@ export interface InferenceAnswer {
   readonly id: string;
   readonly outputs: readonly Tensor[];
   readonly served: ServedVersion;
-  /** Time in the runtime alone. */
-  readonly inferMs: number;
+  readonly stages: ComputeStages;
 }
 
 interface ServedModel {
@@ -288,7 +288,7 @@ export class ModelServer implements ServedModels {
       id,
       outputs: inference.outputs.filter((output) => wanted.includes(output.name)),
       served: live.served,
-      inferMs: inference.inferMs,
+      stages: inference.stages,
     };
   }
 

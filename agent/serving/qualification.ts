@@ -150,14 +150,14 @@ async function checkSample(
   provider: string,
 ): Promise<number> {
   const names = [...slot.manifest.interface.outputs, ...sample.outputs].map((output) => output.name);
-  const { outputs, inferMs } = await runner.infer(sample.inputs, {
+  const { outputs, stages } = await runner.infer(sample.inputs, {
     outputs: [...new Set(names)],
     deadlineMs: limits.inferDeadlineMsDefault,
   });
   checkAnswerInterface(slot.manifest, outputs);
   const { tolerances } = slot.manifest.golden;
   const mismatch = compareOutputs({ got: outputs, want: sample.outputs, tolerances });
-  if (!mismatch) return inferMs;
+  if (!mismatch) return stages.inferMs;
   throw new AppError(
     'golden_mismatch_on_device',
     `Cannot serve ${slot.model} ${slot.version} on "${provider}": golden sample ${index}, ${describeMismatch(mismatch)}.`,

@@ -1,5 +1,6 @@
 /** What serving tells telemetry of each request. Raw tensors end here: only counts leave the recorder (promise P7). */
 
+import type { ComputeStages } from '../../runner/runner-protocol.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 
@@ -17,6 +18,11 @@ export interface ServedVersion extends Partial<AnsweredOffer> {
   readonly manifest: ModelManifest;
 }
 
+/** How long one answer took, milliseconds. What is in no stage of the runner is waiting, and the way to the runner and back. */
+export interface RequestTime extends ComputeStages {
+  readonly totalMs: number;
+}
+
 export interface Recorder {
   /** The version now answers requests for its model, also when none come: its windows are sent from here on, empty ones
    * too, so that the hub can tell an idle device from a silent one. Closes the window of the model's version before, and
@@ -26,7 +32,7 @@ export interface Recorder {
     version: ServedVersion,
     inputs: readonly Tensor[],
     outputs: readonly Tensor[],
-    latencyMs: number,
+    took: RequestTime,
   ): void;
   /** `code` is an error code of the catalogue. */
   failed(version: ServedVersion, code: string, latencyMs: number): void;

@@ -10,7 +10,7 @@ import { isAppError } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
-import type { Recorder, ServedVersion } from './observation.ts';
+import type { Recorder, RequestTime, ServedVersion } from './observation.ts';
 import { type ClosedWindow, Window } from './window.ts';
 
 export const windowMsDefault = 60_000;
@@ -53,10 +53,10 @@ export class WindowRecorder implements Recorder {
     version: ServedVersion,
     inputs: readonly Tensor[],
     outputs: readonly Tensor[],
-    latencyMs: number,
+    { totalMs }: RequestTime,
   ): void {
     try {
-      this.#window(version)?.addAnswered(inputs, outputs, latencyMs);
+      this.#window(version)?.addAnswered(inputs, outputs, totalMs);
     } catch (error) {
       this.#log.warn(
         `${version.model}@${version.version}`,

@@ -5,10 +5,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Registry } from 'prom-client';
 import { Pool } from 'undici';
 import { openLocalApi } from '../../agent/local-api/local-api.ts';
+import { fanOutRecorder } from '../../agent/serving/fan-out-recorder.ts';
 import { ModelServer } from '../../agent/serving/model-server.ts';
 import { ServingMetrics } from '../../agent/serving/serving-metrics.ts';
+import { TritonMetrics } from '../../agent/serving/triton-metrics.ts';
 import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { SessionHost } from '../../runner/session-host.ts';
@@ -54,9 +57,19 @@ export async function run(): Promise<BenchRow[]> {
 async function measure({ name, onnx, input, output }: InferCase): Promise<BenchRow[]> {
   const folder = await mkdtemp(join(tmpdir(), 'modelfleet-bench-'));
   const logger = makeLogger('bench', 'error');
-  const metrics = new ServingMetrics();
-  const models = new ModelServer({ recorder: metrics, clock: systemClock, random: Math.random, logger });
-  const api = await openLocalApi({ models, metrics, clock: systemClock, port: 0, version: '0.0.0', logger });
+  const metrics = new Registry();
+  const triton = new TritonMetrics();
+  const recorder = fanOutRecorder([new ServingMetrics(metrics), triton]);
+  const models = new ModelServer({ recorder, clock: systemClock, random: Math.random, logger });
+  const api = await openLocalApi({
+    models,
+    metrics,
+    tritonMetrics: triton.registry,
+    clock: systemClock,
+    port: 0,
+    version: '0.0.0',
+    logger,
+  });
   const pool = new Pool(api.url, { connections: 1 });
   const declared = { ...input, shape: [...input.shape] };
   try {

@@ -157,7 +157,7 @@ describe('RunnerProcess', () => {
   it('does not count the time a request waits for others against its deadline', async () => {
     const runner = await startRunner(slowModel({ steps: 10 }));
     const input = [fp32('x', [1], [1])];
-    const { inferMs } = await runner.infer(input);
+    const { inferMs } = (await runner.infer(input)).stages;
     const answers = Array.from({ length: 4 }, () => runner.infer(input, { deadlineMs: inferMs * 3 + 200 }));
     await expect(Promise.all(answers)).resolves.toHaveLength(4);
   });

@@ -13,6 +13,7 @@ import { systemClock } from '../../../../platform/system-clock.ts';
 import { ConnectionHub } from '../../../support/connection-hub.ts';
 import { offeredToAll, presentAll, publishedVersion, versionsOf } from '../../../support/profiles.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
+import { took } from '../../../support/took.ts';
 
 const logger = makeLogger('test', 'silent');
 const air = publishedVersion();
@@ -110,5 +111,5 @@ describe('a telemetry window, from the recorder to the hub’s database', () => 
 
 function recordRequest(recorder: WindowRecorder, served: ServedVersion): void {
   const data = new Uint8Array(Float32Array.of(0.45, 0.45).buffer);
-  recorder.answered(served, [{ name: 'x', datatype: 'FP32', shape: [1, 2], data }], [], 5);
+  recorder.answered(served, [{ name: 'x', datatype: 'FP32', shape: [1, 2], data }], [], took(5));
 }

@@ -13,6 +13,7 @@ import {
 } from '../../../../shared/protocol/telemetry-report.ts';
 import { LatencySketch } from '../../../../shared/sketch/latency-sketch.ts';
 import { publishedVersion, uniformProfile } from '../../../support/profiles.ts';
+import { took } from '../../../support/took.ts';
 
 const logger = makeLogger('test', 'silent');
 
@@ -59,8 +60,8 @@ function world() {
 describe('telemetry recorder', () => {
   it('closes one window a version with counts, failures, crashes and latency', async () => {
     const { clock, sent, recorder } = world();
-    recorder.answered(served(), [rows(0.05, 0.95, 0.05, -1)], [], 4);
-    recorder.answered(served(), [rows(0.15, Number.NaN)], [], 8);
+    recorder.answered(served(), [rows(0.05, 0.95, 0.05, -1)], [], took(4));
+    recorder.answered(served(), [rows(0.15, Number.NaN)], [], took(8));
     recorder.failed(served(), 'internal', 1);
     recorder.crashed(served());
     clock.time += 60_000;
@@ -88,12 +89,12 @@ describe('telemetry recorder', () => {
     const { clock, sent, recorder } = world();
     const [before, now] = ['r1', 'r2'].map((rollout) => ({ ...served(), rollout }));
     recorder.serving(before!);
-    recorder.answered(before!, [rows(0.05, 0.95)], [], 4);
+    recorder.answered(before!, [rows(0.05, 0.95)], [], took(4));
     clock.time += 10_000;
     recorder.serving(now!);
-    recorder.answered(now!, [rows(0.05, 0.95)], [], 4);
+    recorder.answered(now!, [rows(0.05, 0.95)], [], took(4));
     // Began before the cut: it is counted for what it began under.
-    recorder.answered(before!, [rows(0.05, 0.95)], [], 4);
+    recorder.answered(before!, [rows(0.05, 0.95)], [], took(4));
     clock.time += 5_000;
     await recorder.flush();
     const spans = sent.map(({ rollout, from, to, requests }) => [rollout, to - from, requests.ok]);
@@ -148,8 +149,8 @@ describe('telemetry recorder', () => {
     const { sent, recorder } = world();
     recorder.serving(served('1.0.0'));
     recorder.serving(served('2.0.0'));
-    recorder.answered(served('1.0.0'), [rows(0.5, 0.5)], [], 1);
-    recorder.answered(served('2.0.0'), [rows(0.5, 0.5)], [], 1);
+    recorder.answered(served('1.0.0'), [rows(0.5, 0.5)], [], took(1));
+    recorder.answered(served('2.0.0'), [rows(0.5, 0.5)], [], took(1));
     await recorder.flush();
     expect(
       sent
@@ -187,9 +188,9 @@ describe('telemetry recorder', () => {
         throw new Error('disk full');
       },
     });
-    recorder.answered(served(), [{ ...rows(1, 1), shape: [100, 2] }], [], 1);
+    recorder.answered(served(), [{ ...rows(1, 1), shape: [100, 2] }], [], took(1));
     await recorder.flush();
-    recorder.answered(served(), [rows(1, 1)], [], 1);
+    recorder.answered(served(), [rows(1, 1)], [], took(1));
     await recorder.flush();
     expect(calls).toBe(2);
   });
@@ -220,7 +221,7 @@ describe('what leaves the device (promise P7)', () => {
   it('holds no raw value of any request, whatever the values', async () => {
     const { sent, recorder } = world();
     const raw = [1234.5678, -9.87654321e20, 3.3333333, 0.123456789];
-    recorder.answered(served(), [rows(raw[0]!, raw[1]!)], [rows(raw[2]!, raw[3]!)], 7);
+    recorder.answered(served(), [rows(raw[0]!, raw[1]!)], [rows(raw[2]!, raw[3]!)], took(7));
     recorder.failed(served(), 'reading was 1234.5678 in street 5', 7);
     await recorder.flush();
     const payload = Buffer.from(
@@ -238,7 +239,7 @@ describe('what leaves the device (promise P7)', () => {
   it('sends sums only when enough rows hide in them', async () => {
     const { sent, recorder } = world();
     for (let i = 0; i < limits.momentRowsMin; i += 1) {
-      recorder.answered(served(), [rows(0.5 + i / 1_000, Number.NaN)], [], 1);
+      recorder.answered(served(), [rows(0.5 + i / 1_000, Number.NaN)], [], took(1));
     }
     await recorder.flush();
     expect(sent[0]!.features[0]!.moments).toMatchObject({ n: limits.momentRowsMin });

@@ -1,0 +1,28 @@
+/** What Prometheus' own checker says of a page of metrics; it comes with Debian's package `prometheus`. */
+import { spawnSync } from 'node:child_process';
+
+export const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
+
+/** Complaints, one a line; empty when there are none. */
+export function checkMetrics(page: string): string {
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
+    input: page,
+    encoding: 'utf8',
+  });
+  const complaints = `${stdout}${stderr}`.trim();
+  return status === 0 ? complaints : complaints || `promtool ended with ${status}`;
+}
+
+/** The value of a sample; undefined when the page has none of that name with these labels. */
+export function sampleOf(
+  page: string,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): number | undefined {
+  const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`);
+  for (const line of page.split('\n')) {
+    const [, found, inside = '', value] = /^([a-z_:]+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+    if (found === name && wanted.every((label) => inside.split(',').includes(label))) return Number(value);
+  }
+  return undefined;
+}
