@@ -91,7 +91,7 @@ export class ServingMetrics implements Recorder {
 interface ServedNow {
   readonly served: ServedVersion;
   readonly provider: string;
-  readonly keeper: { readonly ready: boolean; readonly pending: number };
+  readonly supervisor: { readonly ready: boolean; readonly pending: number };
 }
 
 /** What is served now, and how many requests wait. */
@@ -107,8 +107,8 @@ export function addServedMetrics(
     registers: [registry],
     collect() {
       this.reset();
-      for (const { served, provider, keeper } of live()) {
-        this.set({ ...labelsOf(served), provider }, keeper.ready ? 1 : 0);
+      for (const { served, provider, supervisor } of live()) {
+        this.set({ ...labelsOf(served), provider }, supervisor.ready ? 1 : 0);
       }
     },
   });
@@ -119,7 +119,7 @@ export function addServedMetrics(
     registers: [registry],
     collect() {
       this.reset();
-      for (const { served, keeper } of live()) this.set(labelsOf(served), keeper.pending);
+      for (const { served, supervisor } of live()) this.set(labelsOf(served), supervisor.pending);
     },
   });
 }

@@ -79,7 +79,7 @@ export class TritonMetrics implements Recorder {
     list(): readonly {
       readonly versions: readonly {
         readonly served: ServedVersion;
-        readonly keeper: { readonly pending: number };
+        readonly supervisor: { readonly pending: number };
       }[];
     }[];
   }): void {
@@ -91,7 +91,7 @@ export class TritonMetrics implements Recorder {
       collect() {
         this.reset();
         for (const { versions } of models.list()) {
-          for (const { served, keeper } of versions) this.set(labelsOf(served), keeper.pending);
+          for (const { served, supervisor } of versions) this.set(labelsOf(served), supervisor.pending);
         }
       },
     });

@@ -56,7 +56,7 @@ export class UpdateMetrics {
       registers,
       collect() {
         this.reset();
-        for (const { model, parked } of report()) this.set({ model }, parked.length);
+        for (const { model, quarantined } of report()) this.set({ model }, quarantined.length);
       },
     });
   }

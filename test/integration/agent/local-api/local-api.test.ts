@@ -224,10 +224,10 @@ describe('local API', () => {
   });
 
   it('counts every request that it turned away for want of room', async () => {
-    const { api, models } = await runLocalApi({ deadlineMs: 400 });
+    const { api, models } = await runLocalApi({ deadlineMs: 1_000 });
     const slot = await makeServingSlot({
       folder: await tempFolder(),
-      onnx: slowModel({ steps: 12 }),
+      onnx: slowModel({ steps: 4 }),
       inputs: [fp32Spec('x', [1])],
       outputs: [fp32Spec('y', [1])],
     });

@@ -73,7 +73,7 @@ describe('metrics of the local API', () => {
     ];
     expect(await pending()).toEqual([0, 0]);
     const answers = [ask(), ask(), ask()];
-    await expect.poll(() => models.list()[0]!.versions[0]!.keeper.pending).toBe(3);
+    await expect.poll(() => models.list()[0]!.versions[0]!.supervisor.pending).toBe(3);
     expect(await pending()).toEqual([3, 3]);
     await Promise.all(answers);
     expect(await pending()).toEqual([0, 0]);
