@@ -9,13 +9,12 @@ import { readBootId } from '../platform/boot-id.ts';
 import { DiskReserve } from '../platform/disk-reserve.ts';
 import { lockFolder } from '../platform/folder-lock.ts';
 import { freeBytes } from '../platform/free-bytes.ts';
-import type { Logger } from '../platform/logger.ts';
 import { makeStateFolder } from '../platform/state-folder.ts';
 import { errorText } from '../shared/base/app-error.ts';
-import type { Clock, Random } from '../shared/base/clock.ts';
 import { limits } from '../shared/base/limits.ts';
 import type { ReportedState } from '../shared/protocol/reported-state.ts';
-import { encodeUpdateEvent, type UpdateState } from '../shared/protocol/update-event.ts';
+import { encodeUpdateEvent } from '../shared/protocol/update-event.ts';
+import type { AgentEnvironment } from './agent-environment.ts';
 import type { AgentAddresses, AgentStatus } from './agent-status.ts';
 import { dataFolder } from './config/data-folder.ts';
 import type { AgentOptions } from './config/options-schema.ts';
@@ -51,18 +50,6 @@ import { ServingRestorer } from './update/serving-restorer.ts';
 import { makeStepExecutors } from './update/step-executors.ts';
 import { UpdateJournal } from './update/update-journal.ts';
 import { UpdateMetrics } from './update/update-metrics.ts';
-
-export interface AgentEnvironment {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  /** How many log lines nobody took. */
-  readonly logLost?: () => number;
-  /** The program's version. */
-  readonly version: string;
-  /** Called right after an update state was stored, before anything is done in it. */
-  readonly onTransition?: (model: string, state: UpdateState) => void;
-}
 
 export interface Agent {
   /** Throws `not_enrolled`, `data_folder_locked`, `port_in_use`; then nothing is left running. */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Registry } from 'prom-client';
 import { addLogMetric } from '../platform/log-metric.ts';
 import { addProcessMetrics } from '../platform/process-metrics.ts';
-import type { AgentEnvironment } from './agent.ts';
+import type { AgentEnvironment } from './agent-environment.ts';
 import type { AgentOptions } from './config/options-schema.ts';
 import type { Outbox } from './connection/outbox.ts';
 import { fanOutRecorder } from './serving/fan-out-recorder.ts';
