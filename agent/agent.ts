@@ -115,12 +115,12 @@ async function layFoundation(options: AgentOptions, { clock, logger }: AgentEnvi
   closers.push(() => lock.release());
   await makeStateFolder(paths.state);
   const reserve = new DiskReserve(paths.reserve, limits.diskReserveBytes);
-  const { withRoom } = reserve;
+  const { withFreeSpace } = reserve;
   const slots = new SlotStore({
     folder: paths.slots,
     indexFile: paths.slotIndex,
     keepPrevious: options.keepPrevious,
-    withRoom,
+    withFreeSpace,
     logger: logger.child({ part: 'slots' }),
   });
   await slots.load();
@@ -148,13 +148,13 @@ function makeParts(
   { server, metrics }: Serving,
 ) {
   const stopping = new AbortController();
-  const { withRoom } = reserve;
+  const { withFreeSpace } = reserve;
   const verifiedFiles = new VerifiedFiles(paths.trust);
   const trust = new VerifiedVersions({
     files: verifiedFiles,
     floor,
     clock,
-    withRoom,
+    withFreeSpace,
     logger: logger.child({ part: 'trust' }),
   });
   const linkWatch = new LinkWatch({
@@ -178,7 +178,7 @@ function makeParts(
     command: (payload) => linkWatch.receive(payload),
     trust(role, payload) {
       const isKnown = trust.onTrust(role, payload);
-      if (isKnown) inbox.hearNews(stopping.signal);
+      if (isKnown) inbox.retryNow(stopping.signal);
       return isKnown;
     },
     chunk: (digest, payload) => fetcher.receive(digest, payload),
@@ -220,7 +220,7 @@ function makeParts(
   const restorer = new ServingRestorer({ slots, served: server, conditions, logger: updateLogger });
   const updateMetrics = new UpdateMetrics(metrics);
   const updates: ModelUpdates = new ModelUpdates({
-    journal: new UpdateJournal({ folder: paths.updates, withRoom, logger: updateLogger }),
+    journal: new UpdateJournal({ folder: paths.updates, withFreeSpace, logger: updateLogger }),
     slots,
     served: server,
     restorer,
@@ -262,7 +262,7 @@ function makeParts(
     onRefused: (fault) => conditions.set('desired_state_refused', fault && `${fault.code}: ${fault.message}`),
     clock,
     floor,
-    withRoom,
+    withFreeSpace,
     logger: updateLogger,
   });
   const facts = readDeviceFacts({ agentVersion: version, providers: providersOffered });

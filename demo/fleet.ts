@@ -81,22 +81,22 @@ export class Fleet {
   }
 
   /** Runs `modelfleet … --json` and returns its result; throws with the program's own words when it fails. */
-  async cli(...words: readonly string[]): Promise<unknown> {
-    const done = await this.tryCli(...words);
+  async cli(...args: readonly string[]): Promise<unknown> {
+    const done = await this.tryCli(...args);
     if (done.code !== 0)
-      throw new Error(`modelfleet ${words.join(' ')} ended with ${done.code}: ${done.stderr}`);
+      throw new Error(`modelfleet ${args.join(' ')} ended with ${done.code}: ${done.stderr}`);
     return done.stdout.trim() === '' ? undefined : JSON.parse(done.stdout);
   }
 
   /** Like `cli`, for a command that is meant to be refused. */
-  async tryCli(...words: readonly string[]): Promise<Finished> {
-    return this.#options.programs.run('modelfleet', [...words, '--json']);
+  async tryCli(...args: readonly string[]): Promise<Finished> {
+    return this.#options.programs.run('modelfleet', [...args, '--json']);
   }
 
   /** Like `cli`, told to the reader first. */
-  async tellCli(...words: readonly string[]): Promise<unknown> {
-    this.#options.narrator?.command(['modelfleet', ...words.map((word) => this.#shown(word))]);
-    return this.cli(...words);
+  async tellCli(...args: readonly string[]): Promise<unknown> {
+    this.#options.narrator?.command(['modelfleet', ...args.map((arg) => this.#shown(arg))]);
+    return this.cli(...args);
   }
 
   async logIn(): Promise<void> {
@@ -179,8 +179,8 @@ export class Fleet {
     return readFile(join(this.folder, 'logs', `${name}.log`), 'utf8').catch(() => '');
   }
 
-  #shown(word: string): string {
-    const short = word.replace(this.folder, '…');
+  #shown(arg: string): string {
+    const short = arg.replace(this.folder, '…');
     return /\s/.test(short) ? JSON.stringify(short) : short;
   }
 }

@@ -10,7 +10,7 @@ import { Fleet } from './fleet.ts';
 import { generatedData, realData, seedDefault } from './gas-sensors/gas-sensor-data.ts';
 import { Narrator } from './narrator.ts';
 import { Programs } from './programs.ts';
-import { lookAround } from './story/look-around.ts';
+import { printNextCommands } from './story/next-commands.ts';
 import { tellStory } from './story/tell-story.ts';
 
 /** As shells count a program that SIGINT ended. */
@@ -64,7 +64,7 @@ try {
   ]);
   narrator.chapter(`The end: ${narrator.checks} checks held, ${narrator.seconds.toFixed(0)} s.`);
   if (!flags.once) {
-    lookAround(fleet, narrator);
+    printNextCommands(fleet, narrator);
     await interrupted;
   }
 } catch (error) {

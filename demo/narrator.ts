@@ -18,8 +18,8 @@ export class Narrator {
   }
 
   /** A command the reader could type. */
-  command(words: readonly string[]): void {
-    this.#line(dim(`  $ ${words.join(' ')}`));
+  command(args: readonly string[]): void {
+    this.#line(dim(`  $ ${args.join(' ')}`));
   }
 
   /** Output worth showing as it is. */

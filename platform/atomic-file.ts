@@ -10,7 +10,7 @@ import { setAside } from './set-aside.ts';
 
 /**
  * Replaces `path` with `bytes` so that a crash leaves the old or the new content. A folder that is in the way is set aside.
- * Throws `disk_full` when there is no room.
+ * Throws `disk_full` when there is no space.
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | string, mode = 0o600): Promise<void> {
   const beside = `${path}.${randomBytes(6).toString('hex')}.tmp`;

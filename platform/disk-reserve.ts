@@ -1,16 +1,16 @@
 /**
- * Room set aside for small writes that must not fail because something else filled the disk: a file of that size, deleted
- * when a write finds no room, and made again once the disk has some. Whoever is faster may take the room that was freed.
+ * Space reserved for small writes that must not fail because something else filled the disk: a file of that size, deleted
+ * when a write finds no space, and created again once the disk has some. Another process may take the space that was freed.
  */
 import { randomBytes } from 'node:crypto';
 import { rm, stat } from 'node:fs/promises';
 import { isAppError } from '../shared/base/app-error.ts';
 import { asDiskError, writeFileAtomic } from './atomic-file.ts';
 
-/** Runs `write`, and once more after making room for it when the disk was full; it must be safe to run twice. */
-export type WithRoom = <T>(write: () => Promise<T>) => Promise<T>;
+/** Runs `write`, and once more after freeing space for it when the disk was full; it must be safe to run twice. */
+export type WithFreeSpace = <T>(write: () => Promise<T>) => Promise<T>;
 
-export const withoutReserve: WithRoom = (write) => write();
+export const withoutReserve: WithFreeSpace = (write) => write();
 
 export class DiskReserve {
   readonly #file: string;
@@ -21,14 +21,14 @@ export class DiskReserve {
     this.#bytes = bytes;
   }
 
-  /** Sets the room aside when it is not. Throws `disk_full`. */
+  /** Reserves the space when it is not reserved. Throws `disk_full`. */
   async make(): Promise<void> {
     const bytes = await stat(this.#file).then(({ size }) => size, isAbsent);
-    // Random, so that no file system stores it in less room.
+    // Random, so that no file system stores it in less space.
     if (bytes < this.#bytes) await writeFileAtomic(this.#file, randomBytes(this.#bytes));
   }
 
-  readonly withRoom: WithRoom = async (write) => {
+  readonly withFreeSpace: WithFreeSpace = async (write) => {
     try {
       return await write();
     } catch (error) {

@@ -23,7 +23,7 @@ export class LogStream {
   #bytesWaiting = 0;
   #timer: NodeJS.Timeout | undefined;
   #lost = 0;
-  #lostTold = 0;
+  #lostReported = 0;
 
   /** `lossLine` writes the line, with its end, that says how many were lost. */
   constructor(lossLine: (lost: number) => string, fd = 2) {
@@ -72,18 +72,18 @@ export class LogStream {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'EAGAIN' && code !== 'EINTR') this.#giveUp();
     }
-    if (this.#waiting.length > 0 || this.#lost > this.#lostTold) this.#later(AGAIN_MS);
+    if (this.#waiting.length > 0 || this.#lost > this.#lostReported) this.#later(AGAIN_MS);
   }
 
   #drain(): void {
     while (this.#waiting.length > 0) {
       this.#taken(writeSync(this.#fd, Buffer.concat(this.#waiting.slice(0, LINES_TOGETHER_MAX))));
     }
-    if (this.#lost === this.#lostTold) return;
+    if (this.#lost === this.#lostReported) return;
     const lost = this.#lost;
     const line = Buffer.from(this.#lossLine(lost));
     const written = writeSync(this.#fd, line);
-    this.#lostTold = lost;
+    this.#lostReported = lost;
     if (written < line.length) this.#keep(line.subarray(written));
   }
 

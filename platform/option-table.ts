@@ -162,7 +162,7 @@ export function listOption(
   };
 }
 
-/** One of `choices`. The sentence gets their names: in the placeholder they would leave help no room for its texts. */
+/** One of `choices`. The sentence gets their names: in the placeholder they would leave help no space for its texts. */
 export function choiceOption<const T extends string>(
   value: T,
   choices: readonly T[],

@@ -274,7 +274,7 @@ export class RunnerProcess {
     this.#waiting.clear();
     if (this.#closing && !this.#killedFor) return {};
     this.#logger.warn(
-      { runner: this.#what, pid: this.pid, how, lastWords: this.#stderr.slice(-1_000) },
+      { runner: this.#what, pid: this.pid, how, lastOutput: this.#stderr.slice(-1_000) },
       'runner ended unasked',
     );
     return { fault };

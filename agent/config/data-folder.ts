@@ -18,7 +18,7 @@ export interface DataFolder {
   readonly hold: string;
   /** The key of an enrolment that was begun and has no answer yet. */
   readonly enrolling: string;
-  /** Room that is freed when a way back finds the disk full. */
+  /** File that is deleted when a rollback finds the disk full. */
   readonly reserve: string;
 }
 

@@ -31,7 +31,7 @@ export class LinkWatch {
   #busyLoggedAt = Number.NEGATIVE_INFINITY;
   #notUnderstoodAt = Number.NEGATIVE_INFINITY;
   #failure: { readonly error: unknown } | undefined;
-  #heard: { readonly command: SharedIdentityCommand; readonly at: number } | undefined;
+  #notice: { readonly command: SharedIdentityCommand; readonly at: number } | undefined;
 
   constructor(props: LinkWatchProps) {
     this.#props = props;
@@ -40,8 +40,8 @@ export class LinkWatch {
 
   /** Another agent was seen with this identity in the last `limits.identitySharedMs`. */
   get isShared(): boolean {
-    const heard = this.#heard;
-    return heard !== undefined && this.#props.clock.monotonic() - heard.at < limits.identitySharedMs;
+    const notice = this.#notice;
+    return notice !== undefined && this.#props.clock.monotonic() - notice.at < limits.identitySharedMs;
   }
 
   /** Since when the hub holds what this device sent, milliseconds since the epoch; undefined when it does not. */
@@ -74,7 +74,7 @@ export class LinkWatch {
         this.#heardBusy();
         return;
       }
-      this.#heard = { command, at: clock.monotonic() };
+      this.#notice = { command, at: clock.monotonic() };
       logger.error(
         { addresses: command.addresses },
         'another agent connects with the identity of this device',
@@ -109,7 +109,7 @@ export class LinkWatch {
   note(): void {
     const { tell } = this.#props;
     tell('not_connected', this.#failureText());
-    tell('identity_shared', this.isShared ? sharedText(this.#heard!.command) : undefined);
+    tell('identity_shared', this.isShared ? sharedText(this.#notice!.command) : undefined);
   }
 
   #failureText(): string | undefined {

@@ -22,7 +22,7 @@ import { checkCertificateTime, type DeviceIdentity } from './identity.ts';
 const CONNECT_MS = 15_000;
 const KEEPALIVE_SECONDS = 30;
 const PING_MS = 10_000;
-/** Longest packet a hub may send: the largest payload, its topic, and room for the head. */
+/** Longest packet a hub may send: the largest payload, its topic, and its header. */
 const PACKET_BYTES_MAX =
   Math.max(limits.trustMetadataBytesMax, limits.manifestBytesMax, limits.chunkBytes) +
   limits.topicCharsMax +

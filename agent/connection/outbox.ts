@@ -116,7 +116,7 @@ export class Outbox {
 
   async #append(leaf: OutboxLeaf, payload: Uint8Array): Promise<void> {
     const bytes = frame(payload);
-    await this.#makeRoom(bytes.length);
+    await this.#deleteOldest(bytes.length);
     const entry = { number: this.#nextNumber, leaf, bytes: bytes.length };
     await writeFileAtomic(this.#path(entry), bytes);
     this.#nextNumber += 1;
@@ -125,7 +125,7 @@ export class Outbox {
     void this.#send();
   }
 
-  async #makeRoom(bytes: number): Promise<void> {
+  async #deleteOldest(bytes: number): Promise<void> {
     while (this.#bytes + bytes > this.#bytesMax || this.#entries.length >= this.#messagesMax) {
       const idle = this.#entries.filter((entry) => !this.#underWay.has(entry.number));
       const victim = idle.find((entry) => entry.leaf === 'telemetry') ?? idle[0];

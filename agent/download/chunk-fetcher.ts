@@ -46,7 +46,7 @@ export class ChunkFetcher {
   readonly #log: LimitedLog;
   readonly #line: LineEstimate;
   /** When the connection was last found to have brought something, and how much by then. */
-  #heard = { at: 0, bytes: 0 };
+  #progress = { at: 0, bytes: 0 };
   /** When a chunk was last there whole. */
   #arrivedAt = 0;
   /** Downloads under way; the one that has waited longest for credit comes first. */
@@ -267,7 +267,7 @@ export class ChunkFetcher {
 
   #takeBackCredit(fetch: Fetch, now: number): void {
     const bytes = this.#props.transport.bytesReceived;
-    if (bytes - this.#heard.bytes >= MOVED_BYTES_MIN) this.#heard = { at: now, bytes };
+    if (bytes - this.#progress.bytes >= MOVED_BYTES_MIN) this.#progress = { at: now, bytes };
     let late = 0;
     for (const [digest, asked] of fetch.inFlight) {
       const isQueued = asked.queuedUntil !== undefined;
@@ -289,7 +289,7 @@ export class ChunkFetcher {
 
   #lateAt(asked: Asked): number {
     if (asked.queuedUntil !== undefined) return asked.queuedUntil;
-    return Math.max(this.#heard.at, asked.at) + this.#line.silenceMs;
+    return Math.max(this.#progress.at, asked.at) + this.#line.silenceMs;
   }
 
   /** Hands the credit that is free to the downloads that can use it, each at most its part, in turn. */

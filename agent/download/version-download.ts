@@ -1,6 +1,6 @@
 /**
  * Brings one version onto the device: its manifest, then the chunks no slot and no earlier try has, after the disk was
- * asked whether it has room for them and for the files they make; then the files, whole and checked, in a slot.
+ * asked whether it has space for them and for the files they make; then the files, whole and checked, in a slot.
  */
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
@@ -29,7 +29,7 @@ export interface DownloadProgress {
   readonly queuedSince?: number;
 }
 
-/** A download under way: the room it will still take is promised to it. */
+/** A download under way: the space it will still need is reserved for it. */
 interface Wanted {
   readonly missing: ReadonlyMap<string, number>;
   readonly bytesTotal: number;

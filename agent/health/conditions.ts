@@ -27,14 +27,14 @@ export const conditionCatalogue = {
   identity_shared: error(
     'Stop the agent of the copy, delete its data folder and enrol it under an id of its own: modelfleet-agent enrol --id ID.',
   ),
-  /** The disk has less room than the margin that installs keep free. */
+  /** The disk has less free space than the margin that installs keep free. */
   low_disk: warning('Free space on the disk of the data folder, or keep fewer versions (--keep-previous).'),
   /** The active version was withdrawn by its publisher; it goes on until another one comes (promise P2). */
   running_withdrawn: warning('Roll out another version of the model.'),
   version_quarantined: warning(
     'Mend what the reason names; the version is tried again at the time given, or at once after: modelfleet-agent release.',
   ),
-  /** An update waits for something of the device or the hub: room, a chunk, fresh metadata. */
+  /** An update waits for something of the device or the hub: free space, a chunk, fresh metadata. */
   update_waits: warning('Mend what the reason names; the update goes on by itself then.'),
   /** An update has not moved on for long. */
   update_stuck: warning('See the log of the agent; roll out another version when this one should not go on.'),
@@ -49,9 +49,7 @@ export const conditionCatalogue = {
   /** Something in the data folder is not the agent's. */
   foreign_entries: warning('Move it elsewhere, or leave it: the agent runs all the same.'),
   /** The outbox is full: telemetry is being given up. */
-  spool_dropping: warning(
-    'Bring the connection to the hub back, or give the outbox more room (--spool-bytes-max).',
-  ),
+  spool_dropping: warning('Bring the connection to the hub back, or enlarge the outbox (--spool-bytes-max).'),
   /** Nobody takes the agent's log lines. */
   log_lost: warning('Look at where standard error of the agent goes: a full disk, or a reader that stopped.'),
   desired_state_refused: error(

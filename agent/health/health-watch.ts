@@ -31,7 +31,7 @@ export interface HealthWatchProps {
   readonly provenMs: () => number;
   readonly certificate: Pick<DeviceIdentity, 'certificateFrom' | 'certificateExpiresAt'>;
   readonly freeBytes: () => Promise<number>;
-  /** Sets room aside for a way back on a full disk, when it is not. */
+  /** Reserves space for a rollback on a full disk, when none is reserved. */
   readonly makeReserve: () => Promise<void>;
   /** Sets what is to be said of the connection. */
   readonly noteLink: () => void;
@@ -46,7 +46,7 @@ export interface HealthWatchProps {
   readonly logger: Logger;
 }
 
-const roomFaults: ReadonlySet<string> = new Set(['not_enough_space', 'disk_full']);
+const spaceFaults: ReadonlySet<string> = new Set(['not_enough_space', 'disk_full']);
 const LOOK_MS = 30_000;
 /** What was lost is told for so long after the last of it. */
 const LOSS_TOLD_MS = 3_600_000;
@@ -74,17 +74,17 @@ export class HealthWatch {
   }
 
   async check(): Promise<void> {
-    this.#lookAtClock();
+    this.#checkClock();
     this.noteLog();
     this.#props.noteLink();
     this.noteUpdates();
-    await this.#lookAtDisk();
-    await this.#lookForForeignEntries();
-    await this.#lookForWithdrawn();
+    await this.#checkDisk();
+    await this.#findForeignEntries();
+    await this.#findWithdrawn();
     await this.#collectGarbage();
   }
 
-  #lookAtClock(): void {
+  #checkClock(): void {
     const { clock, conditions, provenMs, certificate } = this.#props;
     const { certificateFrom: certificateFromMs, certificateExpiresAt: certificateToMs } = certificate;
     const nowMs = clock.now();
@@ -108,7 +108,7 @@ export class HealthWatch {
     this.#logLost = lost;
     conditions.set(
       'log_lost',
-      isTold(this.#logLostAt, clock)
+      isRecent(this.#logLostAt, clock)
         ? `Nobody takes the agent's log, or nobody did; lines lost since the start: ${lost}.`
         : undefined,
     );
@@ -138,35 +138,35 @@ export class HealthWatch {
     this.#dropped = events + telemetry;
     conditions.set(
       'spool_dropping',
-      isTold(this.#droppedAt, clock)
+      isRecent(this.#droppedAt, clock)
         ? `The outbox is full; given up since the start: ${telemetry} telemetry reports, ${events} events.`
         : undefined,
     );
   }
 
-  async #lookAtDisk(): Promise<void> {
+  async #checkDisk(): Promise<void> {
     const { conditions, freeBytes, makeReserve, logger } = this.#props;
     const free = await freeBytes().catch(() => undefined);
     const isLow = free !== undefined && free < limits.freeSpaceMarginBytes;
     conditions.set(
       'low_disk',
       isLow
-        ? `${formatBytes(free)} are free; installs need ${formatBytes(limits.freeSpaceMarginBytes)} beside their own room.`
+        ? `${formatBytes(free)} are free; installs need ${formatBytes(limits.freeSpaceMarginBytes)} in addition to their own size.`
         : undefined,
     );
     if (free === undefined || isLow) return;
     await makeReserve().catch((error: unknown) => {
-      logger.warn({ reason: errorText(error) }, 'no room could be set aside for a way back');
+      logger.warn({ reason: errorText(error) }, 'no space could be reserved for a rollback');
     });
   }
 
-  async #lookForForeignEntries(): Promise<void> {
+  async #findForeignEntries(): Promise<void> {
     const { conditions, data } = this.#props;
     conditions.set('foreign_entries', foreignEntriesText(await findForeignEntries(data)));
   }
 
   /** A withdrawn version goes on answering; the hub is told that it does. */
-  async #lookForWithdrawn(): Promise<void> {
+  async #findWithdrawn(): Promise<void> {
     const { slots, trust, conditions, isConnected, logger } = this.#props;
     if (!isConnected()) return;
     const withdrawn: string[] = [];
@@ -197,17 +197,19 @@ export class HealthWatch {
       const removed = await slots.collect(pinned);
       if (removed > 0) logger.info({ removed }, 'slots that nothing needs were removed');
       const now = clock.now();
-      // What was given up is kept for a day, in case it is wanted again; not while something else wants the room.
-      const wantsRoom = updates
+      // What was given up is kept for a day, in case it is wanted again; not while something else needs the space.
+      const needsSpace = updates
         .report(now)
-        .some(({ update }) => update && !isSettled(update.state) && roomFaults.has(update.fault?.code ?? ''));
-      await download.dropLeftovers(pinned, wantsRoom ? Number.POSITIVE_INFINITY : now - limits.chunkKeptMs);
+        .some(
+          ({ update }) => update && !isSettled(update.state) && spaceFaults.has(update.fault?.code ?? ''),
+        );
+      await download.dropLeftovers(pinned, needsSpace ? Number.POSITIVE_INFINITY : now - limits.chunkKeptMs);
     } catch (error) {
       logger.warn({ reason: errorText(error) }, 'garbage was not collected; it is tried again');
     }
   }
 }
 
-function isTold(lossAt: number | undefined, clock: Clock): boolean {
+function isRecent(lossAt: number | undefined, clock: Clock): boolean {
   return lossAt !== undefined && clock.monotonic() - lossAt < LOSS_TOLD_MS;
 }

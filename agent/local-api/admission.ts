@@ -7,7 +7,7 @@ import { limits } from '../../shared/base/limits.ts';
 
 /** A request's place, held until its answer is gone. */
 export interface Ticket {
-  /** Counts bytes the request makes the agent hold. Throws `overloaded` when there is no room for them. */
+  /** Counts bytes the request makes the agent hold. Throws `overloaded` when there is no memory for them. */
   take(bytes: number): void;
   /** Gives the place back; safe to call twice. */
   release(): void;
@@ -29,7 +29,7 @@ export class Admission {
     return {
       take: (bytes) => {
         if (!isOpen) return;
-        // Small requests always find room; what they may hold together is bounded by their number.
+        // Small requests are always admitted; what they may hold together is bounded by their number.
         const more = Math.max(0, taken + bytes - limits.localBytesFree) - counted;
         // One request alone may be larger than all may be together: it has its own limits.
         const others = this.#bytes - counted;

@@ -42,7 +42,7 @@ export class LocalConnections {
 
   #add(socket: Socket): void {
     const nowMs = performance.now();
-    if (this.#open.size >= limits.localConnectionsMax && !this.#makeRoom()) {
+    if (this.#open.size >= limits.localConnectionsMax && !this.#closeIdlest()) {
       const busy = `Cannot take the connection: ${limits.localConnectionsMax} are busy.`;
       socket.end(rawAnswer(new AppError('overloaded', busy, { retryAfterMs: 1_000 })));
       socket.destroySoon();
@@ -52,7 +52,7 @@ export class LocalConnections {
     socket.once('close', () => this.#open.delete(socket));
   }
 
-  #makeRoom(): boolean {
+  #closeIdlest(): boolean {
     let oldest: Connection | undefined;
     for (const connection of this.#open.values()) {
       if (isAnswered(connection)) continue;
@@ -67,12 +67,12 @@ export class LocalConnections {
   /** Ends connections that send or read too slowly. */
   enforceLimits(nowMs: number): void {
     for (const connection of this.#open.values()) {
-      if (isSending(connection)) this.#lookAtSender(connection, nowMs);
-      else this.#lookAtReader(connection, nowMs);
+      if (isSending(connection)) this.#checkSender(connection, nowMs);
+      else this.#checkReader(connection, nowMs);
     }
   }
 
-  #lookAtSender({ socket, sinceMs, bytesBefore, response }: Connection, nowMs: number): void {
+  #checkSender({ socket, sinceMs, bytesBefore, response }: Connection, nowMs: number): void {
     const sent = socket.bytesRead - bytesBefore;
     const allowedMs = limits.localBodyGraceMs + (sent / limits.localBytesPerSecondMin) * 1_000;
     if (nowMs - sinceMs <= allowedMs) return;
@@ -81,7 +81,7 @@ export class LocalConnections {
     socket.destroySoon();
   }
 
-  #lookAtReader(connection: Connection, nowMs: number): void {
+  #checkReader(connection: Connection, nowMs: number): void {
     const unread = connection.socket.writableLength;
     if (unread === 0 || unread !== connection.unread) {
       connection.unread = unread;

@@ -46,7 +46,7 @@ export class RequestQueue {
   }
 
   /** Throws `overloaded` when one more would find no place, or would by what others took wait longer than it may. */
-  #expectRoom(): void {
+  #expectSpace(): void {
     const { waitingMax, waitMsMax } = this.#props;
     if (this.#running < this.#width()) return;
     const waiting = this.#waiting.size;
@@ -97,7 +97,7 @@ export class RequestQueue {
 
   /** Resolves with a place of its own. */
   #turn(signal: AbortSignal | undefined): Promise<void> {
-    this.#expectRoom();
+    this.#expectSpace();
     const { waitMsMax } = this.#props;
     return new Promise((resolve, reject) => {
       const settle = () => {

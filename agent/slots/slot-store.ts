@@ -10,7 +10,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type } from 'typebox';
 import { asDiskError, makePrivateFolder, syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
-import { type WithRoom, withoutReserve } from '../../platform/disk-reserve.ts';
+import { type WithFreeSpace, withoutReserve } from '../../platform/disk-reserve.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { listState, makeStateFolder } from '../../platform/state-folder.ts';
@@ -59,8 +59,8 @@ export interface SlotStoreProps {
   readonly indexFile: string;
   /** Versions kept besides the active one. */
   readonly keepPrevious: number;
-  /** Makes room for what must be written on a full disk. */
-  readonly withRoom?: WithRoom | undefined;
+  /** Frees space for what must be written on a full disk. */
+  readonly withFreeSpace?: WithFreeSpace | undefined;
   readonly logger: Logger;
 }
 
@@ -198,7 +198,7 @@ export class SlotStore {
     await rm(unfinished, { recursive: true, force: true });
     await makePrivateFolder(unfinished);
     await this.#writeFiles(manifest, unfinished, readChunk, signal).catch(async (error: unknown) => {
-      // What is half done takes room that the version that runs may need.
+      // What is half done takes space that the running version may need.
       await rm(unfinished, { recursive: true, force: true });
       throw asDiskError(error, unfinished);
     });
@@ -287,16 +287,16 @@ export class SlotStore {
   }
 
   async #write(index: SlotIndex): Promise<void> {
-    const { indexFile, withRoom = withoutReserve } = this.#props;
-    await withRoom(() => writeFileAtomic(indexFile, JSON.stringify(index)));
+    const { indexFile, withFreeSpace = withoutReserve } = this.#props;
+    await withFreeSpace(() => writeFileAtomic(indexFile, JSON.stringify(index)));
     this.#index = index;
   }
 
   async #mark(slot: SlotRef): Promise<void> {
     this.#marks += 1;
     const mark = JSON.stringify({ v: 1, number: this.#marks, provider: slot.provider });
-    const { folder, withRoom = withoutReserve } = this.#props;
-    await withRoom(() => writeFileAtomic(join(folder, slot.manifest, MARK_FILE), mark));
+    const { folder, withFreeSpace = withoutReserve } = this.#props;
+    await withFreeSpace(() => writeFileAtomic(join(folder, slot.manifest, MARK_FILE), mark));
   }
 
   async #readMarks(): Promise<readonly MarkedSlot[]> {

@@ -3,7 +3,7 @@
  * verified from the pinned root down; what was verified is stored, what was not never is. Running versions do not depend
  * on it: expiry and silence block new installs only (promise P2).
  */
-import { type WithRoom, withoutReserve } from '../../platform/disk-reserve.ts';
+import { type WithFreeSpace, withoutReserve } from '../../platform/disk-reserve.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
@@ -23,8 +23,8 @@ export interface VerifiedVersionsProps {
   readonly files: VerifiedFiles;
   readonly floor: ClockFloor;
   readonly clock: Clock;
-  /** Makes room for what must be written on a full disk. */
-  readonly withRoom?: WithRoom | undefined;
+  /** Frees space for what must be written on a full disk. */
+  readonly withFreeSpace?: WithFreeSpace | undefined;
   readonly logger: Logger;
   /** How long one metadata file is waited for. */
   readonly timeoutMs?: number;
@@ -150,7 +150,7 @@ export class VerifiedVersions implements TrustedVersions {
   }
 
   async #verifiedNow(): Promise<Verified> {
-    const { floor, withRoom = withoutReserve } = this.#props;
+    const { floor, withFreeSpace = withoutReserve } = this.#props;
     if (
       this.#verified?.revision === this.#mirror.revision &&
       floor.now() < this.#verified.update.expiresAtMs
@@ -160,7 +160,7 @@ export class VerifiedVersions implements TrustedVersions {
     for (let attempt = 1; ; attempt += 1) {
       const { revision } = this.#mirror;
       try {
-        this.#verified = await withRoom(() => this.#verify(revision));
+        this.#verified = await withFreeSpace(() => this.#verify(revision));
         return this.#verified;
       } catch (error) {
         if (attempt >= TRIES || !(await this.#changedSince(revision, error))) throw error;

@@ -5,7 +5,7 @@
  */
 import { rename } from 'node:fs/promises';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
-import { type WithRoom, withoutReserve } from '../../platform/disk-reserve.ts';
+import { type WithFreeSpace, withoutReserve } from '../../platform/disk-reserve.ts';
 import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
@@ -36,8 +36,8 @@ export interface DesiredInboxProps {
   readonly clock: Clock;
   /** Time that does not go back behind what signed statements have shown. */
   readonly floor: Pick<ClockFloor, 'now'>;
-  /** Makes room for what must be written on a full disk. */
-  readonly withRoom?: WithRoom | undefined;
+  /** Frees space for what must be written on a full disk. */
+  readonly withFreeSpace?: WithFreeSpace | undefined;
   readonly logger: Logger;
 }
 
@@ -60,10 +60,10 @@ export class DesiredInbox {
   /** Refused, but it may pass when there is news. */
   #refused: Uint8Array | undefined;
   /** What was told of the message, so that it is told once. */
-  #told: string | undefined;
+  #reported: string | undefined;
   readonly #backoff: RetryBackoff;
   /** Grows with each news. */
-  #news = 0;
+  #revision = 0;
   #wake: () => void = () => undefined;
 
   constructor(props: DesiredInboxProps) {
@@ -115,16 +115,16 @@ export class DesiredInbox {
     this.#isWorking = true;
     this.#work(signal)
       .catch((error) =>
-        this.#props.logger.error({ reason: errorText(error) }, 'desired state could not be looked at'),
+        this.#props.logger.error({ reason: errorText(error) }, 'desired state could not be handled'),
       )
       .finally(() => {
         this.#isWorking = false;
       });
   }
 
-  /** Trust metadata came: what was refused before may pass now. */
-  hearNews(signal: AbortSignal): void {
-    this.#news += 1;
+  /** New trust metadata has arrived: what was refused before may be accepted now. */
+  retryNow(signal: AbortSignal): void {
+    this.#revision += 1;
     this.#wake();
     if (this.#refused !== undefined && !this.#isWorking) this.receive(this.#refused, signal);
   }
@@ -134,7 +134,7 @@ export class DesiredInbox {
     let last: Uint8Array | undefined;
     while (this.#waiting !== undefined && !signal.aborted) {
       const payload = this.#waiting;
-      const news = this.#news;
+      const revision = this.#revision;
       if (payload !== last) this.#backoff.clear();
       tries = payload === last ? tries + 1 : 1;
       last = payload;
@@ -142,34 +142,34 @@ export class DesiredInbox {
       this.#refused = undefined;
       try {
         await this.accept(payload);
-        this.#told = undefined;
+        this.#reported = undefined;
       } catch (error) {
         const fault = toFault(error);
-        this.#tell(payload, fault);
+        this.#report(payload, fault);
         const isUnsigned = isAppError(error, 'signature_invalid');
         if (fault.retry !== 'later' && !isUnsigned) continue;
         // What may pass by itself is tried again: the message is the current one until another comes.
         this.#refused = payload;
         if (isUnsigned && tries >= SIGNATURE_TRIES) continue;
-        await this.#untilNews(this.#backoff.failed(news), news, signal);
+        await this.#untilRetry(this.#backoff.failed(revision), revision, signal);
         this.#waiting ??= payload;
       }
     }
   }
 
-  /** Once for a message and a reason: it is looked at again and again, and that is no news. */
-  #tell(payload: Uint8Array, fault: UpdateFault): void {
+  /** Once for a message and a reason: repetitions are not reported. */
+  #report(payload: Uint8Array, fault: UpdateFault): void {
     const told = `${fault.code} ${sha256(payload)}`;
-    if (told === this.#told) return;
-    this.#told = told;
+    if (told === this.#reported) return;
+    this.#reported = told;
     this.#log.warn(fault.code, { code: fault.code, reason: fault.message }, 'desired state was refused');
     this.#props.onRefused(fault);
   }
 
   /** Until the wait is over, another message or trust metadata came, or the clock was set. */
-  async #untilNews(waitMs: number, news: number, signal: AbortSignal): Promise<void> {
+  async #untilRetry(waitMs: number, news: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#props;
-    const isQuiet = () => this.#waiting === undefined && this.#news === news && !signal.aborted;
+    const isQuiet = () => this.#waiting === undefined && this.#revision === news && !signal.aborted;
     const wasClockSet = clockWatch(clock);
     for (let left = waitMs; left > 0 && isQuiet(); left -= RETRY_STEP_MS) {
       const woken = new AbortController();
@@ -193,8 +193,8 @@ export class DesiredInbox {
     const keys = await this.#props.trust.directorKeys();
     const state = parseDesiredState(verifyDsse(payload, desiredStateType, keys));
     this.#check(state);
-    const { file, withRoom = withoutReserve } = this.#props;
-    await withRoom(() => writeFileAtomic(file, payload));
+    const { file, withFreeSpace = withoutReserve } = this.#props;
+    await withFreeSpace(() => writeFileAtomic(file, payload));
     this.#accepted = { digest, state };
     this.#sequence = state.sequence;
     this.#props.logger.info(

@@ -1,10 +1,10 @@
-/** The wait of an update for room on the disk: it ends as soon as there is enough, not when a time is over. */
+/** The wait of an update for free space on the disk: it ends as soon as there is enough, not when a time is over. */
 import { isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 
 /** A disk that was full without saying by how much: worth a try when so much more is free. */
 const STEP_BYTES = 4 * limits.chunkBytes;
-/** Room is looked for this often. */
+/** How often free space is checked. */
 export const SPACE_LOOK_MS = 5_000;
 
 export class SpaceWait {
@@ -19,7 +19,7 @@ export class SpaceWait {
     return this.#wanted !== undefined;
   }
 
-  /** A step failed on `error`; any other than one of room ends the wait. */
+  /** A step failed on `error`; any other than one of space ends the wait. */
   async failedOn(error: unknown): Promise<void> {
     this.#wanted = undefined;
     if (isAppError(error, 'not_enough_space')) this.#wanted = Number(error.details?.['bytesWanted']);
@@ -30,7 +30,7 @@ export class SpaceWait {
     this.#wanted = undefined;
   }
 
-  /** Whether the room that was lacking is there now. */
+  /** Whether the missing space is free now. */
   async isOver(): Promise<boolean> {
     return this.#wanted !== undefined && (await this.#free()) >= this.#wanted;
   }

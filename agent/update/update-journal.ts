@@ -6,7 +6,7 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
-import { type WithRoom, withoutReserve } from '../../platform/disk-reserve.ts';
+import { type WithFreeSpace, withoutReserve } from '../../platform/disk-reserve.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { listState, makeStateFolder } from '../../platform/state-folder.ts';
@@ -23,8 +23,8 @@ export interface UpdateJournalProps {
   readonly logger: Logger;
   /** Leaves an unreadable record where it is, for those who only look. */
   readonly isReadOnly?: boolean;
-  /** Makes room for what must be written on a full disk. */
-  readonly withRoom?: WithRoom | undefined;
+  /** Frees space for what must be written on a full disk. */
+  readonly withFreeSpace?: WithFreeSpace | undefined;
 }
 
 export class UpdateJournal {
@@ -32,13 +32,13 @@ export class UpdateJournal {
   readonly #logger: Logger;
 
   readonly #isReadOnly: boolean;
-  readonly #withRoom: WithRoom;
+  readonly #withFreeSpace: WithFreeSpace;
 
   constructor(props: UpdateJournalProps) {
     this.#folder = props.folder;
     this.#isReadOnly = props.isReadOnly ?? false;
     this.#logger = props.logger;
-    this.#withRoom = props.withRoom ?? withoutReserve;
+    this.#withFreeSpace = props.withFreeSpace ?? withoutReserve;
   }
 
   /** Models that have a record. Makes the folder when absent. */
@@ -67,7 +67,7 @@ export class UpdateJournal {
 
   /** Durable when resolved. Throws `disk_full`. */
   async write(record: UpdateRecord): Promise<void> {
-    await this.#withRoom(() => writeFileAtomic(this.#pathOf(record.model), JSON.stringify(record)));
+    await this.#withFreeSpace(() => writeFileAtomic(this.#pathOf(record.model), JSON.stringify(record)));
   }
 
   async remove(model: string): Promise<void> {

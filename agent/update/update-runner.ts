@@ -4,7 +4,7 @@
  *   - Going back needs no disk: when the journal cannot be written, the switch back is made all the same.
  *   - A new desired version or an order that ends the work under way aborts it; nothing else does.
  *   - Nothing one model waits for holds up another: only hashing and golden samples take turns (step-executors.ts).
- *   - What lies with the environment is waited out; room on the disk that comes back ends the wait.
+ *   - What lies with the environment is waited out; free space ends the wait.
  */
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Random } from '../../shared/base/clock.ts';

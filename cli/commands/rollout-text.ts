@@ -26,7 +26,7 @@ export interface RolloutStatus extends RolloutRow {
   readonly counts: Readonly<Record<string, number>>;
   /** Why the hub cannot advance it. */
   readonly trouble?: { readonly since: number; readonly message: string };
-  /** What `devices` and `verdicts` have no room for. */
+  /** What `devices` and `verdicts` leave out. */
   readonly leftOut?: { readonly devices: number; readonly olderVerdicts: boolean };
   /** How the devices stand that the version was taken back from. */
   readonly back?: Readonly<Record<string, number>>;

@@ -7,7 +7,7 @@ import { exitCodes } from '../../shared/errors/failure.ts';
 import type { Printer } from '../context.ts';
 import type { RolloutStatus } from './rollout-text.ts';
 
-const LOOK_MS = 1_000;
+const POLL_MS = 1_000;
 
 /** Exit code by the status in which a watch ends. */
 const endings: Readonly<Record<string, number>> = {
@@ -24,29 +24,29 @@ export const watchCodesText = `
 and with ${exitCodes.unreachable} when the hub stayed away.`;
 
 export interface Watch {
-  readonly look: () => Promise<RolloutStatus>;
+  readonly fetchStatus: () => Promise<RolloutStatus>;
   readonly show: (status: RolloutStatus) => void;
   readonly printer: Printer;
   /** How long the hub may not answer. */
   readonly giveUpMs: number;
   /** Between two looks; a test looks more often. */
-  readonly lookMs?: number;
+  readonly pollMs?: number;
 }
 
-/** The exit code. Throws what the first look throws, and later what a repetition cannot mend. */
+/** The exit code. Throws what the first request throws, and later what a repetition cannot mend. */
 export async function watchRollout({
-  look,
+  fetchStatus,
   show,
   printer,
   giveUpMs,
-  lookMs = LOOK_MS,
+  pollMs = POLL_MS,
 }: Watch): Promise<number> {
   let shown = '';
   let lostAt: number | undefined;
   for (;;) {
     let retryMs = 0;
     try {
-      const status = await look();
+      const status = await fetchStatus();
       if (lostAt !== undefined) printer.note('The hub answers again.');
       lostAt = undefined;
       const changes = changesOf(status);
@@ -67,7 +67,7 @@ export async function watchRollout({
       if (now - lostAt >= giveUpMs) throw error;
       retryMs = Math.min(error.retryAfterMs ?? 0, giveUpMs);
     }
-    await wait(Math.max(lookMs, retryMs));
+    await wait(Math.max(pollMs, retryMs));
   }
 }
 

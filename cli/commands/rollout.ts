@@ -1,4 +1,4 @@
-/** `modelfleet rollout`: bring a version to devices in phases, look on, and step in. */
+/** `modelfleet rollout`: bring a version to devices in phases, follow it, and step in. */
 import { Command } from 'commander';
 import { AppError } from '../../shared/base/app-error.ts';
 import { parseDuration } from '../../shared/base/duration.ts';
@@ -57,11 +57,11 @@ export function rolloutCommand(context: CliContext): Command {
       const giveUpMs = parseDuration(flags.giveUp, '--give-up');
       const hub = await context.hub();
       const path = rolloutPath(id ?? (await newestId(hub)));
-      const look = async () => parseStatus(await hub.get(path));
-      if (!flags.watch) return show(await look(), context);
+      const fetchStatus = async () => parseStatus(await hub.get(path));
+      if (!flags.watch) return show(await fetchStatus(), context);
       context.endWith(
         await watchRollout({
-          look,
+          fetchStatus,
           show: (status) => show(status, context),
           printer: context.printer(),
           giveUpMs,

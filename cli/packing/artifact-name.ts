@@ -1,7 +1,7 @@
 /** Names of artifacts: what every file system, URL and topic takes, and no two that a person or a disk could confuse. */
 import { basename, extname } from 'node:path';
 
-/** What a manifest takes, with room for a number. */
+/** What a manifest takes, with space for a number. */
 const SAFE = /^(?!\.)[A-Za-z0-9._-]{1,120}$/;
 const STEM_CHARS_MAX = 100;
 const EXTENSION_CHARS_MAX = 16;

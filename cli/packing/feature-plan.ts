@@ -42,7 +42,7 @@ export function planFeatures({ inputs, outputs, columnNames, categories }: PlanO
     ...inputs.map((spec) => ({ spec, side: 'input', plans: planInput(spec, columnNames(spec.name)) })),
     ...outputs.map((spec) => ({ spec, side: 'output', plans: planOutput(spec, categories(spec.name)) })),
   ];
-  const plans = toldApart(planned.flatMap((tensor) => tensor.plans));
+  const plans = withDistinctNames(planned.flatMap((tensor) => tensor.plans));
   if (plans.length > limits.featuresMax) {
     throw new AppError(
       'too_large',
@@ -79,7 +79,7 @@ function remarksOn({
 }
 
 /** Names that fit the profile; an output named like an input is told apart from it. */
-function toldApart(plans: readonly FeaturePlan[]): FeaturePlan[] {
+function withDistinctNames(plans: readonly FeaturePlan[]): FeaturePlan[] {
   const ofInputs = new Set(plans.filter((plan) => plan.role === 'input').map((plan) => plan.name));
   return plans.map((plan) => {
     const taken = plan.role === 'output' && ofInputs.has(plan.name);

@@ -89,7 +89,7 @@ function pointCell(
   return high > low ? [low, high] : [low, nextAbove(low)];
 }
 
-/** Above `a`, at most `b`, and in the middle where there is room. */
+/** Above `a`, at most `b`, and in the middle where there is space. */
 function halfway(a: number, b: number): number {
   const middle = a / 2 + b / 2;
   return middle > a && middle <= b ? middle : b;

@@ -186,11 +186,11 @@ function categoriesOf(
   }
   const all = wanted.slice(0, limits.categoriesMax);
   const known = new Set(all);
-  let room = bytes;
+  let space = bytes;
   for (const [text] of [...counts].sort((a, b) => b[1] - a[1])) {
     if (known.has(text)) continue;
-    room -= Buffer.byteLength(text);
-    if (all.length >= most || room < 0) break;
+    space -= Buffer.byteLength(text);
+    if (all.length >= most || space < 0) break;
     all.push(text);
   }
   return wanted.length > 0 ? all : all.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));

@@ -139,7 +139,7 @@ export const limits = {
   /** Connections told why they are refused; those beyond are dropped, which costs a tenth. */
   localRefusalsAtOnce: 16,
   localRequestsMax: 2_048,
-  /** How long the refusal of a request that finds no room is held back. */
+  /** How long the refusal of a request that cannot be admitted is held back. */
   refusalHeldMs: 200,
   /** Bodies and answers held for all requests together, each counted from `localBytesFree` on. */
   localBytesMax: 128 * 1024 * 1024,

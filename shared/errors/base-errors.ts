@@ -36,7 +36,7 @@ export const baseErrors = defineErrors({
   disk_full: {
     status: 503,
     retry: 'later',
-    meaning: 'The disk has no room for what was to be written; nothing already stored was changed.',
+    meaning: 'The disk has no space for what was to be written; nothing already stored was changed.',
     fix: 'Free space on the disk that the message names.',
   },
   disk_error: {

@@ -32,7 +32,7 @@ export const rolloutErrors = defineErrors({
     status: 409,
     retry: 'later',
     meaning:
-      'Devices of the target cannot run the version for a reason that is known: no variant for their execution provider, or no room for one more model.',
+      'Devices of the target cannot run the version for a reason that is known: no variant for their execution provider, or too many models already.',
     fix: 'Choose a group without the devices that the message names, or publish the version with a variant they can run.',
   },
   rollout_overlap: {

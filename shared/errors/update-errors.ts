@@ -85,7 +85,7 @@ export const updateErrors = defineErrors({
   not_enough_space: {
     status: 507,
     retry: 'later',
-    meaning: 'The disk of the device has less room than the version needs.',
+    meaning: 'The disk of the device has less free space than the version needs.',
     fix: 'Free the bytes that the message names, or keep fewer previous versions; the device goes on by itself then.',
   },
   chunk_digest_mismatch: {

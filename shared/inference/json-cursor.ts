@@ -36,12 +36,12 @@ export class JsonCursor {
     return -1;
   }
 
-  /** Takes the word if it comes next. */
-  word(word: string): boolean {
-    const end = this.at + word.length;
+  /** Consumes the token if it comes next. */
+  takes(token: string): boolean {
+    const end = this.at + token.length;
     if (end > this.#end) return false;
-    for (let i = 0; i < word.length; i += 1) {
-      if (this.#bytes[this.at + i] !== word.charCodeAt(i)) return false;
+    for (let i = 0; i < token.length; i += 1) {
+      if (this.#bytes[this.at + i] !== token.charCodeAt(i)) return false;
     }
     if (end < this.#end && isWordByte(this.#bytes[end]!)) return false;
     this.at = end;

@@ -25,8 +25,8 @@ type NumberDatatype = Exclude<Datatype, 'BYTES' | 'FP16'>;
 
 const readers: Readonly<Record<NumberDatatype, (view: DataView) => ElementReader>> = {
   BOOL: (view) => (cursor, index) => {
-    const isTrue = cursor.word('true');
-    if (!isTrue && !cursor.word('false')) return false;
+    const isTrue = cursor.takes('true');
+    if (!isTrue && !cursor.takes('false')) return false;
     view.setUint8(index, isTrue ? 1 : 0);
     return true;
   },
@@ -294,9 +294,9 @@ function real(datatype: 'FP32' | 'FP64', set: (index: number, value: number) => 
 }
 
 function readSpecial(cursor: JsonCursor): number | undefined {
-  if (cursor.word('NaN') || cursor.word('null')) return Number.NaN;
-  if (cursor.word('Infinity') || cursor.word('Inf')) return Number.POSITIVE_INFINITY;
-  if (cursor.word('-Infinity') || cursor.word('-Inf')) return Number.NEGATIVE_INFINITY;
+  if (cursor.takes('NaN') || cursor.takes('null')) return Number.NaN;
+  if (cursor.takes('Infinity') || cursor.takes('Inf')) return Number.POSITIVE_INFINITY;
+  if (cursor.takes('-Infinity') || cursor.takes('-Inf')) return Number.NEGATIVE_INFINITY;
   return undefined;
 }
 

@@ -25,7 +25,7 @@ export const updateStates = [
   'rejected',
 ] as const;
 /**
- * `rejected`: refused before anything was switched (not trusted, not compatible, no room, golden samples wrong);
+ * `rejected`: refused before anything was switched (not trusted, not compatible, no disk space, golden samples wrong);
  * the active version never changed. `rolled-back`: it was switched to, and the device went back by itself or by order.
  */
 export type UpdateState = (typeof updateStates)[number];

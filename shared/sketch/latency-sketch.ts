@@ -77,7 +77,7 @@ export class LatencySketch implements LatencyBins {
     return { first: this.#first, counts: this.#counts.slice() };
   }
 
-  /** Makes room for the bins from `first` to before `end`. */
+  /** Allocates the bins from `first` to before `end`. */
   #cover(first: number, end: number): void {
     if (this.#counts.length === 0) {
       this.#first = first;

@@ -25,13 +25,13 @@ export async function smallDisk(kilobytes: number): Promise<string> {
   return root;
 }
 
-/** Takes all the room there is, as another program may, beside whoever writes. Returns how to give it back. */
+/** Takes all the space there is, as another program may, beside whoever writes. Returns how to give it back. */
 export async function fillDisk(root: string): Promise<() => Promise<void>> {
   const file = join(root, 'filler');
   const filler = openSync(file, 'w');
   try {
-    const room = Buffer.alloc(await freeBytes(root), 1);
-    for (let at = 0; at < room.length; ) at += writeSync(filler, room, at);
+    const space = Buffer.alloc(await freeBytes(root), 1);
+    for (let at = 0; at < space.length; ) at += writeSync(filler, space, at);
   } catch (error) {
     // Another writer took the last of it.
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { ClockFloor } from '../../agent/trust/clock-floor.ts';
 import { VerifiedFiles } from '../../agent/trust/verified-files.ts';
 import { VerifiedVersions } from '../../agent/trust/verified-versions.ts';
-import type { WithRoom } from '../../platform/disk-reserve.ts';
+import type { WithFreeSpace } from '../../platform/disk-reserve.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { tempFolder } from './temp-folder.ts';
@@ -18,7 +18,7 @@ export class TrustingDevice {
   #passedMs = 0;
   readonly folder: string;
   readonly clock: Clock;
-  withRoom: WithRoom | undefined;
+  withFreeSpace: WithFreeSpace | undefined;
   versions!: VerifiedVersions;
   floor!: ClockFloor;
 
@@ -51,7 +51,7 @@ export class TrustingDevice {
       files: new VerifiedFiles(this.folder),
       floor: this.floor,
       clock: this.clock,
-      withRoom: this.withRoom,
+      withFreeSpace: this.withFreeSpace,
       logger: pino({ level: 'silent' }),
       timeoutMs: 300,
     });

@@ -182,12 +182,12 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
   });
   const reserve = new DiskReserve(join(folder, 'state/reserve'), 256 * 1024);
   await reserve.make();
-  const { withRoom } = reserve;
+  const { withFreeSpace } = reserve;
   const slots = new SlotStore({
     folder: join(folder, 'slots'),
     indexFile: join(folder, 'state/slots.json'),
     keepPrevious: 2,
-    withRoom,
+    withFreeSpace,
     logger,
   });
   await slots.load();
@@ -202,7 +202,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
   const restorer = new ServingRestorer({ slots, served, conditions, logger });
   const held = join(folder, 'hold');
   const updates = new ModelUpdates({
-    journal: new UpdateJournal({ folder: join(folder, 'state/updates'), withRoom, logger }),
+    journal: new UpdateJournal({ folder: join(folder, 'state/updates'), withFreeSpace, logger }),
     slots,
     served,
     restorer,

@@ -26,7 +26,7 @@ const statesOf2 = (device: UpdateDevice) =>
 const lastFault = (device: UpdateDevice) => device.events().at(-1)?.fault;
 
 describe('Error_in_activating', () => {
-  it('a full disk: the version before answers, and it is switched when there is room', async () => {
+  it('a full disk: the version before answers, and it is switched when there is space', async () => {
     const { device } = await prepared({ clock: hastyClock });
     const startTrial = device.slots.startTrial.bind(device.slots);
     let fails = 2;

@@ -90,7 +90,7 @@ describe('Error_in_checking', () => {
 });
 
 describe('Error_in_downloading', () => {
-  it('not enough space: says how much is wanted and free, waits, and goes on when there is room', async () => {
+  it('not enough space: says how much is wanted and free, waits, and goes on when there is space', async () => {
     let free = 1000;
     const { device } = await prepared({ freeBytes: async () => free, clock: hastyClock });
     device.setDesired(2, [desiredFor(v2, { rollout })]);
@@ -104,7 +104,7 @@ describe('Error_in_downloading', () => {
     await ends(device, 'committed');
   });
 
-  it('what a download that was given up has left makes room, what one that waits has fetched stays', async () => {
+  it('what a download that was given up has left makes space, what one that waits has fetched stays', async () => {
     const { device } = await prepared();
     for (const [digest, chunk] of v2.blobs) await device.chunks.put(digest, chunk);
     await device.chunks.put('a'.repeat(64), Buffer.from('left by another'));

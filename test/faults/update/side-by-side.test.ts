@@ -71,7 +71,7 @@ describe('golden samples that run long', () => {
   });
 });
 
-describe('room on the disk', () => {
+describe('space on the disk', () => {
   it('is promised once: two downloads side by side do not count on the same bytes', async () => {
     const bytes = large.manifest.files.reduce((sum, file) => sum + file.bytes, 0);
     const device = await opened({

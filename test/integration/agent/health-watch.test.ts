@@ -72,7 +72,7 @@ describe('HealthWatch', () => {
     expect(codes()).toEqual([]);
   });
 
-  it('sets room aside for a way back while the disk has some, and goes on looking when it cannot', async () => {
+  it('sets space aside for a way back while the disk has some, and goes on looking when it cannot', async () => {
     let free = 2 ** 20;
     let made = 0;
     const makeReserve = async () => {
@@ -87,7 +87,7 @@ describe('HealthWatch', () => {
     expect(made).toBe(1);
   });
 
-  it('names what an update waits for, and makes room for it of what others left', async () => {
+  it('names what an update waits for, and makes space for it of what others left', async () => {
     const fault = { code: 'not_enough_space', message: 'It needs 2 GiB.', retry: 'later' };
     const update = { version: '2.0.0', state: 'downloading', since: '2026-01-01T00:00:00.000Z', fault };
     let models = [{ model: 'air', previous: [], quarantined: [], update }] as unknown as ReportedModel[];

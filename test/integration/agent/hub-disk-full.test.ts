@@ -52,7 +52,7 @@ async function world() {
   const facts = { agentVersion: '0', os: 't', arch: 't', cpus: 1, memoryBytes: 1, hostname: 't' };
   const data = join(folder, 'agent');
   await enrol({ token: token!, deviceId: 'sensor-1', folder: data, facts: { ...facts, providers: ['cpu'] } });
-  // A journal of the database that begins anew has no room of its own left over.
+  // A journal of the database that begins anew has no space of its own left over.
   await hub.restart();
   return { hub, disk, cli, data };
 }

@@ -19,7 +19,7 @@ describe('DiskReserve', () => {
       const giveBack = await fillDisk(root);
       const write = () => writeFileAtomic(join(root, 'file'), Buffer.alloc(BYTES / 2, 7));
       await expect(write()).rejects.toMatchObject({ code: 'disk_full' });
-      await reserve.withRoom(write);
+      await reserve.withFreeSpace(write);
       expect(await readFile(join(root, 'file'))).toEqual(Buffer.alloc(BYTES / 2, 7));
       await expect(reserve.make()).rejects.toMatchObject({ code: 'disk_full' });
       await giveBack();
@@ -33,7 +33,7 @@ describe('DiskReserve', () => {
     const reserve = new DiskReserve(join(root, 'reserve'), BYTES);
     await fillDisk(root);
     const write = () => writeFileAtomic(join(root, 'file'), Buffer.alloc(BYTES));
-    await expect(reserve.withRoom(write)).rejects.toMatchObject({ code: 'disk_full' });
+    await expect(reserve.withFreeSpace(write)).rejects.toMatchObject({ code: 'disk_full' });
   });
 
   it('stays whole when a write fails for anything else', async () => {
@@ -45,7 +45,7 @@ describe('DiskReserve', () => {
       times += 1;
       throw new Error('no such device');
     };
-    await expect(reserve.withRoom(write)).rejects.toThrow('no such device');
+    await expect(reserve.withFreeSpace(write)).rejects.toThrow('no such device');
     expect(times).toBe(1);
     expect((await stat(file)).size).toBe(BYTES);
   });

@@ -32,7 +32,7 @@ const count = (zeros: number): Tensor => ({
 
 describe.skipIf(process.platform !== 'linux')('the memory of a runner', () => {
   it('does not pass its limit while a small file unfolds into a large constant', async () => {
-    // Once there is room for the constant, but not for the copy that the runtime makes of it; once for neither, and
+    // Once there is space for the constant, but not for the copy that the runtime makes of it; once for neither, and
     // then the runtime leaves it to the run.
     await expect(start(greedyModel({ bytes: 100 * MIB, from: 'loading' }), 256 * MIB)).rejects.toMatchObject({
       code: 'runner_out_of_memory',
@@ -63,7 +63,7 @@ describe.skipIf(process.platform !== 'linux')('the memory of a runner', () => {
     );
   });
 
-  it('has room for a small model at its least, with one thread and with many', async () => {
+  it('has space for a small model at its least, with one thread and with many', async () => {
     for (const threads of [1, 64]) {
       const runner = await start(addModel(), limits.runnerMemoryBytesMin, threads);
       const sum = await runner.infer([fp32('a', [1, 1], [1]), fp32('b', [1, 1], [2])]);

@@ -37,7 +37,7 @@ function open(port: number): Socket {
 }
 
 /** Everything the server says until it ends the connection. */
-async function lastWords(socket: Socket): Promise<string> {
+async function answerBeforeClose(socket: Socket): Promise<string> {
   let words = '';
   socket.on('data', (text) => {
     words += text;
@@ -81,9 +81,9 @@ describe('the local API', () => {
     }, 100);
     onTestFinished(() => clearInterval(drips));
     const startedMs = performance.now();
-    const body = await lastWords(slowBody);
+    const body = await answerBeforeClose(slowBody);
     expect(body).toMatch(/^HTTP\/1.1 408 .*"code":"request_incomplete"/s);
-    expect(await lastWords(slowHead)).toMatch(/^HTTP\/1.1 408 .*"code":"request_incomplete"/s);
+    expect(await answerBeforeClose(slowHead)).toMatch(/^HTTP\/1.1 408 .*"code":"request_incomplete"/s);
     expect(performance.now() - startedMs).toBeLessThan(5 * limits.localHeadMsMax);
   }, 70_000);
 
@@ -92,12 +92,12 @@ describe('the local API', () => {
     const crowd = Array.from({ length: 3 * limits.inferWorkedOnMax }, () => open(api.port));
     for (const socket of crowd) socket.write(head(good.length, 'Connection: close'));
     await new Promise((resolve) => setTimeout(resolve, 100));
-    const answers = crowd.map(lastWords);
+    const answers = crowd.map(answerBeforeClose);
     for (const socket of crowd) socket.write(good);
     for (const answer of await Promise.all(answers)) expect(answer).toMatch(/^HTTP\/1.1 200 OK/);
   });
 
-  it('refuses large bodies by their heads while others fill the room for them', async () => {
+  it('refuses large bodies by their heads while others fill the space for them', async () => {
     const { api, infer } = await serve();
     const holding = [open(api.port), open(api.port)];
     for (const socket of holding) socket.write(`${head(60 * MB)}{`);

@@ -223,7 +223,7 @@ describe('local API', () => {
     expect(body).toContain('nv_inference_request_failure{model="air",version="1.0.0",reason="OTHER"} 3');
   });
 
-  it('counts every request that it turned away for want of room', async () => {
+  it('counts every request that it turned away for want of space', async () => {
     const { api, models } = await runLocalApi({ deadlineMs: 1_000 });
     const slot = await makeServingSlot({
       folder: await tempFolder(),

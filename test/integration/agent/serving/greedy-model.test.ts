@@ -69,7 +69,7 @@ describe.skipIf(process.platform !== 'linux')(
       expect(models.figures('greedy')).toMatchObject({ failed: 3, crashes: 0 });
     });
 
-    it('ends its own runner at worst, when the runtime has an answer that Node has no room for', async () => {
+    it('ends its own runner at worst, when the runtime has an answer that Node has no space for', async () => {
       const models = await serveBoth(256 * MIB);
       const [code] = await ask(models, [limits.inferAnswerBytesMax + 4]);
       expect(['runner_crashed', 'runner_out_of_memory', 'answer_too_large']).toContain(code);

@@ -69,12 +69,12 @@ describe('DesiredInbox', () => {
     expect(accepted).toHaveLength(1);
   });
 
-  it.runIf(canMount)('hears the hub on a full disk, by the room set aside', async () => {
+  it.runIf(canMount)('accepts desired state on a full disk, with the reserved space', async () => {
     const root = await smallDisk(256);
     const reserve = new DiskReserve(join(root, 'reserve'), 64 * 1024);
     await reserve.make();
     await fillDisk(root);
-    const { inbox } = await open(root, { withRoom: reserve.withRoom });
+    const { inbox } = await open(root, { withFreeSpace: reserve.withFreeSpace });
     await inbox.accept(statement());
     expect((await open(root)).inbox.sequence).toBe(5);
   });
@@ -307,7 +307,7 @@ describe('DesiredInbox', () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
       isOver = true;
       const before = waits.length;
-      if (news === 'trust metadata comes') inbox.hearNews(signal);
+      if (news === 'trust metadata comes') inbox.retryNow(signal);
       else if (news === 'another statement comes') inbox.receive(statement({ sequence: 6 }), signal);
       else setClock(3_600_000);
       await vi.waitFor(() => expect(accepted).toHaveLength(1));
@@ -325,7 +325,7 @@ describe('DesiredInbox', () => {
     await vi.waitFor(() => expect(refused).toEqual(['signature_invalid']));
     await new Promise((resolve) => setTimeout(resolve, 20));
     known = keys;
-    inbox.hearNews(signal);
+    inbox.retryNow(signal);
     await vi.waitFor(() => expect(accepted).toHaveLength(1));
     expect(refused).toEqual(['signature_invalid', undefined]);
   });

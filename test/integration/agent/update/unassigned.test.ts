@@ -102,7 +102,7 @@ describe('a model that is taken off the device', () => {
     await vi.waitFor(() => expect(fault()).toBe('downgrade_refused'), pollTimeout);
   });
 
-  it('makes room for another where the device has as many as it may', async () => {
+  it('makes space for another where the device has as many as it may', async () => {
     const { device } = await opened();
     const names = Array.from({ length: limits.modelsPerDeviceMax }, (_, n) => `m${n}`);
     device.setDesired(

@@ -15,7 +15,7 @@ describe('Admission', () => {
     expect(() => admission.enter()).toThrow(overloaded);
   });
 
-  it('holds a bounded number of bytes for all, with room for small requests at any time', () => {
+  it('holds a bounded number of bytes for all, with space for small requests at any time', () => {
     const admission = new Admission();
     const [first, second, third, small] = Array.from({ length: 4 }, () => admission.enter());
     first!.take(limits.localBytesMax / 2);

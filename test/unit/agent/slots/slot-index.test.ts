@@ -67,7 +67,7 @@ describe('slot roles', () => {
     expect(servingOrder(slots).map(({ release }) => release)).toEqual([1, 3, 2]);
   });
 
-  it('use the room of what was left first: the versions that ran well are kept', () => {
+  it('use the space of what was left first: the versions that ran well are kept', () => {
     expect(releases(committed(1, 2, 3, 2, 4))).toEqual([4, 2, 1]);
   });
 

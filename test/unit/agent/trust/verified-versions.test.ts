@@ -217,12 +217,12 @@ describe('VerifiedVersions', () => {
     await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_rolled_back'));
   });
 
-  it.runIf(canMount)('verifies what is new on a full disk, by the room set aside', async () => {
+  it.runIf(canMount)('verifies what is new on a full disk, by the space set aside', async () => {
     const world = makeWorld();
     const device = await TrustingDevice.enrol(world, await smallDisk(1_024));
     const reserve = new DiskReserve(join(device.folder, 'reserve'), 256 * 1024);
     await reserve.make();
-    device.withRoom = reserve.withRoom;
+    device.withFreeSpace = reserve.withFreeSpace;
     await device.restart();
     await fillDisk(device.folder);
     world.sendTo(device.versions);

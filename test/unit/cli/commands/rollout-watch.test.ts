@@ -19,18 +19,18 @@ async function watch(answers: readonly (RolloutStatus | Error)[], giveUpMs = 60_
   let told = '';
   let looks = 0;
   const printer = new StreamPrinter({ json: false, out: () => undefined, err: (text) => (told += text) });
-  const look = async () => {
+  const fetchStatus = async () => {
     const answer = answers[Math.min(looks, answers.length - 1)]!;
     looks += 1;
     if (answer instanceof Error) throw answer;
     return answer;
   };
   const code = await watchRollout({
-    look,
+    fetchStatus,
     show: ({ status }) => shown.push(status),
     printer,
     giveUpMs,
-    lookMs: 1,
+    pollMs: 1,
   });
   return { code, shown, told, looks };
 }

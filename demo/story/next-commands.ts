@@ -4,7 +4,7 @@ import type { Fleet } from '../fleet.ts';
 import type { Narrator } from '../narrator.ts';
 import { deviceIds, model } from './stage.ts';
 
-export function lookAround(fleet: Fleet, narrator: Narrator): void {
+export function printNextCommands(fleet: Fleet, narrator: Narrator): void {
   const readings = '[1360,1046,1056,1692,1268,13.6,48.9,0.7578]';
   narrator.chapter('The fleet is still running. In another terminal, in this folder:');
   for (const line of [
