@@ -9,7 +9,7 @@ import { JoinTokenService } from './pki/join-token-service.ts';
 import { JoinTokenStore } from './pki/join-token-store.ts';
 import type { TufRepository } from './signing/tuf-repository.ts';
 
-export interface EnrolmentNeighbours {
+export interface EnrolmentDependencies {
   readonly devices: DeviceService;
   readonly trust: TufRepository;
   /** Where devices find the hub; known once it listens. */
@@ -20,7 +20,7 @@ export interface EnrolmentNeighbours {
 export function makeEnrolmentParts(
   { clock }: Pick<HubEnvironment, 'clock'>,
   { database, audit, authority }: Foundation,
-  { devices, trust, hubUrl, mqtt }: EnrolmentNeighbours,
+  { devices, trust, hubUrl, mqtt }: EnrolmentDependencies,
 ) {
   const rootFile = () => trust.rootFile();
   const joinTokenStore = new JoinTokenStore(database);

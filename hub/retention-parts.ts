@@ -29,9 +29,9 @@ import { TelemetryStore } from './telemetry/telemetry-store.ts';
 import { BlobLedgerStore } from './transfer/blob-ledger-store.ts';
 import { addBlobMetrics } from './transfer/blob-metrics.ts';
 import { BlobScan } from './transfer/blob-scan.ts';
-import { UnnamedBlobs } from './transfer/unnamed-blobs.ts';
+import { UnreferencedBlobs } from './transfer/unreferenced-blobs.ts';
 
-export interface RetentionNeighbours {
+export interface RetentionDependencies {
   readonly models: Pick<ModelService, 'contentLeft'>;
   readonly versionHolders: VersionHolders;
   readonly director: Pick<Director, 'forgetSequences'>;
@@ -46,7 +46,7 @@ export function makeRetention(
   options: HubOptions,
   { clock, logger }: HubEnvironment,
   { database, metrics, audit, auditCheckpoints: checkpoints, blobs, ledger }: Foundation,
-  { models, versionHolders, director, leases, evidence }: RetentionNeighbours,
+  { models, versionHolders, director, leases, evidence }: RetentionDependencies,
 ): Retention {
   addBlobMetrics(metrics, ledger);
   const keptMs = options.uploadKeptMs;
@@ -72,7 +72,7 @@ export function makeRetention(
         keptMs: options.withdrawnKeptMs,
         onLeft: (version) => models.contentLeft(version),
       }),
-      new UnnamedBlobs({ ledger, keptMs }),
+      new UnreferencedBlobs({ ledger, keptMs }),
       new BlobScan({ blobs, store: new BlobLedgerStore(database), ledger, clock, keptMs }),
       buckets,
       new EvidenceRetention({ store: evidence, keptMs: telemetryKeptMs }),

@@ -24,7 +24,7 @@ import type { TelemetryService } from './telemetry/telemetry-service.ts';
 import type { TransferService } from './transfer/transfer-service.ts';
 
 /** Parts that rollouts work with. */
-export interface RolloutNeighbours {
+export interface RolloutDependencies {
   readonly broker: AedesBroker;
   readonly devices: DeviceService;
   readonly models: ModelService;
@@ -40,7 +40,7 @@ export function makeRolloutParts(
   options: HubOptions,
   { clock, random, logger }: HubEnvironment,
   { database, metrics, audit }: Foundation,
-  { broker, devices, models, desired, director, transfer, telemetry, drift }: RolloutNeighbours,
+  { broker, devices, models, desired, director, transfer, telemetry, drift }: RolloutDependencies,
 ) {
   const store = new RolloutStore(database);
   const rolloutDevices = new RolloutDeviceStore(database);

@@ -29,7 +29,7 @@ export const parseStatus = answerParser(
     trouble: Type.Optional(Type.Object({ since: Type.Integer(), message: Type.String() })),
     leftOut: Type.Optional(Type.Object({ devices: Type.Integer(), olderVerdicts: Type.Boolean() })),
     counts: Type.Record(Type.String(), Type.Integer()),
-    back: Type.Optional(Type.Record(Type.String(), Type.Integer())),
+    revert: Type.Optional(Type.Record(Type.String(), Type.Integer())),
     devices: Type.Array(
       Type.Object({
         device: Type.String(),
@@ -37,7 +37,7 @@ export const parseStatus = answerParser(
         phase: Type.Optional(Type.Integer()),
         since: Type.Integer(),
         previousVersion: Type.Optional(Type.String()),
-        back: Type.Optional(Type.String()),
+        revert: Type.Optional(Type.String()),
         fault: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
       }),
     ),

@@ -29,14 +29,14 @@ export interface RolloutStatus extends RolloutRow {
   /** What `devices` and `verdicts` leave out. */
   readonly leftOut?: { readonly devices: number; readonly olderVerdicts: boolean };
   /** How the devices stand that the version was taken back from. */
-  readonly back?: Readonly<Record<string, number>>;
+  readonly revert?: Readonly<Record<string, number>>;
   readonly devices: readonly {
     readonly device: string;
     readonly status: string;
     readonly phase?: number;
     readonly since: number;
     readonly previousVersion?: string;
-    readonly back?: string;
+    readonly revert?: string;
     readonly fault?: { readonly code: string; readonly message: string };
   }[];
   readonly verdicts: readonly {
@@ -57,14 +57,14 @@ export const rolloutColumns: readonly Column<RolloutRow>[] = [
   { title: 'by', value: (row) => row.createdBy },
 ];
 
-const backOrder = [
-  'back',
-  'awaited',
-  'not-told',
+const revertOrder = [
+  'reverted',
+  'pending',
+  'not-sent',
   'refused',
-  'no-way',
-  'ran-before',
-  'taken-over',
+  'no-target',
+  'unchanged',
+  'superseded',
   'unassigned',
   'removed',
 ];
@@ -77,7 +77,7 @@ const statusOrder = [
   'withdrawn',
   'removed',
   'silent',
-  'hindered',
+  'blocked',
   'unproven',
   'timed-out',
   'failed',
@@ -95,7 +95,7 @@ export function rolloutText(rollout: RolloutStatus, now: number): readonly strin
     `status   ${rollout.status}${why}`,
     `phases   ${rollout.phaseList.map(phaseText).join('  ')}`,
     `devices  ${countsText(rollout.counts, statusOrder)}`,
-    ...backLines(rollout, now),
+    ...revertLines(rollout, now),
     ...waitLines(rollout, now),
     ...troubleLines(rollout, now),
     ...verdictLines(rollout, now),
@@ -103,8 +103,8 @@ export function rolloutText(rollout: RolloutStatus, now: number): readonly strin
   const faulty = rollout.devices.filter(
     (d) =>
       d.fault !== undefined ||
-      ['silent', 'hindered', 'unproven', 'timed-out'].includes(d.status) ||
-      ['no-way', 'refused', 'taken-over', 'not-told'].includes(d.back ?? ''),
+      ['silent', 'blocked', 'unproven', 'timed-out'].includes(d.status) ||
+      ['no-target', 'refused', 'superseded', 'not-sent'].includes(d.revert ?? ''),
   );
   if (faulty.length > 0) lines.push('', ...faulty.map((device) => faultText(device, now)));
   const left = rollout.leftOut?.devices ?? 0;
@@ -127,12 +127,12 @@ function countsText(counts: RolloutStatus['counts'], order: readonly string[]): 
 }
 
 /** That a version was withdrawn from a device says what the hub wants; here is what devices have said since. */
-function backLines({ back, devices }: RolloutStatus, now: number): string[] {
-  if (back === undefined) return [];
-  const awaited = devices.filter((device) => device.back === 'awaited');
+function revertLines({ revert, devices }: RolloutStatus, now: number): string[] {
+  if (revert === undefined) return [];
+  const pending = devices.filter((device) => device.revert === 'pending');
   const names =
-    awaited.length === 0 ? '' : `; awaited: ${namesText(awaited, ownValue(back, 'awaited'), now)}`;
-  return [`back     ${countsText(back, backOrder)}${names}`];
+    pending.length === 0 ? '' : `; pending: ${namesText(pending, ownValue(revert, 'pending'), now)}`;
+  return [`revert   ${countsText(revert, revertOrder)}${names}`];
 }
 
 /** Who a phase waits for; a verdict counts them as they were when it was made. */
@@ -167,17 +167,17 @@ function verdictLines({ verdicts }: RolloutStatus, now: number): string[] {
 }
 
 /** Why a device that the version was taken back from still runs it, or runs something else. */
-const backTexts = {
-  'no-way': ', has no version to go back to and keeps this one',
+const revertTexts = {
+  'no-target': ', has no version to go back to and keeps this one',
   refused: ', refuses to go back',
-  'taken-over': ', is left to a later rollout',
-  'not-told': ', could not be told to go back',
+  superseded: ', is left to a later rollout',
+  'not-sent': ', could not be told to go back',
 } as const;
 
 function faultText(device: RolloutStatus['devices'][number], now: number): string {
   const why = device.fault === undefined ? '' : `: ${device.fault.code}: ${device.fault.message}`;
-  const back = ownValue(backTexts, device.back ?? '') ?? '';
-  return `${device.device}  ${device.status} ${ago(device.since, now)}${back}${why}`;
+  const how = ownValue(revertTexts, device.revert ?? '') ?? '';
+  return `${device.device}  ${device.status} ${ago(device.since, now)}${how}${why}`;
 }
 
 function ago(at: number, now: number): string {

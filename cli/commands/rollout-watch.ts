@@ -75,6 +75,6 @@ function mayPass(error: unknown): error is AppError {
   return isAppError(error) && error.entry.retry === 'later';
 }
 
-function changesOf({ status, phase, counts, trouble, back, devices, verdicts }: RolloutStatus): string {
-  return JSON.stringify({ status, phase, counts, trouble, back, devices, last: verdicts[0] });
+function changesOf({ status, phase, counts, trouble, revert, devices, verdicts }: RolloutStatus): string {
+  return JSON.stringify({ status, phase, counts, trouble, revert, devices, last: verdicts[0] });
 }

@@ -1,4 +1,4 @@
-/** One act: who did what to what, when, from where (promise P8). */
+/** One action: who did what to what, when, from where (promise P8). */
 export interface AuditEvent {
   /** `token:<name>`, `device:<id>`, `hub`, or `anonymous` for who proved no identity. */
   readonly actor: string;

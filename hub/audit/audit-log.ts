@@ -47,7 +47,7 @@ export class AuditLog {
     this.#clock = clock;
   }
 
-  /** Adds a row; inside `tx` it stands or falls with the act it tells of. `details` must hold no secret. */
+  /** Adds a row; inside `tx` it stands or falls with the action it tells of. `details` must hold no secret. */
   async append(event: AuditEvent, tx?: Transaction<Tables>): Promise<void> {
     if (!tx) {
       await this.#database.transaction().execute((own) => this.append(event, own));
@@ -60,7 +60,7 @@ export class AuditLog {
       .orderBy('number', 'desc')
       .limit(1)
       .executeTakeFirst();
-    // Nothing that somebody is called or says may keep an act from being recorded, and so from being done.
+    // Nothing that somebody is called or says may keep an action from being recorded, and so from being done.
     const unhashed = wellFormed({
       number: (last?.number ?? 0) + 1,
       at: this.#clock.now(),

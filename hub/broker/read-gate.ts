@@ -31,7 +31,7 @@ export class ReadGate implements Reader {
   /** More was there than could be read the last time. */
   #isBacklogged = false;
   #timer: NodeJS.Timeout | undefined;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #sentAt = Number.NEGATIVE_INFINITY;
 
   constructor(props: ReadGateProps) {
     this.#props = props;
@@ -124,8 +124,8 @@ export class ReadGate implements Reader {
       this.#timer = undefined;
       this.readOn();
     }, waitMs).unref();
-    if (now - this.#toldAt >= QUIET_MS) {
-      this.#toldAt = now;
+    if (now - this.#sentAt >= QUIET_MS) {
+      this.#sentAt = now;
       this.#props.onHeldBack();
     }
     return false;

@@ -84,18 +84,18 @@ export interface Tables {
   /** models: which chunks belong to which version. */
   version_chunk: { manifest_sha256: string; chunk_sha256: string };
   /**
-   * transfer: blobs on the disk. `unnamed_since` is null while a version names it, else when it was uploaded, or when somebody was
-   * told last that it is there. `uploaded_by`: name of a token, empty when a version names it or did, or nobody knows.
+   * transfer: blobs on the disk. `unreferenced_since` is null while a version references it, else when it was uploaded, or when somebody was
+   * told last that it is there. `uploaded_by`: name of a token, empty when a version references it or did, or nobody knows.
    */
   blob: {
     sha256: string;
     bytes: number;
     stored_at: number;
-    unnamed_since: number | null;
+    unreferenced_since: number | null;
     uploaded_by: string;
   };
-  /** transfer: sums over `blob`, kept by triggers; of named ones `uploaded_by` is empty. */
-  blob_total: { named: number; uploaded_by: string; blobs: number; bytes: number };
+  /** transfer: sums over `blob`, kept by triggers; of referenced ones `uploaded_by` is empty. */
+  blob_total: { referenced: number; uploaded_by: string; blobs: number; bytes: number };
   /** models: blobs that versions name and the hub is known to have lost; nothing waits for them. */
   blob_lost: { sha256: string; lost_at: number };
   /** rollout/director: what each device should run. `sequence` is that of the device's last signed statement. */
@@ -146,10 +146,10 @@ export interface Tables {
     previous_version: string | null;
     offered_at: number | null;
     changed_at: number;
-    last_word_at: number | null;
-    back_at: number | null;
+    last_reported_at: number | null;
+    reverted_at: number | null;
     /** How a device stands that the version was taken back from. */
-    back_as: string | null;
+    revert_outcome: string | null;
     /** When the hub last tried, in vain, to offer it the version or to take it back. */
     tried_at: number | null;
     fault: string | null;

@@ -22,7 +22,7 @@ export interface VersionHolders {
 
 export interface WithdrawnContentProps {
   readonly store: ContentStore;
-  readonly ledger: Pick<BlobLedger, 'unname'>;
+  readonly ledger: Pick<BlobLedger, 'markUnreferenced'>;
   /** Asked before, and once more when the files are about to leave: what others decide meanwhile they see. */
   readonly deciders: readonly VersionHolders[];
   /** Asked before: a device does not come to run what nobody wants on it. */
@@ -45,7 +45,7 @@ export class WithdrawnContent implements Expirable {
 
   constructor(props: WithdrawnContentProps) {
     this.#props = props;
-    this.rule = `withdrawn ${formatDuration(props.keptMs)} ago (--withdrawn-kept) and held by no device or rollout; its files follow as unnamed blobs`;
+    this.rule = `withdrawn ${formatDuration(props.keptMs)} ago (--withdrawn-kept) and held by no device or rollout; its files follow as unreferenced blobs`;
   }
 
   async find(now: number, limit: number): Promise<Found> {
@@ -124,9 +124,9 @@ export class WithdrawnContent implements Expirable {
       if (isLast) await store.endLeaving(manifestSha256, tx);
       const freed = isLast ? [...taken, manifestSha256] : taken;
       const named = await store.namedBy(freed, tx);
-      const unnamed = freed.filter((digest) => !named.has(digest));
-      await ledger.unname(unnamed, now, tx);
-      await store.forgetLost(unnamed, tx);
+      const unreferenced = freed.filter((digest) => !named.has(digest));
+      await ledger.markUnreferenced(unreferenced, now, tx);
+      await store.forgetLost(unreferenced, tx);
     });
   }
 }

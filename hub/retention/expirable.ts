@@ -5,7 +5,7 @@
  * report go by the list.
  */
 export interface Expirable {
-  /** Names the kind in reports and metrics, a plural in kebab case: `unnamed-blobs`. Never changed once released. */
+  /** Names the kind in reports and metrics, a plural in kebab case: `unreferenced-blobs`. Never changed once released. */
   readonly kind: string;
   /** When one leaves, for people; a sentence without a full stop that names its option: `older than 30d (--x-kept)`. */
   readonly rule: string;

@@ -46,7 +46,7 @@ export class DeviceAssignments {
     const isOf =
       (await this.#props.director.offered(deviceId)).has(version.manifest) ||
       (await this.#props.store.wasOffered({ deviceId, ...version })) ||
-      saysItHas(report?.reported, version);
+      reportsVersion(report?.reported, version);
     if (!isOf) return report?.isForgotten ?? false;
     if (this.#known.size >= limits.telemetryOffersKnownMax) {
       this.#known.delete(this.#known.values().next().value!);
@@ -74,7 +74,7 @@ export class DeviceAssignments {
   }
 }
 
-function saysItHas(
+function reportsVersion(
   reported: Pick<ReportedState, 'models'> | undefined,
   { model, manifest }: { readonly model: string; readonly manifest: string },
 ): boolean {

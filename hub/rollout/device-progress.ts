@@ -3,7 +3,7 @@
  * took an offer back) is never a failure of the device; silence and timeouts are not words, so they are computed from
  * the clock when somebody looks (`statusAt`) and vanish when the device speaks again.
  */
-import type { BackOutcome, DeviceStatus, StoredStatus } from '../../shared/api/rollouts.ts';
+import type { DeviceStatus, RevertOutcome, StoredStatus } from '../../shared/api/rollouts.ts';
 import { isEnvironmental } from '../../shared/errors/error-class.ts';
 import { asksForRequests, type TrialPlan } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
@@ -22,9 +22,9 @@ export interface RolloutDevice {
   readonly changedAt: number;
   readonly lastReportedAt: number | null;
   /** When it was known how a device stands that the version was taken back from; null while its report is awaited. */
-  readonly backAt: number | null;
+  readonly revertedAt: number | null;
   /** How it stands then. */
-  readonly backAs: BackOutcome | null;
+  readonly revertOutcome: RevertOutcome | null;
   /** When the hub last tried, in vain, to offer it the version or to take it back; null once that went well. */
   readonly triedAt: number | null;
   readonly fault: UpdateFault | null;
@@ -125,11 +125,13 @@ function handleEvent(
   if (!device.assigned) {
     // Messages may have crossed: the device had not seen that the offer was taken back. It obeys the newer statement.
     if (message.version === version) {
-      if (message.state === 'committed') return unmarkBack(device);
-      return isRefusal(message.state) ? markBack(device, 'back', now) : device;
+      if (message.state === 'committed') return unmarkReverted(device);
+      return isRefusal(message.state) ? markReverted(device, 'reverted', now) : device;
     }
     if (message.version !== device.previousVersion) return device;
-    return message.state === 'committed' ? markBack(device, 'back', now) : applyRefusal(device, message, now);
+    return message.state === 'committed'
+      ? markReverted(device, 'reverted', now)
+      : applyRefusal(device, message, now);
   }
   if (message.version !== version) return device;
   return advance(device, message.state, message.fault, now);
@@ -148,11 +150,11 @@ function handleReport(
     if (!runsIt) {
       // One that runs nothing for now is not where it goes to, unless it goes to nothing.
       const isSomewhere = message.activeVersion !== undefined || device.previousVersion === null;
-      return isSomewhere ? markBack(device, 'back', now) : device;
+      return isSomewhere ? markReverted(device, 'reverted', now) : device;
     }
-    if (device.previousVersion === null) return markBack(device, 'no-way', now);
-    if (update?.version === device.previousVersion) return applyRefusal(unmarkBack(device), update, now);
-    return unmarkBack(device);
+    if (device.previousVersion === null) return markReverted(device, 'no-target', now);
+    if (update?.version === device.previousVersion) return applyRefusal(unmarkReverted(device), update, now);
+    return unmarkReverted(device);
   }
   if (update?.version === version && update.state !== 'idle' && update.state !== 'committed') {
     return advance(device, update.state, update.fault, now);
@@ -208,7 +210,7 @@ function applyRefusal(
   now: number,
 ): RolloutDevice {
   if (!isRefusal(state) || fault === undefined || isEnvironmental(fault.code)) return device;
-  return { ...markBack(device, 'refused', now), fault };
+  return { ...markReverted(device, 'refused', now), fault };
 }
 
 function isRefusal(state: UpdateState): boolean {
@@ -216,14 +218,19 @@ function isRefusal(state: UpdateState): boolean {
 }
 
 /** What another rollout does with a device, and what it ran before, its messages do not change. */
-function markBack(device: RolloutDevice, as: BackOutcome, now: number): RolloutDevice {
-  if (device.backAs === as || device.backAs === 'taken-over' || device.backAs === 'ran-before') return device;
-  return { ...device, backAt: now, backAs: as };
+function markReverted(device: RolloutDevice, as: RevertOutcome, now: number): RolloutDevice {
+  if (
+    device.revertOutcome === as ||
+    device.revertOutcome === 'superseded' ||
+    device.revertOutcome === 'unchanged'
+  )
+    return device;
+  return { ...device, revertedAt: now, revertOutcome: as };
 }
 
 /** It says that it runs the version: whatever was taken for an end is none. */
-function unmarkBack(device: RolloutDevice): RolloutDevice {
-  return device.backAs === 'back' ? { ...device, backAt: null, backAs: null } : device;
+function unmarkReverted(device: RolloutDevice): RolloutDevice {
+  return device.revertOutcome === 'reverted' ? { ...device, revertedAt: null, revertOutcome: null } : device;
 }
 
 export interface RolloutTimeouts {
@@ -251,16 +258,16 @@ export interface FleetObservation {
 }
 
 /**
- * When a device that was told something at `toldAt` counts as silent (unless it is connected), and as too late. Time in
+ * When a device that was told something at `sentAt` counts as silent (unless it is connected), and as too late. Time in
  * which the hub did not watch is not the device's, and neither is the time before the hub served it.
  */
 export function deadlinesOf(
   device: RolloutDevice,
-  toldAt: number,
+  sentAt: number,
   timeouts: Pick<RolloutTimeouts, 'silenceMs' | 'deviceTimeoutMs'>,
   { watchingSince, downloads }: Pick<FleetObservation, 'watchingSince' | 'downloads'>,
 ): { readonly silentAt: number; readonly timedOutAt: number } {
-  const from = Math.max(toldAt, watchingSince);
+  const from = Math.max(sentAt, watchingSince);
   return {
     silentAt: Math.max(from, device.lastReportedAt ?? 0) + timeouts.silenceMs,
     timedOutAt: Math.max(from, downloads.get(device.deviceId)?.waitedUntil ?? 0) + timeouts.deviceTimeoutMs,
@@ -274,9 +281,9 @@ function overdue(
   { downloads }: Pick<FleetObservation, 'downloads'>,
 ): DeviceStatus {
   // It waits for room, a chunk or the like: that says nothing about the version.
-  if (fault !== null && isEnvironmental(fault.code)) return 'hindered';
+  if (fault !== null && isEnvironmental(fault.code)) return 'blocked';
   // Neither does a line so slow that the chunks are still coming.
-  if (status === 'downloading' && downloads.get(deviceId)?.isMoving) return 'hindered';
+  if (status === 'downloading' && downloads.get(deviceId)?.isMoving) return 'blocked';
   return status === 'trial' && asksForRequests(trial) ? 'unproven' : 'timed-out';
 }
 
@@ -295,8 +302,8 @@ export function statusAt(
     const waits = device.status === 'pending' || device.status === 'withdrawn';
     return { status: device.status, endedAt: waits ? null : device.changedAt };
   }
-  const toldAt = device.offeredAt ?? device.changedAt;
-  const { silentAt, timedOutAt } = deadlinesOf(device, toldAt, timeouts, observation);
+  const sentAt = device.offeredAt ?? device.changedAt;
+  const { silentAt, timedOutAt } = deadlinesOf(device, sentAt, timeouts, observation);
   const isConnected = observation.connected.has(device.deviceId);
   if (!isConnected && observation.now >= silentAt) return { status: 'silent', endedAt: silentAt };
   if (observation.now >= timedOutAt) {

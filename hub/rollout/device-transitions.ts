@@ -26,8 +26,8 @@ export function offeredDevice(
     offeredAt: told.now,
     changedAt: told.now,
     lastReportedAt: null,
-    backAt: null,
-    backAs: null,
+    revertedAt: null,
+    revertOutcome: null,
     triedAt: null,
     fault: null,
   };
@@ -48,10 +48,10 @@ function versionBefore(
 
 /** Its statement could not be made: no fault of the version, and tried again now and then. */
 export function blockedDevice(device: RolloutDevice, fault: UpdateFault, now: number): RolloutDevice {
-  const isNews = device.status !== 'hindered';
+  const isNews = device.status !== 'blocked';
   return {
     ...device,
-    status: 'hindered',
+    status: 'blocked',
     changedAt: isNews ? now : device.changedAt,
     triedAt: now,
     fault,
@@ -72,10 +72,10 @@ export function revertedDevice(
     status: isKept ? device.status : 'withdrawn',
     assigned: false,
     sequence: told.sequence ?? device.sequence,
-    previousVersion: way?.version ?? (outcome === 'ran-before' ? told.version : null),
+    previousVersion: way?.version ?? (outcome === 'unchanged' ? told.version : null),
     changedAt: isKept ? device.changedAt : told.now,
-    backAt: outcome === null ? null : told.now,
-    backAs: outcome,
+    revertedAt: outcome === null ? null : told.now,
+    revertOutcome: outcome,
     triedAt: null,
     fault: isKept || device.triedAt === null ? device.fault : null,
   };
@@ -96,6 +96,8 @@ export function notSentDevice(
     changedAt: since,
     triedAt: now,
     fault: isKept ? device.fault : fault,
-    ...(isGivenUp ? { status: isKept ? device.status : 'withdrawn', backAt: now, backAs: 'not-told' } : {}),
+    ...(isGivenUp
+      ? { status: isKept ? device.status : 'withdrawn', revertedAt: now, revertOutcome: 'not-sent' }
+      : {}),
   };
 }

@@ -19,7 +19,7 @@ import type { Broker } from '../broker/broker.ts';
 import { attemptWithin } from '../db/savepoint.ts';
 import type { Tables } from '../db/tables.ts';
 import type { DesiredStore } from './desired-store.ts';
-import { SetBack } from './set-back.ts';
+import { RestoreRecovery } from './restore-recovery.ts';
 import { StatementSigner } from './statement-signer.ts';
 
 /** One device is to run one version of a model, or the hub stops saying anything of the model (`version` absent). */
@@ -66,7 +66,7 @@ const BATCH = 200;
 export class Director {
   readonly #store: DesiredStore;
   readonly #statements: StatementSigner;
-  readonly #setBack: SetBack;
+  readonly #recovery: RestoreRecovery;
   readonly #broker: Pick<Broker, 'retain'>;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -84,7 +84,7 @@ export class Director {
   constructor({ store, signer, broker, clock, logger, validMs = VALID_MS }: DirectorProps) {
     this.#store = store;
     this.#statements = new StatementSigner({ store, signer, clock, validMs });
-    this.#setBack = new SetBack({ store, statements: this.#statements, logger });
+    this.#recovery = new RestoreRecovery({ store, statements: this.#statements, logger });
     this.#broker = broker;
     this.#clock = clock;
     this.#logger = logger;
@@ -157,15 +157,15 @@ export class Director {
     await this.#statements.forgetSequences(deviceIds, tx);
   }
 
-  /** This hub was set back: see set-back.ts. Every sequence is above `atLeast` from now on; the next `renew` signs everything anew. */
+  /** This hub was set back: see restore-recovery.ts. Every sequence is above `atLeast` from now on; the next `renew` signs everything anew. */
   async catchUp(atLeast: number): Promise<void> {
-    await this.#setBack.catchUp(atLeast);
+    await this.#recovery.catchUp(atLeast);
     this.#offered.clear();
   }
 
   /** A device's word on what it runs and on the last statement it has accepted, heard in the transaction that stores it. */
   async handleReport(deviceId: string, reported: ReportedState, tx: Transaction<Tables>): Promise<void> {
-    if (!(await this.#setBack.handleReport(deviceId, reported, tx))) return;
+    if (!(await this.#recovery.handleReport(deviceId, reported, tx))) return;
     // It waits for the one connection, and so for the end of this transaction.
     void this.publish([deviceId]);
   }

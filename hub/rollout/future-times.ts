@@ -4,7 +4,7 @@ import type { Database } from '../db/database.ts';
 
 /** Times that have not come yet, stored while the clock was ahead, become `now`. Returns in how many rows. */
 export async function clampFutureRolloutTimes(database: Database, now: number): Promise<number> {
-  const columns = ['offered_at', 'changed_at', 'last_word_at', 'back_at', 'tried_at'] as const;
+  const columns = ['offered_at', 'changed_at', 'last_reported_at', 'reverted_at', 'tried_at'] as const;
   let rows = 0;
   for (const column of columns) {
     const { numUpdatedRows } = await database

@@ -38,7 +38,7 @@ export interface GateInputs {
   /** When the last of them came to an end; null while some are on their way. */
   readonly settledAt: number | null;
   /** Devices that have tried the version for its time and wait for requests to judge it by; absent is 0. */
-  readonly wantRequests?: number;
+  readonly awaitingRequests?: number;
   /** Requests to the version on these devices since it was offered to them; null when nobody asked. */
   readonly requests: RequestFigures | null;
   readonly drift: {
@@ -113,7 +113,7 @@ function judgeWithdrawal({ withdrawnReason }: GateInputs): Reason[] {
  * Failures are judged as a share of the completed devices once all have ended, or once `minCompleted` have; and before
  * that as soon as even the success of every device still on its way could not bring the share below the limit.
  */
-function judgeFailures({ counts, devices, settledAt, rules, wantRequests = 0 }: GateInputs): Reason[] {
+function judgeFailures({ counts, devices, settledAt, rules, awaitingRequests = 0 }: GateInputs): Reason[] {
   const failed = countFailures(counts);
   const completed = failed + (counts.succeeded ?? 0);
   const wanted = Math.min(Math.max(rules.minCompleted ?? 1, limits.evidenceDevicesMin), devices);
@@ -128,9 +128,9 @@ function judgeFailures({ counts, devices, settledAt, rules, wantRequests = 0 }: 
     const underWay = devices - completed - outOfReach(counts) - (counts.unproven ?? 0);
     const text = `${underWay} of ${devices} devices are not done`;
     const reasons: Reason[] = [{ code: 'devices_under_way', verdict: 'inconclusive', text }];
-    if (wantRequests === 0) return reasons;
-    const wanting = `${wantRequests} of them have tried the version for its time and wait for requests to judge it by; ${wayOut}`;
-    return [...reasons, { code: 'trials_want_requests', verdict: 'inconclusive', text: wanting }];
+    if (awaitingRequests === 0) return reasons;
+    const wanting = `${awaitingRequests} of them have tried the version for its time and wait for requests to judge it by; ${wayOut}`;
+    return [...reasons, { code: 'trials_awaiting_requests', verdict: 'inconclusive', text: wanting }];
   }
   if (completed < wanted || (counts.succeeded ?? 0) === 0) {
     const text = `${completed} of ${devices} devices completed and ${counts.succeeded ?? 0} of them succeeded; ${wanted} completed and one success are wanted`;
@@ -206,9 +206,9 @@ function evidenceHelp({ settledAt }: GateInputs): string {
     : '; send them requests, update agents that are older than the hub (they may not say which rollout they count for), or plan without this gate';
 }
 
-/** Devices that could not try the version: not heard of, or hindered by what is not the version's. */
+/** Devices that could not try the version: not heard of, or blocked by what is not the version's. */
 function outOfReach(counts: GateInputs['counts']): number {
-  return (counts.silent ?? 0) + (counts.hindered ?? 0);
+  return (counts.silent ?? 0) + (counts.blocked ?? 0);
 }
 
 const silenceHelp = 'bring them back, remove devices that are gone for good, or allow more with --max-silent';
@@ -216,8 +216,8 @@ const silenceHelp = 'bring them back, remove devices that are gone for good, or 
 function judgeSilence({ counts, devices, rules }: GateInputs): Reason[] {
   const absent = outOfReach(counts);
   if (absent === 0) return [];
-  const hindered = counts.hindered ?? 0;
-  const what = hindered === 0 ? 'silent' : `silent or hindered (${hindered} wait for room, files or the hub)`;
+  const blocked = counts.blocked ?? 0;
+  const what = blocked === 0 ? 'silent' : `silent or blocked (${blocked} wait for room, files or the hub)`;
   const text = `${absent} of ${devices} devices are ${what} (at most ${percent(rules.maxSilent)})`;
   return absent > rules.maxSilent * devices
     ? [{ code: 'too_many_silent', verdict: 'inconclusive', text: `${text}; ${silenceHelp}` }]
@@ -257,7 +257,7 @@ function judgeSoak({ settledAt, soakMs, now }: GateInputs): Reason[] {
     : [{ code: 'soaked', verdict: 'proceed', text: `watched for ${formatDuration(soakMs)}` }];
 }
 
-/** Devices that failed, whatever way; silent, hindered, unproven and withdrawn ones are not among them. */
+/** Devices that failed, whatever way; silent, blocked, unproven and withdrawn ones are not among them. */
 export function countFailures(counts: GateInputs['counts']): number {
   return (
     (counts.failed ?? 0) + (counts.rejected ?? 0) + (counts['rolled-back'] ?? 0) + (counts['timed-out'] ?? 0)

@@ -1,5 +1,5 @@
 /** When a rollback has ended, and how: only what devices said of themselves counts as back, the others are named. Pure. */
-import type { BackOutcome } from '../../shared/api/rollouts.ts';
+import type { RevertOutcome } from '../../shared/api/rollouts.ts';
 import { nameDevices } from './device-names.ts';
 import {
   deadlinesOf,
@@ -15,7 +15,7 @@ export function awaitedUntil(
   timeouts: Pick<RolloutTimeouts, 'silenceMs' | 'deviceTimeoutMs'>,
   observation: FleetObservation,
 ): readonly number[] {
-  const waits = devices.filter((d) => isPresent(d) && d.offeredAt !== null && d.backAt === null);
+  const waits = devices.filter((d) => isPresent(d) && d.offeredAt !== null && d.revertedAt === null);
   const ends = waits.map((d) => {
     const { silentAt, timedOutAt } = deadlinesOf(d, d.changedAt, timeouts, observation);
     return observation.connected.has(d.deviceId) ? timedOutAt : Math.min(silentAt, timedOutAt);
@@ -24,24 +24,24 @@ export function awaitedUntil(
 }
 
 /** Why a device is not back, in the order in which people ask. */
-const notBack: readonly (readonly [BackOutcome | null, string])[] = [
+const notBack: readonly (readonly [RevertOutcome | null, string])[] = [
   [null, 'did not go back in time and go back when they return'],
   ['refused', 'refused to go back'],
-  ['not-told', 'could not be told to go back'],
-  ['no-way', 'had no version to go back to and keep what they have'],
-  ['ran-before', 'ran it before and keep it'],
+  ['not-sent', 'could not be told to go back'],
+  ['no-target', 'had no version to go back to and keep what they have'],
+  ['unchanged', 'ran it before and keep it'],
   ['unassigned', 'had the model taken off them'],
-  ['taken-over', 'are left to a later rollout'],
+  ['superseded', 'are left to a later rollout'],
 ];
 
 /** How a rollback ended. Devices that were removed from the hub are named, and counted nowhere. */
-export function backReason(devices: readonly RolloutDevice[]): string {
+export function rollbackReason(devices: readonly RolloutDevice[]): string {
   const offered = devices.filter((d) => d.offeredAt !== null);
   const present = offered.filter(isPresent);
   const removed = offered.filter((d) => !isPresent(d)).map((d) => d.deviceId);
-  const outcomes = new Map<BackOutcome | null, string[]>();
-  for (const { deviceId, backAt, backAs } of present) {
-    const outcome = backAt === null ? null : (backAs ?? 'back');
+  const outcomes = new Map<RevertOutcome | null, string[]>();
+  for (const { deviceId, revertedAt, revertOutcome } of present) {
+    const outcome = revertedAt === null ? null : (revertOutcome ?? 'reverted');
     outcomes.set(outcome, [...(outcomes.get(outcome) ?? []), deviceId]);
   }
   const parts = notBack.flatMap(([outcome, text]) => {
@@ -49,7 +49,7 @@ export function backReason(devices: readonly RolloutDevice[]): string {
     return ids ? [`${ids.length} ${text}: ${nameDevices(ids)}`] : [];
   });
   if (removed.length > 0) parts.push(`${removed.length} were removed from the hub: ${nameDevices(removed)}`);
-  return [summary(outcomes.get('back')?.length ?? 0, present.length), ...parts].join('; ');
+  return [summary(outcomes.get('reverted')?.length ?? 0, present.length), ...parts].join('; ');
 }
 
 function summary(back: number, of: number): string {

@@ -2,7 +2,7 @@
  * Which version a device goes back to when one is taken from it: the one it said it ran before, else the newest that it
  * keeps. Pure. What the hub once assigned is no evidence: a device may have refused it, or gone back by itself.
  */
-import type { BackOutcome } from '../../shared/api/rollouts.ts';
+import type { RevertOutcome } from '../../shared/api/rollouts.ts';
 import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { UpdateState } from '../../shared/protocol/update-event.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
@@ -43,7 +43,7 @@ export interface RollbackTarget<D> {
   /** The version it goes to; undefined: nothing is said of the model, and it keeps what it has. */
   readonly way?: PublishedVersion;
   /** How it stands, when that is known already. */
-  readonly outcome: BackOutcome | null;
+  readonly outcome: RevertOutcome | null;
 }
 
 /** Where a device goes that the version is taken back from. */
@@ -55,18 +55,18 @@ export function planRollbackTarget<D extends Pick<RolloutDevice, 'status' | 'pre
   const running = entry?.active?.version;
   const hasNothing = running === undefined && desiredVersion === undefined && device.previousVersion !== null;
   if (around.isUnassigned || hasNothing) return { device, isSteered: false, outcome: 'unassigned' };
-  if (around.isHeldByOther) return { device, isSteered: false, outcome: 'taken-over' };
+  if (around.isHeldByOther) return { device, isSteered: false, outcome: 'superseded' };
   if (running !== version && desiredVersion !== version) {
     const isBack = running !== undefined && running === device.previousVersion;
-    return { device, isSteered: false, outcome: isBack ? 'back' : 'taken-over' };
+    return { device, isSteered: false, outcome: isBack ? 'reverted' : 'superseded' };
   }
-  if (device.previousVersion === version) return { device, isSteered: false, outcome: 'ran-before' };
+  if (device.previousVersion === version) return { device, isSteered: false, outcome: 'unchanged' };
   const way = rollbackCandidates(device, around)
     .map((name) => known.get(name))
-    .find((one) => one !== undefined && takesBack(entry, one, now));
+    .find((one) => one !== undefined && accepts(entry, one, now));
   // Ended without the version, by its own word: it is where it goes to.
   const isThere = running !== version && !isInFlight(device.status) && device.status !== 'succeeded';
-  const outcome = isThere ? 'back' : way === undefined && running === version ? 'no-way' : null;
+  const outcome = isThere ? 'reverted' : way === undefined && running === version ? 'no-target' : null;
   return { device, isSteered: true, ...(way ? { way } : {}), outcome };
 }
 
@@ -85,7 +85,7 @@ function rollbackCandidates(
 }
 
 /** Whether the device will take a version it is sent back to: it keeps it, or it is not below its floor; and it is not quarantined. */
-function takesBack(entry: ReportedModel | undefined, way: PublishedVersion, now: number): boolean {
+function accepts(entry: ReportedModel | undefined, way: PublishedVersion, now: number): boolean {
   if (entry === undefined) return true;
   const isKept = [entry.active, ...entry.previous].some((one) => one?.manifest === way.manifestSha256);
   const isQuarantined = entry.quarantined.some(

@@ -24,15 +24,15 @@ import type { Assignment, Director } from './director.ts';
 import { planRollbackTarget } from './rollback-target.ts';
 import type { RolloutDeviceStore } from './rollout-device-store.ts';
 import type { FleetReport, RolloutFleet, RolloutVersions } from './rollout-evidence.ts';
-import { actDone, afterAct, isUnderWay } from './rollout-machine.ts';
+import { isUnderWay, pastParticiple, statusAfter } from './rollout-machine.ts';
 import type { NextSteps, RolloutView, Step } from './rollout-planner.ts';
 import type { RolloutProgress, RolloutRecord, RolloutStore } from './rollout-store.ts';
 
 /** As long as the schema of a fault allows. */
 const FAULT_CHARS = 2_000;
 
-/** Who an act is done by, as the audit log names it. */
-export type ActedBy = Pick<AuditEvent, 'actor' | 'address'>;
+/** Who an action is done by, as the audit log names it. */
+export type Initiator = Pick<AuditEvent, 'actor' | 'address'>;
 
 /** A version the device ran before was proven then: going back to it waits for nothing and is judged by nothing. */
 const noTrial: TrialPlan = { seconds: 0, minRequests: 0, maxErrorRate: 1, maxCrashes: 100 };
@@ -70,7 +70,7 @@ export class RolloutChanges {
     record: RolloutRecord,
     seen: RolloutView,
     next: NextSteps,
-    { now, by }: { readonly now: number; readonly by: ActedBy },
+    { now, by }: { readonly now: number; readonly by: Initiator },
   ): Promise<readonly string[]> {
     const { entries, forgotten } = await this.#lookUpEntries(seen, next.steps);
     const known = await this.#lookUpVersions(seen, next.steps, entries);
@@ -94,12 +94,12 @@ export class RolloutChanges {
           progress = { ...progress, phase: step.phase, phaseStartedAt: now };
           await this.#audit(record, 'rollout.phase_started', by, { phase: step.phase + 1 }, tx);
         }
-        if (step.kind === 'act') {
-          status = afterAct(status, step.act, record.id);
-          if (step.act === 'resume') await this.#props.devices.forgetTries(record.id, tx);
+        if (step.kind === 'action') {
+          status = statusAfter(status, step.action, record.id);
+          if (step.action === 'resume') await this.#props.devices.forgetTries(record.id, tx);
           progress = progressAfter(progress, step, now);
           const details = { reason: step.reason, status, ...(step.ending ? { ending: step.ending } : {}) };
-          await this.#audit(record, `rollout.${actDone[step.act]}`, by, details, tx);
+          await this.#audit(record, `rollout.${pastParticiple[step.action]}`, by, details, tx);
         }
       }
       if (status !== record.status || progress !== record.progress) {
@@ -263,7 +263,7 @@ export class RolloutChanges {
     record: RolloutRecord,
     kind: 'offer' | 'revert',
     failures: Told['failures'],
-    by: ActedBy,
+    by: Initiator,
     tx: Transaction<Tables>,
   ): Promise<void> {
     if (failures.size === 0) return;
@@ -278,7 +278,7 @@ export class RolloutChanges {
   async #storeVerdict(
     record: RolloutRecord,
     judged: NonNullable<NextSteps['judged']>,
-    by: ActedBy,
+    by: Initiator,
     tx: Transaction<Tables>,
   ): Promise<void> {
     await this.#props.store.addVerdict(record.id, judged, tx);
@@ -294,7 +294,7 @@ export class RolloutChanges {
   async #audit(
     record: RolloutRecord,
     action: string,
-    by: ActedBy,
+    by: Initiator,
     details: Readonly<Record<string, unknown>>,
     tx: Transaction<Tables>,
   ): Promise<void> {
@@ -342,11 +342,11 @@ function toFault(error: unknown): UpdateFault {
 
 function progressAfter(
   progress: RolloutProgress,
-  step: Step & { kind: 'act' },
+  step: Step & { kind: 'action' },
   now: number,
 ): RolloutProgress {
   const next = { ...progress, reason: step.reason, ...(step.ending ? { ending: step.ending } : {}) };
-  switch (step.act) {
+  switch (step.action) {
     case 'start':
       return { ...next, startedAt: now, phaseStartedAt: now };
     case 'resume':
@@ -358,7 +358,7 @@ function progressAfter(
     case 'finish-rollback':
       return { ...next, endedAt: now };
     case 'rollback':
-      return { ...next, ending: 'back', endedAt: null };
+      return { ...next, ending: 'revert', endedAt: null };
     default:
       return next;
   }

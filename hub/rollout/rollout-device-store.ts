@@ -1,7 +1,7 @@
 /** The rows of rollouts' devices: how far each is, and which rollouts hold it. */
 
 import { type Selectable, sql, type Transaction } from 'kysely';
-import type { BackOutcome, StoredStatus } from '../../shared/api/rollouts.ts';
+import type { RevertOutcome, StoredStatus } from '../../shared/api/rollouts.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 import type { CohortMember } from './cohort.ts';
@@ -36,9 +36,9 @@ export class RolloutDeviceStore {
         previous_version: null,
         offered_at: null,
         changed_at: now,
-        last_word_at: null,
-        back_at: null,
-        back_as: null,
+        last_reported_at: null,
+        reverted_at: null,
+        revert_outcome: null,
         tried_at: null,
         fault: null,
         removed_at: null,
@@ -123,7 +123,7 @@ export class RolloutDeviceStore {
       .where('removed_at', 'is', null)
       .where('offered_at', 'is not', null)
       .where('assigned', '=', 0)
-      .where('back_at', 'is', null)
+      .where('reverted_at', 'is', null)
       .execute();
     return rows.map((row) => ({ rolloutId: row.id, model: row.model }));
   }
@@ -144,7 +144,7 @@ export class RolloutDeviceStore {
           where('rollout.status', 'not in', ['completed', 'aborted', 'rolled-back']),
           where.and([
             where('rollout.status', '=', 'aborted'),
-            where(sql`json_extract(rollout.state, '$.ending')`, '=', 'back'),
+            where(sql`json_extract(rollout.state, '$.ending')`, '=', 'revert'),
             where('assigned', '=', 1),
           ]),
         ]),
@@ -223,9 +223,9 @@ export class RolloutDeviceStore {
         previous_version: device.previousVersion,
         offered_at: device.offeredAt,
         changed_at: device.changedAt,
-        last_word_at: device.lastReportedAt,
-        back_at: device.backAt,
-        back_as: device.backAs,
+        last_reported_at: device.lastReportedAt,
+        reverted_at: device.revertedAt,
+        revert_outcome: device.revertOutcome,
         tried_at: device.triedAt,
         fault: device.fault === null ? null : JSON.stringify(device.fault),
       })
@@ -246,9 +246,9 @@ function toDevice(row: DeviceRow): RolloutDevice {
     previousVersion: row.previous_version,
     offeredAt: row.offered_at,
     changedAt: row.changed_at,
-    lastReportedAt: row.last_word_at,
-    backAt: row.back_at,
-    backAs: row.back_as as BackOutcome | null,
+    lastReportedAt: row.last_reported_at,
+    revertedAt: row.reverted_at,
+    revertOutcome: row.revert_outcome as RevertOutcome | null,
     triedAt: row.tried_at,
     fault: row.fault === null ? null : (JSON.parse(row.fault) as RolloutDevice['fault']),
     removedAt: row.removed_at,

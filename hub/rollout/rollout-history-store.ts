@@ -84,6 +84,6 @@ const isNeeded = sql`(
   exists (select 1 from desired_model where desired_model.rollout_id = rollout.id)
   or (rollout.status <> 'completed' and exists (
     select 1 from rollout_device as held where held.rollout_id = rollout.id and held.removed_at is null and (
-      (held.assigned = 0 and held.offered_at is not null and held.back_at is null)
+      (held.assigned = 0 and held.offered_at is not null and held.reverted_at is null)
       or (rollout.status = 'aborted' and held.assigned = 1
-        and (held.status not in ('trial', 'succeeded') or json_extract(rollout.state, '$.ending') = 'back'))))))`;
+        and (held.status not in ('trial', 'succeeded') or json_extract(rollout.state, '$.ending') = 'revert'))))))`;

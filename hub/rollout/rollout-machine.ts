@@ -1,11 +1,11 @@
 /**
- * The states of a rollout and the acts that lead from one to the next (picture: STATES.md). A pure table: an act that
+ * The states of a rollout and the actions that lead from one to the next (picture: STATES.md). A pure table: an action that
  * is not in it is refused, whoever asks.
  */
 import type { RolloutStatus } from '../../shared/api/rollouts.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 
-export const rolloutActs = [
+export const rolloutActions = [
   'submit',
   'approve',
   'start',
@@ -17,9 +17,9 @@ export const rolloutActs = [
   'finish-rollback',
   'abandon',
 ] as const;
-export type RolloutAct = (typeof rolloutActs)[number];
+export type RolloutAction = (typeof rolloutActions)[number];
 
-const table: Readonly<Record<RolloutStatus, Partial<Readonly<Record<RolloutAct, RolloutStatus>>>>> = {
+const table: Readonly<Record<RolloutStatus, Partial<Readonly<Record<RolloutAction, RolloutStatus>>>>> = {
   draft: { submit: 'awaiting-approval', abort: 'aborted' },
   'awaiting-approval': { approve: 'scheduled', abort: 'aborted' },
   scheduled: { start: 'running', abort: 'aborted' },
@@ -34,7 +34,7 @@ const table: Readonly<Record<RolloutStatus, Partial<Readonly<Record<RolloutAct, 
 };
 
 /** Past participles, as they appear in the audit log and in messages. */
-export const actDone: Readonly<Record<RolloutAct, string>> = {
+export const pastParticiple: Readonly<Record<RolloutAction, string>> = {
   submit: 'submitted',
   approve: 'approved',
   start: 'started',
@@ -47,23 +47,29 @@ export const actDone: Readonly<Record<RolloutAct, string>> = {
   abandon: 'abandoned',
 };
 
-/** What people may ask for; the other acts are the engine's own. */
-const asked: ReadonlySet<string> = new Set<RolloutAct>(['approve', 'pause', 'resume', 'abort', 'rollback']);
+/** What people may ask for; the other actions are the engine's own. */
+const asked: ReadonlySet<string> = new Set<RolloutAction>([
+  'approve',
+  'pause',
+  'resume',
+  'abort',
+  'rollback',
+]);
 
-/** The status after `act`. Throws `rollout_state_conflict` when the table has no such row. */
-export function afterAct(status: RolloutStatus, act: RolloutAct, rolloutId: string): RolloutStatus {
-  const next = table[status][act];
+/** The status after `action`. Throws `rollout_state_conflict` when the table has no such row. */
+export function statusAfter(status: RolloutStatus, action: RolloutAction, rolloutId: string): RolloutStatus {
+  const next = table[status][action];
   if (next !== undefined) return next;
   const possible = Object.keys(table[status]).filter((name) => asked.has(name));
   throw new AppError(
     'rollout_state_conflict',
-    `Cannot ${actText(act)} rollout "${rolloutId}": it is ${status}; possible now: ${possible.length === 0 ? 'nothing' : possible.join(', ')}.`,
+    `Cannot ${actionText(action)} rollout "${rolloutId}": it is ${status}; possible now: ${possible.length === 0 ? 'nothing' : possible.join(', ')}.`,
     { details: { status, possible } },
   );
 }
 
-function actText(act: RolloutAct): string {
-  return act === 'rollback' ? 'roll back' : act;
+function actionText(action: RolloutAction): string {
+  return action === 'rollback' ? 'roll back' : action;
 }
 
 /** True while the rollout may still change devices by itself: no second rollout of the model may touch them. */

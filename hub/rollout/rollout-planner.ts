@@ -21,11 +21,11 @@ import {
 } from './device-progress.ts';
 import { type GateInputs, type Judgement, judge, phaseEndsAt } from './gates.ts';
 import { isPresent, phaseMembers } from './phase-members.ts';
-import { awaitedUntil, backReason } from './rollback-end.ts';
-import type { RolloutAct } from './rollout-machine.ts';
+import { awaitedUntil, rollbackReason } from './rollback-end.ts';
+import type { RolloutAction } from './rollout-machine.ts';
 
 /** What ends with the rollout: `keep` leaves the version on devices that took it, `back` takes it from all. */
-export type Ending = 'keep' | 'back';
+export type Ending = 'keep' | 'revert';
 
 export interface RolloutView {
   readonly id: string;
@@ -54,7 +54,12 @@ export type Step =
   /** Back to what the device was to run before. */
   | { readonly kind: 'revert'; readonly deviceIds: readonly string[] }
   | { readonly kind: 'start-phase'; readonly phase: number }
-  | { readonly kind: 'act'; readonly act: RolloutAct; readonly reason: string; readonly ending?: Ending };
+  | {
+      readonly kind: 'action';
+      readonly action: RolloutAction;
+      readonly reason: string;
+      readonly ending?: Ending;
+    };
 
 export interface NextSteps {
   readonly steps: readonly Step[];
@@ -76,7 +81,7 @@ export function planNextSteps(view: RolloutView, observation: RolloutObservation
     case 'scheduled': {
       const startAt = view.plan.startAt ?? 0;
       if (observation.now < startAt) return { steps: [], evaluateAgainAt: startAt };
-      return { steps: [{ kind: 'act', act: 'start', reason: 'its time has come' }] };
+      return { steps: [{ kind: 'action', action: 'start', reason: 'its time has come' }] };
     }
     case 'running':
       return planRunning(view, observation);
@@ -89,17 +94,17 @@ export function planNextSteps(view: RolloutView, observation: RolloutObservation
   }
 }
 
-/** A hindered one too: what kept the hub from offering it the version may have passed. */
+/** A blocked one too: what kept the hub from offering it the version may have passed. */
 function waitsForOffer({ status }: RolloutDevice): boolean {
-  return status === 'pending' || status === 'withdrawn' || status === 'hindered';
+  return status === 'pending' || status === 'withdrawn' || status === 'blocked';
 }
 
 /** Statuses in which a rollout waits for devices or for a person. */
 const emptiedEnds: ReadonlySet<RolloutStatus> = new Set(['scheduled', 'running', 'paused']);
 /** Without devices nothing can be proven: no phase of such a rollout ends well. */
 const emptied: Step = {
-  kind: 'act',
-  act: 'abort',
+  kind: 'action',
+  action: 'abort',
   reason: 'every device of it was removed from the hub',
   ending: 'keep',
 };
@@ -112,14 +117,14 @@ function planRunning(view: RolloutView, observation: RolloutObservation): NextSt
   switch (judgement.verdict) {
     case 'roll-back':
       return view.plan.onFailure === 'pause'
-        ? { steps: [{ kind: 'act', act: 'pause', reason }], judged }
-        : { steps: [{ kind: 'act', act: 'abort', reason, ending: 'back' }], judged };
+        ? { steps: [{ kind: 'action', action: 'pause', reason }], judged }
+        : { steps: [{ kind: 'action', action: 'abort', reason, ending: 'revert' }], judged };
     case 'hold':
-      return { steps: [{ kind: 'act', act: 'pause', reason }], judged };
+      return { steps: [{ kind: 'action', action: 'pause', reason }], judged };
     case 'proceed': {
       const isLast = view.phase + 1 >= view.plan.phases.length;
       return isLast
-        ? { steps: [{ kind: 'act', act: 'complete', reason: 'every phase has ended well' }], judged }
+        ? { steps: [{ kind: 'action', action: 'complete', reason: 'every phase has ended well' }], judged }
         : { steps: [{ kind: 'start-phase', phase: view.phase + 1 }], judged };
     }
     case 'inconclusive': {
@@ -145,7 +150,7 @@ function planRollingBack(view: RolloutView, observation: RolloutObservation): Ne
     const instants = [...awaited, ...(taking.evaluateAgainAt === undefined ? [] : [taking.evaluateAgainAt])];
     return { steps: [], evaluateAgainAt: Math.max(observation.now + 1_000, earliest(instants)) };
   }
-  return { steps: [{ kind: 'act', act: 'finish-rollback', reason: backReason(view.devices) }] };
+  return { steps: [{ kind: 'action', action: 'finish-rollback', reason: rollbackReason(view.devices) }] };
 }
 
 /** Offered and not switched: withdrawing it changes nothing that serves. Devices that failed must not try on their own. */
@@ -216,7 +221,7 @@ export function gateInputs(view: RolloutView, observation: RolloutObservation): 
     devices: cohort.length,
     counts,
     settledAt,
-    wantRequests: cohort.filter((device) => wantsRequests(device, plan, observation)).length,
+    awaitingRequests: cohort.filter((device) => awaitsRequests(device, plan, observation)).length,
     requests: observation.requests,
     drift: observation.drift,
     withdrawnReason: observation.withdrawnReason,
@@ -240,7 +245,7 @@ function timeCountsFrom(
 const TRIAL_GRACE_MS = 10_000;
 
 /** A connected device whose trial has lasted its time and goes on: it was asked too little to judge the version. */
-function wantsRequests(
+function awaitsRequests(
   device: RolloutDevice,
   { trial }: RolloutPlan,
   observation: FleetObservation,
@@ -259,7 +264,7 @@ function nextInstant(view: RolloutView, inputs: GateInputs, observation: Rollout
   const instants = [phaseEndsAt(inputs)];
   if (inputs.settledAt !== null) instants.push(inputs.settledAt + inputs.soakMs);
   for (const device of phaseMembers(view)) {
-    if (device.status === 'hindered') instants.push(triesAgainAt(device));
+    if (device.status === 'blocked') instants.push(triesAgainAt(device));
     if (!isInFlight(device.status) || device.offeredAt === null) continue;
     const { silentAt, timedOutAt } = deadlinesOf(device, device.offeredAt, view.plan, observation);
     instants.push(silentAt, timedOutAt);

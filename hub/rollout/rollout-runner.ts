@@ -1,6 +1,6 @@
 /**
  * The engine's hands: looks around, asks the planner, commits its steps, then tells the devices. One writer for each
- * rollout (its lease), so an act, a tick and a device's message never interleave. Nothing is remembered but when to look
+ * rollout (its lease), so an action, a tick and a device's message never interleave. Nothing is remembered but when to look
  * again; after a restart everything is derived from the database, and a step that was committed but not announced is
  * announced again by the director.
  */
@@ -18,10 +18,10 @@ import { EvidenceFigures } from './evidence-figures.ts';
 import type { Leases } from './leases.ts';
 import { noSuchRollout } from './no-such-rollout.ts';
 import { lastGoodVersion } from './rollback-target.ts';
-import type { ActedBy, RolloutChanges } from './rollout-changes.ts';
+import type { Initiator, RolloutChanges } from './rollout-changes.ts';
 import type { RolloutDeviceStore } from './rollout-device-store.ts';
 import type { EvidenceSources } from './rollout-evidence.ts';
-import { isUnderWay, type RolloutAct } from './rollout-machine.ts';
+import { isUnderWay, type RolloutAction } from './rollout-machine.ts';
 import { needsTelemetry, observeRollout } from './rollout-observation.ts';
 import { type Ending, planNextSteps } from './rollout-planner.ts';
 import { type RolloutRecord, type RolloutStore, toView } from './rollout-store.ts';
@@ -54,7 +54,7 @@ const LOOK_MS_MAX = 60_000;
 /** Least time between two looks at one rollout, so that a thousand words of devices are one look. */
 const LOOK_MS_MIN = 50;
 const ROUNDS_MAX = 10_000;
-const hub: ActedBy = { actor: 'hub' };
+const hub: Initiator = { actor: 'hub' };
 
 export class RolloutRunner {
   readonly #store: RolloutStore;
@@ -132,20 +132,20 @@ export class RolloutRunner {
   }
 
   /**
-   * Does an act of an operator, and what follows from it at once. Throws `not_found`, `rollout_state_conflict`; nothing is
+   * Does an action of an operator, and what follows from it at once. Throws `not_found`, `rollout_state_conflict`; nothing is
    * changed then.
    */
-  async act(
+  async action(
     id: string,
-    act: RolloutAct,
-    { by, reason, ending }: { readonly by: ActedBy; readonly reason: string; readonly ending?: Ending },
+    action: RolloutAction,
+    { by, reason, ending }: { readonly by: Initiator; readonly reason: string; readonly ending?: Ending },
   ): Promise<void> {
     await this.#leases.hold(id, async () => {
       const record = await this.#find(id);
       const view = toView(record, []);
-      const step = { kind: 'act', act, reason, ...(ending ? { ending } : {}) } as const;
+      const step = { kind: 'action', action, reason, ...(ending ? { ending } : {}) } as const;
       await this.#changes.commit(record, view, { steps: [step] }, { now: this.#clock.now(), by });
-      // The act is done: what follows from it may fail now and is tried again at the next look.
+      // The action is done: what follows from it may fail now and is tried again at the next look.
       await this.#advanceOrLog(id);
     });
     this.#woken();
@@ -159,8 +159,8 @@ export class RolloutRunner {
     const ended: string[] = [];
     for (const id of await this.#store.unfinished()) {
       const { status } = await this.#find(id);
-      const isTakingBack = status === 'rolling-back' || status === 'aborted';
-      await this.act(id, isTakingBack ? 'abandon' : 'abort', { by: hub, reason, ending: 'keep' });
+      const isReverting = status === 'rolling-back' || status === 'aborted';
+      await this.action(id, isReverting ? 'abandon' : 'abort', { by: hub, reason, ending: 'keep' });
       ended.push(id);
     }
     return ended;
@@ -226,7 +226,7 @@ export class RolloutRunner {
     const after = applyMessage(device, message, { version: record.plan.version, now: this.#clock.now() });
     if (!isWorthStoring(device, after, record)) return;
     await this.#devices.save(rolloutId, after, tx);
-    if (after.status === device.status && after.backAs === device.backAs) return;
+    if (after.status === device.status && after.revertOutcome === device.revertOutcome) return;
     // The look waits for the transaction to end.
     this.#wake(rolloutId);
   }
@@ -286,7 +286,8 @@ export class RolloutRunner {
 
   #tell(record: RolloutRecord, { steps, judged }: ReturnType<typeof planNextSteps>): void {
     for (const step of steps) {
-      const what = step.kind === 'act' ? { act: step.act, reason: step.reason } : { step: step.kind };
+      const what =
+        step.kind === 'action' ? { action: step.action, reason: step.reason } : { step: step.kind };
       const verdict = judged ? { verdict: judged.judgement.verdict } : {};
       this.#logger.info(
         { rollout: record.id, model: record.plan.model, ...what, ...verdict },
@@ -342,13 +343,13 @@ function isWorthStoring(
   if (after === before) return false;
   const isHeartbeat =
     after.status === before.status &&
-    after.backAt === before.backAt &&
-    after.backAs === before.backAs &&
+    after.revertedAt === before.revertedAt &&
+    after.revertOutcome === before.revertOutcome &&
     after.previousVersion === before.previousVersion &&
     after.fault === before.fault;
   if (!isHeartbeat) return true;
   const isBackAwaited =
-    !after.assigned && after.backAt === null && (isUnderWay(status) || status === 'aborted');
+    !after.assigned && after.revertedAt === null && (isUnderWay(status) || status === 'aborted');
   if (!isBackAwaited && !(isUnderWay(status) && isInFlight(after.status))) return false;
   return (after.lastReportedAt ?? 0) - (before.lastReportedAt ?? 0) >= Math.min(30_000, plan.silenceMs / 4);
 }

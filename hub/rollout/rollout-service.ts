@@ -20,7 +20,7 @@ import type {
   RolloutFleet,
   RolloutVersions,
 } from './rollout-evidence.ts';
-import { isUnderWay, type RolloutAct } from './rollout-machine.ts';
+import { isUnderWay, type RolloutAction } from './rollout-machine.ts';
 import { observeDownloads } from './rollout-observation.ts';
 import { checkStart, makePlan, phaseSizes } from './rollout-plan.ts';
 import type { Ending } from './rollout-planner.ts';
@@ -44,7 +44,7 @@ export interface RolloutServiceProps {
   readonly random: Random;
 }
 
-export interface ActRequest {
+export interface ActionRequest {
   readonly actor: Actor;
   readonly reason?: string | undefined;
 }
@@ -135,28 +135,28 @@ export class RolloutService {
   }
 
   /** Stops offering and takes back the offers that devices have not switched to. */
-  pause(id: string, request: ActRequest): Promise<Rollout> {
-    return this.#act(id, 'pause', request);
+  pause(id: string, request: ActionRequest): Promise<Rollout> {
+    return this.#action(id, 'pause', request);
   }
 
   /** Offers again what the pause took back. Gates are judged anew: what was wrong and still is pauses it again. */
-  resume(id: string, request: ActRequest): Promise<Rollout> {
-    return this.#act(id, 'resume', request);
+  resume(id: string, request: ActionRequest): Promise<Rollout> {
+    return this.#action(id, 'resume', request);
   }
 
   /** Ends it. Devices that took the version go back to what they ran before, unless `keep` is true. */
   abort(
     id: string,
-    { keep, ...request }: ActRequest & { readonly keep?: boolean | undefined },
+    { keep, ...request }: ActionRequest & { readonly keep?: boolean | undefined },
   ): Promise<Rollout> {
-    return this.#act(id, 'abort', request, keep ? 'keep' : 'back');
+    return this.#action(id, 'abort', request, keep ? 'keep' : 'revert');
   }
 
   /**
    * Takes the version back from every device that has it, also after the rollout has ended. Throws `rollout_overlap`
    * while another rollout of the model steers some of its devices: it would be left half done.
    */
-  async rollback(id: string, request: ActRequest): Promise<Rollout> {
+  async rollback(id: string, request: ActionRequest): Promise<Rollout> {
     const { store } = this.#props;
     const record = await store.find(id);
     if (record !== undefined && !isUnderWay(record.status)) {
@@ -166,12 +166,17 @@ export class RolloutService {
       const deviceIds = offered.map(({ deviceId }) => deviceId);
       await store.transaction((tx) => this.#checkFree(`roll back "${id}"`, record, deviceIds, tx));
     }
-    return this.#act(id, 'rollback', request);
+    return this.#action(id, 'rollback', request);
   }
 
-  async #act(id: string, act: RolloutAct, { actor, reason }: ActRequest, ending?: Ending): Promise<Rollout> {
+  async #action(
+    id: string,
+    action: RolloutAction,
+    { actor, reason }: ActionRequest,
+    ending?: Ending,
+  ): Promise<Rollout> {
     const by = auditActor(actor);
-    await this.#props.runner.act(id, act, {
+    await this.#props.runner.action(id, action, {
       by,
       reason: reason ?? `asked for by ${by.actor}`,
       ...(ending ? { ending } : {}),
@@ -249,7 +254,7 @@ export class RolloutService {
 
   /** Throws `rollout_overlap` when another rollout that has not ended holds one of the devices. */
   async #checkFree(
-    act: string,
+    action: string,
     { id, plan }: RolloutRecord,
     deviceIds: readonly string[],
     tx: Transaction<Tables>,
@@ -260,7 +265,7 @@ export class RolloutService {
       if (holder.rolloutId === id || shared.length === 0) continue;
       throw new AppError(
         'rollout_overlap',
-        `Cannot ${act}: rollout "${holder.rolloutId}" of the same model is ${holder.status} on ${shared.length} of the ${deviceIds.length} devices, such as "${shared[0]}".`,
+        `Cannot ${action}: rollout "${holder.rolloutId}" of the same model is ${holder.status} on ${shared.length} of the ${deviceIds.length} devices, such as "${shared[0]}".`,
         { details: { rollout: holder.rolloutId, devices: shared.length } },
       );
     }

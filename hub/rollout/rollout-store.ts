@@ -24,7 +24,7 @@ export interface RolloutProgress {
   readonly phaseStartedAt: number | null;
   readonly endedAt: number | null;
   readonly ending: Ending | null;
-  /** Why it is in its status: the reason given with the last act. */
+  /** Why it is in its status: the reason given with the last action. */
   readonly reason: string | null;
   /** Verdict and reason codes last stored, so that only changes are. */
   readonly verdictKey: string | null;
@@ -158,7 +158,7 @@ export class RolloutStore {
                 .where((inner) =>
                   inner.or([
                     inner('rollout_device.status', 'not in', ['trial', 'succeeded']),
-                    inner(sql`json_extract(rollout.state, '$.ending')`, '=', 'back'),
+                    inner(sql`json_extract(rollout.state, '$.ending')`, '=', 'revert'),
                   ]),
                 ),
             ),

@@ -1,9 +1,9 @@
 /** A rollout as REST shows it. */
 import type { RolloutPlan } from '../../shared/api/rollout-plan.ts';
 import type {
-  BackCounts,
-  BackStanding,
   DeviceStatus,
+  RevertCounts,
+  RevertStatus,
   Rollout,
   RolloutSummary,
 } from '../../shared/api/rollouts.ts';
@@ -69,7 +69,7 @@ export function describeRollout(
     })),
     target: present.length,
     counts: countStatuses(devices, plan, observation),
-    ...(devices.some(isReverted) ? { back: countBack(devices) } : {}),
+    ...(devices.some(isReverted) ? { revert: countReverts(devices) } : {}),
     devices: named.slice(0, limits.rolloutDevicesNamedMax),
     verdicts: stored.slice(0, limits.rolloutVerdictsShownMax).map(({ at, phase, verdict, reasons }) => ({
       at,
@@ -86,16 +86,16 @@ function isReverted({ assigned, status, offeredAt, triedAt }: RolloutDevice): bo
   return status !== 'pending' && offeredAt !== null && (!assigned || triedAt !== null);
 }
 
-function backOf({ assigned, backAt, backAs, removedAt }: RolloutDevice): BackStanding {
+function revertStatusOf({ assigned, revertedAt, revertOutcome, removedAt }: RolloutDevice): RevertStatus {
   if (removedAt !== null) return 'removed';
-  if (assigned) return 'not-told';
-  return backAt === null ? 'awaited' : (backAs ?? 'back');
+  if (assigned) return 'not-sent';
+  return revertedAt === null ? 'pending' : (revertOutcome ?? 'reverted');
 }
 
-function countBack(devices: readonly RolloutDevice[]): BackCounts {
-  const counts: BackCounts = {};
+function countReverts(devices: readonly RolloutDevice[]): RevertCounts {
+  const counts: RevertCounts = {};
   for (const device of devices.filter(isReverted)) {
-    const back = backOf(device);
+    const back = revertStatusOf(device);
     counts[back] = (counts[back] ?? 0) + 1;
   }
   return counts;
@@ -103,8 +103,8 @@ function countBack(devices: readonly RolloutDevice[]): BackCounts {
 
 function rankOf(device: RolloutDevice, status: DeviceStatus): number {
   if (isFailure(status)) return 0;
-  if (status === 'silent' || status === 'hindered' || status === 'unproven') return 1;
-  return isReverted(device) && backOf(device) === 'back' ? 3 : 2;
+  if (status === 'silent' || status === 'blocked' || status === 'unproven') return 1;
+  return isReverted(device) && revertStatusOf(device) === 'reverted' ? 3 : 2;
 }
 
 /** Devices a person asks about: faults first, the silent and the unproven, those on their way or not back, those that are. */
@@ -130,7 +130,7 @@ function nameDevices(
       ...(phases.has(device.deviceId) ? { phase: phases.get(device.deviceId)! + 1 } : {}),
       since: endedAt ?? device.changedAt,
       ...(device.previousVersion === null ? {} : { previousVersion: device.previousVersion }),
-      ...(isReverted(device) ? { back: backOf(device) } : {}),
+      ...(isReverted(device) ? { revert: revertStatusOf(device) } : {}),
       ...(device.fault === null ? {} : { fault: device.fault }),
     }));
 }

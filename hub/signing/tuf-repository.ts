@@ -1,6 +1,6 @@
 /**
  * The hub's part in trust. It keeps the signed files, checks those that publishers send, and signs snapshot and
- * timestamp over them with its online keys. What is published is durable before it is retained on the broker; acts run
+ * timestamp over them with its online keys. What is published is durable before it is retained on the broker; actions run
  * one after another, so devices see them in order.
  */
 import { createHash } from 'node:crypto';
@@ -277,7 +277,7 @@ export class TufRepository {
     });
   }
 
-  /** What is stored counts as published: a broker that cannot retain it now gets it at the next act or start. */
+  /** What is stored counts as published: a broker that cannot retain it now gets it at the next action or start. */
   async #retain(): Promise<void> {
     const { database, broker, logger } = this.#props;
     try {

@@ -25,7 +25,7 @@ export class BucketRetention implements Expirable {
   readonly rule: string;
   readonly bytesMax: number;
   readonly #props: BucketRetentionProps;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #sentAt = Number.NEGATIVE_INFINITY;
 
   constructor(props: BucketRetentionProps) {
     this.#props = props;
@@ -69,8 +69,8 @@ export class BucketRetention implements Expirable {
 
   #tell(removed: readonly OldBucket[]): void {
     const { clock, logger, keptMs } = this.#props;
-    if (clock.monotonic() - this.#toldAt < TELL_MS) return;
-    this.#toldAt = clock.monotonic();
+    if (clock.monotonic() - this.#sentAt < TELL_MS) return;
+    this.#sentAt = clock.monotonic();
     const newest = removed.at(-1);
     logger.warn(
       {

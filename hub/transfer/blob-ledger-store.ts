@@ -5,7 +5,7 @@ import type { Tables } from '../db/tables.ts';
 
 export type BlobRow = Selectable<Tables['blob']>;
 export interface BlobTotal {
-  readonly isNamed: boolean;
+  readonly isReferenced: boolean;
   /** Name of a token; empty when it is not known, and of named ones. */
   readonly uploadedBy: string;
   readonly blobs: number;
@@ -46,9 +46,9 @@ export class BlobLedgerStore {
   async renew(digests: readonly string[], now: number, tx: Tx): Promise<void> {
     await tx
       .updateTable('blob')
-      .set({ unnamed_since: now })
+      .set({ unreferenced_since: now })
       .where('sha256', 'in', digests)
-      .where('unnamed_since', 'is not', null)
+      .where('unreferenced_since', 'is not', null)
       .execute();
   }
 
@@ -68,18 +68,18 @@ export class BlobLedgerStore {
   async name(digests: readonly string[], tx: Tx): Promise<number> {
     const { numUpdatedRows } = await tx
       .updateTable('blob')
-      .set({ unnamed_since: null, uploaded_by: '' })
+      .set({ unreferenced_since: null, uploaded_by: '' })
       .where('sha256', 'in', digests)
       .executeTakeFirst();
     return Number(numUpdatedRows);
   }
 
-  async unname(digests: readonly string[], now: number, tx: Tx): Promise<void> {
+  async markUnreferenced(digests: readonly string[], now: number, tx: Tx): Promise<void> {
     await tx
       .updateTable('blob')
-      .set({ unnamed_since: now })
+      .set({ unreferenced_since: now })
       .where('sha256', 'in', digests)
-      .where('unnamed_since', 'is', null)
+      .where('unreferenced_since', 'is', null)
       .execute();
   }
 
@@ -87,15 +87,19 @@ export class BlobLedgerStore {
   async due(
     before: number,
     limit: number,
-  ): Promise<{ readonly sha256: string; readonly bytes: number; readonly unnamedSince: number }[]> {
+  ): Promise<{ readonly sha256: string; readonly bytes: number; readonly unreferencedSince: number }[]> {
     const rows = await this.#database
       .selectFrom('blob')
-      .select(['sha256', 'bytes', 'unnamed_since'])
-      .where('unnamed_since', '<=', before)
-      .orderBy('unnamed_since')
+      .select(['sha256', 'bytes', 'unreferenced_since'])
+      .where('unreferenced_since', '<=', before)
+      .orderBy('unreferenced_since')
       .limit(limit)
       .execute();
-    return rows.map(({ sha256, bytes, unnamed_since: since }) => ({ sha256, bytes, unnamedSince: since! }));
+    return rows.map(({ sha256, bytes, unreferenced_since: since }) => ({
+      sha256,
+      bytes,
+      unreferencedSince: since!,
+    }));
   }
 
   /** The same in sums, of at most `limit`. */
@@ -104,15 +108,15 @@ export class BlobLedgerStore {
     limit: number,
   ): Promise<{ readonly count: number; readonly bytes: number; readonly oldestAt: number | undefined }> {
     const { rows } = await sql<{ count: number; bytes: number; oldest: number | null }>`
-      select count(*) as count, coalesce(sum(bytes), 0) as bytes, min(unnamed_since) as oldest from (
-        select bytes, unnamed_since from blob where unnamed_since <= ${before} order by unnamed_since limit ${limit})`.execute(
+      select count(*) as count, coalesce(sum(bytes), 0) as bytes, min(unreferenced_since) as oldest from (
+        select bytes, unreferenced_since from blob where unreferenced_since <= ${before} order by unreferenced_since limit ${limit})`.execute(
       this.#database,
     );
     const { count, bytes, oldest } = rows[0]!;
     return { count, bytes, oldestAt: oldest ?? undefined };
   }
 
-  /** Of the digests, those that are still unnamed since `before` lose their row; returns them with their bytes. */
+  /** Of the digests, those that are still unreferenced since `before` lose their row; returns them with their bytes. */
   async removeDue(
     digests: readonly string[],
     before: number,
@@ -121,24 +125,24 @@ export class BlobLedgerStore {
     return tx
       .deleteFrom('blob')
       .where('sha256', 'in', digests)
-      .where('unnamed_since', '<=', before)
+      .where('unreferenced_since', '<=', before)
       .returning(['sha256', 'bytes'])
       .execute();
   }
 
   /** Takes back the row of an upload that failed, unless a version names it by now. */
-  async removeUnnamed(sha256: string): Promise<void> {
+  async removeUnreferenced(sha256: string): Promise<void> {
     await this.#database
       .deleteFrom('blob')
       .where('sha256', '=', sha256)
-      .where('unnamed_since', 'is not', null)
+      .where('unreferenced_since', 'is not', null)
       .execute();
   }
 
   async totals(tx?: Tx): Promise<BlobTotal[]> {
     const rows = await (tx ?? this.#database).selectFrom('blob_total').selectAll().execute();
-    return rows.map(({ named, uploaded_by: uploadedBy, blobs, bytes }) => ({
-      isNamed: named === 1,
+    return rows.map(({ referenced, uploaded_by: uploadedBy, blobs, bytes }) => ({
+      isReferenced: referenced === 1,
       uploadedBy,
       blobs,
       bytes,
@@ -148,8 +152,8 @@ export class BlobLedgerStore {
   async clampFutureTimes(now: number): Promise<number> {
     const { numUpdatedRows } = await this.#database
       .updateTable('blob')
-      .set({ unnamed_since: now })
-      .where('unnamed_since', '>', now)
+      .set({ unreferenced_since: now })
+      .where('unreferenced_since', '>', now)
       .executeTakeFirst();
     return Number(numUpdatedRows);
   }

@@ -81,7 +81,7 @@ export class BlobLedger {
         return false;
       }
       requireRoom({ totals: await store.totals(tx), uploadedBy, bytes: bytes.byteLength, quotas });
-      const row = { sha256: digest, bytes: bytes.byteLength, stored_at: now, unnamed_since: now };
+      const row = { sha256: digest, bytes: bytes.byteLength, stored_at: now, unreferenced_since: now };
       await store.add([{ ...row, uploaded_by: uploadedBy }], tx);
       return true;
     });
@@ -91,7 +91,7 @@ export class BlobLedger {
     } catch (error) {
       // Somebody else may have stored it meanwhile: then it has a file, and its row belongs to that.
       if (isNew && !(await blobs.has(digest).catch(() => false)))
-        await store.removeUnnamed(digest).catch(() => undefined);
+        await store.removeUnreferenced(digest).catch(() => undefined);
       throw error;
     }
   }
@@ -115,7 +115,7 @@ export class BlobLedger {
           sha256,
           bytes,
           stored_at: now,
-          unnamed_since: named.has(sha256) ? null : now,
+          unreferenced_since: named.has(sha256) ? null : now,
           uploaded_by: '',
         }));
         await store.add(rows, tx);
@@ -152,11 +152,11 @@ export class BlobLedger {
   }
 
   /** No version names these any more: they are kept as if they had been uploaded now. */
-  async unname(digests: readonly string[], now: number, tx: Transaction<Tables>): Promise<void> {
-    for (const part of partsOf(digests, PART)) await this.#props.store.unname(part, now, tx);
+  async markUnreferenced(digests: readonly string[], now: number, tx: Transaction<Tables>): Promise<void> {
+    for (const part of partsOf(digests, PART)) await this.#props.store.markUnreferenced(part, now, tx);
   }
 
-  /** What was unnamed since `before` or longer, of at most `limit`. */
+  /** What was unreferenced since `before` or longer, of at most `limit`. */
   async findDue(before: number, limit: number) {
     return this.#props.store.dueFigures(before, limit);
   }

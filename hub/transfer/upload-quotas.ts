@@ -19,19 +19,19 @@ export interface UploadQuotas {
 const BLOB_BYTES = 4 * 1024;
 
 export interface StoredBytes {
-  readonly named: number;
-  readonly unnamed: number;
-  /** Of the unnamed, what somebody uploaded; the rest left with a version, or was found on the disk. */
+  readonly referenced: number;
+  readonly unreferenced: number;
+  /** Of the unreferenced, what somebody uploaded; the rest left with a version, or was found on the disk. */
   readonly uploaded: number;
 }
 
 /** What blobs take up, `BLOB_BYTES` of each included. */
 export function storedBytes(totals: readonly BlobTotal[], uploadedBy?: string): StoredBytes {
-  const stored = { named: 0, unnamed: 0, uploaded: 0 };
+  const stored = { referenced: 0, unreferenced: 0, uploaded: 0 };
   for (const total of totals) {
     const bytes = total.bytes + total.blobs * BLOB_BYTES;
-    if (total.isNamed) stored.named += bytes;
-    else stored.unnamed += bytes;
+    if (total.isReferenced) stored.referenced += bytes;
+    else stored.unreferenced += bytes;
     if (total.uploadedBy !== '' && (uploadedBy ?? total.uploadedBy) === total.uploadedBy)
       stored.uploaded += bytes;
   }
@@ -51,7 +51,7 @@ export function requireRoom({
   readonly quotas: UploadQuotas;
 }): void {
   const bytes = length + BLOB_BYTES;
-  const { named, unnamed, uploaded } = storedBytes(totals);
+  const { referenced, unreferenced, uploaded } = storedBytes(totals);
   const own = storedBytes(totals, uploadedBy).uploaded;
   const { uploadMaxPerTokenBytes, uploadMaxBytes, storageMaxBytes, uploadKeptMs } = quotas;
   const leaves = `it leaves ${formatDuration(uploadKeptMs)} after nobody asked for it any more`;
@@ -69,11 +69,11 @@ export function requireRoom({
       { details: { stored: uploaded, most: uploadMaxBytes } },
     );
   }
-  if (named + unnamed + bytes > storageMaxBytes) {
+  if (referenced + unreferenced + bytes > storageMaxBytes) {
     throw new AppError(
       'storage_quota_exceeded',
-      `Cannot store ${formatBytes(bytes)}: versions take ${formatBytes(named)} and what none names ${formatBytes(unnamed)}, the most is ${formatBytes(storageMaxBytes)} (--storage-max). Withdraw versions that nothing runs, or raise it; "modelfleet hub gc --dry-run" shows what leaves.`,
-      { details: { named, unnamed, most: storageMaxBytes } },
+      `Cannot store ${formatBytes(bytes)}: versions take ${formatBytes(referenced)} and what none references ${formatBytes(unreferenced)}, the most is ${formatBytes(storageMaxBytes)} (--storage-max). Withdraw versions that nothing runs, or raise it; "modelfleet hub gc --dry-run" shows what leaves.`,
+      { details: { referenced, unreferenced, most: storageMaxBytes } },
     );
   }
 }

@@ -54,7 +54,7 @@ export const RolloutPlan = Type.Object(
     phaseTimeoutMs: waitMs,
     gates: GateRules,
     trial: TrialPlan,
-    /** What a verdict of `roll-back` does: roll-back aborts the rollout and takes every device back. */
+    /** What a verdict of `roll-back` does: roll-back aborts the rollout and reverts every device. */
     onFailure: Type.Union([Type.Literal('roll-back'), Type.Literal('pause')]),
   },
   { $id: 'RolloutPlan' },

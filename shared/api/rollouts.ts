@@ -26,7 +26,7 @@ export type RolloutStatus = (typeof rolloutStatuses)[number];
 export const verdicts = ['proceed', 'inconclusive', 'hold', 'roll-back'] as const;
 export type Verdict = (typeof verdicts)[number];
 
-/** What is stored of a device: pending → offered → … → succeeded, or one of the ends. `hindered`: the hub could not offer it the version. */
+/** What is stored of a device: pending → offered → … → succeeded, or one of the ends. `blocked`: the hub could not offer it the version. */
 export const storedStatuses = [
   'pending',
   'offered',
@@ -39,7 +39,7 @@ export const storedStatuses = [
   'rejected',
   'rolled-back',
   'withdrawn',
-  'hindered',
+  'blocked',
 ] as const;
 export type StoredStatus = (typeof storedStatuses)[number];
 
@@ -47,27 +47,27 @@ export type StoredStatus = (typeof storedStatuses)[number];
 export const deviceStatuses = [...storedStatuses, 'timed-out', 'unproven', 'silent', 'removed'] as const;
 export type DeviceStatus = (typeof deviceStatuses)[number];
 
-/** How a device stands that a version was taken back from. Absent while its report is awaited. */
-export const backOutcomes = [
-  /** It says that it runs another version, or none, as before the rollout. */
-  'back',
+/** Outcome of reverting a version on a device. Absent until it has reported. */
+export const revertOutcomes = [
+  /** It reports another version, or none, as before the rollout. */
+  'reverted',
   /** It ran the version before the rollout, and keeps it. */
-  'ran-before',
+  'unchanged',
   /** It has no version to go back to, and keeps this one. */
-  'no-way',
+  'no-target',
   /** It refuses the version it is to go back to. */
   'refused',
   /** Another rollout of the model steers it. */
-  'taken-over',
+  'superseded',
   /** The model was taken off it: it has no version of it, or is to have none. */
   'unassigned',
   /** The hub could not change what its desired state says. */
-  'not-told',
+  'not-sent',
 ] as const;
-export type BackOutcome = (typeof backOutcomes)[number];
+export type RevertOutcome = (typeof revertOutcomes)[number];
 
-export const backStandings = ['awaited', 'removed', ...backOutcomes] as const;
-export type BackStanding = (typeof backStandings)[number];
+export const revertStatuses = ['pending', 'removed', ...revertOutcomes] as const;
+export type RevertStatus = (typeof revertStatuses)[number];
 
 const Counts = Type.Unsafe<Partial<Record<DeviceStatus, number>>>(
   Type.Object(Object.fromEntries(deviceStatuses.map((status) => [status, Type.Optional(Type.Integer())])), {
@@ -94,10 +94,10 @@ export const RolloutSummary = Type.Object(
 );
 export type RolloutSummary = Static<typeof RolloutSummary>;
 
-export type BackCounts = Partial<Record<BackStanding, number>>;
-const BackCounts = Type.Unsafe<BackCounts>(
-  Type.Object(Object.fromEntries(backStandings.map((back) => [back, Type.Optional(Type.Integer())])), {
-    description: 'Devices that the version was taken back from, by how they stand; absent is none',
+export type RevertCounts = Partial<Record<RevertStatus, number>>;
+const RevertCounts = Type.Unsafe<RevertCounts>(
+  Type.Object(Object.fromEntries(revertStatuses.map((status) => [status, Type.Optional(Type.Integer())])), {
+    description: 'Devices whose version was reverted, by outcome; absent is none',
   }),
 );
 
@@ -107,9 +107,9 @@ const RolloutDeviceState = Type.Object({
   phase: Type.Optional(Type.Integer({ description: '1-based; absent for a removed device' })),
   since: Milliseconds,
   previousVersion: Type.Optional(Type.String()),
-  back: Type.Optional(
-    Type.Enum([...backStandings], {
-      description: 'How it stands after the version was taken back from it',
+  revert: Type.Optional(
+    Type.Enum([...revertStatuses], {
+      description: 'Outcome of reverting the version on it',
     }),
   ),
   fault: Type.Optional(UpdateFault),
@@ -143,7 +143,7 @@ export const Rollout = Type.Object(
     /** What speaks against it and may pass; told once, to who creates it. */
     warnings: Type.Optional(Type.Array(Type.String())),
     counts: Counts,
-    back: Type.Optional(BackCounts),
+    revert: Type.Optional(RevertCounts),
     /** Those that failed, are silent, are on their way or not back, are back, in this order, at most `limits.rolloutDevicesNamedMax`. */
     devices: Type.Array(RolloutDeviceState),
     /** Newest first, at most `limits.rolloutVerdictsShownMax`. */

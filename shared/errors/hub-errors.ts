@@ -55,7 +55,8 @@ export const hubErrors = defineErrors({
   conflict: {
     status: 409,
     retry: 'never',
-    meaning: 'The act does not fit the present state: a thing of that name exists, or was changed meanwhile.',
+    meaning:
+      'The action does not fit the present state: a thing of that name exists, or was changed meanwhile.',
     fix: 'Look at the present state that the message names, then try what fits it.',
   },
   rate_limited: {

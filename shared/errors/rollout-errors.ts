@@ -50,7 +50,7 @@ export const rolloutErrors = defineErrors({
   rollout_state_conflict: {
     status: 409,
     retry: 'never',
-    meaning: 'The state of the rollout does not allow this act.',
-    fix: 'Look at its state with "modelfleet rollout status"; the message names the acts that are possible.',
+    meaning: 'The state of the rollout does not allow this action.',
+    fix: 'Look at its state with "modelfleet rollout status"; the message names the actions that are possible.',
   },
 });

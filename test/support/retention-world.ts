@@ -22,7 +22,7 @@ import { BlobLedger } from '../../hub/transfer/blob-ledger.ts';
 import { BlobLedgerStore } from '../../hub/transfer/blob-ledger-store.ts';
 import { BlobScan } from '../../hub/transfer/blob-scan.ts';
 import { DiskBlobStore } from '../../hub/transfer/disk-blob-store.ts';
-import { UnnamedBlobs } from '../../hub/transfer/unnamed-blobs.ts';
+import { UnreferencedBlobs } from '../../hub/transfer/unreferenced-blobs.ts';
 import { resolveOptions } from '../../platform/option-table.ts';
 import { manifestTarget } from '../../shared/manifest/model-manifest.ts';
 import type { PublisherChange } from '../../shared/tuf/published-targets.ts';
@@ -121,7 +121,7 @@ export class RetentionWorld {
           keptMs: options.withdrawnKeptMs,
           onLeft: (version) => models.contentLeft(version),
         }),
-        new UnnamedBlobs({ ledger, keptMs }),
+        new UnreferencedBlobs({ ledger, keptMs }),
         new BlobScan({ blobs: disk, store: blobRows, ledger, clock, keptMs }),
       ],
       audit,
@@ -271,13 +271,13 @@ export class RetentionWorld {
     }
     const rows = await this.database.selectFrom('blob').selectAll().execute();
     const sums = new Map<string, number>();
-    for (const { unnamed_since: since, uploaded_by: by, bytes } of rows) {
+    for (const { unreferenced_since: since, uploaded_by: by, bytes } of rows) {
       const key = since === null ? 'named' : `by ${by}`;
       sums.set(key, (sums.get(key) ?? 0) + bytes);
     }
     const totals = new Map(
-      (await this.ledger.totals()).map(({ isNamed, uploadedBy, bytes }) => [
-        isNamed ? 'named' : `by ${uploadedBy}`,
+      (await this.ledger.totals()).map(({ isReferenced, uploadedBy, bytes }) => [
+        isReferenced ? 'named' : `by ${uploadedBy}`,
         bytes,
       ]),
     );

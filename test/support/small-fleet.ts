@@ -220,7 +220,7 @@ export class SmallFleet {
   async act(id: string, act: 'abort' | 'pause' | 'resume' | 'rollback'): Promise<void> {
     const done = await this.fleet.rest('POST', `/rollouts/${id}/${act}`, {});
     if (done.status !== 200) throw new Error(`${act} was refused: ${JSON.stringify(done)}`);
-    this.acknowledged.push(`rollout.${actDone[act]} rollout/${id}`);
+    this.acknowledged.push(`rollout.${pastParticiple[act]} rollout/${id}`);
   }
 
   async ended(id: string): Promise<RolloutView> {
@@ -349,7 +349,7 @@ export class SmallFleet {
   }
 }
 
-const actDone = {
+const pastParticiple = {
   abort: 'aborted',
   pause: 'paused',
   resume: 'resumed',

@@ -47,25 +47,27 @@ describe('modelfleet hub gc', () => {
     await client.putBytes(`/blobs/${abandoned}`, bytes);
     const before = await blobs(hub);
     expect(before).toContain(abandoned);
-    expect(await cli('hub', 'gc')).toMatch(/^unnamed-blobs +0 +0 B /m);
+    expect(await cli('hub', 'gc')).toMatch(/^unreferenced-blobs +0 +0 B /m);
     aheadMs = 2 * DAY_MS;
     expect(await cli('hub', 'gc', '--dry-run')).toMatch(
-      /^unnamed-blobs +1 +2.0 KiB +\d{4}-\d\d-\d\d \d\d:\d\dZ +no version names it.*1d \(--upload-kept\)$/m,
+      /^unreferenced-blobs +1 +2.0 KiB +\d{4}-\d\d-\d\d \d\d:\d\dZ +no version names it.*1d \(--upload-kept\)$/m,
     );
     expect(await blobs(hub)).toEqual(before);
     const { kinds } = JSON.parse(await cli('hub', 'gc', '--json'));
-    expect(kinds).toContainEqual(expect.objectContaining({ kind: 'unnamed-blobs', count: 1, bytes: 2048 }));
+    expect(kinds).toContainEqual(
+      expect.objectContaining({ kind: 'unreferenced-blobs', count: 1, bytes: 2048 }),
+    );
     expect(await blobs(hub)).toEqual(before.filter((digest) => digest !== abandoned));
     expect(await client.get(`/models/${stock.model}/versions/${stock.version}`)).toMatchObject(stock);
     const { text } = await new RouteCaller(hub, adminToken).call('GET', '/metrics');
-    expect(text).toContain('modelfleet_retention_removed_total{kind="unnamed-blobs"} 1\n');
-    expect(text).toContain('modelfleet_retention_removed_bytes_total{kind="unnamed-blobs"} 2048\n');
-    expect(text).toContain('modelfleet_blob_bytes{named="no"} 0\n');
+    expect(text).toContain('modelfleet_retention_removed_total{kind="unreferenced-blobs"} 1\n');
+    expect(text).toContain('modelfleet_retention_removed_bytes_total{kind="unreferenced-blobs"} 2048\n');
+    expect(text).toContain('modelfleet_blob_bytes{referenced="no"} 0\n');
     const { events } = (await client.get('/audit', { action: 'retention', limit: 1 })) as {
       events: object[];
     };
     expect(events).toMatchObject([
-      { actor: 'token:admin', details: { 'unnamed-blobs': { count: 1, bytes: 2048 } } },
+      { actor: 'token:admin', details: { 'unreferenced-blobs': { count: 1, bytes: 2048 } } },
     ]);
   });
 

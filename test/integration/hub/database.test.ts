@@ -184,4 +184,61 @@ describe('migrate()', () => {
     const rows = await old.selectFrom('telemetry_evidence').select('revision').orderBy('revision').execute();
     expect(rows).toEqual([{ revision: 1 }, { revision: 2 }]);
   });
+
+  it('gives stored rollouts and blobs the names of today, so that a folder of an older hub goes on', async () => {
+    const sqlite = new BetterSqlite3(':memory:');
+    const old = new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) });
+    onTestFinished(() => old.destroy());
+    await migrate(
+      old,
+      migrations.filter(({ number }) => number < 19),
+    );
+    const outcomes = ['back', 'unchanged', 'no-target', 'superseded', 'not-sent', 'refused', null];
+    const fault = '{"code":"version_parked","message":"waits","retry":"later"}';
+    sqlite.exec(
+      `insert into rollout values ('r-1', 'air', '1.0.0', '{}', '{"ending":"back"}', 'aborted', 1, 'test', 1)`,
+    );
+    const device = sqlite.prepare(
+      `insert into rollout_device (rollout_id, device_id, ordinal, status, assigned, changed_at, last_reported_at, reverted_at, revert_outcome, fault)
+       values ('r-1', ?, ?, ?, 0, 1, 2, 3, ?, ?)`,
+    );
+    for (const [n, outcome] of outcomes.entries())
+      device.run(`d${n}`, n, n === 0 ? 'blocked' : 'withdrawn', outcome, fault);
+    const inputs = '{"gates":2,"counts":{"succeeded":1,"blocked":2},"awaitingRequests":3}';
+    const reasons = '[{"code":"trials_awaiting_requests","verdict":"inconclusive","text":"blocked"}]';
+    sqlite
+      .prepare(
+        `insert into rollout_verdict (rollout_id, at, phase, verdict, reasons, inputs) values ('r-1', 1, 0, 'hold', ?, ?)`,
+      )
+      .run(reasons, inputs);
+    sqlite.exec(`insert into blob values ('aa', 5, 1, 7, 'ci'), ('bb', 6, 1, null, '')`);
+    await migrate(old);
+    const devices = await old.selectFrom('rollout_device').selectAll().orderBy('ordinal').execute();
+    expect(devices.map((row) => row.revert_outcome)).toEqual([
+      'reverted',
+      'unchanged',
+      'no-target',
+      'superseded',
+      'not-sent',
+      'refused',
+      null,
+    ]);
+    expect(devices[0]).toMatchObject({ status: 'blocked', last_reported_at: 2, reverted_at: 3 });
+    expect(devices[1]!.status).toBe('withdrawn');
+    expect(JSON.parse(devices[0]!.fault!)).toMatchObject({ code: 'version_quarantined' });
+    const rollout = await old.selectFrom('rollout').select('state').executeTakeFirstOrThrow();
+    expect(JSON.parse(rollout.state)).toEqual({ ending: 'revert' });
+    const verdict = await old.selectFrom('rollout_verdict').selectAll().executeTakeFirstOrThrow();
+    expect(JSON.parse(verdict.inputs)).toEqual({
+      gates: 2,
+      counts: { succeeded: 1, blocked: 2 },
+      awaitingRequests: 3,
+    });
+    expect(JSON.parse(verdict.reasons)).toMatchObject([{ code: 'trials_awaiting_requests' }]);
+    // The triggers that keep the sums follow the columns.
+    await old.updateTable('blob').set({ unreferenced_since: null }).where('sha256', '=', 'aa').execute();
+    expect(await old.selectFrom('blob_total').selectAll().execute()).toEqual([
+      { referenced: 1, uploaded_by: '', blobs: 2, bytes: 11 },
+    ]);
+  });
 });

@@ -87,7 +87,7 @@ describe('a hub killed in', () => {
     await dieAtEach(before, upload, async (world) => {
       await world.settle();
       expect(await world.files()).toEqual(named(good));
-      expect((await world.ledger.totals()).filter(({ isNamed }) => !isNamed)).toEqual([]);
+      expect((await world.ledger.totals()).filter(({ isReferenced }) => !isReferenced)).toEqual([]);
     });
   });
 });

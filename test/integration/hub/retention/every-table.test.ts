@@ -6,7 +6,7 @@ import { openDatabase } from '../../../../hub/db/database.ts';
 const leaving: Readonly<Record<string, string>> = {
   api_token: 'api-tokens',
   audit_event: 'audit-rows',
-  blob: 'unnamed-blobs',
+  blob: 'unreferenced-blobs',
   blob_lost: 'with the blob, or when it is found again',
   blob_total: 'one for each uploader that has blobs',
   desired_model: 'one for each device and model',

@@ -31,13 +31,13 @@ describe('the files of a withdrawn version', () => {
     world.clock.advance(1);
     expect(await world.retention.preview()).toMatchObject([
       { kind: 'withdrawn-versions', count: 1, bytes: 300_000, oldestAt: world.clock.now() - KEPT_MS },
-      { kind: 'unnamed-blobs', count: 0 },
+      { kind: 'unreferenced-blobs', count: 0 },
       {},
     ]);
     expect(await left(world)).toBe(1);
     // For as long as uploads are kept, a publisher who was told that they are there may count on it.
     expect(await world.files()).toEqual([...new Set([...bad.blobs.keys(), ...good.blobs.keys()])].sort());
-    expect((await world.ledger.totals()).find(({ isNamed }) => !isNamed)).toMatchObject({
+    expect((await world.ledger.totals()).find(({ isReferenced }) => !isReferenced)).toMatchObject({
       blobs: own.length,
     });
     world.clock.advance(DAY_MS);

@@ -71,11 +71,11 @@ describe('a device that is removed', () => {
     world.devices.get('device-000')!.manner = 'dead';
     await world.service.rollback(id, { actor: operator });
     await world.settle();
-    expect((await world.service.show(id)).back).toEqual({ back: 1, awaited: 1 });
+    expect((await world.service.show(id)).revert).toEqual({ reverted: 1, pending: 1 });
     await world.remove('device-000');
     const detail = await world.runUntil(id, ['rolled-back'], { stepsMax: 5 });
     expect(detail.reason).toBe('every device is back; 1 were removed from the hub: "device-000"');
-    expect(detail.back).toEqual({ back: 1, removed: 1 });
+    expect(detail.revert).toEqual({ reverted: 1, removed: 1 });
   });
 
   it('leaves no desired state behind, and statements of its id go on counting', async () => {

@@ -51,11 +51,11 @@ describe('a device whose statement cannot be signed', () => {
     await damage('device-002');
     const { id } = await world.create(all);
     const detail = await world.runUntil(id, ['completed']);
-    expect(detail.counts).toEqual({ succeeded: 3, hindered: 1 });
+    expect(detail.counts).toEqual({ succeeded: 3, blocked: 1 });
     expect(detail.devices).toMatchObject([
-      { device: 'device-002', status: 'hindered', fault: { code: 'internal', retry: 'later' } },
+      { device: 'device-002', status: 'blocked', fault: { code: 'internal', retry: 'later' } },
     ]);
-    expect(detail.devices[0]).not.toHaveProperty('back');
+    expect(detail.devices[0]).not.toHaveProperty('revert');
     expect(detail.trouble).toBeUndefined();
     const [row, ...more] = await audited('rollout.offer_failed');
     expect(JSON.parse(row!.details)).toMatchObject({
@@ -89,7 +89,7 @@ describe('a device whose statement cannot be signed', () => {
     expect(meanwhile.status).toBe('rolling-back');
     expect(meanwhile.devices.find(({ device }) => device === 'device-001')).toMatchObject({
       status: 'succeeded',
-      back: 'not-told',
+      revert: 'not-sent',
       fault: { code: 'internal' },
     });
     expect(await audited('rollout.revert_failed')).toHaveLength(1);
@@ -108,7 +108,7 @@ describe('a device whose statement cannot be signed', () => {
     await world.service.rollback(id, { actor: operator });
     const detail = await world.runUntil(id, ['rolled-back'], { stepMs: 10_000 });
     expect(detail.reason).toBe('1 of 2 devices are back; 1 could not be told to go back: "device-001"');
-    expect(detail.back).toEqual({ back: 1, 'not-told': 1 });
+    expect(detail.revert).toEqual({ reverted: 1, 'not-sent': 1 });
     expect(await audited('rollout.revert_failed')).toHaveLength(1);
   });
 
@@ -118,10 +118,10 @@ describe('a device whose statement cannot be signed', () => {
     await world.settle();
     await damage('device-001');
     await world.service.pause(id, { actor: operator });
-    expect((await world.service.show(id)).back).toEqual({ awaited: 1, 'not-told': 1 });
+    expect((await world.service.show(id)).revert).toEqual({ pending: 1, 'not-sent': 1 });
     await mend('device-001');
     const resumed = await world.service.resume(id, { actor: operator });
-    expect(resumed.back).toBeUndefined();
+    expect(resumed.revert).toBeUndefined();
     expect(resumed.devices.map(({ status, fault }) => [status, fault])).toEqual([
       ['offered', undefined],
       ['downloading', undefined],
@@ -137,9 +137,9 @@ describe('a device whose statement cannot be signed', () => {
     world.clock.advance(700_000 + limits.rolloutTryAgainMs);
     await world.runner.tick();
     await mend('device-001');
-    expect((await world.service.show(id)).back).toEqual({ awaited: 1, 'not-told': 1 });
+    expect((await world.service.show(id)).revert).toEqual({ pending: 1, 'not-sent': 1 });
     const resumed = await world.service.resume(id, { actor: operator });
-    expect(resumed.back).toBeUndefined();
+    expect(resumed.revert).toBeUndefined();
     expect(resumed.counts).toEqual({ offered: 2 });
   });
 

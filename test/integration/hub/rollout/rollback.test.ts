@@ -65,7 +65,7 @@ describe('a rollback', () => {
     world.rebuild();
     await world.director.republishAll();
     const begun = await world.service.rollback(id, { actor: operator });
-    expect(begun).toMatchObject({ status: 'rolling-back', back: { 'not-told': 2 } });
+    expect(begun).toMatchObject({ status: 'rolling-back', revert: { 'not-sent': 2 } });
     for (const device of world.devices.values()) {
       await world.deliver(device.id);
       await device.report(world.says);
@@ -136,7 +136,7 @@ describe('a rollback', () => {
     world.clock.advance(690_000);
     await world.settle();
     const meanwhile = await world.service.show(id);
-    expect(meanwhile).toMatchObject({ status: 'rolling-back', back: { awaited: 1, back: 1 } });
+    expect(meanwhile).toMatchObject({ status: 'rolling-back', revert: { pending: 1, reverted: 1 } });
     const detail = await world.runUntil(id, ['rolled-back']);
     expect(detail.reason).toMatch(/^1 of 2 devices are back; 1 did not go back in time/);
   });
@@ -152,7 +152,7 @@ describe('a rollback', () => {
     const detail = await world.service.show(id);
     expect(detail.status).toBe('rolled-back');
     expect(detail.reason).toBe(`every device is back; 1 were removed from the hub: "${gone!.id}"`);
-    expect(detail.back).toEqual({ back: 1, removed: 1 });
+    expect(detail.revert).toEqual({ reverted: 1, removed: 1 });
   });
 
   it('leaves devices alone that a later rollout has taken over', async () => {
@@ -164,7 +164,7 @@ describe('a rollback', () => {
     await world.service.rollback(first.id, { actor: operator });
     const detail = await world.runUntil(first.id, ['rolled-back']);
     expect(detail.reason).toMatch(/^0 of 2 devices are back; 2 are left to a later rollout/);
-    expect(detail.devices.map((device) => device.back)).toEqual(['taken-over', 'taken-over']);
+    expect(detail.devices.map((device) => device.revert)).toEqual(['superseded', 'superseded']);
     await world.settle();
     expect(world.carrying('3.0.0')).toHaveLength(2);
     expect((await world.service.show(second.id)).counts).toEqual({ succeeded: 2 });
@@ -228,7 +228,7 @@ describe('a rollback', () => {
     const detail = await revert(second);
     expect(world.carrying('2.0.0')).toHaveLength(2);
     expect(detail.reason).toMatch(/^0 of 2 devices are back; 2 had no version to go back to and keep/);
-    expect(detail.devices.map(({ back }) => back)).toEqual(['no-way', 'no-way']);
+    expect(detail.devices.map(({ revert }) => revert)).toEqual(['no-target', 'no-target']);
   });
 
   it('goes to the newest version a device keeps when the one before it was withdrawn', async () => {
@@ -267,7 +267,7 @@ describe('a rollback', () => {
     odd!.slots = { ...odd!.slots, active: odd!.slots.previous[0]!, previous: [odd!.slots.active!] };
     await odd!.report(world.says);
     const { devices } = await world.service.show(second);
-    expect(devices.find(({ device }) => device === odd!.id)!.back).toBe('awaited');
+    expect(devices.find(({ device }) => device === odd!.id)!.revert).toBe('pending');
   });
 
   it('goes to the version before the rollout on a device that committed it before it heard of a pause', async () => {
@@ -295,13 +295,13 @@ describe('a rollback', () => {
     const { sequence } = (await world.rows.find(second, odd!.id))!;
     await world.says.reported(odd!.id, { ...odd!.reportedState(), sequence: sequence!, models: [] });
     // It was to go to 1.0.0, and runs nothing.
-    expect((await world.service.show(second)).back).toEqual({ back: 1, awaited: 1 });
+    expect((await world.service.show(second)).revert).toEqual({ reverted: 1, pending: 1 });
     await world.rows.save(second, {
       ...(await world.rows.find(second, odd!.id))!,
       previousVersion: null,
     });
     await world.says.reported(odd!.id, { ...odd!.reportedState(), sequence: sequence!, models: [] });
-    expect((await world.service.show(second)).back).toEqual({ back: 2 });
+    expect((await world.service.show(second)).revert).toEqual({ reverted: 2 });
   });
 
   it('is refused while another rollout steers some of its devices, which it would leave half done', async () => {
@@ -363,14 +363,14 @@ describe('a rollback', () => {
         await revert(id);
         await world.settle();
         const rows = await world.rows.list(id);
-        for (const { deviceId, offeredAt, backAs } of rows) {
+        for (const { deviceId, offeredAt, revertOutcome } of rows) {
           const device = world.devices.get(deviceId)!;
           const was = before.get(deviceId)!;
-          const what = `seed ${seed}, ${deviceId}, ${version} taken back: was ${JSON.stringify(was)}, runs ${device.active}, ${backAs}`;
-          if (backAs === 'back') expect(device.active, what).not.toBe(version);
+          const what = `seed ${seed}, ${deviceId}, ${version} taken back: was ${JSON.stringify(was)}, runs ${device.active}, ${revertOutcome}`;
+          if (revertOutcome === 'reverted') expect(device.active, what).not.toBe(version);
           if (was.active !== version || offeredAt === null) expect(device.active, what).toBe(was.active);
           else if (device.active !== version) expect(was.kept, what).toContain(device.active);
-          else expect(['no-way', 'ran-before', 'refused'], what).toContain(backAs);
+          else expect(['no-target', 'unchanged', 'refused'], what).toContain(revertOutcome);
         }
       }
       await world.close();

@@ -192,7 +192,7 @@ describe('create()', () => {
       world.clock.advance(2_000);
       await world.runner.tick();
       const { counts, devices } = await world.service.show(id);
-      expect(counts).toEqual({ offered: 3, hindered: 1 });
+      expect(counts).toEqual({ offered: 3, blocked: 1 });
       expect(devices[0]).toMatchObject({ device: first().id, fault: { code: 'too_large' } });
       await world.director.assign([{ deviceId: first().id, model: 'last' }]);
       world.clock.advance(limits.rolloutTryAgainMs);

@@ -158,7 +158,7 @@ describe('a rollout', () => {
     world.clock.advance(21_000);
     await world.runner.tick();
     const waiting = (await world.service.show(id)).verdicts[0]!.reasons;
-    expect(waiting.map(({ code }) => code)).toEqual(['devices_under_way', 'trials_want_requests']);
+    expect(waiting.map(({ code }) => code)).toEqual(['devices_under_way', 'trials_awaiting_requests']);
     expect(waiting[1]!.text).toContain('--trial-min-requests 0');
     world.clock.advance(40_000);
     await world.runner.tick();

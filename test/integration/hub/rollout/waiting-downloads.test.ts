@@ -58,7 +58,7 @@ it('calls no device too late that waits for its turn to download: its time begin
   expect(await world.service.show(id)).toMatchObject({ status: 'running', counts: { downloading: 4 } });
   // Served, and its chunks have just come: what is slow is the line, and that says nothing about the version.
   await pass(20_000);
-  expect((await world.service.show(id)).counts).toEqual({ hindered: 4 });
+  expect((await world.service.show(id)).counts).toEqual({ blocked: 4 });
   // Served long ago: nothing more is on its way that anybody could wait for.
   await pass(limits.chunkSilenceMsMax);
   const { status, reason } = await world.service.show(id);

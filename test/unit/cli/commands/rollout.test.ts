@@ -46,13 +46,13 @@ it('says why the hub cannot advance a rollout, and which devices could not be to
     {
       ...status,
       trouble: { since: now - 60_000, message: 'the disk is full' },
-      back: { 'not-told': 1 },
-      devices: [{ device: 'b', status: 'succeeded', back: 'not-told', since: now }],
+      revert: { 'not-sent': 1 },
+      devices: [{ device: 'b', status: 'succeeded', revert: 'not-sent', since: now }],
     },
     now,
   );
   expect(lines).toContain('trouble  the hub cannot advance it (first 1m ago): the disk is full');
-  expect(lines).toContain('back     1 not-told');
+  expect(lines).toContain('revert   1 not-sent');
   expect(lines.at(-1)).toMatch(/^b {2}succeeded .* could not be told to go back$/);
 });
 
@@ -200,11 +200,11 @@ describe('rolloutText()', () => {
   it('names the devices that are not back and why, and those that saw too few requests', () => {
     const device = { status: 'withdrawn', phase: 1, since: now };
     const devices = [
-      { ...device, device: 'a', back: 'back' },
-      { ...device, device: 'b', back: 'no-way' },
-      { ...device, device: 'c', back: 'taken-over' },
+      { ...device, device: 'a', revert: 'reverted' },
+      { ...device, device: 'b', revert: 'no-target' },
+      { ...device, device: 'c', revert: 'superseded' },
       { ...device, device: 'd', status: 'unproven' },
-      { ...device, device: 'e', back: 'constructor' },
+      { ...device, device: 'e', revert: 'constructor' },
     ];
     const lines = [rolloutText({ ...status, devices }, now)].flat().join('\n').split('\n');
     expect(lines.slice(-3)).toEqual([
@@ -216,13 +216,13 @@ describe('rolloutText()', () => {
 
   it('does not take a version that was withdrawn from a device for one that the device has left', () => {
     const devices = [
-      { device: 'a', status: 'withdrawn', phase: 1, since: now - 90_000, back: 'awaited' },
-      { device: 'b', status: 'withdrawn', phase: 1, since: now, back: 'back' },
+      { device: 'a', status: 'withdrawn', phase: 1, since: now - 90_000, revert: 'pending' },
+      { device: 'b', status: 'withdrawn', phase: 1, since: now, revert: 'reverted' },
     ];
-    const back = { awaited: 7, back: 1 };
+    const revert = { pending: 7, reverted: 1 };
     expect(
-      rolloutText({ ...status, status: 'rolling-back', counts: { withdrawn: 8 }, back, devices }, now),
-    ).toContain('back     1 back, 7 awaited; awaited: a (withdrawn for 1m 30s) and 6 more');
+      rolloutText({ ...status, status: 'rolling-back', counts: { withdrawn: 8 }, revert, devices }, now),
+    ).toContain('revert   1 reverted, 7 pending; pending: a (withdrawn for 1m 30s) and 6 more');
   });
 
   it('shows phases, counts, verdict with reasons, and each fault with its device', () => {

@@ -23,8 +23,8 @@ const offered: RolloutDevice = {
   offeredAt: t0,
   changedAt: t0,
   lastReportedAt: null,
-  backAt: null,
-  backAs: null,
+  revertedAt: null,
+  revertOutcome: null,
   triedAt: null,
   fault: null,
   removedAt: null,
@@ -117,39 +117,44 @@ describe('applyMessage()', () => {
     expect(hear(event('trial'), withdrawn).status).toBe('withdrawn');
     expect(hear(event('rolled-back', 'trial_crashed'), withdrawn)).toMatchObject({
       status: 'withdrawn',
-      backAt: context.now,
+      revertedAt: context.now,
     });
   });
 
   it('knows a device is back by a commit of the version before, or a report of another version', () => {
     const withdrawn = { status: 'withdrawn', assigned: false } as const;
     const commit: DeviceMessage = { kind: 'event', version: '1.0.0', state: 'committed' };
-    expect(hear(commit, withdrawn).backAt).toBe(context.now);
-    expect(hear({ ...commit, version: '0.9.0' }, withdrawn).backAt).toBeNull();
-    expect(hear(report({ activeVersion: '1.0.0' }), withdrawn).backAt).toBe(context.now);
-    expect(hear(report({ activeVersion: '2.0.0' }), withdrawn).backAt).toBeNull();
-    expect(hear(report({ activeVersion: '1.0.0', sequence: 6 }), withdrawn).backAt).toBeNull();
+    expect(hear(commit, withdrawn).revertedAt).toBe(context.now);
+    expect(hear({ ...commit, version: '0.9.0' }, withdrawn).revertedAt).toBeNull();
+    expect(hear(report({ activeVersion: '1.0.0' }), withdrawn).revertedAt).toBe(context.now);
+    expect(hear(report({ activeVersion: '2.0.0' }), withdrawn).revertedAt).toBeNull();
+    expect(hear(report({ activeVersion: '1.0.0', sequence: 6 }), withdrawn).revertedAt).toBeNull();
   });
 
   it('does not call a device back that says it runs the version after all', () => {
-    const back = { status: 'withdrawn', assigned: false, backAt: t0, backAs: 'back' } as const;
-    expect(hear(report({ activeVersion: '2.0.0' }), back)).toMatchObject({ backAt: null, backAs: null });
-    expect(hear(event('committed'), back)).toMatchObject({ backAt: null, backAs: null });
-    const noWay = { ...back, backAs: null, backAt: null, previousVersion: null };
-    expect(hear(report({ activeVersion: '2.0.0' }), noWay)).toMatchObject({ backAs: 'no-way' });
+    const back = { status: 'withdrawn', assigned: false, revertedAt: t0, revertOutcome: 'reverted' } as const;
+    expect(hear(report({ activeVersion: '2.0.0' }), back)).toMatchObject({
+      revertedAt: null,
+      revertOutcome: null,
+    });
+    expect(hear(event('committed'), back)).toMatchObject({ revertedAt: null, revertOutcome: null });
+    const noWay = { ...back, revertOutcome: null, revertedAt: null, previousVersion: null };
+    expect(hear(report({ activeVersion: '2.0.0' }), noWay)).toMatchObject({ revertOutcome: 'no-target' });
   });
 
   it('names a device that refuses to go back, until it does', () => {
     const withdrawn = { status: 'withdrawn', assigned: false } as const;
     const fault = { code: 'downgrade_refused', message: 'below the floor', retry: 'never' } as const;
     const refused = hear({ kind: 'event', version: '1.0.0', state: 'rejected', fault }, withdrawn);
-    expect(refused).toMatchObject({ backAs: 'refused', fault: { code: 'downgrade_refused' } });
+    expect(refused).toMatchObject({ revertOutcome: 'refused', fault: { code: 'downgrade_refused' } });
     const update = { version: '1.0.0', state: 'rejected', fault } as const;
-    expect(hear(report({ activeVersion: '2.0.0', update }), withdrawn)).toMatchObject({ backAs: 'refused' });
-    expect(hear(report({ activeVersion: '1.0.0' }), refused).backAs).toBe('back');
+    expect(hear(report({ activeVersion: '2.0.0', update }), withdrawn)).toMatchObject({
+      revertOutcome: 'refused',
+    });
+    expect(hear(report({ activeVersion: '1.0.0' }), refused).revertOutcome).toBe('reverted');
     const hubs = { ...fault, code: 'link_lost' };
     expect(
-      hear({ kind: 'event', version: '1.0.0', state: 'rejected', fault: hubs }, withdrawn).backAs,
+      hear({ kind: 'event', version: '1.0.0', state: 'rejected', fault: hubs }, withdrawn).revertOutcome,
     ).toBeNull();
   });
 
@@ -186,17 +191,17 @@ describe('applyMessage()', () => {
 describe('a device that the version was taken back from', () => {
   const told = { status: 'withdrawn', assigned: false, sequence: 8 } as const;
   const says = (part: Partial<DeviceMessage & { kind: 'report' }>, more: Partial<RolloutDevice> = {}) =>
-    hear(report({ sequence: 8, ...part }), { ...told, ...more }).backAs;
+    hear(report({ sequence: 8, ...part }), { ...told, ...more }).revertOutcome;
 
   it('is back when it says that it runs another version, and not before', () => {
-    expect(says({ activeVersion: '1.0.0' })).toBe('back');
+    expect(says({ activeVersion: '1.0.0' })).toBe('reverted');
     expect(says({ activeVersion: '2.0.0' })).toBeNull();
     expect(says({ activeVersion: '1.0.0', sequence: 7 })).toBeNull();
   });
 
   it('is not back while it runs nothing and has somewhere to go', () => {
     expect(says({})).toBeNull();
-    expect(says({}, { previousVersion: null })).toBe('back');
+    expect(says({}, { previousVersion: null })).toBe('reverted');
   });
 });
 
@@ -250,9 +255,9 @@ describe('statusAt()', () => {
     expect(at({ status: 'downloading' }, 10_000, false, 0, download).status).toBe('silent');
   });
 
-  it('calls a device hindered whose chunks are still coming when its time is over, and too late when none come', () => {
+  it('calls a device blocked whose chunks are still coming when its time is over, and too late when none come', () => {
     const moving = { waitedUntil: undefined, isMoving: true };
-    expect(at({ status: 'downloading' }, 60_000, true, 0, moving).status).toBe('hindered');
+    expect(at({ status: 'downloading' }, 60_000, true, 0, moving).status).toBe('blocked');
     expect(at({ status: 'qualifying' }, 60_000, true, 0, moving).status).toBe('timed-out');
     expect(at({ status: 'downloading' }, 60_000, true, 0, { ...moving, isMoving: false }).status).toBe(
       'timed-out',
@@ -265,17 +270,17 @@ describe('statusAt()', () => {
     expect(at({ status: 'trial' }, 60_000, false).status).toBe('silent');
   });
 
-  it('calls a device hindered that waits for what is not the version’s when its time is over', () => {
+  it('calls a device blocked that waits for what is not the version’s when its time is over', () => {
     const fault = { code: 'not_enough_space', message: 'it needs 1 GiB', retry: 'later' } as const;
     expect(at({ status: 'downloading', fault }, 59_999, true).status).toBe('downloading');
     expect(at({ status: 'downloading', fault }, 60_000, true)).toEqual({
-      status: 'hindered',
+      status: 'blocked',
       endedAt: t0 + 60_000,
     });
     expect(at({ status: 'downloading', fault }, 60_000, false).status).toBe('silent');
     const crashed = { ...fault, code: 'runner_crashed' };
     expect(at({ status: 'qualifying', fault: crashed }, 60_000, true).status).toBe('timed-out');
-    expect(isFailure('hindered')).toBe(false);
+    expect(isFailure('blocked')).toBe(false);
   });
 
   it('forgets what a device waited for when it goes on', () => {

@@ -79,10 +79,10 @@ describe('judge()', () => {
     ['devices timed out', { counts: { succeeded: 8, 'timed-out': 2 } }, 'roll-back', 'too_many_failures'],
     ['half is silent', { counts: { succeeded: 5, silent: 5 } }, 'proceed', 'failures_within_limit'],
     ['more than half is silent', { counts: { succeeded: 4, silent: 6 } }, 'inconclusive', 'too_many_silent'],
-    ['half is hindered', { counts: { succeeded: 5, hindered: 5 } }, 'proceed', 'failures_within_limit'],
+    ['half is blocked', { counts: { succeeded: 5, blocked: 5 } }, 'proceed', 'failures_within_limit'],
     [
-      'more than half is silent or hindered',
-      { counts: { succeeded: 4, silent: 3, hindered: 3 } },
+      'more than half is silent or blocked',
+      { counts: { succeeded: 4, silent: 3, blocked: 3 } },
       'inconclusive',
       'too_many_silent',
     ],
@@ -156,10 +156,10 @@ describe('judge()', () => {
   });
 
   it('says how many devices wait for requests, while it waits for them', () => {
-    const inputs = { ...good, counts: { succeeded: 7, trial: 3 }, settledAt: null, wantRequests: 2 };
+    const inputs = { ...good, counts: { succeeded: 7, trial: 3 }, settledAt: null, awaitingRequests: 2 };
     expect(judge(inputs).reasons.map(({ code }) => code)).toEqual([
       'devices_under_way',
-      'trials_want_requests',
+      'trials_awaiting_requests',
     ]);
     expect(judge(inputs).reasons[1]!.text).toMatch(/^2 of them .*--trial-min-requests 0/);
   });

@@ -122,7 +122,7 @@ describe('a comparison with nothing is never a pass (promise P5)', () => {
     ['a canary of one that is silent', phase([requests(100)], { counts: { silent: 1 } })],
     ['a canary of one that was removed', phase([requests(100)], { devices: 0, counts: { removed: 1 } })],
     ['a canary of one that is unproven', phase([requests(100)], { counts: { unproven: 1 } })],
-    ['a canary of one that is hindered', phase([requests(100)], { counts: { hindered: 1 } })],
+    ['a canary of one that is blocked', phase([requests(100)], { counts: { blocked: 1 } })],
     ['a canary of one whose offer was taken back', phase([requests(100)], { counts: { withdrawn: 1 } })],
   ];
   it.each(nothing)('%s', (_, inputs) => {
@@ -135,7 +135,7 @@ describe('a comparison with nothing is never a pass (promise P5)', () => {
     const rules = { ...planDefaults.gates, maxSilent: 1, maxUnproven: 1 };
     for (const counts of [
       { succeeded: 1, silent: 9 },
-      { succeeded: 1, hindered: 9 },
+      { succeeded: 1, blocked: 9 },
       { succeeded: 1, unproven: 9 },
     ]) {
       const inputs = { ...phase([]), rules, devices: 10, counts };
@@ -144,7 +144,7 @@ describe('a comparison with nothing is never a pass (promise P5)', () => {
         /^1 of 10 devices completed .* 2 completed .*remove devices/,
       );
       // With a second one it is the plan's word that counts.
-      const two = { ...counts, succeeded: 2, silent: 8, hindered: 0, unproven: 0 };
+      const two = { ...counts, succeeded: 2, silent: 8, blocked: 0, unproven: 0 };
       expect(judge({ ...inputs, counts: two }).verdict).toBe('proceed');
     }
   });

@@ -30,7 +30,7 @@ describe('phaseMembers()', () => {
   });
 
   it('are never more than the phase has places or carriers, and never a removed device', () => {
-    const statuses = ['pending', 'withdrawn', 'trial', 'succeeded', 'rejected', 'hindered'] as const;
+    const statuses = ['pending', 'withdrawn', 'trial', 'succeeded', 'rejected', 'blocked'] as const;
     const any = fc.record({ status: fc.constantFrom(...statuses), isRemoved: fc.boolean() });
     fc.assert(
       fc.property(fc.array(any, { maxLength: 30 }), fc.integer({ min: 0, max: 2 }), (parts, phase) => {

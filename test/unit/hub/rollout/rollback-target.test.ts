@@ -73,7 +73,7 @@ describe('the way back', () => {
   it('is none when it keeps none: then it keeps what it has', () => {
     expect(plan({ entry: entry('3.0.0', []) })).toEqual({
       way: undefined,
-      outcome: 'no-way',
+      outcome: 'no-target',
       isSteered: true,
     });
   });
@@ -88,7 +88,7 @@ describe('the way back', () => {
   it('is what it runs when it never switched or went back by itself, not what it was once assigned', () => {
     expect(plan({ entry: entry('1.0.0', []) }, 'rolled-back')).toEqual({
       way: '1.0.0',
-      outcome: 'back',
+      outcome: 'reverted',
       isSteered: true,
     });
     expect(plan({ entry: entry('1.0.0', []) }, 'downloading')).toMatchObject({ way: '1.0.0', outcome: null });
@@ -99,10 +99,10 @@ describe('the way back', () => {
   });
 
   it('leaves to others what others steer, or what has moved on', () => {
-    const others = { way: undefined, outcome: 'taken-over', isSteered: false };
+    const others = { way: undefined, outcome: 'superseded', isSteered: false };
     expect(plan({ entry: entry('3.0.0', ['2.0.0']), isHeldByOther: true })).toEqual(others);
     expect(plan({ entry: entry('1.0.0', []), desiredVersion: '4.0.0' })).toEqual(others);
-    expect(plan({ entry: entry('2.0.0', []), desiredVersion: '4.0.0' }).outcome).toBe('back');
+    expect(plan({ entry: entry('2.0.0', []), desiredVersion: '4.0.0' }).outcome).toBe('reverted');
   });
 
   it('is none, and nothing is said, where the model was taken off the device', () => {

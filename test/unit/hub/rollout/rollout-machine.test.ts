@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import {
-  afterAct,
   isUnderWay,
-  type RolloutAct,
-  rolloutActs,
+  type RolloutAction,
+  rolloutActions,
+  statusAfter,
 } from '../../../../hub/rollout/rollout-machine.ts';
 import { type RolloutStatus, rolloutStatuses } from '../../../../shared/api/rollouts.ts';
 
-const allowed: Readonly<Record<RolloutStatus, Partial<Record<RolloutAct, RolloutStatus>>>> = {
+const allowed: Readonly<Record<RolloutStatus, Partial<Record<RolloutAction, RolloutStatus>>>> = {
   draft: { submit: 'awaiting-approval', abort: 'aborted' },
   'awaiting-approval': { approve: 'scheduled', abort: 'aborted' },
   scheduled: { start: 'running', abort: 'aborted' },
@@ -18,25 +18,25 @@ const allowed: Readonly<Record<RolloutStatus, Partial<Record<RolloutAct, Rollout
   'rolling-back': { 'finish-rollback': 'rolled-back', abandon: 'aborted' },
   'rolled-back': {},
 };
-const pairs = rolloutStatuses.flatMap((status) => rolloutActs.map((act) => [status, act] as const));
+const pairs = rolloutStatuses.flatMap((status) => rolloutActions.map((action) => [status, action] as const));
 
-describe('afterAct()', () => {
-  it.each(pairs)('%s × %s', (status, act) => {
-    const next = allowed[status][act];
-    if (next) expect(afterAct(status, act, 'r-1')).toBe(next);
+describe('statusAfter()', () => {
+  it.each(pairs)('%s × %s', (status, action) => {
+    const next = allowed[status][action];
+    if (next) expect(statusAfter(status, action, 'r-1')).toBe(next);
     else {
-      expect(() => afterAct(status, act, 'r-1')).toThrow(
+      expect(() => statusAfter(status, action, 'r-1')).toThrow(
         expect.objectContaining({ code: 'rollout_state_conflict' }),
       );
     }
   });
 
   it('names the state and what one can ask for in it', () => {
-    expect(() => afterAct('running', 'resume', 'r-1')).toThrow(
+    expect(() => statusAfter('running', 'resume', 'r-1')).toThrow(
       'Cannot resume rollout "r-1": it is running; possible now: pause, abort, rollback.',
     );
-    expect(() => afterAct('rolled-back', 'rollback', 'r-1')).toThrow('Cannot roll back rollout "r-1"');
-    expect(() => afterAct('rolling-back', 'abort', 'r-1')).toThrow('possible now: nothing.');
+    expect(() => statusAfter('rolled-back', 'rollback', 'r-1')).toThrow('Cannot roll back rollout "r-1"');
+    expect(() => statusAfter('rolling-back', 'abort', 'r-1')).toThrow('possible now: nothing.');
   });
 });
 

@@ -38,8 +38,8 @@ function device(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutDevi
     offeredAt: isOffered ? t0 : null,
     changedAt: t0,
     lastReportedAt: null,
-    backAt: null,
-    backAs: null,
+    revertedAt: null,
+    revertOutcome: null,
     triedAt: null,
     fault: null,
     removedAt: null,
@@ -78,7 +78,7 @@ describe('planNextSteps()', () => {
     const all = { ...plan, phases: [{ percent: 100 }] };
     const later = { ...observation, now: t0 + all.soakMs };
     const { steps, judged } = planNextSteps(view({ plan: all, devices }), later);
-    expect(steps).toMatchObject([{ kind: 'act', act: 'complete' }]);
+    expect(steps).toMatchObject([{ kind: 'action', action: 'complete' }]);
     expect(judged?.inputs).toMatchObject({ devices: 1, counts: { succeeded: 1 }, settledAt: t0 });
     const begun = planNextSteps(view({ plan: all, devices: [device(0), device(1, { removedAt })] }), later);
     expect(begun.steps).toEqual([{ kind: 'offer', deviceIds: ['d0'] }]);
@@ -93,14 +93,14 @@ describe('planNextSteps()', () => {
     });
     const look = (part: Partial<RolloutObservation>) =>
       planNextSteps(running, { ...observation, now, connected: new Set(['d0', 'd1']), ...part });
-    expect(look({}).steps).toMatchObject([{ kind: 'act', act: 'pause' }]);
+    expect(look({}).steps).toMatchObject([{ kind: 'action', action: 'pause' }]);
     const waited = new Map([['d0', { waitedUntil: now - 1_000, isMoving: false }]]);
     expect(look({ downloads: waited })).toMatchObject({ steps: [], evaluateAgainAt: expect.any(Number) });
     expect(look({ downloads: waited }).evaluateAgainAt).toBeLessThanOrEqual(
       now - 1_000 + plan.phaseTimeoutMs,
     );
     const over = { downloads: waited, now: now - 1_000 + plan.phaseTimeoutMs };
-    expect(look(over).steps).toMatchObject([{ kind: 'act', act: 'pause' }]);
+    expect(look(over).steps).toMatchObject([{ kind: 'action', action: 'pause' }]);
     expect(look({ watchingSince: now - 1_000 }).steps).toEqual([]);
     // It waited for something else before it came to its end here.
     const done = view({
@@ -108,7 +108,7 @@ describe('planNextSteps()', () => {
       devices: [device(0, { status: 'succeeded' }), device(1, { status: 'trial' })],
     });
     const seen = { ...observation, now, connected: new Set(['d1']), downloads: waited };
-    expect(planNextSteps(done, seen).steps).toMatchObject([{ kind: 'act', act: 'pause' }]);
+    expect(planNextSteps(done, seen).steps).toMatchObject([{ kind: 'action', action: 'pause' }]);
   });
 
   it('gives the place of a removed device to the next in the order', () => {
@@ -123,7 +123,12 @@ describe('planNextSteps()', () => {
     (status) => {
       const devices = [device(0, { status: 'succeeded', removedAt: t0 }), device(1, { removedAt: t0 })];
       expect(planNextSteps(view({ status, devices }), observation).steps).toEqual([
-        { kind: 'act', act: 'abort', reason: 'every device of it was removed from the hub', ending: 'keep' },
+        {
+          kind: 'action',
+          action: 'abort',
+          reason: 'every device of it was removed from the hub',
+          ending: 'keep',
+        },
       ]);
     },
   );
@@ -131,8 +136,8 @@ describe('planNextSteps()', () => {
   it('tries again after a while what the hub could not tell a device, and does nothing of it until then', () => {
     const all = { ...plan, phases: [{ percent: 100 }] };
     const tried = { triedAt: t0, assigned: true, changedAt: t0 };
-    const hindered = device(0, { status: 'hindered', offeredAt: null, assigned: false, triedAt: t0 });
-    const running = view({ plan: all, devices: [hindered, device(1, { status: 'trial' })] });
+    const blocked = device(0, { status: 'blocked', offeredAt: null, assigned: false, triedAt: t0 });
+    const running = view({ plan: all, devices: [blocked, device(1, { status: 'trial' })] });
     expect(planNextSteps(running, observation)).toMatchObject({
       steps: [],
       evaluateAgainAt: t0 + limits.rolloutTryAgainMs,
@@ -140,7 +145,7 @@ describe('planNextSteps()', () => {
     const later = { ...observation, now: t0 + limits.rolloutTryAgainMs };
     expect(planNextSteps(running, later).steps).toEqual([{ kind: 'offer', deviceIds: ['d0'] }]);
     for (const status of ['aborted', 'rolling-back'] as const) {
-      const ending = view({ status, ending: 'back', devices: [device(0, { status: 'trial', ...tried })] });
+      const ending = view({ status, ending: 'revert', devices: [device(0, { status: 'trial', ...tried })] });
       expect(planNextSteps(ending, observation)).toEqual({
         steps: [],
         evaluateAgainAt: t0 + limits.rolloutTryAgainMs,
@@ -159,7 +164,7 @@ describe('planNextSteps()', () => {
       ...observation,
       now: t0 + 5_000,
     });
-    expect(steps).toMatchObject([{ kind: 'act', act: 'start' }]);
+    expect(steps).toMatchObject([{ kind: 'action', action: 'start' }]);
   });
 
   it('offers to the devices of the phase that wait, and to no others', () => {
@@ -178,7 +183,7 @@ describe('planNextSteps()', () => {
 
   it('offers nothing more once the phase has failed', () => {
     const { steps } = planNextSteps(view({ phase: 2 }, ['rejected', 'rejected']), observation);
-    expect(steps).toMatchObject([{ kind: 'act', act: 'abort', ending: 'back' }]);
+    expect(steps).toMatchObject([{ kind: 'action', action: 'abort', ending: 'revert' }]);
   });
 
   it('waits for the next instant at which time alone changes something', () => {
@@ -198,12 +203,12 @@ describe('planNextSteps()', () => {
     const soaked = { ...observation, now: t0 + 10_000 };
     expect(planNextSteps(view({}, ['succeeded']), soaked).steps).toEqual([{ kind: 'start-phase', phase: 1 }]);
     const all = view({ phase: 2 }, Array(10).fill('succeeded'));
-    expect(planNextSteps(all, soaked).steps).toMatchObject([{ kind: 'act', act: 'complete' }]);
+    expect(planNextSteps(all, soaked).steps).toMatchObject([{ kind: 'action', action: 'complete' }]);
   });
 
   it('only pauses on failure when the plan says so', () => {
     const pausing = view({ plan: { ...plan, onFailure: 'pause' } }, ['rolled-back']);
-    expect(planNextSteps(pausing, observation).steps).toMatchObject([{ kind: 'act', act: 'pause' }]);
+    expect(planNextSteps(pausing, observation).steps).toMatchObject([{ kind: 'action', action: 'pause' }]);
   });
 
   it.each(['paused', 'aborted'] as const)(
@@ -224,31 +229,31 @@ describe('planNextSteps()', () => {
   );
 
   it('takes back everything when aborted without keeping', () => {
-    const stopped = view({ status: 'aborted', ending: 'back' }, ['succeeded', 'trial', 'withdrawn']);
+    const stopped = view({ status: 'aborted', ending: 'revert' }, ['succeeded', 'trial', 'withdrawn']);
     expect(planNextSteps(stopped, observation).steps).toEqual([{ kind: 'revert', deviceIds: ['d0', 'd1'] }]);
   });
 
   it('has rolled back when every device is back or silent, and not before', () => {
-    const back = { status: 'withdrawn', assigned: false, backAt: t0 } as const;
+    const back = { status: 'withdrawn', assigned: false, revertedAt: t0 } as const;
     const waits = { status: 'withdrawn', assigned: false } as const;
     const rolling = (second: Partial<RolloutDevice>) =>
       view({ status: 'rolling-back', devices: [device(0, back), device(1, second)] });
     expect(planNextSteps(rolling(back), observation).steps).toMatchObject([
-      { act: 'finish-rollback', reason: 'every device is back' },
+      { action: 'finish-rollback', reason: 'every device is back' },
     ]);
     expect(planNextSteps(rolling(waits), observation)).toMatchObject({
       steps: [],
       evaluateAgainAt: t0 + plan.silenceMs,
     });
     const late = { ...observation, now: t0 + plan.silenceMs };
-    expect(planNextSteps(rolling(waits), late).steps).toMatchObject([{ act: 'finish-rollback' }]);
+    expect(planNextSteps(rolling(waits), late).steps).toMatchObject([{ action: 'finish-rollback' }]);
     expect(planNextSteps(rolling(waits), { ...late, watchingSince: t0 + 1 }).steps).toEqual([]);
     const alive = { ...late, connected: new Set(['d1']) };
     expect(planNextSteps(rolling(waits), alive).steps).toEqual([]);
     const tooLate = { ...alive, now: t0 + plan.deviceTimeoutMs };
     expect(planNextSteps(rolling(waits), tooLate).steps).toMatchObject([
       {
-        act: 'finish-rollback',
+        action: 'finish-rollback',
         reason: '1 of 2 devices are back; 1 did not go back in time and go back when they return: "d1"',
       },
     ]);

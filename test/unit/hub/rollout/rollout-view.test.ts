@@ -35,8 +35,8 @@ function takenBack(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutD
     offeredAt: now,
     changedAt: now,
     lastReportedAt: now,
-    backAt: now,
-    backAs: 'back',
+    revertedAt: now,
+    revertOutcome: 'reverted',
     triedAt: null,
     fault: null,
     removedAt: null,
@@ -47,7 +47,7 @@ function takenBack(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutD
 describe('describeRollout()', () => {
   it('counts how devices stand that a version was taken back from, and names who is awaited however many are back', () => {
     const devices = Array.from({ length: limits.rolloutDevicesNamedMax + 50 }, (_, n) => takenBack(n));
-    const awaited = takenBack(devices.length, { backAt: null, backAs: null });
+    const awaited = takenBack(devices.length, { revertedAt: null, revertOutcome: null });
     const observation = {
       now,
       connected: new Set<string>(),
@@ -55,9 +55,9 @@ describe('describeRollout()', () => {
       downloads: new Map(),
     };
     const detail = describeRollout(record, [...devices, awaited], [], observation);
-    expect(detail.back).toEqual({ back: devices.length, awaited: 1 });
-    expect(detail.devices[0]).toMatchObject({ device: awaited.deviceId, back: 'awaited' });
-    expect(describeRollout(record, [], [], observation).back).toBeUndefined();
+    expect(detail.revert).toEqual({ reverted: devices.length, pending: 1 });
+    expect(detail.devices[0]).toMatchObject({ device: awaited.deviceId, revert: 'pending' });
+    expect(describeRollout(record, [], [], observation).revert).toBeUndefined();
   });
 
   it('says what it leaves out of devices and verdicts, and nothing where it leaves out nothing', () => {

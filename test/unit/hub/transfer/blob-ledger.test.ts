@@ -6,7 +6,7 @@ describe('BlobLedger', () => {
   it('lets nobody store a blob before its file has gone, though another could not be deleted', async () => {
     const files = new Set(['a', 'b']);
     const slow = Promise.withResolvers<void>();
-    const rows = new Map([...files].map((sha256) => [sha256, { sha256, bytes: 1, unnamedSince: 0 }]));
+    const rows = new Map([...files].map((sha256) => [sha256, { sha256, bytes: 1, unreferencedSince: 0 }]));
     const ledger = new BlobLedger({
       store: {
         transaction: (work: (tx: never) => Promise<unknown>) => work(undefined as never),
@@ -19,7 +19,7 @@ describe('BlobLedger', () => {
         known: async () => new Set(rows.keys()),
         totals: async () => [],
         add: async ([row]: { sha256: string; bytes: number }[]) =>
-          void rows.set(row!.sha256, { ...row!, unnamedSince: 1 }),
+          void rows.set(row!.sha256, { ...row!, unreferencedSince: 1 }),
       } as never,
       blobs: {
         delete: async (digest: string) => {

@@ -3,8 +3,8 @@ import { formatDuration } from '../../shared/base/duration.ts';
 import type { Expirable, Found, Removed } from '../retention/expirable.ts';
 import type { BlobLedger } from './blob-ledger.ts';
 
-export class UnnamedBlobs implements Expirable {
-  readonly kind = 'unnamed-blobs';
+export class UnreferencedBlobs implements Expirable {
+  readonly kind = 'unreferenced-blobs';
   readonly rule: string;
   readonly #ledger: BlobLedger;
   readonly #keptMs: number;

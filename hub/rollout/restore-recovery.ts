@@ -12,20 +12,20 @@ import type { Tables } from '../db/tables.ts';
 import type { DesiredStore } from './desired-store.ts';
 import type { StatementSigner } from './statement-signer.ts';
 
-export interface SetBackProps {
+export interface RestoreRecoveryProps {
   readonly store: DesiredStore;
   readonly statements: StatementSigner;
   readonly logger: Logger;
 }
 
-export class SetBack {
+export class RestoreRecovery {
   readonly #store: DesiredStore;
   readonly #statements: StatementSigner;
   readonly #log: LimitedLog;
   /** Devices whose word on what they run is awaited; undefined until the database was asked. */
   #unconfirmed: Set<string> | undefined;
 
-  constructor({ store, statements, logger }: SetBackProps) {
+  constructor({ store, statements, logger }: RestoreRecoveryProps) {
     this.#store = store;
     this.#statements = statements;
     this.#log = new LimitedLog({ logger, monotonic: () => performance.now() });

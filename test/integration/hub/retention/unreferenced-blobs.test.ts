@@ -8,7 +8,7 @@ import { DAY_MS, HOUR_MS, RetentionWorld } from '../../../support/retention-worl
 
 const small = (version: string, more: object = {}) => packedVersion({ version, bytes: 300_000, ...more });
 const codeOf = (code: string) => expect.objectContaining({ code });
-const reportOf = async (world: RetentionWorld, kind = 'unnamed-blobs') =>
+const reportOf = async (world: RetentionWorld, kind = 'unreferenced-blobs') =>
   (await world.collect()).find((report) => report.kind === kind)!;
 
 describe('blobs that no version names', () => {
@@ -22,7 +22,7 @@ describe('blobs that no version names', () => {
     world.clock.advance(DAY_MS - 1);
     expect(await reportOf(world)).toMatchObject({ count: 0 });
     world.clock.advance(1);
-    const found = (await world.retention.preview()).find(({ kind }) => kind === 'unnamed-blobs');
+    const found = (await world.retention.preview()).find(({ kind }) => kind === 'unreferenced-blobs');
     const oldestAt = world.clock.now() - DAY_MS;
     expect(found).toMatchObject({ count: own.length, bytes: 300_000, oldestAt, isMore: false });
     expect(await reportOf(world)).toMatchObject({ count: own.length, bytes: 300_000, isMore: false });
@@ -145,7 +145,7 @@ describe('blobs that no version names', () => {
     await world.database.deleteFrom('blob').execute();
     await world.collect();
     expect(await world.faults([known])).toEqual([]);
-    const { bytes } = (await world.ledger.totals()).find(({ isNamed }) => isNamed)!;
+    const { bytes } = (await world.ledger.totals()).find(({ isReferenced }) => isReferenced)!;
     expect(bytes).toBe([...known.blobs.values()].reduce((sum, blob) => sum + blob.byteLength, 0));
     world.clock.advance(DAY_MS - 1);
     expect(await world.upload(orphan)).toBe(0);
@@ -261,7 +261,9 @@ describe('uploads', () => {
     await world.withdraw(bad);
     world.clock.advance(world.options.withdrawnKeptMs);
     await world.collect();
-    expect((await world.ledger.totals()).find(({ isNamed }) => !isNamed)).toMatchObject({ uploadedBy: '' });
+    expect((await world.ledger.totals()).find(({ isReferenced }) => !isReferenced)).toMatchObject({
+      uploadedBy: '',
+    });
     await world.upload(packedVersion({ version: '2.0.0', bytes: 1.9 * MIB }));
     expect(await world.faults([bad])).toEqual([]);
   });
@@ -273,7 +275,7 @@ describe('uploads', () => {
     expect(await world.ledger.totals()).toEqual([]);
     await Promise.all([world.ledger.put(digest, bytes, 'ci'), world.ledger.put(digest, bytes, 'ci')]);
     expect(await world.ledger.totals()).toEqual([
-      { isNamed: false, uploadedBy: 'ci', blobs: 1, bytes: bytes.byteLength },
+      { isReferenced: false, uploadedBy: 'ci', blobs: 1, bytes: bytes.byteLength },
     ]);
   });
 });
