@@ -193,19 +193,19 @@ describe('migrate()', () => {
       old,
       migrations.filter(({ number }) => number < 19),
     );
-    const outcomes = ['back', 'unchanged', 'no-target', 'superseded', 'not-sent', 'refused', null];
+    const outcomes = ['back', 'ran-before', 'no-way', 'taken-over', 'not-told', 'refused', null];
     const fault = '{"code":"version_parked","message":"waits","retry":"later"}';
     sqlite.exec(
       `insert into rollout values ('r-1', 'air', '1.0.0', '{}', '{"ending":"back"}', 'aborted', 1, 'test', 1)`,
     );
     const device = sqlite.prepare(
-      `insert into rollout_device (rollout_id, device_id, ordinal, status, assigned, changed_at, last_reported_at, reverted_at, revert_outcome, fault)
+      `insert into rollout_device (rollout_id, device_id, ordinal, status, assigned, changed_at, last_word_at, back_at, back_as, fault)
        values ('r-1', ?, ?, ?, 0, 1, 2, 3, ?, ?)`,
     );
     for (const [n, outcome] of outcomes.entries())
-      device.run(`d${n}`, n, n === 0 ? 'blocked' : 'withdrawn', outcome, fault);
-    const inputs = '{"gates":2,"counts":{"succeeded":1,"blocked":2},"awaitingRequests":3}';
-    const reasons = '[{"code":"trials_awaiting_requests","verdict":"inconclusive","text":"blocked"}]';
+      device.run(`d${n}`, n, n === 0 ? 'hindered' : 'withdrawn', outcome, fault);
+    const inputs = '{"gates":2,"counts":{"succeeded":1,"hindered":2},"wantRequests":3}';
+    const reasons = '[{"code":"trials_want_requests","verdict":"inconclusive","text":"hindered"}]';
     sqlite
       .prepare(
         `insert into rollout_verdict (rollout_id, at, phase, verdict, reasons, inputs) values ('r-1', 1, 0, 'hold', ?, ?)`,
