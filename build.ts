@@ -4,13 +4,16 @@
  * slower and keeps tens of megabytes for them.
  */
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
+import {
+  type Architecture,
+  type CarriedPackage,
+  carriedPackages,
+  carryPackages,
+} from './packaging/carried-packages.ts';
 
 const root = import.meta.dirname;
-
-/** Native modules, and what serves files of its own: they stay packages beside ours, named in `dependencies`. */
-const external = ['onnxruntime-node', 'better-sqlite3', '@fastify/swagger-ui'];
 
 /**
  * `import 'node:http'` reads each of its exports, and some of them load a whole second HTTP client; `require` does not.
@@ -28,19 +31,29 @@ const leanHttp: Plugin = {
   },
 };
 
-/**
- * Replaces `outFolder`. Names stay as they are written, so that stack traces in logs can be read. `more` are files beside the
- * programs that a process can be started with.
- */
-export async function buildPrograms(outFolder: string, more: readonly string[] = []): Promise<void> {
+export interface BuildOptions {
+  /** The programs to build; all by default. */
+  readonly programs?: readonly string[];
+  /** Files beside the programs that a process can be started with. */
+  readonly more?: readonly string[];
+  /** What is carried beside the bundle; all that cannot be bundled by default. */
+  readonly carried?: readonly string[];
+  /** Whose binaries are carried; those of all that modelfleet runs on by default. */
+  readonly architectures?: readonly Architecture[];
+}
+
+/** A path below the project without its ending. */
+const allPrograms = ['agent/main', 'cli/main', 'hub/main', 'runner/main', 'hub/data-folder/integrity-main'];
+
+/** Replaces `outFolder`. Names stay as they are written, so that stack traces in logs can be read. */
+export async function buildPrograms(
+  outFolder: string,
+  { programs = allPrograms, more = [], carried = carriedPackages, architectures }: BuildOptions = {},
+): Promise<void> {
   await rm(outFolder, { recursive: true, force: true });
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: [
-      ...['agent', 'cli', 'hub', 'runner'].map((program) => `${program}/main.ts`),
-      'hub/data-folder/integrity-main.ts',
-      ...more,
-    ],
+    entryPoints: [...programs.map((program) => `${program}.ts`), ...more],
     outbase: root,
     outdir: outFolder,
     chunkNames: 'chunks/[name]-[hash]',
@@ -54,7 +67,7 @@ export async function buildPrograms(outFolder: string, more: readonly string[] =
     minifyWhitespace: true,
     legalComments: 'none',
     logLevel: 'warning',
-    external,
+    external: [...carriedPackages],
     plugins: [leanHttp],
     metafile: true,
     // Packages written as CommonJS ask for Node's modules with `require`.
@@ -63,7 +76,13 @@ export async function buildPrograms(outFolder: string, more: readonly string[] =
     },
   });
   refuseLateCommonJs(metafile);
-  await writeFile(join(outFolder, 'THIRD-PARTY-LICENSES.txt'), await licenseTexts(metafile));
+  const beside = await carryPackages({
+    root,
+    to: outFolder,
+    names: carried,
+    ...(architectures ? { architectures } : {}),
+  });
+  await writeFile(join(outFolder, 'THIRD-PARTY-LICENSES.txt'), await licenseTexts(metafile, beside));
 }
 
 /** A package written as CommonJS that is imported with `await import()` has only a default export once it is bundled. */
@@ -80,11 +99,12 @@ function refuseLateCommonJs({ inputs }: Metafile): void {
   }
 }
 
-/** The licence of each package whose code is in the bundle; theirs ask to be handed on with it. */
-async function licenseTexts({ inputs }: Metafile): Promise<string> {
-  const folders = Object.keys(inputs).flatMap(
+/** The licence of each package that is in the bundle or beside it; the licences ask to be handed on with the code. */
+async function licenseTexts({ inputs }: Metafile, beside: readonly CarriedPackage[]): Promise<string> {
+  const bundled = Object.keys(inputs).flatMap(
     (path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? [],
   );
+  const folders = [...bundled, ...beside.map(({ from }) => relative(root, from))];
   const texts: string[] = [];
   for (const folder of [...new Set(folders)].sort()) {
     const { name, version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'));

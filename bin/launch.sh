@@ -1,6 +1,7 @@
 # Becomes a modelfleet program: the process that was started is Node itself, so that signals, exit codes and `kill -9`
 # meet the program and nothing is left between. Read by the programs beside it, which set `bin` to where they lie. The
-# Node is the one that the package `node` carries, else the machine's when it is new enough.
+# Node is the one that is installed with modelfleet, else the one beside the command that was called (where npm puts
+# commands), else the first in the path; those two when they are new enough.
 
 NODE_MAJOR_MIN=24
 
@@ -14,17 +15,19 @@ launch() {
 find_node() {
   folder=${bin%/*/*}
   while :; do
-    node=$folder/node_modules/node/bin/node
-    [ -x "$node" ] && return
+    for node in "$folder"/node_modules/node-linux-*/bin/node; do
+      [ -x "$node" ] && return
+    done
     [ -n "$folder" ] || break
     folder=${folder%/*}
   done
-  node=node
-  version=$(node --version 2>/dev/null) || version=none
-  major=${version#v}
-  major=${major%%.*}
-  case $major in '' | *[!0-9]*) major=0 ;; esac
-  [ "$major" -ge "$NODE_MAJOR_MIN" ] && return
-  echo "Cannot start: found Node $version. Wanted: Node $NODE_MAJOR_MIN or newer, or the npm package \"node\" with its install script run." >&2
+  for node in "${0%/*}/node" node; do
+    version=$("$node" --version 2>/dev/null) || version=none
+    major=${version#v}
+    major=${major%%.*}
+    case $major in '' | *[!0-9]*) major=0 ;; esac
+    [ "$major" -ge "$NODE_MAJOR_MIN" ] && return
+  done
+  echo "Cannot start: found Node $version. Install Node $NODE_MAJOR_MIN or newer, or install modelfleet again with the Node that this machine has." >&2
   exit 70
 }

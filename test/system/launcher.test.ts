@@ -11,7 +11,9 @@ import { tempFolder } from '../support/temp-folder.ts';
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const run = promisify(execFile);
 const bins = fileURLToPath(new URL('../../bin/', import.meta.url));
-const packagedNode = fileURLToPath(new URL('../../node_modules/node/bin/node', import.meta.url));
+const packagedNode = fileURLToPath(
+  new URL(`../../node_modules/node-linux-${process.arch}/bin/node`, import.meta.url),
+);
 
 /** A folder of programs with nothing but a `node` that says it is of this version and prints what it was told. */
 async function machineWith(version: string | undefined): Promise<string> {
@@ -23,7 +25,7 @@ async function machineWith(version: string | undefined): Promise<string> {
   return path;
 }
 
-/** The programs where no package \`node\` lies beside or above them. */
+/** The programs where no package of Node lies beside or above them. */
 async function aloneBins(): Promise<string> {
   const folder = join(await tempFolder(), 'bin');
   await cp(bins, folder, { recursive: true });
@@ -49,6 +51,18 @@ describe('a program', () => {
     expect(stdout).toBe(`${join(alone, 'start.js')} agent/main run --data two words\n`);
   });
 
+  it('takes the Node beside the command, where npm puts commands, before the one in the path', async () => {
+    const commands = await machineWith('v25.1.0');
+    const alone = await aloneBins();
+    await symlink(join(alone, 'modelfleet'), join(commands, 'modelfleet'));
+    const says = '#!/bin/sh\n[ "$1" = --version ] && echo v25.1.0 || echo beside "$@"\n';
+    await writeFile(join(commands, 'node'), says, { mode: 0o755 });
+    const { stdout } = await run(join(commands, 'modelfleet'), [], {
+      env: env(await machineWith('v24.1.0')),
+    });
+    expect(stdout).toBe(`beside ${join(alone, 'start.js')} cli/main\n`);
+  });
+
   it('has the memory an agent needs no more given back, unless its environment says otherwise', async () => {
     const bin = join(await aloneBins(), 'modelfleet-agent');
     const machine = await machineWith('v24.1.0');
@@ -69,7 +83,7 @@ describe('a program', () => {
       const failed = run(join(await aloneBins(), 'modelfleet'), ['--version'], { env: { PATH: found } });
       await expect(failed).rejects.toMatchObject({
         code: 70,
-        stderr: expect.stringMatching(/^Cannot start: found Node .*Wanted: Node 24 or newer/),
+        stderr: expect.stringMatching(/^Cannot start: found Node .*Install Node 24 or newer/),
       });
     },
   );
