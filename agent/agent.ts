@@ -1,6 +1,6 @@
 /**
  * The agent's composition root: the one place that constructs its parts and says who knows whom. What the device has is
- * served before anybody asks the hub (promise P2); stopping goes the other way round, and a start that fails takes back
+ * served before anybody asks the hub (promise P2); stopping goes the other way round, and a start that fails undoes
  * what it had started.
  */
 import { randomBytes } from 'node:crypto';

@@ -42,7 +42,7 @@ export class StreamPrinter implements Printer {
   }
 }
 
-/** A longer text would push all columns after it out of sight; `--json` has it whole. */
+/** A longer text would push all columns after it off the screen; `--json` has it whole. */
 const CELL_CHARS_MAX = 200;
 
 /** Columns as wide as their widest cell, two spaces between; titles in capitals. */

@@ -13,7 +13,7 @@ export interface FleetOptions {
   /** Folder that everything is kept in. */
   readonly folder: string;
   readonly programs: Programs;
-  /** Hears the commands that are run; silent without one. */
+  /** Is given the commands that are run; silent without one. */
   readonly narrator?: Narrator;
   /** More flags for the hub and for each agent. */
   readonly hubFlags?: readonly string[];

@@ -1,6 +1,6 @@
 /**
  * The hub's composition root: the one place that constructs its parts and says who knows whom. Starting goes from the data
- * folder outwards to the network, stopping the other way round; a start that fails takes back what it had started.
+ * folder outwards to the network, stopping the other way round; a start that fails undoes what it had started.
  */
 import { tokenRoutes } from './access/token-routes.ts';
 import type { NewToken } from './access/token-service.ts';

@@ -1,4 +1,4 @@
-/** Tells a failed allocation from other failures of ONNX Runtime, which have no codes but only words. */
+/** Tells a failed allocation from other failures of ONNX Runtime, which have a text but no code. */
 import { AppError, errorText } from '../shared/base/app-error.ts';
 import { formatBytes } from '../shared/base/bytes.ts';
 

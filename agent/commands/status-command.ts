@@ -57,7 +57,7 @@ function modelLines(model: ReportedModel): string[] {
   const lines = [
     `  ${model.model} ${active?.version ?? '(no version)'}${provider ? ` on ${provider}` : ''}, kept before: ${kept}`,
   ];
-  // No way back leads there.
+  // The device does not go back there.
   const left = previous.filter((one) => one.left);
   if (left.length > 0) lines.push(`    gone back from: ${left.map(({ version }) => version).join(', ')}`);
   if (update) {

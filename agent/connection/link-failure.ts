@@ -1,4 +1,4 @@
-/** Why a connection to the hub ended or could not be made, in words for an operator. */
+/** Why a connection to the hub ended or could not be made, as text for an operator. */
 import { errorText } from '../../shared/base/app-error.ts';
 
 /** MQTT 3.1.1 CONNACK codes by which a hub refuses a device that is not, or no longer, one of its own. */

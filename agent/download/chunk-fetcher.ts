@@ -87,7 +87,7 @@ export class ChunkFetcher {
         if (fetch.fault !== undefined) throw fetch.fault;
         // One look at the clock for all three: a pause that ended between two would be waited for by nobody.
         const now = this.#props.clock.monotonic();
-        this.#takeBackCredit(fetch, now);
+        this.#reclaimCredit(fetch, now);
         this.#shareCredit(now);
         await this.#sleepUntilNews(fetch, now, signal);
       }
@@ -265,7 +265,7 @@ export class ChunkFetcher {
     fetch.waiting.unshift(digest);
   }
 
-  #takeBackCredit(fetch: Fetch, now: number): void {
+  #reclaimCredit(fetch: Fetch, now: number): void {
     const bytes = this.#props.transport.bytesReceived;
     if (bytes - this.#progress.bytes >= MOVED_BYTES_MIN) this.#progress = { at: now, bytes };
     let late = 0;

@@ -30,7 +30,7 @@ export class StateReporter {
     this.#props = props;
   }
 
-  /** Something in the report has changed, or nobody has heard it yet. */
+  /** Something in the report has changed, or the hub has not received it yet. */
   changed(): void {
     this.#hasNews = true;
     this.#wake();

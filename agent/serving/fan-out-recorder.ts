@@ -1,4 +1,4 @@
-/** Tells several recorders what serving tells one: telemetry and the local metrics hear the same. */
+/** Passes what serving records to several recorders, so that telemetry and the local metrics count the same. */
 import type { Recorder } from '../telemetry/observation.ts';
 
 export function fanOutRecorder(recorders: readonly Recorder[]): Recorder {

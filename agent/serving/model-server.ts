@@ -194,7 +194,7 @@ export class ModelServer implements ServedModels {
   find(model: string, version?: string): LiveVersion {
     const served = this.#models.get(model);
     if (!served)
-      // The first words are those that clients written for Triton look for.
+      // The first part of the text is what that clients written for Triton look for.
       throw new AppError(
         'model_not_served',
         `Request for unknown model: this device does not serve "${model.slice(0, 200)}".`,

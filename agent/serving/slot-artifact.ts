@@ -1,7 +1,7 @@
 /**
  * Files of a slot as serving uses them: only those the signed manifest lists, and only with the digest it names at the
  * moment of use (promise P1). A slot was verified when it was taken in hand, which may be weeks ago; disks decay, and a
- * changed weight loads and answers without a word.
+ * changed weight loads and answers without a warning.
  */
 import { basename, join } from 'node:path';
 import { readRegularFile } from '../../platform/regular-file.ts';

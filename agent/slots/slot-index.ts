@@ -91,7 +91,7 @@ export function commitTrial(slots: ModelSlots, keep: number): ModelSlots {
 
 /**
  * Makes `next` active. Versions form a line in the order in which they ran: a new one comes to its end; one that is in the line
- * already is gone back to, and what ran after it is left, so that the next way back does not lead there. What was left is the
+ * already is gone back to, and what ran after it is left, so that the next rollback does not go there. What was left is the
  * first whose space is reused.
  */
 function runFrom(slots: ModelSlots, next: SlotRef, keep: number): ModelSlots {

@@ -1,6 +1,6 @@
 /**
  * What was verified, on disk: all metadata files in one, so that it is always a set that belonged together. tuf-js
- * itself wants a folder and writes into it piece by piece; it gets a scratch folder, and what it verified is taken back.
+ * itself wants a folder and writes into it piece by piece; it gets a scratch folder, and what it verified is read back.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

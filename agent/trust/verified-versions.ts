@@ -37,7 +37,7 @@ interface Verified {
 }
 
 const TIMEOUT_MS = 15_000;
-/** How long stored director keys wait for the hub's word: metadata follows a desired state within moments. */
+/** How long stored director keys wait for the metadata of the hub, which follows a desired state within moments. */
 const OFFLINE_WAIT_MS = 2_000;
 /** Tries when files of two publications arrive mixed. */
 const TRIES = 3;

@@ -1,4 +1,4 @@
-/** The updates of all models of a device: one runner each, made when a model is first heard of. */
+/** The updates of all models of a device: one runner each, made when a model is first named. */
 
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Random } from '../../shared/base/clock.ts';

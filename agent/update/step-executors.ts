@@ -69,7 +69,7 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
     }
   }
 
-  /** Heavy work waits for its turn, but not on the way back to a version that was committed here (promise P2). */
+  /** Heavy work waits for the mutex, but not on going back to a version that was committed here (promise P2). */
   function inTurn<T>(
     { attempt, record }: StepArguments['verify'] & { readonly record: UpdateRecord },
     { signal, begins }: Work,
@@ -79,8 +79,8 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
       await begins();
       return work();
     };
-    const isWayBack = keepsCommitted(slots.of(record.model), attempt.manifest);
-    return isWayBack ? begun() : heavyWork.runExclusive(begun, signal);
+    const isGoingBack = keepsCommitted(slots.of(record.model), attempt.manifest);
+    return isGoingBack ? begun() : heavyWork.runExclusive(begun, signal);
   }
 
   return {

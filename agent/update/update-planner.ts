@@ -75,7 +75,7 @@ function planSettled({ desired, record, slots, isOrderedBack, retryInMs }: Situa
     // Given up for what lay with the environment: the version stays desired, after a wait.
     return retryInMs > 0 ? { kind: 'rest', wakeInMs: retryInMs } : { kind: 'move', event: 'wanted' };
   }
-  // Sent back to what it ran all along: the answer to the version that the rollout brought stays the last word.
+  // Sent back to what it ran all along: the answer to the version that the rollout brought stays what is reported.
   const isOfferedAgain = attempt?.manifest === desired.manifest && attempt.offer !== desired.offer;
   const isNews = desired.rollout !== undefined && (attempt?.rollout !== desired.rollout || isOfferedAgain);
   return isNews ? { kind: 'move', event: 'confirmed' } : { kind: 'rest' };

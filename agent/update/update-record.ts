@@ -1,6 +1,6 @@
 /**
  * What a device remembers of one model's update: the attempt under way or settled last, versions that are quarantined, and
- * desired versions already answered with a refusal. One file a model, replaced as a whole before each act.
+ * desired versions already answered with a refusal. One file a model, replaced as a whole before each action.
  */
 import { type Static, Type } from 'typebox';
 import { isJsonObject } from '../../shared/base/json-object.ts';

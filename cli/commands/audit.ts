@@ -50,7 +50,7 @@ export function auditCommand(context: CliContext): Command {
   const listing = audit
     .command('list')
     .description('show events, newest first')
-    .option('--actor <ACTOR>', 'only acts of this actor, such as token:admin or device:x')
+    .option('--actor <ACTOR>', 'only actions of this actor, such as token:admin or device:x')
     .option(
       '--action <ACTION>',
       'only this action, or a family of them such as rollout; security: what was refused',

@@ -119,7 +119,7 @@ const parseRelease = answerParser(
 function releaseText({ device, model, sequence, quarantined }: ReturnType<typeof parseRelease>): string {
   const what =
     quarantined.length > 0 ? `${model} ${quarantined.join(', ')}` : `what it has refused of ${model}`;
-  return `Device "${device}" may try ${what} again; it has heard when it reports desired state ${sequence}.`;
+  return `Device "${device}" may try ${what} again; it has received the release when it reports desired state ${sequence}.`;
 }
 
 function tokenCommand(context: CliContext): Command {

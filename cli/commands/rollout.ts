@@ -68,7 +68,12 @@ export function rolloutCommand(context: CliContext): Command {
         }),
       );
     });
-  addAction(rollout, context, 'pause', 'stop offering, and take back what devices have not switched to');
+  addAction(
+    rollout,
+    context,
+    'pause',
+    'stop offering, and withdraw the offers that devices have not switched to',
+  );
   addAction(rollout, context, 'resume', 'go on; gates are judged anew');
   addAction(rollout, context, 'abort', 'end it; its devices go back to the version before').option(
     '--keep',

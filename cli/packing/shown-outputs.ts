@@ -1,5 +1,5 @@
 /**
- * Outputs as runs show them. ONNX Runtime takes a file at its word and warns at most, so a model may give other sizes than
+ * Outputs as runs show them. ONNX Runtime trusts a file and warns at most, so a model may give other sizes than
  * it declares; what an interface promises, clients and devices go by.
  */
 import { AppError } from '../../shared/base/app-error.ts';

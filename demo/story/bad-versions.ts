@@ -1,4 +1,4 @@
-/** Two versions that must not stay: one the devices refuse before it serves, one they take back after it did. */
+/** Two versions that must not stay: one the devices refuse before it serves, one they roll back after it did. */
 
 import { withoutScaler, withTemperatureTable } from '../gas-sensors/bad-versions.ts';
 import { summerStretch, trainingStretch } from '../gas-sensors/gas-sensor-data.ts';

@@ -1,4 +1,4 @@
-/** What is left of the year: an audit log in which every act stands, and whose chain holds. */
+/** What is left of the year: an audit log that holds every action, and whose chain holds. */
 import type { Stage } from './stage.ts';
 
 export async function theBooks({ fleet, narrator }: Stage): Promise<void> {

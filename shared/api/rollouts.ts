@@ -158,7 +158,7 @@ export const Rollout = Type.Object(
     leftOut: Type.Optional(
       Type.Object(
         { devices: Type.Integer(), olderVerdicts: Type.Boolean() },
-        { description: 'What `devices` and `verdicts` have no room for; absent when nothing is left out' },
+        { description: 'What `devices` and `verdicts` leave out; absent when nothing is left out' },
       ),
     ),
   },

@@ -119,7 +119,7 @@ export const limits = {
   busyMachineMs: 10 * 60_000,
   quarantineMs: 86_400_000,
   freeSpaceMarginBytes: 16 * 1024 * 1024,
-  /** Set aside for what a way back writes: a desired state, journals, the index of slots, trust metadata while it is verified. */
+  /** Set aside for what a rollback writes: a desired state, journals, the index of slots, trust metadata while it is verified. */
   diskReserveBytes: 2 * 1024 * 1024,
   chunkKeptMs: 86_400_000,
   spoolBytesMaxDefault: 16 * 1024 * 1024,
@@ -329,7 +329,7 @@ export const limits = {
   eventsRemovedPerPassMax: 500,
   removedDevicesPerPassMax: 100,
   telemetryVersionsKnownMax: 1_000,
-  /** Pairs of device and version that are known to belong together without a look at the database. */
+  /** Pairs of device and version that are known to belong together without a query. */
   telemetryOffersKnownMax: 100_000,
   driftRowsMin: 50,
   /** Devices that must bring evidence before a gate of a phase of several looks at it: one says nothing of the others. */

@@ -24,7 +24,7 @@ export const inferenceErrors = defineErrors({
     status: 503,
     retry: 'later',
     meaning: 'The process that hosts the model ended while it worked; the agent starts a new one by itself.',
-    fix: 'If it repeats, the model aborts or runs out of memory: the runner’s last words are in the agent’s log.',
+    fix: 'If it repeats, the model aborts or runs out of memory: the last output of the runner is in the agent’s log.',
   },
   runner_out_of_memory: {
     status: 507,

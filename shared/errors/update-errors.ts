@@ -128,7 +128,7 @@ export const updateErrors = defineErrors({
     status: 500,
     retry: 'never',
     meaning: 'The version crashed its runner more often than its trial allows.',
-    fix: 'Run the version on a device of this kind by hand; the log holds the runner’s last words.',
+    fix: 'Run the version on a device of this kind by hand; the log holds the last output of the runner.',
   },
   trial_error_rate: {
     status: 500,

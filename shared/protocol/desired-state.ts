@@ -49,7 +49,7 @@ export const DesiredModel = Type.Object({
   release: Type.Integer({ minimum: 1 }),
   manifest: Digest,
   rollout: Type.Optional(RolloutId),
-  /** Which offer of the rollout: one that was taken back and made again is another. Told back with telemetry. */
+  /** Which offer of the rollout: one that was withdrawn and made again is another. Repeated in telemetry. */
   offer: Type.Optional(Type.Integer({ minimum: 1 })),
   trial: TrialPlan,
 });

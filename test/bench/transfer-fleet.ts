@@ -54,21 +54,21 @@ export async function startClients(job: ClientsJob): Promise<Clients> {
     if ('taken' in said) chunksTaken = said.taken;
   });
   child.send(job);
-  await heard(child, 'ready');
+  await received(child, 'ready');
   return {
     get chunksTaken() {
       return chunksTaken;
     },
     async go() {
       child.send({ go: true });
-      const { ms, bytes } = await heard(child, 'done');
+      const { ms, bytes } = await received(child, 'done');
       return { ms, megabytesPerSecond: bytes / 1e6 / (ms / 1_000) };
     },
     stop: () => void child.kill(),
   };
 }
 
-function heard<Key extends 'ready' | 'done'>(
+function received<Key extends 'ready' | 'done'>(
   child: ChildProcess,
   key: Key,
 ): Promise<Extract<ClientsSay, Record<Key, true>>> {

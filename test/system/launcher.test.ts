@@ -118,7 +118,7 @@ describe.skipIf(process.platform !== 'linux')('a running agent', () => {
     expect((await small.status(device)).running).toBe(true);
   });
 
-  it('hears the signal that asks it to stop, and its exit code arrives', async () => {
+  it('receives the signal that asks it to stop, and its exit code arrives', async () => {
     const data = small.fleet.agentData(device);
     await small.fleet.stopAgent(device, 'SIGTERM');
     const program = small.programs.start(

@@ -30,8 +30,8 @@ describe('a hub is lost and restored from a backup of before', { timeout: TEST_M
     await small.allConnected();
   }
 
-  /** What each device says it runs, as the restored hub has heard it. */
-  async function heard(): Promise<(string | undefined)[]> {
+  /** What each device says it runs, as the restored hub has received it. */
+  async function received(): Promise<(string | undefined)[]> {
     const { body } = await small.fleet.rest('GET', '/devices');
     return (body as { devices: { models?: { version?: string }[] }[] }).devices.map(
       ({ models }) => models?.[0]?.version,
@@ -75,7 +75,7 @@ describe('a hub is lost and restored from a backup of before', { timeout: TEST_M
       const now = await Promise.all(devices.map(async (id) => (await small.status(id)).reported.sequence));
       return now.every((sequence, i) => sequence > sequences[i]!) ? true : undefined;
     });
-    await expect.poll(heard, { timeout: 60_000 }).toEqual(['3.0.0', '3.0.0']);
+    await expect.poll(received, { timeout: 60_000 }).toEqual(['3.0.0', '3.0.0']);
     for (const id of devices) expect(await small.infer(id)).toMatchObject({ version: '3.0.0' });
 
     // What the backup believed to be under way is over, and what it lent may have been used up.
@@ -109,7 +109,7 @@ describe('a hub is lost and restored from a backup of before', { timeout: TEST_M
 
   it('the same backup once more: above what the restored hub has signed too', async () => {
     await loseAndRestore();
-    await expect.poll(heard, { timeout: 60_000 }).toEqual(['4.0.0', '4.0.0']);
+    await expect.poll(received, { timeout: 60_000 }).toEqual(['4.0.0', '4.0.0']);
     await small.fleet.cli('trust', 'refresh', '--restored', '--key', key());
     const version = await small.publishNext();
     expect(version).toBe('5.0.0');

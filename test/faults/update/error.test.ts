@@ -301,7 +301,7 @@ describe('Error_in_qualifying', () => {
     await vi.waitFor(() => expect(refusals()).toBe(3));
     await device.close();
 
-    // The same release, heard again after a restart, lifts nothing that failed since.
+    // The same release, received again after a restart, lifts nothing that failed since.
     const again = await reopen(folder, blobs, { clock: hastyClock });
     again.setDesired(4, [desiredFor(v2, { rollout })], [{ model: 'demo', at: 3 }]);
     await looks(again, 2);
@@ -344,7 +344,7 @@ describe('Error_in_qualifying', () => {
     device.setDesired(2, [desiredFor(v2, { rollout })], [{ model: 'demo', at: 2 }]);
     await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('too_slow_on_device'));
     device.served.qualifyFault = undefined;
-    // Heard again, a release says nothing new.
+    // Received again, a release changes nothing.
     device.setDesired(3, [desiredFor(v2, { rollout })], [{ model: 'demo', at: 2 }]);
     await looks(device, 2);
     expect(update(device)?.state).toBe('qualifying');

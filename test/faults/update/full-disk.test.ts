@@ -20,7 +20,7 @@ async function onSmallDisk() {
   return { root, device };
 }
 
-describe.runIf(canMount)('A way back on a full disk', () => {
+describe.runIf(canMount)('A rollback on a full disk', () => {
   it('is gone when the hub asks for it, from a version that was committed', async () => {
     const { root, device } = await onSmallDisk();
     device.setDesired(2, [desiredFor(v2, { rollout })]);

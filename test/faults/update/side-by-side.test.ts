@@ -28,7 +28,7 @@ const stateOf = (device: UpdateDevice, model: string) =>
 const stalled: UpdateDeviceOptions['answer'] = (request) => request.manifest === large.manifestSha256;
 
 describe('a download that stalls', () => {
-  it('holds up neither the update of another model nor its way back', async () => {
+  it('holds up neither the update of another model nor its rollback', async () => {
     const device = await opened({ answer: stalled });
     device.setDesired(1, [desiredFor(small1)]);
     await serves(device, 'small', '1.0.0');
@@ -43,7 +43,7 @@ describe('a download that stalls', () => {
 });
 
 describe('golden samples that run long', () => {
-  it('hold up the golden samples of others, but no download and no way back', async () => {
+  it('hold up the golden samples of others, but no download and no rollback', async () => {
     const device = await opened();
     device.setDesired(1, [desiredFor(small1)]);
     await serves(device, 'small', '1.0.0');

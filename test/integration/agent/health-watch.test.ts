@@ -72,7 +72,7 @@ describe('HealthWatch', () => {
     expect(codes()).toEqual([]);
   });
 
-  it('sets space aside for a way back while the disk has some, and goes on looking when it cannot', async () => {
+  it('sets space aside for a rollback while the disk has some, and goes on looking when it cannot', async () => {
     let free = 2 ** 20;
     let made = 0;
     const makeReserve = async () => {

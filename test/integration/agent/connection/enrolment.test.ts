@@ -129,14 +129,14 @@ describe('enrolment', () => {
 
   it('ends an enrolment whose answer was lost, with a token that is used up', async () => {
     const token = await hub.token({ uses: 1 });
-    await enrolUnanswered(token, 'unheard');
-    const { sha256 } = (await hub.devices.view('unheard')).certificate;
-    await enrol({ token, deviceId: 'unheard', folder, facts });
+    await enrolUnanswered(token, 'unanswered');
+    const { sha256 } = (await hub.devices.view('unanswered')).certificate;
+    await enrol({ token, deviceId: 'unanswered', folder, facts });
     const identity = await loadIdentity(folder);
     expect(certificateFingerprint(identity.certificatePem)).toBe(sha256);
     expect(existsSync(join(folder, 'enrolling.json'))).toBe(false);
     expect(await hub.audit.list({ action: 'device.enrolment_repeated' })).toMatchObject([
-      { target: 'device/unheard' },
+      { target: 'device/unanswered' },
     ]);
   });
 

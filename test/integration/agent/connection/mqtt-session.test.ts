@@ -254,10 +254,10 @@ describe('the MQTT session', () => {
   });
 
   it('pings while a long message is under way, since its answer would come only after it', async () => {
-    let heard = Buffer.alloc(0);
+    let received = Buffer.alloc(0);
     const { port } = await hostileHub((socket) => {
       socket.on('data', (data) => {
-        heard = Buffer.concat([heard, data]);
+        received = Buffer.concat([received, data]);
       });
       socket.write(packet(0x30, Buffer.alloc(0), limits.trustMetadataBytesMax));
       const timer = setInterval(() => socket.write(Buffer.alloc(100)), 5);
@@ -267,7 +267,7 @@ describe('the MQTT session', () => {
     const quickly: Clock = { ...systemClock, sleep: (_ms, signal) => systemClock.sleep(30, signal) };
     begin({ ...identity, mqtt: { host: 'localhost', port } }, quickly);
     const ping = Buffer.from([0xc0, 0x00]);
-    await expect.poll(() => heard.includes(Buffer.concat([ping, ping])), { timeout: 3_000 }).toBe(true);
+    await expect.poll(() => received.includes(Buffer.concat([ping, ping])), { timeout: 3_000 }).toBe(true);
   });
 
   const days = (n: number) => n * 86_400_000;

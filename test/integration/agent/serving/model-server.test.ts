@@ -55,7 +55,7 @@ describe('ModelServer', () => {
     models.answerFor('m', slots[1]!.manifestSha256, { rollout: 'r2' });
     models.answerFor('unknown', slots[0]!.manifestSha256, { rollout: 'r2' });
     await ask(models);
-    // Taken back and offered again: what was answered before counts for the offer before.
+    // Withdrawn and offered again: what was answered before counts for the offer before.
     models.answerFor('m', slots[0]!.manifestSha256, { rollout: 'r1', offer: 2 });
     await models.serve(slots[1]!, 'cpu', { keepStandby: true, answersFor: { rollout: 'r2' } });
     // The runner of the version before is still warm: what it was here for is not what it is here for now.

@@ -39,7 +39,7 @@ describe('a telemetry window, from the recorder to the hub’s database', () => 
       received += 1;
       const number = received;
       await service.receive(deviceId, payload);
-      // Stored, and the device never hears of it: the worst moment for a line to break.
+      // Stored, and the device never learns of it: the worst moment for a line to break.
       if (number % 5 === 0 && number < 30) hub.broker.disconnect(deviceId);
     };
     const identity = await hub.enrol('dev-1');

@@ -31,7 +31,7 @@ it('a version answers for the rollout that brought it, then for one that only co
   await ends(device, 'committed', '2.0.0');
   device.setDesired(3, [desiredFor(two, { rollout: 'r-00000002' })]);
   await answers(device, '2.0.0', 'r-00000002');
-  // It was taken back and offered again before the device heard of either.
+  // It was withdrawn and offered again before the device received either statement.
   device.setDesired(5, [desiredFor(two, { rollout: 'r-00000002', offer: 5 })]);
   await answers(device, '2.0.0', 'r-00000002', 5);
   await device.close();

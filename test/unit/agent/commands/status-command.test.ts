@@ -4,7 +4,7 @@ import { statusLines } from '../../../../agent/commands/status-command.ts';
 const version = (name: string) => ({ version: name, manifest: 'a'.repeat(64), release: 1 });
 
 describe('statusLines()', () => {
-  it('does not offer as a way back what the device has gone back from', () => {
+  it('does not offer as a version to go back to what the device has gone back from', () => {
     const status = {
       device: 'bench-1',
       group: 'lab',

@@ -36,8 +36,8 @@ it('says of what runs and what is kept what is so, whatever the state of the upd
 });
 
 it('says that a download stands in line at the hub, and since when', () => {
-  const sight = { nowMs: 60_000, serving: undefined, progress: { queuedSince: 30_000 } };
-  const { update } = reportModel('m', recordIn('downloading'), onTrial, sight);
+  const observed = { nowMs: 60_000, serving: undefined, progress: { queuedSince: 30_000 } };
+  const { update } = reportModel('m', recordIn('downloading'), onTrial, observed);
   expect(update?.waiting).toEqual({
     reason: 'in-line',
     text: expect.stringContaining('other devices'),
@@ -48,8 +48,8 @@ it('says that a download stands in line at the hub, and since when', () => {
 
 it('says that a version before the active one answers, or none', () => {
   const slots = commitTrial(onTrial, 2);
-  const sight = { nowMs: 0, serving: ref(1).manifest };
-  expect(reportModel('m', recordIn('committed'), slots, sight)).toMatchObject({
+  const observed = { nowMs: 0, serving: ref(1).manifest };
+  expect(reportModel('m', recordIn('committed'), slots, observed)).toMatchObject({
     active: { version: '1.0.0' },
     previous: [{ version: '2.0.0' }],
   });

@@ -80,7 +80,7 @@ describe('planUpdate, settled', () => {
     });
   });
 
-  it('says so again when the version was taken back and offered again before it heard of either', () => {
+  it('says so again when the version was withdrawn and offered again before it received either statement', () => {
     const slots = { active: { ...older, manifest: digest('b') }, previous: [], floor: 2 };
     const again = { ...desired, offer: 9 };
     expect(plan({ slots, desired: again }, 'committed')).toEqual({ kind: 'move', event: 'confirmed' });
