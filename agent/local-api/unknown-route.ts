@@ -1,11 +1,11 @@
 /** What the local API answers to a request that no route takes. */
-import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { allowedMethods } from '../../platform/allowed-methods.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 
 /** `method_not_allowed`, naming what the path takes, or `not_found` where it takes nothing. */
 export function unknownRoute(app: FastifyInstance, { method, url }: FastifyRequest): AppError {
-  const allow = METHODS.filter((one) => app.findRoute({ method: one as 'GET', url }) !== null).join(', ');
+  const allow = allowedMethods(app, url).join(', ');
   return allow === ''
     ? new AppError('not_found', `There is no ${method} ${url.slice(0, 200)} in the local API.`)
     : new AppError('method_not_allowed', `Cannot ${method} this path: it takes ${allow}.`, {

@@ -20,9 +20,10 @@ export function tokenRoutes(tokens: TokenService): Routes {
     api.post(
       '/tokens',
       {
-        config: { role: 'admin' },
+        config: { role: 'admin', errors: ['conflict'] },
         schema: {
           tags,
+          operationId: 'createToken',
           summary: 'Create an API token',
           description: 'The answer holds the secret; it cannot be seen again.',
           body: ApiTokenRequest,
@@ -37,6 +38,7 @@ export function tokenRoutes(tokens: TokenService): Routes {
         config: { role: 'admin' },
         schema: {
           tags,
+          operationId: 'listTokens',
           summary: 'List API tokens, by name',
           querystring: Type.Object({
             role: Type.Optional(RoleName),
@@ -56,9 +58,10 @@ export function tokenRoutes(tokens: TokenService): Routes {
     api.delete(
       '/tokens/:name',
       {
-        config: { role: 'admin' },
+        config: { role: 'admin', errors: ['not_found', 'conflict'] },
         schema: {
           tags,
+          operationId: 'revokeToken',
           summary: 'Revoke an API token',
           params: Type.Object({ name: TokenName }),
           response: { 200: ApiTokenRevoked },
@@ -75,6 +78,7 @@ export function tokenRoutes(tokens: TokenService): Routes {
         config: { role: 'viewer' },
         schema: {
           tags,
+          operationId: 'getCaller',
           summary: 'Who the token belongs to',
           response: { 200: Caller },
         },

@@ -22,6 +22,7 @@ export function auditRoutes({ audit, verification }: AuditRoutesProps): Routes {
         config: { role: 'viewer' },
         schema: {
           tags,
+          operationId: 'listAuditEvents',
           summary: 'Audit events, newest first',
           querystring: Type.Object({
             actor: filter,
@@ -50,6 +51,7 @@ export function auditRoutes({ audit, verification }: AuditRoutesProps): Routes {
         config: { role: 'viewer' },
         schema: {
           tags,
+          operationId: 'verifyAuditLog',
           summary: 'Check the hash chain of the audit log',
           description: 'From its first row on, or from the signed checkpoint that says which rows have left.',
           response: { 200: AuditVerdict },

@@ -17,6 +17,7 @@ export function deviceRoutes(devices: DeviceService): Routes {
         config: { role: 'viewer' },
         schema: {
           tags,
+          operationId: 'listDevices',
           summary: 'List devices, by id',
           querystring: Type.Object({
             group: Type.Optional(GroupName),
@@ -39,6 +40,7 @@ export function deviceRoutes(devices: DeviceService): Routes {
         config: { role: 'viewer' },
         schema: {
           tags,
+          operationId: 'listGroups',
           summary: 'Groups that have devices, by name',
           querystring: Type.Object({ after: afterName(GroupName), ...pageQuery }),
           response: { 200: GroupPage },
@@ -54,9 +56,10 @@ export function deviceRoutes(devices: DeviceService): Routes {
     api.get(
       '/devices/:id',
       {
-        config: { role: 'viewer' },
+        config: { role: 'viewer', errors: ['not_found'] },
         schema: {
           tags,
+          operationId: 'getDevice',
           summary: 'Show a device: facts, models, conditions, latest events',
           params,
           response: { 200: Device },
@@ -67,9 +70,10 @@ export function deviceRoutes(devices: DeviceService): Routes {
     api.patch(
       '/devices/:id',
       {
-        config: { role: 'operator' },
+        config: { role: 'operator', errors: ['not_found'] },
         schema: {
           tags,
+          operationId: 'updateDevice',
           summary: 'Move a device to another group',
           params,
           body: DeviceChange,
@@ -84,9 +88,10 @@ export function deviceRoutes(devices: DeviceService): Routes {
     api.delete(
       '/devices/:id',
       {
-        config: { role: 'operator' },
+        config: { role: 'operator', errors: ['not_found'] },
         schema: {
           tags,
+          operationId: 'deleteDevice',
           summary: 'Remove a device: its connection ends at once, its certificate is refused from then on',
           params,
           response: { 200: DeviceRemoved },

@@ -16,9 +16,10 @@ export function driftRoutes(services: {
     api.get(
       '/drift',
       {
-        config: { role: 'viewer' },
+        config: { role: 'viewer', errors: ['not_found', 'no_telemetry', 'drift_no_profile'] },
         schema: {
           tags: ['telemetry'],
+          operationId: 'getDrift',
           summary: 'Drift of a version against its reference profile, by feature and by device',
           description: 'Without `version`: the one that most devices reported in the span.',
           querystring: Type.Object(FigureFilter),

@@ -38,21 +38,17 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
     void reply.header('retry-after', Math.max(1, Math.ceil(coded.retryAfterMs / 1_000)));
   }
   if (problem.status === 401) void reply.header('www-authenticate', 'Bearer realm="modelfleet"');
+  if (problem.status === 415) void reply.headers(acceptedBody(coded, request));
   void reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   return coded;
 }
 
-/** Fastify handler of paths nobody registered. */
-export function answerNotFound(request: FastifyRequest, reply: FastifyReply): void {
-  const path = request.url.split('?')[0]!.slice(0, 200);
-  answerError(
-    new AppError(
-      'not_found',
-      `Cannot ${request.method} "${path}": there is no such path. /openapi.json lists what there is.`,
-    ),
-    request,
-    reply,
-  );
+/** What the route would have read (RFC 9110 §15.5.16, RFC 5789 §2.2). */
+function acceptedBody({ code }: AppError, { method, routeOptions }: FastifyRequest): Record<string, string> {
+  if (code === 'encoding_unsupported') return { 'accept-encoding': 'identity' };
+  const type = routeOptions.config.accepts ?? 'application/json';
+  const own = { POST: 'accept-post', PATCH: 'accept-patch' }[method];
+  return { accept: type, ...(own === undefined ? {} : { [own]: type }) };
 }
 
 /** Fastify's own refusals (body too large, no JSON, wrong media type) have a status below 500 and a text fit for callers. */
@@ -63,6 +59,13 @@ function asAppError(error: unknown, request: FastifyRequest): AppError {
     return new AppError(
       'too_large',
       `Cannot read the request: its body is over the limit of ${bodyBytesMax(request)} bytes.`,
+    );
+  }
+  if (status === 415) {
+    const type = request.routeOptions.config.accepts ?? 'application/json';
+    return new AppError(
+      'media_type_unsupported',
+      `Cannot read the request: it has a body and no Content-Type that can be read, wanted "${type}".`,
     );
   }
   if (status >= 400 && status < 500) {

@@ -1,24 +1,55 @@
-/** The description of the API, made from the schemas the routes are checked with: `/openapi.json` and a page at `/docs`. */
+/** The description of the API, made from the schemas that the routes are checked with: `/openapi.json` and a page at `/docs`. */
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, RouteOptions } from 'fastify';
+import { Type } from 'typebox';
+import { describeOperation, finishDocument } from './openapi-document.ts';
+
+/** What the tags of the operations stand for; an operation with another tag cannot be registered. */
+const tags = [
+  { name: 'access', description: 'API tokens, and who the caller is' },
+  { name: 'audit', description: 'The log of everything that people and the hub did' },
+  { name: 'devices', description: 'Devices, their groups, and how they enrol' },
+  { name: 'hub', description: 'The state of the hub itself: probes, metrics, retention, this description' },
+  { name: 'models', description: 'Models, their signed versions, and the chunks they are made of' },
+  { name: 'rollouts', description: 'Bringing a version to devices in phases' },
+  { name: 'telemetry', description: 'What devices report of a model, and whether its inputs have drifted' },
+  { name: 'trust', description: 'The TUF roles that versions are signed under' },
+] as const;
+
+const about = `Fleet manager for ML models on devices.
+
+Requests carry an API token: \`Authorization: Bearer mft_…\`. Its role says what it may do: viewer reads, operator runs devices and
+rollouts, publisher adds and withdraws versions, admin may do all. Each operation names the lowest role that may call it.
+
+Every refusal is a problem (RFC 9457, \`application/problem+json\`) with a \`code\` that keeps its meaning, what to do about it, and the id of
+the request. Fields and query parameters that an operation does not name are refused. Every GET answers HEAD as well, every path
+answers OPTIONS, and another method is refused with 405; both name the methods of the path in \`Allow\`. A request that cannot be read
+as HTTP is answered with 400, 408 (not complete in time) or 431 (headers too large).`;
 
 /** Must be registered before the routes it describes. */
 export async function addOpenApi(app: FastifyInstance, version: string): Promise<void> {
+  app.addHook('onRoute', checkOperation);
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'modelfleet hub', version, description: 'Fleet manager for ML models on devices' },
+      info: {
+        title: 'modelfleet hub',
+        version,
+        summary: 'Fleet manager for ML models on devices',
+        description: about,
+        contact: { name: 'modelfleet maintainers' },
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: '/', description: 'The hub that this description comes from' }],
+      tags: [...tags],
       components: {
         securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'API token' } },
       },
     },
-    transform: ({ schema, url, route }) => {
-      const role = route.config?.role;
-      if (!schema || !role || role === 'public') return { schema, url };
-      const description = [schema.description, `Lowest role: ${role}.`].filter(Boolean).join(' ');
-      return { schema: { ...schema, description, security: [{ token: [] }] }, url };
-    },
+    transform: describeOperation,
+    transformObject: (documents) =>
+      'openapiObject' in documents ? finishDocument(documents.openapiObject) : documents.swaggerObject,
   });
   await app.register(fastifySwaggerUi, {
     routePrefix: '/docs',
@@ -28,5 +59,29 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
       css: [{ filename: 'modelfleet.css', content: '.swagger-ui .topbar { display: none; }' }],
     },
   });
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  app.get(
+    '/openapi.json',
+    {
+      schema: {
+        operationId: 'getOpenApi',
+        tags: ['hub'],
+        summary: 'Get this description',
+        description: 'OpenAPI 3.1.',
+        response: { 200: Type.Object({ openapi: Type.String() }, { additionalProperties: true }) },
+      },
+    },
+    () => app.swagger(),
+  );
+}
+
+/** What is not described cannot be registered. Throws for a route without operationId, summary or a known tag. */
+function checkOperation({ method, url, schema }: RouteOptions): void {
+  if (schema?.hide || url.startsWith('/docs')) return;
+  const known = tags.map(({ name }) => name as string);
+  const lacks =
+    (!/^[a-z][A-Za-z]+$/.test(schema?.operationId ?? '') && 'operationId in camelCase') ||
+    (!schema?.summary && 'summary') ||
+    (!schema?.tags?.every((tag) => known.includes(tag)) && `tag of ${known.join(', ')}`);
+  if (lacks)
+    throw new Error(`Route ${String(method)} ${url} has no ${lacks}: set it in the schema of the route.`);
 }

@@ -1,5 +1,6 @@
 /** Who makes a request: set by authentication.ts, read by routes and the audit log. */
 import type { Role } from '../../shared/api/access.ts';
+import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 
 export interface Actor {
   readonly name: string;
@@ -25,5 +26,9 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Lowest role that may call the route; `public` needs no token. Every route must say one. */
     role?: Role | 'public';
+    /** Media type of the body; JSON where a route does not say. */
+    accepts?: string;
+    /** Codes that the route itself may answer with, beside those that every route of its kind has. */
+    errors?: readonly ErrorCode[];
   }
 }

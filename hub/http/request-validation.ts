@@ -43,13 +43,24 @@ export function readJsonBody(request: FastifyRequest, body: Buffer): unknown {
   return readJson(body, 'the request', { bytesMax: bodyBytesMax(request), isRequest: true });
 }
 
-/** Refuses what a route will not read, before any of it is. Throws `encoding_unsupported`. */
-export function checkBodyHead({ headers }: FastifyRequest): void {
+/** Refuses what a route will not read, before any of it is. Throws `encoding_unsupported` and `media_type_unsupported`. */
+export function checkBodyHead(request: FastifyRequest): void {
+  const { method, headers, routeOptions } = request;
+  if (method === 'GET' || method === 'HEAD') return;
   const encoding = headers['content-encoding'];
-  if (encoding === undefined || encoding.toLowerCase() === 'identity') return;
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new AppError(
+      'encoding_unsupported',
+      `Cannot read the request: its Content-Encoding is ${excerpt(encoding)}. The hub reads bodies that are not compressed.`,
+    );
+  }
+  const type = headers['content-type'];
+  if (type === undefined) return;
+  const wanted = routeOptions.config.accepts ?? 'application/json';
+  if (type.split(';')[0]!.trim().toLowerCase() === wanted) return;
   throw new AppError(
-    'encoding_unsupported',
-    `Cannot read the request: its Content-Encoding is ${excerpt(encoding)}, and the hub takes bodies as they are.`,
+    'media_type_unsupported',
+    `Cannot read the request: its Content-Type is ${excerpt(type)}, wanted "${wanted}".`,
   );
 }
 

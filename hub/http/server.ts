@@ -3,6 +3,7 @@
  * error answers, limits, metrics and the API's description.
  */
 import { randomUUID } from 'node:crypto';
+import { maxHeaderSize } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
@@ -18,18 +19,20 @@ import type { TSchema } from 'typebox';
 import { LimitedLog } from '../../platform/limited-log.ts';
 import { asListenError } from '../../platform/listen-error.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { errorText } from '../../shared/base/app-error.ts';
+import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
 import { type Authenticator, addAuthentication } from './authentication.ts';
 import { closeRequest } from './closed-schema.ts';
-import { answerError, answerNotFound, type RefusedRequest, refusedRequest } from './error-response.ts';
+import { answerError, type RefusedRequest, refusedRequest } from './error-response.ts';
 import { OpenConnections } from './open-connections.ts';
 import { addOpenApi } from './openapi.ts';
 import { addMetricsRoute, addProbeRoutes } from './operation-routes.ts';
 import type { Readiness } from './readiness.ts';
 import { checkBodyHead, compileValidator, readJsonBody } from './request-validation.ts';
 import type { Api, Routes } from './routes.ts';
+import { refuseUnreadable } from './unreadable-request.ts';
+import { addUnroutedAnswers } from './unrouted.ts';
 
 export interface HttpServerProps {
   /** PEM; the certificate is followed by the CA's, so that a client can check the CA by its fingerprint. */
@@ -127,7 +130,11 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
     bodyLimit: limits.httpBodyBytesMax,
     requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: 'idle',
-    exposeHeadRoutes: false,
+    // Refused in our form by refuseWhenStopping.
+    return503OnClosing: false,
+    clientErrorHandler: refuseUnreadable,
+    // What is too long for an id is refused by its schema.
+    routerOptions: { maxParamLength: maxHeaderSize },
     genReqId: () => randomUUID(),
     // A path that cannot be decoded, a version header that means nothing here: refused in our form as well.
     frameworkErrors: (error, request, reply) => answer(error, request, reply),
@@ -139,7 +146,6 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
     props.onError?.(error);
     answer(error, request, reply);
   });
-  app.setNotFoundHandler(answerNotFound);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     'application/octet-stream',
@@ -153,6 +159,8 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
   );
   app.addHook('preParsing', async (request) => checkBodyHead(request));
   measureRequests(app, props.metrics);
+  refuseWhenStopping(app);
+  addUnroutedAnswers(app);
   await addOpenApi(app, props.version);
   addProbeRoutes(app, props);
   await app.register(async (scope) => {
@@ -169,6 +177,20 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
   });
   await app.ready();
   return app;
+}
+
+/** Requests on connections that were open before: who is answered is told to come back. */
+function refuseWhenStopping(app: FastifyInstance): void {
+  let isStopping = false;
+  app.addHook('preClose', async () => {
+    isStopping = true;
+  });
+  app.addHook('onRequest', async () => {
+    if (!isStopping) return;
+    throw new AppError('hub_stopping', 'Refused the request: the hub is shutting down.', {
+      retryAfterMs: limits.httpRestartRetryMs,
+    });
+  });
 }
 
 function measureRequests(app: FastifyInstance, metrics: Registry): void {

@@ -31,6 +31,7 @@ export function modelRoutes(models: ModelService): Routes {
         config: { role: 'viewer' },
         schema: {
           tags,
+          operationId: 'listModels',
           summary: 'Models by name, each with its number of versions and its newest one',
           querystring: Type.Object({ after: afterName(ModelName), ...pageQuery }),
           response: { 200: ModelPage },
@@ -46,9 +47,10 @@ export function modelRoutes(models: ModelService): Routes {
     api.get(
       '/models/:model',
       {
-        config: { role: 'viewer' },
+        config: { role: 'viewer', errors: ['not_found'] },
         schema: {
           tags,
+          operationId: 'listVersions',
           summary: 'Versions of a model, by release',
           params: Type.Object({ model: ModelName }),
           querystring: Type.Object({
@@ -72,10 +74,29 @@ export function modelRoutes(models: ModelService): Routes {
     api.post(
       '/models/:model/versions',
       {
-        config: { role: 'publisher' },
+        config: {
+          role: 'publisher',
+          errors: [
+            'trust_not_initialised',
+            'signature_invalid',
+            'metadata_stale',
+            'metadata_invalid',
+            'metadata_expired',
+            'version_exists',
+            'version_withdrawn',
+            'release_not_growing',
+            'interface_breaking',
+            'chunks_missing',
+            'artifact_mismatch',
+            'storage_quota_exceeded',
+            'upload_quota_exceeded',
+            'unsupported_version',
+          ],
+        },
         bodyLimit: manifestCharsMax + metadataCharsMax + limits.httpBodyBytesMax,
         schema: {
           tags,
+          operationId: 'publishVersion',
           summary: 'Publish a version whose chunks are uploaded',
           description:
             '`metadata` is the next publisher metadata, signed by the publisher, which names the manifest.',
@@ -96,9 +117,10 @@ export function modelRoutes(models: ModelService): Routes {
     api.get(
       '/models/:model/versions/:version',
       {
-        config: { role: 'viewer' },
+        config: { role: 'viewer', errors: ['not_found'] },
         schema: {
           tags,
+          operationId: 'getVersion',
           summary: 'A version: its manifest and figures',
           params: versionParams,
           response: { 200: Version },
@@ -115,10 +137,22 @@ export function modelRoutes(models: ModelService): Routes {
     api.post(
       '/models/:model/versions/:version/withdraw',
       {
-        config: { role: 'publisher' },
+        config: {
+          role: 'publisher',
+          errors: [
+            'trust_not_initialised',
+            'signature_invalid',
+            'metadata_stale',
+            'metadata_invalid',
+            'metadata_expired',
+            'not_found',
+            'version_withdrawn',
+          ],
+        },
         bodyLimit: metadataCharsMax + limits.httpBodyBytesMax,
         schema: {
           tags,
+          operationId: 'withdrawVersion',
           summary: 'Withdraw a version: devices no longer install it',
           params: versionParams,
           body: WithdrawRequest,

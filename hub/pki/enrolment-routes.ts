@@ -9,10 +9,22 @@ export function enrolmentRoutes(enrolments: EnrolmentService): Routes {
     api.post(
       '/enrol',
       {
-        config: { role: 'public' },
+        config: {
+          role: 'public',
+          errors: [
+            'join_token_unknown',
+            'join_token_revoked',
+            'join_token_used_up',
+            'join_token_expired',
+            'device_exists',
+            'bad_csr',
+            'trust_not_initialised',
+          ],
+        },
         bodyLimit: limits.enrolBodyBytesMax,
         schema: {
           tags: ['devices'],
+          operationId: 'enrolDevice',
           summary: 'Enrol a device with the secret of a join token',
           body: EnrolmentRequest,
           response: { 200: EnrolmentResponse },

@@ -20,9 +20,10 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
     api.post(
       '/join-tokens',
       {
-        config: { role: 'operator' },
+        config: { role: 'operator', errors: ['trust_not_initialised'] },
         schema: {
           tags,
+          operationId: 'createJoinToken',
           summary: 'Make a join token',
           description: 'The answer holds the token; it cannot be seen again.',
           body: JoinTokenRequest,
@@ -37,6 +38,7 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
         config: { role: 'operator' },
         schema: {
           tags,
+          operationId: 'listJoinTokens',
           summary: 'List join tokens, newest first',
           querystring: Type.Object({
             group: Type.Optional(GroupName),
@@ -61,9 +63,10 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
     api.delete(
       '/join-tokens/:id',
       {
-        config: { role: 'operator' },
+        config: { role: 'operator', errors: ['not_found'] },
         schema: {
           tags,
+          operationId: 'revokeJoinToken',
           summary: 'Revoke a join token',
           params: Type.Object({ id: JoinTokenId }),
           response: { 200: JoinTokenRevoked },

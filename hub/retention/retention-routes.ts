@@ -11,6 +11,7 @@ export function retentionRoutes(retention: Pick<Retention, 'preview' | 'collect'
         config: { role: 'admin' },
         schema: {
           tags: ['hub'],
+          operationId: 'collectGarbage',
           summary: 'Let leave what was kept as long as the hub’s options say',
           description:
             'The hub does so by itself every minute. With `dryRun` nothing changes: the answer says what would leave.',

@@ -10,9 +10,10 @@ export function releaseRoutes(releases: ReleaseService): Routes {
     api.post(
       '/devices/:id/release',
       {
-        config: { role: 'operator' },
+        config: { role: 'operator', errors: ['not_found', 'device_not_reported'] },
         schema: {
           tags: ['devices'],
+          operationId: 'releaseDevice',
           summary: 'Let a device try again at once what it has quarantined or refused of a model',
           description:
             'Done when the device reports `sequence`; an offline device learns it when it returns.',

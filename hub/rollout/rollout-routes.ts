@@ -22,8 +22,27 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
     api.post(
       '/rollouts',
       {
-        config: { role: 'operator' },
-        schema: { tags, summary: 'Create a rollout and start it', body: RolloutRequest, response },
+        config: {
+          role: 'operator',
+          errors: [
+            'rollout_plan_invalid',
+            'version_unknown',
+            'version_withdrawn',
+            'rollout_target_empty',
+            'rollout_not_needed',
+            'rollout_downgrade',
+            'rollout_target_unfit',
+            'interface_breaking',
+            'rollout_overlap',
+          ],
+        },
+        schema: {
+          tags,
+          operationId: 'createRollout',
+          summary: 'Create a rollout and start it',
+          body: RolloutRequest,
+          response,
+        },
       },
       (request) => rollouts.create(request.body, request.actor),
     );
@@ -33,6 +52,7 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
         config: { role: 'viewer' },
         schema: {
           tags,
+          operationId: 'listRollouts',
           summary: 'List rollouts, newest first',
           querystring: Type.Object({
             model: Type.Optional(ModelName),
@@ -58,17 +78,24 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
     api.get(
       '/rollouts/:id',
       {
-        config: { role: 'viewer' },
-        schema: { tags, summary: 'Show phases, counts, faults and verdicts of a rollout', params, response },
+        config: { role: 'viewer', errors: ['not_found'] },
+        schema: {
+          tags,
+          operationId: 'getRollout',
+          summary: 'Show phases, counts, faults and verdicts of a rollout',
+          params,
+          response,
+        },
       },
       (request) => rollouts.show(request.params.id),
     );
     api.post(
       '/rollouts/:id/pause',
       {
-        config: { role: 'operator' },
+        config: { role: 'operator', errors: ['not_found', 'rollout_state_conflict'] },
         schema: {
           tags,
+          operationId: 'pauseRollout',
           summary: 'Pause: no new offers, and those not yet taken are taken back',
           params,
           body: RolloutActionRequest,
@@ -80,17 +107,25 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
     api.post(
       '/rollouts/:id/resume',
       {
-        config: { role: 'operator' },
-        schema: { tags, summary: 'Resume a paused rollout', params, body: RolloutActionRequest, response },
+        config: { role: 'operator', errors: ['not_found', 'rollout_state_conflict'] },
+        schema: {
+          tags,
+          operationId: 'resumeRollout',
+          summary: 'Resume a paused rollout',
+          params,
+          body: RolloutActionRequest,
+          response,
+        },
       },
       (request) => rollouts.resume(request.params.id, { actor: request.actor, reason: request.body?.reason }),
     );
     api.post(
       '/rollouts/:id/abort',
       {
-        config: { role: 'operator' },
+        config: { role: 'operator', errors: ['not_found', 'rollout_state_conflict'] },
         schema: {
           tags,
+          operationId: 'abortRollout',
           summary: 'End a rollout; its devices go back to the version before unless told to keep it',
           params,
           body: RolloutAbortRequest,
@@ -107,9 +142,10 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
     api.post(
       '/rollouts/:id/rollback',
       {
-        config: { role: 'operator' },
+        config: { role: 'operator', errors: ['not_found', 'rollout_state_conflict', 'rollout_overlap'] },
         schema: {
           tags,
+          operationId: 'rollBackRollout',
           summary: 'Take the version back from every device, also after the rollout has ended',
           params,
           body: RolloutActionRequest,

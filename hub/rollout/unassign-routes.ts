@@ -10,9 +10,10 @@ export function unassignRoutes(unassigning: UnassignService): Routes {
     api.post(
       '/models/:model/unassign',
       {
-        config: { role: 'operator' },
+        config: { role: 'operator', errors: ['not_found', 'device_not_reported', 'rollout_overlap'] },
         schema: {
           tags: ['models'],
+          operationId: 'unassignModel',
           summary: 'Take a model off a device or a group: the devices stop answering for it and delete it',
           description: 'An offline device learns it when it returns.',
           params: Type.Object({ model: ModelName }),

@@ -30,6 +30,7 @@ export function trustRoutes(services: {
         config: { role: 'viewer' },
         schema: {
           tags,
+          operationId: 'getTrust',
           summary: 'Version and expiry of each trust role',
           response: { 200: TrustStatus },
         },
@@ -50,6 +51,7 @@ export function trustRoutes(services: {
         config: { role: 'publisher' },
         schema: {
           tags,
+          operationId: 'getHubKeys',
           summary: 'Public halves of the keys the hub signs with',
           response: { 200: HubKeys },
         },
@@ -59,10 +61,20 @@ export function trustRoutes(services: {
     api.post(
       '/trust',
       {
-        config: { role: 'admin' },
+        config: {
+          role: 'admin',
+          errors: [
+            'trust_exists',
+            'metadata_invalid',
+            'metadata_expired',
+            'signature_invalid',
+            'key_unreadable',
+          ],
+        },
         bodyLimit: 4 * fileCharsMax + limits.httpBodyBytesMax,
         schema: {
           tags,
+          operationId: 'initialiseTrust',
           summary: 'Take on a trust root, once',
           body: TrustFiles,
           response: { 200: TrustInitialised },
@@ -85,10 +97,20 @@ export function trustRoutes(services: {
     api.post(
       '/trust/publisher',
       {
-        config: { role: 'publisher' },
+        config: {
+          role: 'publisher',
+          errors: [
+            'trust_not_initialised',
+            'signature_invalid',
+            'metadata_stale',
+            'metadata_invalid',
+            'metadata_expired',
+          ],
+        },
         bodyLimit: fileCharsMax + limits.httpBodyBytesMax,
         schema: {
           tags,
+          operationId: 'refreshPublisherMetadata',
           summary: 'Take publisher metadata that says the same, signed anew',
           body: PublisherMetadata,
           response: { 200: PublisherRefreshed },
@@ -102,9 +124,10 @@ export function trustRoutes(services: {
     api.get(
       '/trust/:role',
       {
-        config: { role: 'viewer' },
+        config: { role: 'viewer', errors: ['trust_not_initialised'] },
         schema: {
           tags,
+          operationId: 'getTrustMetadata',
           summary: 'The current file of a trust role, as signed',
           params: Type.Object({ role: Type.Union(trustTopics.map((topic) => Type.Literal(topic))) }),
           response: { 200: Type.Unknown() },

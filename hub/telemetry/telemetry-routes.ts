@@ -42,6 +42,7 @@ export function telemetryRoutes(services: {
         config: { role: 'viewer' },
         schema: {
           tags: ['telemetry'],
+          operationId: 'getTelemetry',
           summary: 'Requests, errors, latency and label error of a model, by version',
           querystring: Type.Object(FigureFilter),
           response: {

@@ -20,6 +20,7 @@ export function blobRoutes(ledger: Pick<BlobLedger, 'missing' | 'put'>): Routes 
         bodyLimit: limits.digestsPerQueryMax * DIGEST_BYTES,
         schema: {
           tags,
+          operationId: 'findMissingBlobs',
           summary: 'Which of these chunks the hub does not hold',
           description: 'It keeps the others for you as long as it keeps uploads.',
           body: BlobQuery,
@@ -33,10 +34,11 @@ export function blobRoutes(ledger: Pick<BlobLedger, 'missing' | 'put'>): Routes 
     api.put(
       '/blobs/:sha256',
       {
-        config: { role: 'publisher' },
+        config: { role: 'publisher', errors: ['upload_quota_exceeded', 'storage_quota_exceeded'] },
         bodyLimit: limits.chunkBytes,
         schema: {
           tags,
+          operationId: 'uploadBlob',
           summary: 'Upload a chunk (application/octet-stream)',
           params: Type.Object({ sha256: Digest }),
           body: Type.Unknown({ description: 'The bytes of the chunk' }),

@@ -263,6 +263,8 @@ export const limits = {
   httpConnectionsPerAddressMax: 1_024,
   /** How long requests under way may take when the hub stops. */
   httpCloseMsMax: 5_000,
+  /** After which a request that a stopping hub refused may be sent again. */
+  httpRestartRetryMs: 5_000,
   /** Body of a request, unless its route says that it takes more. */
   httpBodyBytesMax: 16 * 1024,
   enrolBodyBytesMax: 32 * 1024,

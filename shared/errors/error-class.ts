@@ -78,6 +78,7 @@ const classes: Readonly<Record<OfUpdates, ErrorClass> & Partial<Record<ErrorCode
   link_lost: 'hub',
   link_refused: 'hub',
   hub_unreachable: 'hub',
+  hub_stopping: 'hub',
   hub_answer_unreadable: 'hub',
   rate_limited: 'hub',
   chunk_missing: 'hub',

@@ -65,6 +65,18 @@ export const hubErrors = defineErrors({
     meaning: 'Too many requests of this kind came from one address.',
     fix: 'Wait as long as Retry-After says.',
   },
+  media_type_unsupported: {
+    status: 415,
+    retry: 'never',
+    meaning: 'The body of a request is of a media type that this path does not read.',
+    fix: 'Send the media type that the header Accept of the answer names, in the header Content-Type.',
+  },
+  hub_stopping: {
+    status: 503,
+    retry: 'later',
+    meaning: 'The hub is shutting down and takes no new requests.',
+    fix: 'Send the request again when the hub has started.',
+  },
   hub_unreachable: {
     status: 503,
     retry: 'later',

@@ -81,7 +81,8 @@ export const inferenceErrors = defineErrors({
   request_incomplete: {
     status: 408,
     retry: 'later',
-    meaning: 'A request did not come whole within its time, or came slower than the local API waits for.',
+    meaning:
+      'A request was not complete within the time limit, or arrived more slowly than the local API allows.',
     fix: 'Send the request at once; large tensors in the binary form, or compressed.',
   },
   headers_too_large: {
@@ -99,8 +100,8 @@ export const inferenceErrors = defineErrors({
   encoding_unsupported: {
     status: 415,
     retry: 'never',
-    meaning: 'The body of a request is encoded in a way the local API does not decode.',
-    fix: 'Send it with gzip, with deflate, or as it is.',
+    meaning: 'The body of a request has a Content-Encoding that the server does not decode.',
+    fix: 'Send it without Content-Encoding; the local API of an agent also reads gzip and deflate.',
   },
   not_offered: {
     status: 501,

@@ -5,7 +5,7 @@ import { connect } from 'node:tls';
 import { sql } from 'kysely';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { Type } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { Agent, request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Database, openDatabase } from '../../../../hub/db/database.ts';
@@ -63,15 +63,30 @@ async function startServer(routes: Routes, readiness = new Readiness()) {
   return { call, logLines, port: server.port, caPem: authority.caPem };
 }
 
-const open = { config: { role: 'viewer' as const } };
+const described = { schema: { operationId: 'doThing', summary: 'Do a thing', tags: ['hub'] } };
+const open = { ...described, config: { role: 'viewer' as const } };
+const withBody = <T extends TSchema>(body: T) => ({ ...open, schema: { ...described.schema, body } });
 
 describe('HttpServer', () => {
   it('cannot be started with a route that names no role', async () => {
     await expect(
       startServer((api) => {
-        api.get('/open-door', () => ({}));
+        api.get('/open-door', described, () => ({}));
       }),
     ).rejects.toThrow('/api/v1/open-door names no role');
+  });
+
+  it('cannot be started with a route that is not described', async () => {
+    const start = (schema: object) =>
+      startServer((api) => {
+        api.get('/thing', { config: { role: 'viewer' }, schema }, () => ({}));
+      });
+    const { schema } = described;
+    await expect(start({ ...schema, operationId: undefined })).rejects.toThrow(
+      '/api/v1/thing has no operationId',
+    );
+    await expect(start({ ...schema, summary: undefined })).rejects.toThrow('has no summary');
+    await expect(start({ ...schema, tags: ['unheard-of'] })).rejects.toThrow('has no tag of access, audit');
   });
 
   it('answers a defect as internal with the request id, without its text or stack, and logs it once', async () => {
@@ -129,7 +144,7 @@ describe('HttpServer', () => {
         secret: Type.Optional(Type.String({ minLength: 50 })),
         limit: Type.Integer({ default: 7 }),
       });
-      api.post('/echo', { ...open, schema: { body } }, (r) => ({ limit: r.body.limit }));
+      api.post('/echo', withBody(body), (r) => ({ limit: r.body.limit }));
     });
     expect((await call('/api/v1/echo', { method: 'POST', body: '{}' })).json).toEqual({ limit: 7 });
     const refused = await call('/api/v1/echo', { method: 'POST', body: '{"secret":"hunter2"}' });
@@ -155,7 +170,7 @@ describe('HttpServer', () => {
 
   it('refuses deep nesting before anything walks it', async () => {
     const { call } = await startServer((api) => {
-      api.post('/any', { ...open, schema: { body: Type.Unknown() } }, (r) => ({ taken: r.body }));
+      api.post('/any', withBody(Type.Unknown()), (r) => ({ taken: r.body }));
     });
     const deep = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
     expect((await call('/api/v1/any', { method: 'POST', body: deep(10) })).status).toBe(200);
@@ -180,7 +195,7 @@ describe('HttpServer', () => {
 
   it('limits calls of a public route by address', async () => {
     const { call } = await startServer((api) => {
-      api.get('/door', { config: { role: 'public' } }, () => ({}));
+      api.get('/door', { ...described, config: { role: 'public' } }, () => ({}));
     });
     const statuses: number[] = [];
     for (let i = 0; i < 610; i += 1) statuses.push((await call('/api/v1/door')).status);
@@ -188,7 +203,7 @@ describe('HttpServer', () => {
     expect(statuses.at(-1)).toBe(429);
   });
 
-  it('answers probes that ask with HEAD, as load balancers do, and other paths as before', async () => {
+  it('answers HEAD as it answers GET, without the body, which load balancers rely on', async () => {
     const readiness = new Readiness();
     const { port, caPem } = await startServer((api) => {
       api.get('/thing', open, () => ({}));
@@ -207,7 +222,7 @@ describe('HttpServer', () => {
       throw new Error('read only');
     });
     expect(await head('/readyz')).toEqual([503, '']);
-    expect(await head('/api/v1/thing')).toEqual([404, '']);
+    expect(await head('/api/v1/thing')).toEqual([200, '']);
   });
 
   it('is not ready while a part is not', async () => {

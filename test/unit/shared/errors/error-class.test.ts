@@ -49,6 +49,7 @@ const expected: Readonly<Record<'version' | 'desired' | 'device' | 'hub', readon
     'link_lost',
     'link_refused',
     'hub_unreachable',
+    'hub_stopping',
     'hub_answer_unreadable',
     'rate_limited',
     'chunk_missing',

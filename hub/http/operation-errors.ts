@@ -1,0 +1,47 @@
+/**
+ * Which errors an operation may answer with. What follows from its kind (who may call it, whether it has a body) is derived here;
+ * what only its own work can find is in `config.errors` of its route.
+ */
+import type { RouteOptions } from 'fastify';
+import { type ErrorCode, errorCatalogue } from '../../shared/errors/catalogue.ts';
+
+/** The hub itself: a defect, its disk or database, or its end. */
+const ofEveryone: readonly ErrorCode[] = [
+  'internal',
+  'database_damaged',
+  'disk_full',
+  'disk_error',
+  'database_locked',
+  'hub_stopping',
+];
+const ofBody: readonly ErrorCode[] = ['too_large', 'media_type_unsupported', 'encoding_unsupported'];
+
+/** Codes of the operation, sorted by status and name. */
+export function operationErrors({
+  method,
+  config = {},
+}: Pick<RouteOptions, 'method' | 'config'>): ErrorCode[] {
+  const { role, errors = [] } = config;
+  // What stands outside the API (probes, this description) reads nothing and stores nothing.
+  if (role === undefined) return sorted(['internal', 'hub_stopping', ...errors]);
+  const takesBody = [method].flat().some((one) => one !== 'GET' && one !== 'HEAD');
+  return sorted([
+    ...ofEveryone,
+    'bad_input',
+    'rate_limited',
+    ...(role === 'public' ? [] : (['unauthorized'] as const)),
+    ...(role === 'public' || role === 'viewer' ? [] : (['forbidden'] as const)),
+    ...(takesBody ? ofBody : []),
+    ...errors,
+  ]);
+}
+
+/** Codes by the status they are answered with. */
+export function byStatus(codes: readonly ErrorCode[]): ReadonlyMap<number, readonly ErrorCode[]> {
+  return Map.groupBy(codes, (code) => errorCatalogue[code].status);
+}
+
+function sorted(codes: readonly ErrorCode[]): ErrorCode[] {
+  const statusOf = (code: ErrorCode) => errorCatalogue[code].status;
+  return [...new Set(codes)].sort((a, b) => statusOf(a) - statusOf(b) || (a < b ? -1 : 1));
+}

@@ -1,0 +1,58 @@
+/** Response headers as `/openapi.json` describes them, each once. An operation says by status which ones it sends. */
+
+export interface ResponseHeader {
+  readonly description: string;
+  readonly schema: Readonly<Record<string, unknown>>;
+  /** True when the header is in every answer of the status. */
+  readonly required: boolean;
+}
+
+export const responseHeaders = {
+  Location: {
+    description: 'Path of the resource that was created.',
+    schema: { type: 'string', format: 'uri-reference' },
+    required: true,
+  },
+  'WWW-Authenticate': {
+    description: 'The scheme to authenticate with.',
+    schema: { type: 'string' },
+    required: true,
+  },
+  'Retry-After': {
+    description: 'Seconds to wait before the request is sent again.',
+    schema: { type: 'integer', minimum: 1 },
+    required: false,
+  },
+  Accept: {
+    description: 'Media type that the path reads, when the type was refused.',
+    schema: { type: 'string' },
+    required: false,
+  },
+  'Accept-Encoding': {
+    description: 'Content coding that the path reads, when the coding was refused.',
+    schema: { type: 'string' },
+    required: false,
+  },
+} as const satisfies Readonly<Record<string, ResponseHeader>>;
+
+export type ResponseHeaderName = keyof typeof responseHeaders;
+
+/** What answers of a status carry, whatever the operation. */
+const byStatus: Readonly<Record<string, readonly ResponseHeaderName[]>> = {
+  201: ['Location'],
+  401: ['WWW-Authenticate'],
+  415: ['Accept', 'Accept-Encoding'],
+  429: ['Retry-After'],
+  503: ['Retry-After'],
+  507: ['Retry-After'],
+};
+
+/** References to the headers of answers of `status`, and to `more`; undefined when there are none. */
+export function headersOf(
+  status: string,
+  more: readonly ResponseHeaderName[] = [],
+): Readonly<Record<string, { readonly $ref: string }>> | undefined {
+  const names = [...(byStatus[status] ?? []), ...more];
+  if (names.length === 0) return undefined;
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
+}
