@@ -51,6 +51,7 @@ export function describeOperation<T extends FastifySchema>(props: {
       isOpen ? 'Needs no token.' : `Lowest role: ${role}.`,
     ].join(' '),
     security: isOpen ? [] : [{ token: [] }],
+    ...(isOpen ? {} : { 'x-modelfleet-role': role }),
     [ERRORS]: operationErrors(route),
   };
   return { schema: described, url };
@@ -121,7 +122,7 @@ function errorResponses(
     return [
       status,
       {
-        description: [others[status]?.description, `Refused: ${list}.`]
+        description: [others[status]?.description, `${number < 500 ? 'Refused' : 'Failed'}: ${list}.`]
           .filter((text) => text !== undefined)
           .join(' '),
         ...(headers ? { headers } : {}),

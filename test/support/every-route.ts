@@ -19,6 +19,11 @@ const values: Readonly<Record<string, string>> = {
   sha256: 'f'.repeat(64),
 };
 
+/** Probes, metrics and the description itself stand outside the API. */
+function inApi(paths: Record<string, object>): [string, object][] {
+  return Object.entries(paths).filter(([path]) => path.startsWith('/api/'));
+}
+
 export class RouteCaller {
   readonly #hub: RunningHub;
   readonly #token: string;
@@ -34,7 +39,7 @@ export class RouteCaller {
   /** Every route once: with a body that no route takes where it wants one. */
   async everyRoute(): Promise<RouteAnswer[]> {
     const { json } = await this.call('GET', '/openapi.json');
-    const wanted = Object.entries<object>(json.paths).flatMap(([path, methods]) =>
+    const wanted = inApi(json.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => ({ path, method: method.toUpperCase() })),
     );
     return Promise.all(
@@ -49,9 +54,7 @@ export class RouteCaller {
   /** Everything that can be read, each at `paths` of its template, or at the template as it is where nothing is to be filled in. */
   async everyRead(paths: Readonly<Record<string, string>>): Promise<RouteAnswer[]> {
     const { json } = await this.call('GET', '/openapi.json');
-    const templates = Object.entries<object>(json.paths).flatMap(([path, methods]) =>
-      'get' in methods ? [path] : [],
-    );
+    const templates = inApi(json.paths).flatMap(([path, methods]) => ('get' in methods ? [path] : []));
     return Promise.all(
       templates.map(async (template) => {
         const { status, code } = await this.call('GET', paths[template] ?? template);

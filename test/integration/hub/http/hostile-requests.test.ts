@@ -3,16 +3,9 @@ import { gzipSync } from 'node:zlib';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { limits } from '../../../../shared/base/limits.ts';
+import { describedOperations, type Method, type Schema } from '../../../support/described-api.ts';
 import { RunningHub } from '../../../support/running-hub.ts';
 
-type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-interface Schema {
-  readonly type?: string;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
-  readonly additionalProperties?: unknown;
-  readonly anyOf?: readonly Schema[];
-}
 interface Route {
   readonly method: Method;
   readonly path: string;
@@ -43,25 +36,18 @@ const ids: Readonly<Record<string, string>> = {
   sha256: 'a'.repeat(64),
 };
 
-function describedRoutes(openapi: { readonly paths: Record<string, Record<string, never>> }): Route[] {
-  // What stands outside the API (probes, metrics) reads no query.
-  const inApi = Object.entries(openapi.paths).filter(([path]) => path.startsWith('/api/'));
-  return inApi.flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, described]) => {
-      const { requestBody, parameters = [] } = described as {
-        requestBody?: { content: Record<string, { schema: Schema }> };
-        parameters?: readonly { readonly in: string; readonly name: string }[];
-      };
-      return {
-        method: method.toUpperCase() as Method,
-        path: path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
-          path.startsWith('/api/v1/join-tokens/') ? 'jt-001122334455' : ids[name]!,
-        ),
-        body: requestBody && Object.values(requestBody.content)[0]!.schema,
-        query: parameters.filter((one) => one.in === 'query').map((one) => one.name),
-      };
-    }),
-  );
+/** What stands outside the API (probes, metrics) reads no query and no body. */
+function describedRoutes(document: object): Route[] {
+  return describedOperations(document)
+    .filter(({ path }) => path.startsWith('/api/'))
+    .map(({ method, path, body, parameters }) => ({
+      method,
+      path: path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+        path.startsWith('/api/v1/join-tokens/') ? 'jt-001122334455' : ids[name]!,
+      ),
+      body: body?.schema,
+      query: parameters.filter((one) => one.in === 'query').map((one) => one.name),
+    }));
 }
 
 async function send(
