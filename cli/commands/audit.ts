@@ -1,7 +1,7 @@
 /** `modelfleet audit`: who did what, and whether the record of it is whole. */
 
 import { Command } from 'commander';
-import { type Static, Type } from 'typebox';
+import { AuditEventPage, AuditVerdict } from '../../shared/api/audit.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
 import { answerParser } from '../answer-parser.ts';
@@ -9,35 +9,8 @@ import type { CliContext } from '../context.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
 
-const parseEvents = answerParser(
-  Type.Object({
-    events: Type.Array(
-      Type.Object({
-        number: Type.Integer(),
-        at: Type.Integer(),
-        actor: Type.String(),
-        address: Type.Optional(Type.String()),
-        action: Type.String(),
-        target: Type.String(),
-        details: Type.Record(Type.String(), Type.Unknown()),
-        hash: Type.String(),
-      }),
-    ),
-    next: Type.Optional(Type.String()),
-  }),
-);
-const VerdictBody = Type.Object({
-  intact: Type.Boolean(),
-  rows: Type.Integer(),
-  from: Type.Optional(Type.Integer()),
-  checkpoint: Type.Optional(
-    Type.Object({ number: Type.Integer(), firstAt: Type.Integer(), lastAt: Type.Integer() }),
-  ),
-  head: Type.Optional(Type.String()),
-  brokenAt: Type.Optional(Type.Integer()),
-  reason: Type.Optional(Type.String()),
-});
-const parseVerdict = answerParser(VerdictBody);
+const parseEvents = answerParser(AuditEventPage);
+const parseVerdict = answerParser(AuditVerdict);
 
 interface ListFlags extends PageFlags {
   readonly actor?: string;
@@ -91,14 +64,14 @@ export function auditCommand(context: CliContext): Command {
         .result(
           verdict,
           () =>
-            `The audit log is whole: ${verdict.rows} rows from row ${verdict.from ?? 1} on, head ${verdict.head}.${leftText(verdict)}`,
+            `The audit log is whole: ${verdict.rows} rows from row ${verdict.from} on, head ${verdict.head}.${leftText(verdict)}`,
         );
     });
   return audit;
 }
 
 /** What the signed checkpoint says. */
-function leftText({ checkpoint }: Static<typeof VerdictBody>): string {
+function leftText({ checkpoint }: AuditVerdict): string {
   if (checkpoint === undefined) return '';
   const { number, firstAt, lastAt } = checkpoint;
   return ` Rows 1 to ${number}, of ${timeText(firstAt, 'second')} to ${timeText(lastAt, 'second')}, have left; the hub's signature on that is valid.`;

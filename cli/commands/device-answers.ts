@@ -1,59 +1,20 @@
-/** The hub's answers about devices: what of them the command line reads, and how it shows them. */
-
-import { type Static, Type } from 'typebox';
+/** How the command line shows the hub's answers about devices. */
+import { Device, DevicePage, type DeviceSummary } from '../../shared/api/devices.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { formatDuration } from '../../shared/base/duration.ts';
-import { DeviceFacts } from '../../shared/protocol/enrolment.ts';
-import { Condition, ReportedModel } from '../../shared/protocol/reported-state.ts';
-import { UpdateEvent } from '../../shared/protocol/update-event.ts';
+import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import { answerParser } from '../answer-parser.ts';
 import type { Printer } from '../context.ts';
 import { timeText } from '../time-text.ts';
 
-const DeviceRow = Type.Object({
-  id: Type.String(),
-  group: Type.String(),
-  connected: Type.Boolean(),
-  lastSeenAt: Type.Optional(Type.Integer()),
-  models: Type.Array(
-    Type.Object({
-      model: Type.String(),
-      version: Type.Optional(Type.String()),
-      provider: Type.Optional(Type.String()),
-      update: Type.Optional(
-        Type.Object({
-          version: Type.String(),
-          state: Type.String(),
-          fault: Type.Optional(Type.String()),
-        }),
-      ),
-    }),
-  ),
-  conditions: Type.Array(Condition),
-});
-export type DeviceRow = Static<typeof DeviceRow>;
-
-const Device = Type.Object({
-  id: Type.String(),
-  group: Type.String(),
-  connected: Type.Boolean(),
-  lastSeenAt: Type.Optional(Type.Integer()),
-  enrolledAt: Type.Integer(),
-  certificate: Type.Object({ sha256: Type.String(), expiresAt: Type.Integer() }),
-  facts: DeviceFacts,
-  freeBytes: Type.Optional(Type.Integer()),
-  models: Type.Array(ReportedModel),
-  conditions: Type.Array(Condition),
-  events: Type.Array(Type.Object({ at: Type.Integer(), event: UpdateEvent })),
-});
-type Device = Static<typeof Device>;
-
-export const parseDevicePage = answerParser(
-  Type.Object({ devices: Type.Array(DeviceRow), next: Type.Optional(Type.String()) }),
-);
+export const parseDevicePage = answerParser(DevicePage);
 export const parseDevice = answerParser(Device);
 
-export function deviceTable(printer: Printer, rows: readonly DeviceRow[], now: number): readonly string[] {
+export function deviceTable(
+  printer: Printer,
+  rows: readonly DeviceSummary[],
+  now: number,
+): readonly string[] {
   return printer.table(rows, [
     { title: 'id', value: (row) => row.id },
     { title: 'group', value: (row) => row.group },
@@ -125,11 +86,11 @@ function eventTable(printer: Printer, events: Device['events']): readonly string
   ]);
 }
 
-function modelsOf(row: DeviceRow): string {
+function modelsOf(row: DeviceSummary): string {
   return row.models.map((one) => `${one.model}@${one.version ?? '-'}`).join(' ') || '-';
 }
 
-function updatesOf(row: DeviceRow): string {
+function updatesOf(row: DeviceSummary): string {
   const updates = row.models.flatMap(({ update }) =>
     update && update.state !== 'idle' && update.state !== 'committed'
       ? [`${update.version} ${update.state}${update.fault ? ` (${update.fault})` : ''}`]

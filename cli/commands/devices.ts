@@ -1,7 +1,18 @@
 /** `modelfleet devices`: join tokens, and the devices they made. */
 
 import { Command, Option } from 'commander';
-import { Type } from 'typebox';
+import {
+  type DeviceChange,
+  DeviceRelease,
+  type DeviceReleaseRequest,
+  GroupPage,
+} from '../../shared/api/devices.ts';
+import {
+  CreatedJoinToken,
+  JoinTokenPage,
+  type JoinTokenRequest,
+  joinTokenStatuses,
+} from '../../shared/api/join-tokens.ts';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { answerParser } from '../answer-parser.ts';
@@ -12,28 +23,10 @@ import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
 import { deviceTable, deviceText, parseDevice, parseDevicePage } from './device-answers.ts';
 
-const joinToken = {
-  id: Type.String(),
-  group: Type.String(),
-  usesLeft: Type.Integer(),
-  usesTotal: Type.Integer(),
-  createdBy: Type.String(),
-  expiresAt: Type.Integer(),
-  status: Type.String(),
-};
-const parseJoinToken = answerParser(Type.Object({ ...joinToken, token: Type.String() }));
-const parseJoinTokens = answerParser(
-  Type.Object({ joinTokens: Type.Array(Type.Object(joinToken)), next: Type.Optional(Type.String()) }),
-);
-
-const parseGroups = answerParser(
-  Type.Object({
-    groups: Type.Array(Type.Object({ group: Type.String(), devices: Type.Integer() })),
-    next: Type.Optional(Type.String()),
-  }),
-);
-
-const joinTokenStatuses = ['usable', 'expired', 'used-up', 'revoked'];
+const parseJoinToken = answerParser(CreatedJoinToken);
+const parseJoinTokens = answerParser(JoinTokenPage);
+const parseGroups = answerParser(GroupPage);
+const parseRelease = answerParser(DeviceRelease);
 
 interface GroupFlags extends PageFlags {
   readonly group?: string;
@@ -84,7 +77,7 @@ export function devicesCommand(context: CliContext): Command {
     .argument('<id>')
     .requiredOption('--group <GROUP>', 'the new group')
     .action(async (id: string, { group }: { group: string }) => {
-      const answer = await (await context.hub()).patch(devicePath(id), { group });
+      const answer = await (await context.hub()).patch(devicePath(id), { group } satisfies DeviceChange);
       context.printer().result(answer, () => `Device "${id}" is in group "${group}" now.`);
     });
   devices
@@ -93,7 +86,11 @@ export function devicesCommand(context: CliContext): Command {
     .argument('<id>')
     .requiredOption('--model <MODEL>', 'the model')
     .action(async (id: string, { model }: { model: string }) => {
-      const answer = parseRelease(await (await context.hub()).post(`${devicePath(id)}/release`, { model }));
+      const answer = parseRelease(
+        await (await context.hub()).post(`${devicePath(id)}/release`, {
+          model,
+        } satisfies DeviceReleaseRequest),
+      );
       context.printer().result(answer, () => releaseText(answer));
     });
   devices
@@ -107,16 +104,7 @@ export function devicesCommand(context: CliContext): Command {
   return devices;
 }
 
-const parseRelease = answerParser(
-  Type.Object({
-    device: Type.String(),
-    model: Type.String(),
-    sequence: Type.Integer(),
-    quarantined: Type.Array(Type.String()),
-  }),
-);
-
-function releaseText({ device, model, sequence, quarantined }: ReturnType<typeof parseRelease>): string {
+function releaseText({ device, model, sequence, quarantined }: DeviceRelease): string {
   const what =
     quarantined.length > 0 ? `${model} ${quarantined.join(', ')}` : `what it has refused of ${model}`;
   return `Device "${device}" may try ${what} again; it has received the release when it reports desired state ${sequence}.`;
@@ -134,7 +122,9 @@ function tokenCommand(context: CliContext): Command {
       const ttlMs = parseDuration(flags.ttl, '--ttl');
       const uses = wholeNumber(flags.uses, '--uses', { min: 1, max: limits.joinTokenUsesMax });
       const hub = await context.hub();
-      const made = parseJoinToken(await hub.post('/join-tokens', { group: flags.group, uses, ttlMs }));
+      const made = parseJoinToken(
+        await hub.post('/join-tokens', { group: flags.group, uses, ttlMs } satisfies JoinTokenRequest),
+      );
       const printer = context.printer();
       printer.result(made, () => made.token);
       printer.note(

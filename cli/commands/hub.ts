@@ -1,23 +1,13 @@
 /** `modelfleet hub`: what concerns the hub itself. */
 import { Command } from 'commander';
-import { Type } from 'typebox';
+import { type RetentionKind, RetentionReport, type RetentionRequest } from '../../shared/api/retention.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { exitCodes } from '../../shared/errors/failure.ts';
 import { answerParser } from '../answer-parser.ts';
 import type { CliContext, HubClient } from '../context.ts';
 import { timeText } from '../time-text.ts';
 
-const KindAnswer = Type.Object({
-  kind: Type.String(),
-  rule: Type.String(),
-  count: Type.Integer(),
-  bytes: Type.Integer(),
-  oldestAt: Type.Optional(Type.Integer()),
-  isMore: Type.Boolean(),
-  failed: Type.Optional(Type.String()),
-});
-const parseReport = answerParser(Type.Object({ dryRun: Type.Boolean(), kinds: Type.Array(KindAnswer) }));
-type KindAnswer = ReturnType<typeof parseReport>['kinds'][number];
+const parseReport = answerParser(RetentionReport);
 
 interface GcFlags {
   readonly dryRun?: boolean;
@@ -45,7 +35,7 @@ async function collect({ dryRun = false }: GcFlags, context: CliContext): Promis
         ? [
             {
               title: 'oldest',
-              value: (row: KindAnswer) => (row.oldestAt === undefined ? '-' : timeText(row.oldestAt)),
+              value: (row: RetentionKind) => (row.oldestAt === undefined ? '-' : timeText(row.oldestAt)),
             },
           ]
         : []),
@@ -56,10 +46,10 @@ async function collect({ dryRun = false }: GcFlags, context: CliContext): Promis
 }
 
 /** One request takes a bounded time: it is repeated until nothing more leaves. */
-async function collectAll(dryRun: boolean, hub: HubClient): Promise<KindAnswer[]> {
-  const sums = new Map<string, KindAnswer>();
+async function collectAll(dryRun: boolean, hub: HubClient): Promise<RetentionKind[]> {
+  const sums = new Map<string, RetentionKind>();
   for (;;) {
-    const { kinds } = parseReport(await hub.post('/hub/gc', { dryRun }));
+    const { kinds } = parseReport(await hub.post('/hub/gc', { dryRun } satisfies RetentionRequest));
     for (const kind of kinds) {
       const { count = 0, bytes = 0, failed } = sums.get(kind.kind) ?? {};
       sums.set(kind.kind, {

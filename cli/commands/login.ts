@@ -1,8 +1,8 @@
 /** `modelfleet login`, `logout`, `whoami`: who the user is to which hub. */
 import { text as readAll } from 'node:stream/consumers';
 import { Command } from 'commander';
-import { Type } from 'typebox';
 import { fetchCa } from '../../platform/pinned-tls.ts';
+import { Caller } from '../../shared/api/access.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import { answerParser } from '../answer-parser.ts';
@@ -10,7 +10,7 @@ import type { CliContext } from '../context.ts';
 import { hubOrigin } from '../hub-access.ts';
 import { loginFilePath, readLogins, writeLogins } from '../login-file.ts';
 
-const parseMe = answerParser(Type.Object({ name: Type.String(), role: Type.String() }));
+const parseMe = answerParser(Caller);
 
 export function loginCommand(context: CliContext): Command {
   return new Command('login')

@@ -3,13 +3,11 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
-import { Type } from 'typebox';
 import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
+import { ModelPage, Unassigned, Version, VersionPage, versionStates } from '../../shared/api/models.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
-import { ModelName } from '../../shared/base/names.ts';
-import { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import { answerParser } from '../answer-parser.ts';
 import type { CliContext, Printer } from '../context.ts';
 import { countText } from '../count-text.ts';
@@ -25,28 +23,14 @@ import {
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
 import { findPassphrase, readKeyFile } from '../trust/key-file.ts';
-import {
-  type PublisherTools,
-  publishVersion,
-  sendWithdrawal,
-  VersionAnswer,
-} from '../trust/publish-version.ts';
+import { type PublisherTools, publishVersion, sendWithdrawal } from '../trust/publish-version.ts';
 import type { UploadProgress } from '../trust/upload-chunks.ts';
 import { packCommand } from './models-pack.ts';
 
-const parseModels = answerParser(
-  Type.Object({
-    models: Type.Array(Type.Object({ model: ModelName, versions: Type.Integer(), newest: VersionAnswer })),
-    next: Type.Optional(Type.String()),
-  }),
-);
-const parseVersions = answerParser(
-  Type.Object({ versions: Type.Array(VersionAnswer), next: Type.Optional(Type.String()) }),
-);
-const parseDetail = answerParser(
-  Type.Intersect([VersionAnswer, Type.Object({ bytes: Type.Integer(), manifest: ModelManifest })]),
-);
-type Detail = ReturnType<typeof parseDetail>;
+const parseModels = answerParser(ModelPage);
+const parseVersions = answerParser(VersionPage);
+const parseDetail = answerParser(Version);
+const parseUnassigned = answerParser(Unassigned);
 
 interface KeyFlags {
   readonly key: string;
@@ -56,8 +40,6 @@ interface KeyFlags {
 interface PublishFlags extends KeyFlags {
   readonly breaking?: boolean;
 }
-
-const versionStates = ['published', 'withdrawn'];
 
 interface VersionFlags extends PageFlags {
   readonly state?: string;
@@ -125,14 +107,6 @@ interface UnassignFlags {
   readonly group?: string;
   readonly yes?: boolean;
 }
-
-const parseUnassigned = answerParser(
-  Type.Object({
-    model: Type.String(),
-    devices: Type.Integer(),
-    failed: Type.Array(Type.Object({ device: Type.String(), code: Type.String(), message: Type.String() })),
-  }),
-);
 
 async function unassign(model: string, flags: UnassignFlags, context: CliContext): Promise<void> {
   const { device, group } = flags;
@@ -261,7 +235,7 @@ function showVersions(model: string, { state, ...flags }: VersionFlags, context:
   );
 }
 
-function describeVersion(detail: Detail): readonly string[] {
+function describeVersion(detail: Version): readonly string[] {
   const { manifest, withdrawn, contentLeftAt } = detail;
   const tensor = (spec: { name: string; datatype: string; shape: readonly number[] }): string =>
     `${spec.name} ${spec.datatype}[${spec.shape.join(',')}]`;

@@ -1,5 +1,6 @@
 /** A rollout as text for people: where it is, how its devices stand, what was decided and why. */
 
+import type { DeviceStatus, RevertStatus, Rollout, RolloutSummary } from '../../shared/api/rollouts.ts';
 import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
@@ -7,47 +8,7 @@ import type { Column } from '../context.ts';
 import { countText } from '../count-text.ts';
 import { timeText } from '../time-text.ts';
 
-export interface RolloutRow {
-  readonly id: string;
-  readonly model: string;
-  readonly version: string;
-  readonly group?: string;
-  readonly status: string;
-  readonly reason?: string;
-  readonly phase: number;
-  readonly phases: number;
-  readonly createdAt: number;
-  readonly createdBy: string;
-}
-
-export interface RolloutStatus extends RolloutRow {
-  readonly target: number;
-  readonly phaseList: readonly { readonly size: string; readonly devices: number; readonly state: string }[];
-  readonly counts: Readonly<Record<string, number>>;
-  /** Why the hub cannot advance it. */
-  readonly trouble?: { readonly since: number; readonly message: string };
-  /** What `devices` and `verdicts` leave out. */
-  readonly leftOut?: { readonly devices: number; readonly olderVerdicts: boolean };
-  /** How the devices stand that the version was taken back from. */
-  readonly revert?: Readonly<Record<string, number>>;
-  readonly devices: readonly {
-    readonly device: string;
-    readonly status: string;
-    readonly phase?: number;
-    readonly since: number;
-    readonly previousVersion?: string;
-    readonly revert?: string;
-    readonly fault?: { readonly code: string; readonly message: string };
-  }[];
-  readonly verdicts: readonly {
-    readonly at: number;
-    readonly phase: number;
-    readonly verdict: string;
-    readonly reasons: readonly { readonly code: string; readonly verdict: string; readonly text: string }[];
-  }[];
-}
-
-export const rolloutColumns: readonly Column<RolloutRow>[] = [
+export const rolloutColumns: readonly Column<RolloutSummary>[] = [
   { title: 'id', value: (row) => row.id },
   { title: 'version', value: (row) => `${row.model}@${row.version}` },
   { title: 'group', value: (row) => row.group ?? '(all)' },
@@ -57,7 +18,7 @@ export const rolloutColumns: readonly Column<RolloutRow>[] = [
   { title: 'by', value: (row) => row.createdBy },
 ];
 
-const revertOrder = [
+const revertOrder: readonly RevertStatus[] = [
   'reverted',
   'pending',
   'not-sent',
@@ -69,8 +30,8 @@ const revertOrder = [
   'removed',
 ];
 /** Order in which people follow a device; what went wrong comes last, where the eye rests. */
-const onTheirWay = ['offered', 'downloading', 'staged', 'qualifying', 'trial'];
-const statusOrder = [
+const onTheirWay: readonly DeviceStatus[] = ['offered', 'downloading', 'staged', 'qualifying', 'trial'];
+const statusOrder: readonly DeviceStatus[] = [
   'pending',
   ...onTheirWay,
   'succeeded',
@@ -86,7 +47,7 @@ const statusOrder = [
 ];
 
 /** `now` is the reader's clock, milliseconds since the epoch. */
-export function rolloutText(rollout: RolloutStatus, now: number): readonly string[] {
+export function rolloutText(rollout: Rollout, now: number): readonly string[] {
   const target = rollout.group === undefined ? 'every device' : `group ${rollout.group}`;
   // Why it runs says nothing; why it does not, much.
   const why = rollout.reason === undefined || rollout.status === 'running' ? '' : `: ${rollout.reason}`;
@@ -116,18 +77,20 @@ export function rolloutText(rollout: RolloutStatus, now: number): readonly strin
   return lines;
 }
 
-function phaseText({ size, devices, state }: RolloutStatus['phaseList'][number]): string {
+function phaseText({ size, devices, state }: Rollout['phaseList'][number]): string {
   const mark = state === 'done' ? '[x]' : state === 'current' ? '[>]' : '[ ]';
   return `${mark} ${size} (${devices})`;
 }
 
-function countsText(counts: RolloutStatus['counts'], order: readonly string[]): string {
-  const shown = order.filter((status) => (ownValue(counts, status) ?? 0) > 0);
+/** What only a newer hub counts comes last. */
+function countsText(counts: Readonly<Record<string, number>>, order: readonly string[]): string {
+  const unknown = Object.keys(counts).filter((status) => !order.includes(status));
+  const shown = [...order, ...unknown].filter((status) => (ownValue(counts, status) ?? 0) > 0);
   return shown.map((status) => `${ownValue(counts, status)} ${status}`).join(', ');
 }
 
 /** That a version was withdrawn from a device says what the hub wants; here is what devices have said since. */
-function revertLines({ revert, devices }: RolloutStatus, now: number): string[] {
+function revertLines({ revert, devices }: Rollout, now: number): string[] {
   if (revert === undefined) return [];
   const pending = devices.filter((device) => device.revert === 'pending');
   const names =
@@ -136,7 +99,7 @@ function revertLines({ revert, devices }: RolloutStatus, now: number): string[] 
 }
 
 /** Who a phase waits for; a verdict counts them as they were when it was made. */
-function waitLines({ status, counts, devices }: RolloutStatus, now: number): string[] {
+function waitLines({ status, counts, devices }: Rollout, now: number): string[] {
   const waited = devices.filter((device) => onTheirWay.includes(device.status));
   if (status !== 'running' || waited.length === 0) return [];
   const total = onTheirWay.reduce((sum, one) => sum + (ownValue(counts, one) ?? 0), 0);
@@ -144,20 +107,20 @@ function waitLines({ status, counts, devices }: RolloutStatus, now: number): str
 }
 
 /** Why the hub itself cannot go on with it. */
-function troubleLines({ trouble }: RolloutStatus, now: number): string[] {
+function troubleLines({ trouble }: Rollout, now: number): string[] {
   return trouble === undefined
     ? []
     : [`trouble  the hub cannot advance it (first ${ago(trouble.since, now)}): ${trouble.message}`];
 }
 
-function namesText(devices: RolloutStatus['devices'], total: number | undefined, now: number): string {
+function namesText(devices: Rollout['devices'], total: number | undefined, now: number): string {
   const shown = devices.slice(0, limits.devicesNamedMax);
   const left = (total ?? devices.length) - shown.length;
   const more = left > 0 ? ` and ${left} more` : '';
   return `${shown.map((one) => `${one.device} (${one.status} for ${formatDuration(Math.max(0, now - one.since))})`).join(', ')}${more}`;
 }
 
-function verdictLines({ verdicts }: RolloutStatus, now: number): string[] {
+function verdictLines({ verdicts }: Rollout, now: number): string[] {
   const [last] = verdicts;
   if (last === undefined) return [];
   return [
@@ -174,7 +137,7 @@ const revertTexts = {
   'not-sent': ', could not be told to go back',
 } as const;
 
-function faultText(device: RolloutStatus['devices'][number], now: number): string {
+function faultText(device: Rollout['devices'][number], now: number): string {
   const why = device.fault === undefined ? '' : `: ${device.fault.code}: ${device.fault.message}`;
   const how = ownValue(revertTexts, device.revert ?? '') ?? '';
   return `${device.device}  ${device.status} ${ago(device.since, now)}${how}${why}`;

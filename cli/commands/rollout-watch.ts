@@ -1,11 +1,11 @@
 /** `--watch`: shows a rollout with every change until it has ended or waits for a person, and says with the exit code which. */
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Rollout } from '../../shared/api/rollouts.ts';
 import { type AppError, isAppError } from '../../shared/base/app-error.ts';
 import { formatDuration } from '../../shared/base/duration.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import { exitCodes } from '../../shared/errors/failure.ts';
 import type { Printer } from '../context.ts';
-import type { RolloutStatus } from './rollout-text.ts';
 
 const POLL_MS = 1_000;
 
@@ -24,8 +24,8 @@ export const watchCodesText = `
 and with ${exitCodes.unreachable} when the hub stayed away.`;
 
 export interface Watch {
-  readonly fetchStatus: () => Promise<RolloutStatus>;
-  readonly show: (status: RolloutStatus) => void;
+  readonly fetchStatus: () => Promise<Rollout>;
+  readonly show: (status: Rollout) => void;
   readonly printer: Printer;
   /** How long the hub may not answer. */
   readonly giveUpMs: number;
@@ -75,6 +75,6 @@ function mayPass(error: unknown): error is AppError {
   return isAppError(error) && error.entry.retry === 'later';
 }
 
-function changesOf({ status, phase, counts, trouble, revert, devices, verdicts }: RolloutStatus): string {
+function changesOf({ status, phase, counts, trouble, revert, devices, verdicts }: Rollout): string {
   return JSON.stringify({ status, phase, counts, trouble, revert, devices, last: verdicts[0] });
 }

@@ -1,5 +1,7 @@
 /** `modelfleet rollout`: bring a version to devices in phases, follow it, and step in. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import type { GateRules, PhaseSize, RolloutPlan, RolloutRequest } from '../../shared/api/rollout-plan.ts';
+import type { Rollout } from '../../shared/api/rollouts.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { parseTime } from '../../shared/base/time.ts';
@@ -7,7 +9,7 @@ import type { CliContext, HubClient } from '../context.ts';
 import { wholeNumber } from '../flag-values.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { parseRollouts, parseStatus, rolloutPath } from './rollout-answers.ts';
-import { type RolloutStatus, rolloutColumns, rolloutText } from './rollout-text.ts';
+import { rolloutColumns, rolloutText } from './rollout-text.ts';
 import { watchCodesText, watchRollout } from './rollout-watch.ts';
 
 interface CreateFlags {
@@ -25,14 +27,14 @@ interface CreateFlags {
   readonly maxUnproven?: string;
   readonly maxErrorRate?: string;
   readonly minRequests?: string;
-  readonly drift?: string;
+  readonly drift?: GateRules['drift'];
   readonly maxDriftShare?: string;
   readonly trial?: string;
   readonly trialMinRequests?: string;
   readonly trialMaxErrorRate?: string;
   readonly trialMaxCrashes?: string;
   readonly breaking?: boolean;
-  readonly onFailure?: string;
+  readonly onFailure?: RolloutPlan['onFailure'];
   readonly startAt?: string;
 }
 
@@ -122,14 +124,25 @@ function addCreate(rollout: Command, context: CliContext): void {
       'failed requests to the version, as the mean over devices (default: not asked)',
     )
     .option('--min-requests <N>', 'requests the error rate needs (default: 100)')
-    .option('--drift <ACTION>', 'what drift of the inputs does: hold, roll-back or ignore (default: ignore)')
+    .addOption(
+      new Option('--drift <ACTION>', 'what drift of the inputs does (default: ignore)').choices([
+        'hold',
+        'roll-back',
+        'ignore',
+      ]),
+    )
     .option('--max-drift-share <SHARE>', 'share of features that may drift (default: 0%)')
     .option('--trial <DURATION>', 'how long a device tries the version before it keeps it (default: 10m)')
     .option('--trial-min-requests <N>', 'requests a device waits for; 0: time alone decides (default: 20)')
     .option('--trial-max-error-rate <SHARE>', 'failed requests at which a device goes back (default: 10%)')
     .option('--trial-max-crashes <N>', 'crashes a device allows in its trial (default: 1)')
     .option('--breaking', 'although the interface breaks clients of the versions that run now')
-    .option('--on-failure <ACTION>', 'roll-back or pause (default: roll-back)')
+    .addOption(
+      new Option('--on-failure <ACTION>', 'what a verdict of roll-back does (default: roll-back)').choices([
+        'roll-back',
+        'pause',
+      ]),
+    )
     .option('--start-at <TIME>', 'start not before this time, such as 2027-01-31T06:00:00Z')
     .action(async (flags: CreateFlags) => {
       const body = requestOf(flags);
@@ -152,7 +165,7 @@ function addAction(rollout: Command, context: CliContext, action: string, descri
 }
 
 /** The request that the flags ask for; what is not given is left to the hub's defaults. */
-export function requestOf(flags: CreateFlags): Record<string, unknown> {
+export function requestOf(flags: CreateFlags): RolloutRequest {
   return {
     model: flags.model,
     version: flags.version,
@@ -184,7 +197,7 @@ export function requestOf(flags: CreateFlags): Record<string, unknown> {
   };
 }
 
-function parsePhases(text: string): readonly unknown[] {
+function parsePhases(text: string): PhaseSize[] {
   return text.split(',').map((part) => {
     const match = /^(\d{1,7}(?:\.\d{1,6})?)(%|dev|d)?$/.exec(part.trim());
     const [, amount, unit] = match ?? [];
@@ -226,6 +239,6 @@ async function newestId(hub: HubClient): Promise<string> {
   throw new AppError('not_found', 'Cannot show the newest rollout: there is none yet.');
 }
 
-function show(status: RolloutStatus, context: CliContext): void {
+function show(status: Rollout, context: CliContext): void {
   context.printer().result(status, () => rolloutText(status, Date.now()));
 }

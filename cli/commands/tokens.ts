@@ -1,27 +1,21 @@
 /** `modelfleet tokens`: API tokens of people and programs. */
 
 import { Command, Option } from 'commander';
-import { Type } from 'typebox';
+import {
+  ApiTokenPage,
+  type ApiTokenRequest,
+  CreatedApiToken,
+  type Role,
+  roles,
+} from '../../shared/api/access.ts';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { answerParser } from '../answer-parser.ts';
 import type { CliContext } from '../context.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
 
-const roles = ['viewer', 'operator', 'publisher', 'admin'];
-
-const ApiToken = Type.Object({
-  name: Type.String(),
-  role: Type.String(),
-  createdAt: Type.Integer(),
-  expiresAt: Type.Optional(Type.Integer()),
-  revokedAt: Type.Optional(Type.Integer()),
-  lastUsedAt: Type.Optional(Type.Integer()),
-});
-const parseCreated = answerParser(Type.Object({ token: ApiToken, secret: Type.String() }));
-const parseList = answerParser(
-  Type.Object({ tokens: Type.Array(ApiToken), next: Type.Optional(Type.String()) }),
-);
+const parseCreated = answerParser(CreatedApiToken);
+const parseList = answerParser(ApiTokenPage);
 
 export function tokensCommand(context: CliContext): Command {
   const tokens = new Command('tokens').description('API tokens of people and programs');
@@ -31,10 +25,12 @@ export function tokensCommand(context: CliContext): Command {
     .argument('<name>')
     .addOption(new Option('--role <ROLE>', 'what it may do').choices(roles).makeOptionMandatory())
     .option('--ttl <DURATION>', 'how long it works, such as 8h or 90d (default: until revoked)')
-    .action(async (name: string, flags: { role: string; ttl?: string }) => {
+    .action(async (name: string, flags: { role: Role; ttl?: string }) => {
       const ttlMs = flags.ttl === undefined ? undefined : parseDuration(flags.ttl, '--ttl');
       const hub = await context.hub();
-      const made = parseCreated(await hub.post('/tokens', { name, role: flags.role, ttlMs }));
+      const made = parseCreated(
+        await hub.post('/tokens', { name, role: flags.role, ttlMs } satisfies ApiTokenRequest),
+      );
       const printer = context.printer();
       printer.result(made, () => made.secret);
       printer.note(`Token "${name}" (${made.token.role}) is made. Its secret is not shown again.`);

@@ -2,8 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import { Command } from 'commander';
-import { Type } from 'typebox';
 import { systemClock } from '../../platform/system-clock.ts';
+import { TrustStatus } from '../../shared/api/trust.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { ModelName } from '../../shared/base/names.ts';
@@ -13,15 +13,10 @@ import type { CliContext, Printer } from '../context.ts';
 import { wholeNumber } from '../flag-values.ts';
 import { timeText } from '../time-text.ts';
 import { findPassphrase, readKeyFile, requirePassphrase } from '../trust/key-file.ts';
-import { makeNewTrust, parseOnlinePublicKeys, requireNoKeys, saveNewTrust } from '../trust/new-trust.ts';
+import { makeNewTrust, parseHubKeys, requireNoKeys, saveNewTrust } from '../trust/new-trust.ts';
 import { refreshMetadata } from '../trust/publish-version.ts';
 
-const parseStatus = answerParser(
-  Type.Object({
-    initialised: Type.Boolean(),
-    roles: Type.Array(Type.Object({ role: Type.String(), version: Type.Integer(), expires: Type.String() })),
-  }),
-);
+const parseStatus = answerParser(TrustStatus);
 const parseModel = parser(ModelName, '--model');
 const rootKeysRange = { min: 1, max: limits.trustKeysPerRoleMax };
 
@@ -93,7 +88,7 @@ async function initialise(flags: InitFlags, context: CliContext): Promise<void> 
   if (parseStatus(await hub.get('/trust')).initialised) {
     throw new AppError('trust_exists', 'Cannot make a trust root: the hub already has one.');
   }
-  const online = parseOnlinePublicKeys(await hub.get('/trust/keys'));
+  const online = parseHubKeys(await hub.get('/trust/keys'));
   const made = makeNewTrust({ online, rootKeys, rootThreshold, model, nowMs: systemClock.now() });
   // Keys first: a hub whose keys were lost could never be given a new version again.
   await saveNewTrust(made, flags.keys, passphrase);

@@ -2,24 +2,20 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Static, Type } from 'typebox';
 import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { HubKeys } from '../../shared/api/trust.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { Digest } from '../../shared/base/names.ts';
-import { parser } from '../../shared/base/parse.ts';
 import { readPublicKey } from '../../shared/tuf/ed25519-key.ts';
 import { encodeMetadata, signMetadata } from '../../shared/tuf/metadata-file.ts';
 import { makePublisher, makeRoot, makeTargets, publisherPaths } from '../../shared/tuf/trust-roles.ts';
+import { answerParser } from '../answer-parser.ts';
 import { writeKeyFile } from './key-file.ts';
 
-const KeyInfo = Type.Object({ keyid: Digest, publicKeyPem: Type.String({ maxLength: 1024 }) });
-export const OnlinePublicKeys = Type.Object({ snapshot: KeyInfo, timestamp: KeyInfo, director: KeyInfo });
-export type OnlinePublicKeys = Static<typeof OnlinePublicKeys>;
-export const parseOnlinePublicKeys = parser(OnlinePublicKeys, "the hub's public keys");
+export const parseHubKeys = answerParser(HubKeys);
 
 export interface NewTrustOptions {
-  readonly online: OnlinePublicKeys;
+  readonly online: HubKeys;
   readonly rootKeys: number;
   readonly rootThreshold: number;
   /** Limits the publisher to one model. */

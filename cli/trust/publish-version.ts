@@ -1,8 +1,7 @@
 /** Publishing and withdrawing from the publisher's side: upload, sign here, send. */
 import type { KeyObject } from 'node:crypto';
-import { type Static, Type } from 'typebox';
+import { VersionSummary } from '../../shared/api/models.ts';
 import { isAppError } from '../../shared/base/app-error.ts';
-import { Digest, ModelName, SemVer } from '../../shared/base/names.ts';
 import { addVersion, refreshPublisher, withdrawVersion } from '../../shared/tuf/published-targets.ts';
 import { answerParser } from '../answer-parser.ts';
 import type { HubClient } from '../context.ts';
@@ -10,18 +9,7 @@ import type { PackedVersion } from '../packing/packed-version.ts';
 import { signAndSend } from './publisher-signing.ts';
 import { type UploadProgress, uploadChunks } from './upload-chunks.ts';
 
-export const VersionAnswer = Type.Object({
-  model: ModelName,
-  version: SemVer,
-  release: Type.Integer(),
-  manifestSha256: Digest,
-  publishedAt: Type.Integer(),
-  publishedBy: Type.String(),
-  withdrawn: Type.Optional(Type.Object({ at: Type.Integer(), reason: Type.String() })),
-  contentLeftAt: Type.Optional(Type.Integer()),
-});
-export type VersionAnswer = Static<typeof VersionAnswer>;
-const parseVersion = answerParser(VersionAnswer);
+const parseVersion = answerParser(VersionSummary);
 
 export interface PublisherTools {
   readonly hub: HubClient;
@@ -44,7 +32,7 @@ export async function publishVersion(
   packed: PackedVersion,
   tools: PublisherTools,
   { onProgress = () => undefined, breaking }: PublishOptions = {},
-): Promise<VersionAnswer & { readonly uploadedBytes: number }> {
+): Promise<VersionSummary & { readonly uploadedBytes: number }> {
   const { hub, now } = tools;
   const { model, version, release } = packed.manifest;
   const manifest = Buffer.from(packed.manifestBytes).toString('base64');
@@ -93,7 +81,7 @@ export async function refreshMetadata(
 export async function sendWithdrawal(
   target: { readonly model: string; readonly version: string; readonly reason: string },
   tools: PublisherTools,
-): Promise<VersionAnswer> {
+): Promise<VersionSummary> {
   const { model, version, reason } = target;
   const answer = await signAndSend(tools, {
     change: (current, number) => withdrawVersion(current, target, tools.now(), number),

@@ -7,6 +7,7 @@ import type { Metadata, Targets } from '@tufjs/models';
 import { Type } from 'typebox';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
+import { TrustStatus } from '../../shared/api/trust.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 import { tufKey } from '../../shared/tuf/ed25519-key.ts';
@@ -22,11 +23,7 @@ const parseSeen = jsonParser(
   SEEN_BYTES_MAX,
 );
 
-const parseNext = answerParser(
-  Type.Object({
-    nextPublisherVersion: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
-  }),
-);
+const parseTrust = answerParser(TrustStatus);
 
 export interface PublisherSigningProps {
   readonly hub: Pick<HubClient, 'get'>;
@@ -69,7 +66,7 @@ async function fetchCurrent({
   keyFile,
   restored = false,
 }: PublisherSigningProps): Promise<{ current: Metadata<Targets>; number: number }> {
-  const { nextPublisherVersion = 0 } = parseNext(await hub.get('/trust'));
+  const { nextPublisherVersion = 0 } = parseTrust(await hub.get('/trust'));
   const json = await hub.get('/trust/publisher');
   const current = parseMetadata('targets', Buffer.from(JSON.stringify(json)), 'publisher');
   try {

@@ -1,14 +1,14 @@
 /** Uploads what the hub lacks of a packed version, a few chunks at a time. */
-import { Type } from 'typebox';
+
 import { openRegularFile } from '../../platform/regular-file.ts';
+import { type BlobQuery, MissingBlobs } from '../../shared/api/blobs.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { Digest } from '../../shared/base/names.ts';
 import { answerParser } from '../answer-parser.ts';
 import type { HubClient } from '../context.ts';
 import type { PackedVersion } from '../packing/packed-version.ts';
 
 const UPLOADS_AT_ONCE = 4;
-const parseMissing = answerParser(Type.Object({ missing: Type.Array(Digest) }));
+const parseMissing = answerParser(MissingBlobs);
 
 interface Piece {
   readonly digest: string;
@@ -63,7 +63,7 @@ async function findMissing(
   const missing: Piece[] = [];
   for (let at = 0; at < digests.length; at += limits.digestsPerQueryMax) {
     const part = digests.slice(at, at + limits.digestsPerQueryMax);
-    const answer = parseMissing(await hub.post('/blobs/missing', { digests: part }));
+    const answer = parseMissing(await hub.post('/blobs/missing', { digests: part } satisfies BlobQuery));
     for (const digest of answer.missing) {
       const piece = pieces.get(digest);
       if (piece) missing.push(piece);

@@ -7,7 +7,7 @@ import { Registry } from 'prom-client';
 import { onTestFinished } from 'vitest';
 import { HttpHubClient } from '../../cli/hub-client.ts';
 import { type PackedVersion, readPackedVersion } from '../../cli/packing/packed-version.ts';
-import { makeNewTrust, type NewTrust, parseOnlinePublicKeys } from '../../cli/trust/new-trust.ts';
+import { makeNewTrust, type NewTrust, parseHubKeys } from '../../cli/trust/new-trust.ts';
 import type { PublisherTools } from '../../cli/trust/publish-version.ts';
 import { AuditLog } from '../../hub/audit/audit-log.ts';
 import { hubOptionTable } from '../../hub/config/options-schema.ts';
@@ -78,7 +78,7 @@ export class ModelHub {
   async initialise(
     options: { rootKeys?: number; rootThreshold?: number; model?: string } = {},
   ): Promise<NewTrust> {
-    const online = parseOnlinePublicKeys(await this.client.get('/trust/keys'));
+    const online = parseHubKeys(await this.client.get('/trust/keys'));
     const made = makeNewTrust({ online, rootKeys: 1, rootThreshold: 1, nowMs: this.nowMs, ...options });
     await this.client.post('/trust', trustBody(made.files));
     return made;

@@ -3,7 +3,7 @@ import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { PackedVersion } from '../../cli/packing/packed-version.ts';
-import { makeNewTrust, parseOnlinePublicKeys } from '../../cli/trust/new-trust.ts';
+import { makeNewTrust, parseHubKeys } from '../../cli/trust/new-trust.ts';
 import { publishVersion } from '../../cli/trust/publish-version.ts';
 import type { StartOptions } from '../../hub/hub.ts';
 import { packedFolder, trustBody } from './model-hub.ts';
@@ -35,7 +35,7 @@ export class StockedHub {
     const hub = await RunningHub.start({ data });
     try {
       const { adminToken } = hub;
-      const online = parseOnlinePublicKeys(await hub.client.get('/trust/keys'));
+      const online = parseHubKeys(await hub.client.get('/trust/keys'));
       const made = makeNewTrust({ online, rootKeys: 1, rootThreshold: 1, nowMs: Date.now() });
       await hub.client.post('/trust', trustBody(made.files));
       const key = made.keys.get('publisher')!;

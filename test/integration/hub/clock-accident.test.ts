@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { HttpHubClient } from '../../../cli/hub-client.ts';
-import { makeNewTrust, parseOnlinePublicKeys } from '../../../cli/trust/new-trust.ts';
+import { makeNewTrust, parseHubKeys } from '../../../cli/trust/new-trust.ts';
 import { systemClock } from '../../../platform/system-clock.ts';
 import { trustBody } from '../../support/model-hub.ts';
 import { RunningHub } from '../../support/running-hub.ts';
@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 120_000 });
 const DAY_MS = 86_400_000;
 
 async function makeTrust(client: HttpHubClient, nowMs: number): Promise<void> {
-  const online = parseOnlinePublicKeys(await client.get('/trust/keys'));
+  const online = parseHubKeys(await client.get('/trust/keys'));
   await client.post(
     '/trust',
     trustBody(makeNewTrust({ online, rootKeys: 1, rootThreshold: 1, nowMs }).files),

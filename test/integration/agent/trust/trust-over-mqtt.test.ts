@@ -8,7 +8,7 @@ import { ClockFloor } from '../../../../agent/trust/clock-floor.ts';
 import { VerifiedFiles } from '../../../../agent/trust/verified-files.ts';
 import { VerifiedVersions } from '../../../../agent/trust/verified-versions.ts';
 import type { HubClient } from '../../../../cli/context.ts';
-import { makeNewTrust, parseOnlinePublicKeys } from '../../../../cli/trust/new-trust.ts';
+import { makeNewTrust, parseHubKeys } from '../../../../cli/trust/new-trust.ts';
 import { type PublisherTools, publishVersion } from '../../../../cli/trust/publish-version.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => hub.stop());
 
 async function publisher(client: HubClient): Promise<Omit<PublisherTools, 'hub'>> {
-  const online = parseOnlinePublicKeys(await client.get('/trust/keys'));
+  const online = parseHubKeys(await client.get('/trust/keys'));
   const made = makeNewTrust({ online, rootKeys: 1, rootThreshold: 1, nowMs: Date.now() });
   await client.post('/trust', trustBody(made.files));
   const keyFile = join(await tempFolder(), 'publisher.pem');

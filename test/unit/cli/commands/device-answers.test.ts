@@ -1,19 +1,11 @@
 import { expect, it } from 'vitest';
-import { deviceText, parseDevice } from '../../../../cli/commands/device-answers.ts';
+import { deviceText } from '../../../../cli/commands/device-answers.ts';
 import { StreamPrinter } from '../../../../cli/printer.ts';
+import { deviceAnswer } from '../../../support/api-answers.ts';
 
 it('deviceText() says what an update waits for', () => {
   const at = '2026-11-27T12:00:00.000Z';
-  const device = parseDevice({
-    id: 'bench-1',
-    group: 'lab',
-    connected: true,
-    enrolledAt: 0,
-    certificate: { sha256: 'a'.repeat(64), expiresAt: 0 },
-    facts: {
-      ...{ agentVersion: '0.1.0', os: 'linux', osVersion: '6', arch: 'x64', hostname: 'bench' },
-      ...{ cpus: 2, memoryBytes: 1, providers: ['cpu'] },
-    },
+  const device = deviceAnswer({
     models: [
       {
         model: 'iris',
@@ -25,8 +17,6 @@ it('deviceText() says what an update waits for', () => {
         },
       },
     ],
-    conditions: [],
-    events: [],
   });
   const printer = new StreamPrinter({ json: false, out: () => undefined, err: () => undefined });
   const lines = deviceText(printer, device, 0);

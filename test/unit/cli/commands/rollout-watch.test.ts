@@ -1,20 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import type { RolloutStatus } from '../../../../cli/commands/rollout-text.ts';
 import { watchRollout } from '../../../../cli/commands/rollout-watch.ts';
 import { StreamPrinter } from '../../../../cli/printer.ts';
+import type { Rollout } from '../../../../shared/api/rollouts.ts';
 import { AppError } from '../../../../shared/base/app-error.ts';
+import { rolloutAnswer } from '../../../support/api-answers.ts';
 
-const running = {
-  status: 'running',
-  phase: 1,
-  counts: {},
-  devices: [],
-  verdicts: [],
-} as unknown as RolloutStatus;
+const running = rolloutAnswer();
 const away = () => new AppError('hub_unreachable', 'Cannot reach the hub.');
 
 /** Watches a hub that answers with each of `answers` in turn, the last one again and again. */
-async function watch(answers: readonly (RolloutStatus | Error)[], giveUpMs = 60_000) {
+async function watch(answers: readonly (Rollout | Error)[], giveUpMs = 60_000) {
   const shown: string[] = [];
   let told = '';
   let looks = 0;
@@ -50,7 +45,7 @@ describe('watchRollout()', () => {
   });
 
   it('shows that the hub cannot advance the rollout, and that it can again', async () => {
-    const stuck = { ...running, trouble: { since: 1, message: 'the disk is full' } };
+    const stuck = { ...running, trouble: { since: 1, code: 'disk_full', message: 'the disk is full' } };
     const { shown } = await watch([running, stuck, stuck, running, { ...running, status: 'completed' }]);
     expect(shown).toEqual(['running', 'running', 'running', 'completed']);
   });
@@ -79,7 +74,7 @@ describe('watchRollout()', () => {
   });
 
   it('follows a rollback to its end', async () => {
-    const back = { ...running, status: 'rolling-back' };
+    const back = rolloutAnswer({ status: 'rolling-back' });
     expect((await watch([running, back, back, { ...running, status: 'rolled-back' }])).code).toBe(4);
   });
 });

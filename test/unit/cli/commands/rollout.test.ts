@@ -1,20 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { requestOf, rolloutCommand } from '../../../../cli/commands/rollout.ts';
-import { type RolloutStatus, rolloutText } from '../../../../cli/commands/rollout-text.ts';
+import { rolloutText } from '../../../../cli/commands/rollout-text.ts';
 import type { CliContext, HubClient } from '../../../../cli/context.ts';
+import type { Rollout } from '../../../../shared/api/rollouts.ts';
+import { rolloutAnswer } from '../../../support/api-answers.ts';
 
 const flags = { model: 'air-quality', version: '2.0.0', phases: '1dev,10,50%,100%' };
 const now = 1_700_000_000_000;
-const status: RolloutStatus = {
-  id: 'r-0011223344aa',
-  model: 'air-quality',
-  version: '2.0.0',
+const status = rolloutAnswer({
   group: 'default',
-  status: 'running',
   phase: 2,
   phases: 2,
   createdAt: now,
-  createdBy: 'token:olga',
   target: 6,
   phaseList: [
     { size: '1 device', devices: 1, state: 'done' },
@@ -27,7 +24,7 @@ const status: RolloutStatus = {
       status: 'rolled-back',
       phase: 2,
       since: now - 65_000,
-      fault: { code: 'trial_error_rate', message: 'bad\u001b[2J' },
+      fault: { code: 'trial_error_rate', message: 'bad\u001b[2J', retry: 'never' },
     },
     { device: 'sensor-4', status: 'trial', phase: 2, since: now },
   ],
@@ -39,13 +36,13 @@ const status: RolloutStatus = {
       reasons: [{ code: 'devices_under_way', verdict: 'inconclusive', text: '2 of 6 devices are not done' }],
     },
   ],
-};
+});
 
 it('says why the hub cannot advance a rollout, and which devices could not be told', () => {
   const lines = rolloutText(
     {
       ...status,
-      trouble: { since: now - 60_000, message: 'the disk is full' },
+      trouble: { since: now - 60_000, code: 'disk_full', message: 'the disk is full' },
       revert: { 'not-sent': 1 },
       devices: [{ device: 'b', status: 'succeeded', revert: 'not-sent', since: now }],
     },
@@ -198,13 +195,14 @@ describe('modelfleet rollout', () => {
 
 describe('rolloutText()', () => {
   it('names the devices that are not back and why, and those that saw too few requests', () => {
-    const device = { status: 'withdrawn', phase: 1, since: now };
-    const devices = [
+    const device = { status: 'withdrawn', phase: 1, since: now } as const;
+    const devices: Rollout['devices'] = [
       { ...device, device: 'a', revert: 'reverted' },
       { ...device, device: 'b', revert: 'no-target' },
       { ...device, device: 'c', revert: 'superseded' },
       { ...device, device: 'd', status: 'unproven' },
-      { ...device, device: 'e', revert: 'constructor' },
+      // As a newer hub may answer.
+      { ...device, device: 'e', revert: 'constructor' as 'removed' },
     ];
     const lines = [rolloutText({ ...status, devices }, now)].flat().join('\n').split('\n');
     expect(lines.slice(-3)).toEqual([
@@ -215,7 +213,7 @@ describe('rolloutText()', () => {
   });
 
   it('does not take a version that was withdrawn from a device for one that the device has left', () => {
-    const devices = [
+    const devices: Rollout['devices'] = [
       { device: 'a', status: 'withdrawn', phase: 1, since: now - 90_000, revert: 'pending' },
       { device: 'b', status: 'withdrawn', phase: 1, since: now, revert: 'reverted' },
     ];
