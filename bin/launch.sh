@@ -1,14 +1,15 @@
 # Becomes a modelfleet program: the process that was started is Node itself, so that signals, exit codes and `kill -9`
 # meet the program and nothing is left between. Read by the programs beside it, which set `bin` to where they lie. The
 # Node is the one that is installed with modelfleet, else the one beside the command that was called (where npm puts
-# commands), else the first in the path; those two when they are new enough.
+# commands), else the first in the path; those two when they are new enough. SIGUSR1 would open
+# a debugger that every user of the machine can connect to: the flag turns that off.
 
 NODE_MAJOR_MIN=24
 
 # launch PROGRAM ARGUMENTS…
 launch() {
   find_node
-  exec "$node" "${bin%/*}/start.js" "$@"
+  exec "$node" --disable-sigusr1 "${bin%/*}/start.js" "$@"
 }
 
 # Sets `node`. Packages lie in the project's own node_modules or, where a project uses modelfleet, in one above it.

@@ -48,7 +48,7 @@ describe('a program', () => {
     const { stdout } = await run(join(alone, 'modelfleet-agent'), ['run', '--data', 'two words'], {
       env: env(await machineWith('v24.1.0')),
     });
-    expect(stdout).toBe(`${join(alone, 'start.js')} agent/main run --data two words\n`);
+    expect(stdout).toBe(`--disable-sigusr1 ${join(alone, 'start.js')} agent/main run --data two words\n`);
   });
 
   it('takes the Node beside the command, where npm puts commands, before the one in the path', async () => {
