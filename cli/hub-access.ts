@@ -22,7 +22,7 @@ export async function findHubAccess(hub: string | undefined, env: NodeJS.Process
   const url = wanted ? hubOrigin(wanted) : undefined;
   const token = env['MODELFLEET_TOKEN'];
   const caFile = env['MODELFLEET_CA_FILE'];
-  if (url && token && caFile) return { url, token, ca: await readCa(caFile) };
+  if (url && token && caFile) return { url, token, ca: await readCa(caFile, 'MODELFLEET_CA_FILE') };
   const logins = await readLogins(loginFilePath(env));
   const chosen = url ?? logins.current;
   const login = chosen === undefined ? undefined : ownValue(logins.hubs, chosen);
@@ -36,11 +36,12 @@ export async function findHubAccess(hub: string | undefined, env: NodeJS.Process
   );
 }
 
-async function readCa(file: string): Promise<string> {
+/** `named` says what names the file. Throws `bad_input`. */
+export async function readCa(file: string, named: string): Promise<string> {
   try {
-    return String(await readGivenFile(file, limits.keyFileBytesMax));
+    return String(await readGivenFile(file, limits.certificateChainBytesMax));
   } catch (cause) {
-    throw new AppError('bad_input', `Cannot read MODELFLEET_CA_FILE "${file}": ${errorText(cause)}.`, {
+    throw new AppError('bad_input', `Cannot read ${named} "${file}": ${errorText(cause)}.`, {
       cause,
     });
   }

@@ -3,6 +3,7 @@
  * back as the errors they are, with code and text.
  */
 import { Agent, request } from 'undici';
+import { isTrustFault, systemCas } from '../platform/system-trust.ts';
 import { errorOf, type Problem, parseProblem } from '../shared/api/problem.ts';
 import { AppError, errorText } from '../shared/base/app-error.ts';
 import { readJson } from '../shared/base/read-json.ts';
@@ -12,8 +13,8 @@ export interface HubAccess {
   /** `https://host:port`. */
   readonly url: string;
   readonly token: string;
-  /** PEM of the hub's CA. */
-  readonly ca: string;
+  /** PEM of the CAs that verify the hub; absent: those of the system do. */
+  readonly ca?: string;
 }
 
 type Query = Readonly<Record<string, string | number | undefined>>;
@@ -35,7 +36,7 @@ export class HttpHubClient implements HubClient {
   constructor(access: HubAccess) {
     this.#access = access;
     this.#agent = new Agent({
-      connect: { ca: access.ca, timeout: CONNECT_MS },
+      connect: { ca: access.ca ?? systemCas(), timeout: CONNECT_MS },
       headersTimeout: ANSWER_MS,
       bodyTimeout: ANSWER_MS,
       maxResponseSize: ANSWER_BYTES_MAX,
@@ -125,10 +126,10 @@ function asHubError(error: unknown, url: string): unknown {
       cause: error,
     });
   }
-  if (/CERT|SELF_SIGNED|UNABLE_TO_/.test(code)) {
+  if (isTrustFault(error)) {
     return new AppError(
       'ca_mismatch',
-      `Refused to talk to ${url}: its certificate is not one of the hub logged in to (${errorText(error)}). No token was sent.`,
+      `Refused to talk to ${url}: its certificate is not trusted (${errorText(error)}). No token was sent. For a certificate of the hub's own CA log in with --ca-fingerprint, for one of another CA with --ca-file.`,
       { cause: error },
     );
   }

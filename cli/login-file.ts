@@ -1,5 +1,5 @@
 /**
- * The logins a user has saved: per hub a token and the CA it was pinned with, readable by the user alone. `MODELFLEET_CONFIG`
+ * The logins a user has saved: per hub a token and the CA that verifies it, readable by the user alone. `MODELFLEET_CONFIG`
  * names another file.
  */
 import { homedir } from 'node:os';
@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { makePrivateFolder, writeFileAtomic } from '../platform/atomic-file.ts';
 import { readRegularFile } from '../platform/regular-file.ts';
+import { limits } from '../shared/base/limits.ts';
 import { jsonParser } from '../shared/base/parse.ts';
 
 const LoginFile = Type.Object({
@@ -15,7 +16,11 @@ const LoginFile = Type.Object({
   current: Type.Optional(Type.String({ maxLength: 512 })),
   hubs: Type.Record(
     Type.String({ maxLength: 512 }),
-    Type.Object({ token: Type.String({ maxLength: 512 }), ca: Type.String({ maxLength: 32 * 1024 }) }),
+    Type.Object({
+      token: Type.String({ maxLength: 512 }),
+      /** PEM of the CAs that verify the hub; absent: those of the system do. */
+      ca: Type.Optional(Type.String({ maxLength: limits.certificateChainBytesMax })),
+    }),
   ),
 });
 export type Logins = Static<typeof LoginFile>;

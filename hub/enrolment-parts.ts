@@ -15,12 +15,14 @@ export interface EnrolmentDependencies {
   /** Where devices find the hub; known once it listens. */
   readonly hubUrl: () => string;
   readonly mqtt: () => { readonly host: string; readonly port: number };
+  /** What devices verify the REST API with, where it is not the hub's CA. */
+  readonly restTrust: () => string | undefined;
 }
 
 export function makeEnrolmentParts(
   { clock }: Pick<HubEnvironment, 'clock'>,
   { database, audit, authority }: Foundation,
-  { devices, trust, hubUrl, mqtt }: EnrolmentDependencies,
+  { devices, trust, hubUrl, mqtt, restTrust }: EnrolmentDependencies,
 ) {
   const rootFile = () => trust.rootFile();
   const joinTokenStore = new JoinTokenStore(database);
@@ -31,6 +33,7 @@ export function makeEnrolmentParts(
     clock,
     caSha256: authority.caSha256,
     hubUrl,
+    restTrust,
     rootFile,
   });
   const enrolmentStore = new EnrolmentStore(database);

@@ -14,6 +14,7 @@ import { AuditCheckpoints } from './audit/audit-checkpoint.ts';
 import { AuditLog } from './audit/audit-log.ts';
 import { AuditVerification } from './audit/audit-verification.ts';
 import { requireRestored } from './backup/restored-note.ts';
+import { publicHosts, restHost } from './config/address-options.ts';
 import type { HubOptions } from './config/options-schema.ts';
 import { findDamage } from './data-folder/database-damage.ts';
 import { blobsFolder, databaseFile } from './data-folder/inventory.ts';
@@ -25,10 +26,12 @@ import { makeShrinkable } from './data-folder/unused-pages.ts';
 import { tryWrite } from './data-folder/write-trial.ts';
 import { type Database, openDatabase } from './db/database.ts';
 import { Readiness } from './http/readiness.ts';
+import { RestIdentity } from './http/rest-identity.ts';
 import { ContentStore } from './models/content-store.ts';
 import { LostBlobs } from './models/lost-blobs.ts';
 import { ModelStore } from './models/model-store.ts';
 import { Authority } from './pki/authority.ts';
+import { readOwnCertificate } from './pki/own-certificate.ts';
 import { SecurityEvents } from './security/security-events.ts';
 import { OnlineKeys } from './signing/online-keys.ts';
 import { BlobLedger } from './transfer/blob-ledger.ts';
@@ -102,7 +105,15 @@ export async function layFoundation(
     })),
   );
   await lostBlobs.accept(missing.digests);
-  const authority = await Authority.open(join(options.data, 'pki'), { clock, advertise: options.advertise });
+  const authority = await Authority.open(join(options.data, 'pki'), {
+    clock,
+    advertise: [...options.advertise, ...publicHosts(options)],
+  });
+  const restIdentity = new RestIdentity({
+    own: await readOwnCertificate(options, { host: restHost(options), now: clock.now() }),
+    hubs: () => ({ key: authority.serverKeyPem, cert: authority.serverCertPem }),
+    logger: logger.child({ part: 'pki' }),
+  });
   const keys = await OnlineKeys.open(join(options.data, 'keys'));
   const { snapshot, timestamp, director } = keys.publicKeys;
   const auditCheckpoints = new AuditCheckpoints({ keyid: director.keyid, privateKey: keys.director });
@@ -147,6 +158,7 @@ export async function layFoundation(
     security,
     tokens: new TokenService({ store: new TokenStore(database), audit, clock }),
     authority,
+    restIdentity,
     keys,
     blobs,
     ledger,

@@ -21,12 +21,13 @@ import { DriftService } from './drift/drift-service.ts';
 import { makeEnrolmentParts } from './enrolment-parts.ts';
 import { type Closers, type Foundation, type HubEnvironment, layFoundation } from './foundation.ts';
 import { HttpServer } from './http/server.ts';
+import { TrustedProxies } from './http/trusted-proxies.ts';
 import { DeviceInbox } from './inbox/device-inbox.ts';
 import { registerInboxMetrics } from './inbox/inbox-metrics.ts';
 import { ContentStore } from './models/content-store.ts';
 import { modelRoutes } from './models/model-routes.ts';
 import { ModelService } from './models/model-service.ts';
-import { runCertificateRenewal } from './pki/certificate-renewal.ts';
+import { runCertificateRenewal, type ServerIdentity } from './pki/certificate-renewal.ts';
 import { retentionRoutes } from './retention/retention-routes.ts';
 import { makeRetention } from './retention-parts.ts';
 import { AssignmentStore } from './rollout/assignment-store.ts';
@@ -140,8 +141,14 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     foundation;
   const { security: refusals } = foundation;
   const host = options.advertise[0]!;
-  const hubUrl = () => `https://${bracketed(host)}:${http.port}`;
-  const mqtt = () => ({ host, port: broker.port });
+  const hubUrl = () => options.publicUrl || `https://${bracketed(host)}:${http.port}`;
+  const mqtt = () => (options.publicMqtt.host === '' ? { host, port: broker.port } : options.publicMqtt);
+  const { restIdentity } = foundation;
+  const restTrust = () => {
+    if (options.publicTrust === 'auto') return restIdentity.own?.trust;
+    return options.publicTrust === 'system' ? 'system' : undefined;
+  };
+  const proxies = new TrustedProxies(options.trustedProxies);
 
   // Connection.
   const broker: AedesBroker = new AedesBroker({
@@ -179,7 +186,13 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     logger: logger.child({ part: 'signing' }),
   });
   const models = new ModelService({ database, blobs, ledger, trust, audit, clock });
-  const enrolment = makeEnrolmentParts({ clock }, foundation, { devices, trust, hubUrl, mqtt });
+  const enrolment = makeEnrolmentParts({ clock }, foundation, {
+    devices,
+    trust,
+    hubUrl,
+    mqtt,
+    restTrust,
+  });
 
   // Who runs what, and who is brought what.
   const desired = new DesiredStore(database);
@@ -268,7 +281,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     },
   });
   const http: HttpServer = new HttpServer({
-    tls: { key: authority.serverKeyPem, cert: authority.serverCertPem },
+    tls: restIdentity.current,
     tokens,
     routes: [
       tokenRoutes(tokens),
@@ -291,6 +304,12 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       const refusal = refusalOf(refused);
       if (refusal) refusals.refused(refusal);
     },
+    refusals,
+    proxies: () => proxies,
+    connectionBounds: () => ({
+      inAllMax: options.httpConnections,
+      perAddressMax: options.httpConnectionsPerAddress,
+    }),
     version,
   });
   const clockGuard = new ClockGuard({
@@ -306,13 +325,18 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       new ContentStore(database),
     ],
   });
+  const restListener = {
+    useCertificate: (identity: ServerIdentity) => {
+      if (!restIdentity.own) http.useCertificate(identity);
+    },
+  };
   const background = [
     (signal: AbortSignal) => clockGuard.run(signal),
     (signal: AbortSignal) =>
       runExpiryRefresh({ repository: trust, clock, logger: logger.child({ part: 'signing' }) }, signal),
     (signal: AbortSignal) =>
       runCertificateRenewal(
-        { authority, listeners: [broker, http], clock, logger: logger.child({ part: 'pki' }) },
+        { authority, listeners: [broker, restListener], clock, logger: logger.child({ part: 'pki' }) },
         signal,
       ),
     (signal: AbortSignal) => telemetry.run(signal),

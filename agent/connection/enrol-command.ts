@@ -1,8 +1,9 @@
 /** `modelfleet-agent enrol`. */
 import { hostname } from 'node:os';
-import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
-import { AppError } from '../../shared/base/app-error.ts';
+import { readGivenFile } from '../../platform/regular-file.ts';
+import { readTokenFlags } from '../../platform/secret-input.ts';
+import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { safeLines } from '../../shared/base/safe-text.ts';
@@ -19,6 +20,8 @@ const CLOCK_OFF_MS = 60_000;
 
 interface EnrolFlags {
   readonly token?: string;
+  readonly tokenFile?: string;
+  readonly caFile?: string;
   readonly id?: string;
   readonly data: string;
   readonly force?: boolean;
@@ -28,8 +31,13 @@ export function enrolCommand({ agentVersion, dataFolderDefault, providers }: Enr
   return new Command('enrol')
     .description('make this machine a device of a hub')
     .option(
-      '--token <token>',
-      'join token from "modelfleet devices token create"; "-" reads it from standard input (default: $MODELFLEET_JOIN_TOKEN)',
+      '--token-file <file>',
+      'file with the join token from "modelfleet devices token create"; "-" reads standard input (default: $MODELFLEET_JOIN_TOKEN)',
+    )
+    .option('--token <token>', 'the join token itself; other users of the machine can read it')
+    .option(
+      '--ca-file <file>',
+      'CAs that verify the hub where its certificate is not of its own CA, PEM (default: those of the system)',
     )
     .option('--id <id>', 'device id: 1-64 of A-Z a-z 0-9 . _ - (default: host name)')
     .option('--data <folder>', 'data folder of the agent', dataFolderDefault)
@@ -38,7 +46,8 @@ export function enrolCommand({ agentVersion, dataFolderDefault, providers }: Enr
       // Loaded here: only this command makes certificates, and the daemon should not carry the code.
       const { enrol } = await import('./enrolment.ts');
       const enrolled = await enrol({
-        token: await readToken(flags.token),
+        token: await readToken(flags),
+        ...(flags.caFile !== undefined && { restCas: await readCaFile(flags.caFile) }),
         deviceId: flags.id ?? deviceIdFromHost(),
         folder: flags.data,
         facts: readDeviceFacts({ agentVersion, providers }),
@@ -63,14 +72,21 @@ export function clockNote(behindMs: number): readonly string[] {
   ];
 }
 
-/** A token on the command line is seen by every user of the machine; the other two ways are not. */
-async function readToken(flag: string | undefined): Promise<string> {
-  const token = flag === '-' ? await text(process.stdin) : (flag ?? process.env['MODELFLEET_JOIN_TOKEN']);
+async function readToken(flags: EnrolFlags): Promise<string> {
+  const token = (await readTokenFlags(flags)) ?? process.env['MODELFLEET_JOIN_TOKEN'];
   if (token) return token.trim();
   throw new AppError(
     'bad_input',
-    'Cannot enrol: there is no join token. Wanted --token TOKEN, --token - with the token on standard input, or MODELFLEET_JOIN_TOKEN.',
+    'Cannot enrol: there is no join token. Wanted --token-file FILE, --token-file - with the token on standard input, or MODELFLEET_JOIN_TOKEN.',
   );
+}
+
+async function readCaFile(file: string): Promise<string> {
+  try {
+    return String(await readGivenFile(file, limits.certificateChainBytesMax));
+  } catch (cause) {
+    throw new AppError('bad_input', `Cannot read --ca-file "${file}": ${errorText(cause)}.`, { cause });
+  }
 }
 
 /** Host names may hold what ids may not, and be longer. */

@@ -9,8 +9,9 @@ import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
 import { lockFolder } from '../../platform/folder-lock.ts';
-import { fetchCa } from '../../platform/pinned-tls.ts';
+import { certificateFingerprint, fetchCa } from '../../platform/pinned-tls.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
+import { isTrustFault, systemCas } from '../../platform/system-trust.ts';
 import { errorOf, parseProblem } from '../../shared/api/problem.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -47,6 +48,8 @@ export interface EnrolOptions {
   readonly facts: DeviceFacts;
   /** Gives up an identity that is there. */
   readonly force?: boolean;
+  /** PEM of the CAs that verify the REST API, instead of the system's, where the join token leaves that to the device. */
+  readonly restCas?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -81,7 +84,7 @@ export async function enrol(options: EnrolOptions): Promise<Enrolled> {
 
 async function obtain(options: EnrolOptions, token: JoinToken, device: string): Promise<Enrolled> {
   const { folder, signal } = options;
-  const caPem = await fetchCa(token.hub, token.ca, signal ? { signal } : {});
+  const { restCas, hubCa } = await trustOf(token, options);
   const { keyPem, csrPem } = await enrolmentKey(folder, { device, secret: token.secret });
   try {
     const request: EnrolmentRequest = {
@@ -91,7 +94,8 @@ async function obtain(options: EnrolOptions, token: JoinToken, device: string): 
       csr: csrPem,
       facts: options.facts,
     };
-    const { answer, hubMs } = await post(token.hub, caPem, request, signal);
+    const { answer, hubMs } = await post(token.hub, restCas, request, signal);
+    const caPem = hubCa ?? checkedCa(answer.ca, token.ca);
     const root = checkAnswer(answer, token, { device, keyPem, caPem });
     const { group, mqtt, certificate: certificatePem } = answer;
     const file: DeviceFile = { v: 1, device, group, hub: token.hub, mqtt };
@@ -102,6 +106,37 @@ async function obtain(options: EnrolOptions, token: JoinToken, device: string): 
     if (isAppError(error) && error.entry.retry === 'never') await forgetEnrolmentKey(folder);
     throw error;
   }
+}
+
+interface RestTrust {
+  /** What the REST API is verified with. */
+  readonly restCas: string | readonly string[];
+  /** The hub's CA, where it is what verifies the REST API too. */
+  readonly hubCa?: string;
+}
+
+/** The secret goes to nobody else: the REST API must prove itself by the hub's CA, or by what the join token names instead. */
+async function trustOf(token: JoinToken, { restCas, signal }: EnrolOptions): Promise<RestTrust> {
+  const fetchOptions = signal ? { signal } : {};
+  if (token.tls === undefined) {
+    const hubCa = await fetchCa(token.hub, token.ca, fetchOptions);
+    return { restCas: hubCa, hubCa };
+  }
+  if (restCas !== undefined) return { restCas };
+  if (token.tls === 'system') return { restCas: systemCas() };
+  return { restCas: await fetchCa(token.hub, token.tls, fetchOptions) };
+}
+
+/** The hub's CA of an answer, which the join token pins. */
+function checkedCa(caPem: string, wanted: string): string {
+  let found = 'no certificate';
+  try {
+    found = certificateFingerprint(caPem);
+  } catch {
+    // Told below.
+  }
+  if (found === wanted) return caPem;
+  throw refuse(`its CA has SHA-256 ${found}, the join token wants ${wanted}`);
 }
 
 /** The trust root of an answer that is what was asked for. Throws `enrolment_answer_refused`. */
@@ -172,12 +207,12 @@ async function staleFiles(folder: string, device: string, root: Uint8Array): Pro
 
 async function post(
   hub: string,
-  caPem: string,
+  cas: string | readonly string[],
   body: EnrolmentRequest,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly answer: EnrolmentResponse; readonly hubMs: number }> {
   const dispatcher = new Agent({
-    connect: { ca: caPem, timeout: ANSWER_MS },
+    connect: { ca: cas as string | string[], timeout: ANSWER_MS },
     maxResponseSize: 2 * limits.rootFileBytesMax,
     headersTimeout: ANSWER_MS,
     bodyTimeout: ANSWER_MS,
@@ -196,6 +231,13 @@ async function post(
     return { answer: parseEnrolmentResponse(answer), hubMs: Number.isNaN(date) ? Date.now() : date };
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
+    if (isTrustFault(cause)) {
+      throw new AppError(
+        'ca_mismatch',
+        `Refused to enrol at ${hub}: its certificate is not one that this device trusts (${errorText(cause)}). Nothing was sent to it. Add the CA to the trust store of the system, or name its file with --ca-file.`,
+        { cause },
+      );
+    }
     throw new AppError('hub_unreachable', `Cannot enrol at ${hub}: ${errorText(cause)}.`, { cause });
   } finally {
     await dispatcher.close();

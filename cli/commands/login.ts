@@ -1,13 +1,13 @@
 /** `modelfleet login`, `logout`, `whoami`: who the user is to which hub. */
-import { text as readAll } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { fetchCa } from '../../platform/pinned-tls.ts';
+import { readTokenFlags, type SecretFlags } from '../../platform/secret-input.ts';
 import { Caller } from '../../shared/api/access.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import { answerParser } from '../answer-parser.ts';
 import type { CliContext } from '../context.ts';
-import { hubOrigin } from '../hub-access.ts';
+import { hubOrigin, readCa } from '../hub-access.ts';
 import { loginFilePath, readLogins, writeLogins } from '../login-file.ts';
 
 const parseMe = answerParser(Caller);
@@ -16,20 +16,31 @@ export function loginCommand(context: CliContext): Command {
   return new Command('login')
     .description('log in to a hub: check its CA, check the token, remember both')
     .argument('<url>', 'https://host:port of the hub')
-    .requiredOption('--token <TOKEN>', 'API token; "-" reads it from standard input')
-    .requiredOption('--ca-fingerprint <SHA256>', 'SHA-256 of the hub CA, as the hub prints it at its start')
-    .action(async (urlText: string, flags: { token: string; caFingerprint: string }) => {
+    .option('--token-file <FILE>', 'file with the API token; "-" reads standard input')
+    .option('--token <TOKEN>', 'the API token itself; other users of the machine can read it')
+    .option('--ca-fingerprint <SHA256>', 'SHA-256 of the hub CA, as the hub prints it at its start')
+    .option(
+      '--ca-file <FILE>',
+      'CAs that verify the hub, PEM (default without fingerprint: those of the system)',
+    )
+    .action(async (urlText: string, flags: LoginFlags) => {
       const url = hubOrigin(urlText);
-      // The CA is proven before the token leaves this machine.
-      const ca = await fetchCa(url, flags.caFingerprint);
-      const token = (flags.token === '-' ? await readAll(process.stdin) : flags.token).trim();
+      const token = await readTokenFlags(flags);
+      if (token === undefined)
+        throw new AppError(
+          'bad_input',
+          'Cannot log in: there is no token. Wanted --token-file FILE, or --token-file - for standard input.',
+        );
+      // The hub proves itself before the token leaves this machine.
+      const ca = await caOf(url, flags);
       const { HttpHubClient } = await import('../hub-client.ts');
-      const client = new HttpHubClient({ url, token, ca });
+      const client = new HttpHubClient({ url, token, ...(ca !== undefined && { ca }) });
       try {
         const me = parseMe(await client.get('/me'));
         const path = loginFilePath(process.env);
         const logins = await readLogins(path);
-        await writeLogins(path, { ...logins, current: url, hubs: { ...logins.hubs, [url]: { token, ca } } });
+        const login = { token, ...(ca !== undefined && { ca }) };
+        await writeLogins(path, { ...logins, current: url, hubs: { ...logins.hubs, [url]: login } });
         context
           .printer()
           .result({ hub: url, ...me }, () => `Logged in to ${url} as "${me.name}" (${me.role}).`);
@@ -37,6 +48,19 @@ export function loginCommand(context: CliContext): Command {
         await client.close();
       }
     });
+}
+
+interface LoginFlags extends SecretFlags {
+  readonly caFingerprint?: string;
+  readonly caFile?: string;
+}
+
+/** What verifies the hub from now on, PEM; undefined for the CAs of the system. */
+async function caOf(url: string, { caFingerprint, caFile }: LoginFlags): Promise<string | undefined> {
+  if (caFingerprint !== undefined && caFile !== undefined)
+    throw new AppError('bad_input', 'Cannot use both --ca-fingerprint and --ca-file: wanted one of them.');
+  if (caFingerprint !== undefined) return fetchCa(url, caFingerprint);
+  return caFile === undefined ? undefined : readCa(caFile, '--ca-file');
 }
 
 export function logoutCommand(context: CliContext): Command {

@@ -6,12 +6,12 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { asListenError } from '../../platform/listen-error.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { tlsServerRules } from '../../platform/tls-rules.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { RefusalListener } from '../security/refusal.ts';
 import { HalfOpenConnections, type HalfOpenRefusal } from './half-open-connections.ts';
 
 const ADMISSION_MS = 10_000;
-const TLS_MIN = 'TLSv1.2';
 
 export interface DeviceListenerProps {
   readonly tls: { readonly key: string; readonly cert: string; readonly ca: string };
@@ -53,7 +53,7 @@ export class DeviceListener {
         ...props.tls,
         requestCert: true,
         rejectUnauthorized: true,
-        minVersion: TLS_MIN,
+        ...tlsServerRules,
       },
       props.accept,
     );
@@ -94,7 +94,7 @@ export class DeviceListener {
 
   /** For connections that begin from now on. */
   useCertificate(identity: { readonly key: string; readonly cert: string }): void {
-    this.#tls.setSecureContext({ ...identity, ca: this.#props.tls.ca, minVersion: TLS_MIN });
+    this.#tls.setSecureContext({ ...identity, ca: this.#props.tls.ca, ...tlsServerRules });
   }
 
   /** The device is admitted. */

@@ -10,6 +10,7 @@ import {
   textOption,
 } from '../../platform/option-table.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { hostPortOption, publicUrlOption } from './address-options.ts';
 
 const portBounds = { min: 0, max: 65_535 };
 const DAY_MS = 86_400_000;
@@ -33,6 +34,34 @@ export const hubOptionTable = {
     /^[A-Za-z0-9.:_-]{1,253}$/,
     'host names or addresses, separated by commas',
     'Host names under which devices and people reach the hub: in its certificate; the first one in join tokens.',
+  ),
+  publicUrl: publicUrlOption(
+    'URL under which devices and people reach the REST API, where it is not the first advertised name and the port: behind a proxy.',
+  ),
+  publicMqtt: hostPortOption('Host and port under which devices reach the broker, where they are others.'),
+  publicTrust: choiceOption(
+    'auto',
+    ['auto', 'hub-ca', 'system'],
+    'What a device that enrols verifies the public URL with; auto: the hub CA, or what the own certificate needs.',
+    'TRUST',
+  ),
+  trustedProxies: listOption(
+    [],
+    /^[0-9A-Fa-f.:]{2,45}(\/\d{1,3})?$/,
+    'addresses or networks such as 10.0.0.0/8, separated by commas',
+    'Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.',
+  ),
+  httpTlsCert: textOption('', 'Own certificate of the REST API with its chain, PEM.', 'FILE'),
+  httpTlsKey: textOption('', 'Its private key, PEM.', 'FILE'),
+  httpConnections: integerOption(
+    limits.httpConnectionsMax,
+    { min: 16, max: limits.httpConnectionsMax },
+    'Connections to the REST API, in all.',
+  ),
+  httpConnectionsPerAddress: integerOption(
+    limits.httpConnectionsPerAddressMax,
+    { min: 4, max: limits.httpConnectionsPerAddressMax },
+    'Connections to the REST API of one address that is no trusted proxy.',
   ),
   logLevel: choiceOption(
     'info',

@@ -19,18 +19,22 @@ import type { TSchema } from 'typebox';
 import { LimitedLog } from '../../platform/limited-log.ts';
 import { asListenError } from '../../platform/listen-error.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { tlsServerRules } from '../../platform/tls-rules.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
+import type { RefusalListener } from '../security/refusal.ts';
 import { type Authenticator, addAuthentication } from './authentication.ts';
 import { closeRequest } from './closed-schema.ts';
+import { registerConnectionMetrics, reportHandshakeFaults } from './connection-faults.ts';
 import { answerError, type RefusedRequest, refusedRequest } from './error-response.ts';
-import { OpenConnections } from './open-connections.ts';
+import { OpenConnections, type OpenConnectionsProps } from './open-connections.ts';
 import { addOpenApi } from './openapi.ts';
 import { addMetricsRoute, addProbeRoutes } from './operation-routes.ts';
 import type { Readiness } from './readiness.ts';
 import { checkBodyHead, compileValidator, readJsonBody } from './request-validation.ts';
 import type { Api, Routes } from './routes.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
 import { refuseUnreadable } from './unreadable-request.ts';
 import { addUnroutedAnswers } from './unrouted.ts';
 
@@ -46,22 +50,34 @@ export interface HttpServerProps {
   readonly onError?: (error: unknown) => void;
   /** Hears of every request that was answered with an error. */
   readonly onRefused?: (refused: RefusedRequest) => void;
+  /** Told of connections and handshakes that are refused. */
+  readonly refusals?: RefusalListener;
+  /** Who may say for whom it calls; nobody when absent. */
+  readonly proxies?: () => TrustedProxies;
+  /** How many connections there may be; `limits` when absent. */
+  readonly connectionBounds?: OpenConnectionsProps['bounds'];
   /** Version of the program, for the API's description. */
   readonly version: string;
 }
 
 const REQUEST_MS_MAX = 60_000;
+const noProxies = new TrustedProxies([]);
 /** Failures of a route that begin with the same text are alike. */
 const ALIKE_CHARS_MAX = 100;
-const TLS_MIN = 'TLSv1.2';
 
 export class HttpServer {
   readonly #props: HttpServerProps;
-  readonly #connections = new OpenConnections();
+  readonly #connections: OpenConnections;
   #app: FastifyInstance | undefined;
 
   constructor(props: HttpServerProps) {
     this.#props = props;
+    this.#connections = new OpenConnections({
+      ...(props.connectionBounds && { bounds: props.connectionBounds }),
+      isProxy: (address) => props.proxies?.().isTrusted(address) ?? false,
+      onRefused: (address, reason) => props.refusals?.refused({ kind: 'connection', address, reason }),
+    });
+    registerConnectionMetrics(props.metrics, this.#connections);
   }
 
   /** Port the server listens on; known after `start`. */
@@ -73,6 +89,7 @@ export class HttpServer {
   async start({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
     const app = await makeApp(this.#props);
     app.server.on('connection', (socket) => this.#connections.enter(socket));
+    reportHandshakeFaults(app.server as HttpsServer, this.#props);
     try {
       await app.listen({ host, port });
     } catch (error) {
@@ -84,7 +101,7 @@ export class HttpServer {
 
   /** For connections that begin from now on. */
   useCertificate(identity: HttpServerProps['tls']): void {
-    (this.#app?.server as HttpsServer | undefined)?.setSecureContext({ ...identity, minVersion: TLS_MIN });
+    (this.#app?.server as HttpsServer | undefined)?.setSecureContext({ ...identity, ...tlsServerRules });
   }
 
   /** Ends requests under way, within `limits.httpCloseMsMax`; then cuts every connection. */
@@ -118,7 +135,7 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
     https: {
       key: props.tls.key,
       cert: props.tls.cert,
-      minVersion: TLS_MIN,
+      ...tlsServerRules,
       handshakeTimeout: limits.httpHeadMsMax,
       headersTimeout: limits.httpHeadMsMax,
       // Node looks every 30 s otherwise, and a time limit holds when it is looked at.
@@ -136,9 +153,11 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
     // What is too long for an id is refused by its schema.
     routerOptions: { maxParamLength: maxHeaderSize },
     genReqId: () => randomUUID(),
+    trustProxy: (address: string) => props.proxies?.().isTrusted(address) ?? false,
     // A path that cannot be decoded, a version header that means nothing here: refused in our form as well.
     frameworkErrors: (error, request, reply) => answer(error, request, reply),
   }) as unknown as FastifyInstance;
+  app.server.prependListener('request', (request) => (props.proxies?.() ?? noProxies).cleanHeaders(request));
   app.setValidatorCompiler(({ schema, httpPart }) => compileValidator(schema as TSchema, httpPart ?? 'part'));
   // Answers are checked by the compiler; serializing by schema would drop what a schema does not name.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));

@@ -22,6 +22,8 @@ export interface JoinTokenServiceProps {
   readonly caSha256: string;
   /** Base URL of the REST API as devices reach it; known once the hub listens. */
   readonly hubUrl: () => string;
+  /** What devices verify the REST API with, where it is not the hub's CA. */
+  readonly restTrust?: () => string | undefined;
   /** The TUF root file new devices pin; undefined before trust is set up. */
   readonly rootFile: () => Promise<Uint8Array | undefined>;
 }
@@ -95,7 +97,14 @@ export class JoinTokenService {
       );
     });
     const rootSha256 = createHash('sha256').update(root).digest('hex');
-    const token = encodeJoinToken({ hub: hubUrl(), ca: caSha256, root: rootSha256, secret });
+    const tls = this.#props.restTrust?.();
+    const token = encodeJoinToken({
+      hub: hubUrl(),
+      ca: caSha256,
+      root: rootSha256,
+      secret,
+      ...(tls !== undefined && { tls }),
+    });
     return { ...summaryOf(row, now), token };
   }
 

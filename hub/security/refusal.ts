@@ -8,6 +8,8 @@ export const refusalTexts = {
   request: 'request of somebody without a token refused',
   rate: 'request refused: too many of one address',
   metadata: 'signed metadata or version refused',
+  connection: 'connection to the REST API closed: too many',
+  https_handshake: 'TLS handshake of the REST API refused',
   half_open: 'connection closed: too many that are not admitted yet',
   handshake: 'TLS handshake refused',
   certificate: 'client certificate refused',

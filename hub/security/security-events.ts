@@ -42,6 +42,8 @@ const targets: Readonly<Partial<Record<RefusalKind, string>>> = {
   join_token: 'enrolment',
   request: 'api',
   rate: 'api',
+  connection: 'api',
+  https_handshake: 'api',
   metadata: 'api',
 };
 

@@ -182,6 +182,8 @@ export const limits = {
   rootFileBytesMax: 512 * 1024,
   /** One key, with or without its certificate, in PEM. */
   keyFileBytesMax: 64 * 1024,
+  /** A server's certificate with its chain, or its key, in PEM. */
+  certificateChainBytesMax: 256 * 1024,
   /** Log lines that wait because nobody takes them. */
   logBytesWaitingMax: 1024 * 1024,
   joinTokenTtlMsMax: 90 * 86_400_000,

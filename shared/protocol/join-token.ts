@@ -18,6 +18,11 @@ export const JoinToken = Type.Object({
   /** SHA-256 of the TUF root file to pin. */
   root: Digest,
   secret: Type.String({ pattern: '^[A-Za-z0-9_-]{22,128}$' }),
+  /**
+   * What the REST API's certificate is verified with where it is not of the hub's CA: `system`, the CAs that the device trusts
+   * anyway, or the SHA-256 of another CA. The hub's CA then comes with the answer, and must have the digest `ca`.
+   */
+  tls: Type.Optional(Type.Union([Type.Literal('system'), Digest])),
 });
 export type JoinToken = Static<typeof JoinToken>;
 const parseJson = jsonParser(JoinToken, 'join token', TOKEN_CHARS_MAX);

@@ -60,7 +60,7 @@ describe('a program', () => {
     const { stdout } = await run(join(commands, 'modelfleet'), [], {
       env: env(await machineWith('v24.1.0')),
     });
-    expect(stdout).toBe(`beside ${join(alone, 'start.js')} cli/main\n`);
+    expect(stdout).toBe(`beside --disable-sigusr1 ${join(alone, 'start.js')} cli/main\n`);
   });
 
   it('has the memory an agent needs no more given back, unless its environment says otherwise', async () => {
