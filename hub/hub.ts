@@ -20,6 +20,7 @@ import { driftRoutes } from './drift/drift-routes.ts';
 import { DriftService } from './drift/drift-service.ts';
 import { makeEnrolmentParts } from './enrolment-parts.ts';
 import { type Closers, type Foundation, type HubEnvironment, layFoundation } from './foundation.ts';
+import { RequestRate } from './http/request-rate.ts';
 import { HttpServer } from './http/server.ts';
 import { TrustedProxies } from './http/trusted-proxies.ts';
 import { DeviceInbox } from './inbox/device-inbox.ts';
@@ -283,6 +284,10 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   const http: HttpServer = new HttpServer({
     tls: restIdentity.current,
     tokens,
+    requestRate: new RequestRate({
+      perMinuteMax: options.requestsPerToken,
+      monotonic: () => clock.monotonic(),
+    }),
     routes: [
       tokenRoutes(tokens),
       auditRoutes({ audit, verification: foundation.auditVerification }),

@@ -1,6 +1,7 @@
 /** `/api/v1/tokens`, and `/api/v1/me`: who the caller is. */
 import { Type } from 'typebox';
 import {
+  ApiToken,
   ApiTokenPage,
   ApiTokenRequest,
   ApiTokenRevoked,
@@ -10,17 +11,19 @@ import {
   TokenName,
 } from '../../shared/api/access.ts';
 import { afterName, pageOf, pageQuery } from '../http/page.ts';
+import type { CurrentThing } from '../http/preconditions.ts';
 import type { Routes } from '../http/routes.ts';
 import type { TokenService } from './token-service.ts';
 
 const tags = ['access'];
 
 export function tokenRoutes(tokens: TokenService): Routes {
+  const current: CurrentThing = { path: '/tokens/:name', read: ({ name }) => tokens.show(name!) };
   return (api) => {
     api.post(
       '/tokens',
       {
-        config: { role: 'admin', errors: ['conflict'] },
+        config: { role: 'admin', secret: true, errors: ['conflict'] },
         schema: {
           tags,
           operationId: 'createToken',
@@ -55,10 +58,24 @@ export function tokenRoutes(tokens: TokenService): Routes {
         return { tokens: rows, ...rest };
       },
     );
+    api.get(
+      '/tokens/:name',
+      {
+        config: { role: 'admin', errors: ['not_found'] },
+        schema: {
+          tags,
+          operationId: 'getToken',
+          summary: 'Show an API token',
+          params: Type.Object({ name: TokenName }),
+          response: { 200: ApiToken },
+        },
+      },
+      (request) => tokens.show(request.params.name),
+    );
     api.delete(
       '/tokens/:name',
       {
-        config: { role: 'admin', errors: ['not_found', 'conflict'] },
+        config: { role: 'admin', current, errors: ['not_found', 'conflict'] },
         schema: {
           tags,
           operationId: 'revokeToken',

@@ -128,12 +128,21 @@ export class TokenService {
     });
   }
 
+  /** Throws `not_found`. */
+  async show(name: string): Promise<ApiToken> {
+    const row = await this.#store.find(name);
+    if (!row) throw new AppError('not_found', `Cannot show token "${name}": there is none.`);
+    return toToken(this.#withUse(row));
+  }
+
   /** By name. */
   async list(filter: TokenFilter): Promise<ApiToken[]> {
-    return (await this.#store.list(filter)).map((row) => {
-      const usedAt = this.#usedAt.get(row.name);
-      return toToken(usedAt === undefined ? row : { ...row, last_used_at: usedAt });
-    });
+    return (await this.#store.list(filter)).map((row) => toToken(this.#withUse(row)));
+  }
+
+  #withUse(row: TokenRow): TokenRow {
+    const usedAt = this.#usedAt.get(row.name);
+    return usedAt === undefined ? row : { ...row, last_used_at: usedAt };
   }
 
   /** Whose secret this is; undefined when it is unknown. A token that has expired or was revoked is `ended`, and lets nobody in. */

@@ -3,6 +3,7 @@ import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 
+type Connection = Database | Transaction<Tables>;
 export type TokenRow = Selectable<Tables['api_token']>;
 
 export interface TokenFilter {
@@ -28,8 +29,8 @@ export class TokenStore {
     await tx.insertInto('api_token').values(row).execute();
   }
 
-  find(name: string, tx: Transaction<Tables>): Promise<TokenRow | undefined> {
-    return tx.selectFrom('api_token').selectAll().where('name', '=', name).executeTakeFirst();
+  find(name: string, connection: Connection = this.#database): Promise<TokenRow | undefined> {
+    return connection.selectFrom('api_token').selectAll().where('name', '=', name).executeTakeFirst();
   }
 
   findByHash(secretSha256: string): Promise<TokenRow | undefined> {

@@ -22,6 +22,11 @@ export const hubOptionTable = {
   data: textOption('./modelfleet-hub', 'Folder that holds all of the hub: keys, database, artifacts.', 'DIR'),
   httpHost: textOption('127.0.0.1', 'Address the REST API listens on.', 'ADDRESS'),
   httpPort: integerOption(7443, portBounds, 'Port of the REST API; 0 takes a free one.'),
+  requestsPerToken: integerOption(
+    30_000,
+    { min: 60, max: 100_000_000 },
+    'Requests to the REST API that one token may make in a minute; each uploaded chunk is one.',
+  ),
   mqttHost: textOption('127.0.0.1', 'Address the MQTT broker listens on.', 'ADDRESS'),
   mqttPort: integerOption(8883, portBounds, 'Port of the MQTT broker; 0 takes a free one.'),
   mqttHalfOpenPerAddress: integerOption(

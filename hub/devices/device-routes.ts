@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { Device, DeviceChange, DevicePage, DeviceRemoved, GroupPage } from '../../shared/api/devices.ts';
 import { DeviceId, GroupName } from '../../shared/base/names.ts';
 import { afterName, pageOf, pageQuery } from '../http/page.ts';
+import type { CurrentThing } from '../http/preconditions.ts';
 import type { Routes } from '../http/routes.ts';
 import type { DeviceService } from './device-service.ts';
 
@@ -10,6 +11,7 @@ const tags = ['devices'];
 const params = Type.Object({ id: DeviceId });
 
 export function deviceRoutes(devices: DeviceService): Routes {
+  const current: CurrentThing = { path: '/devices/:id', read: ({ id }) => devices.view(id!) };
   return (api) => {
     api.get(
       '/devices',
@@ -70,7 +72,7 @@ export function deviceRoutes(devices: DeviceService): Routes {
     api.patch(
       '/devices/:id',
       {
-        config: { role: 'operator', errors: ['not_found'] },
+        config: { role: 'operator', current, errors: ['not_found'] },
         schema: {
           tags,
           operationId: 'updateDevice',
@@ -88,7 +90,7 @@ export function deviceRoutes(devices: DeviceService): Routes {
     api.delete(
       '/devices/:id',
       {
-        config: { role: 'operator', errors: ['not_found'] },
+        config: { role: 'operator', current, errors: ['not_found'] },
         schema: {
           tags,
           operationId: 'deleteDevice',

@@ -9,6 +9,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { sourceOf } from '../../shared/base/remote-source.ts';
 import type { Actor } from './request-actor.ts';
+import { checkRequestRate, type RequestRate } from './request-rate.ts';
 
 /** What a bearer token turned out to be: one that works, or one that does no more. */
 export type PresentedToken =
@@ -36,7 +37,10 @@ export function mayCall(role: Role, wanted: Role): boolean {
 }
 
 /** Guards every route registered on `scope` after this. */
-export async function addAuthentication(scope: FastifyInstance, tokens: Authenticator): Promise<void> {
+export async function addAuthentication(
+  scope: FastifyInstance,
+  { tokens, requestRate }: { readonly tokens: Authenticator; readonly requestRate: RequestRate },
+): Promise<void> {
   await scope.register(fastifyRateLimit, {
     global: false,
     // A host of IPv6 has as many addresses as it likes.
@@ -56,7 +60,7 @@ export async function addAuthentication(scope: FastifyInstance, tokens: Authenti
       throw new Error(`Route ${String(route.method)} ${route.url} names no role: set config.role.`);
     }
   });
-  scope.addHook('onRequest', async (request) => {
+  scope.addHook('onRequest', async (request, reply) => {
     const wanted = request.routeOptions.config.role;
     if (wanted === 'public') {
       await refuseBeyond(limitPublic, request);
@@ -73,6 +77,7 @@ export async function addAuthentication(scope: FastifyInstance, tokens: Authenti
       );
     }
     request.actor = actor;
+    checkRequestRate(requestRate, request, reply);
     if (wanted !== undefined && !mayCall(actor.role, wanted)) {
       throw new AppError(
         'forbidden',

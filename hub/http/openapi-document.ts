@@ -4,6 +4,7 @@ import { Problem } from '../../shared/api/problem.ts';
 import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import { hoistNamed, markNamed } from './named-schemas.ts';
 import { byStatus, operationErrors } from './operation-errors.ts';
+import { requestHeadersOf } from './request-headers.ts';
 import { headersOf, responseHeaders } from './response-headers.ts';
 
 interface Operation {
@@ -45,6 +46,7 @@ export function describeOperation<T extends FastifySchema>(props: {
   const isOpen = role === undefined || role === 'public';
   const described = {
     ...(markNamed(schema) as T),
+    headers: requestHeadersOf(route),
     ...(accepts === undefined ? {} : { consumes: [accepts] }),
     description: [
       schema.description ?? `${schema.summary}.`,
@@ -105,7 +107,7 @@ function finishSuccess(response: Response, status: string): Response {
   return {
     ...response,
     description: response.description === 'Default Response' ? succeeded[status]! : response.description,
-    ...(headers ? { headers } : {}),
+    headers,
   };
 }
 
@@ -125,7 +127,7 @@ function errorResponses(
         description: [others[status]?.description, `${number < 500 ? 'Refused' : 'Failed'}: ${list}.`]
           .filter((text) => text !== undefined)
           .join(' '),
-        ...(headers ? { headers } : {}),
+        headers,
         content: { ...others[status]?.content, [PROBLEM_TYPE]: { schema } },
       },
     ];

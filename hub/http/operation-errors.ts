@@ -21,7 +21,7 @@ export function operationErrors({
   method,
   config = {},
 }: Pick<RouteOptions, 'method' | 'config'>): ErrorCode[] {
-  const { role, errors = [] } = config;
+  const { role, current, errors = [] } = config;
   // What stands outside the API (probes, this description) reads nothing and stores nothing.
   if (role === undefined) return sorted(['internal', 'hub_stopping', ...errors]);
   const takesBody = [method].flat().some((one) => one !== 'GET' && one !== 'HEAD');
@@ -32,6 +32,7 @@ export function operationErrors({
     ...(role === 'public' ? [] : (['unauthorized'] as const)),
     ...(role === 'public' || role === 'viewer' ? [] : (['forbidden'] as const)),
     ...(takesBody ? ofBody : []),
+    ...(current ? (['precondition_failed'] as const) : []),
     ...errors,
   ]);
 }

@@ -8,6 +8,26 @@ export interface ResponseHeader {
 }
 
 export const responseHeaders = {
+  'X-Request-Id': {
+    description: 'Id of the request, as in the log and in a problem: that of the caller where it sent one.',
+    schema: { type: 'string', maxLength: 64 },
+    required: true,
+  },
+  'RateLimit-Policy': {
+    description: 'Requests (`q`) that the token may make in so many seconds (`w`).',
+    schema: { type: 'string' },
+    required: false,
+  },
+  RateLimit: {
+    description: 'Requests that are left (`r`), and seconds until there are all again (`t`).',
+    schema: { type: 'string' },
+    required: false,
+  },
+  ETag: {
+    description: 'Tag of this state of the resource, for `If-None-Match` and `If-Match`.',
+    schema: { type: 'string' },
+    required: false,
+  },
   Location: {
     description: 'Path of the resource that was created.',
     schema: { type: 'string', format: 'uri-reference' },
@@ -37,8 +57,13 @@ export const responseHeaders = {
 
 export type ResponseHeaderName = keyof typeof responseHeaders;
 
-/** What answers of a status carry, whatever the operation. */
+/** What every answer may carry. */
+const always: readonly ResponseHeaderName[] = ['X-Request-Id', 'RateLimit-Policy', 'RateLimit'];
+/** What answers of a status carry beside that, whatever the operation. */
 const byStatus: Readonly<Record<string, readonly ResponseHeaderName[]>> = {
+  200: ['ETag'],
+  304: ['ETag'],
+  412: ['ETag'],
   201: ['Location'],
   401: ['WWW-Authenticate'],
   415: ['Accept', 'Accept-Encoding'],
@@ -47,12 +72,11 @@ const byStatus: Readonly<Record<string, readonly ResponseHeaderName[]>> = {
   507: ['Retry-After'],
 };
 
-/** References to the headers of answers of `status`, and to `more`; undefined when there are none. */
+/** References to the headers of answers of `status`, and to `more`. */
 export function headersOf(
   status: string,
   more: readonly ResponseHeaderName[] = [],
-): Readonly<Record<string, { readonly $ref: string }>> | undefined {
-  const names = [...(byStatus[status] ?? []), ...more];
-  if (names.length === 0) return undefined;
+): Readonly<Record<string, { readonly $ref: string }>> {
+  const names = [...always, ...(byStatus[status] ?? []), ...more];
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }

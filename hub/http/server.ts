@@ -2,7 +2,6 @@
  * The hub's HTTPS server: plumbing only. Features bring their routes; this adds TLS, validation by their schemas, authentication,
  * error answers, limits, metrics and the API's description.
  */
-import { randomUUID } from 'node:crypto';
 import { maxHeaderSize } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -26,14 +25,20 @@ import { shorten } from '../../shared/base/safe-text.ts';
 import type { RefusalListener } from '../security/refusal.ts';
 import { type Authenticator, addAuthentication } from './authentication.ts';
 import { closeRequest } from './closed-schema.ts';
+import { addCompression } from './compression.ts';
 import { registerConnectionMetrics, reportHandshakeFaults } from './connection-faults.ts';
 import { answerError, type RefusedRequest, refusedRequest } from './error-response.ts';
+import { addEntityTags } from './etag.ts';
 import { OpenConnections, type OpenConnectionsProps } from './open-connections.ts';
 import { addOpenApi } from './openapi.ts';
 import { addMetricsRoute, addProbeRoutes } from './operation-routes.ts';
+import { addPreconditions } from './preconditions.ts';
 import type { Readiness } from './readiness.ts';
+import { requestIdOf } from './request-id.ts';
+import type { RequestRate } from './request-rate.ts';
 import { checkBodyHead, compileValidator, readJsonBody } from './request-validation.ts';
 import type { Api, Routes } from './routes.ts';
+import { addSecurityHeaders } from './security-headers.ts';
 import { TrustedProxies } from './trusted-proxies.ts';
 import { refuseUnreadable } from './unreadable-request.ts';
 import { addUnroutedAnswers } from './unrouted.ts';
@@ -42,6 +47,7 @@ export interface HttpServerProps {
   /** PEM; the certificate is followed by the CA's, so that a client can check the CA by its fingerprint. */
   readonly tls: { readonly key: string; readonly cert: string };
   readonly tokens: Authenticator;
+  readonly requestRate: RequestRate;
   readonly routes: readonly Routes[];
   readonly readiness: Readiness;
   readonly metrics: Registry;
@@ -152,7 +158,7 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
     clientErrorHandler: refuseUnreadable,
     // What is too long for an id is refused by its schema.
     routerOptions: { maxParamLength: maxHeaderSize },
-    genReqId: () => randomUUID(),
+    genReqId: requestIdOf,
     trustProxy: (address: string) => props.proxies?.().isTrusted(address) ?? false,
     // A path that cannot be decoded, a version header that means nothing here: refused in our form as well.
     frameworkErrors: (error, request, reply) => answer(error, request, reply),
@@ -177,13 +183,15 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
     async (request: FastifyRequest, body: Buffer) => readJsonBody(request, body),
   );
   app.addHook('preParsing', async (request) => checkBodyHead(request));
+  addAnswerHeaders(app);
   measureRequests(app, props.metrics);
   refuseWhenStopping(app);
   addUnroutedAnswers(app);
   await addOpenApi(app, props.version);
   addProbeRoutes(app, props);
   await app.register(async (scope) => {
-    await addAuthentication(scope, props.tokens);
+    await addAuthentication(scope, props);
+    addPreconditions(scope);
     addMetricsRoute(scope, props);
     await scope.register(
       async (api) => {
@@ -210,6 +218,13 @@ function refuseWhenStopping(app: FastifyInstance): void {
       retryAfterMs: limits.httpRestartRetryMs,
     });
   });
+}
+
+/** In this order: an entity tag is of the answer before it is compressed. */
+function addAnswerHeaders(app: FastifyInstance): void {
+  addSecurityHeaders(app.server);
+  addEntityTags(app);
+  addCompression(app);
 }
 
 function measureRequests(app: FastifyInstance, metrics: Registry): void {

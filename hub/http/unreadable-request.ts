@@ -4,6 +4,8 @@ import { maxHeaderSize, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { problemOf } from '../../shared/api/problem.ts';
 import { AppError } from '../../shared/base/app-error.ts';
+import { REQUEST_ID } from './request-id.ts';
+import { securityHeaders } from './security-headers.ts';
 
 /**
  * Fastify client error handler. The connection ends with the answer: nobody knows where its next request would begin. Where there is
@@ -37,9 +39,12 @@ function refusalOf({ code }: NodeJS.ErrnoException): AppError {
 }
 
 function rawAnswer(error: AppError): string {
-  const problem = problemOf(error, randomUUID());
+  const requestId = randomUUID();
+  const problem = problemOf(error, requestId);
   const body = JSON.stringify(problem);
   const headers = {
+    ...securityHeaders,
+    [REQUEST_ID]: requestId,
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(body),
     connection: 'close',

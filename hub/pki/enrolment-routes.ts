@@ -11,6 +11,7 @@ export function enrolmentRoutes(enrolments: EnrolmentService): Routes {
       {
         config: {
           role: 'public',
+          secret: true,
           errors: [
             'join_token_unknown',
             'join_token_revoked',

@@ -20,7 +20,7 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
     api.post(
       '/join-tokens',
       {
-        config: { role: 'operator', errors: ['trust_not_initialised'] },
+        config: { role: 'operator', secret: true, errors: ['trust_not_initialised'] },
         schema: {
           tags,
           operationId: 'createJoinToken',

@@ -10,6 +10,7 @@ import {
 } from '../../shared/api/rollouts.ts';
 import { GroupName, ModelName, RolloutId } from '../../shared/base/names.ts';
 import { afterTime, pageOf, pageQuery, timeCursor, timePlace } from '../http/page.ts';
+import type { CurrentThing } from '../http/preconditions.ts';
 import type { Routes } from '../http/routes.ts';
 import type { RolloutService } from './rollout-service.ts';
 
@@ -18,6 +19,7 @@ const params = Type.Object({ id: RolloutId });
 const response = { 200: Rollout };
 
 export function rolloutRoutes(rollouts: RolloutService): Routes {
+  const current: CurrentThing = { path: '/rollouts/:id', read: ({ id }) => rollouts.show(id!) };
   return (api) => {
     api.post(
       '/rollouts',
@@ -92,7 +94,7 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
     api.post(
       '/rollouts/:id/pause',
       {
-        config: { role: 'operator', errors: ['not_found', 'rollout_state_conflict'] },
+        config: { role: 'operator', current, errors: ['not_found', 'rollout_state_conflict'] },
         schema: {
           tags,
           operationId: 'pauseRollout',
@@ -107,7 +109,7 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
     api.post(
       '/rollouts/:id/resume',
       {
-        config: { role: 'operator', errors: ['not_found', 'rollout_state_conflict'] },
+        config: { role: 'operator', current, errors: ['not_found', 'rollout_state_conflict'] },
         schema: {
           tags,
           operationId: 'resumeRollout',
@@ -122,7 +124,7 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
     api.post(
       '/rollouts/:id/abort',
       {
-        config: { role: 'operator', errors: ['not_found', 'rollout_state_conflict'] },
+        config: { role: 'operator', current, errors: ['not_found', 'rollout_state_conflict'] },
         schema: {
           tags,
           operationId: 'abortRollout',
@@ -142,7 +144,11 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
     api.post(
       '/rollouts/:id/rollback',
       {
-        config: { role: 'operator', errors: ['not_found', 'rollout_state_conflict', 'rollout_overlap'] },
+        config: {
+          role: 'operator',
+          current,
+          errors: ['not_found', 'rollout_state_conflict', 'rollout_overlap'],
+        },
         schema: {
           tags,
           operationId: 'rollBackRollout',

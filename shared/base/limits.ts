@@ -274,6 +274,10 @@ export const limits = {
   requestNamesMax: 1_000,
   failedLoginsPerMinuteMax: 60,
   publicRequestsPerMinuteMax: 600,
+  /** Answers that are being compressed; the next ones go out as they are. Shorter ones are never compressed. */
+  answersCompressedAtOnceMax: 8,
+  compressedAnswerBytesMin: 1_024,
+  acceptedEncodingsMax: 16,
   apiTokensMax: 10_000,
   /** Files that a start names as missing; the rest is counted. */
   lacksNamedMax: 20,

@@ -59,10 +59,17 @@ export const hubErrors = defineErrors({
       'The action does not fit the present state: a thing of that name exists, or was changed meanwhile.',
     fix: 'Look at the present state that the message names, then try what fits it.',
   },
+  precondition_failed: {
+    status: 412,
+    retry: 'never',
+    meaning:
+      'The thing has changed since it was read: If-Match names an older state of it. Nothing was changed.',
+    fix: 'Read it again, look at what is different, and send the change with the new entity tag if it is still right.',
+  },
   rate_limited: {
     status: 429,
     retry: 'later',
-    meaning: 'Too many requests of this kind came from one address.',
+    meaning: 'Too many requests of this kind came from one address, or with one token.',
     fix: 'Wait as long as Retry-After says.',
   },
   media_type_unsupported: {

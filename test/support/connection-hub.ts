@@ -22,6 +22,7 @@ import { DeviceService } from '../../hub/devices/device-service.ts';
 import { DeviceStore } from '../../hub/devices/device-store.ts';
 import { Readiness } from '../../hub/http/readiness.ts';
 import type { Actor } from '../../hub/http/request-actor.ts';
+import { RequestRate } from '../../hub/http/request-rate.ts';
 import { HttpServer } from '../../hub/http/server.ts';
 import { DeviceInbox } from '../../hub/inbox/device-inbox.ts';
 import { Authority } from '../../hub/pki/authority.ts';
@@ -209,6 +210,7 @@ export class ConnectionHub {
     this.http = new HttpServer({
       tls: { key: authority.serverKeyPem, cert: authority.serverCertPem },
       tokens,
+      requestRate: new RequestRate({ perMinuteMax: 30_000, monotonic: () => performance.now() }),
       routes: [
         enrolmentRoutes(this.enrolments),
         joinTokenRoutes(this.joinTokens),

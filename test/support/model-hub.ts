@@ -13,6 +13,7 @@ import { AuditLog } from '../../hub/audit/audit-log.ts';
 import { hubOptionTable } from '../../hub/config/options-schema.ts';
 import { type Database, openDatabase } from '../../hub/db/database.ts';
 import { Readiness } from '../../hub/http/readiness.ts';
+import { RequestRate } from '../../hub/http/request-rate.ts';
 import { HttpServer } from '../../hub/http/server.ts';
 import { ContentStore } from '../../hub/models/content-store.ts';
 import { modelRoutes } from '../../hub/models/model-routes.ts';
@@ -125,6 +126,7 @@ export class ModelHub {
           return role && { name: role, role };
         },
       },
+      requestRate: new RequestRate({ perMinuteMax: 30_000, monotonic: () => performance.now() }),
       routes: [
         trustRoutes({ repository: this.repository, keys }),
         modelRoutes(this.models),

@@ -11,6 +11,7 @@ import { openDatabase } from '../../../hub/db/database.ts';
 import { driftRoutes } from '../../../hub/drift/drift-routes.ts';
 import { DriftService } from '../../../hub/drift/drift-service.ts';
 import { Readiness } from '../../../hub/http/readiness.ts';
+import { RequestRate } from '../../../hub/http/request-rate.ts';
 import { HttpServer } from '../../../hub/http/server.ts';
 import { DeviceInbox } from '../../../hub/inbox/device-inbox.ts';
 import { Authority } from '../../../hub/pki/authority.ts';
@@ -65,6 +66,7 @@ beforeAll(async () => {
   const http = new HttpServer({
     tls: { key: authority.serverKeyPem, cert: authority.serverCertPem },
     tokens,
+    requestRate: new RequestRate({ perMinuteMax: 30_000, monotonic: () => performance.now() }),
     routes: [telemetryRoutes({ telemetry, devices, clock }), driftRoutes({ drift, devices, clock })],
     readiness: new Readiness(),
     metrics,

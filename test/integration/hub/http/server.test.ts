@@ -10,6 +10,7 @@ import { Agent, request } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Database, openDatabase } from '../../../../hub/db/database.ts';
 import { Readiness } from '../../../../hub/http/readiness.ts';
+import { RequestRate } from '../../../../hub/http/request-rate.ts';
 import type { Routes } from '../../../../hub/http/routes.ts';
 import { HttpServer } from '../../../../hub/http/server.ts';
 import { Authority } from '../../../../hub/pki/authority.ts';
@@ -29,6 +30,7 @@ async function startServer(routes: Routes, readiness = new Readiness()) {
     tokens: {
       authenticate: async (secret) => (secret === 'right' ? { name: 'me', role: 'admin' } : undefined),
     },
+    requestRate: new RequestRate({ perMinuteMax: 1_000, monotonic: () => performance.now() }),
     routes: [routes],
     readiness,
     metrics: new Registry(),

@@ -1,6 +1,7 @@
 import fastify from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { addAuthentication, mayCall } from '../../../../hub/http/authentication.ts';
+import { RequestRate } from '../../../../hub/http/request-rate.ts';
 import { roles } from '../../../../shared/api/access.ts';
 import { isAppError } from '../../../../shared/base/app-error.ts';
 import { limits } from '../../../../shared/base/limits.ts';
@@ -19,7 +20,10 @@ describe('mayCall()', () => {
 it('a host that uses a new address of its IPv6 network for each wrong token tries no more of them than others', async () => {
   const app = fastify();
   onTestFinished(() => app.close());
-  await addAuthentication(app, { authenticate: async () => undefined });
+  await addAuthentication(app, {
+    tokens: { authenticate: async () => undefined },
+    requestRate: new RequestRate({ perMinuteMax: 100, monotonic: () => 0 }),
+  });
   app.get('/devices', { config: { role: 'viewer' } }, async () => 'never');
   app.setErrorHandler((error, _request, reply) =>
     reply.code(isAppError(error, 'rate_limited') ? 429 : 401).send(),
