@@ -15,6 +15,9 @@ const features = [
   'retention',
 ];
 
+/** Folders of shared/ that run in a browser too. */
+const browserFolders = '^shared/(api|base|errors|manifest|protocol|sketch)/';
+
 export default {
   forbidden: [
     {
@@ -38,6 +41,21 @@ export default {
       severity: 'error',
       from: { path: '^shared/' },
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?(crypto|buffer)$' },
+    },
+    {
+      name: 'browser-folders-know-no-node',
+      comment:
+        'A web page reads the same messages and answers: what it reads them with runs without Node. `npm run types` checks the globals of these folders, tsconfig.browser.json lists them.',
+      severity: 'error',
+      from: { path: browserFolders },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'browser-folders-stand-alone',
+      comment: 'TUF, ONNX and the inference codec use Node for keys, bytes and speed.',
+      severity: 'error',
+      from: { path: browserFolders },
+      to: { path: '^shared/', pathNot: [browserFolders, '^shared/inference/tensor\\.ts$'] },
     },
     {
       name: 'platform-knows-shared-only',

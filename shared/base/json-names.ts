@@ -19,7 +19,6 @@ export interface NamesFault {
  * the bytes are JSON.
  */
 export function faultOfNames(bytes: Uint8Array): NamesFault | undefined {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   /** Names of each object that is open; of a list, none. */
   const open: Set<string>[] = [];
   let quoted = { from: 0, to: 0 };
@@ -34,7 +33,7 @@ export function faultOfNames(bytes: Uint8Array): NamesFault | undefined {
     } else if ((byte | 0x20) === 0x7b) open.push(new Set());
     else if ((byte | 0x20) === 0x7d) open.pop();
     else if (byte === 0x3a) {
-      const name = nameOf(text.subarray(quoted.from, quoted.to));
+      const name = nameOf(bytes.subarray(quoted.from, quoted.to));
       const names = open.at(-1);
       count += 1;
       if (count > limits.requestNamesMax) {
@@ -56,9 +55,11 @@ function faultOfName(name: string, names: ReadonlySet<string>): NamesFault | und
   return { text: `${shown} is given twice`, isTooMany: false };
 }
 
-function nameOf(quoted: Buffer): string | undefined {
+const decoder = new TextDecoder();
+
+function nameOf(quoted: Uint8Array): string | undefined {
   try {
-    return String(JSON.parse(quoted.toString()));
+    return String(JSON.parse(decoder.decode(quoted)));
   } catch {
     return undefined;
   }

@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from 'typebox';
 import { AppError } from '../base/app-error.ts';
+import { decodeBase64Url, encodeBase64Url } from '../base/base64.ts';
 import { Digest } from '../base/names.ts';
 import { jsonParser } from '../base/parse.ts';
 
@@ -28,17 +29,19 @@ export type JoinToken = Static<typeof JoinToken>;
 const parseJson = jsonParser(JoinToken, 'join token', TOKEN_CHARS_MAX);
 
 export function encodeJoinToken(token: JoinToken): string {
-  return PREFIX + Buffer.from(JSON.stringify(token)).toString('base64url');
+  return PREFIX + encodeBase64Url(new TextEncoder().encode(JSON.stringify(token)));
 }
 
 /** Throws `bad_input` when the text is no join token. The text itself is a secret and is never quoted. */
 export function parseJoinToken(text: string): JoinToken {
   const trimmed = text.trim();
-  if (!trimmed.startsWith(PREFIX) || trimmed.length > TOKEN_CHARS_MAX) {
+  const isToken = trimmed.startsWith(PREFIX) && trimmed.length <= TOKEN_CHARS_MAX;
+  const bytes = isToken ? decodeBase64Url(trimmed.slice(PREFIX.length)) : undefined;
+  if (bytes === undefined) {
     throw new AppError(
       'bad_input',
       `Cannot read the join token: wanted text that starts with "${PREFIX}", as "modelfleet devices token create" prints it.`,
     );
   }
-  return parseJson(Buffer.from(trimmed.slice(PREFIX.length), 'base64url'));
+  return parseJson(bytes);
 }

@@ -71,8 +71,9 @@ export const parseUpdateEvent = jsonParser(UpdateEvent, 'update event', limits.c
 
 /** As it travels: no text names a folder of the device. Facts that would make it longer than a message may be are left out: the state is what must arrive. */
 export function encodeUpdateEvent(event: UpdateEvent): Uint8Array {
-  const whole = Buffer.from(JSON.stringify(event, hideFolders));
+  const encoder = new TextEncoder();
+  const whole = encoder.encode(JSON.stringify(event, hideFolders));
   if (whole.byteLength <= limits.controlMessageBytesMax) return whole;
   const { facts: _, ...rest } = event;
-  return Buffer.from(JSON.stringify(rest, hideFolders));
+  return encoder.encode(JSON.stringify(rest, hideFolders));
 }
