@@ -1,11 +1,12 @@
 /** What the hub stands on: the data folder, checked and locked, with its database, keys and blobs. Part of the composition root (hub.ts). */
 import { join } from 'node:path';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import { makePrivateFolder } from '../platform/atomic-file.ts';
 import { lockFolder } from '../platform/folder-lock.ts';
 import { programVersion } from '../platform/installation.ts';
 import { addLogMetric } from '../platform/log-metric.ts';
 import type { Logger } from '../platform/logger.ts';
+import { addProcessMetrics } from '../platform/process-metrics.ts';
 import type { Clock, Random } from '../shared/base/clock.ts';
 import { limits } from '../shared/base/limits.ts';
 import { TokenService } from './access/token-service.ts';
@@ -133,7 +134,8 @@ export async function layFoundation(
   closers.push(() => security.close());
 
   const metrics = new Registry();
-  collectDefaultMetrics({ register: metrics });
+  const version = await programVersion();
+  addProcessMetrics(metrics, version);
   if (logLost) addLogMetric(metrics, logLost);
   const readiness = new Readiness();
   readiness.add('storage', () => storage.requireSound());
@@ -162,6 +164,6 @@ export async function layFoundation(
     keys,
     blobs,
     ledger,
-    version: await programVersion(),
+    version,
   };
 }

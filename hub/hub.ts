@@ -12,7 +12,6 @@ import { Dispatch } from './broker/dispatch.ts';
 import { ClockGuard } from './clock/clock-guard.ts';
 import type { HubOptions } from './config/options-schema.ts';
 import { storageError } from './db/storage-error.ts';
-import { registerDeviceMetrics } from './devices/device-metrics.ts';
 import { deviceRoutes } from './devices/device-routes.ts';
 import { DeviceService } from './devices/device-service.ts';
 import { DeviceStore } from './devices/device-store.ts';
@@ -24,7 +23,7 @@ import { RequestRate } from './http/request-rate.ts';
 import { HttpServer } from './http/server.ts';
 import { TrustedProxies } from './http/trusted-proxies.ts';
 import { DeviceInbox } from './inbox/device-inbox.ts';
-import { registerInboxMetrics } from './inbox/inbox-metrics.ts';
+import { addFleetFigures } from './metrics-parts.ts';
 import { ContentStore } from './models/content-store.ts';
 import { modelRoutes } from './models/model-routes.ts';
 import { ModelService } from './models/model-service.ts';
@@ -38,18 +37,15 @@ import { Director } from './rollout/director.ts';
 import { clampFutureRolloutTimes } from './rollout/future-times.ts';
 import { makeRolloutParts } from './rollout-parts.ts';
 import { refusalOf } from './security/refused-request.ts';
-import { registerSecurityMetrics } from './security/security-metrics.ts';
 import { runExpiryRefresh } from './signing/expiry-refresh.ts';
 import { trustRoutes } from './signing/trust-routes.ts';
 import { TufRepository } from './signing/tuf-repository.ts';
 import { EvidenceStore } from './telemetry/evidence-store.ts';
-import { registerTelemetryMetrics } from './telemetry/telemetry-metrics.ts';
 import { telemetryRoutes } from './telemetry/telemetry-routes.ts';
 import { TelemetryService } from './telemetry/telemetry-service.ts';
 import { TelemetryStore } from './telemetry/telemetry-store.ts';
 import { BlobLedgerStore } from './transfer/blob-ledger-store.ts';
 import { blobRoutes } from './transfer/blob-routes.ts';
-import { registerTransferMetrics } from './transfer/transfer-metrics.ts';
 import { TransferService } from './transfer/transfer-service.ts';
 
 /** What a hub that has started says of itself. */
@@ -163,12 +159,10 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   readiness.add('broker', () => {
     if (broker.port === 0) throw new Error('not listening');
   });
-  registerDeviceMetrics(metrics, broker);
-  registerSecurityMetrics(metrics, refusals);
   const inbox = new DeviceInbox({ database, logger: logger.child({ part: 'inbox' }) });
-  registerInboxMetrics(metrics, inbox);
+  const deviceStore = new DeviceStore(database);
   const devices = new DeviceService({
-    store: new DeviceStore(database),
+    store: deviceStore,
     inbox,
     audit,
     clock,
@@ -213,7 +207,6 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     logger: logger.child({ part: 'transfer' }),
     refusals,
   });
-  registerTransferMetrics(metrics, transfer);
 
   // Telemetry and drift.
   const assignments = new DeviceAssignments({
@@ -234,8 +227,12 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     refusals,
     bucketMs: options.telemetryBucketMs,
   });
-  registerTelemetryMetrics(metrics, telemetry);
   const drift = new DriftService({ clock, versions: models, telemetry });
+  const driftWatch = addFleetFigures(
+    { clock, logger },
+    { metrics, authority, store: deviceStore },
+    { broker, refusals, inbox, transfer, telemetry, devices, models, trust, drift },
+  );
 
   // How versions spread.
   const rollout = makeRolloutParts(options, { clock, random, logger }, foundation, {
@@ -345,6 +342,8 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
         signal,
       ),
     (signal: AbortSignal) => telemetry.run(signal),
+    (signal: AbortSignal) => devices.loadCensus(signal),
+    (signal: AbortSignal) => driftWatch.run(signal),
     (signal: AbortSignal) => refusals.run(signal),
     (signal: AbortSignal) => storage.run(signal),
     (signal: AbortSignal) => storage.runIntegrity(signal),

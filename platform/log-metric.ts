@@ -4,7 +4,7 @@ import { Counter, type Registry } from 'prom-client';
 export function addLogMetric(registry: Registry, lost: () => number): void {
   new Counter({
     name: 'modelfleet_log_lines_lost_total',
-    help: 'Log lines that nobody took',
+    help: 'Log lines lost because nothing read them',
     registers: [registry],
     collect() {
       this.reset();

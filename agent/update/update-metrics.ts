@@ -36,7 +36,7 @@ export class UpdateMetrics {
     });
     new Gauge({
       name: 'modelfleet_download_bytes',
-      help: 'Bytes of the version that is being downloaded: had so far, and in all',
+      help: 'Bytes of the version that is being downloaded: received so far, and its size',
       labelNames: ['model', 'version', 'kind'],
       registers,
       collect() {

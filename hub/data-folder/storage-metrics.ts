@@ -7,7 +7,7 @@ export function addStorageMetrics(registry: Registry, watch: StorageWatch, folde
   const registers = [registry];
   new Gauge({
     name: 'modelfleet_storage_fault',
-    help: '1 while disk or database fail in this way',
+    help: '1 while the disk or the database fails in this way',
     labelNames: ['code'] as const,
     registers,
     collect() {
@@ -16,7 +16,7 @@ export function addStorageMetrics(registry: Registry, watch: StorageWatch, folde
   });
   new Counter({
     name: 'modelfleet_storage_failures_total',
-    help: 'Reads and writes that disk or database refused',
+    help: 'Reads and writes that the disk or the database refused',
     labelNames: ['code'] as const,
     registers,
     collect() {
@@ -26,7 +26,7 @@ export function addStorageMetrics(registry: Registry, watch: StorageWatch, folde
   });
   new Gauge({
     name: 'modelfleet_disk_free_bytes',
-    help: 'Room left on the disk of the data folder',
+    help: 'Free space on the disk of the data folder',
     registers,
     async collect() {
       this.set(await freeBytes(folder).catch(() => Number.NaN));

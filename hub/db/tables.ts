@@ -60,6 +60,8 @@ export interface Tables {
     reported: string | null;
     reported_at: number | null;
   };
+  /** devices: how many each group has; triggers keep it. */
+  device_total: { device_group: string; devices: number };
   /** signing: TUF files by topic (see shared/protocol/trust-metadata.ts): every root, of the others the current one. */
   trust_file: { role: string; version: number; bytes: Uint8Array; added_at: number };
   /** models. */

@@ -12,7 +12,11 @@ import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import type { HubCommand } from '../../shared/protocol/hub-command.ts';
-import { parsePresence, parseReportedState } from '../../shared/protocol/reported-state.ts';
+import {
+  parsePresence,
+  parseReportedState,
+  type ReportedState,
+} from '../../shared/protocol/reported-state.ts';
 import { topics } from '../../shared/protocol/topics.ts';
 import { parseUpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
@@ -30,9 +34,12 @@ import {
   type InboxMessage,
   type ReportedListener,
 } from './device-writer.ts';
+import { FleetCensus } from './fleet-census.ts';
 import { IdentityWatch, type SharedIdentity } from './identity-watch.ts';
 
 const EVENTS_SHOWN = 50;
+/** Parsing a page must not hold up the event loop. */
+const CENSUS_PAGE = 100;
 
 /** What devices need of the broker. */
 export interface DeviceConnections {
@@ -81,11 +88,14 @@ export class DeviceService {
   /** What of it is on its way to the database. */
   readonly #seenToStore = new Map<string, number>();
   readonly #identities = new IdentityWatch();
+  /** What devices run by their last reports. */
+  readonly census = new FleetCensus();
 
   constructor(props: DeviceServiceProps) {
     this.#props = props;
     this.#log = new LimitedLog({ logger: props.logger, monotonic: () => props.clock.monotonic() });
     this.#writer = new DeviceWriter(props.store);
+    this.#writer.onStored = (deviceId, reported) => this.census.reported(deviceId, reported);
   }
 
   /** Undefined when there is no such device, or it was removed. */
@@ -207,6 +217,7 @@ export class DeviceService {
     connections.disconnect(id);
     this.#identities.forget(id);
     this.#lastSeenAt.delete(id);
+    this.census.removed(id);
     for (const { removed } of this.#removedListeners) await removed(id);
   }
 
@@ -264,6 +275,19 @@ export class DeviceService {
     const lastSeenAt = this.#lastSeenAt.get(deviceId);
     this.#lastSeenAt.delete(deviceId);
     if (lastSeenAt !== undefined) this.#writeSeen(deviceId, lastSeenAt);
+  }
+
+  /** Counts what devices reported before this start; those that report meanwhile count by that. */
+  async loadCensus(signal: AbortSignal): Promise<void> {
+    const { store } = this.#props;
+    for (let after = ''; !signal.aborted; ) {
+      const rows = await store.reported({ after, limit: CENSUS_PAGE });
+      for (const { id, reported } of rows) {
+        if (!this.census.has(id)) this.census.reported(id, JSON.parse(reported) as ReportedState);
+      }
+      if (rows.length < CENSUS_PAGE) return;
+      after = rows.at(-1)!.id;
+    }
   }
 
   /** After a restore: what devices said before the backup is no longer what they are; each says it again when it connects. */

@@ -69,6 +69,47 @@ export class DeviceStore {
     return query.execute();
   }
 
+  /** What devices that are not removed last reported, in order of id. */
+  async reported({
+    after,
+    limit,
+  }: {
+    readonly after: string;
+    readonly limit: number;
+  }): Promise<{ readonly id: string; readonly reported: string }[]> {
+    const rows = await this.#database
+      .selectFrom('device')
+      .select(['id', 'reported'])
+      .where('id', '>', after)
+      .where('revoked_at', 'is', null)
+      .where('reported', 'is not', null)
+      .orderBy('id')
+      .limit(limit)
+      .execute();
+    return rows.map(({ id, reported }) => ({ id, reported: reported! }));
+  }
+
+  /** Devices of each group, from sums that the database keeps. */
+  async totals(): Promise<GroupCount[]> {
+    return this.#database
+      .selectFrom('device_total')
+      .select(['device_group as group', 'devices'])
+      .orderBy('device_group')
+      .execute();
+  }
+
+  /** When the first device certificate expires, and how many expire before `beforeMs`. */
+  async certificateExpiry(
+    beforeMs: number,
+  ): Promise<{ readonly firstAt: number | undefined; readonly before: number }> {
+    const { rows } = await sql<{ first: number | null; before: number }>`
+      select (select min(certificate_expires_at) from device where revoked_at is null) as first,
+        (select count(*) from device where revoked_at is null and certificate_expires_at < ${beforeMs}) as before`.execute(
+      this.#database,
+    );
+    return { firstAt: rows[0]?.first ?? undefined, before: rows[0]?.before ?? 0 };
+  }
+
   /** Groups with devices, by name. */
   async groups({ after, limit }: Omit<DeviceFilter, 'group'>): Promise<GroupCount[]> {
     let query = this.#database

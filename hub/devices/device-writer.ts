@@ -27,6 +27,8 @@ export type ReportedListener = (
 export class DeviceWriter implements EntryWriter<InboxMessage> {
   readonly eventListeners: EventListener[] = [];
   readonly reportedListeners: ReportedListener[] = [];
+  /** Called with the last report of each device once it is committed. */
+  onStored: (deviceId: string, reported: ReportedState) => void = () => undefined;
   readonly #store: DeviceStore;
   /** How many events of a device may be stored before its oldest are dropped; those of a device that it lacks are counted. */
   readonly #eventRoom = new Map<string, number>();
@@ -38,6 +40,7 @@ export class DeviceWriter implements EntryWriter<InboxMessage> {
   async write(entries: readonly Entry<InboxMessage>[], tx: Transaction<Tables>): Promise<() => void> {
     const lastReports = new Map<string, InboxMessage>();
     for (const { deviceId, body } of entries) if (body.kind === 'reported') lastReports.set(deviceId, body);
+    const stored = new Map<string, ReportedState>();
     const added = new Map<string, number>();
     const speakers = entries.filter(({ body }) => body.kind === 'event').map(({ deviceId }) => deviceId);
     // What was on its way when its device was removed is nobody's.
@@ -51,7 +54,7 @@ export class DeviceWriter implements EntryWriter<InboxMessage> {
         await this.#seen(deviceId, body, tx);
       } else if (body === lastReports.get(deviceId)) {
         // The next report of a device says everything that the one before it said.
-        await this.#reported(deviceId, body, tx);
+        if (await this.#reported(deviceId, body, tx)) stored.set(deviceId, body.reported);
       }
     }
     const room = new Map<string, number>();
@@ -59,6 +62,7 @@ export class DeviceWriter implements EntryWriter<InboxMessage> {
     return () => {
       if (this.#eventRoom.size > limits.connectionsMax) this.#eventRoom.clear();
       for (const [deviceId, left] of room) this.#eventRoom.set(deviceId, left);
+      for (const [deviceId, reported] of stored) this.onStored(deviceId, reported);
     };
   }
 
@@ -85,14 +89,16 @@ export class DeviceWriter implements EntryWriter<InboxMessage> {
     return true;
   }
 
+  /** False when there is no such device any more. */
   async #reported(
     deviceId: string,
     { reported, at }: InboxMessage & { kind: 'reported' },
     tx: Transaction<Tables>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const values = { reported: JSON.stringify(reported), reported_at: at, last_seen_at: at };
-    if (!(await this.#store.update(deviceId, values, tx))) return;
+    if (!(await this.#store.update(deviceId, values, tx))) return false;
     for (const listener of this.reportedListeners) await listener(deviceId, reported, tx);
+    return true;
   }
 
   async #seen(

@@ -230,7 +230,7 @@ function addAnswerHeaders(app: FastifyInstance): void {
 function measureRequests(app: FastifyInstance, metrics: Registry): void {
   const seconds = new Histogram({
     name: 'modelfleet_http_request_seconds',
-    help: 'Time to answer a request',
+    help: 'Time to answer an HTTP request',
     labelNames: ['method', 'route', 'status'] as const,
     registers: [metrics],
   });

@@ -8,7 +8,7 @@ export function registerInboxMetrics(
 ): void {
   new Gauge({
     name: 'modelfleet_inbox_waiting',
-    help: 'Messages of devices that wait to be stored',
+    help: 'Device messages waiting to be stored',
     registers: [metrics],
     collect() {
       this.set(inbox.waiting);
@@ -16,7 +16,7 @@ export function registerInboxMetrics(
   });
   new Gauge({
     name: 'modelfleet_inbox_held',
-    help: '1 while messages of devices cannot be stored and are tried again',
+    help: '1 while device messages cannot be stored and are retried',
     registers: [metrics],
     collect() {
       this.set(inbox.isHeld ? 1 : 0);
@@ -24,7 +24,7 @@ export function registerInboxMetrics(
   });
   new Counter({
     name: 'modelfleet_inbox_entries_total',
-    help: 'Messages of devices by what became of them: stored, or refused because they failed for themselves',
+    help: 'Device messages by outcome: stored, or refused because that message alone failed',
     labelNames: ['outcome'],
     registers: [metrics],
     collect() {
@@ -35,7 +35,7 @@ export function registerInboxMetrics(
   });
   new Counter({
     name: 'modelfleet_inbox_batches_total',
-    help: 'Transactions that messages of devices were stored in, and those that the database could not take (held)',
+    help: 'Transactions for device messages by outcome: stored, or held because the database could not write',
     labelNames: ['outcome'],
     registers: [metrics],
     collect() {

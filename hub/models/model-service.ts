@@ -63,6 +63,13 @@ export class ModelService {
     return found;
   }
 
+  /** Those of these versions that were published. */
+  published<T extends { readonly model: string; readonly version: string }>(
+    versions: readonly T[],
+  ): Promise<readonly T[]> {
+    return this.#store.published(versions);
+  }
+
   /** Each model with its newest version, by name; those after `after`. */
   models(page: { readonly after?: string; readonly limit: number }): Promise<ModelSummary[]> {
     return this.#store.models(page);

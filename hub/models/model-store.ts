@@ -52,6 +52,19 @@ export class ModelStore {
     this.#database = database;
   }
 
+  /** Those of these versions that were published. */
+  async published<T extends { readonly model: string; readonly version: string }>(
+    versions: readonly T[],
+  ): Promise<readonly T[]> {
+    const names = JSON.stringify(versions.map(({ model, version }) => [model, version]));
+    const { rows } = await sql<{ place: number }>`
+      select asked.key as place from json_each(${names}) as asked
+        join version on version.model = asked.value ->> 0 and version.version = asked.value ->> 1`.execute(
+      this.#database,
+    );
+    return rows.map(({ place }) => versions[place]!);
+  }
+
   async find(model: string, version: string): Promise<PublishedVersion | undefined> {
     const row = await this.#database
       .selectFrom('version')

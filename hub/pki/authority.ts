@@ -106,6 +106,12 @@ export class Authority {
     return this.#server.certificatePem + this.caPem;
   }
 
+  /** When the CA's and the server's certificate expire, milliseconds since the epoch. */
+  get expiresAt(): { readonly ca: number; readonly server: number } {
+    const end = (pem: string) => Date.parse(new X509Certificate(pem).validTo);
+    return { ca: end(this.#ca.certificatePem), server: end(this.#server.certificatePem) };
+  }
+
   /** Makes the server certificate anew when it ends soon or has not begun. Returns whether it did. */
   async renewServer(): Promise<boolean> {
     if (isServerFit(this.#server, this.#ca, this.#hosts, this.#clock.now())) return false;

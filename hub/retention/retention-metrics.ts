@@ -7,7 +7,7 @@ export function addRetentionMetrics(metrics: Registry, retention: Pick<Retention
   const labelNames = ['kind'] as const;
   new Counter({
     name: 'modelfleet_retention_removed_total',
-    help: 'Things that left because they were kept as long as the options say',
+    help: 'Items that retention removed',
     labelNames,
     registers,
     collect() {
@@ -17,7 +17,7 @@ export function addRetentionMetrics(metrics: Registry, retention: Pick<Retention
   });
   new Counter({
     name: 'modelfleet_retention_removed_bytes_total',
-    help: 'About the bytes that they took up',
+    help: 'Approximate size of the items that retention removed',
     labelNames,
     registers,
     collect() {

@@ -5,7 +5,7 @@ import type { SecurityEvents } from './security-events.ts';
 export function registerSecurityMetrics(metrics: Registry, security: Pick<SecurityEvents, 'counts'>): void {
   new Counter({
     name: 'modelfleet_refusals_total',
-    help: 'What was refused of devices, tokens and strangers, by kind; the audit log tells of whom (action security)',
+    help: 'Refused requests, connections and messages by kind; failed authentication is api_token, join_token, certificate, handshake and connect. The audit log has the details (action security)',
     labelNames: ['kind'],
     registers: [metrics],
     collect() {

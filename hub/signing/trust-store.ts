@@ -19,6 +19,16 @@ export async function readTrustFile(db: Kysely<Tables>, topic: TrustTopic): Prom
     .executeTakeFirst();
 }
 
+/** The current version of each role that has a file. */
+export async function readTrustVersions(db: Kysely<Tables>): Promise<ReadonlyMap<string, number>> {
+  const rows = await db
+    .selectFrom('trust_file')
+    .select(({ fn }) => ['role', fn.max('version').as('version')])
+    .groupBy('role')
+    .execute();
+  return new Map(rows.map(({ role, version }) => [role, version]));
+}
+
 /** Every root, oldest first. */
 export async function readRoots(db: Kysely<Tables>): Promise<TrustFile[]> {
   return db

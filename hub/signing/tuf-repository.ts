@@ -36,6 +36,7 @@ import {
   readPublisherBase,
   readRoots,
   readTrustFile,
+  readTrustVersions,
   writePublisherBase,
   writeTrustFile,
 } from './trust-store.ts';
@@ -65,6 +66,8 @@ const signedRoles = ['root', 'targets', 'publisher', 'snapshot', 'timestamp'] as
 export class TufRepository {
   readonly #props: TufRepositoryProps;
   readonly #turns = new SerialQueue();
+  /** Read from files that take long to parse, once each. */
+  readonly #status = new Map<string, RoleStatus>();
 
   constructor(props: TufRepositoryProps) {
     this.#props = props;
@@ -227,14 +230,15 @@ export class TufRepository {
 
   /** Version and expiry of each role; empty before `trust init`. */
   async status(): Promise<RoleStatus[]> {
-    const found: RoleStatus[] = [];
+    const versions = await readTrustVersions(this.#props.database);
     for (const role of signedRoles) {
+      if (this.#status.get(role)?.version === versions.get(role)) continue;
       const file = await this.current(role);
       if (!file) continue;
       const { signed } = parseMetadata(role === 'publisher' ? 'targets' : role, file, role);
-      found.push({ role, version: signed.version, expires: signed.expires });
+      this.#status.set(role, { role, version: signed.version, expires: signed.expires });
     }
-    return found;
+    return signedRoles.flatMap((role) => this.#status.get(role) ?? []);
   }
 
   async #isDue(tx: Transaction<Tables>, role: 'snapshot' | 'timestamp'): Promise<boolean> {

@@ -8,7 +8,7 @@ export function registerTelemetryMetrics(
 ): void {
   new Counter({
     name: 'modelfleet_telemetry_reports_total',
-    help: 'Telemetry reports received, by what became of them: merged, duplicate, or the code they were refused with',
+    help: 'Telemetry reports by outcome: merged, duplicate, or the error code they were refused with',
     labelNames: ['outcome'],
     registers: [metrics],
     collect() {
@@ -28,7 +28,7 @@ export function addStoredTelemetryMetrics(
 ): void {
   new Gauge({
     name: 'modelfleet_telemetry_stored_bytes',
-    help: 'About what telemetry takes on the disk',
+    help: 'Approximate size of stored telemetry',
     registers: [metrics],
     async collect() {
       this.set(await stored.storedBytes().catch(() => Number.NaN));
@@ -36,7 +36,7 @@ export function addStoredTelemetryMetrics(
   });
   new Gauge({
     name: 'modelfleet_telemetry_stored_bytes_max',
-    help: 'What it may take before the oldest leaves',
+    help: 'Size of stored telemetry above which the oldest is removed',
     registers: [metrics],
     collect() {
       this.set(stored.bytesMax);

@@ -6,7 +6,7 @@ import { storedBytes } from './upload-quotas.ts';
 export function addBlobMetrics(metrics: Registry, ledger: Pick<BlobLedger, 'totals' | 'quotas'>): void {
   new Gauge({
     name: 'modelfleet_blob_bytes',
-    help: 'What stored blobs take up of versions, and those that no version references',
+    help: 'Bytes of stored blobs: by whether a version references them',
     labelNames: ['referenced'] as const,
     registers: [metrics],
     async collect() {
@@ -18,7 +18,7 @@ export function addBlobMetrics(metrics: Registry, ledger: Pick<BlobLedger, 'tota
   const { storageMaxBytes, uploadMaxBytes } = ledger.quotas;
   new Gauge({
     name: 'modelfleet_blob_quota_bytes',
-    help: 'What all blobs, and those that no version references, may take up',
+    help: 'Most bytes that all blobs, and blobs that no version references, may take',
     labelNames: ['of'] as const,
     registers: [metrics],
     collect() {

@@ -8,7 +8,7 @@ export function registerTransferMetrics(
 ): void {
   new Counter({
     name: 'modelfleet_chunk_bytes_sent_total',
-    help: 'Bytes of chunks that sockets of devices have taken',
+    help: 'Bytes of chunks sent to devices',
     registers: [metrics],
     collect() {
       this.reset();
@@ -17,7 +17,7 @@ export function registerTransferMetrics(
   });
   new Gauge({
     name: 'modelfleet_chunk_bytes_held',
-    help: 'Bytes of chunks that have their place and that no socket has taken yet',
+    help: 'Bytes of chunks in memory that are not yet written to a socket',
     registers: [metrics],
     collect() {
       this.set(transfer.bytesHeld);
@@ -25,7 +25,7 @@ export function registerTransferMetrics(
   });
   new Gauge({
     name: 'modelfleet_downloads_waiting',
-    help: 'Devices that wait for their turn to be sent a chunk',
+    help: 'Devices whose download is queued',
     registers: [metrics],
     collect() {
       this.set(transfer.devicesWaiting);

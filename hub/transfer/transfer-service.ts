@@ -71,7 +71,7 @@ export class TransferService {
     return this.#bytesSent;
   }
 
-  /** Bytes of chunks that have their place and that no socket has taken yet. */
+  /** Bytes of chunks in memory that are not yet written to a socket. */
   get bytesHeld(): number {
     return this.#schedule.bytesHeld;
   }

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { Agent as HttpAgent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Agent, createAgent } from '../../../agent/agent.ts';
 import type { AgentStatus } from '../../../agent/agent-status.ts';
@@ -17,6 +18,7 @@ import { resolveOptions } from '../../../platform/option-table.ts';
 import { systemClock } from '../../../platform/system-clock.ts';
 import { runCli } from '../../support/cli.ts';
 import { linearModel } from '../../support/models.ts';
+import { checkMetrics, hasPromtool, sampleOf } from '../../support/promtool.ts';
 import { RunningHub } from '../../support/running-hub.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -88,6 +90,16 @@ async function expectCompleted(rollout: string): Promise<void> {
 const status = async () => (await askAgent(data(), 'GET', '/status')) as AgentStatus;
 const model = async () => (await status()).reported.models[0];
 
+const pageOf = async (of: string) => (await fetch(of)).text();
+
+async function hubPage(): Promise<string> {
+  const { body } = await request(`${hub.url}/metrics`, {
+    headers: { authorization: `Bearer ${hub.adminToken}` },
+    dispatcher: new HttpAgent({ connect: { ca: hub.ca } }),
+  });
+  return body.text();
+}
+
 async function infer(): Promise<{ model_version: string; data: number }> {
   const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] }];
   const response = await fetch(`${url}/v2/models/linear/infer`, {
@@ -137,6 +149,53 @@ describe('an agent with all its parts', () => {
     expect(await infer()).toEqual({ model_version: '1.0.0', data: 3 });
     expect(await model()).toMatchObject({ active: { version: '1.0.0' }, provider: 'cpu' });
     await expectCompleted(id);
+  });
+
+  it.skipIf(!hasPromtool)('and its hub show figures that promtool has nothing against', async () => {
+    expect(checkMetrics(await pageOf(`${url}/metrics`))).toBe('');
+    expect(checkMetrics(await hubPage())).toBe('');
+  });
+
+  it('shows its connection, its update and when what it trusts expires', async () => {
+    const page = await pageOf(`${url}/metrics`);
+    expect(sampleOf(page, 'modelfleet_hub_connected')).toBe(1);
+    expect(sampleOf(page, 'modelfleet_hub_connections_total')).toBeGreaterThan(0);
+    const update = { model: 'linear', version: '1.0.0', state: 'committed' };
+    expect(sampleOf(page, 'modelfleet_update_state', update)).toBe(1);
+    const committed = { model: 'linear', state: 'committed' };
+    expect(sampleOf(page, 'modelfleet_update_transitions_total', committed)).toBe(1);
+    expect(sampleOf(page, 'modelfleet_condition', { code: 'not_connected' })).toBe(0);
+    const inDays = (ms: number) => Math.round((ms * 1_000 - Date.now()) / 86_400_000);
+    expect(inDays(sampleOf(page, 'modelfleet_certificate_expiry_timestamp_seconds')!)).toBe(730);
+    expect(inDays(sampleOf(page, 'modelfleet_trust_expiry_timestamp_seconds', { role: 'root' })!)).toBe(365);
+    expect(sampleOf(page, 'process_resident_memory_bytes')).toBeGreaterThan(1e6);
+  });
+
+  it('is described with its hub, figure by figure, in docs/METRICS.md', async () => {
+    const text = await readFile('docs/METRICS.md', 'utf8');
+    const [hubPart, agentPart] = [text.slice(0, text.indexOf('## Agent')), text.slice(text.indexOf('## Agent'))];
+    const described = (part: string) => [...part.matchAll(/^\| `(modelfleet_\w+)`/gm)].map(([, name]) => name);
+    // The program adds it, where it opens its log.
+    const log = 'modelfleet_log_lines_lost_total';
+    const shown = (page: string) => [log, ...[...page.matchAll(/^# TYPE (modelfleet_\w+)/gm)].map(([, name]) => name)];
+    expect(described(hubPart).sort()).toEqual(shown(await hubPage()).sort());
+    expect(described(agentPart).sort()).toEqual(shown(await pageOf(`${url}/metrics`)).sort());
+  });
+
+  it('counts at the hub under the version that it reported', async () => {
+    const page = await hubPage();
+    expect(sampleOf(page, 'modelfleet_devices_enrolled', { group: 'default' })).toBe(1);
+    expect(sampleOf(page, 'modelfleet_devices_connected')).toBe(1);
+    const active = { model: 'linear', version: '1.0.0', state: 'active' };
+    expect(sampleOf(page, 'modelfleet_device_versions', active)).toBe(1);
+    for (const certificate of ['ca', 'server']) {
+      const expiry = sampleOf(page, 'modelfleet_certificate_expiry_timestamp_seconds', { certificate });
+      expect(expiry! * 1_000, certificate).toBeGreaterThan(Date.now());
+    }
+    expect(sampleOf(page, 'modelfleet_device_certificates_expiring')).toBe(0);
+    expect(
+      sampleOf(page, 'modelfleet_trust_expiry_timestamp_seconds', { role: 'timestamp' })! * 1_000,
+    ).toBeGreaterThan(Date.now());
   });
 
   it('switches to the next version and keeps the one before', async () => {

@@ -27,6 +27,7 @@ const leaving: Readonly<Record<string, string>> = {
   telemetry_bucket: 'telemetry',
   telemetry_evidence: 'rollout-evidence',
   telemetry_removed: 'when the telemetry of the device has left',
+  device_total: 'one for each group that has devices',
   telemetry_size: 'one row',
   telemetry_stream: 'a bounded number for each device; with the device',
   trust_file: 'replaced by the next; every root stays',

@@ -1,0 +1,75 @@
+/**
+ * Assesses drift now and then of each version that devices report, for `/metrics`: an alert must not wait for somebody to ask. It rests
+ * as long as it works, so a large fleet is assessed less often and never takes more than half of the event loop.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Logger } from '../../platform/logger.ts';
+import type { DriftReport } from '../../shared/api/drift.ts';
+import { isAppError } from '../../shared/base/app-error.ts';
+import type { Clock } from '../../shared/base/clock.ts';
+import type { VersionCount } from '../devices/fleet-census.ts';
+import type { DriftQuery } from './drift-service.ts';
+
+export interface DriftWatchProps {
+  readonly drift: { assess(query: DriftQuery): Promise<DriftReport> };
+  /** Versions on devices, published ones alone. */
+  readonly versions: () => Promise<readonly Pick<VersionCount, 'model' | 'version' | 'state'>[]>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What was found of a version when it was last assessed. */
+export interface AssessedVersion {
+  readonly report: DriftReport;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+const PAUSE_MS = 300_000;
+
+export class DriftWatch {
+  readonly #props: DriftWatchProps;
+  #assessed: ReadonlyMap<string, AssessedVersion> = new Map();
+
+  constructor(props: DriftWatchProps) {
+    this.#props = props;
+  }
+
+  assessed(): readonly AssessedVersion[] {
+    return [...this.#assessed.values()];
+  }
+
+  /** Runs until `signal` is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.assessAll(signal).catch((error: unknown) => {
+        this.#props.logger.error({ err: error }, 'drift could not be assessed');
+      });
+      await pause(PAUSE_MS, signal);
+    }
+  }
+
+  /** Assesses every version that is active somewhere; one that no device runs any more is forgotten. */
+  async assessAll(signal: AbortSignal): Promise<void> {
+    const { drift, versions, clock, logger } = this.#props;
+    const assessed = new Map<string, AssessedVersion>();
+    for (const { model, version, state } of await versions()) {
+      if (state !== 'active') continue;
+      if (signal.aborted) return;
+      const begun = performance.now();
+      try {
+        const report = await drift.assess({ model, version });
+        assessed.set(`${model}@${version}`, { report, at: clock.now() });
+      } catch (error) {
+        if (isAppError(error, 'drift_no_profile')) continue;
+        logger.error({ model, version, err: error }, 'drift of a version could not be assessed');
+      }
+      await pause(performance.now() - begun, signal);
+    }
+    this.#assessed = assessed;
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return wait(ms, undefined, { signal, ref: false }).catch(() => undefined);
+}
