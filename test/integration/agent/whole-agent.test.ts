@@ -173,11 +173,18 @@ describe('an agent with all its parts', () => {
 
   it('is described with its hub, figure by figure, in docs/METRICS.md', async () => {
     const text = await readFile('docs/METRICS.md', 'utf8');
-    const [hubPart, agentPart] = [text.slice(0, text.indexOf('## Agent')), text.slice(text.indexOf('## Agent'))];
-    const described = (part: string) => [...part.matchAll(/^\| `(modelfleet_\w+)`/gm)].map(([, name]) => name);
+    const [hubPart, agentPart] = [
+      text.slice(0, text.indexOf('## Agent')),
+      text.slice(text.indexOf('## Agent')),
+    ];
+    const described = (part: string) =>
+      [...part.matchAll(/^\| `(modelfleet_\w+)`/gm)].map(([, name]) => name);
     // The program adds it, where it opens its log.
     const log = 'modelfleet_log_lines_lost_total';
-    const shown = (page: string) => [log, ...[...page.matchAll(/^# TYPE (modelfleet_\w+)/gm)].map(([, name]) => name)];
+    const shown = (page: string) => [
+      log,
+      ...[...page.matchAll(/^# TYPE (modelfleet_\w+)/gm)].map(([, name]) => name),
+    ];
     expect(described(hubPart).sort()).toEqual(shown(await hubPage()).sort());
     expect(described(agentPart).sort()).toEqual(shown(await pageOf(`${url}/metrics`)).sort());
   });
