@@ -34,7 +34,11 @@ export function blobRoutes(ledger: Pick<BlobLedger, 'missing' | 'put'>): Routes 
     api.put(
       '/blobs/:sha256',
       {
-        config: { role: 'publisher', errors: ['upload_quota_exceeded', 'storage_quota_exceeded'] },
+        config: {
+          role: 'publisher',
+          accepts: 'application/octet-stream',
+          errors: ['upload_quota_exceeded', 'storage_quota_exceeded'],
+        },
         bodyLimit: limits.chunkBytes,
         schema: {
           tags,
