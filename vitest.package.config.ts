@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/package/**/*.test.ts'],
-    setupFiles: 'test/support/patience.ts',
+    setupFiles: 'test/support/timeouts.ts',
     pool: 'forks',
     maxWorkers: 1,
   },

@@ -316,7 +316,7 @@ function makeParts(
 
 const STOP_WAIT_MS = 3_000;
 
-/** From the inside out; `closers` takes them back in reverse. */
+/** From the inside out; `closers` closes them in reverse. */
 async function startParts(
   addresses: AgentAddresses,
   { clock, logger }: AgentEnvironment,

@@ -80,7 +80,7 @@ export class Fleet {
     await this.#hub?.exited;
   }
 
-  /** Runs `modelfleet … --json` and returns its result; throws with the program's own words when it fails. */
+  /** Runs `modelfleet … --json` and returns its result; throws with the output of the program when it fails. */
   async cli(...args: readonly string[]): Promise<unknown> {
     const done = await this.tryCli(...args);
     if (done.code !== 0)

@@ -33,7 +33,7 @@ type Level = 'error' | 'warn' | 'info';
 
 export class LimitedLog {
   readonly #props: LimitedLogProps;
-  /** The subject that was heard of last at the end. */
+  /** The subject that was seen last at the end. */
   readonly #subjects = new Map<string, Subject>();
   /** One for each message of the program, which are few. */
   readonly #messages = new Map<string, Message>();

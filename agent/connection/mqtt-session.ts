@@ -289,7 +289,7 @@ function clientOptions(identity: DeviceIdentity, instance: string | undefined): 
   } as IClientOptions;
 }
 
-/** Rejects with the reason when the connection ends or `stop` says so; never resolves. `over` takes its listener back. */
+/** Rejects with the reason when the connection ends or `stop` says so; never resolves. `over` removes its listener. */
 function endOf(
   client: MqttClient,
   { stop, over }: { readonly stop: AbortSignal; readonly over: AbortSignal },

@@ -17,7 +17,7 @@ const warning = (wayOut: string) => ({ severity: 'warning', wayOut }) as const;
 export const conditionCatalogue = {
   /** The clock disagrees with what certificates or signed metadata prove. */
   clock_suspect: error(
-    "Set the clock of this device (NTP), then start the agent again. If it is right, the hub's clock was ahead: set that one, and the hub's next statement takes it back; at once: modelfleet-agent clock --reset.",
+    "Set the clock of this device (NTP), then start the agent again. If it is right, the hub's clock was ahead: set that one, and the next statement of the hub corrects it; at once: modelfleet-agent clock --reset.",
   ),
   /** There has been no connection to the hub for a while. */
   not_connected: warning(

@@ -133,7 +133,7 @@ export class HealthWatch {
       isHeld ? `Nothing is switched while the file "${holdFile}" exists.` : undefined,
     );
     const { events, telemetry } = dropped();
-    // A look comes after each change of an update too.
+    // It is checked after each change of an update too.
     if (events + telemetry > this.#dropped) this.#droppedAt = clock.monotonic();
     this.#dropped = events + telemetry;
     conditions.set(

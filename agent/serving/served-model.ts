@@ -33,7 +33,7 @@ export interface ServedFigures {
 }
 
 export interface ServeOptions {
-  /** Keep the version that was active warm: it answers while the new one's runner is down, and taking it back is instant. */
+  /** Keep the version that was active warm: it answers while the new one's runner is down, and reverting to it is instant. */
   readonly keepStandby: boolean;
   /** The offer that brought the version, for telemetry. */
   readonly answersFor?: AnsweredOffer | undefined;

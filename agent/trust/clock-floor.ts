@@ -1,7 +1,7 @@
 /**
  * Time as trust sees it: the system clock, but never before the time that the newest verified statement has proved. A device
  * whose clock was reset to 1970 still sees expired metadata as expired; a restart does not forget. The newest statement is the one
- * with the highest version, not the latest time: when the hub's clock was ahead for a while, its next statement takes that back.
+ * with the highest version, not the latest time: when the hub's clock was ahead for a while, its next statement corrects that.
  */
 import { Type } from 'typebox';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';

@@ -59,7 +59,7 @@ export class VerifiedVersions implements TrustedVersions {
   readonly #mirror: MetadataMirror;
   readonly #timeoutMs: number;
   #verified: Verified | undefined;
-  readonly #turns = new SerialQueue();
+  readonly #queue = new SerialQueue();
   readonly #backoff: RetryBackoff;
   #refusal: unknown;
 
@@ -82,7 +82,7 @@ export class VerifiedVersions implements TrustedVersions {
   }
 
   async lookUp(model: string, version: string): Promise<TrustedVersion> {
-    return this.#turns.run(async () => {
+    return this.#queue.run(async () => {
       const path = manifestTarget(model, version);
       const verified = await this.#upToDate();
       let target = await verified.update.target(path);
@@ -110,7 +110,7 @@ export class VerifiedVersions implements TrustedVersions {
   }
 
   async directorKeys(): Promise<ReadonlyMap<string, string>> {
-    return this.#turns.run(async () => {
+    return this.#queue.run(async () => {
       const stored = directorMap((await this.#props.files.load()).director);
       if (stored && !(await this.#mirror.waitFor(() => this.#mirror.file('timestamp'), OFFLINE_WAIT_MS))) {
         return stored;

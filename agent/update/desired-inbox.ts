@@ -41,7 +41,7 @@ export interface DesiredInboxProps {
   readonly logger: Logger;
 }
 
-/** Between two looks at one message: first, and at most. */
+/** Between two attempts with one message: first, and at most. */
 const RETRY_FIRST_MS = 5_000;
 const RETRY_MAX_MS = 900_000;
 /** The clock is looked at this often meanwhile. */

@@ -91,7 +91,7 @@ export class LiveRecord {
     this.#now = { ...this.#now, attempt };
   }
 
-  /** The agent ends in order: nothing under way is to blame for it. */
+  /** The agent ends in order: no work under way caused it. */
   async noteEnd(): Promise<void> {
     this.#hasEnded = true;
     if (this.#now.attempt?.working === undefined) return;

@@ -8,7 +8,7 @@ import { type ModelSlots, noSlots, type SlotRef, servingOrder } from '../slots/s
 import { isQuarantined } from './failure-policy.ts';
 import type { UpdateRecord } from './update-record.ts';
 
-export interface ReportSight {
+export interface ReportObservation {
   readonly nowMs: number;
   readonly progress?: DownloadProgress | undefined;
   /** Manifest digest of the version that answers; undefined when none does. */
@@ -19,7 +19,7 @@ export function reportModel(
   model: string,
   record: UpdateRecord | undefined,
   slots: ModelSlots = noSlots,
-  { nowMs, progress, serving }: ReportSight,
+  { nowMs, progress, serving }: ReportObservation,
 ): ReportedModel {
   const attempt = record?.attempt;
   const kept = servingOrder(slots);

@@ -129,7 +129,7 @@ function verdictLines({ verdicts }: Rollout, now: number): string[] {
   ];
 }
 
-/** Why a device that the version was taken back from still runs it, or runs something else. */
+/** Why a device whose version was reverted still runs it, or runs something else. */
 const revertTexts = {
   'no-target': ', has no version to go back to and keeps this one',
   refused: ', refuses to go back',

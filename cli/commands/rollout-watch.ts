@@ -29,7 +29,7 @@ export interface Watch {
   readonly printer: Printer;
   /** How long the hub may not answer. */
   readonly giveUpMs: number;
-  /** Between two looks; a test looks more often. */
+  /** Between two requests; a test asks more often. */
   readonly pollMs?: number;
 }
 

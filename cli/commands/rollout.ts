@@ -81,7 +81,7 @@ export function rolloutCommand(context: CliContext): Command {
     '--keep',
     'leave the version on the devices that took it',
   );
-  addAction(rollout, context, 'rollback', 'take the version back from every device, also after the end');
+  addAction(rollout, context, 'rollback', 'revert the version on every device, also after the end');
   return rollout;
 }
 

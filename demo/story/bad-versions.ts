@@ -65,7 +65,11 @@ export async function serviceFails(stage: Stage): Promise<void> {
   narrator.tell(`An answer in service: ${sent.firstError}`);
   const named = end.devices.filter(({ status }) => status === 'rolled-back');
   for (const { device, fault } of named) narrator.tell(`${device}: ${fault?.message}`);
-  narrator.check('Devices took it back by themselves and are named with the reason', named.length >= 1, end);
+  narrator.check(
+    'Devices rolled it back by themselves and are named with the reason',
+    named.length >= 1,
+    end,
+  );
   narrator.check('The rollout ended without going on', ['aborted', 'rolled-back'].includes(end.status), end);
   narrator.check('The fleet is on 2.0.0', await everyDeviceOn(stage, '2.0.0'), await activeVersions(stage));
 }

@@ -15,7 +15,7 @@ export async function theBooks({ fleet, narrator }: Stage): Promise<void> {
     'rollout.judged',
   ];
   narrator.check(
-    `Every act stands in it: ${[...actions].sort().join(', ')}`,
+    `Every action is in it: ${[...actions].sort().join(', ')}`,
     wanted.every((action) => actions.has(action)),
     [...actions],
   );

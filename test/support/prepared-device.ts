@@ -54,9 +54,9 @@ export const hastyClock: Clock = {
 };
 
 /** Lets the machine look at its situation so many times more. */
-export async function looks(device: UpdateDevice, times: number): Promise<void> {
-  const before = device.looks();
-  await vi.waitFor(() => expect(device.looks()).toBeGreaterThan(before + times), { timeout: 10_000 });
+export async function evaluations(device: UpdateDevice, times: number): Promise<void> {
+  const before = device.evaluations();
+  await vi.waitFor(() => expect(device.evaluations()).toBeGreaterThan(before + times), { timeout: 10_000 });
 }
 
 /** Waits until the update to `version` is in `state`, and the hub has been told. */

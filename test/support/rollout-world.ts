@@ -290,7 +290,7 @@ export class RolloutWorld {
     );
   }
 
-  /** Removes the device from the hub, as the hub does it; it is heard of no more. */
+  /** Removes the device from the hub, as the hub does it. */
   async remove(id: string): Promise<void> {
     await this.store.transaction(async (tx) => {
       await this.director.forget(id, tx);

@@ -1,7 +1,7 @@
 /**
  * A hub and a few agents as processes, driven by the command line, REST and the agents' local API, with versions of one
  * small model: `x` f32[-1,2] → `y` f32[-1,1] = x₁ + x₂ + n, where n is the number of the version `n.0.0`. It
- * remembers every act the hub has acknowledged and every sequence an agent has shown.
+ * remembers every action the hub has acknowledged and every sequence an agent has shown.
  */
 import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
@@ -54,7 +54,7 @@ export class SmallFleet {
   readonly fleet: Fleet;
   readonly devices: readonly string[];
   readonly programs: Programs;
-  /** `action target` of every act that was acknowledged. */
+  /** `action target` of every action that was acknowledged. */
   readonly acknowledged: string[] = [];
   readonly #sequences = new Map<string, number>();
   readonly #armed: RunningProgram[] = [];
@@ -332,7 +332,7 @@ export class SmallFleet {
     }
   }
 
-  /** The audit log is whole and holds, once each, every act that was acknowledged. */
+  /** The audit log is whole and holds, once each, every action that was acknowledged. */
   async expectNothingAcknowledgedLost(): Promise<void> {
     const verdict = (await this.fleet.rest('GET', '/audit/verify')).body;
     expect(verdict).toMatchObject({ intact: true });

@@ -158,7 +158,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
   await mkdir(join(folder, 'state'), { recursive: true });
   const logger = pino({ level: process.env['TEST_LOG'] ?? 'silent' }, pino.destination(2));
   const clock = options.clock ?? systemClock;
-  let looks = 0;
+  let evaluations = 0;
   const random = Math.random;
   const freeBytes = options.freeBytes ?? (async () => 2 ** 40);
   const eventLog = join(folder, 'events.log');
@@ -222,7 +222,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
     announce: async (event) => appendFileSync(eventLog, `${JSON.stringify(event)}\n`),
     isConnected: () => link.isConnected,
     isHeld: () => {
-      looks += 1;
+      evaluations += 1;
       return existsSync(held);
     },
     onChange: () => undefined,
@@ -298,7 +298,7 @@ export async function openUpdateDevice(options: UpdateDeviceOptions) {
     events: () => readEvents(eventLog),
     states: () => readEvents(eventLog).map((event) => event.state),
     /** How often the machine has looked at its situation. */
-    looks: () => looks,
+    evaluations: () => evaluations,
     /** Digests asked for over all lives of the device. */
     requested: (): string[] =>
       existsSync(requestLog) ? lines(requestLog).flatMap((line) => JSON.parse(line) as string[]) : [],

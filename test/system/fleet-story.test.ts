@@ -59,7 +59,7 @@ describe('a fleet of three', { timeout: TEST_MS }, () => {
     expect(JSON.parse(told.stdout)).toMatchObject({ status: 'completed', phase: 2 });
   });
 
-  it('pause takes back what was offered and not switched to; resume offers it again', async () => {
+  it('pause withdraws what was offered and not switched to; resume offers it again', async () => {
     const before = await activeVersion();
     const version = await small.publishNext();
     const holds = devices.map((device) => dataFolder(small.fleet.agentData(device)).hold);

@@ -1,5 +1,5 @@
 /**
- * `kill -9` of the hub at every step of the story of a version. Promised: what the hub acknowledged (an act, an event, a
+ * `kill -9` of the hub at every step of the story of a version. Promised: what the hub acknowledged (an action, an event, a
  * telemetry report) is there afterwards, once; the same story goes on and ends in the same state as without the kill;
  * the sequence of a device never goes back.
  */

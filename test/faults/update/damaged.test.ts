@@ -3,7 +3,16 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { AppError } from '../../../shared/base/app-error.ts';
-import { ends, flipBit, hastyClock, looks, prepared, reopen, v1, v2 } from '../../support/prepared-device.ts';
+import {
+  ends,
+  evaluations,
+  flipBit,
+  hastyClock,
+  prepared,
+  reopen,
+  v1,
+  v2,
+} from '../../support/prepared-device.ts';
 import { desiredFor, type UpdateDevice } from '../../support/update-device.ts';
 
 describe('damaged files at start', () => {
@@ -150,7 +159,7 @@ describe('damaged files while the version runs, found when its runner starts aga
     for (const { manifestSha256 } of [v1, v2]) {
       await device.updates.replaceDamaged('demo', manifestSha256);
     }
-    await looks(device, 3);
+    await evaluations(device, 3);
     expect(device.served.active).toEqual({ version: '2.0.0', standby: '1.0.0' });
     expect(device.slots.of('demo')).toMatchObject({
       active: { version: '1.0.0' },

@@ -7,9 +7,9 @@ import { limits } from '../../../shared/base/limits.ts';
 import { digestOf, packedVersion, writeBlobs } from '../../support/packed-version.ts';
 import {
   ends,
+  evaluations,
   expectUntouched,
   hastyClock,
-  looks,
   prepared,
   reopen,
   rollout,
@@ -96,7 +96,7 @@ describe('Error_in_downloading', () => {
     device.setDesired(2, [desiredFor(v2, { rollout })]);
     await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('not_enough_space'));
     expect(update(device)?.fault?.message).toMatch(/needs 16\.5 MiB of disk, 1000 B are free/);
-    await looks(device, 20);
+    await evaluations(device, 20);
     expect(update(device)?.state).toBe('downloading');
     expect(device.updates.report(Date.now())[0]?.quarantined).toEqual([]);
     expectUntouched(device);
@@ -280,7 +280,7 @@ describe('Error_in_qualifying', () => {
       device.served.qualifyFault = { code, message: 'not now', retry: 'later' };
       device.setDesired(2, [desiredFor(v2, { rollout })]);
       await vi.waitFor(() => expect(update(device)?.fault?.code).toBe(code));
-      await looks(device, 20);
+      await evaluations(device, 20);
       expect(update(device)?.state).toBe('qualifying');
       expect(device.updates.report(Date.now())[0]?.quarantined).toEqual([]);
       expectUntouched(device);
@@ -304,7 +304,7 @@ describe('Error_in_qualifying', () => {
     // The same release, received again after a restart, lifts nothing that failed since.
     const again = await reopen(folder, blobs, { clock: hastyClock });
     again.setDesired(4, [desiredFor(v2, { rollout })], [{ model: 'demo', at: 3 }]);
-    await looks(again, 2);
+    await evaluations(again, 2);
     expect(again.updates.report(Date.now())[0]?.quarantined).toHaveLength(1);
     again.setDesired(5, [desiredFor(v2, { rollout })], [{ model: 'demo', at: 5 }]);
     await ends(again, 'committed');
@@ -326,7 +326,7 @@ describe('Error_in_qualifying', () => {
       await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('too_slow_on_device'));
       for (let flap = 0; flap < 5; flap += 1) {
         device.updates.notify();
-        await looks(device, 2);
+        await evaluations(device, 2);
       }
       expect(tries).toBe(wanted);
       passed += limits.busyMachineMs;
@@ -346,7 +346,7 @@ describe('Error_in_qualifying', () => {
     device.served.qualifyFault = undefined;
     // Received again, a release changes nothing.
     device.setDesired(3, [desiredFor(v2, { rollout })], [{ model: 'demo', at: 2 }]);
-    await looks(device, 2);
+    await evaluations(device, 2);
     expect(update(device)?.state).toBe('qualifying');
     device.setDesired(4, [desiredFor(v2, { rollout })], [{ model: 'demo', at: 4 }]);
     await ends(device, 'committed');

@@ -98,7 +98,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Everything a device says of itself, in its own words. */
+/** Everything a device says of itself. */
 async function tell(): Promise<void> {
   const at = new Date().toISOString();
   const fault = { code: 'inference_failed', message: hostile, retry: 'never' as const };

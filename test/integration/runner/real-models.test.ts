@@ -70,7 +70,7 @@ describe.skipIf(!data)('real models, by MODELFLEET_TEST_DATA', () => {
     },
     { release: '5.1', size: 512, states: [['state', [2, 1, 128]] as const], next: ['stateN'] },
     { release: '6.2', size: 512, states: [['state', [2, 1, 128]] as const], next: ['stateN'] },
-  ])('silero-vad $release hears speech', async ({ release, size, states, next }) => {
+  ])('silero-vad $release detects speech', async ({ release, size, states, next }) => {
     const runner = await start(`silero-vad/silero_vad-${release}.onnx`);
     const wav = readFileSync(file('silero-vad/en-16k.wav')).subarray(44);
     const samples = Float32Array.from({ length: 16_000 * 20 }, (_, i) => wav.readInt16LE(i * 2) / 32_768);

@@ -97,10 +97,10 @@ describe('ChunkFetcher', () => {
       }
     };
     expect(fetcher.queuedSince(manifest)).toBeUndefined();
-    const toldAt = clock.now();
+    const queuedAt = clock.now();
     await pass(59_000);
     expect(requests).toHaveLength(1);
-    expect(fetcher.queuedSince(manifest)).toBe(toldAt);
+    expect(fetcher.queuedSince(manifest)).toBe(queuedAt);
     expect(requests[0]).toMatchObject({ queue: true });
     // The hub calls: what it sends is taken, and the rest is asked for at once.
     const [first, ...others] = requests[0]!.chunks;
@@ -174,7 +174,7 @@ describe('ChunkFetcher', () => {
     await expect(fetched).rejects.toThrow('enough');
   });
 
-  it('goes on at once when a pause ends between two looks at the clock', async () => {
+  it('goes on at once when a pause ends between two readings of the clock', async () => {
     let now = 0;
     let longest = 0;
     const clock: Clock = {

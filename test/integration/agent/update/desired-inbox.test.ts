@@ -201,7 +201,7 @@ describe('DesiredInbox', () => {
     expect(inbox.sequence).toBe(0);
   });
 
-  it('looks again at a message whose keys have not come yet', async () => {
+  it('attempts again at a message whose keys have not come yet', async () => {
     let tries = 0;
     const trust = {
       storedDirectorKeys: async () => keys,
@@ -220,27 +220,30 @@ describe('DesiredInbox', () => {
 
   it('does not look for ever at a message nobody we know has signed', async () => {
     const clock = { ...systemClock, sleep: async () => undefined };
-    let looks = 0;
+    let attempts = 0;
     const trust = {
       storedDirectorKeys: async () => keys,
       directorKeys: async () => {
-        looks += 1;
+        attempts += 1;
         return keys;
       },
     };
     const { inbox, refused } = await open(await tempFolder(), { clock, trust });
     inbox.receive(statement({}, stranger), new AbortController().signal);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(looks).toBe(3);
+    expect(attempts).toBe(3);
     expect(refused).toEqual(['signature_invalid']);
   });
 
   /** An inbox that always meets the fault, on a clock that records what is waited. */
-  const failing = async (fault: () => AppError | undefined, stopsAfterLooks = Number.POSITIVE_INFINITY) => {
+  const failing = async (
+    fault: () => AppError | undefined,
+    stopsAfterAttempts = Number.POSITIVE_INFINITY,
+  ) => {
     let tick = (): void => undefined;
     const waits: number[] = [];
     let nowMs = 0;
-    let looks = 0;
+    let attempts = 0;
     const clock = {
       now: () => systemClock.now() + nowMs,
       monotonic: systemClock.monotonic,
@@ -248,7 +251,7 @@ describe('DesiredInbox', () => {
         waits.push(ms);
         await new Promise<void>((resolve) => {
           tick = resolve;
-          if (looks < stopsAfterLooks) setImmediate(resolve);
+          if (attempts < stopsAfterAttempts) setImmediate(resolve);
           signal?.addEventListener('abort', () => resolve(), { once: true });
         });
         signal?.throwIfAborted();
@@ -257,7 +260,7 @@ describe('DesiredInbox', () => {
     const trust = {
       storedDirectorKeys: async () => keys,
       directorKeys: async () => {
-        looks += 1;
+        attempts += 1;
         const error = fault();
         if (error) throw error;
         return keys;
@@ -267,7 +270,7 @@ describe('DesiredInbox', () => {
     return {
       ...opened,
       waits,
-      looks: () => looks,
+      attempts: () => attempts,
       setClock: (ms: number) => {
         nowMs = ms;
         tick();
@@ -276,34 +279,34 @@ describe('DesiredInbox', () => {
   };
   const expired = (n: number) => new AppError('metadata_expired', `It expired; it is ${n} o'clock here.`);
 
-  it('looks again later and later at what stays refused, and tells it once', async () => {
+  it('attempts again later and later at what stays refused, and tells it once', async () => {
     let hours = 0;
-    const { inbox, refused, waits, looks } = await failing(() => {
+    const { inbox, refused, waits, attempts } = await failing(() => {
       hours += 1;
       return expired(hours);
     });
     const stop = new AbortController();
     inbox.receive(statement(), stop.signal);
-    await vi.waitFor(() => expect(looks()).toBeGreaterThan(10));
+    await vi.waitFor(() => expect(attempts()).toBeGreaterThan(10));
     stop.abort(new Error('enough'));
     const total = waits.reduce((sum, ms) => sum + ms, 0);
-    expect(total / looks()).toBeGreaterThan(300_000);
+    expect(total / attempts()).toBeGreaterThan(300_000);
     expect(waits.slice(0, 3)).toEqual([5_000, 10_000, 20_000]);
     expect(Math.max(...waits)).toBeLessThanOrEqual(30_000);
     expect(refused).toEqual(['metadata_expired']);
   });
 
   it.each(['trust metadata comes', 'another statement comes', 'the clock is set'])(
-    'looks at once when %s in the middle of a long wait',
+    'attempts at once when %s in the middle of a long wait',
     async (news) => {
       let isOver = false;
-      const { inbox, accepted, looks, waits, setClock } = await failing(
+      const { inbox, accepted, attempts, waits, setClock } = await failing(
         () => (isOver ? undefined : expired(1)),
         7,
       );
       const { signal } = new AbortController();
       inbox.receive(statement(), signal);
-      await vi.waitFor(() => expect(looks()).toBe(7));
+      await vi.waitFor(() => expect(attempts()).toBe(7));
       await new Promise((resolve) => setTimeout(resolve, 20));
       isOver = true;
       const before = waits.length;
@@ -315,7 +318,7 @@ describe('DesiredInbox', () => {
     },
   );
 
-  it('looks at a statement again when the metadata that names its key comes late', async () => {
+  it('attempts at a statement again when the metadata that names its key comes late', async () => {
     let known = new Map<string, string>();
     const clock = { ...systemClock, sleep: async () => undefined };
     const trust = { directorKeys: async () => known, storedDirectorKeys: async () => known };

@@ -23,7 +23,7 @@ async function pack(files: Readonly<Record<string, Uint8Array | string>>) {
   return packVersion({ folder: folder.path, now: 0, logger: makeLogger('test', 'silent') });
 }
 
-/** `x` [-1, 2] → `y` = −x, declared as `dims` whatever it is; the runtime takes the file at its word. */
+/** `x` [-1, 2] → `y` = −x, declared as `dims` whatever it is; the runtime trusts the file. */
 function negation(dims: readonly Dimension[]): Uint8Array {
   return new ModelBuilder('negation')
     .input('x', 'float', ['batch', 2])

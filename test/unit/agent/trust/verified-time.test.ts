@@ -23,7 +23,7 @@ describe('the time that signed metadata proves', () => {
     expect(old.nowMs).toBeLessThan(device.floor.now());
   });
 
-  it('a hub whose clock was 30 days ahead for a minute stops nothing: its next timestamp takes that back', async () => {
+  it('a hub whose clock was 30 days ahead for a minute stops nothing: its next timestamp corrects that', async () => {
     const world = makeWorld();
     const device = await TrustingDevice.enrol(world);
     await device.versions.lookUp('air', '1.0.0');
@@ -43,7 +43,7 @@ describe('the time that signed metadata proves', () => {
     expect(device.floor.now()).toBe(START_MS + 60_000);
   });
 
-  it('takes the wrong time back though it was killed between storing the newer timestamp and following it', async () => {
+  it('corrects the wrong time though it was killed between storing the newer timestamp and following it', async () => {
     const world = makeWorld();
     const device = await TrustingDevice.enrol(world);
     await device.versions.lookUp('air', '1.0.0');
@@ -92,7 +92,7 @@ describe('the time that signed metadata proves', () => {
     expect(floor.now()).toBe(START_MS + 30 * DAY_MS);
   });
 
-  it('an older timestamp takes nothing back, nor one that only says to be newer', async () => {
+  it('an older timestamp corrects nothing, nor one that only says to be newer', async () => {
     const world = makeWorld();
     const device = await TrustingDevice.enrol(world);
     await device.versions.lookUp('air', '1.0.0');

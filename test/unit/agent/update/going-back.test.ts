@@ -164,7 +164,7 @@ const act = fc.oneof(
     health: fc.constantFrom<Health>('good', 'good', 'good', 'golden', 'trial'),
     kills,
   }),
-  // As the hub takes a rollout back: to what the device ran before, without a trial of its own.
+  // As the hub rolls a rollout back: to what the device ran before, without a trial of its own.
   fc.record({ kind: fc.constant('taken-back' as const), kills }),
   fc.record({ kind: fc.constant('ordered-back' as const), kills }),
 );
@@ -172,12 +172,12 @@ const act = fc.oneof(
 describe('a device over random histories', () => {
   it('ends on the last good version it keeps, and tells what answers', () => {
     fc.assert(
-      fc.property(fc.array(act, { maxLength: 25 }), (acts) => {
+      fc.property(fc.array(act, { maxLength: 25 }), (actions) => {
         const device = new Device();
         const expected = new Expected();
         const isKept = (one: number) => keepsCommitted(device.slots, manifestOf(one));
         const isQuarantined = (one: number) => quarantinedOf(device.record, NOW).has(manifestOf(one));
-        for (const next of acts) {
+        for (const next of actions) {
           const before = expected.line.filter(isKept);
           if (next.kind === 'ordered-back') {
             const [active, ...others] = before.toReversed();

@@ -53,7 +53,7 @@ describe('comparePublisher', () => {
     expect(() => comparePublisher(one, altered(one, change))).toThrow(invalid('was changed'));
   });
 
-  it('refuses to take a withdrawal back or to change its reason', () => {
+  it('refuses to undo a withdrawal or to change its reason', () => {
     const back = makePublisher(one.signed.targets, { version: 4, nowMs });
     expect(() => comparePublisher(withdrawn, back)).toThrow(invalid('was changed'));
     const other = withdrawVersion(one, { model: 'air', version: '1.0.0', reason: 'other' }, nowMs);
