@@ -226,7 +226,7 @@ async function post(
       ...(signal ? { signal } : {}),
     });
     const answer: unknown = await response.body.json();
-    if (response.statusCode !== 200) throw errorOf(parseProblem(answer));
+    if (response.statusCode >= 400) throw errorOf(parseProblem(answer));
     const date = Date.parse(String(response.headers['date']));
     return { answer: parseEnrolmentResponse(answer), hubMs: Number.isNaN(date) ? Date.now() : date };
   } catch (cause) {

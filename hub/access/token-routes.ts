@@ -4,12 +4,12 @@ import {
   ApiToken,
   ApiTokenPage,
   ApiTokenRequest,
-  ApiTokenRevoked,
   Caller,
   CreatedApiToken,
   RoleName,
   TokenName,
 } from '../../shared/api/access.ts';
+import { created } from '../http/created.ts';
 import { afterName, pageOf, pageQuery } from '../http/page.ts';
 import type { CurrentThing } from '../http/preconditions.ts';
 import type { Routes } from '../http/routes.ts';
@@ -30,10 +30,14 @@ export function tokenRoutes(tokens: TokenService): Routes {
           summary: 'Create an API token',
           description: 'The answer holds the secret; it cannot be seen again.',
           body: ApiTokenRequest,
-          response: { 200: CreatedApiToken },
+          response: { 201: CreatedApiToken },
         },
       },
-      (request) => tokens.create(request.body, request.actor),
+      async (request, reply) => {
+        const made = await tokens.create(request.body, request.actor);
+        created(reply, 'tokens', made.token.name);
+        return made;
+      },
     );
     api.get(
       '/tokens',
@@ -66,6 +70,7 @@ export function tokenRoutes(tokens: TokenService): Routes {
           tags,
           operationId: 'getToken',
           summary: 'Show an API token',
+          description: 'Without its secret. A token that was revoked is shown until it leaves.',
           params: Type.Object({ name: TokenName }),
           response: { 200: ApiToken },
         },
@@ -81,12 +86,12 @@ export function tokenRoutes(tokens: TokenService): Routes {
           operationId: 'revokeToken',
           summary: 'Revoke an API token',
           params: Type.Object({ name: TokenName }),
-          response: { 200: ApiTokenRevoked },
+          response: { 204: Type.Null() },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         await tokens.revoke(request.params.name, request.actor);
-        return { revoked: request.params.name };
+        return reply.code(204).send(null);
       },
     );
     api.get(

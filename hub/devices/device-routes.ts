@@ -1,6 +1,6 @@
 /** `/api/v1/devices`. */
 import { Type } from 'typebox';
-import { Device, DeviceChange, DevicePage, DeviceRemoved, GroupPage } from '../../shared/api/devices.ts';
+import { Device, DeviceChange, DevicePage, GroupPage } from '../../shared/api/devices.ts';
 import { DeviceId, GroupName } from '../../shared/base/names.ts';
 import { afterName, pageOf, pageQuery } from '../http/page.ts';
 import type { CurrentThing } from '../http/preconditions.ts';
@@ -96,12 +96,12 @@ export function deviceRoutes(devices: DeviceService): Routes {
           operationId: 'deleteDevice',
           summary: 'Remove a device: its connection ends at once, its certificate is refused from then on',
           params,
-          response: { 200: DeviceRemoved },
+          response: { 204: Type.Null() },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         await devices.remove(request.params.id, request.actor);
-        return { removed: request.params.id };
+        return reply.code(204).send(null);
       },
     );
   };

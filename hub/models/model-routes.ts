@@ -13,6 +13,7 @@ import {
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { ModelName, SemVer } from '../../shared/base/names.ts';
+import { created } from '../http/created.ts';
 import { afterName, pageOf, pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import type { ModelService } from './model-service.ts';
@@ -102,16 +103,19 @@ export function modelRoutes(models: ModelService): Routes {
             '`metadata` is the next publisher metadata, signed by the publisher, which names the manifest.',
           params: Type.Object({ model: ModelName }),
           body: PublishRequest,
-          response: { 200: VersionSummary },
+          response: { 201: VersionSummary },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { breaking } = request.body;
         const manifest = Buffer.from(request.body.manifest, 'base64');
         const metadata = Buffer.from(request.body.metadata, 'base64');
-        return withoutManifest(
-          await models.publish({ model: request.params.model, manifest, metadata, breaking }, request.actor),
+        const version = await models.publish(
+          { model: request.params.model, manifest, metadata, breaking },
+          request.actor,
         );
+        created(reply, 'models', version.model, 'versions', version.version);
+        return withoutManifest(version);
       },
     );
     api.get(

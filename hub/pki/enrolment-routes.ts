@@ -1,6 +1,7 @@
 /** `POST /api/v1/enrol`: the one door that opens with a join token's secret instead of an API token. */
 import { limits } from '../../shared/base/limits.ts';
 import { EnrolmentRequest, EnrolmentResponse } from '../../shared/protocol/enrolment.ts';
+import { created } from '../http/created.ts';
 import type { Routes } from '../http/routes.ts';
 import type { EnrolmentService } from './enrolment-service.ts';
 
@@ -28,10 +29,14 @@ export function enrolmentRoutes(enrolments: EnrolmentService): Routes {
           operationId: 'enrolDevice',
           summary: 'Enrol a device with the secret of a join token',
           body: EnrolmentRequest,
-          response: { 200: EnrolmentResponse },
+          response: { 201: EnrolmentResponse },
         },
       },
-      (request) => enrolments.enrol(request.body, request.ip),
+      async (request, reply) => {
+        const enrolled = await enrolments.enrol(request.body, request.ip);
+        created(reply, 'devices', enrolled.device);
+        return enrolled;
+      },
     );
   };
 }

@@ -5,10 +5,11 @@ import {
   JoinTokenId,
   JoinTokenPage,
   JoinTokenRequest,
-  JoinTokenRevoked,
+  JoinTokenSummary,
   joinTokenStatuses,
 } from '../../shared/api/join-tokens.ts';
 import { GroupName } from '../../shared/base/names.ts';
+import { created } from '../http/created.ts';
 import { afterTime, pageOf, pageQuery, timeCursor, timePlace } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import type { JoinTokenService } from './join-token-service.ts';
@@ -27,10 +28,14 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
           summary: 'Make a join token',
           description: 'The answer holds the token; it cannot be seen again.',
           body: JoinTokenRequest,
-          response: { 200: CreatedJoinToken },
+          response: { 201: CreatedJoinToken },
         },
       },
-      (request) => joinTokens.create(request.body, request.actor),
+      async (request, reply) => {
+        const made = await joinTokens.create(request.body, request.actor);
+        created(reply, 'join-tokens', made.id);
+        return made;
+      },
     );
     api.get(
       '/join-tokens',
@@ -60,6 +65,22 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
         return { joinTokens: rows, ...rest };
       },
     );
+    api.get(
+      '/join-tokens/:id',
+      {
+        config: { role: 'operator', errors: ['not_found'] },
+        schema: {
+          tags,
+          operationId: 'getJoinToken',
+          summary: 'Show a join token',
+          description:
+            'Without its secret. A token that was revoked, used up or has expired is shown until it leaves.',
+          params: Type.Object({ id: JoinTokenId }),
+          response: { 200: JoinTokenSummary },
+        },
+      },
+      (request) => joinTokens.show(request.params.id),
+    );
     api.delete(
       '/join-tokens/:id',
       {
@@ -69,12 +90,12 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
           operationId: 'revokeJoinToken',
           summary: 'Revoke a join token',
           params: Type.Object({ id: JoinTokenId }),
-          response: { 200: JoinTokenRevoked },
+          response: { 204: Type.Null() },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         await joinTokens.revoke(request.params.id, request.actor);
-        return { revoked: request.params.id };
+        return reply.code(204).send(null);
       },
     );
   };

@@ -114,6 +114,13 @@ export class JoinTokenService {
     return (await this.#props.store.list(filter, now)).map((row) => summaryOf(row, now));
   }
 
+  /** Throws `not_found`. */
+  async show(id: string): Promise<JoinTokenSummary> {
+    const row = await this.#props.store.find(id);
+    if (!row) throw new AppError('not_found', `Cannot show join token "${id}": there is none of that id.`);
+    return summaryOf(row, this.#props.clock.now());
+  }
+
   /** After a restore: how often each was used since the backup is not known. Returns the ids. */
   revokeAll(): Promise<string[]> {
     return this.#props.store.revokeUsable(this.#props.clock.now());

@@ -43,6 +43,10 @@ export class JoinTokenStore {
     return query.execute();
   }
 
+  find(id: string): Promise<JoinTokenRow | undefined> {
+    return this.#database.selectFrom('join_token').selectAll().where('id', '=', id).executeTakeFirst();
+  }
+
   findBySecret(secretSha256: string): Promise<JoinTokenRow | undefined> {
     return this.#database
       .selectFrom('join_token')

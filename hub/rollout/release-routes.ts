@@ -19,10 +19,11 @@ export function releaseRoutes(releases: ReleaseService): Routes {
             'Done when the device reports `sequence`; an offline device learns it when it returns.',
           params: Type.Object({ id: DeviceId }),
           body: DeviceReleaseRequest,
-          response: { 200: DeviceRelease },
+          response: { 202: DeviceRelease },
         },
       },
-      async (request) => {
+      async (request, reply) => {
+        void reply.code(202);
         const { quarantined, ...rest } = await releases.release(
           request.params.id,
           request.body.model,

@@ -9,6 +9,7 @@ import {
   rolloutStatuses,
 } from '../../shared/api/rollouts.ts';
 import { GroupName, ModelName, RolloutId } from '../../shared/base/names.ts';
+import { created } from '../http/created.ts';
 import { afterTime, pageOf, pageQuery, timeCursor, timePlace } from '../http/page.ts';
 import type { CurrentThing } from '../http/preconditions.ts';
 import type { Routes } from '../http/routes.ts';
@@ -43,10 +44,14 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
           operationId: 'createRollout',
           summary: 'Create a rollout and start it',
           body: RolloutRequest,
-          response,
+          response: { 201: Rollout },
         },
       },
-      (request) => rollouts.create(request.body, request.actor),
+      async (request, reply) => {
+        const rollout = await rollouts.create(request.body, request.actor);
+        created(reply, 'rollouts', rollout.id);
+        return rollout;
+      },
     );
     api.get(
       '/rollouts',

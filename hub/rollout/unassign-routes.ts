@@ -18,10 +18,11 @@ export function unassignRoutes(unassigning: UnassignService): Routes {
           description: 'An offline device learns it when it returns.',
           params: Type.Object({ model: ModelName }),
           body: UnassignRequest,
-          response: { 200: Unassigned },
+          response: { 202: Unassigned },
         },
       },
-      async (request) => {
+      async (request, reply) => {
+        void reply.code(202);
         const { failed, ...rest } = await unassigning.unassign(
           request.params.model,
           request.body,

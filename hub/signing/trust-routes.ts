@@ -11,6 +11,7 @@ import {
 } from '../../shared/api/trust.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { trustTopics } from '../../shared/protocol/trust-metadata.ts';
+import { created } from '../http/created.ts';
 import type { Routes } from '../http/routes.ts';
 import type { OnlineKeys } from './online-keys.ts';
 import { notInitialised, type TufRepository } from './tuf-repository.ts';
@@ -77,10 +78,10 @@ export function trustRoutes(services: {
           operationId: 'initialiseTrust',
           summary: 'Take on a trust root, once',
           body: TrustFiles,
-          response: { 200: TrustInitialised },
+          response: { 201: TrustInitialised },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { root, targets, publisher, director } = request.body;
         await repository.initialise(
           {
@@ -91,6 +92,7 @@ export function trustRoutes(services: {
           },
           request.actor,
         );
+        created(reply, 'trust');
         return { initialised: true as const };
       },
     );

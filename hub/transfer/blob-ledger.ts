@@ -70,9 +70,9 @@ export class BlobLedger {
 
   /**
    * Stores what somebody uploads. Throws `upload_quota_exceeded`, `storage_quota_exceeded`, `bad_input`, `disk_full`; then
-   * nothing is kept.
+   * nothing is kept. Returns whether it is new.
    */
-  async put(digest: string, bytes: Uint8Array, uploadedBy: string): Promise<void> {
+  async put(digest: string, bytes: Uint8Array, uploadedBy: string): Promise<boolean> {
     const { store, blobs, clock, quotas } = this.#props;
     const now = clock.now();
     const isNew = await store.transaction(async (tx) => {
@@ -94,6 +94,7 @@ export class BlobLedger {
         await store.removeUnreferenced(digest).catch(() => undefined);
       throw error;
     }
+    return isNew;
   }
 
   /** Blobs on the disk without a row get one, as if they had been uploaded now by nobody known. Returns those that are there. */

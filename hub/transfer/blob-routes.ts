@@ -43,21 +43,22 @@ export function blobRoutes(ledger: Pick<BlobLedger, 'missing' | 'put'>): Routes 
         schema: {
           tags,
           operationId: 'uploadBlob',
-          summary: 'Upload a chunk (application/octet-stream)',
+          summary: 'Upload a chunk',
+          description: '201 when the hub did not hold it before.',
           params: Type.Object({ sha256: Digest }),
-          body: Type.Unknown({ description: 'The bytes of the chunk' }),
-          response: { 200: BlobStored },
+          body: Type.Unsafe<unknown>({ description: 'The bytes of the chunk' }),
+          response: { 200: BlobStored, 201: BlobStored },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { sha256 } = request.params;
         if (!Buffer.isBuffer(request.body)) {
           throw new AppError(
             'bad_input',
-            `Cannot store chunk "${sha256}": wanted its bytes as application/octet-stream.`,
+            `Cannot store chunk "${sha256}": the request has no body, wanted the bytes of the chunk.`,
           );
         }
-        await ledger.put(sha256, request.body, request.actor.name);
+        if (await ledger.put(sha256, request.body, request.actor.name)) void reply.code(201);
         return { stored: sha256 };
       },
     );

@@ -47,9 +47,6 @@ export const CreatedApiToken = Type.Object(
 );
 export type CreatedApiToken = Static<typeof CreatedApiToken>;
 
-/** Answer of `DELETE /tokens/{name}`. */
-export const ApiTokenRevoked = Type.Object({ revoked: TokenName }, { $id: 'ApiTokenRevoked' });
-
 /** Answer of `GET /me`. */
 export const Caller = Type.Object({ name: Type.String(), role: RoleName }, { $id: 'Caller' });
 export type Caller = Static<typeof Caller>;

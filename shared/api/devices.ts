@@ -69,9 +69,6 @@ export const GroupPage = Type.Object(
 );
 export type GroupPage = Static<typeof GroupPage>;
 
-/** Answer of `DELETE /devices/{id}`. */
-export const DeviceRemoved = Type.Object({ removed: DeviceId }, { $id: 'DeviceRemoved' });
-
 /** Body and answer of `POST /devices/{id}/release`. */
 export const DeviceReleaseRequest = Type.Object({ model: ModelName }, { $id: 'DeviceReleaseRequest' });
 export type DeviceReleaseRequest = Static<typeof DeviceReleaseRequest>;

@@ -48,6 +48,3 @@ export const CreatedJoinToken = Type.Object(
   { $id: 'CreatedJoinToken' },
 );
 export type CreatedJoinToken = Static<typeof CreatedJoinToken>;
-
-/** Answer of `DELETE /join-tokens/{id}`. */
-export const JoinTokenRevoked = Type.Object({ revoked: JoinTokenId }, { $id: 'JoinTokenRevoked' });

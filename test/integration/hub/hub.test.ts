@@ -109,7 +109,7 @@ describe('the hub over HTTPS', () => {
 
   it('refuses a media type it does not read', async () => {
     const answer = await call('POST', '/api/v1/tokens', { token: hub.adminToken, body: 'a', type: 'text/x' });
-    expect(answer).toMatchObject({ status: 400, json: { code: 'bad_input' } });
+    expect(answer).toMatchObject({ status: 415, json: { code: 'media_type_unsupported' } });
   });
 
   it('refuses a query outside its schema and converts one inside it', async () => {
