@@ -9,6 +9,7 @@ import { readBootId } from '../platform/boot-id.ts';
 import { DiskReserve } from '../platform/disk-reserve.ts';
 import { lockFolder } from '../platform/folder-lock.ts';
 import { freeBytes } from '../platform/free-bytes.ts';
+import { compareOptions, type Reloaded } from '../platform/reload.ts';
 import { makeStateFolder } from '../platform/state-folder.ts';
 import { errorText } from '../shared/base/app-error.ts';
 import { limits } from '../shared/base/limits.ts';
@@ -17,7 +18,7 @@ import { encodeUpdateEvent } from '../shared/protocol/update-event.ts';
 import type { AgentEnvironment } from './agent-environment.ts';
 import type { AgentAddresses, AgentStatus } from './agent-status.ts';
 import { dataFolder } from './config/data-folder.ts';
-import type { AgentOptions } from './config/options-schema.ts';
+import { type AgentOptions, reloadableOptions } from './config/options-schema.ts';
 import { addConnectionMetrics } from './connection/connection-metrics.ts';
 import { loadIdentityOrDamage } from './connection/damaged-identity.ts';
 import { readDeviceFacts } from './connection/device-facts.ts';
@@ -54,6 +55,8 @@ import { UpdateMetrics } from './update/update-metrics.ts';
 export interface Agent {
   /** Throws `not_enrolled`, `data_folder_locked`, `port_in_use`; then nothing is left running. */
   start(): Promise<AgentAddresses>;
+  /** Takes other options while it runs. */
+  reload(options: AgentOptions): Reloaded;
   /** Ends what is under way, then closes everything. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -61,7 +64,9 @@ export interface Agent {
 type Closers = (() => Promise<void> | void)[];
 
 /** Constructs nothing that runs: all of it happens in `start`. */
-export function createAgent(options: AgentOptions, environment: AgentEnvironment): Agent {
+export function createAgent(given: AgentOptions, environment: AgentEnvironment): Agent {
+  // A reload changes some of them in place; whoever needs the newest value reads it from here each time.
+  const options = { ...given };
   const closers: Closers = [];
   const stop = async () => {
     for (let close = closers.pop(); close; close = closers.pop()) await close();
@@ -74,6 +79,11 @@ export function createAgent(options: AgentOptions, environment: AgentEnvironment
         await stop();
         throw error;
       }
+    },
+    reload(next) {
+      const reloaded = compareOptions(options, next, reloadableOptions);
+      for (const key of reloadableOptions) (options as Record<string, unknown>)[key] = next[key];
+      return reloaded;
     },
     stop,
   };
@@ -205,7 +215,7 @@ function makeParts(
     clock,
     random,
     logger: logger.child({ part: 'download' }),
-    bytesPerSecondMax: options.downloadBytesPerSecondMax,
+    bytesPerSecondMax: () => options.downloadBytesPerSecondMax,
   });
   const free = () => freeBytes(options.data);
   const download = new VersionDownload({

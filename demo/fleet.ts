@@ -2,7 +2,7 @@
  * A hub and its devices on this machine, each a process, driven as a user drives them: through the command line, the REST
  * API and the agents' local API.
  */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { lastingPort } from './lasting-port.ts';
@@ -25,7 +25,7 @@ interface HubReady {
   readonly mqtt: { readonly host: string; readonly port: number };
   readonly caPem: string;
   readonly caSha256: string;
-  readonly adminToken?: string;
+  readonly adminTokenFile?: string;
 }
 
 const WAIT_MS_MAX = 60_000;
@@ -72,7 +72,8 @@ export class Fleet {
       'hub',
     );
     this.#ready = (await this.#hub.ready()) as unknown as HubReady;
-    this.#adminToken ??= this.#ready.adminToken;
+    const { adminTokenFile } = this.#ready;
+    if (adminTokenFile !== undefined) this.#adminToken ??= (await readFile(adminTokenFile, 'utf8')).trim();
   }
 
   async stopHub(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
@@ -100,7 +101,9 @@ export class Fleet {
   }
 
   async logIn(): Promise<void> {
-    await this.cli('login', this.hub.url, '--token', this.adminToken, '--ca-fingerprint', this.hub.caSha256);
+    const tokenFile = join(this.folder, 'admin-token');
+    await writeFile(tokenFile, this.adminToken, { mode: 0o600 });
+    await this.cli('login', this.hub.url, '--token-file', tokenFile, '--ca-fingerprint', this.hub.caSha256);
   }
 
   agentData(id: string): string {
@@ -109,8 +112,10 @@ export class Fleet {
 
   async enrol(id: string, joinToken: string): Promise<void> {
     await mkdir(join(this.folder, 'agents'), { recursive: true });
+    const tokenFile = join(this.folder, 'agents', `${id}.token`);
+    await writeFile(tokenFile, joinToken, { mode: 0o600 });
     const done = await this.#options.programs.run('modelfleet-agent', [
-      ...['enrol', '--token', joinToken, '--id', id, '--data', this.agentData(id)],
+      ...['enrol', '--token-file', tokenFile, '--id', id, '--data', this.agentData(id)],
     ]);
     if (done.code !== 0) throw new Error(`modelfleet-agent enrol ended with ${done.code}: ${done.stderr}`);
   }

@@ -9,6 +9,7 @@ import type { Logger } from '../platform/logger.ts';
 import { addProcessMetrics } from '../platform/process-metrics.ts';
 import type { Clock, Random } from '../shared/base/clock.ts';
 import { limits } from '../shared/base/limits.ts';
+import { AdminTokenFile } from './access/admin-token-file.ts';
 import { TokenService } from './access/token-service.ts';
 import { TokenStore } from './access/token-store.ts';
 import { AuditCheckpoints } from './audit/audit-checkpoint.ts';
@@ -133,6 +134,18 @@ export async function layFoundation(
   });
   closers.push(() => security.close());
 
+  const adminTokenFile = new AdminTokenFile({
+    folder: options.data,
+    logger: logger.child({ part: 'access' }),
+  });
+  const tokens = new TokenService({
+    store: new TokenStore(database),
+    audit,
+    clock,
+    onUsed: (name) => adminTokenFile.used(name),
+  });
+  await adminTokenFile.load((secret) => tokens.holderOf(secret));
+
   const metrics = new Registry();
   const version = await programVersion();
   addProcessMetrics(metrics, version);
@@ -158,7 +171,8 @@ export async function layFoundation(
     auditCheckpoints,
     auditVerification: new AuditVerification({ database, checkpoints: auditCheckpoints }),
     security,
-    tokens: new TokenService({ store: new TokenStore(database), audit, clock }),
+    tokens,
+    adminTokenFile,
     authority,
     restIdentity,
     keys,

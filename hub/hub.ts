@@ -2,6 +2,8 @@
  * The hub's composition root: the one place that constructs its parts and says who knows whom. Starting goes from the data
  * folder outwards to the network, stopping the other way round; a start that fails undoes what it had started.
  */
+
+import { compareOptions, type Reloaded } from '../platform/reload.ts';
 import { tokenRoutes } from './access/token-routes.ts';
 import type { NewToken } from './access/token-service.ts';
 import { TokenStore } from './access/token-store.ts';
@@ -10,7 +12,8 @@ import { catchUp, requireClock } from './backup/catch-up.ts';
 import { AedesBroker } from './broker/aedes-broker.ts';
 import { Dispatch } from './broker/dispatch.ts';
 import { ClockGuard } from './clock/clock-guard.ts';
-import type { HubOptions } from './config/options-schema.ts';
+import { restHost } from './config/address-options.ts';
+import { type HubOptions, reloadableOptions } from './config/options-schema.ts';
 import { storageError } from './db/storage-error.ts';
 import { deviceRoutes } from './devices/device-routes.ts';
 import { DeviceService } from './devices/device-service.ts';
@@ -28,6 +31,7 @@ import { ContentStore } from './models/content-store.ts';
 import { modelRoutes } from './models/model-routes.ts';
 import { ModelService } from './models/model-service.ts';
 import { runCertificateRenewal, type ServerIdentity } from './pki/certificate-renewal.ts';
+import { readOwnCertificate } from './pki/own-certificate.ts';
 import { retentionRoutes } from './retention/retention-routes.ts';
 import { makeRetention } from './retention-parts.ts';
 import { AssignmentStore } from './rollout/assignment-store.ts';
@@ -55,14 +59,20 @@ export interface HubAddresses {
   readonly caPem: string;
   /** SHA-256 of the CA certificate. */
   readonly caSha256: string;
+  /** What verifies the REST API where it is not the hub's CA: `system`, or the SHA-256 of another CA. */
+  readonly restTrust?: string;
   /** The admin token this start made, with its secret; only on the first start or when one was asked for. */
   readonly adminToken?: NewToken;
+  /** File that holds its secret, where `StartOptions.adminTokenInFile` asked for it. */
+  readonly adminTokenFile?: string;
 }
 
 /** What the operator asks of one start. */
 export interface StartOptions {
   /** Make an admin token even when there are tokens (the way back in when all secrets are lost). */
   readonly newAdminToken?: boolean;
+  /** Write the secret of an admin token that this start makes to a file of the data folder. */
+  readonly adminTokenInFile?: boolean;
   /** Start although the data folder lacks what belongs to it, and make anew what can be made. */
   readonly acceptLoss?: boolean;
   /** The data folder was set back by other means than `restore`: go above what devices have seen since. */
@@ -75,14 +85,28 @@ export interface Hub {
    * left running.
    */
   start(options?: StartOptions): Promise<HubAddresses>;
+  /**
+   * Takes other options while it runs, and reads certificates again. Throws, and changes nothing, when they cannot be used, or when the hub is
+   * not running.
+   */
+  reload(options: HubOptions): Promise<Reloaded>;
   /** Ends what is under way, then closes everything, also where a part fails to; that failure is thrown. Safe to call twice. */
   stop(): Promise<void>;
 }
 
+/** Set by a start that has come to its end. */
+interface Reloading {
+  reload?: (options: HubOptions) => Promise<Reloaded>;
+}
+
 /** Constructs nothing that runs: all of it happens in `start`. */
-export function createHub(options: HubOptions, environment: HubEnvironment): Hub {
+export function createHub(given: HubOptions, environment: HubEnvironment): Hub {
+  // A reload changes some of them in place; whoever needs the newest value reads it from here each time.
+  const options = { ...given };
   const closers: Closers = [];
+  const reloading: Reloading = {};
   const stop = async () => {
+    delete reloading.reload;
     const failures: unknown[] = [];
     for (let close = closers.pop(); close; close = closers.pop()) {
       try {
@@ -96,12 +120,16 @@ export function createHub(options: HubOptions, environment: HubEnvironment): Hub
   return {
     async start(startOptions = {}) {
       try {
-        return await startHub(options, environment, closers, startOptions);
+        return await startHub(options, environment, closers, startOptions, reloading);
       } catch (error) {
         // What made the start fail matters more than what fails in taking it back.
         await stop().catch(() => undefined);
         throw storageError(error, options.data) ?? error;
       }
+    },
+    async reload(next) {
+      if (!reloading.reload) throw new Error('the hub is not running');
+      return reloading.reload(next);
     },
     stop,
   };
@@ -112,6 +140,7 @@ async function startHub(
   environment: HubEnvironment,
   closers: Closers,
   startOptions: StartOptions,
+  reloading: Reloading,
 ): Promise<HubAddresses> {
   const foundation = await layFoundation(options, environment, closers, startOptions.acceptLoss ?? false);
   const parts = makeParts(options, environment, foundation);
@@ -120,13 +149,22 @@ async function startHub(
   await catchUp({ ...parts, ...foundation, ...environment, data: options.data }, startOptions);
   await startParts(options, parts, closers);
   // Last, because its secret is lost when the start fails after it.
-  const adminToken = await foundation.tokens.makeAdmin({ always: startOptions.newAdminToken ?? false });
+  const { adminTokenFile } = foundation;
+  const inFile = startOptions.adminTokenInFile ?? false;
+  const adminToken = await foundation.tokens.makeAdmin({
+    always: startOptions.newAdminToken ?? false,
+    ...(inFile && { keep: (name, secret) => adminTokenFile.write(name, secret) }),
+  });
+  const restTrust = parts.restTrust();
+  reloading.reload = (next) => parts.reload(next);
   return {
     url: parts.hubUrl(),
     mqtt: parts.mqtt(),
     caPem: foundation.authority.caPem,
     caSha256: foundation.authority.caSha256,
+    ...(restTrust !== undefined && { restTrust }),
     ...(adminToken ? { adminToken } : {}),
+    ...(adminToken && inFile ? { adminTokenFile: adminTokenFile.path } : {}),
   };
 }
 
@@ -145,7 +183,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     if (options.publicTrust === 'auto') return restIdentity.own?.trust;
     return options.publicTrust === 'system' ? 'system' : undefined;
   };
-  const proxies = new TrustedProxies(options.trustedProxies);
+  let proxies = new TrustedProxies(options.trustedProxies);
 
   // Connection.
   const broker: AedesBroker = new AedesBroker({
@@ -332,6 +370,29 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       if (!restIdentity.own) http.useCertificate(identity);
     },
   };
+  const reload = async (next: HubOptions): Promise<Reloaded> => {
+    // What may refuse comes first: nothing is changed until all of it can be used.
+    const own = await readOwnCertificate(next, { host: restHost(next), now: clock.now() });
+    const nextProxies = new TrustedProxies(next.trustedProxies);
+    const isServerNew = await authority.reloadServer();
+    const compared = compareOptions(options, next, reloadableOptions);
+    for (const key of reloadableOptions) (options as Record<string, unknown>)[key] = next[key];
+    proxies = nextProxies;
+    const isRestNew = restIdentity.replace(own) || (isServerNew && !own);
+    if (isRestNew) http.useCertificate(restIdentity.current);
+    if (isServerNew) broker.useCertificate({ key: authority.serverKeyPem, cert: authority.serverCertPem });
+    const renewed = [
+      ...(isRestNew ? ['certificate of the REST API'] : []),
+      ...(isServerNew ? ['certificate of the broker'] : []),
+    ];
+    await audit.append({
+      actor: 'hub',
+      action: 'hub.reloaded',
+      target: 'hub',
+      details: { ...compared, renewed },
+    });
+    return { ...compared, renewed };
+  };
   const background = [
     (signal: AbortSignal) => clockGuard.run(signal),
     (signal: AbortSignal) =>
@@ -364,6 +425,8 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     background,
     hubUrl,
     mqtt,
+    restTrust,
+    reload,
   };
 }
 

@@ -2,7 +2,8 @@
 import { Command, CommanderError } from 'commander';
 import { programVersion } from '../platform/installation.ts';
 import { addOptionFlags, loadOptions } from '../platform/load-options.ts';
-import { makeLogger, makeLogStream } from '../platform/logger.ts';
+import { makeLogger, makeLogStream, setLogLevel } from '../platform/logger.ts';
+import { HangUps, reloadWith } from '../platform/reload.ts';
 import { endProgram, guardOutput, outliveOutput } from '../platform/standard-output.ts';
 import { systemClock } from '../platform/system-clock.ts';
 import { safeLines } from '../shared/base/safe-text.ts';
@@ -23,8 +24,11 @@ async function main(): Promise<void> {
   const program = addOptionFlags(new Command(PROGRAM), hubOptionTable)
     .description('Central hub of a model fleet: REST API, MQTT broker, rollouts')
     .version(version)
-    .option('--json', 'print addresses and the admin token as one JSON line')
-    .option('--new-admin-token', 'make and print one more admin token at this start')
+    .option('--json', 'print addresses, and the file of a new admin token, as one JSON line')
+    .option(
+      '--new-admin-token',
+      'make one more admin token at this start, in the file admin-token of the data folder',
+    )
     .option(
       '--accept-loss',
       'start although the data folder lacks what belongs to it; make anew what can be made',
@@ -50,11 +54,10 @@ async function runHub({
   catchUp,
   ...optionFlags
 }: Record<string, unknown>): Promise<void> {
-  const options = await loadOptions(hubOptionTable, {
-    envPrefix: 'MODELFLEET_HUB',
-    env: process.env,
-    flags: optionFlags,
-  }).catch((error: unknown) => fail(error, exitCodes.usage));
+  const hangUps = new HangUps();
+  const read = () =>
+    loadOptions(hubOptionTable, { envPrefix: 'MODELFLEET_HUB', env: process.env, flags: optionFlags });
+  const options = await read().catch((error: unknown) => fail(error, exitCodes.usage));
   outliveOutput();
   const log = makeLogStream('hub');
   const logger = makeLogger('hub', options.logLevel, log);
@@ -76,43 +79,57 @@ async function runHub({
   const addresses = await hub
     .start({
       newAdminToken: newAdminToken === true,
+      adminTokenInFile: true,
       acceptLoss: acceptLoss === true,
       catchUp: catchUp === true,
     })
     .catch((error: unknown) => fail(error));
   const text = json ? `${JSON.stringify(machineText(addresses))}\n` : safeLines(personLines(addresses));
   process.stdout.write(text, (error) => {
-    if (error)
-      logger.error(
-        { err: error },
-        'addresses and admin token could not be printed; --new-admin-token makes another',
-      );
+    if (error) logger.error({ err: error }, 'addresses could not be printed');
   });
   logger.info({ url: addresses.url, mqtt: addresses.mqtt, data: options.data }, 'hub started');
+  const { adminTokenFile } = addresses;
+  if (adminTokenFile !== undefined) logger.info({ file: adminTokenFile }, 'admin token written to a file');
+  const apply = async (next: typeof options) => {
+    const reloaded = await hub.reload(next);
+    setLogLevel(logger, next.logLevel);
+    return reloaded;
+  };
+  hangUps.handle(() => reloadWith({ read, apply }, logger));
   const signal = await stopping;
+  hangUps.ignore();
   logger.info({ signal }, 'hub stops');
   await hub.stop();
   logger.flush();
   await endProgram(exitCodes.ok);
 }
 
+/** Never the token itself: what a program prints ends in journals and logs. */
 function machineText({ adminToken, ...addresses }: HubAddresses): Record<string, unknown> {
-  return { ...addresses, ...(adminToken ? { adminToken: adminToken.secret } : {}) };
+  return addresses;
 }
 
-function personLines({ url, mqtt, caSha256, adminToken }: HubAddresses): readonly string[] {
+/** What `modelfleet login` verifies the REST API with. */
+function trustFlags({ caSha256, restTrust }: HubAddresses): string {
+  if (restTrust === 'system') return '';
+  return ` --ca-fingerprint ${restTrust ?? caSha256}`;
+}
+
+function personLines(addresses: HubAddresses): readonly string[] {
+  const { url, mqtt, caSha256, adminTokenFile } = addresses;
   const lines = [
     `modelfleet hub`,
     `  REST API         ${url}   (docs: ${url}/docs)`,
     `  MQTT             mqtts://${mqtt.host}:${mqtt.port}`,
     `  CA fingerprint   ${caSha256}`,
   ];
-  if (adminToken) {
+  if (adminTokenFile !== undefined) {
     lines.push(
-      `  admin token      ${adminToken.secret}`,
+      `  admin token      in ${adminTokenFile}`,
       '',
-      'The token is shown this once. Log in with:',
-      `  modelfleet login ${url} --token ${adminToken.secret} --ca-fingerprint ${caSha256}`,
+      'The file is deleted when the token is first used. Log in with:',
+      `  modelfleet login ${url} --token-file ${adminTokenFile}${trustFlags(addresses)}`,
     );
   }
   return lines;

@@ -36,7 +36,7 @@ export function makeLogger(
   level: LogLevel,
   stream: LogStream = makeLogStream(component),
 ): Logger {
-  return pino(
+  const logger = pino(
     {
       level,
       base: { component },
@@ -48,4 +48,21 @@ export function makeLogger(
     },
     stream,
   );
+  const parts: Logger[] = [];
+  const makeChild = logger.child;
+  // A child keeps the level it was made with: those of the program's parts are remembered. Theirs, one a request, come and go.
+  logger.child = function child(this: Logger, ...args: Parameters<typeof makeChild>) {
+    const made = makeChild.apply(this, args) as unknown as Logger;
+    if (this === logger) parts.push(made);
+    return made;
+  } as unknown as typeof makeChild;
+  partsOf.set(logger, parts);
+  return logger;
+}
+
+const partsOf = new WeakMap<Logger, readonly Logger[]>();
+
+/** Of a logger that `makeLogger` made and of the loggers of all parts: from the next line on. */
+export function setLogLevel(logger: Logger, level: LogLevel): void {
+  for (const one of [logger, ...(partsOf.get(logger) ?? [])]) one.level = level;
 }

@@ -1,7 +1,8 @@
 /** `modelfleet-agent run`. */
 import { Command } from 'commander';
 import { addOptionFlags } from '../../platform/load-options.ts';
-import { makeLogger, makeLogStream } from '../../platform/logger.ts';
+import { makeLogger, makeLogStream, setLogLevel } from '../../platform/logger.ts';
+import { HangUps, reloadWith } from '../../platform/reload.ts';
 import { endProgram, outliveOutput } from '../../platform/standard-output.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { exitCodes } from '../../shared/errors/failure.ts';
@@ -15,7 +16,9 @@ export function runCommand(version: string): Command {
     .description('run the agent until it is told to stop')
     .option('--json', 'print the addresses as one JSON line')
     .action(async ({ json, ...flags }: Record<string, unknown>) => {
-      const options = await loadAgentOptions(flags, process.env).catch((error: unknown) => {
+      const hangUps = new HangUps();
+      const read = () => loadAgentOptions(flags, process.env);
+      const options = await read().catch((error: unknown) => {
         throw new UsageError(error);
       });
       // Loaded here: the other commands start without the daemon's code.
@@ -43,7 +46,14 @@ export function runCommand(version: string): Command {
         ],
       });
       logger.info({ ...addresses, data: options.data }, 'agent started');
+      const apply = async (next: typeof options) => {
+        const reloaded = agent.reload(next);
+        setLogLevel(logger, next.logLevel);
+        return reloaded;
+      };
+      hangUps.handle(() => reloadWith({ read, apply }, logger));
       const signal = await stopping;
+      hangUps.ignore();
       logger.info({ signal }, 'agent stops');
       await agent.stop();
       logger.flush();

@@ -71,3 +71,9 @@ export const agentOptionTable = {
 } as const;
 
 export type AgentOptions = OptionsOf<typeof agentOptionTable>;
+
+/** Those that SIGHUP changes while the agent runs; the others need a restart. */
+export const reloadableOptions = [
+  'logLevel',
+  'downloadBytesPerSecondMax',
+] as const satisfies readonly (keyof AgentOptions)[];

@@ -29,7 +29,7 @@ export interface ChunkFetcherProps {
   /** Shortest silence of the line after which a chunk counts as lost. Default `limits.chunkAnswerMs`. */
   readonly answerMs?: number;
   /** Bytes a second, on average over a few chunks; 0 or absent: as fast as it comes. */
-  readonly bytesPerSecondMax?: number;
+  readonly bytesPerSecondMax?: () => number;
 }
 
 const WAIT_FIRST_MS = 500;
@@ -254,7 +254,8 @@ export class ChunkFetcher {
   }
 
   #pay(bytes: number): void {
-    const { bytesPerSecondMax, clock } = this.#props;
+    const { clock } = this.#props;
+    const bytesPerSecondMax = this.#props.bytesPerSecondMax?.();
     if (!bytesPerSecondMax) return;
     this.#paidUntil = Math.max(this.#paidUntil, clock.monotonic()) + (bytes / bytesPerSecondMax) * 1_000;
   }

@@ -10,7 +10,7 @@ export async function hubStarts({ fleet, narrator }: Stage): Promise<void> {
   await fleet.startHub();
   narrator.tell(`It made its CA, keys and database, and serves ${fleet.hub.url}.`);
   await fleet.logIn();
-  narrator.command(['modelfleet', 'login', fleet.hub.url, '--token', '…', '--ca-fingerprint', '…']);
+  narrator.command(['modelfleet', 'login', fleet.hub.url, '--token-file', '…', '--ca-fingerprint', '…']);
   const open = await filesOthersCanRead(fleet.hubData);
   narrator.check('Everything it wrote is readable by its owner alone', open.length === 0, open);
   const whoami = (await fleet.tellCli('whoami')) as { role?: string };
@@ -38,7 +38,7 @@ export async function devicesEnrol({ fleet, narrator }: Stage): Promise<void> {
     ...['devices', 'token', 'create', '--group', group, '--uses', String(deviceIds.length), '--ttl', '1h'],
   )) as { token: string };
   narrator.tell('One line for the devices: hub address, CA fingerprint, digest of the trust root, secret.');
-  narrator.command(['modelfleet-agent', 'enrol', '--token', '…', '--id', deviceIds[0]]);
+  narrator.command(['modelfleet-agent', 'enrol', '--token-file', '…', '--id', deviceIds[0]]);
   await Promise.all(deviceIds.map((id) => fleet.enrol(id, token)));
   const seventh = await fleet.enrol('stranger', token).then(
     () => 'enrolled',

@@ -34,19 +34,29 @@ export interface TokenServiceProps {
   readonly store: TokenStore;
   readonly audit: AuditLog;
   readonly clock: Clock;
+  /** Told of each use of a token, by its name. */
+  readonly onUsed?: (name: string) => void;
 }
 
 const TOUCH_MS = 60_000;
 const FIRST_NAME = 'admin';
 
+export interface MakeAdmin {
+  readonly always: boolean;
+  /** Puts the secret where the operator finds it; when that fails, there is no token. */
+  readonly keep?: (name: string, secret: string) => Promise<void>;
+}
+
 export class TokenService {
   readonly #store: TokenStore;
   readonly #audit: AuditLog;
   readonly #clock: Clock;
+  readonly #onUsed: ((name: string) => void) | undefined;
   /** When each token was last used, by name, as far as it was seen since the start. */
   readonly #usedAt = new Map<string, number>();
 
-  constructor({ store, audit, clock }: TokenServiceProps) {
+  constructor({ store, audit, clock, onUsed }: TokenServiceProps) {
+    this.#onUsed = onUsed;
     this.#store = store;
     this.#audit = audit;
     this.#clock = clock;
@@ -56,7 +66,7 @@ export class TokenService {
    * Makes an admin token when there is no token at all, or `always`; undefined otherwise. The only chance to see its
    * secret. Whoever can start the hub on its data folder may have one: that is the way back in when all are lost.
    */
-  async makeAdmin({ always }: { readonly always: boolean }): Promise<NewToken | undefined> {
+  async makeAdmin({ always, keep }: MakeAdmin): Promise<NewToken | undefined> {
     return this.#store.transaction(async (tx) => {
       const count = await this.#store.count(tx);
       if (count > 0 && !always) return undefined;
@@ -65,6 +75,7 @@ export class TokenService {
       while (await this.#store.find(name, tx)) name = `${name}-new`;
       const { row, secret } = this.#newToken(name, 'admin', undefined);
       await this.#store.add(row, tx);
+      await keep?.(name, secret);
       await this.#audit.append(
         { actor: 'hub', action: 'token.created', target: `token/${name}`, details: { role: 'admin' } },
         tx,
@@ -152,7 +163,14 @@ export class TokenService {
     if (!row) return undefined;
     if (!isUsable(row, now)) return { name: row.name, ended: true };
     this.#touch(row, now);
+    this.#onUsed?.(row.name);
     return { name: row.name, role: row.role as Role };
+  }
+
+  /** Whose secret this is, and whether it was used, without counting as a use. */
+  async holderOf(secret: string): Promise<{ readonly name: string; readonly isUsed: boolean } | undefined> {
+    const row = await this.#store.findByHash(tokenSecretHash(secret));
+    return row && { name: row.name, isUsed: row.last_used_at !== null || !isUsable(row, this.#clock.now()) };
   }
 
   /** Beside the request: one that only reads must not wait for a write, nor fail with it. */

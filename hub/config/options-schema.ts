@@ -132,3 +132,16 @@ export const hubOptionTable = {
 } as const;
 
 export type HubOptions = OptionsOf<typeof hubOptionTable>;
+
+/** Those that SIGHUP changes while the hub runs; the others need a restart. */
+export const reloadableOptions = [
+  'logLevel',
+  'httpTlsCert',
+  'httpTlsKey',
+  'trustedProxies',
+  'httpConnections',
+  'httpConnectionsPerAddress',
+  'uploadMaxBytes',
+  'uploadMaxPerTokenBytes',
+  'storageMaxBytes',
+] as const satisfies readonly (keyof HubOptions)[];

@@ -120,6 +120,16 @@ export class Authority {
     return true;
   }
 
+  /** Takes the server certificate from its file, where that holds another one that will do, or makes it anew when it must. Returns whether it changed. */
+  async reloadServer(): Promise<boolean> {
+    const found = await read(this.#serverFile).catch(() => undefined);
+    const isFit = found && isServerFit(found, this.#ca, this.#hosts, this.#clock.now());
+    if (!isFit) return this.renewServer();
+    if (found.certificatePem === this.#server.certificatePem) return false;
+    this.#server = found;
+    return true;
+  }
+
   /** Signs the request of a device whose enrolment was granted. Throws `bad_csr`. */
   signDeviceCsr(csrPem: string, deviceId: string): DeviceCertificate {
     const publicKeyPem = readDeviceCsr(csrPem, deviceId);

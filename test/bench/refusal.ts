@@ -167,7 +167,8 @@ async function startHub(data: string) {
     if (told.includes('\n')) break;
   }
   child.stdout!.resume();
-  const { url, adminToken } = JSON.parse(told) as { url: string; adminToken: string };
+  const { url, adminTokenFile } = JSON.parse(told) as { url: string; adminTokenFile: string };
+  const token = (await readFile(adminTokenFile, 'utf8')).trim();
   const ca = await readFile(join(data, 'pki', 'ca.pem'), 'utf8');
-  return { child, pid: child.pid!, url, agent: new Agent({ connect: { ca } }), token: adminToken };
+  return { child, pid: child.pid!, url, agent: new Agent({ connect: { ca } }), token };
 }

@@ -40,7 +40,7 @@ export async function makeFetcher(
     random: () => 0,
     logger,
     answerMs,
-    bytesPerSecondMax,
+    bytesPerSecondMax: () => bytesPerSecondMax,
   });
   return { fetcher, store, transport, requests, lines };
 }

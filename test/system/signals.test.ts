@@ -1,16 +1,29 @@
 /** Signals that a running program gets, sent to the real processes. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { Agent, request } from 'undici';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { ConnectionHub } from '../support/connection-hub.ts';
+import { makeCertificate } from '../support/made-certificate.ts';
 import { bins } from '../support/programs.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
+const patient = { timeout: 20_000 };
 
-async function startHub(data: string): Promise<{ readonly child: ChildProcess; readonly log: () => string }> {
-  const args = ['--data', data, '--http-port', '0', '--mqtt-port', '0', '--json'];
+interface StartedHub {
+  readonly child: ChildProcess;
+  readonly log: () => string;
+  readonly url: string;
+}
+
+async function startHub(data: string, more: readonly string[] = []): Promise<StartedHub> {
+  const args = ['--data', data, '--http-port', '0', '--mqtt-port', '0', '--json', ...more];
   const child = spawn(join(bins, 'modelfleet-hub'), args);
   onTestFinished(() => void child.kill('SIGKILL'));
   let [stdout, stderr] = ['', ''];
@@ -21,7 +34,7 @@ async function startHub(data: string): Promise<{ readonly child: ChildProcess; r
     stderr += text;
   });
   await expect.poll(() => stdout, { timeout: 60_000 }).toContain('\n');
-  return { child, log: () => stderr };
+  return { child, log: () => stderr, url: (JSON.parse(stdout) as { url: string }).url };
 }
 
 /** Local ports that a process listens on, as the system knows them. */
@@ -56,6 +69,114 @@ it('SIGUSR1 opens no debugger: the hub goes on, and listens where it did', async
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   expect(log()).not.toContain('Debugger');
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
+/** Lines of the log with this message. */
+function logged(log: string, message: string): Record<string, unknown>[] {
+  const lines = log.split('\n').filter((line) => line.startsWith('{'));
+  return lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === message);
+}
+
+/** SHA-256 of the certificate that a TLS server shows. */
+async function shownCertificate(port: number): Promise<string> {
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  const { raw } = socket.getPeerX509Certificate()!;
+  socket.destroy();
+  return createHash('sha256').update(raw).digest('hex');
+}
+
+it('SIGHUP reloads certificates, log level and limits; what cannot be used is logged, and the old stays', async () => {
+  const data = await tempFolder();
+  const folder = await tempFolder();
+  const config = join(folder, 'hub.yaml');
+  const first = await makeCertificate(folder);
+  const files = { httpTlsCert: first.certFile, httpTlsKey: first.keyFile };
+  const write = (options: object) => writeFile(config, JSON.stringify({ ...files, ...options }));
+  await write({ logLevel: 'info' });
+  const { child, log, url } = await startHub(data, ['--config', config]);
+  const port = Number(new URL(url).port);
+  expect(await shownCertificate(port)).toBe(first.sha256);
+
+  const second = await makeCertificate(folder);
+  await write({ logLevel: 'debug', httpConnections: 100, telemetryKept: '20d' });
+  child.kill('SIGHUP');
+  await expect.poll(() => logged(log(), 'configuration reloaded').length, patient).toBe(1);
+  expect(logged(log(), 'configuration reloaded')[0]).toMatchObject({
+    changed: ['http-connections', 'log-level'],
+    renewed: ['certificate of the REST API'],
+  });
+  expect(logged(log(), 'changed options need a restart')[0]).toMatchObject({ options: ['telemetry-kept'] });
+  expect(await shownCertificate(port)).toBe(second.sha256);
+  await request(`${url}/healthz`, { dispatcher: new Agent({ connect: { ca: second.caPem } }) });
+  await expect.poll(() => logged(log(), 'request answered').length, patient).toBe(1);
+
+  await write({ logLevel: 'loud' });
+  child.kill('SIGHUP');
+  const refusals = () => logged(log(), 'configuration not reloaded: the one before stays in force');
+  await expect.poll(() => refusals().length, patient).toBe(1);
+  expect(refusals()[0]).toMatchObject({ level: 50, reason: expect.stringContaining('"loud"') });
+  await write({ logLevel: 'debug', trustedProxies: '10.0.0.0/40', httpConnections: 50 });
+  child.kill('SIGHUP');
+  await expect.poll(() => refusals().length, patient).toBe(2);
+  await writeFile(first.keyFile, 'no key');
+  await write({ logLevel: 'info' });
+  child.kill('SIGHUP');
+  await expect.poll(() => refusals().length, patient).toBe(3);
+  expect(await shownCertificate(port)).toBe(second.sha256);
+
+  child.kill('SIGTERM');
+  child.kill('SIGHUP');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
+it('a SIGHUP during the start is handled after it', async () => {
+  const data = await tempFolder();
+  const args = ['--data', data, '--http-port', '0', '--mqtt-port', '0', '--json', '--log-level', 'info'];
+  const child = spawn(join(bins, 'modelfleet-hub'), args);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  // The folder is made by the hub's own code, which takes the signal from its first statement on.
+  await expect.poll(() => existsSync(join(data, 'pki')), { timeout: 60_000, interval: 5 }).toBe(true);
+  expect(logged(stderr, 'hub started')).toHaveLength(0);
+  child.kill('SIGHUP');
+  child.kill('SIGHUP');
+  await expect.poll(() => logged(stderr, 'configuration reloaded').length, patient).toBeGreaterThan(0);
+  const messages = stderr
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line).msg);
+  expect(messages.indexOf('configuration reloaded')).toBeGreaterThan(messages.indexOf('hub started'));
+});
+
+it('an agent reloads on SIGHUP and goes on', async () => {
+  const folder = await tempFolder();
+  const hub = await ConnectionHub.start();
+  onTestFinished(() => hub.stop());
+  await hub.enrol('d-1', join(folder, 'agent'));
+  const config = join(folder, 'agent.yaml');
+  await writeFile(config, 'logLevel: info\n');
+  const args = ['run', '--data', join(folder, 'agent'), '--port', '0', '--config', config, '--json'];
+  const child = spawn(join(bins, 'modelfleet-agent'), args);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  await expect.poll(() => logged(stderr, 'agent started').length, { timeout: 60_000 }).toBe(1);
+  await writeFile(config, 'logLevel: debug\ndownloadBytesPerSecondMax: 1000\nkeepPrevious: 3\n');
+  child.kill('SIGHUP');
+  await expect.poll(() => logged(stderr, 'configuration reloaded').length, patient).toBe(1);
+  expect(logged(stderr, 'configuration reloaded')[0]).toMatchObject({
+    changed: expect.arrayContaining(['download-bytes-per-second-max', 'log-level']),
+  });
+  expect(logged(stderr, 'changed options need a restart')[0]).toMatchObject({ options: ['keep-previous'] });
+  child.kill('SIGUSR1');
   child.kill('SIGTERM');
   expect(await once(child, 'exit')).toEqual([0, null]);
 });

@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readRestoredNote, writeRestoredNote } from '../../../hub/backup/restored-note.ts';
 import { openDatabase } from '../../../hub/db/database.ts';
 import { DesiredStore } from '../../../hub/rollout/desired-store.ts';
+import { runCli } from '../../support/cli.ts';
 import { programEntry } from '../../support/programs.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
@@ -45,6 +47,8 @@ async function startHub(data: string, args: readonly string[] = ['--json']) {
   return { child, stdout: () => stdout, stderr };
 }
 
+const adminToken = async (data: string) => (await readFile(join(data, 'admin-token'), 'utf8')).trim();
+
 describe('modelfleet-hub as a process', () => {
   it('prints one JSON line, stops on SIGTERM with 0, starts again at once after kill -9', async () => {
     const data = await tempFolder();
@@ -53,7 +57,7 @@ describe('modelfleet-hub as a process', () => {
     expect(line).toMatchObject({
       url: expect.stringMatching(/^https:\/\/localhost:\d+$/),
       caSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
-      adminToken: expect.stringMatching(/^mft_/),
+      adminTokenFile: join(data, 'admin-token'),
     });
     const second = await run(['--data', data, ...ports]);
     expect(second).toMatchObject({ code: 1, stdout: '' });
@@ -65,9 +69,10 @@ describe('modelfleet-hub as a process', () => {
     const third = await startHub(data);
     expect(JSON.parse(third.stdout())).toMatchObject({ caSha256: line.caSha256 });
     expect(third.stdout()).not.toContain('adminToken');
+    expect(first.stdout()).not.toContain('mft_');
     third.child.kill('SIGTERM');
     expect(await once(third.child, 'exit')).toEqual([0, null]);
-    expect(await first.stderr).not.toContain(line.adminToken);
+    expect(await first.stderr).not.toContain(await adminToken(data));
   });
 
   it('compacts its database while no hub runs, and at no other time', async () => {
@@ -113,16 +118,18 @@ describe('modelfleet-hub as a process', () => {
     expect(await readRestoredNote(data)).toBeUndefined();
   });
 
-  it('prints the login command for a person, and one more admin token when asked', async () => {
+  it('prints the login command for a person, and makes one more admin token when asked', async () => {
     const data = await tempFolder();
     const first = await startHub(data, []);
     expect(first.stdout()).toMatch(
-      /modelfleet login https:\/\/localhost:\d+ --token mft_\S+ --ca-fingerprint [0-9a-f]{64}\n/,
+      /modelfleet login https:\/\/localhost:\d+ --token-file \S+\/admin-token --ca-fingerprint [0-9a-f]{64}\n/,
     );
+    const before = await adminToken(data);
     first.child.kill('SIGINT');
     expect(await once(first.child, 'exit')).toEqual([0, null]);
     const second = await startHub(data, ['--json', '--new-admin-token']);
-    expect(JSON.parse(second.stdout()).adminToken).toMatch(/^mft_/);
+    expect(JSON.parse(second.stdout()).adminTokenFile).toBe(join(data, 'admin-token'));
+    expect(await adminToken(data)).not.toBe(before);
   });
 
   it('ends with 2 on wrong usage and says what is wanted', async () => {
@@ -140,12 +147,29 @@ describe('modelfleet-hub as a process', () => {
     expect(file.stderr).not.toMatch(/^\s+at /m);
   });
 
-  it('leaves no admin token in its files', async () => {
+  it('keeps the first admin token in a private file alone, until it was used', async () => {
     const data = await tempFolder();
     const hub = await startHub(data);
-    const { adminToken } = JSON.parse(hub.stdout());
-    hub.child.kill('SIGTERM');
+    const token = await adminToken(data);
+    expect((await stat(join(data, 'admin-token'))).mode & 0o777).toBe(0o600);
+    hub.child.kill('SIGKILL');
     await once(hub.child, 'exit');
-    expect((await readFile(join(data, 'hub.db'))).includes(adminToken)).toBe(false);
+    expect((await readFile(join(data, 'hub.db'))).includes(token)).toBe(false);
+    const again = await startHub(data);
+    expect(await adminToken(data)).toBe(token);
+    const { url, caSha256 } = JSON.parse(again.stdout());
+    const tokenFile = join(data, 'admin-token');
+    const config = join(await tempFolder(), 'login.json');
+    const login = await runCli(config, [
+      'login',
+      url,
+      '--token-file',
+      tokenFile,
+      '--ca-fingerprint',
+      caSha256,
+    ]);
+    expect(login).toMatchObject({ code: 0, stderr: '' });
+    await expect.poll(() => existsSync(tokenFile)).toBe(false);
+    expect(await runCli(config, ['whoami'])).toMatchObject({ code: 0 });
   });
 });
