@@ -71,7 +71,7 @@ export class LinkWatch {
     try {
       const command = parseHubCommand(payload);
       if (command.command === 'busy') {
-        this.#heardBusy();
+        this.#handleBusy();
         return;
       }
       this.#notice = { command, at: clock.monotonic() };
@@ -95,7 +95,7 @@ export class LinkWatch {
   }
 
   /** What was sent is not lost: the link stays, and the answers come over it. Said once for as long as it goes on. */
-  #heardBusy(): void {
+  #handleBusy(): void {
     const { clock } = this.#props;
     const now = clock.monotonic();
     this.#busy = { sinceMs: this.busySince ?? clock.now(), at: now };
