@@ -1,4 +1,4 @@
-/** How versions spread: the rollout engine, and what it hears of devices. Part of the composition root (hub.ts). */
+/** How versions spread: the rollout engine, and what it receives from devices. Part of the composition root (hub.ts). */
 import type { AedesBroker } from './broker/aedes-broker.ts';
 import type { HubOptions } from './config/options-schema.ts';
 import type { DeviceService } from './devices/device-service.ts';

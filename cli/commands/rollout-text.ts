@@ -134,7 +134,7 @@ const revertTexts = {
   'no-target': ', has no version to go back to and keeps this one',
   refused: ', refuses to go back',
   superseded: ', is left to a later rollout',
-  'not-sent': ', could not be told to go back',
+  'not-sent': ', could not be sent the rollback',
 } as const;
 
 function faultText(device: Rollout['devices'][number], now: number): string {

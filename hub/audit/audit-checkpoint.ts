@@ -47,7 +47,7 @@ export class AuditCheckpoints {
 
   /**
    * For an operator who says that the key is lost: what the checkpoint says is believed as it stands, and signed with the new key.
-   * The audit log tells of it. Does nothing when no row has left yet, or what is stored is no checkpoint.
+   * The audit log records it. Does nothing when no row has left yet, or what is stored is no checkpoint.
    */
   async signAgain(database: Database, audit: Pick<AuditLog, 'append'>): Promise<void> {
     await database.transaction().execute(async (tx) => {

@@ -12,7 +12,7 @@ import type { JoinTokenService } from '../pki/join-token-service.ts';
 import type { Director } from '../rollout/director.ts';
 import type { RolloutRunner } from '../rollout/rollout-runner.ts';
 import type { TufRepository } from '../signing/tuf-repository.ts';
-import { readRestoredNote, removeRestoredNote } from './restored-note.ts';
+import { readRestoreRecord, removeRestoreRecord } from './restore-record.ts';
 
 export interface CatchUpProps {
   readonly trust: Pick<TufRepository, 'catchUp'>;
@@ -35,7 +35,7 @@ export async function requireClock(
   { clock, data }: Pick<CatchUpProps, 'clock' | 'data'>,
   asked: { readonly catchUp?: boolean },
 ): Promise<void> {
-  const restored = await readRestoredNote(data);
+  const restored = await readRestoreRecord(data);
   const now = clock.now();
   if (!restored || asked.catchUp || now >= Date.parse(restored.backupAt)) return;
   throw new AppError(
@@ -46,7 +46,7 @@ export async function requireClock(
 
 /** Before anything is published. Does nothing unless the folder was restored, or somebody says that it was set back by other means. */
 export async function catchUp(props: CatchUpProps, asked: { readonly catchUp?: boolean }): Promise<void> {
-  const restored = await readRestoredNote(props.data);
+  const restored = await readRestoreRecord(props.data);
   if (!restored && !asked.catchUp) return;
   const { trust, director, rolloutRunner, devices, joinTokens, audit, clock } = props;
   const now = clock.now();
@@ -68,5 +68,5 @@ export async function catchUp(props: CatchUpProps, asked: { readonly catchUp?: b
       joinTokensRevoked: revoked,
     },
   });
-  if (restored) await removeRestoredNote(props.data);
+  if (restored) await removeRestoreRecord(props.data);
 }

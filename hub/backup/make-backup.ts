@@ -13,11 +13,11 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { firstStartFile } from '../data-folder/folder-files.ts';
 import { databaseFile } from '../data-folder/inventory.ts';
-import { type BackupNote, noteName } from './backup-note.ts';
+import { type BackupMetadata, noteName } from './backup-metadata.ts';
 import { copyFileTo } from './copied-file.ts';
 import { chunksNamedBy, copyDatabaseTo } from './database-copy.ts';
 import { digestOfFile, isListable, type ListedFile, listingName, listingText } from './file-listing.ts';
-import { restoredName, restoringName } from './restored-note.ts';
+import { restoredName, restoringName } from './restore-record.ts';
 
 /** What a hub makes anew at each start, and what SQLite and atomic writes leave beside their files. */
 const notKept: ReadonlySet<string> = new Set([
@@ -56,7 +56,7 @@ export async function makeBackup({ data, to, program, nowMs }: BackupOptions): P
   try {
     const { files, missing } = await copyAll(data, to);
     const at = new Date(nowMs).toISOString();
-    const note: BackupNote = { v: 1, at, program, ca: await caOf(to) };
+    const note: BackupMetadata = { v: 1, at, program, ca: await caOf(to) };
     const noteText = `${JSON.stringify(note)}\n`;
     await writeFileAtomic(join(to, noteName), noteText);
     const listed = [...files, { path: noteName, sha256: sha256(noteText) }];

@@ -10,10 +10,10 @@ import { lockFolder } from '../../platform/folder-lock.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { databaseFile, keyFiles } from '../data-folder/inventory.ts';
-import { type BackupNote, noteBytesMax, noteName, parseBackupNote } from './backup-note.ts';
+import { type BackupMetadata, noteBytesMax, noteName, parseBackupMetadata } from './backup-metadata.ts';
 import { copyFileTo } from './copied-file.ts';
 import { differingFiles, type ListedFile, listingText, readListing } from './file-listing.ts';
-import { restoringName, writeRestoredNote } from './restored-note.ts';
+import { restoringName, writeRestoreRecord } from './restore-record.ts';
 
 /** Files without which a backup is not that of a hub. */
 const needed: readonly string[] = [databaseFile, ...keyFiles, noteName];
@@ -22,7 +22,7 @@ const ownNames: ReadonlySet<string> = new Set(['lock', 'lock.pid', 'lock-journal
 
 export interface CheckedBackup {
   readonly folder: string;
-  readonly note: BackupNote;
+  readonly note: BackupMetadata;
   readonly files: readonly ListedFile[];
 }
 
@@ -42,7 +42,7 @@ export async function checkBackup(folder: string): Promise<CheckedBackup> {
   return {
     folder,
     files,
-    note: parseBackupNote(await readRegularFile(join(folder, noteName), noteBytesMax)),
+    note: parseBackupMetadata(await readRegularFile(join(folder, noteName), noteBytesMax)),
   };
 }
 
@@ -67,7 +67,7 @@ export async function restoreBackup(
       }
     }
     for (const made of folders) await syncFolder(made);
-    await writeRestoredNote(data, {
+    await writeRestoreRecord(data, {
       v: 1,
       backupAt: note.at,
       listing: createHash('sha256').update(listingText(files)).digest('hex'),

@@ -108,7 +108,7 @@ export class AedesBroker implements Broker {
     this.unanswered = new Unanswered(props.unansweredBytesMax);
     const { unfinishedBytesMax = limits.unfinishedBytesMax } = props;
     this.unfinished = new UnfinishedPackets(unfinishedBytesMax, (socket) => {
-      this.#tellRefused('packet', socket, 'the end of a packet has not come, and others need its room');
+      this.#reportRefused('packet', socket, 'the end of a packet has not come, and others need its room');
       socket.destroy();
     });
     this.#turns = new ReadScheduler({ unanswered: this.unanswered, monotonic, nextTurn: setImmediate });
@@ -237,18 +237,18 @@ export class AedesBroker implements Broker {
       mayRead: () => !this.#connecting.has(socket),
       onFault: (fault, isConnectSeen) => this.#refuse(socket, fault, isConnectSeen ? 'packet' : 'connect'),
       onConnect: () => this.#connecting.add(socket),
-      onRead: (controlPackets) => this.#sessionAt.get(socket)?.heard(controlPackets),
+      onRead: (controlPackets) => this.#sessionAt.get(socket)?.received(controlPackets),
     });
   }
 
   #refuse(socket: TLSSocket, { reason, returnCode }: PacketFault, kind: RefusalKind): void {
-    this.#tellRefused(kind, socket, reason);
+    this.#reportRefused(kind, socket, reason);
     // [MQTT-3.1.2-2], section 3.2.2.3
     if (returnCode !== undefined) socket.write(Buffer.from([0x20, 2, 0, returnCode]));
     socket.destroySoon();
   }
 
-  #tellRefused(kind: RefusalKind, connection: object, reason: string): void {
+  #reportRefused(kind: RefusalKind, connection: object, reason: string): void {
     const peer = this.#peers.get(connection);
     if (peer) this.#props.refusals?.refused({ kind, ...peer, actor: `device:${peer.deviceId}`, reason });
   }
@@ -276,7 +276,7 @@ export class AedesBroker implements Broker {
         this.#authenticate(client).then(
           (refusal) => {
             if (!refusal) return done(null, true);
-            this.#tellRefused('connect', client.conn, refusal.reason);
+            this.#reportRefused('connect', client.conn, refusal.reason);
             return done(Object.assign(new Error(refusal.reason), refusal), false);
           },
           (error: unknown) => {
@@ -295,7 +295,7 @@ export class AedesBroker implements Broker {
       authorizeSubscribe: (client, subscription, done) => {
         const session = this.#sessionOf.get(client);
         const fault = session ? session.takeFilter(subscription.topic) : 'no session';
-        if (fault !== undefined) this.#tellRefused('subscribe', client.conn, fault);
+        if (fault !== undefined) this.#reportRefused('subscribe', client.conn, fault);
         done(null, fault === undefined ? { ...subscription, qos: subscription.qos === 0 ? 0 : 1 } : null);
       },
       authorizeForward: (client, packet) => {
@@ -341,7 +341,7 @@ export class AedesBroker implements Broker {
     if (!session || !handlers) throw new Error('no session');
     const verdict = judgePublish(session.deviceId, packet);
     if (!verdict.allowed) {
-      this.#tellRefused('publish', client.conn, verdict.reason);
+      this.#reportRefused('publish', client.conn, verdict.reason);
       throw new Error(verdict.reason);
     }
     // Presence is kept by the hub; the broker need not keep it as well.

@@ -77,8 +77,8 @@ export class DeviceSession {
   }
 
   /** Bytes were read, and with them so many packets that are no PUBLISH: answered at once, and none of them is free. */
-  heard(count: number): void {
-    this.#keepalive.heard();
+  received(count: number): void {
+    this.#keepalive.received();
     this.#gate.receivedControl(count);
   }
 
@@ -106,7 +106,7 @@ export class DeviceSession {
   /** The device waits from now on, unless it did before. */
   #waits(): void {
     if (this.#waiting === 0) this.#waitingSince = performance.now();
-    this.#lateTimer ??= setInterval(() => this.#lookForLate(), this.#lateMs).unref();
+    this.#lateTimer ??= setInterval(() => this.#checkLate(), this.#lateMs).unref();
   }
 
   async #handOver(message: DeviceMessage): Promise<void> {
@@ -124,7 +124,7 @@ export class DeviceSession {
   }
 
   /** Tells the device that its messages are held, so that it waits for the answers instead of looking for a better connection. */
-  #lookForLate(): void {
+  #checkLate(): void {
     if (this.#waiting === 0 && !this.#gate.isShut) {
       clearInterval(this.#lateTimer);
       this.#lateTimer = undefined;

@@ -22,7 +22,7 @@ export class Keepalive {
   }
 
   /** Bytes have come. */
-  heard(): void {
+  received(): void {
     this.#timer.refresh();
   }
 

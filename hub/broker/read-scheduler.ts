@@ -1,6 +1,5 @@
 /**
- * Whose bytes are read next, of all devices. Ten thousand messages that arrive together would be one turn of the event loop, in which
- * nobody else is heard: so a turn reads for some milliseconds, and who is left stands in line. Devices that have no more to say than what they
+ * Whose bytes are read next, of all devices. Ten thousand messages that arrive together would be one turn of the event loop, in which * nobody else is heard: so a turn reads for some milliseconds, and who is left stands in line. Devices that have no more to say than what they
  * may bring at once have a line of their own, and the two lines are served by turns: a single message passes a burst, and neither
  * waits for ever. The more devices wait, the less each may bring at once. Pure but for what it remembers.
  */

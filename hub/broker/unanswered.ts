@@ -41,7 +41,7 @@ export class Unanswered {
     );
   }
 
-  /** `listener` hears that there is room again. */
+  /** `listener` receives that there is room again. */
   onRoom(listener: () => void): void {
     this.#listeners.push(listener);
   }

@@ -17,7 +17,7 @@ interface Watched {
 }
 
 /** In so many looks a stall is found. */
-const LOOKS = 8;
+const CHECKS = 8;
 
 export class UnreadWatch {
   readonly #props: UnreadWatchProps;
@@ -47,7 +47,7 @@ export class UnreadWatch {
   #add(socket: TLSSocket): void {
     if (this.#full.has(socket)) return;
     this.#full.set(socket, { mark: unreadMark(socket), movedAt: performance.now() });
-    this.#timer ??= setInterval(() => this.#look(), this.#props.stallMs / LOOKS).unref();
+    this.#timer ??= setInterval(() => this.#look(), this.#props.stallMs / CHECKS).unref();
   }
 
   #look(): void {

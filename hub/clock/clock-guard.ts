@@ -9,7 +9,7 @@ import type { Clock } from '../../shared/base/clock.ts';
 import { sleepUnlessSet } from '../../shared/base/clock-sleep.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 
-const LOOK_MS = 60_000;
+const CHECK_MS = 60_000;
 /** Less than this a clock may be moved by its own correction. */
 const SET_MS = 60_000;
 
@@ -36,7 +36,7 @@ export class ClockGuard {
   /** The clock may have been set while no hub ran. */
   async start(): Promise<void> {
     const timesClamped = await this.#clampFutureTimes();
-    if (timesClamped > 0) await this.#tell({ timesClamped });
+    if (timesClamped > 0) await this.#report({ timesClamped });
   }
 
   /** Runs until `signal` is aborted. */
@@ -44,7 +44,7 @@ export class ClockGuard {
     const { clock, logger } = this.#props;
     while (!signal.aborted) {
       try {
-        await sleepUnlessSet(clock, LOOK_MS, signal);
+        await sleepUnlessSet(clock, CHECK_MS, signal);
         await this.look();
       } catch (error) {
         if (signal.aborted) return;
@@ -58,7 +58,7 @@ export class ClockGuard {
     if (Math.abs(movedMs) < SET_MS) return;
     const timesClamped = movedMs < 0 ? await this.#clampFutureTimes() : 0;
     this.#offset += movedMs;
-    await this.#tell({ movedMs, timesClamped });
+    await this.#report({ movedMs, timesClamped });
   }
 
   async #clampFutureTimes(): Promise<number> {
@@ -70,7 +70,7 @@ export class ClockGuard {
     return taken;
   }
 
-  async #tell(details: Readonly<Record<string, number>>): Promise<void> {
+  async #report(details: Readonly<Record<string, number>>): Promise<void> {
     const { audit, logger } = this.#props;
     logger.warn(details, 'the clock of this machine was set');
     await audit.append({ actor: 'hub', action: 'hub.clock_set', target: 'hub', details });

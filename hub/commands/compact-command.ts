@@ -6,7 +6,7 @@ import { lockFolder } from '../../platform/folder-lock.ts';
 import { unreadableReason } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
-import { requireRestored } from '../backup/restored-note.ts';
+import { requireRestored } from '../backup/restore-record.ts';
 import { databaseFile } from '../data-folder/inventory.ts';
 import { compactFile } from '../db/database-file.ts';
 import { dataOption } from './data-option.ts';

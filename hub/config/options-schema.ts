@@ -82,7 +82,7 @@ export const hubOptionTable = {
   rolloutObserveMs: durationOption(
     2_000,
     { min: 50, max: 60_000 },
-    'How often the gates of a running rollout look at telemetry.',
+    'How often the gates of a running rollout evaluate telemetry.',
   ),
   uploadKeptMs: durationOption(
     DAY_MS,
@@ -127,7 +127,7 @@ export const hubOptionTable = {
   auditKeptMs: durationOption(
     400 * DAY_MS,
     { min: 30 * DAY_MS, max: 36_500 * DAY_MS },
-    'How long rows of the audit log are kept; a signed checkpoint tells of those that left.',
+    'How long rows of the audit log are kept; a signed checkpoint covers those that left.',
   ),
 } as const;
 

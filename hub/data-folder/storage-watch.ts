@@ -60,7 +60,7 @@ export class StorageWatch {
     }
     this.#faults.set(code, { error: told, since: this.#props.clock.now(), failures: 1 });
     this.#props.logger.error({ code, reason: told.message, fix: told.entry.fix }, 'storage fails');
-    if (code === 'database_damaged') void this.#tellDamage(told.message);
+    if (code === 'database_damaged') void this.#reportDamage(told.message);
     this.#wake();
   };
 
@@ -137,7 +137,7 @@ export class StorageWatch {
   async #tryOnce(): Promise<void> {
     try {
       await this.#props.tryWrite();
-      if (this.#waits()) await this.#tell();
+      if (this.#waits()) await this.#report();
     } catch (error) {
       if (storageError(error, hubDataFolder)) this.see(error);
       else this.#props.logger.error({ err: error }, 'the data folder could not be tried');
@@ -145,7 +145,7 @@ export class StorageWatch {
   }
 
   /** What stood is over once the audit log has it. */
-  async #tell(): Promise<void> {
+  async #report(): Promise<void> {
     const { audit, clock, logger } = this.#props;
     const over = [...this.#faults].filter(([code]) => code !== 'database_damaged');
     const until = new Date(clock.now()).toISOString();
@@ -164,7 +164,7 @@ export class StorageWatch {
     logger.info({ faults }, 'storage works again');
   }
 
-  async #tellDamage(reason: string): Promise<void> {
+  async #reportDamage(reason: string): Promise<void> {
     const event = { actor: 'hub', action: 'storage.damaged', target: 'data-folder', details: { reason } };
     await this.#props.audit.append(event).catch((error: unknown) => {
       this.#props.logger.error({ err: error }, 'the audit log cannot take that the database is damaged');

@@ -143,16 +143,16 @@ export interface Tables {
     ordinal: number;
     status: string;
     assigned: number;
-    /** Sequence of the statement that offered the version to the device, or took it back. */
+    /** Sequence of the statement that offered the version to the device, or reverted it. */
     sequence: number | null;
     previous_version: string | null;
     offered_at: number | null;
     changed_at: number;
     last_reported_at: number | null;
     reverted_at: number | null;
-    /** How a device stands that the version was taken back from. */
+    /** How a device stands whose version was reverted. */
     revert_outcome: string | null;
-    /** When the hub last tried, in vain, to offer it the version or to take it back. */
+    /** When the hub last tried, in vain, to offer it the version or to revert it. */
     tried_at: number | null;
     fault: string | null;
     /** When the device was removed from the hub. */

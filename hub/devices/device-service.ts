@@ -221,12 +221,12 @@ export class DeviceService {
     for (const { removed } of this.#removedListeners) await removed(id);
   }
 
-  /** `listener` hears each event once, in the transaction that stores it. */
+  /** `listener` receives each event once, in the transaction that stores it. */
   onEvent(listener: EventListener): void {
     this.#writer.eventListeners.push(listener);
   }
 
-  /** `listener` hears reports in the transaction that stores them; of several in one transaction, the last of a device. */
+  /** `listener` receives reports in the transaction that stores them; of several in one transaction, the last of a device. */
   onReported(listener: ReportedListener): void {
     this.#writer.reportedListeners.push(listener);
   }
@@ -264,7 +264,7 @@ export class DeviceService {
     const wasKnown = this.#identities.shared(deviceId, now) !== undefined;
     const shared = this.#identities.connected(deviceId, agent, now);
     if (shared) {
-      this.#tellShared(deviceId, shared, wasKnown).catch((error: unknown) => {
+      this.#reportShared(deviceId, shared, wasKnown).catch((error: unknown) => {
         this.#log.error(deviceId, { device: deviceId, err: error }, 'shared identity was not recorded');
       });
     }
@@ -301,7 +301,7 @@ export class DeviceService {
   }
 
   /** To the agent that came back; the other one is told when it does. Recorded when it is news. */
-  async #tellShared(deviceId: string, shared: SharedIdentity, wasKnown: boolean): Promise<void> {
+  async #reportShared(deviceId: string, shared: SharedIdentity, wasKnown: boolean): Promise<void> {
     const { store, audit, connections } = this.#props;
     const { addresses } = shared;
     const command: HubCommand = {

@@ -1,5 +1,5 @@
 /**
- * Stores what devices say of themselves, many messages in one transaction, together with what follows from it: a rollout hears an event
+ * Stores what devices say of themselves, many messages in one transaction, together with what follows from it: a rollout handles an event
  * in the transaction that stores it, so that there is no event without its effect.
  */
 import type { Transaction } from 'kysely';
@@ -16,7 +16,7 @@ export type InboxMessage =
   /** The device was connected at that time, or still is. */
   | { readonly kind: 'seen'; readonly at: () => number | undefined };
 
-/** Called inside the transaction that stores what is heard, and must use it; what it throws refuses the message. */
+/** Called inside the transaction that stores what was received, and must use it; what it throws refuses the message. */
 export type EventListener = (deviceId: string, event: UpdateEvent, tx: Transaction<Tables>) => Promise<void>;
 export type ReportedListener = (
   deviceId: string,

@@ -11,7 +11,7 @@ import { sumLabels } from '../../shared/sketch/add-counts.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import { labelError } from '../telemetry/label-error.ts';
 import type { FigureQuery, TelemetryFigures } from '../telemetry/telemetry-figures.ts';
-import { compareVerdicts, judgeFeatures, judgeFleetInTurns, worstFirst, worstVerdict } from './verdict.ts';
+import { compareVerdicts, judgeFeatures, judgeFleetInSlices, worstFirst, worstVerdict } from './verdict.ts';
 
 export interface DriftQuery {
   readonly model: string;
@@ -62,7 +62,7 @@ export class DriftService {
       fromMs,
       toMs,
     });
-    const features = await judgeFleetInTurns(
+    const features = await judgeFleetInSlices(
       profile,
       [...byDevice.values()].map((figures) => figures.features),
       nextTurn,
@@ -98,7 +98,7 @@ export class DriftService {
     { model, version }: Pick<PublishedVersion, 'model' | 'version'>,
     devices: readonly (readonly FeatureCounts[])[],
   ): Promise<readonly FeatureDrift[]> {
-    return judgeFleetInTurns(await this.#profile(model, version), devices, nextTurn);
+    return judgeFleetInSlices(await this.#profile(model, version), devices, nextTurn);
   }
 
   async #profile(model: string, version: string): Promise<ReferenceProfile> {

@@ -53,7 +53,7 @@ export function judgeFleet(
 }
 
 /** As `judgeFleet`; of a large fleet each feature is a piece of work, and `turn` is awaited between two. */
-export async function judgeFleetInTurns(
+export async function judgeFleetInSlices(
   profile: ReferenceProfile,
   devices: readonly (readonly FeatureCounts[])[],
   turn: () => Promise<unknown>,

@@ -20,16 +20,16 @@ export const afterTime = Type.Optional(
 );
 
 /** A place in the order of time: rows made in the same millisecond are told apart by id. */
-export interface TimePlace {
+export interface TimePosition {
   readonly createdAt: number;
   readonly id: string;
 }
 
-export function timeCursor({ createdAt, id }: TimePlace): string {
+export function timeCursor({ createdAt, id }: TimePosition): string {
   return `${createdAt}~${id}`;
 }
 
-export function timePlace(cursor: string): TimePlace {
+export function timePosition(cursor: string): TimePosition {
   const at = cursor.indexOf('~');
   return { createdAt: Number(cursor.slice(0, at)), id: cursor.slice(at + 1) };
 }

@@ -180,8 +180,8 @@ export class DeviceInbox {
       if (isStorageTrouble(error)) throw error;
       if (part.length === 1) {
         const [{ line, deviceId }] = part as [Waiting];
-        const told = { device: deviceId, err: error };
-        this.#log.error(deviceId, told, 'a message of a device could not be stored');
+        const details = { device: deviceId, err: error };
+        this.#log.error(deviceId, details, 'a message of a device could not be stored');
         refused.add(line);
         this.#refuse(part[0]!, error);
         return;
@@ -207,19 +207,19 @@ export class DeviceInbox {
     this.#size.wrote(batch.length, writeMs);
     this.counts.stored += batch.length;
     this.counts.batches += 1;
-    for (const tell of committed) this.#tell(tell);
+    for (const notify of committed) this.#notify(notify);
     for (const entry of batch) {
       entry.isSettled = true;
       entry.resolve();
     }
   }
 
-  /** Whoever hears of what is durable by now cannot make it fail. */
-  #tell(tell: (() => void) | undefined): void {
+  /** A listener cannot make fail what is durable by now. */
+  #notify(notify: (() => void) | undefined): void {
     try {
-      tell?.();
+      notify?.();
     } catch (error) {
-      this.#log.error('', { err: error }, 'what was stored of a device could not be told on');
+      this.#log.error('', { err: error }, 'a listener failed after a message of a device was stored');
     }
   }
 
@@ -232,8 +232,8 @@ export class DeviceInbox {
   /** Waits before the next try, or gives up when the hub stops. */
   async #hold(error: unknown): Promise<void> {
     if (!this.isHeld) {
-      const told = { reason: errorText(error), waiting: this.waiting };
-      this.#logger.error(told, 'messages of devices cannot be stored now; they are held and tried again');
+      const details = { reason: errorText(error), waiting: this.waiting };
+      this.#logger.error(details, 'messages of devices cannot be stored now; they are held and tried again');
     }
     this.counts.held += 1;
     this.#heldMs = Math.min(limits.inboxHoldMsMax, (this.#heldMs ?? HOLD_FIRST_MS / 2) * 2);

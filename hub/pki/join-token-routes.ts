@@ -10,7 +10,7 @@ import {
 } from '../../shared/api/join-tokens.ts';
 import { GroupName } from '../../shared/base/names.ts';
 import { created } from '../http/created.ts';
-import { afterTime, pageOf, pageQuery, timeCursor, timePlace } from '../http/page.ts';
+import { afterTime, pageOf, pageQuery, timeCursor, timePosition } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import type { JoinTokenService } from './join-token-service.ts';
 
@@ -58,7 +58,7 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
         const { after, limit, ...filter } = request.query;
         const found = await joinTokens.list({
           ...filter,
-          ...(after === undefined ? {} : { after: timePlace(after) }),
+          ...(after === undefined ? {} : { after: timePosition(after) }),
           limit: limit + 1,
         });
         const { rows, ...rest } = pageOf(found, limit, timeCursor);

@@ -17,7 +17,7 @@ export interface OfferOfRollout extends OfferedVersion {
   readonly rolloutId: string;
   readonly status: RolloutStatus;
   readonly offeredAt: number;
-  /** Of the statement that made the offer, or took it back. */
+  /** Of the statement that made the offer, or reverted it. */
   readonly sequence: number | null;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Which versions a device has from this hub: what telemetry asks before it takes a device's word. Offered is what a desired
+ * Which versions a device has from this hub: what telemetry asks before it trusts a report. Offered is what a desired
  * state or a rollout has named; what the device says it runs counts as well, for a hub that was put back from a backup does
  * not remember its offers. What it counted before it connected to that hub comes before its report does: until then nothing that
  * it may have been offered is refused. For a rollout counts only what that rollout offered.
@@ -67,7 +67,7 @@ export class DeviceAssignments {
     );
     return claims.map((claim) => {
       const found = made.get(claimText(claim));
-      // What was counted for an offer that was taken back may have waited on the device until it was made again.
+      // What was counted for an offer that was reverted may have waited on the device until it was made again.
       const isOfLast = claim.offer === undefined || claim.offer === found?.sequence;
       return isOfLast ? found?.offeredAt : undefined;
     });

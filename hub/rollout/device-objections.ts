@@ -74,6 +74,6 @@ export function objectionsOf(
 
   const bytes = [...sizes.values()].reduce((sum, one) => sum + one, 0) + limits.freeSpaceMarginBytes;
   if (reported && !isKept && reported.freeBytes < bytes) object('disk', `${reported.freeBytes} bytes free`);
-  if (isForgotten) object('not-reported', 'not heard since the restore');
+  if (isForgotten) object('not-reported', 'no report since the restore');
   return objections;
 }

@@ -1,7 +1,7 @@
 /**
  * How one device stands in one rollout, and what each message from it changes. Pure. What the hub itself did (refused, shed,
- * took an offer back) is never a failure of the device; silence and timeouts are not words, so they are computed from
- * the clock when somebody looks (`statusAt`) and vanish when the device speaks again.
+ * reverted an offer) is never a failure of the device; silence and timeouts are not messages, so they are computed from
+ * the clock when somebody asks (`statusAt`) and vanish when the device reports again.
  */
 import type { DeviceStatus, RevertOutcome, StoredStatus } from '../../shared/api/rollouts.ts';
 import { isEnvironmental } from '../../shared/errors/error-class.ts';
@@ -14,18 +14,18 @@ export interface RolloutDevice {
   readonly status: StoredStatus;
   /** True while the device's desired state names the version because of this rollout. */
   readonly assigned: boolean;
-  /** Sequence of the statement that offered the version, or took it back; the device has seen it when it reports as much. */
+  /** Sequence of the statement that offered the version, or reverted it; the device has seen it when it reports as much. */
   readonly sequence: number | null;
-  /** What the device says it ran before; once the version is taken back, where it goes to. Null when nothing. */
+  /** What the device says it ran before; once the version is reverted, where it goes to. Null when nothing. */
   readonly previousVersion: string | null;
   readonly offeredAt: number | null;
   readonly changedAt: number;
   readonly lastReportedAt: number | null;
-  /** When it was known how a device stands that the version was taken back from; null while its report is awaited. */
+  /** When it was known how a device stands whose version was reverted; null while its report is awaited. */
   readonly revertedAt: number | null;
   /** How it stands then. */
   readonly revertOutcome: RevertOutcome | null;
-  /** When the hub last tried, in vain, to offer it the version or to take it back; null once that went well. */
+  /** When the hub last tried, in vain, to offer it the version or to revert it; null once that went well. */
   readonly triedAt: number | null;
   readonly fault: UpdateFault | null;
   /** When it was removed from the hub; a machine that is enrolled under its id later is another device. */
@@ -109,7 +109,7 @@ export function applyMessage(
     : handleReport(heard, message, context);
 }
 
-/** Until the version is taken back, the device itself says what it would go back to. */
+/** Until the version is reverted, the device itself says what it would go back to. */
 function followLastGood(device: RolloutDevice, message: DeviceMessage, version: string): RolloutDevice {
   if (!device.assigned || message.kind !== 'report') return device;
   const { lastGood } = message;
@@ -123,7 +123,7 @@ function handleEvent(
   { version, now }: { version: string; now: number },
 ): RolloutDevice {
   if (!device.assigned) {
-    // Messages may have crossed: the device had not seen that the offer was taken back. It obeys the newer statement.
+    // Messages may have crossed: the device had not seen that the offer was reverted. It obeys the newer statement.
     if (message.version === version) {
       if (message.state === 'committed') return unmarkReverted(device);
       return isRefusal(message.state) ? markReverted(device, 'reverted', now) : device;
@@ -142,7 +142,7 @@ function handleReport(
   message: DeviceMessage & { kind: 'report' },
   { version, now }: { version: string; now: number },
 ): RolloutDevice {
-  // An older report tells of the time before the statement that counts.
+  // An older report is of the time before the statement that counts.
   if (device.sequence === null || message.sequence < device.sequence) return device;
   const runsIt = message.activeVersion === version;
   const { update } = message;
@@ -179,11 +179,11 @@ function advance(
   let status = statusOfState[state];
   if (status === undefined) return device;
   if (fault !== undefined && (status === 'rejected' || status === 'rolled-back')) {
-    // Not the version's: the wish stands, and a device that does not come to it in time is late.
+    // Not the version's: the version stays desired, and a device that does not reach it in time is late.
     if (isEnvironmental(fault.code)) status = 'offered';
     else if (status === 'rejected' && fault.retry === 'later') status = 'failed';
   }
-  // An end is left only by proof of the opposite: late news of earlier steps do not undo it, a commit after retries does.
+  // An end is left only by proof of the opposite: late messages about earlier steps do not undo it, a commit after retries does.
   const isEnd = !isInFlight(device.status);
   if (isEnd && inFlight.has(status)) return device;
   const told = faultAfter(device, status, fault);
@@ -197,7 +197,7 @@ function faultAfter(
   status: StoredStatus,
   fault: UpdateFault | undefined,
 ): UpdateFault | null {
-  // The hub could not take the version back: that the device goes on with it is no answer to that.
+  // The hub could not revert the version: that the device goes on with it is no answer to that.
   if (device.triedAt !== null) return device.fault;
   if (status === 'offered' || status === 'succeeded') return null;
   return fault ?? (isInFlight(status) ? null : device.fault);

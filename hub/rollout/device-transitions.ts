@@ -1,4 +1,4 @@
-/** A device of a rollout after the hub has told it something, or could not. Pure. */
+/** A device of a rollout after the hub has sent it a statement, or could not. Pure. */
 import type { RolloutPlan } from '../../shared/api/rollout-plan.ts';
 import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
@@ -8,7 +8,7 @@ import { lastGoodVersion, type RollbackTarget } from './rollback-target.ts';
 /** Its desired state names the version. */
 export function offeredDevice(
   device: RolloutDevice,
-  told: {
+  sent: {
     readonly sequence: number;
     /** What the device last said of the model. */
     readonly entry: ReportedModel | undefined;
@@ -21,10 +21,10 @@ export function offeredDevice(
     ...device,
     status: 'offered',
     assigned: true,
-    sequence: told.sequence,
-    previousVersion: versionBefore(device, told),
-    offeredAt: told.now,
-    changedAt: told.now,
+    sequence: sent.sequence,
+    previousVersion: versionBefore(device, sent),
+    offeredAt: sent.now,
+    changedAt: sent.now,
     lastReportedAt: null,
     revertedAt: null,
     revertOutcome: null,
@@ -42,17 +42,17 @@ function versionBefore(
   { entry, version }: { readonly entry: ReportedModel | undefined; readonly version: string },
 ): string | null {
   const lastGood = lastGoodVersion(entry);
-  const isNews = lastGood !== undefined && (lastGood !== version || offeredAt === null);
-  return isNews ? lastGood : previousVersion;
+  const isChange = lastGood !== undefined && (lastGood !== version || offeredAt === null);
+  return isChange ? lastGood : previousVersion;
 }
 
 /** Its statement could not be made: no fault of the version, and tried again now and then. */
 export function blockedDevice(device: RolloutDevice, fault: UpdateFault, now: number): RolloutDevice {
-  const isNews = device.status !== 'blocked';
+  const isChange = device.status !== 'blocked';
   return {
     ...device,
     status: 'blocked',
-    changedAt: isNews ? now : device.changedAt,
+    changedAt: isChange ? now : device.changedAt,
     triedAt: now,
     fault,
   };
@@ -61,20 +61,20 @@ export function blockedDevice(device: RolloutDevice, fault: UpdateFault, now: nu
 /** Statuses a taken-back offer leaves as they are: how the device failed is worth more than that the hub withdrew. */
 const keptStatuses: ReadonlySet<RolloutDevice['status']> = new Set(['failed', 'rejected', 'rolled-back']);
 
-/** Its desired state names the way back, or nothing of the model. */
+/** Its desired state names the rollback target, or nothing of the model. */
 export function revertedDevice(
-  { device, way, outcome }: RollbackTarget<RolloutDevice>,
-  told: { readonly sequence: number | undefined; readonly version: string; readonly now: number },
+  { device, target, outcome }: RollbackTarget<RolloutDevice>,
+  sent: { readonly sequence: number | undefined; readonly version: string; readonly now: number },
 ): RolloutDevice {
   const isKept = keptStatuses.has(device.status);
   return {
     ...device,
     status: isKept ? device.status : 'withdrawn',
     assigned: false,
-    sequence: told.sequence ?? device.sequence,
-    previousVersion: way?.version ?? (outcome === 'unchanged' ? told.version : null),
-    changedAt: isKept ? device.changedAt : told.now,
-    revertedAt: outcome === null ? null : told.now,
+    sequence: sent.sequence ?? device.sequence,
+    previousVersion: target?.version ?? (outcome === 'unchanged' ? sent.version : null),
+    changedAt: isKept ? device.changedAt : sent.now,
+    revertedAt: outcome === null ? null : sent.now,
     revertOutcome: outcome,
     triedAt: null,
     fault: isKept || device.triedAt === null ? device.fault : null,

@@ -60,7 +60,7 @@ export interface DirectorProps {
 
 const VALID_MS = 7 * 86_400_000;
 const CLOCK_SLACK_MS = 60_000;
-const RENEW_LOOK_MS = 10 * 60_000;
+const RENEW_CHECK_MS = 10 * 60_000;
 const BATCH = 200;
 
 export class Director {
@@ -163,7 +163,7 @@ export class Director {
     this.#offered.clear();
   }
 
-  /** A device's word on what it runs and on the last statement it has accepted, heard in the transaction that stores it. */
+  /** A device's report of what it runs and on the last statement it has accepted, heard in the transaction that stores it. */
   async handleReport(deviceId: string, reported: ReportedState, tx: Transaction<Tables>): Promise<void> {
     if (!(await this.#recovery.handleReport(deviceId, reported, tx))) return;
     // It waits for the one connection, and so for the end of this transaction.
@@ -253,7 +253,7 @@ export class Director {
           // Removed since it was listed.
           if (!(await this.#store.statement(deviceId, tx))?.envelope) continue;
           const attempted = await attemptWithin(tx, () => this.#statements.sign(deviceId, tx));
-          if ('error' in attempted) this.#tellUnsigned(deviceId, attempted.error);
+          if ('error' in attempted) this.#reportUnsigned(deviceId, attempted.error);
           else this.#unsigned.delete(deviceId);
         }
       });
@@ -292,7 +292,7 @@ export class Director {
   }
 
   /** Once for a device and a reason: it is tried again at each look. */
-  #tellUnsigned(deviceId: string, error: unknown): void {
+  #reportUnsigned(deviceId: string, error: unknown): void {
     const reason = errorText(error);
     if (this.#unsigned.get(deviceId) === reason) return;
     this.#unsigned.set(deviceId, reason);
@@ -320,7 +320,7 @@ export class Director {
   async #renewUntilStopped(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        await sleepUnlessSet(this.#clock, RENEW_LOOK_MS, signal);
+        await sleepUnlessSet(this.#clock, RENEW_CHECK_MS, signal);
         await this.renew();
       } catch (error) {
         if (!signal.aborted) this.#logger.error({ reason: errorText(error) }, 'desired states not renewed');

@@ -153,7 +153,7 @@ function judgeErrorRate(inputs: GateInputs): Reason[] {
     const text = `${total} requests were counted${capped}; ${rules.minRequests} are wanted to judge the error rate${evidenceHelp(inputs)}`;
     return [{ code: 'too_few_requests', verdict: 'inconclusive', text }];
   }
-  if (!(withEvidence >= devicesWanted(devices)))
+  if (!(withEvidence >= devicesRequired(devices)))
     return [tooFewDevices(withEvidence, inputs, 'the error rate')];
   const refusals =
     refused === 0 ? '' : `, ${refused} of them refused for tensors that the version before takes`;
@@ -170,7 +170,7 @@ function judgeDrift(inputs: GateInputs): Reason[] {
     const text = `there are no figures to judge drift by${evidenceHelp(inputs)}; a version has them when it was packed with a sample of its training data (profile: in model.yaml)`;
     return [{ code: 'no_drift_figures', verdict: 'inconclusive', text }];
   }
-  if (!(drift.withEvidence >= devicesWanted(devices))) {
+  if (!(drift.withEvidence >= devicesRequired(devices))) {
     return [tooFewDevices(drift.withEvidence, inputs, 'drift')];
   }
   if (drift.drifting.length > rules.maxDriftShare * drift.features) {
@@ -189,13 +189,13 @@ function judgeDrift(inputs: GateInputs): Reason[] {
 }
 
 /** Of so many devices a gate must know something. */
-function devicesWanted(devices: number): number {
+function devicesRequired(devices: number): number {
   return Math.max(1, Math.min(limits.evidenceDevicesMin, devices));
 }
 
 function tooFewDevices(found: number, inputs: GateInputs, what: string): Reason {
   const { devices } = inputs;
-  const text = `${found} of ${devices} devices have seen enough to judge ${what} by; ${devicesWanted(devices)} are wanted${evidenceHelp(inputs)}`;
+  const text = `${found} of ${devices} devices have seen enough to judge ${what} by; ${devicesRequired(devices)} are wanted${evidenceHelp(inputs)}`;
   return { code: 'too_few_devices', verdict: 'inconclusive', text };
 }
 
@@ -206,7 +206,7 @@ function evidenceHelp({ settledAt }: GateInputs): string {
     : '; send them requests, update agents that are older than the hub (they may not say which rollout they count for), or plan without this gate';
 }
 
-/** Devices that could not try the version: not heard of, or blocked by what is not the version's. */
+/** Devices that could not try the version: silent, or blocked by what is not the version's. */
 function outOfReach(counts: GateInputs['counts']): number {
   return (counts.silent ?? 0) + (counts.blocked ?? 0);
 }

@@ -4,6 +4,6 @@ import { AppError } from '../../shared/base/app-error.ts';
 export function noSuchRollout(what: string): AppError {
   return new AppError(
     'not_found',
-    `Cannot ${what}: there is none of that id. One that ended longer ago than --history-kept has left; the audit log tells of it.`,
+    `Cannot ${what}: there is none of that id. One that ended longer ago than --history-kept has left; the audit log records it.`,
   );
 }

@@ -22,7 +22,7 @@ export class RestoreRecovery {
   readonly #store: DesiredStore;
   readonly #statements: StatementSigner;
   readonly #log: LimitedLog;
-  /** Devices whose word on what they run is awaited; undefined until the database was asked. */
+  /** Devices whose report of what they run is awaited; undefined until the database was asked. */
   #unconfirmed: Set<string> | undefined;
 
   constructor({ store, statements, logger }: RestoreRecoveryProps) {
@@ -43,7 +43,7 @@ export class RestoreRecovery {
   }
 
   /**
-   * A device's word on what it runs and on the last statement it has accepted. When that is later than all that this hub knows
+   * A device's report of what it runs and on the last statement it has accepted. When that is later than all that this hub knows
    * to have signed, the hub was set back: the device would refuse whatever it says, so it goes above. True when a statement was
    * signed, to be published after the commit.
    */

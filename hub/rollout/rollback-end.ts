@@ -9,7 +9,7 @@ import {
 } from './device-progress.ts';
 import { isPresent } from './phase-members.ts';
 
-/** Instants until which the word of a device is awaited; empty when there is none to wait for. */
+/** Instants until which the report of a device is awaited; empty when there is none to wait for. */
 export function awaitedUntil(
   devices: readonly RolloutDevice[],
   timeouts: Pick<RolloutTimeouts, 'silenceMs' | 'deviceTimeoutMs'>,
@@ -23,11 +23,11 @@ export function awaitedUntil(
   return ends.filter((end) => observation.now < end);
 }
 
-/** Why a device is not back, in the order in which people ask. */
+/** Why a device was not reverted, in the order in which people ask. */
 const notBack: readonly (readonly [RevertOutcome | null, string])[] = [
   [null, 'did not go back in time and go back when they return'],
   ['refused', 'refused to go back'],
-  ['not-sent', 'could not be told to go back'],
+  ['not-sent', 'could not be sent the rollback'],
   ['no-target', 'had no version to go back to and keep what they have'],
   ['unchanged', 'ran it before and keep it'],
   ['unassigned', 'had the model taken off them'],
@@ -53,7 +53,7 @@ export function rollbackReason(devices: readonly RolloutDevice[]): string {
 }
 
 function summary(back: number, of: number): string {
-  if (of === 0) return 'no device has it to be taken back from';
+  if (of === 0) return 'no device has it to be reverted';
   if (back === of) return 'every device is back';
   return `${back} of ${of === 1 ? '1 device' : `${of} devices`} are back`;
 }

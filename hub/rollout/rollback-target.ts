@@ -11,7 +11,7 @@ import { isInFlight, type RolloutDevice } from './device-progress.ts';
 /** States in which the version of an update may answer requests without being committed. */
 const uncommitted: ReadonlySet<UpdateState> = new Set(['activating', 'trial', 'rolling-back', 'rolled-back']);
 
-/** The version a device last committed, by its own word: one that is on trial, or being left, was not proven. */
+/** The version a device last committed, by its own report: one that is on trial, or being left, was not proven. */
 export function lastGoodVersion(entry: ReportedModel | undefined): string | undefined {
   if (entry?.active === undefined) return undefined;
   const { active, update } = entry;
@@ -21,7 +21,7 @@ export function lastGoodVersion(entry: ReportedModel | undefined): string | unde
 }
 
 export interface Surroundings {
-  /** The version that is taken back. */
+  /** The version that is reverted. */
   readonly version: string;
   /** What the hub wants on the device now. */
   readonly desiredVersion: string | undefined;
@@ -41,12 +41,12 @@ export interface RollbackTarget<D> {
   /** Whether this rollout says what the device is to run. */
   readonly isSteered: boolean;
   /** The version it goes to; undefined: nothing is said of the model, and it keeps what it has. */
-  readonly way?: PublishedVersion;
+  readonly target?: PublishedVersion;
   /** How it stands, when that is known already. */
   readonly outcome: RevertOutcome | null;
 }
 
-/** Where a device goes that the version is taken back from. */
+/** Plans the version that a device goes back to. */
 export function planRollbackTarget<D extends Pick<RolloutDevice, 'status' | 'previousVersion'>>(
   device: D,
   around: Surroundings,
@@ -61,13 +61,13 @@ export function planRollbackTarget<D extends Pick<RolloutDevice, 'status' | 'pre
     return { device, isSteered: false, outcome: isBack ? 'reverted' : 'superseded' };
   }
   if (device.previousVersion === version) return { device, isSteered: false, outcome: 'unchanged' };
-  const way = rollbackCandidates(device, around)
+  const target = rollbackCandidates(device, around)
     .map((name) => known.get(name))
     .find((one) => one !== undefined && accepts(entry, one, now));
-  // Ended without the version, by its own word: it is where it goes to.
+  // Ended without the version, by its own report: it is where it goes to.
   const isThere = running !== version && !isInFlight(device.status) && device.status !== 'succeeded';
-  const outcome = isThere ? 'reverted' : way === undefined && running === version ? 'no-target' : null;
-  return { device, isSteered: true, ...(way ? { way } : {}), outcome };
+  const outcome = isThere ? 'reverted' : target === undefined && running === version ? 'no-target' : null;
+  return { device, isSteered: true, ...(target ? { target } : {}), outcome };
 }
 
 /** Versions the device may go back to, the best first. */
@@ -80,16 +80,16 @@ function rollbackCandidates(
   if (lastGood !== undefined && lastGood !== version) return [lastGood];
   // What the device was taken off before is not what to go back to.
   const kept = (entry?.previous ?? []).filter((one) => !one.left).map((one) => one.version);
-  const ways = [...(previousVersion === null ? [] : [previousVersion]), ...kept];
-  return [...new Set(ways)].filter((way) => way !== version);
+  const candidates = [...(previousVersion === null ? [] : [previousVersion]), ...kept];
+  return [...new Set(candidates)].filter((one) => one !== version);
 }
 
 /** Whether the device will take a version it is sent back to: it keeps it, or it is not below its floor; and it is not quarantined. */
-function accepts(entry: ReportedModel | undefined, way: PublishedVersion, now: number): boolean {
+function accepts(entry: ReportedModel | undefined, target: PublishedVersion, now: number): boolean {
   if (entry === undefined) return true;
-  const isKept = [entry.active, ...entry.previous].some((one) => one?.manifest === way.manifestSha256);
+  const isKept = [entry.active, ...entry.previous].some((one) => one?.manifest === target.manifestSha256);
   const isQuarantined = entry.quarantined.some(
-    (one) => one.version === way.version && Date.parse(one.until) > now,
+    (one) => one.version === target.version && Date.parse(one.until) > now,
   );
-  return !isQuarantined && (isKept || way.release >= (entry.floor ?? 0));
+  return !isQuarantined && (isKept || target.release >= (entry.floor ?? 0));
 }

@@ -85,10 +85,10 @@ export class RolloutChanges {
       }
       for (const step of next.steps) {
         if (step.kind === 'offer' || step.kind === 'revert') {
-          const tell = step.kind === 'offer' ? this.#offer : this.#revert;
-          const told = await tell.call(this, view, step.deviceIds, context, tx);
-          changed.push(...told.changed);
-          await this.#tellFailures(record, step.kind, told.failures, by, tx);
+          const send = step.kind === 'offer' ? this.#offer : this.#revert;
+          const sent = await send.call(this, view, step.deviceIds, context, tx);
+          changed.push(...sent.changed);
+          await this.#reportFailures(record, step.kind, sent.failures, by, tx);
         }
         if (step.kind === 'start-phase') {
           progress = { ...progress, phase: step.phase, phaseStartedAt: now };
@@ -127,7 +127,7 @@ export class RolloutChanges {
   ): Promise<Told> {
     const { plan } = view;
     const published = known.get(plan.version);
-    // The next look sees that it is gone and ends the rollout.
+    // The next evaluation sees that it is gone and ends the rollout.
     if (published === undefined) return nobodyTold;
     const present = await this.#props.devices.present(view.id, deviceIds, tx);
     const assignments = [...present].map((deviceId) =>
@@ -158,13 +158,13 @@ export class RolloutChanges {
   ): Promise<Told> {
     const { model, version } = view.plan;
     const present = await this.#props.devices.present(view.id, deviceIds, tx);
-    const unheard = [...present].filter((deviceId) => forgotten.has(deviceId));
-    const heard = new Set([...present].filter((deviceId) => !forgotten.has(deviceId)));
-    const current = await this.#props.director.current(model, [...heard], tx);
-    const unassigned = await this.#props.director.unassigned(model, [...heard], tx);
+    const unreported = [...present].filter((deviceId) => forgotten.has(deviceId));
+    const reported = new Set([...present].filter((deviceId) => !forgotten.has(deviceId)));
+    const current = await this.#props.director.current(model, [...reported], tx);
+    const unassigned = await this.#props.director.unassigned(model, [...reported], tx);
     const others = [...current.values()].map(({ rolloutId }) => rolloutId).filter((id) => id !== null);
     const statuses = await this.#props.store.statuses([...new Set(others)], tx);
-    const moves = pick(view, heard).map((device) => {
+    const moves = pick(view, reported).map((device) => {
       const desired = current.get(device.deviceId);
       const other = desired?.rolloutId === view.id ? undefined : statuses.get(desired?.rolloutId ?? '');
       return planRollbackTarget(device, {
@@ -180,16 +180,16 @@ export class RolloutChanges {
     const assignments = moves
       .filter(({ isSteered }) => isSteered)
       .map(
-        ({ device, way }): Assignment =>
-          way === undefined
+        ({ device, target }): Assignment =>
+          target === undefined
             ? { deviceId: device.deviceId, model }
-            : assignmentOf(device.deviceId, way, view.id, noTrial),
+            : assignmentOf(device.deviceId, target, view.id, noTrial),
       );
     const assigned = await this.#props.director.assignEach(assignments, tx);
     const { sequences } = assigned;
     const failures = new Map<string, unknown>(assigned.failures);
-    for (const deviceId of unheard)
-      failures.set(deviceId, deviceNotReported(`take the version back from "${deviceId}"`, `"${deviceId}"`));
+    for (const deviceId of unreported)
+      failures.set(deviceId, deviceNotReported(`revert the version on "${deviceId}"`, `"${deviceId}"`));
     for (const device of pick(view, new Set(failures.keys()))) {
       const fault = toFault(failures.get(device.deviceId));
       await this.#props.devices.save(view.id, notSentDevice(device, fault, { now, plan: view.plan }), tx);
@@ -258,8 +258,8 @@ export class RolloutChanges {
     }
   }
 
-  /** What the hub could not tell its devices shows in the audit log and in the log, once. */
-  async #tellFailures(
+  /** Statements that the hub could not make show in the audit log and in the log, once. */
+  async #reportFailures(
     record: RolloutRecord,
     kind: 'offer' | 'revert',
     failures: Told['failures'],
@@ -272,7 +272,10 @@ export class RolloutChanges {
     const details = { devices, total: failures.size };
     const action = kind === 'offer' ? 'rollout.offer_failed' : 'rollout.revert_failed';
     await this.#audit(record, action, by, details, tx);
-    this.#props.logger.error({ rollout: record.id, step: kind, ...details }, 'devices could not be told');
+    this.#props.logger.error(
+      { rollout: record.id, step: kind, ...details },
+      'statements of devices could not be made',
+    );
   }
 
   async #storeVerdict(

@@ -109,7 +109,7 @@ export class RolloutDeviceStore {
     return row?.id;
   }
 
-  /** The ended or ending rollouts that took a version back from the device and await its word. */
+  /** The ended or ending rollouts that took a version back from the device and await its report. */
   async awaitingBack(
     deviceId: string,
     tx: Transaction<Tables>,
@@ -198,7 +198,7 @@ export class RolloutDeviceStore {
     return rows.map((row) => row.id);
   }
 
-  /** What the hub could not tell its devices is no longer to be told, or is to be tried again at once. */
+  /** Statements that the hub could not make are no longer due, or is to be tried again at once. */
   async forgetTries(rolloutId: string, tx: Transaction<Tables>): Promise<void> {
     const tried = tx
       .updateTable('rollout_device')

@@ -4,12 +4,12 @@ import { type EvidenceFigures, noFigures } from './evidence-figures.ts';
 import type { EvidenceSources, RolloutDownloads } from './rollout-evidence.ts';
 import type { RolloutObservation, RolloutView } from './rollout-planner.ts';
 
-/** True when the gates of a running rollout look at telemetry, which comes in without telling the engine. */
+/** True when the gates of a running rollout evaluate telemetry, which arrives without notice to the engine. */
 export function needsTelemetry({ status, plan }: Pick<RolloutView, 'status' | 'plan'>): boolean {
   return status === 'running' && (plan.gates.maxErrorRate !== undefined || plan.gates.drift !== 'ignore');
 }
 
-/** Looks at everything the planner wants to know, as of `now`. Only what the plan's gates ask for is asked. */
+/** Observes everything the planner needs, as of `now`. Only what the plan's gates ask for is asked. */
 export async function observeRollout(
   view: RolloutView,
   sources: EvidenceSources & { readonly figures: Pick<EvidenceFigures, 'of'> },

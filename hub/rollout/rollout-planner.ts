@@ -24,7 +24,7 @@ import { isPresent, phaseMembers } from './phase-members.ts';
 import { awaitedUntil, rollbackReason } from './rollback-end.ts';
 import type { RolloutAction } from './rollout-machine.ts';
 
-/** What ends with the rollout: `keep` leaves the version on devices that took it, `back` takes it from all. */
+/** What ends with the rollout: `keep` leaves the version on devices that took it, `revert` reverts it on all. */
 export type Ending = 'keep' | 'revert';
 
 export interface RolloutView {
@@ -171,12 +171,12 @@ function revert(
     : { steps: [], evaluateAgainAt: earliest(taken.map(triesAgainAt)) };
 }
 
-/** The hub could not tell a device something: its own trouble, which is tried again now and then. */
+/** The hub could not send a device its statement: its own trouble, which is tried again now and then. */
 function triesAgainAt({ triedAt }: RolloutDevice): number {
   return triedAt === null ? 0 : triedAt + limits.rolloutTryAgainMs;
 }
 
-/** One transaction must not hold the database for long: the rest follows at the next look. */
+/** One transaction must not hold the database for long: the rest follows at the next evaluation. */
 function firstOf(deviceIds: readonly string[]): readonly string[] {
   return deviceIds.slice(0, limits.rolloutChangesPerStepMax);
 }

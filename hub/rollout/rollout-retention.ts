@@ -1,6 +1,6 @@
 /**
  * Lets rollouts leave that ended long ago, each as a whole: with its devices, verdicts and evidence, in one transaction. One that a
- * device still runs a version for, or whose way back is not at its end, stays.
+ * device still runs a version for, or whose rollback is not at its end, stays.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { formatDuration } from '../../shared/base/duration.ts';

@@ -10,7 +10,7 @@ import {
 } from '../../shared/api/rollouts.ts';
 import { GroupName, ModelName, RolloutId } from '../../shared/base/names.ts';
 import { created } from '../http/created.ts';
-import { afterTime, pageOf, pageQuery, timeCursor, timePlace } from '../http/page.ts';
+import { afterTime, pageOf, pageQuery, timeCursor, timePosition } from '../http/page.ts';
 import type { CurrentThing } from '../http/preconditions.ts';
 import type { Routes } from '../http/routes.ts';
 import type { RolloutService } from './rollout-service.ts';
@@ -75,7 +75,7 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
         const { after, limit, ...filter } = request.query;
         const found = await rollouts.list({
           ...filter,
-          ...(after === undefined ? {} : { after: timePlace(after) }),
+          ...(after === undefined ? {} : { after: timePosition(after) }),
           limit: limit + 1,
         });
         const { rows, ...rest } = pageOf(found, limit, timeCursor);
@@ -103,7 +103,7 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
         schema: {
           tags,
           operationId: 'pauseRollout',
-          summary: 'Pause: no new offers, and those not yet taken are taken back',
+          summary: 'Pause: no new offers, and those not yet taken are withdrawn',
           params,
           body: RolloutActionRequest,
           response,
@@ -157,7 +157,7 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
         schema: {
           tags,
           operationId: 'rollBackRollout',
-          summary: 'Take the version back from every device, also after the rollout has ended',
+          summary: 'Revert the version on every device, also after the rollout has ended',
           params,
           body: RolloutActionRequest,
           response,

@@ -1,6 +1,6 @@
 /**
  * The engine's hands: looks around, asks the planner, commits its steps, then tells the devices. One writer for each
- * rollout (its lease), so an action, a tick and a device's message never interleave. Nothing is remembered but when to look
+ * rollout (its lease), so an action, a tick and a device's message never interleave. Nothing is remembered but when to evaluate
  * again; after a restart everything is derived from the database, and a step that was committed but not announced is
  * announced again by the director.
  */
@@ -36,7 +36,7 @@ export interface RolloutRunnerProps {
   readonly leases: Leases;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How often the gates of a running rollout look at telemetry, which comes in without telling. */
+  /** How often the gates of a running rollout evaluate telemetry, which comes in without telling. */
   readonly observeMs?: number;
 }
 
@@ -50,9 +50,9 @@ export interface RolloutTrouble {
 
 const OBSERVE_MS = 2_000;
 /** Longest time without a look: news that was lost shows then at the latest. */
-const LOOK_MS_MAX = 60_000;
+const EVALUATE_MS_MAX = 60_000;
 /** Least time between two looks at one rollout, so that a thousand words of devices are one look. */
-const LOOK_MS_MIN = 50;
+const EVALUATE_MS_MIN = 50;
 const ROUNDS_MAX = 10_000;
 const hub: Initiator = { actor: 'hub' };
 
@@ -68,9 +68,9 @@ export class RolloutRunner {
   readonly #leases: Leases;
   readonly #watch: WatchSpan;
   /** When each rollout is looked at again, monotonic milliseconds; one that is absent is looked at now. */
-  readonly #evaluate = new Map<string, number>();
+  readonly #evaluateAt = new Map<string, number>();
   /** Rollouts with news since their last look began. */
-  readonly #news = new Set<string>();
+  readonly #changed = new Set<string>();
   /** Of rollouts that could not be advanced at the last look. */
   readonly #troubles = new Map<string, RolloutTrouble>();
   readonly #stopping = new AbortController();
@@ -115,16 +115,16 @@ export class RolloutRunner {
   async tick(): Promise<void> {
     const unfinished = await this.#store.unfinished();
     const isUnfinished = new Set(unfinished);
-    for (const memory of [this.#evaluate, this.#news, this.#troubles]) {
+    for (const memory of [this.#evaluateAt, this.#changed, this.#troubles]) {
       for (const id of memory.keys()) if (!isUnfinished.has(id)) memory.delete(id);
     }
     for (const id of unfinished) {
-      if ((this.#evaluate.get(id) ?? 0) > this.#clock.monotonic()) continue;
+      if ((this.#evaluateAt.get(id) ?? 0) > this.#clock.monotonic()) continue;
       await this.#leases.hold(id, () => this.#advanceOrLog(id));
     }
   }
 
-  /** Brings a rollout as far as it can go now. What fails is logged and tried again at the next look. */
+  /** Brings a rollout as far as it can go now. What fails is logged and tried again at the next evaluation. */
   async evaluate(id: string): Promise<void> {
     await this.#leases.hold(id, () => this.#advanceOrLog(id));
     // The loop sleeps by the times it knew before.
@@ -145,14 +145,14 @@ export class RolloutRunner {
       const view = toView(record, []);
       const step = { kind: 'action', action, reason, ...(ending ? { ending } : {}) } as const;
       await this.#changes.commit(record, view, { steps: [step] }, { now: this.#clock.now(), by });
-      // The action is done: what follows from it may fail now and is tried again at the next look.
+      // The action is done: what follows from it may fail now and is tried again at the next evaluation.
       await this.#advanceOrLog(id);
     });
     this.#woken();
   }
 
   /**
-   * Ends every rollout that has not, or still takes versions back: what devices have stays. For a hub that lost what happened since;
+   * Ends every rollout that has not, or still reverts versions: what devices have stays. For a hub that lost what happened since;
    * nothing may be decided on what it knows, nor said to have been done. Returns their ids.
    */
   async endAll(reason: string): Promise<string[]> {
@@ -236,13 +236,13 @@ export class RolloutRunner {
       await this.#advance(id);
       this.#troubles.delete(id);
     } catch (error) {
-      this.#evaluate.set(id, this.#clock.monotonic() + this.#observeMs);
-      this.#tellTrouble(id, error);
+      this.#evaluateAt.set(id, this.#clock.monotonic() + this.#observeMs);
+      this.#reportTrouble(id, error);
     }
   }
 
   async #advance(id: string): Promise<void> {
-    this.#news.delete(id);
+    this.#changed.delete(id);
     const record = await this.#find(id);
     const evaluatedAt = this.#clock.monotonic();
     const observation = await observeRollout(toView(record, await this.#devices.list(id)), this.#evidence, {
@@ -256,26 +256,26 @@ export class RolloutRunner {
       const now = observation.now;
       const changed = await this.#changes.commit(current, view, next, { now, by: hub });
       await this.#director.publish(changed);
-      this.#tell(current, next);
-      // An offer that changed nothing: the version went away after it was looked at. The next look sees that.
+      this.#log(current, next);
+      // An offer that changed nothing: the version went away after it was evaluated. The next evaluation sees that.
       const isStuck = next.steps.some((step) => step.kind === 'offer') && changed.length === 0;
       if (next.steps.length > 0 && !isStuck && !this.#stopping.signal.aborted) {
         // SQLite answers at once: without this a large rollout would hold up everything else.
         await nextTurn();
         continue;
       }
-      const longestMs = needsTelemetry(view) ? this.#observeMs : LOOK_MS_MAX;
+      const longestMs = needsTelemetry(view) ? this.#observeMs : EVALUATE_MS_MAX;
       const waitMs = next.evaluateAgainAt === undefined ? longestMs : next.evaluateAgainAt - now;
       // A device may have spoken after this look read what it judged.
-      if (this.#news.has(id)) this.#evaluate.delete(id);
-      else this.#evaluate.set(id, evaluatedAt + Math.max(LOOK_MS_MIN, Math.min(waitMs, longestMs)));
+      if (this.#changed.has(id)) this.#evaluateAt.delete(id);
+      else this.#evaluateAt.set(id, evaluatedAt + Math.max(EVALUATE_MS_MIN, Math.min(waitMs, longestMs)));
       return;
     }
     throw new AppError('internal', `Cannot advance rollout "${id}": its plan does not come to rest.`);
   }
 
   /** A trouble that goes on is told once. */
-  #tellTrouble(id: string, error: unknown): void {
+  #reportTrouble(id: string, error: unknown): void {
     const known = this.#troubles.get(id);
     const message = errorText(error);
     const code = isAppError(error) ? error.code : 'internal';
@@ -284,7 +284,7 @@ export class RolloutRunner {
       this.#logger.error({ rollout: id, reason: message }, 'rollout not advanced');
   }
 
-  #tell(record: RolloutRecord, { steps, judged }: ReturnType<typeof planNextSteps>): void {
+  #log(record: RolloutRecord, { steps, judged }: ReturnType<typeof planNextSteps>): void {
     for (const step of steps) {
       const what =
         step.kind === 'action' ? { action: step.action, reason: step.reason } : { step: step.kind };
@@ -303,8 +303,8 @@ export class RolloutRunner {
   }
 
   #wake(id: string): void {
-    this.#news.add(id);
-    this.#evaluate.delete(id);
+    this.#changed.add(id);
+    this.#evaluateAt.delete(id);
     this.#woken();
   }
 
@@ -314,16 +314,16 @@ export class RolloutRunner {
       this.#woken = () => wakeUp.abort();
       try {
         await this.tick();
-        await this.#clock.sleep(LOOK_MS_MIN, signal);
+        await this.#clock.sleep(EVALUATE_MS_MIN, signal);
         const waitMs = Math.min(
-          LOOK_MS_MAX,
-          ...[...this.#evaluate.values()].map((at) => at - this.#clock.monotonic()),
+          EVALUATE_MS_MAX,
+          ...[...this.#evaluateAt.values()].map((at) => at - this.#clock.monotonic()),
         );
         if (waitMs > 0) await this.#clock.sleep(waitMs, AbortSignal.any([signal, wakeUp.signal]));
       } catch (error) {
         if (signal.aborted) return;
         if (!wakeUp.signal.aborted) {
-          this.#logger.error({ reason: errorText(error) }, 'rollouts not looked at');
+          this.#logger.error({ reason: errorText(error) }, 'rollouts could not be evaluated');
           await this.#clock.sleep(this.#observeMs, signal).catch(() => undefined);
         }
       }

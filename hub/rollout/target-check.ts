@@ -52,8 +52,8 @@ const texts: Readonly<
   },
   'not-reported': {
     why: [
-      'has not said what it runs since the hub was restored',
-      'have not said what they run since the hub was restored',
+      'has not reported what it runs since the hub was restored',
+      'have not reported what they run since the hub was restored',
     ],
     fix: 'What the version breaks for their clients, and whether they would refuse it, is not known until they have.',
   },

@@ -28,7 +28,7 @@ export interface Unassigned {
   readonly model: string;
   /** How many devices are told to give it up. */
   readonly devices: number;
-  /** Devices that could not be told, the first of them by name, with the reason. */
+  /** Devices whose desired state could not be signed, the first of them by name, with the reason. */
   readonly failed: readonly { readonly device: string; readonly code: string; readonly message: string }[];
 }
 

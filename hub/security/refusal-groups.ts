@@ -42,7 +42,7 @@ interface Group {
   /** Monotonic: from when its next row is due, how long after that one the next, and when it was last added to. */
   dueAt: number;
   everyMs: number;
-  heardAt: number;
+  lastSeenAt: number;
 }
 
 export class RefusalGroups {
@@ -76,7 +76,7 @@ export class RefusalGroups {
     if (group.count === 0) group.first = at;
     group.count += 1;
     group.last = at;
-    group.heardAt = now;
+    group.lastSeenAt = now;
     keepSome(group.reasons, reason);
     return group.dueAt;
   }
@@ -120,14 +120,14 @@ export class RefusalGroups {
     others.first = Math.min(others.first, first);
     others.last = Math.max(others.last, last);
     others.count += count;
-    others.heardAt = now;
+    others.lastSeenAt = now;
     for (const reason of reasons) keepSome(others.reasons, reason);
     others.among.add(group.actor ?? group.address ?? 'unknown', count);
   }
 
   #othersOf(kind: RefusalKind, now: number): Group {
     let others = this.#others.get(kind);
-    if (!others || (others.count === 0 && now - others.heardAt >= QUIET_MS)) {
+    if (!others || (others.count === 0 && now - others.lastSeenAt >= QUIET_MS)) {
       others = newGroup({ kind, actor: undefined, address: undefined }, now);
       this.#others.set(kind, others);
     }
@@ -136,7 +136,7 @@ export class RefusalGroups {
 
   #forgetQuiet(now: number): void {
     for (const [key, group] of this.#groups) {
-      if (now - group.heardAt < QUIET_MS) return;
+      if (now - group.lastSeenAt < QUIET_MS) return;
       if (group.count === 0) this.#groups.delete(key);
     }
   }
@@ -159,7 +159,7 @@ function newGroup(of: Pick<Group, 'kind' | 'actor' | 'address'>, now: number): G
     among: new FrequentSubjects(),
     dueAt: now,
     everyMs: ROW_EVERY_MS_MIN,
-    heardAt: now,
+    lastSeenAt: now,
   };
 }
 

@@ -8,7 +8,7 @@ import type { Expirable, Found, Removed } from '../retention/expirable.ts';
 import type { OldBucket, TelemetryStore } from './telemetry-store.ts';
 
 /** That telemetry leaves before its time is told so often. */
-const TELL_MS = 3_600_000;
+const REPORT_MS = 3_600_000;
 
 export interface BucketRetentionProps {
   readonly store: TelemetryStore;
@@ -63,13 +63,13 @@ export class BucketRetention implements Expirable {
     const excess = (await this.storedBytes()) - this.bytesMax;
     if (excess <= 0) return { ...sumOf(old), isMore: false };
     const tooMuch = await store.removeOldest(excess, max);
-    this.#tell(tooMuch);
+    this.#report(tooMuch);
     return { ...sumOf([...old, ...tooMuch]), isMore: tooMuch.length === max };
   }
 
-  #tell(removed: readonly OldBucket[]): void {
+  #report(removed: readonly OldBucket[]): void {
     const { clock, logger, keptMs } = this.#props;
-    if (clock.monotonic() - this.#sentAt < TELL_MS) return;
+    if (clock.monotonic() - this.#sentAt < REPORT_MS) return;
     this.#sentAt = clock.monotonic();
     const newest = removed.at(-1);
     logger.warn(

@@ -1,5 +1,5 @@
 /**
- * What was read of the evidence of rollouts under way, so that a look at a rollout costs what is new and not what its fleet has
+ * What was read of the evidence of rollouts under way, so that an evaluation of a rollout costs what is new and not what its fleet has
  * brought: a row is read again when its revision has grown. Bounded by the bytes of the rows; what has no room is read anew each time.
  */
 import { limits } from '../../shared/base/limits.ts';
@@ -13,7 +13,7 @@ export interface OfferEvidence {
 }
 
 export interface EvidenceCacheProps {
-  readonly store: Pick<EvidenceStore, 'news' | 'onRemoved'>;
+  readonly store: Pick<EvidenceStore, 'changes' | 'onRemoved'>;
   /** Reads one row; what it costs is what this cache saves. */
   readonly read: (row: EvidenceRow) => OfferEvidence;
   readonly bytesMax?: number;
@@ -56,7 +56,7 @@ export class EvidenceCache {
     known.isUsed = true;
     this.#rollouts.delete(rolloutId);
     this.#rollouts.set(rolloutId, known);
-    for await (const row of this.#props.store.news(rolloutId, known.revision)) {
+    for await (const row of this.#props.store.changes(rolloutId, known.revision)) {
       const bytes = row.body.byteLength;
       known.revision = row.revision;
       known.bytes += bytes - (known.byDevice.get(row.deviceId)?.bytes ?? 0);

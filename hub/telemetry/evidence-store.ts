@@ -76,7 +76,7 @@ export class EvidenceStore {
   }
 
   /** A rollout's rows with revisions above `revision`, in their order, page by page, so that a large one blocks nobody else. */
-  async *news(rolloutId: string, revision: number): AsyncGenerator<StoredEvidence> {
+  async *changes(rolloutId: string, revision: number): AsyncGenerator<StoredEvidence> {
     let after = revision;
     for (;;) {
       const rows = await this.#database
@@ -111,7 +111,7 @@ export class EvidenceStore {
     });
   }
 
-  /** `listener` hears of rows that are gone, and of those of a removed device before that is committed. */
+  /** `listener` receives of rows that are gone, and of those of a removed device before that is committed. */
   onRemoved(listener: RemovedEvidenceListener): void {
     this.#removedListeners.push(listener);
   }

@@ -3,7 +3,7 @@
  * P4). Each stream's numbers grow; what is not above the stored number was merged before and changes nothing.
  *
  * A bucket is chosen by the hub's clock at the moment of the merge, not by the device's: device clocks may be years off,
- * and windows that were spooled offline are news when they arrive.
+ * and windows that were spooled offline are newReports when they arrive.
  */
 
 import type { Transaction } from 'kysely';
@@ -121,17 +121,17 @@ export class TelemetryIngest implements EntryWriter<Received> {
     );
     const before = await store.streamNumbers(tx, [...streams.values()]);
     const numbers = new Map(before);
-    const news = reports.filter(({ deviceId, report }) => {
+    const newReports = reports.filter(({ deviceId, report }) => {
       const text = streamText({ deviceId, stream: report.stream });
       if (report.number <= (numbers.get(text) ?? 0)) return false;
       numbers.set(text, report.number);
       return true;
     });
-    if (news.length === 0) return { merged: 0, refused: new Map() };
-    const isNews = new Set(news.map(({ report }) => report));
-    const claims = belonging.filter(({ report }) => isNews.has(report));
+    if (newReports.length === 0) return { merged: 0, refused: new Map() };
+    const isNew = new Set(newReports.map(({ report }) => report));
+    const claims = belonging.filter(({ report }) => isNew.has(report));
     const refused = await evidence.add(tx, claims, now);
-    const fresh = news.filter(({ report }) => !refused.has(report));
+    const fresh = newReports.filter(({ report }) => !refused.has(report));
     await this.#addToBuckets(fresh, Math.floor(now / bucketMs) * bucketMs, tx);
     const moved = [...streams].filter(([text]) => numbers.get(text) !== before.get(text));
     await store.saveStreams(

@@ -47,7 +47,7 @@ export class ChunkSchedule<Order extends ChunkOrder> {
   /** The one that is asked next comes first. */
   readonly #lanes: Lane<Order>[];
   /** Since when it has been looked now and then at who takes something, and when last. */
-  #lookingSince = Number.NEGATIVE_INFINITY;
+  #observingSince = Number.NEGATIVE_INFINITY;
   #evaluatedAt = Number.NEGATIVE_INFINITY;
   /** Least lately used first. */
   readonly #lines = new Map<string, DeviceLine<Order>>();
@@ -67,7 +67,7 @@ export class ChunkSchedule<Order extends ChunkOrder> {
   }
 
   /** Whether somebody waits for a place. */
-  get isCrowded(): boolean {
+  get isCongested(): boolean {
     return this.#lanes.some(({ ring }) => ring.size > 0);
   }
 
@@ -157,7 +157,7 @@ export class ChunkSchedule<Order extends ChunkOrder> {
 
   #findStalled(now: number, markOf: (deviceId: string) => number | undefined): readonly string[] {
     // What moved while nobody looked is not known.
-    if (now - this.#evaluatedAt > limits.sendingWaitMs) this.#lookingSince = now;
+    if (now - this.#evaluatedAt > limits.sendingWaitMs) this.#observingSince = now;
     this.#evaluatedAt = now;
     const lines = new Map<DeviceLine<Order>, number>();
     for (const { held } of this.#lanes) {
@@ -166,7 +166,7 @@ export class ChunkSchedule<Order extends ChunkOrder> {
     const stalled: string[] = [];
     for (const [line, handedAt] of lines) {
       line.seeMark(markOf(line.deviceId), now);
-      if (now - Math.max(line.movedAt ?? handedAt, this.#lookingSince) <= line.patienceMs) continue;
+      if (now - Math.max(line.movedAt ?? handedAt, this.#observingSince) <= line.timeoutMs) continue;
       line.stalled(now);
       this.#place(line, now);
       stalled.push(line.deviceId);

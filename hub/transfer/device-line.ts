@@ -53,7 +53,7 @@ export class DeviceLine<Order extends ChunkOrder> {
   }
 
   /** For how long its socket may take nothing while others wait, milliseconds. A line that moves in steps needs more than one try. */
-  get patienceMs(): number {
+  get timeoutMs(): number {
     if (!this.isStalled) return limits.sendingStallMs;
     return Math.min(limits.mqttDrainMs, limits.sendingStallMs * 2 ** this.#stalls);
   }

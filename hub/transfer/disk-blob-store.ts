@@ -24,7 +24,7 @@ export class DiskBlobStore implements BlobStore {
   readonly #onBad: (digest: string) => void;
   readonly #fanOutMade = new Set<string>();
 
-  /** `folder` is made when absent. `onBad` hears of a blob that is gone because it did not fit its digest or could not be read. */
+  /** `folder` is made when absent. `onBad` receives a blob that is gone because it did not fit its digest or could not be read. */
   constructor(folder: string, onBad: (digest: string) => void = () => undefined) {
     this.#folder = folder;
     this.#onBad = onBad;

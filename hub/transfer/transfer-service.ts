@@ -45,7 +45,7 @@ interface Order extends ChunkOrder {
 }
 
 /** How often those who wait are looked after; nothing happens while nobody does. */
-const LOOK_MS = 250;
+const CHECK_MS = 250;
 /** Chunks begun in one turn of the event loop: encrypting one takes some tenths of a millisecond. */
 const CHUNKS_PER_TURN = 16;
 /** A download counts as moving this long after its last chunk did. */
@@ -57,7 +57,7 @@ export class TransferService {
   readonly #schedule: ChunkSchedule<Order>;
   #bytesSent = 0;
   #isStarting = false;
-  #isLooking = false;
+  #isServing = false;
   readonly #closing = new AbortController();
 
   constructor(props: TransferServiceProps) {
@@ -143,7 +143,7 @@ export class TransferService {
       if (begun % CHUNKS_PER_TURN === 0) await nextTurn();
     }
     this.#isStarting = false;
-    if (this.#schedule.isCrowded) void this.#lookAfterWaiting();
+    if (this.#schedule.isCongested) void this.#serveWaiting();
   }
 
   /** One chunk from its place to the socket. Never rejects. */
@@ -191,12 +191,12 @@ export class TransferService {
   }
 
   /** Tells those who wait, and frees the places of those who take nothing, for as long as anybody waits. */
-  async #lookAfterWaiting(): Promise<void> {
-    if (this.#isLooking || this.#closing.signal.aborted) return;
-    this.#isLooking = true;
+  async #serveWaiting(): Promise<void> {
+    if (this.#isServing || this.#closing.signal.aborted) return;
+    this.#isServing = true;
     const { clock, broker } = this.#props;
-    while (this.#schedule.isCrowded) {
-      await clock.sleep(LOOK_MS, this.#closing.signal).catch(() => undefined);
+    while (this.#schedule.isCongested) {
+      await clock.sleep(CHECK_MS, this.#closing.signal).catch(() => undefined);
       if (this.#closing.signal.aborted) break;
       const now = clock.monotonic();
       for (const deviceId of this.#schedule.relieve(now, (id) => broker.unreadMark(id))) {
@@ -217,7 +217,7 @@ export class TransferService {
       }
       void this.#start();
     }
-    this.#isLooking = false;
+    this.#isServing = false;
   }
 
   async #refuse(deviceId: string, { request }: OpenRequest, code: 'not_offered' | 'missing'): Promise<void> {

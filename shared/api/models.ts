@@ -90,9 +90,9 @@ export type UnassignRequest = Static<typeof UnassignRequest>;
 export const Unassigned = Type.Object(
   {
     model: ModelName,
-    devices: Type.Integer({ description: 'Devices that are told to give it up' }),
+    devices: Type.Integer({ description: 'Devices whose desired state drops it' }),
     failed: Type.Array(Type.Object({ device: DeviceId, code: Type.String(), message: Type.String() }), {
-      description: 'Devices that could not be told',
+      description: 'Devices whose desired state could not be signed',
     }),
   },
   { $id: 'Unassigned' },

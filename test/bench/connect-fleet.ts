@@ -30,7 +30,7 @@ interface Device {
 /** As an agent's. */
 const CONNECT_MS = 15_000;
 const KEEPALIVE_SECONDS = 30;
-const TELL_MS = 50;
+const REPORT_MS = 50;
 const AT_ONCE = 4;
 
 let back = 0;
@@ -41,7 +41,7 @@ process.once('message', (job: FleetJob) => {
     secureContext: createSecureContext({ ca: job.ca, key: job.key, cert }),
   }));
   if (job.once === undefined) {
-    setInterval(() => tell({ back }), TELL_MS);
+    setInterval(() => tell({ back }), REPORT_MS);
     for (const device of devices) void keepConnected(job.port, device);
   } else {
     void comeAndGo(job.port, devices, job.once);

@@ -5,7 +5,7 @@
 import { ChunkSchedule, type ChunkScheduleOptions, type Sending } from '../../hub/transfer/chunk-schedule.ts';
 import { limits } from '../../shared/base/limits.ts';
 
-const LOOK_MS = 250;
+const CHECK_MS = 250;
 const ROUND_TRIP_MS = 20;
 const KEEPALIVE_MS = 45_000;
 const RECONNECT_MS = 1_000;
@@ -88,7 +88,7 @@ export class SimulatedDownloads {
       this.#at(device.startsAt, () => this.#ask(device));
       if (Number.isFinite(device.missedAt)) this.#at(device.missedAt, () => this.#disconnect(device));
     }
-    this.#at(LOOK_MS, () => this.#look());
+    this.#at(CHECK_MS, () => this.#look());
     if (options.restartAt !== undefined) this.#at(options.restartAt, () => this.#restart());
   }
 
@@ -188,7 +188,7 @@ export class SimulatedDownloads {
 
   /** What the hub does now and then while devices wait. */
   #look(): void {
-    for (const id of this.#schedule.isCrowded
+    for (const id of this.#schedule.isCongested
       ? this.#schedule.relieve(this.now, (id) => this.#markOf(id))
       : []) {
       this.closed.add(id);
@@ -197,7 +197,7 @@ export class SimulatedDownloads {
       this.#at(this.now + RECONNECT_MS, () => this.#ask(device));
     }
     this.#start();
-    this.#at(this.now + LOOK_MS, () => this.#look());
+    this.#at(this.now + CHECK_MS, () => this.#look());
   }
 
   /** The kernel of the hub takes more when a third of its buffer is empty again: until then nothing seems to move. */

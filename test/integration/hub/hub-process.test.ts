@@ -5,7 +5,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { readRestoredNote, writeRestoredNote } from '../../../hub/backup/restored-note.ts';
+import { readRestoreRecord, writeRestoreRecord } from '../../../hub/backup/restore-record.ts';
 import { openDatabase } from '../../../hub/db/database.ts';
 import { DesiredStore } from '../../../hub/rollout/desired-store.ts';
 import { runCli } from '../../support/cli.ts';
@@ -109,13 +109,13 @@ describe('modelfleet-hub as a process', () => {
     expect(await sequenceBase()).toBe(base);
 
     const time = new Date(Date.now() + 3_600_000).toISOString();
-    await writeRestoredNote(data, { v: 1, backupAt: time, listing: 'a'.repeat(64), restoredAt: time });
+    await writeRestoreRecord(data, { v: 1, backupAt: time, listing: 'a'.repeat(64), restoredAt: time });
     const refused = await run(['--data', data, ...ports]);
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toContain('code: restored_clock_behind');
-    expect(await readRestoredNote(data)).toMatchObject({ backupAt: time });
+    expect(await readRestoreRecord(data)).toMatchObject({ backupAt: time });
     await stop(await startHub(data, ['--json', '--catch-up']));
-    expect(await readRestoredNote(data)).toBeUndefined();
+    expect(await readRestoreRecord(data)).toBeUndefined();
   });
 
   it('prints the login command for a person, and makes one more admin token when asked', async () => {

@@ -74,7 +74,7 @@ describe('the inbox of device messages', () => {
     await Promise.all([put('d0 1'), put('d1 1')]);
     expect(await stored(database)).toEqual(['d0 1', 'd1 1']);
     expect(inbox.counts).toMatchObject({ stored: 2, batches: 1, refused: 0 });
-    expect(lines.map(({ msg }) => msg)).toEqual(['what was stored of a device could not be told on']);
+    expect(lines.map(({ msg }) => msg)).toEqual(['a listener failed after a message of a device was stored']);
   });
 
   it('serves a quiet device at once while another has sent a burst', async () => {

@@ -107,7 +107,7 @@ describe('a device whose statement cannot be signed', () => {
     await damage('device-001');
     await world.service.rollback(id, { actor: operator });
     const detail = await world.runUntil(id, ['rolled-back'], { stepMs: 10_000 });
-    expect(detail.reason).toBe('1 of 2 devices are back; 1 could not be told to go back: "device-001"');
+    expect(detail.reason).toBe('1 of 2 devices are back; 1 could not be sent the rollback: "device-001"');
     expect(detail.revert).toEqual({ reverted: 1, 'not-sent': 1 });
     expect(await audited('rollout.revert_failed')).toHaveLength(1);
   });

@@ -4,7 +4,7 @@ import { DesiredStore } from '../../../../hub/rollout/desired-store.ts';
 import { ReleaseService } from '../../../../hub/rollout/release-service.ts';
 import { model, operator, RolloutWorld } from '../../../support/rollout-world.ts';
 
-it('a release on a device that a restore made unheard of does not call the model absent', async () => {
+it('a release on a device that a restore made unreported of does not call the model absent', async () => {
   const world = await RolloutWorld.open({ devices: 1 });
   onTestFinished(() => world.close());
   const { database, clock, director } = world;

@@ -88,7 +88,7 @@ describe('a rollback', () => {
     world.rebuild();
     await world.service.rollback(id, { actor: operator });
     const { reason } = await world.runUntil(id, ['rolled-back'], { stepMs: 60_000 });
-    expect(reason).toContain('0 of 2 devices are back; 2 could not be told to go back');
+    expect(reason).toContain('0 of 2 devices are back; 2 could not be sent the rollback');
   });
 
   it('that an abort began ends in a restore as well', async () => {

@@ -205,7 +205,9 @@ describe('create()', () => {
       world.forgotten.add(first().id);
       const { warnings } = await world.create();
       expect(warnings).toEqual([
-        expect.stringMatching(/^1 device has not said what it runs since the hub was restored.*"device-000"/),
+        expect.stringMatching(
+          /^1 device has not reported what it runs since the hub was restored.*"device-000"/,
+        ),
       ]);
     });
 

@@ -25,7 +25,7 @@ const assign = (deviceId: string, name: string) =>
   ]);
 
 describe('taking a model off', () => {
-  it('devices that a restore made unheard of is not called a model that they do not have', async () => {
+  it('devices that a restore made unreported of is not called a model that they do not have', async () => {
     await open({ devices: 2 });
     for (const id of world.devices.keys()) {
       await world.director.clear(id, model);

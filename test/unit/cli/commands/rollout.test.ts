@@ -50,7 +50,7 @@ it('says why the hub cannot advance a rollout, and which devices could not be to
   );
   expect(lines).toContain('trouble  the hub cannot advance it (first 1m ago): the disk is full');
   expect(lines).toContain('revert   1 not-sent');
-  expect(lines.at(-1)).toMatch(/^b {2}succeeded .* could not be told to go back$/);
+  expect(lines.at(-1)).toMatch(/^b {2}succeeded .* could not be sent the rollback$/);
 });
 
 it('says that the hub names only some of the devices', () => {

@@ -188,7 +188,7 @@ describe('applyMessage()', () => {
   });
 });
 
-describe('a device that the version was taken back from', () => {
+describe('a device whose version was reverted', () => {
   const told = { status: 'withdrawn', assigned: false, sequence: 8 } as const;
   const says = (part: Partial<DeviceMessage & { kind: 'report' }>, more: Partial<RolloutDevice> = {}) =>
     hear(report({ sequence: 8, ...part }), { ...told, ...more }).revertOutcome;

@@ -49,30 +49,30 @@ function plan(
     now: 0,
     ...more,
   };
-  const { way, outcome, isSteered } = planRollbackTarget(
+  const { target, outcome, isSteered } = planRollbackTarget(
     { status, previousVersion },
     { entry: undefined, ...around },
   );
-  return { way: way?.version, outcome, isSteered };
+  return { target: target?.version, outcome, isSteered };
 }
 
-describe('the way back', () => {
+describe('the rollback target', () => {
   it('is the version the device ran before', () => {
     const onIt = entry('3.0.0', ['2.0.0', '1.0.0']);
-    expect(plan({ entry: onIt })).toEqual({ way: '2.0.0', outcome: null, isSteered: true });
+    expect(plan({ entry: onIt })).toEqual({ target: '2.0.0', outcome: null, isSteered: true });
   });
 
   it('is the newest lower one it keeps when that is withdrawn, quarantined or gone', () => {
     const some = new Map([...known].filter(([version]) => version !== '2.0.0'));
-    expect(plan({ entry: entry('3.0.0', ['2.0.0', '1.0.0']), known: some }).way).toBe('1.0.0');
+    expect(plan({ entry: entry('3.0.0', ['2.0.0', '1.0.0']), known: some }).target).toBe('1.0.0');
     const quarantined = [{ version: '2.0.0', until: '2099-01-01T00:00:00Z', reason: 'bad' }];
-    expect(plan({ entry: entry('3.0.0', ['2.0.0', '1.0.0'], { quarantined }) }).way).toBe('1.0.0');
-    expect(plan({ entry: entry('3.0.0', ['1.0.0']) }).way).toBe('1.0.0');
+    expect(plan({ entry: entry('3.0.0', ['2.0.0', '1.0.0'], { quarantined }) }).target).toBe('1.0.0');
+    expect(plan({ entry: entry('3.0.0', ['1.0.0']) }).target).toBe('1.0.0');
   });
 
   it('is none when it keeps none: then it keeps what it has', () => {
     expect(plan({ entry: entry('3.0.0', []) })).toEqual({
-      way: undefined,
+      target: undefined,
       outcome: 'no-target',
       isSteered: true,
     });
@@ -82,31 +82,34 @@ describe('the way back', () => {
     const left = entry('3.0.0', [], {
       previous: [{ ...installed('2.0.0'), left: true }, installed('1.0.0')],
     });
-    expect(plan({ entry: left }, 'succeeded', null).way).toBe('1.0.0');
+    expect(plan({ entry: left }, 'succeeded', null).target).toBe('1.0.0');
   });
 
   it('is what it runs when it never switched or went back by itself, not what it was once assigned', () => {
     expect(plan({ entry: entry('1.0.0', []) }, 'rolled-back')).toEqual({
-      way: '1.0.0',
+      target: '1.0.0',
       outcome: 'reverted',
       isSteered: true,
     });
-    expect(plan({ entry: entry('1.0.0', []) }, 'downloading')).toMatchObject({ way: '1.0.0', outcome: null });
+    expect(plan({ entry: entry('1.0.0', []) }, 'downloading')).toMatchObject({
+      target: '1.0.0',
+      outcome: null,
+    });
   });
 
   it('trusts the version before when the device has not been heard', () => {
-    expect(plan({})).toEqual({ way: '2.0.0', outcome: null, isSteered: true });
+    expect(plan({})).toEqual({ target: '2.0.0', outcome: null, isSteered: true });
   });
 
   it('leaves to others what others steer, or what has moved on', () => {
-    const others = { way: undefined, outcome: 'superseded', isSteered: false };
+    const others = { target: undefined, outcome: 'superseded', isSteered: false };
     expect(plan({ entry: entry('3.0.0', ['2.0.0']), isHeldByOther: true })).toEqual(others);
     expect(plan({ entry: entry('1.0.0', []), desiredVersion: '4.0.0' })).toEqual(others);
     expect(plan({ entry: entry('2.0.0', []), desiredVersion: '4.0.0' }).outcome).toBe('reverted');
   });
 
   it('is none, and nothing is said, where the model was taken off the device', () => {
-    const off = { way: undefined, outcome: 'unassigned', isSteered: false };
+    const off = { target: undefined, outcome: 'unassigned', isSteered: false };
     expect(plan({ entry: entry('3.0.0', ['2.0.0']), isUnassigned: true })).toEqual(off);
     expect(plan({ desiredVersion: undefined })).toEqual(off);
   });

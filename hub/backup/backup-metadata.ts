@@ -6,7 +6,7 @@ import { jsonParser } from '../../shared/base/parse.ts';
 export const noteName = 'backup.json';
 export const noteBytesMax = 64 * 1024;
 
-export const BackupNote = Type.Object({
+export const BackupMetadata = Type.Object({
   v: Type.Literal(1),
   at: Timestamp,
   /** Of the program that made it. */
@@ -14,5 +14,5 @@ export const BackupNote = Type.Object({
   /** SHA-256 of the hub's CA certificate: which hub it is. */
   ca: Digest,
 });
-export type BackupNote = Static<typeof BackupNote>;
-export const parseBackupNote = jsonParser(BackupNote, 'note of the backup', noteBytesMax);
+export type BackupMetadata = Static<typeof BackupMetadata>;
+export const parseBackupMetadata = jsonParser(BackupMetadata, 'note of the backup', noteBytesMax);

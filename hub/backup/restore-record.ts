@@ -15,7 +15,7 @@ export const restoringName = 'restoring';
 export const restoredName = 'restored.json';
 const NOTE_BYTES_MAX = 4096;
 
-export const RestoredNote = Type.Object({
+export const RestoreRecord = Type.Object({
   v: Type.Literal(1),
   /** When the backup was made. */
   backupAt: Timestamp,
@@ -23,8 +23,8 @@ export const RestoredNote = Type.Object({
   listing: Digest,
   restoredAt: Timestamp,
 });
-export type RestoredNote = Static<typeof RestoredNote>;
-const parseRestoredNote = jsonParser(RestoredNote, 'note of the restore', NOTE_BYTES_MAX);
+export type RestoreRecord = Static<typeof RestoreRecord>;
+const parseRestoreRecord = jsonParser(RestoreRecord, 'note of the restore', NOTE_BYTES_MAX);
 
 /** Throws `restore_unfinished`: nothing may be read from such a folder, or written into it. */
 export async function requireRestored(data: string): Promise<void> {
@@ -36,17 +36,17 @@ export async function requireRestored(data: string): Promise<void> {
 }
 
 /** Undefined when the folder was not restored since the hub ran last. */
-export async function readRestoredNote(data: string): Promise<RestoredNote | undefined> {
+export async function readRestoreRecord(data: string): Promise<RestoreRecord | undefined> {
   const bytes = await readIfThere(join(data, restoredName));
-  return bytes && parseRestoredNote(bytes);
+  return bytes && parseRestoreRecord(bytes);
 }
 
-export async function writeRestoredNote(data: string, note: RestoredNote): Promise<void> {
+export async function writeRestoreRecord(data: string, note: RestoreRecord): Promise<void> {
   await writeFileAtomic(join(data, restoredName), `${JSON.stringify(note)}\n`);
 }
 
 /** The hub has caught up. */
-export async function removeRestoredNote(data: string): Promise<void> {
+export async function removeRestoreRecord(data: string): Promise<void> {
   await rm(join(data, restoredName), { force: true });
   await syncFolder(data);
 }
