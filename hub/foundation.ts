@@ -29,6 +29,8 @@ import { tryWrite } from './data-folder/write-probe.ts';
 import { type Database, openDatabase } from './db/database.ts';
 import { Readiness } from './http/readiness.ts';
 import { RestIdentity } from './http/rest-identity.ts';
+import { IdempotentRequestStore } from './idempotency/idempotent-request-store.ts';
+import { IdempotentRequests } from './idempotency/idempotent-requests.ts';
 import { ContentStore } from './models/content-store.ts';
 import { LostBlobs } from './models/lost-blobs.ts';
 import { ModelStore } from './models/model-store.ts';
@@ -77,7 +79,12 @@ export async function layFoundation(
   closers.push(() => database.destroy());
   await makeShrinkable(database, logger.child({ part: 'storage' }));
 
-  const audit = new AuditLog({ database, clock });
+  const idempotency = new IdempotentRequests({ store: new IdempotentRequestStore(database), clock });
+  const audit = new AuditLog({
+    database,
+    clock,
+    onAppend: ({ target }, tx) => idempotency.noteEffect(target, tx),
+  });
   const disk = new DiskBlobStore(
     join(options.data, blobsFolder),
     (digest) => void lostBlobs.foundBad(digest),
@@ -168,6 +175,7 @@ export async function layFoundation(
     readiness,
     storage,
     audit,
+    idempotency,
     auditCheckpoints,
     auditVerification: new AuditVerification({ database, checkpoints: auditCheckpoints }),
     security,

@@ -22,9 +22,10 @@ import { driftRoutes } from './drift/drift-routes.ts';
 import { DriftService } from './drift/drift-service.ts';
 import { makeEnrolmentParts } from './enrolment-parts.ts';
 import { type Closers, type Foundation, type HubEnvironment, layFoundation } from './foundation.ts';
-import { RequestRate } from './http/request-rate.ts';
 import { HttpServer } from './http/server.ts';
 import { TrustedProxies } from './http/trusted-proxies.ts';
+import { makeHttpParts } from './http-parts.ts';
+import { IdempotentRequestStore } from './idempotency/idempotent-request-store.ts';
 import { DeviceInbox } from './inbox/device-inbox.ts';
 import { addFleetFigures } from './metrics-parts.ts';
 import { ContentStore } from './models/content-store.ts';
@@ -319,10 +320,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   const http: HttpServer = new HttpServer({
     tls: restIdentity.current,
     tokens,
-    requestRate: new RequestRate({
-      perMinuteMax: options.requestsPerToken,
-      monotonic: () => clock.monotonic(),
-    }),
+    ...makeHttpParts(options, { clock }, foundation),
     routes: [
       tokenRoutes(tokens),
       auditRoutes({ audit, verification: foundation.auditVerification }),
@@ -361,6 +359,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       evidence,
       enrolment.joinTokenStore,
       new TokenStore(database),
+      new IdempotentRequestStore(database),
       new BlobLedgerStore(database),
       new ContentStore(database),
     ],

@@ -9,6 +9,8 @@ import { DeviceRetention } from './devices/device-retention.ts';
 import { DeviceStore } from './devices/device-store.ts';
 import { EventRetention } from './devices/event-retention.ts';
 import type { Foundation, HubEnvironment } from './foundation.ts';
+import { IdempotentRequestStore } from './idempotency/idempotent-request-store.ts';
+import { IdempotentRetention } from './idempotency/idempotent-retention.ts';
 import { ContentStore } from './models/content-store.ts';
 import type { ModelService } from './models/model-service.ts';
 import { WithdrawnContent } from './models/withdrawn-content.ts';
@@ -89,6 +91,7 @@ export function makeRetention(
         keptMs: historyKeptMs,
       }),
       new JoinTokenRetention(new JoinTokenStore(database)),
+      new IdempotentRetention(new IdempotentRequestStore(database)),
       new TokenRetention({ store: new TokenStore(database), keptMs: auditKeptMs }),
       new AuditRetention({ database, audit, checkpoints, keptMs: auditKeptMs }),
       new UnusedPages(database),

@@ -36,15 +36,19 @@ export interface AuditFilter {
 export interface AuditLogProps {
   readonly database: Database;
   readonly clock: Clock;
+  /** Called with each row, in the transaction that adds it. */
+  readonly onAppend?: (event: AuditEvent, tx: Transaction<Tables>) => Promise<void>;
 }
 
 export class AuditLog {
   readonly #database: Database;
   readonly #clock: Clock;
+  readonly #onAppend: AuditLogProps['onAppend'];
 
-  constructor({ database, clock }: AuditLogProps) {
+  constructor({ database, clock, onAppend }: AuditLogProps) {
     this.#database = database;
     this.#clock = clock;
+    this.#onAppend = onAppend;
   }
 
   /** Adds a row; inside `tx` it stands or falls with the action it tells of. `details` must hold no secret. */
@@ -79,6 +83,7 @@ export class AuditLog {
       .values({ key: auditHeadKey, value: head })
       .onConflict((conflict) => conflict.column('key').doUpdateSet({ value: head }))
       .execute();
+    await this.#onAppend?.(event, tx);
   }
 
   /** Adds all rows or none, in their order. A transaction holds up everybody else: of many, a part at a time. */

@@ -19,6 +19,18 @@ export interface Tables {
     revoked_at: number | null;
     last_used_at: number | null;
   };
+  /**
+   * idempotency: POSTs with an idempotency key. `target`: what the request changed; null when it changed nothing. `answer` is
+   * encrypted (see idempotency/sealed-answer.ts); null when the hub ended before it was stored.
+   */
+  idempotent_request: {
+    token: string;
+    key_sha256: string;
+    request_sha256: string;
+    made_at: number;
+    target: string | null;
+    answer: Uint8Array | null;
+  };
   /** audit: append-only, each row's `hash` covers the row and the hash before it. */
   audit_event: {
     number: Generated<number>;

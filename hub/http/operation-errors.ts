@@ -4,6 +4,7 @@
  */
 import type { RouteOptions } from 'fastify';
 import { type ErrorCode, errorCatalogue } from '../../shared/errors/catalogue.ts';
+import { takesIdempotencyKey } from './request-headers.ts';
 
 /** The hub itself: a defect, its disk or database, or its end. */
 const ofEveryone: readonly ErrorCode[] = [
@@ -15,6 +16,13 @@ const ofEveryone: readonly ErrorCode[] = [
   'hub_stopping',
 ];
 const ofBody: readonly ErrorCode[] = ['too_large', 'media_type_unsupported', 'encoding_unsupported'];
+
+const ofIdempotencyKey: readonly ErrorCode[] = [
+  'idempotency_key_reused',
+  'idempotency_in_progress',
+  'idempotency_answer_lost',
+  'idempotency_keys_exhausted',
+];
 
 /** Codes of the operation, sorted by status and name. */
 export function operationErrors({
@@ -32,6 +40,7 @@ export function operationErrors({
     ...(role === 'public' ? [] : (['unauthorized'] as const)),
     ...(role === 'public' || role === 'viewer' ? [] : (['forbidden'] as const)),
     ...(takesBody ? ofBody : []),
+    ...(takesIdempotencyKey({ method, config }) ? ofIdempotencyKey : []),
     ...(current ? (['precondition_failed'] as const) : []),
     ...errors,
   ]);

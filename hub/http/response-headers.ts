@@ -23,6 +23,11 @@ export const responseHeaders = {
     schema: { type: 'string' },
     required: false,
   },
+  'Idempotent-Replayed': {
+    description: 'True when the answer is that of an earlier request with the same idempotency key.',
+    schema: { type: 'string', enum: ['true'] },
+    required: false,
+  },
   ETag: {
     description: 'Tag of this state of the resource, for `If-None-Match` and `If-Match`.',
     schema: { type: 'string' },
@@ -61,10 +66,10 @@ export type ResponseHeaderName = keyof typeof responseHeaders;
 const always: readonly ResponseHeaderName[] = ['X-Request-Id', 'RateLimit-Policy', 'RateLimit'];
 /** What answers of a status carry beside that, whatever the operation. */
 const byStatus: Readonly<Record<string, readonly ResponseHeaderName[]>> = {
-  200: ['ETag'],
+  200: ['ETag', 'Idempotent-Replayed'],
   304: ['ETag'],
   412: ['ETag'],
-  201: ['Location'],
+  201: ['Location', 'Idempotent-Replayed'],
   401: ['WWW-Authenticate'],
   415: ['Accept', 'Accept-Encoding'],
   429: ['Retry-After'],

@@ -49,6 +49,8 @@ export interface HttpServerProps {
   readonly tokens: Authenticator;
   readonly requestRate: RequestRate;
   readonly routes: readonly Routes[];
+  /** Adds to the routes of the API what is done around their handlers; before they are registered. */
+  readonly around?: (api: FastifyInstance) => void;
   readonly readiness: Readiness;
   readonly metrics: Registry;
   readonly logger: Logger;
@@ -191,11 +193,12 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
   addProbeRoutes(app, props);
   await app.register(async (scope) => {
     await addAuthentication(scope, props);
-    addPreconditions(scope);
     addMetricsRoute(scope, props);
     await scope.register(
       async (api) => {
         api.addHook('onRoute', closeRequest);
+        props.around?.(api);
+        addPreconditions(api);
         for (const routes of props.routes)
           routes(api.withTypeProvider<TypeBoxTypeProvider>() as unknown as Api);
       },

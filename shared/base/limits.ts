@@ -278,6 +278,13 @@ export const limits = {
   answersCompressedAtOnceMax: 8,
   compressedAnswerBytesMin: 1_024,
   acceptedEncodingsMax: 16,
+  /** POSTs with an idempotency key: how long, how many of one token and in all, and how large an answer is stored. */
+  idempotentRequestKeptMs: 86_400_000,
+  idempotentRequestsPerTokenMax: 5_000,
+  idempotentRequestsMax: 50_000,
+  idempotentAnswerBytesMax: 64 * 1024,
+  idempotentRequestsRemovedPerPassMax: 500,
+  idempotencyBusyRetryMs: 1_000,
   apiTokensMax: 10_000,
   /** Files that a start names as missing; the rest is counted. */
   lacksNamedMax: 20,

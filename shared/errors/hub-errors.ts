@@ -66,6 +66,33 @@ export const hubErrors = defineErrors({
       'The thing has changed since it was read: If-Match names an older state of it. Nothing was changed.',
     fix: 'Read it again, look at what is different, and send the change with the new entity tag if it is still right.',
   },
+  idempotency_key_reused: {
+    status: 422,
+    retry: 'never',
+    meaning:
+      'The idempotency key was sent with another request before: the same key must mean the same request.',
+    fix: 'Send the request with a new key, such as a random UUID.',
+  },
+  idempotency_in_progress: {
+    status: 409,
+    retry: 'later',
+    meaning: 'The first request with this idempotency key is not answered yet.',
+    fix: 'Wait as long as Retry-After says and send the same request with the same key.',
+  },
+  idempotency_answer_lost: {
+    status: 409,
+    retry: 'never',
+    meaning:
+      'A request with this idempotency key took effect, and its answer is not stored: the hub was stopped before it was, the request failed afterwards, or the answer was too large.',
+    fix: 'Read what the message names. Where only the answer had a secret, such as a new token, revoke it and make another with a new key.',
+  },
+  idempotency_keys_exhausted: {
+    status: 429,
+    retry: 'later',
+    meaning:
+      'As many requests with idempotency keys are stored as may be, of one token or of all; each is kept for a day.',
+    fix: 'Send the request without the key, or later.',
+  },
   rate_limited: {
     status: 429,
     retry: 'later',

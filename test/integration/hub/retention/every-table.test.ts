@@ -16,6 +16,7 @@ const leaving: Readonly<Record<string, string>> = {
   device: 'removed-devices',
   device_event: 'device-events',
   enrolment: 'one for each device; with its join token',
+  idempotent_request: 'idempotent-requests',
   inventory: 'one for each key file',
   join_token: 'join-tokens',
   meta: 'one for each fact of the hub',
