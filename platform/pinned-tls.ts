@@ -3,10 +3,12 @@
  * keeps the one CA certificate whose SHA-256 is the expected one, and sends nothing before that. Every connection after
  * it verifies the server against that CA in the ordinary way.
  */
-import { createHash, X509Certificate } from 'node:crypto';
+
+import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import { AppError, errorText } from '../shared/base/app-error.ts';
+import { sha256 } from '../shared/digest/sha256.ts';
 import { systemClock } from './system-clock.ts';
 
 const CHAIN_MAX = 8;
@@ -224,8 +226,4 @@ function presentedChain(url: URL, timeoutMs: number, signal?: AbortSignal): Prom
     socket.once('error', fail);
     signal?.addEventListener('abort', () => fail(signal.reason), { once: true });
   });
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

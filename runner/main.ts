@@ -3,8 +3,10 @@
  * run that hangs) ends here and not in the agent. It opens no socket, reads one file and writes none; it ends with its
  * parent.
  */
-import { errorText, isAppError } from '../shared/base/app-error.ts';
+
+import { AppError, errorText, isAppError } from '../shared/base/app-error.ts';
 import type { UpdateFault } from '../shared/protocol/update-event.ts';
+import { faultOf } from '../shared/protocol/update-fault.ts';
 import { asMemoryError } from './memory-error.ts';
 import { goFirstWhenMemoryRunsOut, ownMemory } from './own-memory.ts';
 import type { RunnerReply, RunnerRequest } from './runner-protocol.ts';
@@ -42,7 +44,7 @@ async function answer(message: unknown): Promise<RunnerReply> {
         throw new Error('the request is of no known kind');
     }
   } catch (error) {
-    return { kind: 'failed', id, fault: faultOf(error) };
+    return { kind: 'failed', id, fault: runnerFault(error) };
   }
 }
 
@@ -58,12 +60,11 @@ async function renewHost(): Promise<void> {
   }
 }
 
-function faultOf(error: unknown): UpdateFault {
-  if (isAppError(error)) {
-    return { code: error.code, message: error.message.slice(0, 2_000), retry: error.entry.retry };
-  }
-  const message = `Cannot answer a runner request: ${errorText(error)}`.slice(0, 2_000);
-  return { code: 'inference_failed', message, retry: 'never' };
+/** What ONNX Runtime throws has no code of ours. */
+function runnerFault(error: unknown): UpdateFault {
+  if (isAppError(error)) return faultOf(error);
+  const message = `Cannot answer a runner request: ${errorText(error)}`;
+  return faultOf(new AppError('inference_failed', message, { cause: error }));
 }
 
 function send(reply: RunnerReply): void {
@@ -79,7 +80,7 @@ function sendAnswer(reply: RunnerReply): RunnerReply {
   } catch (error) {
     const { id } = reply;
     const memoryError = asMemoryError(error, 'send the answer', host?.memoryBytesMax ?? 0);
-    const failed: RunnerReply = { kind: 'failed', id, fault: faultOf(memoryError ?? error) };
+    const failed: RunnerReply = { kind: 'failed', id, fault: runnerFault(memoryError ?? error) };
     send(failed);
     return failed;
   }

@@ -2,13 +2,15 @@
  * The key of an enrolment that was begun. It is on the disk before it is sent anywhere: when the hub's answer is lost, the
  * next try proves with the same key that it is the same device, and is given the identity the hub has already made.
  */
-import { createHash, createPublicKey } from 'node:crypto';
+
+import { createPublicKey } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { type Static, Type } from 'typebox';
 import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { DeviceId, Digest } from '../../shared/base/names.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import { dataFolder } from '../config/data-folder.ts';
 import { type KeyAndCsr, makeCsr, makeKeyAndCsr } from './csr.ts';
 
@@ -31,7 +33,7 @@ export interface EnrolmentIntent {
 
 /** The key of an earlier try with the same id and token, or a new one, kept in the data folder `folder`. */
 export async function enrolmentKey(folder: string, { device, secret }: EnrolmentIntent): Promise<KeyAndCsr> {
-  const token = createHash('sha256').update(secret).digest('hex');
+  const token = sha256(secret);
   const begun = await readBegun(folder);
   if (begun?.device === device && begun.token === token) {
     const publicKeyPem = createPublicKey(begun.keyPem).export({ type: 'spki', format: 'pem' }).toString();

@@ -3,7 +3,7 @@
  * secret is not sent before the first has been proven, and nothing but the key is kept before both have. The key is
  * kept for a repetition: the answer may be lost after the hub has used the token up.
  */
-import { createHash } from 'node:crypto';
+
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
@@ -17,6 +17,7 @@ import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts'
 import { limits } from '../../shared/base/limits.ts';
 import { DeviceId } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import {
   type DeviceFacts,
   type EnrolmentRequest,
@@ -147,7 +148,7 @@ function checkAnswer(
 ): Uint8Array {
   if (answer.device !== device) throw refuse(`it is for device "${answer.device}"`);
   const root = Buffer.from(answer.root, 'base64');
-  const rootSha256 = createHash('sha256').update(root).digest('hex');
+  const rootSha256 = sha256(root);
   if (rootSha256 !== token.root) {
     throw refuse(`its trust root has SHA-256 ${rootSha256}, the join token wants ${token.root}`);
   }

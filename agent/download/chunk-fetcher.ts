@@ -7,14 +7,16 @@
  * long, or has brought more than can have been before it, and never for two downloads. What stands in line at the hub is waited
  * for as long as the hub says, and its time says nothing of the line. Silence is therefore never an error here: it ends when the caller gives up through its signal.
  */
+
 import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { retrySchedule } from '../../shared/base/retry-schedule.ts';
+import { WakeableSleep } from '../../shared/base/wakeable-sleep.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import { type ChunkError, type ChunkRequest, parseChunkError } from '../../shared/protocol/chunk-transfer.ts';
-import { sha256 } from '../slots/sha256.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import type { ChunkTransport } from './chunk-transport.ts';
 import type { Asked, Fetch } from './fetch.ts';
@@ -78,7 +80,7 @@ export class ChunkFetcher {
       fault: undefined,
       waits: this.#newWaits(),
       queuedSince: undefined,
-      wake: () => undefined,
+      sleep: new WakeableSleep(this.#props.clock),
     };
     this.#fetches.add(fetch);
     try {
@@ -95,7 +97,7 @@ export class ChunkFetcher {
     } finally {
       this.#fetches.delete(fetch);
       // Its credit is free for the others.
-      for (const other of this.#fetches) other.wake();
+      for (const other of this.#fetches) other.sleep.wake();
     }
   }
 
@@ -137,7 +139,7 @@ export class ChunkFetcher {
         .finally(() => {
           fetch.storing.delete(digest);
           fetch.inFlight.delete(digest);
-          fetch.wake();
+          fetch.sleep.wake();
         });
     }
   }
@@ -172,7 +174,7 @@ export class ChunkFetcher {
     fetch.queuedSince ??= this.#props.clock.now();
     const message = 'chunks stand in line: the hub serves other devices';
     this.#log.info(fetch.manifest, { chunks: queued.length }, message);
-    fetch.wake();
+    fetch.sleep.wake();
   }
 
   #refused(fetch: Fetch, answer: ChunkError, refused: readonly string[]): void {
@@ -199,7 +201,7 @@ export class ChunkFetcher {
       { code: answer.code, waitMs: wait },
       'hub answered a chunk request with an error',
     );
-    fetch.wake();
+    fetch.sleep.wake();
   }
 
   /** The connection came or went: what was asked for on the old one will not come. */
@@ -208,7 +210,7 @@ export class ChunkFetcher {
       for (const digest of [...fetch.inFlight.keys()]) this.#putBack(fetch, digest);
       fetch.pauseUntil = 0;
       fetch.queuedSince = undefined;
-      fetch.wake();
+      fetch.sleep.wake();
     }
   }
 
@@ -250,7 +252,7 @@ export class ChunkFetcher {
       );
     }
     fetch.pauseUntil = this.#props.clock.monotonic() + fetch.waits.next().value;
-    fetch.wake();
+    fetch.sleep.wake();
   }
 
   #pay(bytes: number): void {
@@ -325,7 +327,7 @@ export class ChunkFetcher {
     const asked = new Set(chunks);
     fetch.waiting.push(...waiting.filter((digest) => !asked.has(digest)));
     // Only for news: two downloads that wait for each other's chunks would wake one another without end.
-    if (fetch.waiting.length < before.length) fetch.wake();
+    if (fetch.waiting.length < before.length) fetch.sleep.wake();
     if (chunks.length === 0) return;
     // To the end of the queue for credit.
     this.#fetches.delete(fetch);
@@ -345,7 +347,7 @@ export class ChunkFetcher {
       for (const digest of chunks)
         if (fetch.inFlight.get(digest)?.request === request.request) this.#putBack(fetch, digest);
       fetch.pauseUntil = Math.max(fetch.pauseUntil, clock.monotonic() + WAIT_FIRST_MS);
-      fetch.wake();
+      fetch.sleep.wake();
     });
   }
 
@@ -358,10 +360,7 @@ export class ChunkFetcher {
     const from = Math.max(fetch.pauseUntil, this.#paidUntil);
     if (from > now) times.push(from);
     const ms = Math.max(1, Math.min(...times, now + Math.min(this.#line.silenceMs, WAIT_MAX_MS)) - now);
-    const woken = new AbortController();
-    fetch.wake = () => woken.abort();
-    await this.#props.clock.sleep(ms, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
-    fetch.wake = () => undefined;
+    await fetch.sleep.sleep(ms, signal);
   }
 
   #asked(request: number): Asked {

@@ -2,13 +2,14 @@
  * Chunks fetched and not yet installed, one file each: what is on disk is the durable bitmap a download resumes from.
  * Files appear complete; they are hashed when they are read, and a damaged one is removed and counts as absent.
  */
+
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { listState, makeStateFolder } from '../../platform/state-folder.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { sha256 } from '../slots/sha256.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 
 const CHUNK = /^[0-9a-f]{64}$/;
 /** What a write that did not end leaves behind. */

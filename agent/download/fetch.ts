@@ -8,6 +8,8 @@ export interface Asked {
   queuedUntil?: number;
 }
 
+import type { WakeableSleep } from '../../shared/base/wakeable-sleep.ts';
+
 /** One download of a version's chunks, as far as it has come. */
 export interface Fetch {
   readonly manifest: string;
@@ -25,5 +27,6 @@ export interface Fetch {
   waits: Generator<number, never>;
   /** Since when the hub has said that it stands in line, and nothing has come; milliseconds since the epoch. */
   queuedSince: number | undefined;
-  wake(): void;
+  /** Until there is something to do: a chunk or an error came, or the link changed. */
+  readonly sleep: WakeableSleep;
 }

@@ -2,9 +2,11 @@
  * Sends the reported state: when the link comes up, soon after a change (changes close together go in one report), and as a heartbeat.
  * A report that is lost is not sent again: the next one says everything.
  */
+
 import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
+import { WakeableSleep } from '../../shared/base/wakeable-sleep.ts';
 import { hideFolders } from '../../shared/base/without-folders.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { HubLink } from '../connection/hub-link.ts';
@@ -24,28 +26,26 @@ const TOGETHER_MS = 100;
 export class StateReporter {
   readonly #props: StateReporterProps;
   #hasNews = false;
-  #wake: () => void = () => undefined;
+  readonly #sleep: WakeableSleep;
 
   constructor(props: StateReporterProps) {
     this.#props = props;
+    this.#sleep = new WakeableSleep(props.clock);
   }
 
   /** Something in the report has changed, or the hub has not received it yet. */
   changed(): void {
     this.#hasNews = true;
-    this.#wake();
+    this.#sleep.wake();
   }
 
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random, heartbeatMs } = this.#props;
     while (!signal.aborted) {
       if (!this.#hasNews) {
-        const woken = new AbortController();
-        this.#wake = () => woken.abort();
         // A little earlier or later each time: a fleet that started together shall not report together.
         const waitMs = heartbeatMs * (0.9 + 0.2 * random());
-        await clock.sleep(waitMs, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
-        this.#wake = () => undefined;
+        await this.#sleep.sleep(waitMs, signal);
       }
       if (this.#hasNews) await clock.sleep(TOGETHER_MS, signal).catch(() => undefined);
       this.#hasNews = false;

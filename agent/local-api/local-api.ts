@@ -3,12 +3,13 @@
  * for them, for the programs of this device. One addition: `POST /v2/models/{m}/feedback` takes the label of an earlier
  * answer. Errors are `{"error": text, "code": code}`.
  */
+
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
+import { asListenError } from '../../platform/listen-error.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { InferenceStatistics } from '../serving/inference-statistics.ts';
@@ -72,9 +73,7 @@ export async function openLocalApi(props: LocalApiProps): Promise<LocalApi> {
     await app.listen({ host, port });
   } catch (cause) {
     await app.close().finally(stop);
-    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
-    const message = `Cannot listen on ${host}:${port}: another program has the port. Stop it, or choose another port with --port.`;
-    throw new AppError('port_in_use', message, { cause });
+    throw asListenError(cause, { host, port, option: '--port' });
   }
   const { port: bound } = app.server.address() as AddressInfo;
   const shown = host.includes(':') ? `[${host}]` : host;

@@ -4,18 +4,18 @@
  * promises and answer with all of it; the first that is right, fast and small enough is taken, and why the ones before it
  * were not is reported.
  */
+
 import type { Logger } from '../../platform/logger.ts';
 import type { RunnerProcess } from '../../runner/runner-client.ts';
-import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { shorten } from '../../shared/base/safe-text.ts';
 import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import { compareOutputs, describeMismatch } from '../../shared/inference/compare-outputs.ts';
 import { checkTensorBytes } from '../../shared/inference/exact-values.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import { parseGoldenFile } from '../../shared/manifest/golden-file.ts';
-import type { UpdateFault } from '../../shared/protocol/update-event.ts';
+import { faultOf } from '../../shared/protocol/update-fault.ts';
 import type { Slot } from '../slots/slot.ts';
 import { checkAnswerInterface, checkLoadedInterface } from './loaded-interface.ts';
 import type { StartRunner } from './runner-supervisor.ts';
@@ -74,13 +74,6 @@ export async function qualifySlot(slot: Slot, props: QualificationProps): Promis
   const others = passedOver.filter((tried) => tried !== told);
   const text = others.map(({ candidate, error }) => ` On "${candidate.provider}": ${error.message}`);
   return { ok: false, fault: faultOf(told.error, text.join('')) };
-}
-
-/** An error as an event carries it. */
-export function faultOf(error: unknown, more = ''): UpdateFault {
-  if (!isAppError(error))
-    return { code: 'internal', message: shorten(errorText(error), 2_000), retry: 'later' };
-  return { code: error.code, message: shorten(`${error.message}${more}`, 2_000), retry: error.entry.retry };
 }
 
 async function readSamples(slot: Slot): Promise<readonly Sample[]> {

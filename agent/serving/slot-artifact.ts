@@ -3,10 +3,11 @@
  * moment of use (promise P1). A slot was verified when it was taken in hand, which may be weeks ago; disks decay, and a
  * changed weight loads and answers without a warning.
  */
+
 import { basename, join } from 'node:path';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
-import { sha256 } from '../slots/sha256.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import type { Slot } from '../slots/slot.ts';
 
 export interface SlotArtifact {

@@ -2,11 +2,12 @@
  * Chunks that are already on the device as parts of installed files. A version that shares bytes with one of the slots
  * (a new head on old layers, the same golden samples) is not fetched whole.
  */
+
 import { join } from 'node:path';
 import { openRegularFile, readRegularFile } from '../../platform/regular-file.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import { parseManifest } from '../../shared/manifest/model-manifest.ts';
-import { sha256 } from './sha256.ts';
 import { manifestFileName, type SlotStore } from './slot-store.ts';
 
 interface Place {

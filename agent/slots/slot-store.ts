@@ -5,12 +5,14 @@
  * Switching versions replaces one small file. Should that file be unreadable, the marks that commits leave in the slots
  * tell the last-known-good version (promise P3).
  */
+
 import { createHash } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type } from 'typebox';
 import { asDiskError, makePrivateFolder, syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
 import { type WithFreeSpace, withoutReserve } from '../../platform/disk-reserve.ts';
+import { sha256OfFile } from '../../platform/file-digest.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { listState, makeStateFolder } from '../../platform/state-folder.ts';
@@ -19,10 +21,10 @@ import { limits } from '../../shared/base/limits.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import { type ModelManifest, parseManifest } from '../../shared/manifest/model-manifest.ts';
 import { checkRoles } from './checked-roles.ts';
 import { slotsToRemove } from './garbage-collector.ts';
-import { sha256, sha256OfFile } from './sha256.ts';
 import type { Slot } from './slot.ts';
 import {
   commitTrial,

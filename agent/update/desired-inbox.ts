@@ -3,6 +3,7 @@
  * vouches for, it is for this device, not expired, and newer than all accepted before. Accepted is what is stored, with its
  * signature: after a restart the device checks it again and goes on with it, offline too, and an old one stays refused.
  */
+
 import { rename } from 'node:fs/promises';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import { type WithFreeSpace, withoutReserve } from '../../platform/disk-reserve.ts';
@@ -14,6 +15,8 @@ import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { clockWatch, RetryBackoff } from '../../shared/base/retry-backoff.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
+import { WakeableSleep } from '../../shared/base/wakeable-sleep.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import {
   type DesiredState,
   desiredStateType,
@@ -21,7 +24,6 @@ import {
 } from '../../shared/protocol/desired-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
 import { verifyDsse } from '../../shared/tuf/dsse.ts';
-import { sha256 } from '../slots/sha256.ts';
 import type { ClockFloor } from '../trust/clock-floor.ts';
 import type { TrustedVersions } from '../trust/trusted-version.ts';
 import { toFault } from './failure-policy.ts';
@@ -64,10 +66,11 @@ export class DesiredInbox {
   readonly #backoff: RetryBackoff;
   /** Grows with each news. */
   #revision = 0;
-  #wake: () => void = () => undefined;
+  readonly #sleep: WakeableSleep;
 
   constructor(props: DesiredInboxProps) {
     this.#props = props;
+    this.#sleep = new WakeableSleep(props.clock);
     this.#log = new LimitedLog({ logger: props.logger, monotonic: () => props.clock.monotonic() });
     this.#backoff = new RetryBackoff({ clock: props.clock, firstMs: RETRY_FIRST_MS, maxMs: RETRY_MAX_MS });
   }
@@ -110,7 +113,7 @@ export class DesiredInbox {
   /** Looks at a message in its own time; a newer one replaces it until then. */
   receive(payload: Uint8Array, signal: AbortSignal): void {
     this.#waiting = payload;
-    this.#wake();
+    this.#sleep.wake();
     if (this.#isWorking) return;
     this.#isWorking = true;
     this.#work(signal)
@@ -125,7 +128,7 @@ export class DesiredInbox {
   /** New trust metadata has arrived: what was refused before may be accepted now. */
   retryNow(signal: AbortSignal): void {
     this.#revision += 1;
-    this.#wake();
+    this.#sleep.wake();
     if (this.#refused !== undefined && !this.#isWorking) this.receive(this.#refused, signal);
   }
 
@@ -172,11 +175,7 @@ export class DesiredInbox {
     const isQuiet = () => this.#waiting === undefined && this.#revision === news && !signal.aborted;
     const wasClockSet = clockWatch(clock);
     for (let left = waitMs; left > 0 && isQuiet(); left -= RETRY_STEP_MS) {
-      const woken = new AbortController();
-      this.#wake = () => woken.abort();
-      const ms = Math.min(left, RETRY_STEP_MS);
-      await clock.sleep(ms, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
-      this.#wake = () => undefined;
+      await this.#sleep.sleep(Math.min(left, RETRY_STEP_MS), signal);
       if (wasClockSet()) return;
     }
   }

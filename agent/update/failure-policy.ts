@@ -3,11 +3,13 @@
  * lies with the environment (the hub, the line, the disk, a busy machine; see shared/errors/error-class.ts) is never held against
  * the version: it is waited out, uncounted, for as long as the version is desired.
  */
-import { AppError, errorText } from '../../shared/base/app-error.ts';
+
+import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
 import { errorClassOf, isEnvironmental } from '../../shared/errors/error-class.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
+import { faultOf } from '../../shared/protocol/update-fault.ts';
 import { type ModelSlots, versionsBefore } from '../slots/slot-index.ts';
 import { isSettled, isSwitched } from './update-machine.ts';
 import type { Attempt, QuarantinedVersion, UpdateRecord } from './update-record.ts';
@@ -52,11 +54,8 @@ export class StepFailed extends Error {
 
 export function toFault(error: unknown): UpdateFault {
   if (error instanceof StepFailed) return error.fault;
-  if (error instanceof AppError) {
-    return { code: error.code, message: shorten(error.message, 2_000), retry: error.entry.retry };
-  }
-  const code = isSystemError(error) ? 'disk_error' : 'internal';
-  return { code, message: shorten(errorText(error), 2_000), retry: 'later' };
+  const fault = faultOf(error);
+  return !isAppError(error) && isSystemError(error) ? { ...fault, code: 'disk_error' } : fault;
 }
 
 /** An error of a call to the operating system, as Node makes it. */

@@ -6,9 +6,11 @@
  *   - Nothing one model waits for holds up another: only hashing and golden samples take turns (step-executors.ts).
  *   - What lies with the environment is waited out; free space ends the wait.
  */
+
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Random } from '../../shared/base/clock.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
+import { WakeableSleep } from '../../shared/base/wakeable-sleep.ts';
 import { errorClassOf } from '../../shared/errors/error-class.ts';
 import type { DesiredModel } from '../../shared/protocol/desired-state.ts';
 import type { UpdateEvent, UpdateFault, UpdateState } from '../../shared/protocol/update-event.ts';
@@ -73,7 +75,7 @@ export class UpdateRunner {
   #serveAgainAt: number;
   #progressAt = 0;
   readonly #retry: RetryWait;
-  #wake: () => void = () => undefined;
+  readonly #sleep: WakeableSleep;
   /** Something changed since the last plan: do not rest on it. */
   #hasNews = false;
   #work: AbortController | undefined;
@@ -84,6 +86,7 @@ export class UpdateRunner {
     this.model = record.model;
     this.#live = new LiveRecord(record, props);
     this.#props = props;
+    this.#sleep = new WakeableSleep(props.clock);
     this.#space = new SpaceWait(props.freeBytes);
     this.#enteredAt = props.clock.monotonic();
     this.#serveAgainAt = this.#enteredAt + SERVE_AGAIN_MS / 5;
@@ -128,7 +131,7 @@ export class UpdateRunner {
     // A line that comes and goes must not bring the counted tries close together.
     if (newsMayHelp(this.record.attempt?.fault)) this.#retry.end();
     this.#hasNews = true;
-    this.#wake();
+    this.#sleep.wake();
   }
 
   /** Orders the version before, as the person at the device asks. Throws `no_previous_version`, `update_under_way`. */
@@ -380,12 +383,9 @@ export class UpdateRunner {
 
   async #rest({ wakeInMs }: Extract<Plan, { kind: 'rest' }>, signal: AbortSignal): Promise<void> {
     if (this.#hasNews) return;
-    const woken = new AbortController();
-    this.#wake = () => woken.abort();
     const longest = this.#space.isOn ? SPACE_LOOK_MS : PROGRESS_MS * 6;
     const ms = Math.max(1, Math.ceil(Math.min(wakeInMs ?? longest, longest)));
-    await this.#props.clock.sleep(ms, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
-    this.#wake = () => undefined;
+    await this.#sleep.sleep(ms, signal);
   }
 
   #warn(message: string, error: unknown): void {

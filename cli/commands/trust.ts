@@ -1,6 +1,5 @@
 /** `modelfleet trust`: the roots of trust, made once, and what has become of them. */
 
-import { createHash } from 'node:crypto';
 import { Command } from 'commander';
 import { systemClock } from '../../platform/system-clock.ts';
 import { TrustStatus } from '../../shared/api/trust.ts';
@@ -8,6 +7,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { ModelName } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import { answerParser } from '../answer-parser.ts';
 import type { CliContext, Printer } from '../context.ts';
 import { wholeNumber } from '../flag-values.ts';
@@ -103,7 +103,7 @@ async function initialise(flags: InitFlags, context: CliContext): Promise<void> 
     );
     throw error;
   }
-  const rootSha256 = createHash('sha256').update(made.files.root).digest('hex');
+  const rootSha256 = sha256(made.files.root);
   const keys = [...made.keys.keys()].map((name) => `${name}.pem`);
   printer.result({ rootSha256, folder: flags.keys, keys }, () =>
     describeKeys(flags, { rootSha256, rootKeys, rootThreshold, model }),

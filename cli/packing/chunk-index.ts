@@ -1,10 +1,12 @@
 /** The digest of a file and of its chunks, read once from the disk and never whole into memory. */
+
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { openRegularFile } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 
 export interface ChunkIndex {
   readonly sha256: string;
@@ -40,7 +42,7 @@ async function indexFile(file: FileHandle, path: string): Promise<ChunkIndex> {
     }
     const piece = buffer.subarray(0, filled);
     whole.update(piece);
-    chunks.push(createHash('sha256').update(piece).digest('hex'));
+    chunks.push(sha256(piece));
   }
   if (bytes === 0) throw new AppError('pack_invalid', `Cannot pack "${path}": it is empty.`);
   return { sha256: whole.digest('hex'), bytes, chunks };

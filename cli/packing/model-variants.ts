@@ -1,10 +1,11 @@
 /** The model files of a version, read and checked against each other and against what model.yaml says of them. */
-import { createHash } from 'node:crypto';
+
 import { copyFile, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import { showShape } from '../../shared/inference/exact-values.ts';
 import type { TensorSpec } from '../../shared/inference/tensor.ts';
 import type { Variant } from '../../shared/manifest/model-manifest.ts';
@@ -46,7 +47,7 @@ export async function loadVariants(folder: string, yaml: ModelYaml): Promise<rea
       },
       name: file,
       path,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
+      sha256: sha256(bytes),
       onnx,
     });
   }

@@ -3,11 +3,12 @@
  * that publishing can tell whether the version is still that of its sources without packing again, which would give
  * another digest than the publisher was shown.
  */
-import { createHash } from 'node:crypto';
+
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
-import { openRegularFile, readRegularFile, unreadableReason } from '../../platform/regular-file.ts';
+import { sha256OfFile } from '../../platform/file-digest.ts';
+import { readRegularFile, unreadableReason } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { Digest, Timestamp } from '../../shared/base/names.ts';
@@ -83,12 +84,9 @@ function sourceNames(yaml: ModelYaml): Set<string> {
 }
 
 async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
   try {
-    const file = await openRegularFile(path, { links: true });
-    for await (const part of file.createReadStream()) hash.update(part as Uint8Array);
+    return await sha256OfFile(path, { links: true });
   } catch (cause) {
     throw missingFile(path, cause);
   }
-  return hash.digest('hex');
 }

@@ -2,11 +2,12 @@
  * A packed folder: `manifest.json` and the artifacts it names, flat. What `models pack` writes and `models publish`
  * signs and uploads; reading one checks every digest, so that nothing is signed that is not there.
  */
-import { createHash } from 'node:crypto';
+
 import { join } from 'node:path';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import {
   type ArtifactEntry,
   type ModelManifest,
@@ -55,7 +56,7 @@ export async function readPackedVersion(folder: string): Promise<PackedVersion> 
     folder,
     manifest,
     manifestBytes,
-    manifestSha256: createHash('sha256').update(manifestBytes).digest('hex'),
+    manifestSha256: sha256(manifestBytes),
     files,
   };
 }

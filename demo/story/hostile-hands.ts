@@ -1,8 +1,9 @@
 /** Someone changes a model on a device's disk; someone plays an old order to a device. Neither gets anywhere. */
-import { createHash } from 'node:crypto';
+
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import { until } from '../fleet.ts';
 import { startRogueBroker } from '../rogue-broker.ts';
 import { flipByte } from './first-version.ts';
@@ -71,8 +72,4 @@ export async function replayedOrder(stage: Stage, oldStatement: string): Promise
   narrator.check('It answers with 2.0.0 all the while', ready.status === 200);
   await fleet.startHub();
   narrator.check('The hub comes back and has lost nothing', await everyDeviceOn(stage, '2.0.0'));
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,5 +1,7 @@
 /** Secrets of bearer tokens: made once, shown once, kept as SHA-256 only. 256 random bits need no slow hash. */
-import { createHash, randomBytes } from 'node:crypto';
+
+import { randomBytes } from 'node:crypto';
+import { sha256 } from '../../shared/digest/sha256.ts';
 
 const PREFIX = 'mft_';
 
@@ -13,5 +15,5 @@ export function makeTokenSecret(): string {
  * the stored hash says nothing of how to match further.
  */
 export function tokenSecretHash(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
+  return sha256(secret);
 }

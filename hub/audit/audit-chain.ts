@@ -1,7 +1,8 @@
 /** How rows of the audit log hang together: each carries the hash of the row before it, and its own covers that. */
-import { createHash } from 'node:crypto';
+
 import canonicalize from 'canonicalize';
 import type { Selectable } from 'kysely';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import type { Tables } from '../db/tables.ts';
 
 export type AuditRow = Selectable<Tables['audit_event']>;
@@ -36,7 +37,5 @@ export function faultOf(row: AuditRow, before: ChainPosition): string | undefine
 
 /** SHA-256 over the canonical JSON (RFC 8785) of the row without its own hash; it contains the hash before it. */
 export function hashOf(row: Omit<AuditRow, 'hash'>): string {
-  return createHash('sha256')
-    .update(canonicalize({ ...row }) as string)
-    .digest('hex');
+  return sha256(canonicalize({ ...row }) as string);
 }

@@ -2,9 +2,10 @@
  * `SHA256SUMS`: every file of a backup with its digest, in the form that `sha256sum -c` reads, so that a backup can be checked
  * on any machine, without this program.
  */
-import { createHash } from 'node:crypto';
+
 import { join } from 'node:path';
-import { openRegularFile, readRegularFile } from '../../platform/regular-file.ts';
+import { sha256OfFile } from '../../platform/file-digest.ts';
+import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 
@@ -60,17 +61,8 @@ export function parseListing(text: string): readonly ListedFile[] {
 export async function differingFiles(folder: string, files: readonly ListedFile[]): Promise<string[]> {
   const differing: string[] = [];
   for (const { path, sha256 } of files) {
-    const found = await digestOfFile(join(folder, path)).catch(() => undefined);
+    const found = await sha256OfFile(join(folder, path)).catch(() => undefined);
     if (found !== sha256) differing.push(path);
   }
   return differing;
-}
-
-/** SHA-256 of a regular file, lower-case hex. */
-export async function digestOfFile(path: string): Promise<string> {
-  const file = await openRegularFile(path);
-  const hash = createHash('sha256');
-  // The stream closes the file.
-  for await (const piece of file.createReadStream()) hash.update(piece as Uint8Array);
-  return hash.digest('hex');
 }

@@ -3,20 +3,22 @@
  * blobs. Blobs come after the database because they are stored before a version names them: all that the copied database
  * names is there. The listing is written last: a folder without it is no backup.
  */
-import { createHash } from 'node:crypto';
+
 import { readdir, rm } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { sha256OfFile } from '../../platform/file-digest.ts';
 import { certificateFingerprint } from '../../platform/pinned-tls.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import { firstStartFile } from '../data-folder/folder-files.ts';
 import { databaseFile } from '../data-folder/inventory.ts';
 import { type BackupMetadata, noteName } from './backup-metadata.ts';
 import { copyFileTo } from './copied-file.ts';
 import { chunksNamedBy, copyDatabaseTo } from './database-copy.ts';
-import { digestOfFile, isListable, type ListedFile, listingName, listingText } from './file-listing.ts';
+import { isListable, type ListedFile, listingName, listingText } from './file-listing.ts';
 import { restoredName, restoringName } from './restore-record.ts';
 
 /** What a hub makes anew at each start, and what SQLite and atomic writes leave beside their files. */
@@ -87,7 +89,7 @@ async function copyDatabases(data: string, to: string): Promise<ListedFile[]> {
   for (const name of names.sort((a, b) => Number(b === databaseFile) - Number(a === databaseFile))) {
     await rm(join(to, name), { force: true });
     await copyDatabaseTo(join(data, name), join(to, name));
-    copied.push({ path: name, sha256: await digestOfFile(join(to, name)) });
+    copied.push({ path: name, sha256: await sha256OfFile(join(to, name)) });
   }
   return copied;
 }
@@ -147,8 +149,4 @@ function requireApart(data: string, to: string): void {
 async function caOf(folder: string): Promise<string> {
   const text = String(await readRegularFile(join(folder, 'pki', 'ca.pem'), limits.keyFileBytesMax));
   return certificateFingerprint(text.slice(text.indexOf('-----BEGIN CERTIFICATE-----')));
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

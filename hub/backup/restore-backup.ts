@@ -2,13 +2,14 @@
  * Makes a hub's data folder from a backup. The backup is checked as a whole before anything is written; a folder with anything in
  * it is left alone; a restore that ends half way leaves a folder on which no hub starts, and can be done again.
  */
-import { createHash } from 'node:crypto';
+
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateFolder, syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
 import { lockFolder } from '../../platform/folder-lock.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import { databaseFile, keyFiles } from '../data-folder/inventory.ts';
 import { type BackupMetadata, noteBytesMax, noteName, parseBackupMetadata } from './backup-metadata.ts';
 import { copyFileTo } from './copied-file.ts';
@@ -70,7 +71,7 @@ export async function restoreBackup(
     await writeRestoreRecord(data, {
       v: 1,
       backupAt: note.at,
-      listing: createHash('sha256').update(listingText(files)).digest('hex'),
+      listing: sha256(listingText(files)),
       restoredAt: new Date(nowMs).toISOString(),
     });
     await rm(marker);

@@ -1,8 +1,9 @@
 /** Who is at the other end of a connection, by the certificate that the TLS layer has verified. */
-import { createHash } from 'node:crypto';
+
 import type { TLSSocket } from 'node:tls';
 import { DeviceId } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 
 export interface PeerIdentity {
   readonly deviceId: string;
@@ -20,7 +21,7 @@ export function peerOf(socket: TLSSocket): PeerIdentity | undefined {
   try {
     return {
       deviceId: parseDeviceId(name),
-      certificateSha256: createHash('sha256').update(certificate.raw).digest('hex'),
+      certificateSha256: sha256(certificate.raw),
       address: socket.remoteAddress,
     };
   } catch {

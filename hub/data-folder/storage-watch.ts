@@ -3,10 +3,12 @@
  * ready, its metrics and its log say so, and a small write is tried until it succeeds. The audit log cannot be written
  * meanwhile: it hears afterwards what was, and for how long. Reading goes on all the time.
  */
+
 import type { Logger } from '../../platform/logger.ts';
 import type { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { WakeableSleep } from '../../shared/base/wakeable-sleep.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
 import { hubDataFolder, storageError } from '../db/storage-error.ts';
 import { type StorageCode, storageCodes } from '../db/storage-trouble.ts';
@@ -34,10 +36,11 @@ export class StorageWatch {
   readonly #failures = new Map<StorageCode, number>();
   #trying: Promise<void> | undefined;
   #triedAt = Number.NEGATIVE_INFINITY;
-  #wake: () => void = () => undefined;
+  readonly #sleep: WakeableSleep;
 
   constructor(props: StorageWatchProps) {
     this.#props = props;
+    this.#sleep = new WakeableSleep(props.clock);
   }
 
   /** Failures since the start by code, and whether the code stands now. */
@@ -61,7 +64,7 @@ export class StorageWatch {
     this.#faults.set(code, { error: told, since: this.#props.clock.now(), failures: 1 });
     this.#props.logger.error({ code, reason: told.message, fix: told.entry.fix }, 'storage fails');
     if (code === 'database_damaged') void this.#reportDamage(told.message);
-    this.#wake();
+    this.#sleep.wake();
   };
 
   /** For `/readyz`: throws what stands. A write is tried when the last is not of now, and waited for a moment. */
@@ -87,7 +90,7 @@ export class StorageWatch {
       if (this.#waits()) {
         await this.#props.clock.sleep(limits.storageTriedMs, signal).catch(() => undefined);
       } else {
-        await this.#woken(signal);
+        await this.#sleep.sleep(Number.POSITIVE_INFINITY, signal);
       }
     }
   }
@@ -111,19 +114,6 @@ export class StorageWatch {
   /** Whether something stands that a write which succeeds takes back; damage stays until a start on a whole database. */
   #waits(): boolean {
     return [...this.#faults.keys()].some((code) => code !== 'database_damaged');
-  }
-
-  #woken(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        signal.removeEventListener('abort', done);
-        this.#wake = () => undefined;
-        resolve();
-      };
-      this.#wake = done;
-      signal.addEventListener('abort', done);
-      if (this.#waits() || signal.aborted) done();
-    });
   }
 
   #try(): Promise<void> {

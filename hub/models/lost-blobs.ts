@@ -3,10 +3,11 @@
  * neither all names nor all files are held at once. One found bad while the hub runs, or accepted as lost, is known
  * from then on, and keeps no later start from going on; it is forgotten when it is there again.
  */
-import { createHash } from 'node:crypto';
+
 import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import type { BlobStore } from '../transfer/blob-store.ts';
 import type { ModelStore } from './model-store.ts';
 
@@ -88,7 +89,7 @@ export class LostBlobs {
     const { store, blobs, logger } = this.#props;
     const bytes = await store.manifestBytes(digest);
     // A row that was damaged as well restores nothing.
-    if (bytes === undefined || createHash('sha256').update(bytes).digest('hex') !== digest) return false;
+    if (bytes === undefined || sha256(bytes) !== digest) return false;
     await blobs.delete(digest);
     await blobs.put(digest, bytes);
     logger.warn(

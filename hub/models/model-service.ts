@@ -2,10 +2,11 @@
  * The model registry: every version that was published, checked before it was (promise: what the registry lists is
  * signed, complete and unchanged). A version is immutable; the only change is that its publisher withdraws it.
  */
-import { createHash } from 'node:crypto';
+
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import { breakingChanges, listChanges } from '../../shared/inference/interface-changes.ts';
 import { type ModelManifest, manifestTarget, parseManifest } from '../../shared/manifest/model-manifest.ts';
 import type { PublisherChange } from '../../shared/tuf/published-targets.ts';
@@ -113,7 +114,7 @@ export class ModelService {
         `Cannot publish ${model} ${version}: that version is already published.`,
       );
     }
-    const manifestSha256 = createHash('sha256').update(manifestBytes).digest('hex');
+    const manifestSha256 = sha256(manifestBytes);
     const named = [...new Set([...manifest.files.flatMap((file) => file.chunks), manifestSha256])];
     const unpin = this.#props.ledger.pin(named);
     try {

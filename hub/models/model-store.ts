@@ -1,7 +1,8 @@
 /** The tables of models, their versions and the chunks these consist of. */
-import { createHash } from 'node:crypto';
+
 import { type Selectable, sql, type Transaction } from 'kysely';
 import type { VersionState } from '../../shared/api/models.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import { type ModelManifest, parseManifest } from '../../shared/manifest/model-manifest.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
@@ -207,7 +208,7 @@ export class ModelStore {
     entry: { manifest: ModelManifest; bytes: Uint8Array; publishedAt: number; publishedBy: string },
   ): Promise<void> {
     const { manifest, bytes, publishedAt } = entry;
-    const manifestSha256 = createHash('sha256').update(bytes).digest('hex');
+    const manifestSha256 = sha256(bytes);
     await tx
       .insertInto('model')
       .values({ name: manifest.model, created_at: publishedAt })

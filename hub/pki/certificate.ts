@@ -2,6 +2,7 @@
  * Makes X.509 certificates: node-forge lays out the structure, node:crypto signs it (forge signs in plain JavaScript and
  * would hold the event loop for 25 ms each). RSA with SHA-256 throughout, because forge knows no other keys.
  */
+
 import {
   createHash,
   createPrivateKey,
@@ -12,6 +13,7 @@ import {
 } from 'node:crypto';
 import { isIP } from 'node:net';
 import forge from 'node-forge';
+import { sha256 } from '../../shared/digest/sha256.ts';
 
 const SHA256_WITH_RSA = '1.2.840.113549.1.1.11';
 
@@ -54,7 +56,7 @@ export function issueCertificate(plan: CertificatePlan): IssuedCertificate {
 
 /** SHA-256 of a certificate's DER, lower-case hex. */
 export function certificateSha256(pem: string): string {
-  return createHash('sha256').update(new X509Certificate(pem).raw).digest('hex');
+  return sha256(new X509Certificate(pem).raw);
 }
 
 /** 128 random bits, positive and never zero (RFC 5280 §4.1.2.2). */

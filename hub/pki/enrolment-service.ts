@@ -4,9 +4,11 @@
  * is wrong with it. An answer may be lost on its way: who asks again with the same token, id and key is given the same
  * identity, and uses nothing up.
  */
-import { createHash, createPublicKey } from 'node:crypto';
+
+import { createPublicKey } from 'node:crypto';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import type { EnrolmentRequest, EnrolmentResponse } from '../../shared/protocol/enrolment.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Database } from '../db/database.ts';
@@ -156,7 +158,7 @@ export class EnrolmentService {
 /** SHA-256 of the public key's SPKI, lower-case hex. */
 function keySha256(publicKeyPem: string): string {
   const der = createPublicKey(publicKeyPem).export({ type: 'spki', format: 'der' });
-  return createHash('sha256').update(der).digest('hex');
+  return sha256(der);
 }
 
 function refusalOf(token: JoinTokenRow, device: string, now: number): AppError | undefined {

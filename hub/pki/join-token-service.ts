@@ -3,11 +3,12 @@
  * shown once, in the answer to its making.
  */
 
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { JoinTokenStatus } from '../../shared/api/join-tokens.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import { encodeJoinToken } from '../../shared/protocol/join-token.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Database } from '../db/database.ts';
@@ -96,7 +97,7 @@ export class JoinTokenService {
         tx,
       );
     });
-    const rootSha256 = createHash('sha256').update(root).digest('hex');
+    const rootSha256 = sha256(root);
     const tls = this.#props.restTrust?.();
     const token = encodeJoinToken({
       hub: hubUrl(),
@@ -149,7 +150,7 @@ export class JoinTokenService {
 }
 
 export function secretSha256(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
+  return sha256(secret);
 }
 
 export function summaryOf(row: JoinTokenRow, now: number): JoinTokenSummary {

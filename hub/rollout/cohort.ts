@@ -2,7 +2,7 @@
  * The order in which the devices of a rollout have their turn. It is a hash of rollout and device: known in advance, the same
  * on every hub, and different for every rollout, so that no device is the canary for ever.
  */
-import { createHash } from 'node:crypto';
+import { sha256 } from '../../shared/digest/sha256.ts';
 
 export interface CohortMember {
   readonly deviceId: string;
@@ -19,5 +19,5 @@ export function orderCohort(rolloutId: string, deviceIds: readonly string[]): re
 
 /** SHA-256 of both ids as hex; ids hold no NUL, so no two pairs have the same text. */
 export function cohortRank(rolloutId: string, deviceId: string): string {
-  return createHash('sha256').update(`${rolloutId}\0${deviceId}`).digest('hex');
+  return sha256(`${rolloutId}\0${deviceId}`);
 }

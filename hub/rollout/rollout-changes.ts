@@ -3,15 +3,16 @@
  * devices, verdict and audit rows stand or fall together. What must be known from elsewhere (versions to go back to) is
  * looked up before, because the database has one connection.
  */
+
 import type { Transaction } from 'kysely';
 import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { errorText, isAppError } from '../../shared/base/app-error.ts';
+import { errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
-import { shorten } from '../../shared/base/safe-text.ts';
 import type { TrialPlan } from '../../shared/protocol/desired-state.ts';
 import type { ReportedModel } from '../../shared/protocol/reported-state.ts';
 import type { UpdateFault } from '../../shared/protocol/update-event.ts';
+import { faultOf } from '../../shared/protocol/update-fault.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { isDatabaseTrouble } from '../db/storage-trouble.ts';
@@ -29,7 +30,6 @@ import type { NextSteps, RolloutView, Step } from './rollout-planner.ts';
 import type { RolloutProgress, RolloutRecord, RolloutStore } from './rollout-store.ts';
 
 /** As long as the schema of a fault allows. */
-const FAULT_CHARS = 2_000;
 
 /** Who an action is done by, as the audit log names it. */
 export type Initiator = Pick<AuditEvent, 'actor' | 'address'>;
@@ -338,9 +338,9 @@ function firstTime(view: RolloutView, failures: Told['failures']): Told['failure
   return new Map([...failures].filter(([deviceId]) => !known.has(deviceId)));
 }
 
+/** The hub tries again whatever the error was. */
 function toFault(error: unknown): UpdateFault {
-  const code = isAppError(error) ? error.code : 'internal';
-  return { code, message: shorten(errorText(error), FAULT_CHARS), retry: 'later' };
+  return { ...faultOf(error), retry: 'later' };
 }
 
 function progressAfter(

@@ -4,7 +4,7 @@
  * number is bounded (refusal-groups.ts). Who proved an identity and who did not have bounds apart: strangers, however
  * many, push no device out of view. While the database takes nothing, counting goes on and writing is tried again.
  */
-import { once } from 'node:events';
+
 import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
@@ -12,6 +12,7 @@ import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { sourceOf } from '../../shared/base/remote-source.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
+import { WakeableSleep } from '../../shared/base/wakeable-sleep.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
 import {
   type Refusal,
@@ -57,10 +58,11 @@ export class SecurityEvents implements RefusalListener {
   #unwritten: readonly RefusalSum[] = [];
   /** Monotonic: until when nothing is looked at; -Infinity while something is. */
   #sleepsUntil = Number.NEGATIVE_INFINITY;
-  #wake: () => void = () => undefined;
+  readonly #sleep: WakeableSleep;
 
   constructor(props: SecurityEventsProps) {
     this.#props = props;
+    this.#sleep = new WakeableSleep(props.clock);
     this.#log = new LimitedLog({ logger: props.logger, monotonic: () => props.clock.monotonic() });
   }
 
@@ -78,7 +80,7 @@ export class SecurityEvents implements RefusalListener {
     const groups = actor === undefined ? this.#strangers : this.#known;
     const dueAt = groups.add(refusal, clock.now(), clock.monotonic());
     this.#log.warn(actor ?? source ?? 'unknown', { kind, actor, address, reason: short }, refusalTexts[kind]);
-    if (dueAt < this.#sleepsUntil) this.#wake();
+    if (dueAt < this.#sleepsUntil) this.#sleep.wake();
   }
 
   /** Writes what is due. Ends with `signal`; what is left is for `close`. */
@@ -107,12 +109,8 @@ export class SecurityEvents implements RefusalListener {
     const { clock } = this.#props;
     const dueAt = Math.min(this.#known.nextDueAt(), this.#strangers.nextDueAt());
     if (this.#unwritten.length > 0 || dueAt <= clock.monotonic()) return;
-    const waking = new AbortController();
-    const ended = AbortSignal.any([signal, waking.signal]);
-    this.#wake = () => waking.abort();
     this.#sleepsUntil = dueAt;
-    if (dueAt === Number.POSITIVE_INFINITY) await once(ended, 'abort');
-    else await clock.sleep(dueAt - clock.monotonic(), ended).catch(() => undefined);
+    await this.#sleep.sleep(dueAt - clock.monotonic(), signal);
     this.#sleepsUntil = Number.NEGATIVE_INFINITY;
   }
 

@@ -3,13 +3,14 @@
  * timestamp over them with its online keys. What is published is durable before it is retained on the broker; actions run
  * one after another, so devices see them in order.
  */
-import { createHash } from 'node:crypto';
+
 import type { Metadata, Targets } from '@tufjs/models';
 import type { Transaction } from 'kysely';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { SerialQueue } from '../../shared/base/serial-queue.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import { directorTarget, parseDirectorKeys } from '../../shared/protocol/desired-state.ts';
 import { topics } from '../../shared/protocol/topics.ts';
 import { type TrustTopic, trustTopics } from '../../shared/protocol/trust-metadata.ts';
@@ -98,7 +99,7 @@ export class TufRepository {
             ...auditActor(actor),
             action: 'trust.initialised',
             target: 'trust/root',
-            details: { sha256: createHash('sha256').update(bundle.root).digest('hex') },
+            details: { sha256: sha256(bundle.root) },
           },
           tx,
         );

@@ -2,7 +2,7 @@
  * Blobs as files: `<folder>/<first two hex digits>/<digest>`. A file appears only complete (written beside, flushed,
  * renamed) and is checked against its name each time it is read, so a bad disk costs a missing blob, never a wrong one.
  */
-import { createHash } from 'node:crypto';
+
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
@@ -11,6 +11,7 @@ import { setAside } from '../../platform/set-aside.ts';
 import { listState, makeStateFolder } from '../../platform/state-folder.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import type { BlobStore, UnfinishedBlob } from './blob-store.ts';
 
 const DIGEST = /^[0-9a-f]{64}$/;
@@ -108,10 +109,6 @@ export class DiskBlobStore implements BlobStore {
     }
     return join(this.#folder, digest.slice(0, 2), digest);
   }
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function whenAbsent<T>(value: T) {

@@ -2,10 +2,12 @@
  * Ed25519 keys as TUF names them. A key id is the SHA-256 of the key's canonical JSON (TUF specification 4.2), so an id
  * cannot be chosen: two ids are two keys. That is what makes a threshold count keys and not names.
  */
-import { createHash, createPublicKey, type KeyObject, sign } from 'node:crypto';
+
+import { createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { Key, Signature } from '@tufjs/models';
 import canonicalize from 'canonicalize';
 import { AppError } from '../base/app-error.ts';
+import { sha256 } from '../digest/sha256.ts';
 
 /** The TUF form of the public half of an Ed25519 key. Throws `key_unreadable` for a key of another kind. */
 export function tufKey(key: KeyObject): Key {
@@ -25,9 +27,7 @@ export function keyIdOfKey(key: KeyObject): string {
 
 /** SHA-256 of a key's canonical JSON. */
 export function keyIdOf(form: object): string {
-  return createHash('sha256')
-    .update(canonicalize(form) as string)
-    .digest('hex');
+  return sha256(canonicalize(form) as string);
 }
 
 /** Signs as TUF wants it: the signature in hex under the key's id. */

@@ -3,10 +3,12 @@
  * (offline, at the publisher's), with the hub's online keys for snapshot and timestamp. `targets` holds the director's
  * public keys; `publisher` holds the versions.
  */
-import { createHash, type KeyObject } from 'node:crypto';
+
+import type { KeyObject } from 'node:crypto';
 import { type Key, Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp } from '@tufjs/models';
 import { Delegations } from '@tufjs/models/dist/delegations.js';
 import { DelegatedRole, Role } from '@tufjs/models/dist/role.js';
+import { sha256 } from '../digest/sha256.ts';
 import { directorTarget } from '../protocol/desired-state.ts';
 import { tufKey } from './ed25519-key.ts';
 import { tufTime } from './metadata-file.ts';
@@ -148,8 +150,4 @@ function metaFile(version: number, bytes: Uint8Array): MetaFile {
 
 function byId(keys: readonly Key[]): Record<string, Key> {
   return Object.fromEntries(keys.map((key) => [key.keyID, key]));
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
