@@ -27,6 +27,18 @@ the request. Fields and query parameters that an operation does not name are ref
 answers OPTIONS, and another method is refused with 405; both name the methods of the path in \`Allow\`. A request that cannot be read
 as HTTP is answered with 400, 408 (not complete in time) or 431 (headers too large).`;
 
+/** The page runs its own scripts and styles, and asks the hub it comes from; nothing inline, and no other host. */
+const pagePolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
 /** Must be registered before the routes it describes. */
 export async function addOpenApi(app: FastifyInstance, version: string): Promise<void> {
   app.addHook('onRoute', checkOperation);
@@ -53,6 +65,7 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
   });
   await app.register(fastifySwaggerUi, {
     routePrefix: '/docs',
+    staticCSP: pagePolicy,
     theme: {
       title: 'modelfleet hub',
       // The bar offers to load descriptions of other servers, which the page's content policy forbids.

@@ -1,0 +1,24 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { RunningHub } from '../../../support/running-hub.ts';
+import { tlsCaller } from '../../../support/tls-caller.ts';
+
+let hub: RunningHub;
+beforeAll(async () => {
+  hub = await RunningHub.start();
+}, 60_000);
+afterAll(() => hub?.stop());
+
+it('the page of the API runs its own scripts and styles, and nothing inline or of another host', async () => {
+  const call = tlsCaller(hub, 'none');
+  const page = await call('GET', '//docs/');
+  expect(page.status).toBe(200);
+  const policy = page.headers['content-security-policy']!;
+  expect(policy).toContain("script-src 'self'; style-src 'self';");
+  expect(policy).not.toMatch(/unsafe|https:/);
+  const html = page.bytes.toString();
+  const parts = [...html.matchAll(/(?:src|href)="\.\/(static\/[^"]+\.(?:js|css))"/g)].map(([, path]) => path);
+  expect(parts.length).toBeGreaterThan(4);
+  for (const path of parts) expect(await call('GET', `//docs/${path}`)).toMatchObject({ status: 200 });
+  // What the policy would forbid.
+  expect(html).not.toMatch(/<script(?![^>]*src=)|<style|\son\w+=|style="/);
+});
