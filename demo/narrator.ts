@@ -1,5 +1,5 @@
 /** Tells the story line by line, and keeps count of what was checked. */
-export class StoryError extends Error {
+class StoryError extends Error {
   override readonly name = 'StoryError';
 }
 

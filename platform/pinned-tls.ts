@@ -156,7 +156,7 @@ function faultAt(certificate: X509Certificate, { host, caPem, nowMs }: ServerChe
 }
 
 /** `certificate_not_valid_now`, with both times: the clock is the first thing to look at. */
-export function clockFault(
+function clockFault(
   whose: string,
   { validFrom, validTo }: Pick<X509Certificate, 'validFrom' | 'validTo'>,
   nowMs: number,

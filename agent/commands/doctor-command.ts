@@ -18,7 +18,7 @@ export function doctorCommand(): Command {
     });
 }
 
-export function doctorLines(checks: readonly Check[]): readonly string[] {
+function doctorLines(checks: readonly Check[]): readonly string[] {
   return checks.flatMap(({ name, verdict, found, wayOut }) => [
     `${verdict.toUpperCase().padEnd(4)}  ${name.padEnd(12)} ${found}`,
     ...(wayOut ? [`      ${''.padEnd(12)} → ${wayOut}`] : []),

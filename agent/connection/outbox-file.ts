@@ -4,7 +4,7 @@
  */
 import { crc32 } from 'node:zlib';
 
-export const outboxLeaves = ['events', 'telemetry'] as const;
+const outboxLeaves = ['events', 'telemetry'] as const;
 export type OutboxLeaf = (typeof outboxLeaves)[number];
 
 export interface OutboxEntry {

@@ -13,7 +13,7 @@ import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { Recorder, RequestTime, ServedVersion } from './observation.ts';
 import { type ClosedWindow, Window } from './window.ts';
 
-export const windowMsDefault = 60_000;
+const windowMsDefault = 60_000;
 
 export interface WindowRecorderProps {
   readonly clock: Clock;

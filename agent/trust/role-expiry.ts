@@ -1,7 +1,6 @@
 /** When a metadata file that was verified expires. */
 
 export const trustRoles = ['root', 'targets', 'publisher', 'snapshot', 'timestamp'] as const;
-export type TrustRole = (typeof trustRoles)[number];
 
 /** Milliseconds since the epoch; undefined when there is no such file, or it does not say. */
 export function roleExpiry(file: string | undefined): number | undefined {

@@ -59,7 +59,7 @@ export function planUpdate(situation: Situation): Plan {
   return planWork(situation, attempt);
 }
 
-export const orderFault: UpdateFault = {
+const orderFault: UpdateFault = {
   code: 'rolled_back_by_operator',
   message: 'The version before was ordered back at the device.',
   retry: 'later',

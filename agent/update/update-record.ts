@@ -102,7 +102,7 @@ export function parseUpdateRecord(bytes: Uint8Array): UpdateRecord {
 }
 
 /** Version 1 had other names for two fields: `parked` is `quarantined`, `wish` in an answer is `desiredKey`. */
-export function updateRecordFromV1(value: unknown): unknown {
+function updateRecordFromV1(value: unknown): unknown {
   if (!isJsonObject(value) || value['v'] !== 1 || !('parked' in value) || !Array.isArray(value['answered'])) {
     return value;
   }

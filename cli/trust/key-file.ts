@@ -8,7 +8,7 @@ import { readGivenFile } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 
-export const passphraseVariable = 'MODELFLEET_PASSPHRASE';
+const passphraseVariable = 'MODELFLEET_PASSPHRASE';
 const PASSPHRASE_CHARS_MIN = 8;
 /** OpenSSL cuts off what is longer. */
 const PASSPHRASE_BYTES_MAX = 1_024;

@@ -18,7 +18,7 @@ export interface GasSensorData {
 }
 
 /** First hour after the stretch each version is trained on; all begin with the data. */
-export const trainedBefore: Readonly<Record<GoodVersion, string>> = {
+const trainedBefore: Readonly<Record<GoodVersion, string>> = {
   v1: '2004-06-01',
   v2: '2004-10-01',
   v3: '2005-02-01',

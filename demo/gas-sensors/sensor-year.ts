@@ -110,7 +110,7 @@ const HOUR_MS = 3_600_000;
 const AGEING_HOURS = 6 * 730;
 
 /** First hour of the year that is made, as in the UCI data set. */
-export const firstHour = Date.UTC(2004, 2, 10, 18);
+const firstHour = Date.UTC(2004, 2, 10, 18);
 /** Hours that are made: to 4 April 2005, 14:00. */
 export const hourCount = 9_357;
 

@@ -13,7 +13,7 @@ import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 import type { AuditLog } from './audit-log.ts';
 
-export const auditCheckpointType = 'application/vnd.modelfleet.audit-checkpoint+json';
+const auditCheckpointType = 'application/vnd.modelfleet.audit-checkpoint+json';
 const CHECKPOINT_BYTES_MAX = 4096;
 const META_KEY = 'audit_checkpoint';
 const parseCheckpoint = jsonParser(AuditCheckpoint, 'audit checkpoint', CHECKPOINT_BYTES_MAX);

@@ -45,7 +45,7 @@ export async function readListing(folder: string): Promise<readonly ListedFile[]
 }
 
 /** Throws `backup_damaged`. */
-export function parseListing(text: string): readonly ListedFile[] {
+function parseListing(text: string): readonly ListedFile[] {
   const lines = text.split('\n').filter((line) => line !== '');
   return lines.map((line, at) => {
     const [, sha256, path] = LINE.exec(line) ?? [];

@@ -15,7 +15,7 @@ export const restoringName = 'restoring';
 export const restoredName = 'restored.json';
 const NOTE_BYTES_MAX = 4096;
 
-export const RestoreRecord = Type.Object({
+const RestoreRecord = Type.Object({
   v: Type.Literal(1),
   /** When the backup was made. */
   backupAt: Timestamp,

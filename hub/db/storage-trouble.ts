@@ -30,7 +30,7 @@ export function storageCodeOf(error: unknown): StorageCode | undefined {
   return known ?? (isFileError(error, code) ? 'disk_error' : undefined);
 }
 
-export function isStorageCode(code: ErrorCode): code is StorageCode {
+function isStorageCode(code: ErrorCode): code is StorageCode {
   return (storageCodes as readonly string[]).includes(code);
 }
 

@@ -65,7 +65,6 @@ export interface AdmittedDevice {
   readonly certificate: { readonly serial: string; readonly sha256: string; readonly expiresAt: number };
 }
 
-export type ConnectedListener = (deviceId: string) => void;
 export interface RemovedListener {
   /** Forgets the device, inside the transaction that removes it at `now`. */
   readonly remove: (deviceId: string, now: number, tx: Transaction<Tables>) => Promise<void>;
@@ -81,7 +80,6 @@ export class DeviceService {
   readonly #props: DeviceServiceProps;
   readonly #log: LimitedLog;
   readonly #writer: DeviceWriter;
-  readonly #connectedListeners: ConnectedListener[] = [];
   readonly #removedListeners: RemovedListener[] = [];
   /** Milliseconds since the epoch; in memory, because writing it with each message would cost more than it tells. */
   readonly #lastSeenAt = new Map<string, number>();
@@ -235,10 +233,6 @@ export class DeviceService {
     this.#removedListeners.push(listener);
   }
 
-  onConnected(listener: ConnectedListener): void {
-    this.#connectedListeners.push(listener);
-  }
-
   async receiveReported(deviceId: string, payload: Uint8Array): Promise<void> {
     const reported = this.#parse(deviceId, 'reported', payload, parseReportedState);
     if (!reported) return;
@@ -268,7 +262,6 @@ export class DeviceService {
         this.#log.error(deviceId, { device: deviceId, err: error }, 'shared identity was not recorded');
       });
     }
-    for (const listener of this.#connectedListeners) listener(deviceId);
   }
 
   disconnected(deviceId: string): void {

@@ -25,7 +25,7 @@ import { pooledCategories } from './pooled-categories.ts';
 import { type PooledCounts, pooledCounts } from './pooled-counts.ts';
 import { populationStability } from './psi.ts';
 
-export const driftRule = {
+const driftRule = {
   watchPsi: 0.1,
   actPsi: 0.25,
   alpha: 0.01,

@@ -52,7 +52,7 @@ export function addCompression(app: FastifyInstance): void {
 }
 
 /** RFC 9110 §12.5.3; undefined: as it is. */
-export function preferredEncoding(header: string | undefined): string | undefined {
+function preferredEncoding(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
   const weights = new Map<string, number>();
   for (const part of header.split(',', limits.acceptedEncodingsMax)) {

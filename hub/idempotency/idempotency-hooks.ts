@@ -7,7 +7,7 @@ import type { Claim, IdempotentRequests, KeyedRequest } from './idempotent-reque
 
 const KEY = 'idempotency-key';
 /** Of an answer that was given before. */
-export const REPLAYED = 'idempotent-replayed';
+const REPLAYED = 'idempotent-replayed';
 const WELL_FORMED = /^[\x21-\x7e]{1,255}$/;
 
 /** Must be added before what looks at the state of things, such as preconditions. */

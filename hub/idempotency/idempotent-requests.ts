@@ -5,11 +5,11 @@
  * between the two leaves a note without an answer, and a repetition is told what the request has done.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createHash } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { sha256 } from '../../shared/digest/sha256.ts';
 import type { Tables } from '../db/tables.ts';
 import type { IdempotentRequestRow, IdempotentRequestStore } from './idempotent-request-store.ts';
 import { type CallerSecret, openAnswer, type StoredAnswer, sealAnswer } from './sealed-answer.ts';
@@ -141,10 +141,6 @@ export class IdempotentRequests {
 
 function nameOf({ token, key_sha256 }: Claim['row']): string {
   return `${token} ${key_sha256}`;
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 function keyReused({ idempotencyKey }: KeyedRequest): AppError {

@@ -1,21 +1,10 @@
-/**
- * Makes X.509 certificates: node-forge lays out the structure, node:crypto signs it (forge signs in plain JavaScript and
- * would hold the event loop for 25 ms each). RSA with SHA-256 throughout, because forge knows no other keys.
- */
+/** Makes X.509 certificates. */
 
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  randomBytes,
-  sign,
-  X509Certificate,
-} from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, randomBytes, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import forge from 'node-forge';
+import { signCertificate } from '../../platform/forge-signature.ts';
 import { sha256 } from '../../shared/digest/sha256.ts';
-
-const SHA256_WITH_RSA = '1.2.840.113549.1.1.11';
 
 export interface CertificatePlan {
   readonly commonName: string;
@@ -50,7 +39,7 @@ export function issueCertificate(plan: CertificatePlan): IssuedCertificate {
   certificate.setSubject([{ name: 'commonName', value: plan.commonName }]);
   certificate.setIssuer([{ name: 'commonName', value: plan.issuerName }]);
   certificate.setExtensions(extensionsOf(plan));
-  const pem = signWithNode(certificate, plan.issuerKeyPem);
+  const pem = signCertificate(certificate, plan.issuerKeyPem);
   return { pem, serial: certificate.serialNumber, sha256: certificateSha256(pem) };
 }
 
@@ -95,25 +84,4 @@ function altName(host: string): object {
 function keyIdentifier(privateKeyPem: string): string {
   const pkcs1 = createPublicKey(createPrivateKey(privateKeyPem)).export({ type: 'pkcs1', format: 'der' });
   return createHash('sha1').update(pkcs1).digest('binary');
-}
-
-/** What forge's types leave out: the fields its own `sign` fills. */
-interface SignableCertificate {
-  signatureOid: string;
-  signature: string;
-  siginfo: { algorithmOid: string };
-  tbsCertificate: forge.asn1.Asn1;
-}
-
-function signWithNode(certificate: forge.pki.Certificate, issuerKeyPem: string): string {
-  const signable = certificate as unknown as SignableCertificate;
-  signable.signatureOid = SHA256_WITH_RSA;
-  signable.siginfo.algorithmOid = SHA256_WITH_RSA;
-  const layout = forge.pki as unknown as {
-    getTBSCertificate(of: forge.pki.Certificate): forge.asn1.Asn1;
-  };
-  signable.tbsCertificate = layout.getTBSCertificate(certificate);
-  const signed = Buffer.from(forge.asn1.toDer(signable.tbsCertificate).getBytes(), 'binary');
-  signable.signature = sign('sha256', signed, issuerKeyPem).toString('binary');
-  return forge.pki.certificateToPem(certificate).replaceAll('\r\n', '\n');
 }

@@ -18,6 +18,6 @@ export function orderCohort(rolloutId: string, deviceIds: readonly string[]): re
 }
 
 /** SHA-256 of both ids as hex; ids hold no NUL, so no two pairs have the same text. */
-export function cohortRank(rolloutId: string, deviceId: string): string {
+function cohortRank(rolloutId: string, deviceId: string): string {
   return sha256(`${rolloutId}\0${deviceId}`);
 }

@@ -258,7 +258,7 @@ function judgeSoak({ settledAt, soakMs, now }: GateInputs): Reason[] {
 }
 
 /** Devices that failed, whatever way; silent, blocked, unproven and withdrawn ones are not among them. */
-export function countFailures(counts: GateInputs['counts']): number {
+function countFailures(counts: GateInputs['counts']): number {
   return (
     (counts.failed ?? 0) + (counts.rejected ?? 0) + (counts['rolled-back'] ?? 0) + (counts['timed-out'] ?? 0)
   );

@@ -196,7 +196,7 @@ export function countStatuses(
 }
 
 /** What the gates of the current phase look at. */
-export function gateInputs(view: RolloutView, observation: RolloutObservation): GateInputs {
+function gateInputs(view: RolloutView, observation: RolloutObservation): GateInputs {
   const { plan } = view;
   const cohort = phaseMembers(view);
   const phaseStartedAt = view.phaseStartedAt ?? observation.now;
@@ -275,6 +275,6 @@ function nextInstant(view: RolloutView, inputs: GateInputs, observation: Rollout
 }
 
 /** Of at least one; there can be more of them than a call takes arguments. */
-export function earliest(instants: readonly number[]): number {
+function earliest(instants: readonly number[]): number {
   return instants.reduce((first, instant) => Math.min(first, instant));
 }

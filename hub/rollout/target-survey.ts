@@ -58,7 +58,7 @@ export async function surveyTarget(
 }
 
 /** The version that a device says answers its requests. */
-export function runningVersion({ reported }: FleetReport, model: string): string | undefined {
+function runningVersion({ reported }: FleetReport, model: string): string | undefined {
   return reported?.models.find((entry) => entry.model === model)?.active?.version;
 }
 

@@ -39,7 +39,7 @@ export type FeatureSource = Static<typeof FeatureSource>;
 
 /** Sums over the values seen (missing ones, and those too far to be squared, left out); `sum` and `sumSquares` are taken
  * after subtracting `shift`. */
-export const Moments = Type.Object({
+const Moments = Type.Object({
   n: count,
   shift: Type.Number(),
   sum: Type.Number(),

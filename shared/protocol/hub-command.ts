@@ -21,7 +21,7 @@ export type SharedIdentityCommand = Static<typeof SharedIdentityCommand>;
  * `busy`: what the device sent is held until the hub can store it. The answers come then; sending it again, or over another connection,
  * makes nothing faster. Comes again as long as that is so.
  */
-export const BusyCommand = Type.Object({ v: Type.Literal(1), command: Type.Literal('busy') });
+const BusyCommand = Type.Object({ v: Type.Literal(1), command: Type.Literal('busy') });
 
 export const HubCommand = Type.Union([SharedIdentityCommand, BusyCommand]);
 export type HubCommand = Static<typeof HubCommand>;

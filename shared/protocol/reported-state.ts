@@ -18,7 +18,7 @@ export const InstalledVersion = Type.Object({
 export type InstalledVersion = Static<typeof InstalledVersion>;
 
 /** `in-line`: the hub serves other devices first, and sends the chunks when it is this one's turn. */
-export const UpdateWaiting = Type.Object({
+const UpdateWaiting = Type.Object({
   reason: Type.String({ pattern: '^[a-z][a-z-]{0,31}$' }),
   text: Type.String({ maxLength: 200 }),
   since: Timestamp,

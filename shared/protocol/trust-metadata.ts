@@ -14,7 +14,7 @@ import { jsonParser } from '../base/parse.ts';
 export const trustTopics = ['root', 'targets', 'publisher', 'director', 'snapshot', 'timestamp'] as const;
 export type TrustTopic = (typeof trustTopics)[number];
 
-export const RootChain = Type.Object({
+const RootChain = Type.Object({
   v: Type.Literal(1),
   /** Version of the first entry; the others follow without a gap. Each entry is one root file's text. */
   first: Type.Integer({ minimum: 1 }),

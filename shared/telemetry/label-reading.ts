@@ -17,7 +17,7 @@ export interface LabelTerms {
   readonly classes?: readonly string[] | undefined;
 }
 
-export const thresholdDefault = 0.5;
+const thresholdDefault = 0.5;
 const CLASSES_NAMED_MAX = 10;
 const TRUTH: ReadonlyMap<string, number> = new Map([
   ['true', 1],

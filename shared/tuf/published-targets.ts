@@ -14,7 +14,7 @@ import { manifestTarget } from '../manifest/model-manifest.ts';
 import { fileTarget, makePublisher } from './trust-roles.ts';
 
 /** The `custom` field of a version's target. Integers and strings only: canonical JSON of TUF has no fractions. */
-export const VersionCustom = Type.Object({
+const VersionCustom = Type.Object({
   release: Type.Integer({ minimum: 1, maximum: 2 ** 31 }),
   withdrawn: Type.Optional(
     Type.Object({
