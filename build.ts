@@ -36,8 +36,6 @@ export interface BuildOptions {
   readonly programs?: readonly string[];
   /** Files beside the programs that a process can be started with. */
   readonly more?: readonly string[];
-  /** What is carried beside the bundle; all that cannot be bundled by default. */
-  readonly carried?: readonly string[];
   /** Whose binaries are carried; those of all that modelfleet runs on by default. */
   readonly architectures?: readonly Architecture[];
 }
@@ -48,7 +46,7 @@ const allPrograms = ['agent/main', 'cli/main', 'hub/main', 'runner/main', 'hub/d
 /** Replaces `outFolder`. Names stay as they are written, so that stack traces in logs can be read. */
 export async function buildPrograms(
   outFolder: string,
-  { programs = allPrograms, more = [], carried = carriedPackages, architectures }: BuildOptions = {},
+  { programs = allPrograms, more = [], architectures }: BuildOptions = {},
 ): Promise<void> {
   await rm(outFolder, { recursive: true, force: true });
   const { metafile } = await build({
@@ -79,10 +77,17 @@ export async function buildPrograms(
   const beside = await carryPackages({
     root,
     to: outFolder,
-    names: carried,
+    names: carriedPackages.filter((name) => asksFor(metafile, name)),
     ...(architectures ? { architectures } : {}),
   });
   await writeFile(join(outFolder, 'THIRD-PARTY-LICENSES.txt'), await licenseTexts(metafile, beside));
+}
+
+/** Whether the programs that were built load a package that is not in the bundle. */
+function asksFor({ outputs }: Metafile, name: string): boolean {
+  return Object.values(outputs).some(({ imports }) =>
+    imports.some(({ external, path }) => external && path === name),
+  );
 }
 
 /** A package written as CommonJS that is imported with `await import()` has only a default export once it is bundled. */

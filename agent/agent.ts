@@ -329,7 +329,7 @@ const STOP_WAIT_MS = 3_000;
 /** From the inside out; `closers` closes them in reverse. */
 async function startParts(
   addresses: AgentAddresses,
-  { clock, logger }: AgentEnvironment,
+  { clock, logger, lasting }: AgentEnvironment,
   { paths, slots, outbox, floor }: Foundation,
   { telemetry }: Serving,
   { stopping, link, linkWatch, updates, inbox, reporter, health, conditions, compose }: Parts,
@@ -363,6 +363,7 @@ async function startParts(
   if (control) closers.push(() => control.close());
   const { signal } = stopping;
   const running = [updates.run(signal), telemetry.run(signal), reporter.run(signal), health.run(signal)];
+  lasting?.watch(running);
   closers.push(async () => {
     await telemetry.flush();
     // A hub that does not answer, or golden samples that run long, do not hold up the end: both begin again next time.

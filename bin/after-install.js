@@ -27,7 +27,19 @@ if (!existsSync(join(root, 'build.ts'))) {
   if (Number(npmRunsOn) >= NODE_MAJOR_MIN) {
     remove(packaged);
     remove('node_modules/.bin/node');
-  } else {
+  } else if (isAbove(packaged)) {
     for (const name of ['include', 'share', 'CHANGELOG.md']) remove(join(packaged, name));
+  } else {
+    // npm says nothing of an optional package that it could not fetch.
+    console.error(
+      `Cannot install modelfleet: it needs Node ${NODE_MAJOR_MIN} or newer, npm runs on Node ${npmRunsOn}, and npm could not fetch the package "node-linux-${process.arch}". Install it again when the registry can be reached, or with a newer Node.`,
+    );
+    process.exitCode = 1;
   }
+}
+
+/** Whether `path` is in this package's folder or one above it, where npm puts what packages share. @param {string} path */
+function isAbove(path, folder = root) {
+  if (existsSync(join(folder, path))) return true;
+  return dirname(folder) !== folder && isAbove(path, dirname(folder));
 }

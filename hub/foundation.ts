@@ -7,6 +7,7 @@ import { programVersion } from '../platform/installation.ts';
 import { addLogMetric } from '../platform/log-metric.ts';
 import type { Logger } from '../platform/logger.ts';
 import { addProcessMetrics } from '../platform/process-metrics.ts';
+import type { LastingParts } from '../platform/service-manager.ts';
 import type { Clock, Random } from '../shared/base/clock.ts';
 import { limits } from '../shared/base/limits.ts';
 import { AdminTokenFile } from './access/admin-token-file.ts';
@@ -49,6 +50,8 @@ export interface HubEnvironment {
   readonly logger: Logger;
   /** How many log lines nobody took. */
   readonly logLost?: () => number;
+  /** Learns of parts that end before the hub does. */
+  readonly lasting?: LastingParts;
 }
 
 export type Closers = (() => Promise<void> | void)[];

@@ -148,7 +148,7 @@ async function startHub(
   await requireClock({ clock: environment.clock, data: options.data }, startOptions);
   await parts.clockGuard.start();
   await catchUp({ ...parts, ...foundation, ...environment, data: options.data }, startOptions);
-  await startParts(options, parts, closers);
+  await startParts(options, parts, closers, environment);
   // Last, because its secret is lost when the start fails after it.
   const { adminTokenFile } = foundation;
   const inFile = startOptions.adminTokenInFile ?? false;
@@ -430,7 +430,12 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
 }
 
 /** From the inside out; `closers` takes them back in reverse. */
-async function startParts(options: HubOptions, parts: Parts, closers: Closers): Promise<void> {
+async function startParts(
+  options: HubOptions,
+  parts: Parts,
+  closers: Closers,
+  { lasting }: HubEnvironment,
+): Promise<void> {
   const { broker, inbox, transfer, dispatch, trust, director, rolloutRunner, retention, http, background } =
     parts;
   closers.push(() => inbox.close());
@@ -445,6 +450,7 @@ async function startParts(options: HubOptions, parts: Parts, closers: Closers): 
   closers.push(() => rolloutRunner.close());
   const stopping = new AbortController();
   const running = background.map((run) => run(stopping.signal));
+  lasting?.watch(running);
   closers.push(async () => {
     stopping.abort();
     await Promise.all(running);

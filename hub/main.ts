@@ -4,6 +4,7 @@ import { programVersion } from '../platform/installation.ts';
 import { addOptionFlags, loadOptions } from '../platform/load-options.ts';
 import { makeLogger, makeLogStream, setLogLevel } from '../platform/logger.ts';
 import { HangUps, reloadWith } from '../platform/reload.ts';
+import { LastingParts, openServiceManager } from '../platform/service-manager.ts';
 import { endProgram, guardOutput, outliveOutput } from '../platform/standard-output.ts';
 import { systemClock } from '../platform/system-clock.ts';
 import { safeLines } from '../shared/base/safe-text.ts';
@@ -67,11 +68,14 @@ async function runHub({
       logger.flush(() => fail(error, exitCodes.defect));
     });
   }
+  const lasting = new LastingParts();
+  const manager = openServiceManager({ env: process.env, isAlive: () => lasting.areAlive, logger });
   const hub = createHub(options, {
     clock: systemClock,
     random: Math.random,
     logger,
     logLost: () => log.lost,
+    lasting,
   });
   const stopping = new Promise<string>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
@@ -97,9 +101,11 @@ async function runHub({
     return reloaded;
   };
   hangUps.handle(() => reloadWith({ read, apply }, logger));
+  manager.ready();
   const signal = await stopping;
   hangUps.ignore();
   logger.info({ signal }, 'hub stops');
+  manager.stopping();
   await hub.stop();
   logger.flush();
   await endProgram(exitCodes.ok);

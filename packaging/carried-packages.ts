@@ -48,7 +48,7 @@ const LICENCE = /^(licen[cs]e|copying|notice)[^/]*$/i;
 const NOT_RUN = [
   /(^|\/)(tests?|examples?|e2e|benchmarks?|\.[^/]*)\//,
   /\.(d\.[cm]?ts|ts|map|md)$/,
-  /(^|\/)(test\.js|tsconfig\.json|[^/]*\.config\.[cm]?js)$/,
+  /(^|\/)(test\.js|tsconfig\.json|[^/]*\.config\.[cm]?js|bin\.mjs|cli\.js|\.[^/]*)$/,
 ];
 
 export interface CarriedPackage {
@@ -64,14 +64,14 @@ export interface CarryProps {
   readonly root: string;
   /** Receives a `node_modules`. */
   readonly to: string;
-  readonly names?: readonly string[];
+  readonly names: readonly string[];
   readonly architectures?: readonly Architecture[];
 }
 
 /** Copies the packages and all that they need. Returns each once. */
 export async function carryPackages(props: CarryProps): Promise<readonly CarriedPackage[]> {
   const carried = new Map<string, CarriedPackage>();
-  for (const name of props.names ?? carriedPackages) await carry(name, props.root, props, carried);
+  for (const name of props.names) await carry(name, props.root, props, carried);
   return [...carried.values()];
 }
 

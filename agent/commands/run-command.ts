@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { addOptionFlags } from '../../platform/load-options.ts';
 import { makeLogger, makeLogStream, setLogLevel } from '../../platform/logger.ts';
 import { HangUps, reloadWith } from '../../platform/reload.ts';
+import { LastingParts, openServiceManager } from '../../platform/service-manager.ts';
 import { endProgram, outliveOutput } from '../../platform/standard-output.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { exitCodes } from '../../shared/errors/failure.ts';
@@ -26,11 +27,14 @@ export function runCommand(version: string): Command {
       outliveOutput();
       const log = makeLogStream('agent');
       const logger = makeLogger('agent', options.logLevel, log);
+      const lasting = new LastingParts();
+      const manager = openServiceManager({ env: process.env, isAlive: () => lasting.areAlive, logger });
       const agent = createAgent(options, {
         clock: systemClock,
         random: Math.random,
         logger,
         logLost: () => log.lost,
+        lasting,
         version,
       });
       const stopping = new Promise<string>((resolve) => {
@@ -52,9 +56,11 @@ export function runCommand(version: string): Command {
         return reloaded;
       };
       hangUps.handle(() => reloadWith({ read, apply }, logger));
+      manager.ready();
       const signal = await stopping;
       hangUps.ignore();
       logger.info({ signal }, 'agent stops');
+      manager.stopping();
       await agent.stop();
       logger.flush();
       await endProgram(exitCodes.ok);

@@ -15,6 +15,7 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
 const npmFile = process.env['npm_execpath'] ?? '';
+const authority = process.env['NODE_EXTRA_CA_CERTS'];
 const MB = 1_000_000;
 
 const registry = new URL((await run('npm', ['config', 'get', 'registry'], { cwd: root })).stdout.trim());
@@ -56,6 +57,8 @@ describe.skipIf(obstacle)(
         proxy: network.proxy,
         'https-proxy': network.proxy,
         cache: join(folder, 'cache'),
+        // A network whose registry has a certificate authority of its own names it by this variable.
+        ...(authority ? { cafile: authority } : {}),
       };
       const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}`);
       await writeFile(join(home, '.npmrc'), `${lines.join('\n')}\n`);
@@ -101,6 +104,12 @@ describe.skipIf(obstacle)(
         expect((await readdir(join(prefix, 'bin'))).sort()).toEqual(['node']);
       },
     );
+
+    it('fails with what to do where neither the machine nor the registry has a Node that is new enough', async () => {
+      const { npm } = await machineWith(20, 'offline');
+      const failed = npm('install', '-g', '--offline', `--cache=${join(folder, 'empty')}`, tarball);
+      await expect(failed).rejects.toThrow(/Cannot install modelfleet: it needs Node 24 or newer/);
+    });
 
     it('works as well where install scripts are switched off, and is larger', async () => {
       const { prefix, npm } = await machineWith(20, 'no-scripts');
