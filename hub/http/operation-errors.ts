@@ -6,15 +6,10 @@ import type { RouteOptions } from 'fastify';
 import { type ErrorCode, errorCatalogue } from '../../shared/errors/catalogue.ts';
 import { takesIdempotencyKey } from './request-headers.ts';
 
-/** The hub itself: a defect, its disk or database, or its end. */
-const ofEveryone: readonly ErrorCode[] = [
-  'internal',
-  'database_damaged',
-  'disk_full',
-  'disk_error',
-  'database_locked',
-  'hub_stopping',
-];
+/** Of every request: what its head is too large for, a defect of the hub, its end. */
+const ofEveryone: readonly ErrorCode[] = ['headers_too_large', 'internal', 'hub_stopping'];
+/** Of what reads or writes the data folder. */
+const ofStorage: readonly ErrorCode[] = ['database_damaged', 'disk_full', 'disk_error', 'database_locked'];
 const ofBody: readonly ErrorCode[] = ['too_large', 'media_type_unsupported', 'encoding_unsupported'];
 
 const ofIdempotencyKey: readonly ErrorCode[] = [
@@ -31,10 +26,11 @@ export function operationErrors({
 }: Pick<RouteOptions, 'method' | 'config'>): ErrorCode[] {
   const { role, current, errors = [] } = config;
   // What stands outside the API (probes, this description) reads nothing and stores nothing.
-  if (role === undefined) return sorted(['internal', 'hub_stopping', ...errors]);
+  if (role === undefined) return sorted([...ofEveryone, ...errors]);
   const takesBody = [method].flat().some((one) => one !== 'GET' && one !== 'HEAD');
   return sorted([
     ...ofEveryone,
+    ...ofStorage,
     'bad_input',
     'rate_limited',
     ...(role === 'public' ? [] : (['unauthorized'] as const)),

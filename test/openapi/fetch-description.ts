@@ -1,0 +1,15 @@
+/** The API's description as a hub serves it: it is made from the routes, which only a hub has all of. */
+import { Agent, request } from 'undici';
+import { RunningHub } from '../support/running-hub.ts';
+
+export async function fetchDescription(): Promise<object> {
+  const hub = await RunningHub.start();
+  const dispatcher = new Agent({ connect: { ca: hub.ca } });
+  try {
+    const { body } = await request(`${hub.url}/openapi.json`, { dispatcher });
+    return (await body.json()) as object;
+  } finally {
+    await dispatcher.close();
+    await hub.stop();
+  }
+}
