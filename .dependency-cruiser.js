@@ -88,7 +88,7 @@ export default {
     {
       name: 'demo-is-a-user',
       comment:
-        'The demo drives the CLI, the REST API and the local API as a user would; it reaches into nothing.',
+        'The demo drives the CLI, the REST API and the local API as a user would. It imports no program; from shared/ it takes what its own data and models are made with.',
       severity: 'error',
       from: { path: '^demo/' },
       to: { path: '^(agent|hub|cli|test)/' },

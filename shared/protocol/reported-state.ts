@@ -98,7 +98,7 @@ export function reportedStateFromV1(value: unknown): unknown {
   return { ...value, v: 2, models };
 }
 
-/** `presence` is retained and is the last will: `{"v":1,"online":false}` when the connection is lost. */
+/** `presence` is sent after each connect and is the last will: `{"v":1,"online":false}` when the connection is lost. */
 export const Presence = Type.Object({ v: Type.Literal(1), online: Type.Boolean() });
 export type Presence = Static<typeof Presence>;
 export const parsePresence = jsonParser(Presence, 'presence', 1024);

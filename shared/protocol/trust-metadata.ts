@@ -18,7 +18,7 @@ const RootChain = Type.Object({
   v: Type.Literal(1),
   /** Version of the first entry; the others follow without a gap. Each entry is one root file's text. */
   first: Type.Integer({ minimum: 1 }),
-  roots: Type.Array(Type.String({ maxLength: 512 * 1024 }), { minItems: 1, maxItems: 256 }),
+  roots: Type.Array(Type.String({ maxLength: 512 * 1024 }), { minItems: 1, maxItems: limits.trustRootsMax }),
 });
 export type RootChain = Static<typeof RootChain>;
 
