@@ -10,12 +10,18 @@ import {
   TokenName,
 } from '../../shared/api/access.ts';
 import { created } from '../http/created.ts';
-import { afterName, pageOf, pageQuery } from '../http/page.ts';
+import { pageQuery } from '../http/page.ts';
 import type { CurrentThing } from '../http/preconditions.ts';
 import type { Routes } from '../http/routes.ts';
+import { positionOf, type Sorts, sortedPage, sortQuery } from '../http/sorting.ts';
 import type { TokenService } from './token-service.ts';
 
 const tags = ['access'];
+
+const sorts: Sorts<ApiToken> = {
+  name: { columns: ['name'], valuesOf: ({ name }) => [name] },
+  createdAt: { columns: ['created_at', 'name'], valuesOf: ({ createdAt, name }) => [createdAt, name] },
+};
 
 export function tokenRoutes(tokens: TokenService): Routes {
   const current: CurrentThing = { path: '/tokens/:name', read: ({ name }) => tokens.show(name!) };
@@ -46,19 +52,20 @@ export function tokenRoutes(tokens: TokenService): Routes {
         schema: {
           tags,
           operationId: 'listTokens',
-          summary: 'List API tokens, by name',
+          summary: 'List API tokens',
           querystring: Type.Object({
             role: Type.Optional(RoleName),
-            after: afterName(TokenName),
+            ...sortQuery(sorts, 'name'),
             ...pageQuery,
           }),
           response: { 200: ApiTokenPage },
         },
       },
       async (request) => {
-        const { limit } = request.query;
-        const found = await tokens.list({ ...request.query, limit: limit + 1 });
-        const { rows, ...rest } = pageOf(found, limit, ({ name }) => name);
+        const { sort, after: _, limit, ...filter } = request.query;
+        const position = positionOf(sorts, request.query);
+        const found = await tokens.list({ ...filter, position, limit: limit + 1 });
+        const { rows, ...rest } = sortedPage(sorts, { sort, limit }, found);
         return { tokens: rows, ...rest };
       },
     );

@@ -146,7 +146,6 @@ export class TokenService {
     return toToken(this.#withUse(row));
   }
 
-  /** By name. */
   async list(filter: TokenFilter): Promise<ApiToken[]> {
     return (await this.#store.list(filter)).map((row) => toToken(this.#withUse(row)));
   }

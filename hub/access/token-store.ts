@@ -2,14 +2,14 @@
 import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
+import { inOrder, type Position } from '../http/sorting.ts';
 
 type Connection = Database | Transaction<Tables>;
 export type TokenRow = Selectable<Tables['api_token']>;
 
 export interface TokenFilter {
   readonly role?: string;
-  /** Names after this one. */
-  readonly after?: string;
+  readonly position: Position;
   readonly limit: number;
 }
 
@@ -41,12 +41,10 @@ export class TokenStore {
       .executeTakeFirst();
   }
 
-  /** By name. */
-  list({ role, after, limit }: TokenFilter): Promise<TokenRow[]> {
-    let query = this.#database.selectFrom('api_token').selectAll().orderBy('name').limit(limit);
+  list({ role, position, limit }: TokenFilter): Promise<TokenRow[]> {
+    let query = this.#database.selectFrom('api_token').selectAll().limit(limit);
     if (role !== undefined) query = query.where('role', '=', role);
-    if (after !== undefined) query = query.where('name', '>', after);
-    return query.execute();
+    return inOrder(query, position).execute();
   }
 
   async count(tx: Transaction<Tables>): Promise<number> {

@@ -12,6 +12,7 @@ import { limits } from '../../shared/base/limits.ts';
 import { wellFormed } from '../../shared/base/well-formed.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
+import { inOrder, type Position } from '../http/sorting.ts';
 import { type AuditRow, auditHeadKey, chainStart, hashOf, headText } from './audit-chain.ts';
 import type { AuditEvent } from './audit-event.ts';
 
@@ -30,6 +31,11 @@ export interface AuditFilter {
   readonly target?: string;
   /** Only rows with smaller numbers. */
   readonly before?: number;
+  /** Only rows of this time and later, and of before that one; milliseconds since the epoch. */
+  readonly since?: number;
+  readonly until?: number;
+  /** Newest first when absent. */
+  readonly position?: Position;
   readonly limit?: number;
 }
 
@@ -95,10 +101,13 @@ export class AuditLog {
 
   /** Newest first. */
   async list(filter: AuditFilter = {}): Promise<AuditRecord[]> {
-    let query = this.#database.selectFrom('audit_event').selectAll().orderBy('number', 'desc');
-    const { actor, action, target, before } = filter;
+    let query = this.#database.selectFrom('audit_event').selectAll();
+    const { actor, action, target, before, since, until } = filter;
+    const position = filter.position ?? { columns: ['number'], isDescending: true };
     if (actor !== undefined) query = query.where('actor', '=', actor);
     if (target !== undefined) query = query.where('target', '=', target);
+    if (since !== undefined) query = query.where('at', '>=', since);
+    if (until !== undefined) query = query.where('at', '<', until);
     if (before !== undefined) query = query.where('number', '<', before);
     if (action !== undefined) {
       // A range instead of LIKE, so that `%` and `_` of a caller mean themselves: '/' follows '.'.
@@ -109,7 +118,9 @@ export class AuditLog {
         ]),
       );
     }
-    const rows = await query.limit(filter.limit ?? limits.pageRowsMax).execute();
+    const rows = await inOrder(query, position)
+      .limit(filter.limit ?? limits.pageRowsMax)
+      .execute();
     return rows.map(toRecord);
   }
 }

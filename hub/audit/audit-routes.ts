@@ -1,13 +1,17 @@
 /** `/api/v1/audit`: read the audit log, check its chain. */
 import { Type } from 'typebox';
-import { AuditEventPage, AuditVerdict } from '../../shared/api/audit.ts';
-import { pageOf, pageQuery } from '../http/page.ts';
+import { type AuditEvent, AuditEventPage, AuditVerdict } from '../../shared/api/audit.ts';
+import { Milliseconds } from '../../shared/api/milliseconds.ts';
+import { pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
+import { positionOf, type Sorts, sortedPage, sortQuery } from '../http/sorting.ts';
 import type { AuditLog } from './audit-log.ts';
 import type { AuditVerification } from './audit-verification.ts';
 
 const tags = ['audit'];
 const filter = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }));
+
+const sorts: Sorts<AuditEvent> = { number: { columns: ['number'], valuesOf: ({ number }) => [number] } };
 
 export interface AuditRoutesProps {
   readonly audit: Pick<AuditLog, 'list'>;
@@ -28,20 +32,19 @@ export function auditRoutes({ audit, verification }: AuditRoutesProps): Routes {
             actor: filter,
             action: filter,
             target: filter,
-            after: Type.Optional(Type.Integer({ minimum: 1, description: '`next` of the page before' })),
+            since: Type.Optional(Milliseconds),
+            until: Type.Optional(Type.Unsafe<number>({ ...Milliseconds, description: 'Before this time' })),
+            ...sortQuery(sorts, '-number'),
             ...pageQuery,
           }),
           response: { 200: AuditEventPage },
         },
       },
       async (request) => {
-        const { after, limit, ...filter } = request.query;
-        const found = await audit.list({
-          ...filter,
-          ...(after === undefined ? {} : { before: after }),
-          limit: limit + 1,
-        });
-        const { rows, ...rest } = pageOf(found, limit, ({ number }) => String(number));
+        const { sort, after: _, limit, ...filter } = request.query;
+        const position = positionOf(sorts, request.query);
+        const found = await audit.list({ ...filter, position, limit: limit + 1 });
+        const { rows, ...rest } = sortedPage(sorts, { sort, limit }, found);
         return { events: rows, ...rest };
       },
     );

@@ -19,6 +19,7 @@ import { up as up0014 } from './migrations/0014-stored-blobs.ts';
 import { up as up0015 } from './migrations/0015-what-leaves.ts';
 import { up as up0016 } from './migrations/0016-telemetry-of-devices.ts';
 import { up as up0017 } from './migrations/0017-idempotent-requests.ts';
+import { up as up0018 } from './migrations/0018-orders-of-lists.ts';
 import { up as up0019 } from './migrations/0019-terms.ts';
 import { up as up0020 } from './migrations/0020-fleet-totals.ts';
 import type { Tables } from './tables.ts';
@@ -44,6 +45,7 @@ export const migrations: readonly Migration[] = [
   { number: 15, up: up0015 },
   { number: 16, up: up0016 },
   { number: 17, up: up0017 },
+  { number: 18, up: up0018 },
   { number: 19, up: up0019 },
   { number: 20, up: up0020 },
 ];

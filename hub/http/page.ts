@@ -14,26 +14,6 @@ export const pageQuery = {
 export const afterName = (name: ReturnType<typeof Type.String>) =>
   Type.Optional(Type.String({ ...name, description: '`next` of the page before' }));
 
-/** Of lists in the order of time. */
-export const afterTime = Type.Optional(
-  Type.String({ pattern: '^\\d{1,16}~[A-Za-z0-9._-]{1,64}$', description: '`next` of the page before' }),
-);
-
-/** A place in the order of time: rows made in the same millisecond are told apart by id. */
-export interface TimePosition {
-  readonly createdAt: number;
-  readonly id: string;
-}
-
-export function timeCursor({ createdAt, id }: TimePosition): string {
-  return `${createdAt}~${id}`;
-}
-
-export function timePosition(cursor: string): TimePosition {
-  const at = cursor.indexOf('~');
-  return { createdAt: Number(cursor.slice(0, at)), id: cursor.slice(at + 1) };
-}
-
 /** Of up to `limit + 1` rows, the page and the cursor of its last row when there are more. */
 export function pageOf<T>(
   rows: readonly T[],

@@ -28,6 +28,11 @@ export const responseHeaders = {
     schema: { type: 'string', enum: ['true'] },
     required: false,
   },
+  Link: {
+    description: 'The next page of a list: `<…>; rel="next"`.',
+    schema: { type: 'string' },
+    required: false,
+  },
   ETag: {
     description: 'Tag of this state of the resource, for `If-None-Match` and `If-Match`.',
     schema: { type: 'string' },
@@ -66,7 +71,7 @@ export type ResponseHeaderName = keyof typeof responseHeaders;
 const always: readonly ResponseHeaderName[] = ['X-Request-Id', 'RateLimit-Policy', 'RateLimit'];
 /** What answers of a status carry beside that, whatever the operation. */
 const byStatus: Readonly<Record<string, readonly ResponseHeaderName[]>> = {
-  200: ['ETag', 'Idempotent-Replayed'],
+  200: ['ETag', 'Link', 'Idempotent-Replayed'],
   304: ['ETag'],
   412: ['ETag'],
   201: ['Location', 'Idempotent-Replayed'],

@@ -39,6 +39,7 @@ import type { RequestRate } from './request-rate.ts';
 import { checkBodyHead, compileValidator, readJsonBody } from './request-validation.ts';
 import type { Api, Routes } from './routes.ts';
 import { addSecurityHeaders } from './security-headers.ts';
+import { addPageLinks } from './sorting.ts';
 import { TrustedProxies } from './trusted-proxies.ts';
 import { refuseUnreadable } from './unreadable-request.ts';
 import { addUnroutedAnswers } from './unrouted.ts';
@@ -199,6 +200,7 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
         api.addHook('onRoute', closeRequest);
         props.around?.(api);
         addPreconditions(api);
+        addPageLinks(api);
         for (const routes of props.routes)
           routes(api.withTypeProvider<TypeBoxTypeProvider>() as unknown as Api);
       },

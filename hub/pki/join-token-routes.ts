@@ -10,11 +10,17 @@ import {
 } from '../../shared/api/join-tokens.ts';
 import { GroupName } from '../../shared/base/names.ts';
 import { created } from '../http/created.ts';
-import { afterTime, pageOf, pageQuery, timeCursor, timePosition } from '../http/page.ts';
+import { pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
+import { positionOf, type Sorts, sortedPage, sortQuery } from '../http/sorting.ts';
 import type { JoinTokenService } from './join-token-service.ts';
 
 const tags = ['devices'];
+
+const sorts: Sorts<JoinTokenSummary> = {
+  createdAt: { columns: ['created_at', 'id'], valuesOf: ({ createdAt, id }) => [createdAt, id] },
+  expiresAt: { columns: ['expires_at', 'id'], valuesOf: ({ expiresAt, id }) => [expiresAt, id] },
+};
 
 export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
   return (api) => {
@@ -48,20 +54,17 @@ export function joinTokenRoutes(joinTokens: JoinTokenService): Routes {
           querystring: Type.Object({
             group: Type.Optional(GroupName),
             status: Type.Optional(Type.Enum([...joinTokenStatuses])),
-            after: afterTime,
+            ...sortQuery(sorts, '-createdAt'),
             ...pageQuery,
           }),
           response: { 200: JoinTokenPage },
         },
       },
       async (request) => {
-        const { after, limit, ...filter } = request.query;
-        const found = await joinTokens.list({
-          ...filter,
-          ...(after === undefined ? {} : { after: timePosition(after) }),
-          limit: limit + 1,
-        });
-        const { rows, ...rest } = pageOf(found, limit, timeCursor);
+        const { sort, after: _, limit, ...filter } = request.query;
+        const position = positionOf(sorts, request.query);
+        const found = await joinTokens.list({ ...filter, position, limit: limit + 1 });
+        const { rows, ...rest } = sortedPage(sorts, { sort, limit }, found);
         return { joinTokens: rows, ...rest };
       },
     );

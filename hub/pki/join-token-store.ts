@@ -3,14 +3,14 @@ import { sql, type Transaction } from 'kysely';
 import type { JoinTokenStatus } from '../../shared/api/join-tokens.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
+import { inOrder, type Position } from '../http/sorting.ts';
 
 export type JoinTokenRow = Tables['join_token'];
 
 export interface JoinTokenFilter {
   readonly group?: string;
   readonly status?: JoinTokenStatus;
-  /** Those that stand after it: older ones. */
-  readonly after?: { readonly createdAt: number; readonly id: string };
+  readonly position: Position;
   readonly limit: number;
 }
 
@@ -25,22 +25,11 @@ export class JoinTokenStore {
     await tx.insertInto('join_token').values(row).execute();
   }
 
-  /** Newest first. */
-  list({ group, status, after, limit }: JoinTokenFilter, now: number): Promise<JoinTokenRow[]> {
-    let query = this.#database
-      .selectFrom('join_token')
-      .selectAll()
-      .orderBy('created_at', 'desc')
-      .orderBy('id', 'desc')
-      .limit(limit);
+  list({ group, status, position, limit }: JoinTokenFilter, now: number): Promise<JoinTokenRow[]> {
+    let query = this.#database.selectFrom('join_token').selectAll().limit(limit);
     if (group !== undefined) query = query.where('device_group', '=', group);
     if (status !== undefined) query = query.where(statusAt(now), '=', status);
-    if (after !== undefined) {
-      query = query.where(({ eb, refTuple, tuple }) =>
-        eb(refTuple('created_at', 'id'), '<', tuple(after.createdAt, after.id)),
-      );
-    }
-    return query.execute();
+    return inOrder(query, position).execute();
   }
 
   find(id: string): Promise<JoinTokenRow | undefined> {

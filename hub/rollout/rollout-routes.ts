@@ -6,18 +6,24 @@ import {
   RolloutAbortRequest,
   RolloutActionRequest,
   RolloutPage,
+  type RolloutSummary,
   rolloutStatuses,
 } from '../../shared/api/rollouts.ts';
 import { GroupName, ModelName, RolloutId } from '../../shared/base/names.ts';
 import { created } from '../http/created.ts';
-import { afterTime, pageOf, pageQuery, timeCursor, timePosition } from '../http/page.ts';
+import { pageQuery } from '../http/page.ts';
 import type { CurrentThing } from '../http/preconditions.ts';
 import type { Routes } from '../http/routes.ts';
+import { positionOf, type Sorts, sortedPage, sortQuery } from '../http/sorting.ts';
 import type { RolloutService } from './rollout-service.ts';
 
 const tags = ['rollouts'];
 const params = Type.Object({ id: RolloutId });
 const response = { 200: Rollout };
+
+const sorts: Sorts<RolloutSummary> = {
+  createdAt: { columns: ['created_at', 'id'], valuesOf: ({ createdAt, id }) => [createdAt, id] },
+};
 
 export function rolloutRoutes(rollouts: RolloutService): Routes {
   const current: CurrentThing = { path: '/rollouts/:id', read: ({ id }) => rollouts.show(id!) };
@@ -65,20 +71,17 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
             model: Type.Optional(ModelName),
             group: Type.Optional(GroupName),
             status: Type.Optional(Type.Enum([...rolloutStatuses])),
-            after: afterTime,
+            ...sortQuery(sorts, '-createdAt'),
             ...pageQuery,
           }),
           response: { 200: RolloutPage },
         },
       },
       async (request) => {
-        const { after, limit, ...filter } = request.query;
-        const found = await rollouts.list({
-          ...filter,
-          ...(after === undefined ? {} : { after: timePosition(after) }),
-          limit: limit + 1,
-        });
-        const { rows, ...rest } = pageOf(found, limit, timeCursor);
+        const { sort, after: _, limit, ...filter } = request.query;
+        const position = positionOf(sorts, request.query);
+        const found = await rollouts.list({ ...filter, position, limit: limit + 1 });
+        const { rows, ...rest } = sortedPage(sorts, { sort, limit }, found);
         return { rollouts: rows, ...rest };
       },
     );

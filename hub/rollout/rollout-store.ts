@@ -9,6 +9,7 @@ import type { RolloutStatus, Verdict } from '../../shared/api/rollouts.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
+import { inOrder, type Position } from '../http/sorting.ts';
 import type { RolloutDevice } from './device-progress.ts';
 import { type GateInputs, gatesVersion, type Judgement, type Reason } from './gates.ts';
 import { parsePlan } from './rollout-plan.ts';
@@ -55,10 +56,12 @@ export interface RolloutFilter {
   readonly model?: string;
   readonly group?: string;
   readonly status?: RolloutStatus;
-  /** Those that stand after it: older ones. */
-  readonly after?: { readonly createdAt: number; readonly id: string };
+  /** Newest first when absent. */
+  readonly position?: Position;
   readonly limit: number;
 }
+
+const newestFirst: Position = { columns: ['created_at', 'id'], isDescending: true };
 
 export class RolloutStore {
   readonly #database: Database;
@@ -93,23 +96,18 @@ export class RolloutStore {
     return row && toRecord(row);
   }
 
-  /** Newest first. */
-  async list({ model, group, status, after, limit }: RolloutFilter): Promise<RolloutRecord[]> {
-    let query = this.#database
-      .selectFrom('rollout')
-      .selectAll()
-      .orderBy('created_at', 'desc')
-      .orderBy('id', 'desc')
-      .limit(limit);
+  async list({
+    model,
+    group,
+    status,
+    position = newestFirst,
+    limit,
+  }: RolloutFilter): Promise<RolloutRecord[]> {
+    let query = this.#database.selectFrom('rollout').selectAll().limit(limit);
     if (model !== undefined) query = query.where('model', '=', model);
     if (group !== undefined) query = query.where(sql`json_extract(plan, '$.group')`, '=', group);
     if (status !== undefined) query = query.where('status', '=', status);
-    if (after !== undefined) {
-      query = query.where(({ eb, refTuple, tuple }) =>
-        eb(refTuple('created_at', 'id'), '<', tuple(after.createdAt, after.id)),
-      );
-    }
-    return (await query.execute()).map(toRecord);
+    return (await inOrder(query, position).execute()).map(toRecord);
   }
 
   /** A rollout that is not over and brings the version, or may take a device back to it. */
