@@ -53,7 +53,7 @@ it('reads go on while another process holds the database, writes say so, and the
   await expect
     .poll(async () => (await routes.call('GET', '/readyz')).status, { timeout: 60_000, interval: 500 })
     .toBe(200);
-  expect((await routes.newToken()).status).toBe(200);
+  expect((await routes.newToken()).status).toBe(201);
   expect((await routes.call('GET', '/api/v1/audit?action=storage')).json).toMatchObject({
     events: [{ action: 'storage.recovered', details: { faults: [{ code: 'database_locked' }] } }],
   });

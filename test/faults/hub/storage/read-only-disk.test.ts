@@ -46,7 +46,7 @@ describe.skipIf(!canMount)('a hub on a disk that is read-only', () => {
       status: 503,
       code: 'disk_error',
     });
-    expect((await routes.newToken()).status).toBe(200);
+    expect((await routes.newToken()).status).toBe(201);
   });
 });
 
