@@ -14,6 +14,7 @@ import { AdminTokenFile } from './access/admin-token-file.ts';
 import { TokenService } from './access/token-service.ts';
 import { TokenStore } from './access/token-store.ts';
 import { AuditCheckpoints } from './audit/audit-checkpoint.ts';
+import { AuditHeads } from './audit/audit-head.ts';
 import { AuditLog } from './audit/audit-log.ts';
 import { AuditVerification } from './audit/audit-verification.ts';
 import { requireRestored } from './backup/restore-record.ts';
@@ -128,7 +129,17 @@ export async function layFoundation(
   });
   const keys = await OnlineKeys.open(join(options.data, 'keys'));
   const { snapshot, timestamp, director } = keys.publicKeys;
-  const auditCheckpoints = new AuditCheckpoints({ keyid: director.keyid, privateKey: keys.director });
+  const auditKey = { keyid: director.keyid, privateKey: keys.director };
+  const auditCheckpoints = new AuditCheckpoints(auditKey);
+  const auditHeads = new AuditHeads({
+    database,
+    checkpoints: auditCheckpoints,
+    key: auditKey,
+    folder: options.data,
+    appendTo: options.auditHeadFile,
+    clock,
+    logger: logger.child({ part: 'audit' }),
+  });
   const identities = new Map([
     ['pki/ca.pem', authority.caSha256],
     ['keys/snapshot.pem', snapshot.keyid],
@@ -170,6 +181,8 @@ export async function layFoundation(
     // The operator has said that the key it was signed with is lost: nobody can verify it any more.
     if (inventory.lost.some(({ path }) => path === 'keys/director.pem'))
       await auditCheckpoints.signAgain(database, audit);
+    if (inventory.lost.some(({ path }) => ['keys/director.pem', databaseFile].includes(path)))
+      await auditHeads.forget();
   }
   await inventory.accept(identities, inventoryStore);
   return {
@@ -180,7 +193,8 @@ export async function layFoundation(
     audit,
     idempotency,
     auditCheckpoints,
-    auditVerification: new AuditVerification({ database, checkpoints: auditCheckpoints }),
+    auditHeads,
+    auditVerification: new AuditVerification({ database, checkpoints: auditCheckpoints, heads: auditHeads }),
     security,
     tokens,
     adminTokenFile,

@@ -323,7 +323,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     ...makeHttpParts(options, { clock }, foundation),
     routes: [
       tokenRoutes(tokens),
-      auditRoutes({ audit, verification: foundation.auditVerification }),
+      auditRoutes({ audit, verification: foundation.auditVerification, heads: foundation.auditHeads }),
       ...enrolment.routes,
       deviceRoutes(devices),
       trustRoutes({ repository: trust, keys }),
@@ -401,6 +401,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
         { authority, listeners: [broker, restListener], clock, logger: logger.child({ part: 'pki' }) },
         signal,
       ),
+    (signal: AbortSignal) => foundation.auditHeads.run(signal),
     (signal: AbortSignal) => telemetry.run(signal),
     (signal: AbortSignal) => devices.loadCensus(signal),
     (signal: AbortSignal) => driftWatch.run(signal),

@@ -1,15 +1,18 @@
 /** `modelfleet audit`: who did what, and whether the record of it is whole. */
 
 import { Command } from 'commander';
-import { AuditEventPage, AuditVerdict } from '../../shared/api/audit.ts';
+import { writeFileAtomic } from '../../platform/atomic-file.ts';
+import { AuditEventPage, AuditHead, AuditVerdict } from '../../shared/api/audit.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
 import { answerParser } from '../answer-parser.ts';
+import { readHeadFile } from '../audit-head.ts';
 import type { CliContext } from '../context.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
 
 const parseEvents = answerParser(AuditEventPage);
+const parseAuditHead = answerParser(AuditHead);
 const parseVerdict = answerParser(AuditVerdict);
 
 interface ListFlags extends PageFlags {
@@ -48,10 +51,40 @@ export function auditCommand(context: CliContext): Command {
     );
   });
   audit
+    .command('head')
+    .description('fetch the signed head of the log, to keep outside the hub')
+    .option('--output <FILE>', 'where to write it (default: standard output)')
+    .action(async ({ output }: { readonly output?: string }) => {
+      const head = parseAuditHead(await (await context.hub()).get('/audit/head'));
+      if (output !== undefined) await writeFileAtomic(output, `${JSON.stringify(head)}\n`, 0o644);
+      context
+        .printer()
+        .result(head, () =>
+          output === undefined ? JSON.stringify(head) : `Head of row ${head.number} is in ${output}.`,
+        );
+    });
+  audit
     .command('verify')
     .description('check the hash chain of the whole log, and the checkpoint of rows that have left')
-    .action(async () => {
-      const verdict = parseVerdict(await (await context.hub()).get('/audit/verify'));
+    .option(
+      '--against <FILE>',
+      'a head written earlier by "audit head" or --audit-head-file: it must be on the chain',
+    )
+    .action(async ({ against }: { readonly against?: string }) => {
+      const hub = await context.hub();
+      let query: { readonly number: number; readonly hash: string } | undefined;
+      if (against !== undefined) {
+        const { publicKey } = parseAuditHead(await hub.get('/audit/head'));
+        const { number, hash } = await readHeadFile(against, publicKey);
+        query = { number, hash };
+      }
+      const verdict = parseVerdict(await hub.get('/audit/verify', query));
+      if (verdict.headRemoved) {
+        throw new AppError(
+          'bad_input',
+          `Cannot compare with "${against}": row ${query?.number} has left the log. Wanted a head of row ${verdict.from} or later.`,
+        );
+      }
       if (!verdict.intact) {
         throw new AppError(
           'audit_broken',

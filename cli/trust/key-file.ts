@@ -1,5 +1,5 @@
 /**
- * Private keys in files: PKCS#8 PEM, encrypted with a passphrase (AES-256-CBC, key derived by PBKDF2), mode 0600. The
+ * Private keys in files: PKCS#8 PEM, encrypted with a passphrase (encrypted-key.ts), mode 0600. The
  * passphrase comes from the environment or a file, never from an argument, which other users of the machine could read.
  */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
@@ -7,6 +7,7 @@ import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import { readGivenFile } from '../../platform/regular-file.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { encryptKey } from './encrypted-key.ts';
 
 const passphraseVariable = 'MODELFLEET_PASSPHRASE';
 const PASSPHRASE_CHARS_MIN = 8;
@@ -34,8 +35,7 @@ export async function findPassphrase(
 /** Encrypts and writes a key. Throws `bad_input` when the passphrase is no good, `disk_full`. */
 export async function writeKeyFile(path: string, key: KeyObject, passphrase: string): Promise<void> {
   requirePassphrase(passphrase);
-  const pem = key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase });
-  await writeFileAtomic(path, pem);
+  await writeFileAtomic(path, await encryptKey(key, passphrase));
 }
 
 /** Throws `bad_input` when there is no passphrase to encrypt new keys with, or it is too short or too long. */

@@ -1,10 +1,13 @@
 /** `/api/v1/audit`: read the audit log, check its chain. */
 import { Type } from 'typebox';
-import { type AuditEvent, AuditEventPage, AuditVerdict } from '../../shared/api/audit.ts';
+import { type AuditEvent, AuditEventPage, AuditHead, AuditVerdict } from '../../shared/api/audit.ts';
 import { Milliseconds } from '../../shared/api/milliseconds.ts';
+import { AppError } from '../../shared/base/app-error.ts';
+import { Digest } from '../../shared/base/names.ts';
 import { pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import { positionOf, type Sorts, sortedPage, sortQuery } from '../http/sorting.ts';
+import type { AuditHeads } from './audit-head.ts';
 import type { AuditLog } from './audit-log.ts';
 import type { AuditVerification } from './audit-verification.ts';
 
@@ -16,9 +19,10 @@ const sorts: Sorts<AuditEvent> = { number: { columns: ['number'], valuesOf: ({ n
 export interface AuditRoutesProps {
   readonly audit: Pick<AuditLog, 'list'>;
   readonly verification: AuditVerification;
+  readonly heads: Pick<AuditHeads, 'sign'>;
 }
 
-export function auditRoutes({ audit, verification }: AuditRoutesProps): Routes {
+export function auditRoutes({ audit, verification, heads }: AuditRoutesProps): Routes {
   return (api) => {
     api.get(
       '/audit',
@@ -57,10 +61,35 @@ export function auditRoutes({ audit, verification }: AuditRoutesProps): Routes {
           operationId: 'verifyAuditLog',
           summary: 'Check the hash chain of the audit log',
           description: 'From its first row on, or from the signed checkpoint that says which rows have left.',
+          querystring: Type.Object({
+            number: Type.Optional(Type.Integer({ minimum: 1, description: 'Row of a head kept elsewhere' })),
+            hash: Type.Optional(Type.Unsafe<string>({ ...Digest, description: 'Its hash then' })),
+          }),
           response: { 200: AuditVerdict },
         },
       },
-      () => verification.verify(),
+      ({ query: { number, hash } }) => {
+        if (number === undefined && hash === undefined) return verification.verify();
+        if (number !== undefined && hash !== undefined) return verification.verify({ number, hash });
+        throw new AppError(
+          'bad_input',
+          'Cannot compare the audit log: wanted both "number" and "hash" of a head.',
+        );
+      },
+    );
+    api.get(
+      '/audit/head',
+      {
+        config: { role: 'viewer' },
+        schema: {
+          tags,
+          operationId: 'getAuditHead',
+          summary: 'The signed head of the audit log',
+          description: 'Keep it outside the hub: a log that was rewritten since does not lead through it.',
+          response: { 200: AuditHead },
+        },
+      },
+      () => heads.sign(),
     );
   };
 }

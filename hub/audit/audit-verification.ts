@@ -17,6 +17,7 @@ import {
   headText,
 } from './audit-chain.ts';
 import type { AuditCheckpoints } from './audit-checkpoint.ts';
+import type { AuditHeads } from './audit-head.ts';
 
 /** `rows` are those that were found whole, from row `from` on. */
 export type AuditVerdict = {
@@ -32,6 +33,8 @@ export type AuditVerdict = {
 export interface AuditVerificationProps {
   readonly database: Database;
   readonly checkpoints: Pick<AuditCheckpoints, 'read'>;
+  /** The newest signed head outside the database, which must be on the chain. */
+  readonly heads?: Pick<AuditHeads, 'kept'>;
 }
 
 interface Page {
@@ -47,9 +50,17 @@ export class AuditVerification {
     this.#props = props;
   }
 
-  /** Walks the chain and names the first row that does not fit. */
-  async verify(): Promise<AuditVerdict> {
-    const walk = new Walk();
+  /** Walks the chain and names the first row that does not fit; `against`: a head that must be on it too. */
+  async verify(against?: ChainPosition): Promise<AuditVerdict> {
+    const walk = new Walk(against);
+    try {
+      // Before the first row is read: the log only grows.
+      const kept = await this.#props.heads?.kept();
+      if (kept !== undefined) walk.expect(kept);
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      return walk.broken('the head of the log that lies beside the database is not one that this hub signed');
+    }
     for (;;) {
       let page: Page;
       try {
@@ -88,10 +99,23 @@ export class AuditVerification {
 }
 
 class Walk {
+  readonly #against: ChainPosition | undefined;
+  /** Signed heads, by row. */
+  readonly #heads: ChainPosition[] = [];
   at: ChainPosition = chainStart;
   #from = 1;
   #rows = 0;
   #checkpoint: AuditCheckpoint | undefined;
+
+  constructor(against: ChainPosition | undefined) {
+    this.#against = against;
+    if (against) this.#heads.push(against);
+  }
+
+  /** A head that was signed: the chain leads through it. */
+  expect(head: ChainPosition): void {
+    this.#heads.push(head);
+  }
 
   /** Why the page does not go on where the walk is; undefined when it does. */
   go({ rows, checkpoint }: Page): string | undefined {
@@ -99,11 +123,15 @@ class Walk {
     if (checkpoint !== undefined && checkpoint.number > this.at.number) {
       // Begins there; or rows left while the walk was among them.
       this.at = checkpoint;
+      const fault = this.#headFault(checkpoint);
+      if (fault !== undefined) return fault;
       if (this.#rows === 0) this.#from = checkpoint.number + 1;
     }
     for (const row of rows) {
       const fault = faultOf(row, this.at);
       if (fault !== undefined) return fault;
+      const rewritten = this.#headFault(row);
+      if (rewritten !== undefined) return rewritten;
       this.at = row;
       this.#rows += 1;
     }
@@ -112,6 +140,9 @@ class Walk {
 
   end(head: string | undefined): AuditVerdict {
     const { number, hash } = this.at;
+    const beyond = this.#heads.find((one) => one.number > number);
+    if (beyond)
+      return this.broken(`the log ends after row ${number}, but a signed head names row ${beyond.number}`);
     if (head === (number === 0 ? undefined : headText(this.at)))
       return { intact: true, ...this.#found(), head: hash };
     const kept = head === undefined ? 'missing' : `row ${head.split(':')[0]}`;
@@ -122,8 +153,20 @@ class Walk {
     return { intact: false, ...this.#found(), brokenAt: this.at.number + 1, reason };
   }
 
+  #headFault({ number, hash }: ChainPosition): string | undefined {
+    if (this.#heads.every((one) => one.number !== number || one.hash === hash)) return undefined;
+    return `row ${number} is not the one whose hash was signed as the head of the log: it was rewritten`;
+  }
+
   #found() {
     const checkpoint = this.#checkpoint;
-    return { rows: this.#rows, from: this.#from, ...(checkpoint ? { checkpoint } : {}) };
+    const isRemoved =
+      this.#against !== undefined && checkpoint !== undefined && this.#against.number < checkpoint.number;
+    return {
+      rows: this.#rows,
+      from: this.#from,
+      ...(checkpoint ? { checkpoint } : {}),
+      ...(isRemoved && { headRemoved: true }),
+    };
   }
 }

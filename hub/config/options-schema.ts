@@ -129,6 +129,11 @@ export const hubOptionTable = {
     { min: 30 * DAY_MS, max: 36_500 * DAY_MS },
     'How long rows of the audit log are kept; a signed checkpoint covers those that left.',
   ),
+  auditHeadFile: textOption(
+    '',
+    'File outside the data folder that signed heads of the audit log are appended to, once a minute when it has grown.',
+    'FILE',
+  ),
 } as const;
 
 export type HubOptions = OptionsOf<typeof hubOptionTable>;

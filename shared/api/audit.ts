@@ -45,10 +45,29 @@ export const AuditCheckpoint = Type.Object(
 );
 export type AuditCheckpoint = Static<typeof AuditCheckpoint>;
 
+/** Answer of `GET /audit/head`: what the log ended with, signed by the hub. */
+export const AuditHead = Type.Object(
+  {
+    number: Type.Integer({ minimum: 0, description: 'The last row; 0: there is none' }),
+    hash: Digest,
+    signedAt: Milliseconds,
+    publicKey: Type.String({ description: 'PEM of the Ed25519 key that signed it', maxLength: 1024 }),
+    envelope: Type.String({
+      description: 'DSSE envelope over number, hash and time, as JSON text',
+      maxLength: 4096,
+    }),
+  },
+  { $id: 'AuditHead' },
+);
+export type AuditHead = Static<typeof AuditHead>;
+
 const verified = {
   rows: Type.Integer({ description: 'Rows found whole' }),
   from: Type.Integer({ description: 'The first of them' }),
   checkpoint: Type.Optional(AuditCheckpoint),
+  headRemoved: Type.Optional(
+    Type.Boolean({ description: 'The row of the given head has left the log: it cannot be compared' }),
+  ),
 };
 
 /** Answer of `GET /audit/verify`. */

@@ -127,7 +127,7 @@ describe('a data folder', () => {
 });
 
 /** What a hub makes anew. */
-const madeAnew = ['pki/server.pem', 'lock', 'lock.pid'];
+const madeAnew = ['audit-head.json', 'pki/server.pem', 'lock', 'lock.pid'];
 
 describe('every file of a folder', () => {
   let lived: StockedHub;

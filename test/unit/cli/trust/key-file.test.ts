@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -20,6 +20,21 @@ describe('key files', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(await readFile(file, 'utf8')).toContain('BEGIN ENCRYPTED PRIVATE KEY');
     expect(keyIdOfKey(await readKeyFile(file, PASSPHRASE))).toBe(keyIdOfKey(key));
+  });
+
+  it('take 600 000 rounds of PBKDF2 to try a passphrase on, as OpenSSL reads them, and files of 2 048 are read too', async () => {
+    const folder = await tempFolder();
+    const key = newKey();
+    await writeKeyFile(join(folder, 'key.pem'), key, PASSPHRASE);
+    const pem = await readFile(join(folder, 'key.pem'), 'utf8');
+    const der = Buffer.from(pem.replaceAll(/-----[^-]+-----|\n/g, ''), 'base64').toString('hex');
+    // INTEGER 600 000, then HMAC with SHA-256.
+    expect(der).toContain('02030927c0300c06082a864886f70d02090500');
+    const opened = createPrivateKey({ key: pem, passphrase: PASSPHRASE });
+    expect(publicKeyPem(opened)).toBe(publicKeyPem(key));
+    const old = key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: PASSPHRASE });
+    await writeFile(join(folder, 'old.pem'), old);
+    expect(publicKeyPem(await readKeyFile(join(folder, 'old.pem'), PASSPHRASE))).toBe(publicKeyPem(key));
   });
 
   it('are refused with a wrong passphrase or none, and the message says which', async () => {
