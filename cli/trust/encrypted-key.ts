@@ -6,7 +6,7 @@ import { createCipheriv, type KeyObject, pbkdf2, randomBytes } from 'node:crypto
 import { promisify } from 'node:util';
 
 /** OWASP Password Storage Cheat Sheet, PBKDF2-HMAC-SHA256. */
-export const PBKDF2_ROUNDS = 600_000;
+const PBKDF2_ROUNDS = 600_000;
 const SALT_BYTES = 16;
 const KEY_BYTES = 32;
 

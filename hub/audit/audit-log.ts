@@ -2,8 +2,7 @@
  * The audit log (promise P8): rows are only ever added, and the hash of each covers its own content and the hash of the row
  * before it, so that a changed, removed or inserted row breaks the chain from there on. The head of the chain is
  * kept apart as well: rows cut off at the end show too. The oldest rows leave after their time; a signed checkpoint says
- * which (audit-retention.ts). What the log cannot see is a thief of the whole database who computes the chain anew; against that,
- * keep the head somewhere else.
+ * which (audit-retention.ts). A thief of the whole database can compute the chain anew, but not sign its head (audit-head.ts).
  */
 import canonicalize from 'canonicalize';
 import type { Transaction } from 'kysely';
