@@ -2,12 +2,14 @@
  * Talks to the hub's REST API. The server must prove itself with the CA that was pinned at login; the hub's refusals come
  * back as the errors they are, with code and text.
  */
+import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'undici';
 import { isTrustFault, systemCas } from '../platform/system-trust.ts';
 import { errorOf, type Problem, parseProblem } from '../shared/api/problem.ts';
 import { AppError, errorText } from '../shared/base/app-error.ts';
 import { readJson } from '../shared/base/read-json.ts';
 import type { HubClient } from './context.ts';
+import { sendUntilAnswered } from './lost-connection.ts';
 
 export interface HubAccess {
   /** `https://host:port`. */
@@ -80,17 +82,23 @@ export class HttpHubClient implements HubClient {
     const payload = call.bytes ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
     const type = call.bytes ? 'application/octet-stream' : 'application/json';
     try {
-      const answer = await request(target, {
-        method,
-        dispatcher: this.#agent,
-        headers: {
-          authorization: `Bearer ${token}`,
-          accept: 'application/json',
-          ...(payload === undefined ? {} : { 'content-type': type }),
-        },
-        ...(payload === undefined ? {} : { body: payload }),
-      });
-      return readAnswer(url, answer.statusCode, await answer.body.bytes());
+      // The same key at each repetition: the hub does it once.
+      const key = method === 'POST' ? { 'idempotency-key': randomUUID() } : {};
+      const send = async () => {
+        const answer = await request(target, {
+          method,
+          dispatcher: this.#agent,
+          headers: {
+            authorization: `Bearer ${token}`,
+            accept: 'application/json',
+            ...key,
+            ...(payload === undefined ? {} : { 'content-type': type }),
+          },
+          ...(payload === undefined ? {} : { body: payload }),
+        });
+        return readAnswer(url, answer.statusCode, await answer.body.bytes());
+      };
+      return await (method === 'POST' || method === 'GET' ? sendUntilAnswered(send) : send());
     } catch (error) {
       throw asHubError(error, url);
     }
