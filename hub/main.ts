@@ -3,10 +3,12 @@ import { Command, CommanderError } from 'commander';
 import { programVersion } from '../platform/installation.ts';
 import { addOptionFlags, loadOptions } from '../platform/load-options.ts';
 import { makeLogger, makeLogStream, setLogLevel } from '../platform/logger.ts';
+import { openFilesMax } from '../platform/open-files.ts';
 import { HangUps, reloadWith } from '../platform/reload.ts';
 import { LastingParts, openServiceManager } from '../platform/service-manager.ts';
 import { endProgram, guardOutput, outliveOutput } from '../platform/standard-output.ts';
 import { systemClock } from '../platform/system-clock.ts';
+import { limits } from '../shared/base/limits.ts';
 import { safeLines } from '../shared/base/safe-text.ts';
 import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
 import { backupCommand } from './commands/backup-command.ts';
@@ -92,6 +94,12 @@ async function runHub({
   process.stdout.write(text, (error) => {
     if (error) logger.error({ err: error }, 'addresses could not be printed');
   });
+  const openFiles = await openFilesMax();
+  if (openFiles !== undefined && openFiles < limits.openFilesWanted)
+    logger.warn(
+      { openFiles, wanted: limits.openFilesWanted },
+      'the limit of open files is low: each connected device takes one (ulimit -n, LimitNOFILE=)',
+    );
   logger.info({ url: addresses.url, mqtt: addresses.mqtt, data: options.data }, 'hub started');
   const { adminTokenFile } = addresses;
   if (adminTokenFile !== undefined) logger.info({ file: adminTokenFile }, 'admin token written to a file');

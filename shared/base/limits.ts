@@ -182,6 +182,8 @@ export const limits = {
   rootFileBytesMax: 512 * 1024,
   /** One key, with or without its certificate, in PEM. */
   keyFileBytesMax: 64 * 1024,
+  /** Each connection is an open file: a hub that may have fewer says so at its start. */
+  openFilesWanted: 8_192,
   /** How often the head of the audit log is signed and kept outside the database, when it has moved. */
   auditHeadKeptEveryMs: 60_000,
   /** A server's certificate with its chain, or its key, in PEM. */

@@ -172,4 +172,23 @@ describe('modelfleet-hub as a process', () => {
     await expect.poll(() => existsSync(tokenFile)).toBe(false);
     expect(await runCli(config, ['whoami'])).toMatchObject({ code: 0 });
   });
+
+  it('warns of a low limit of open files', async () => {
+    const data = await tempFolder();
+    const start = async (limit: number) => {
+      const command = `ulimit -n ${limit}; exec "$0" "$@"`;
+      const child = spawn('sh', ['-c', command, process.execPath, main, '--data', data, ...ports, '--json']);
+      onTestFinished(() => void child.kill('SIGKILL'));
+      let log = '';
+      child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+        log += chunk;
+      });
+      await expect.poll(() => log, { timeout: 60_000 }).toContain('hub started');
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+      return log;
+    };
+    expect(await start(1_024)).toContain('the limit of open files is low');
+    expect(await start(8_192)).not.toContain('the limit of open files is low');
+  });
 });
