@@ -39,7 +39,7 @@ export function copyrightText(): string {
     'modelfleet is licensed under the Apache License, Version 2.0.',
     'On Debian systems the full text is in /usr/share/common-licenses/Apache-2.0.',
     '',
-    'Copyright: the modelfleet contributors',
+    'Copyright 2026 the modelfleet contributors',
     '',
     'The package contains the Node.js runtime and parts of other packages; their licences',
     'are in LICENSE.node and THIRD-PARTY-LICENSES.txt in this folder.',

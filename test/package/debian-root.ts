@@ -1,6 +1,6 @@
 /** A Debian of its own in a folder, made with debootstrap: where packages are installed, run and removed as on a machine. */
 import { execFile } from 'node:child_process';
-import { mkdtemp } from 'node:fs/promises';
+import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -21,6 +21,8 @@ export class DebianRoot {
   static async make(): Promise<DebianRoot> {
     const folder = await mkdtemp(join(tmpdir(), 'modelfleet-debian-'));
     const root = new DebianRoot(folder);
+    // It becomes "/", which every user enters.
+    await chmod(folder, 0o755);
     // In a mount namespace of its own: what debootstrap mounts there is gone with it, also when it is killed.
     const make = ['debootstrap', '--variant=minbase', `--include=${INCLUDED}`, RELEASE, folder, MIRROR];
     await execute('unshare', ['--mount', ...make], { maxBuffer: 64 * 1024 ** 2 }).catch(
@@ -29,6 +31,7 @@ export class DebianRoot {
         throw error;
       },
     );
+    await writeFile(join(folder, 'etc/hosts'), '127.0.0.1 localhost\n');
     return root;
   }
 
