@@ -136,7 +136,7 @@ describe('If-Match', () => {
       status: 412,
     });
     expect(await call('DELETE', '/tokens/matched', { headers: { 'if-match': etag! } })).toMatchObject({
-      status: 200,
+      status: 204,
     });
     expect(await call('DELETE', '/tokens/matched', { headers: { 'if-match': etag! } })).toMatchObject({
       status: 412,
@@ -152,7 +152,7 @@ describe('If-Match', () => {
         call('DELETE', '/tokens/contested', { headers: { 'if-match': etag! } }),
       ),
     );
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(412)]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([204, ...Array(7).fill(412)]);
   });
 
   it('is refused where what is changed has no tag, instead of being passed over', async () => {
