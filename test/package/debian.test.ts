@@ -57,7 +57,7 @@ describe.skipIf(obstacle)(`the Debian packages${obstacle ? ` (${obstacle})` : ''
       hub=$!
       until [ -s /tmp/hub ]; do kill -0 $hub; sleep 0.1; done
       field() { sed -n "s/.*\\"$1\\": *\\"\\([^\\"]*\\)\\".*/\\1/p"; }
-      export HOME=/tmp MODELFLEET_PASSPHRASE=test
+      export HOME=/tmp MODELFLEET_PASSPHRASE=correct-horse
       cd /tmp
       modelfleet login "$(field url </tmp/hub)" --token-file "$(field adminTokenFile </tmp/hub)" --ca-fingerprint "$(field caSha256 </tmp/hub)" >/dev/null
       modelfleet trust init >/dev/null
