@@ -5,40 +5,40 @@ export const telemetryErrors = defineErrors({
   telemetry_unknown_version: {
     status: 400,
     retry: 'never',
-    meaning: 'A telemetry report names a version this hub has not published, or another manifest of it.',
-    fix: 'Look at what the device runs; a device of another hub must be enrolled again.',
+    meaning:
+      'A telemetry report names a version, or a manifest of a version, that was not published on this hub.',
+    fix: 'Check what the device runs. If it belongs to another hub, enrol it again.',
   },
   telemetry_layout: {
     status: 400,
     retry: 'never',
-    meaning:
-      'The counts of a telemetry report are not laid out as the reference profile of the version says.',
-    fix: 'Update the agent of that device.',
+    meaning: 'The counts in a telemetry report do not match the reference profile of the version.',
+    fix: 'Update the agent on that device.',
   },
   telemetry_implausible: {
     status: 400,
     retry: 'never',
     meaning:
-      'A telemetry report claims more than the time it covers can hold, or covers more time than has passed.',
-    fix: 'Look at the clock and the agent of that device; if both are right, the device is not to be trusted: remove it.',
+      'A telemetry report contains more than is possible in the time that it covers, or covers more time than has passed.',
+    fix: 'Check the clock and the agent of that device. If both are right, do not trust the device: remove it.',
   },
   telemetry_not_offered: {
     status: 400,
     retry: 'never',
     meaning:
-      'A telemetry report names a version that this device was never offered and does not say it runs.',
-    fix: 'Look at what the device runs; a device of another hub must be enrolled again.',
+      'A telemetry report names a version that the hub never offered to this device and that the device does not report as installed.',
+    fix: 'Check what the device runs. If it belongs to another hub, enrol it again.',
   },
   drift_no_profile: {
     status: 409,
     retry: 'never',
-    meaning: 'The version was packed without a reference profile, so there is nothing to compare with.',
-    fix: 'Pack the next version with a sample of its training data (`profile:` in model.yaml).',
+    meaning: 'The version was packed without a reference profile, so drift cannot be measured.',
+    fix: 'Pack the next version with a sample of its training data ("sample" in model.yaml).',
   },
   no_telemetry: {
     status: 404,
     retry: 'later',
-    meaning: 'No device has reported any window of the model in the time span.',
-    fix: 'Check that devices serve the model, wait for one telemetry window, or ask for a longer span.',
+    meaning: 'No device reported telemetry of the model in this time span.',
+    fix: 'Check that devices serve the model, wait for one telemetry window, or request a longer span.',
   },
 });

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { expect, it } from 'vitest';
+import { errorCatalogue } from '../../../shared/errors/catalogue.ts';
 import { commandTrees } from '../../support/command-trees.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -48,4 +49,22 @@ it.each(pages)('every command that %s shows is there, with its options', async (
   const lines = codeOf(await readFile(join(root, page), 'utf8'));
   expect(lines.filter((line) => line.startsWith('modelfleet')).length).toBeGreaterThan(0);
   expect(lines.map(fault).filter((text) => text !== undefined)).toEqual([]);
+});
+
+/** The long options of a command and of all below it. */
+function optionsOf(command: Command): readonly string[] {
+  const own = command.options.flatMap(({ long }) => long ?? []);
+  return [...own, ...command.commands.flatMap(optionsOf)];
+}
+
+it('every option that an error of the catalogue names exists in one of the programs', async () => {
+  // The options of a start of the hub are declared where it starts, which an import would do.
+  const main = await readFile(join(root, 'hub/main.ts'), 'utf8');
+  const ofStart = [...main.matchAll(/\.option\(\s*'(--[a-z-]+)/g)].map(([, option]) => option!);
+  const known = new Set([...trees.values()].flatMap(optionsOf).concat(ofStart));
+  const named = Object.entries(errorCatalogue).flatMap(([code, { meaning, fix }]) =>
+    [...`${meaning} ${fix}`.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)].map(([option]) => ({ code, option })),
+  );
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter(({ option }) => !known.has(option))).toEqual([]);
 });
