@@ -1,10 +1,13 @@
 /** `modelfleet-agent`: reads the command line, says what went wrong in one message, ends with the right exit code. */
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
+import { reportFailure, setUpCommandLine } from '../platform/command-line.ts';
+import { addCompletion } from '../platform/completion-command.ts';
 import { programVersion } from '../platform/installation.ts';
 import { endProgram, guardOutput } from '../platform/standard-output.ts';
-import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
+import { exitCodes } from '../shared/errors/failure.ts';
 import { clockCommand } from './commands/clock-command.ts';
 import { doctorCommand } from './commands/doctor-command.ts';
+import { examples } from './commands/examples.ts';
 import { releaseCommand } from './commands/release-command.ts';
 import { rollbackCommand } from './commands/rollback-command.ts';
 import { runCommand } from './commands/run-command.ts';
@@ -15,6 +18,7 @@ import { enrolCommand } from './connection/enrol-command.ts';
 import { providersOffered } from './providers-offered.ts';
 
 const PROGRAM = 'modelfleet-agent';
+const argv = process.argv.slice(2);
 
 async function main(): Promise<void> {
   guardOutput(PROGRAM);
@@ -35,22 +39,13 @@ async function main(): Promise<void> {
     .addCommand(rollbackCommand())
     .addCommand(releaseCommand())
     .addCommand(clockCommand());
-  for (const command of [program, ...program.commands]) {
-    command
-      .exitOverride()
-      .allowExcessArguments(false)
-      .configureOutput({ outputError: (text, write) => write(usageText(PROGRAM, text)) });
-  }
+  addCompletion(program);
+  setUpCommandLine(program, examples, argv);
   await program.parseAsync();
 }
 
 await main().catch(async (error: unknown) => {
-  // Commander has printed help or what is wrong with the usage.
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    return;
-  }
   const isUsage = error instanceof UsageError;
-  process.stderr.write(failureText(PROGRAM, isUsage ? error.cause : error));
-  await endProgram(isUsage ? exitCodes.usage : failureExitCode(error));
+  const code = reportFailure(PROGRAM, isUsage ? error.cause : error, argv);
+  await endProgram(isUsage ? exitCodes.usage : code);
 });

@@ -16,24 +16,38 @@ export interface Column<T> {
   readonly title: string;
   readonly value: (row: T) => string | number;
   readonly align?: 'left' | 'right';
+  /** Shown with `-o wide` alone. */
+  readonly isWide?: boolean;
 }
 
 export interface Printer {
-  /** True with `--json`: results are printed as JSON, notes are left out. */
-  readonly json: boolean;
-  /** The result of the command: `value` as JSON with `--json`, else what `text` gives: a line, or lines. Each is made safe. */
-  result(value: unknown, text: () => string | readonly string[]): void;
-  /** Lines, the titles first. */
+  /** True when results are printed for a program (JSON, YAML, a path, names): remarks are left out. */
+  readonly isData: boolean;
+  /** True when neither remarks nor progress are shown. */
+  readonly isQuiet: boolean;
+  /**
+   * The result of the command: `value` as data, or what `text` gives, a line or lines. `name` is what `-o name` prints; without
+   * one it prints the text, in which a table is the names in its first column. Everything is made safe for a terminal.
+   */
+  result(value: unknown, text: () => string | readonly string[], name?: string): void;
+  /** Lines, the titles first; on a terminal cut to its width. */
   table<T>(rows: readonly T[], columns: readonly Column<T>[]): readonly string[];
-  /** A remark or progress line for people, made safe, on standard error; nothing with `--json`. */
+  /** A remark for people, made safe, on standard error; nothing where results are data, or with `--quiet`. */
   note(text: string): void;
-  /** That a list goes on after what was shown, on standard error: with `--json` as a line `{"more":{"after":…}}`. */
+  /** That a list goes on after what was shown, on standard error: with JSON as a line `{"more":{"after":…}}`. */
   more(after: string): void;
 }
 
+/** Options that every command takes, as far as commands read them. */
+export interface ContextFlags {
+  readonly hub?: string;
+  readonly context?: string;
+}
+
 export interface CliContext {
-  /** Client of the hub the user is logged in to (`--hub`, environment, or the saved login). Throws `not_logged_in`. */
+  /** Client of the hub the user is logged in to (flags, environment, or the saved login). Throws `not_logged_in`. */
   hub(): Promise<HubClient>;
+  readonly flags: () => ContextFlags;
   readonly printer: () => Printer;
   /** Exit code of a command that has worked and says with it what it found. */
   readonly endWith: (exitCode: number) => void;

@@ -1,10 +1,28 @@
-/** Which hub a command talks to, and as whom: environment first, then the saved logins. */
+/** Which hub a command talks to, and as whom: flags first, then the environment, then the saved logins, each part by itself. */
 import { readGivenFile } from '../platform/regular-file.ts';
 import { AppError, errorText } from '../shared/base/app-error.ts';
 import { limits } from '../shared/base/limits.ts';
 import { ownValue } from '../shared/base/own-value.ts';
 import type { HubAccess } from './hub-client.ts';
-import { loginFilePath, readLogins } from './login-file.ts';
+import { contextName, findContext, type Logins, loginFilePath, readLogins } from './login-file.ts';
+
+export interface HubChoice {
+  /** Value of `--hub`. */
+  readonly hub?: string;
+  /** Value of `--context`. */
+  readonly context?: string;
+}
+
+/** Where each part of an access comes from: a flag, a variable, or a saved login. */
+export interface AccessSources {
+  readonly hub: string;
+  readonly token: string;
+  readonly ca: string;
+}
+
+export interface FoundAccess extends HubAccess {
+  readonly sources: AccessSources;
+}
 
 /** The origin of a hub's URL. Throws `bad_input` when it is none or not https. */
 export function hubOrigin(text: string): string {
@@ -14,26 +32,62 @@ export function hubOrigin(text: string): string {
 }
 
 /**
- * `hub`: value of `--hub`. For scripts, `MODELFLEET_TOKEN`, `MODELFLEET_CA_FILE` and `MODELFLEET_HUB` replace a login.
+ * `MODELFLEET_HUB`, `MODELFLEET_TOKEN` and `MODELFLEET_CA_FILE` each win over the saved login, and a flag over the variable.
  * Throws `not_logged_in`.
  */
-export async function findHubAccess(hub: string | undefined, env: NodeJS.ProcessEnv): Promise<HubAccess> {
-  const wanted = hub ?? env['MODELFLEET_HUB'];
-  const url = wanted ? hubOrigin(wanted) : undefined;
+export async function findHubAccess(choice: HubChoice, env: NodeJS.ProcessEnv): Promise<FoundAccess> {
   const token = env['MODELFLEET_TOKEN'];
   const caFile = env['MODELFLEET_CA_FILE'];
-  if (url && token && caFile) return { url, token, ca: await readCa(caFile, 'MODELFLEET_CA_FILE') };
-  const logins = await readLogins(loginFilePath(env));
-  const chosen = url ?? logins.current;
-  const login = chosen === undefined ? undefined : ownValue(logins.hubs, chosen);
-  if (chosen !== undefined && login) return { url: chosen, ...login };
-  const known = Object.keys(logins.hubs);
-  throw new AppError(
-    'not_logged_in',
-    url && known.length > 0
-      ? `Not logged in to ${url}; there are logins for ${known.join(', ')}.`
-      : `Not logged in${url ? ` to ${url}` : ' to a hub'}.`,
-  );
+  const named = namedHub(choice, env);
+  // A script that names everything needs no file, and no home.
+  const logins: Logins = named && token && caFile ? { v: 1, hubs: {} } : await readLogins(loginFilePath(env));
+  const { url, source } = named ?? contextHub(logins, choice.context);
+  const login = ownValue(logins.hubs, url);
+  const saved = login && `login "${contextName(url, login)}"`;
+  if (!token && !login) throw notLoggedIn(logins, url);
+  const ca = caFile ? await readCa(caFile, 'MODELFLEET_CA_FILE') : login?.ca;
+  return {
+    url,
+    token: token || login!.token,
+    ...(ca !== undefined && { ca }),
+    sources: {
+      hub: source,
+      token: token ? 'MODELFLEET_TOKEN' : saved!,
+      ca: caFile ? 'MODELFLEET_CA_FILE' : ca === undefined ? 'CAs of the system' : saved!,
+    },
+  };
+}
+
+interface NamedHub {
+  readonly url: string;
+  readonly source: string;
+}
+
+/** What a flag or the environment says; `--context` is a flag and wins over the variable. */
+function namedHub({ hub, context }: HubChoice, env: NodeJS.ProcessEnv): NamedHub | undefined {
+  if (hub) return { url: hubOrigin(hub), source: '--hub' };
+  if (context !== undefined) return undefined;
+  const variable = env['MODELFLEET_HUB'];
+  return variable ? { url: hubOrigin(variable), source: 'MODELFLEET_HUB' } : undefined;
+}
+
+function contextHub(logins: Logins, context: string | undefined): NamedHub {
+  if (context !== undefined) return { url: requireContext(logins, context), source: '--context' };
+  if (logins.current === undefined) throw notLoggedIn(logins);
+  return { url: logins.current, source: 'current context' };
+}
+
+/** The hub of a saved login by name or URL. Throws `not_logged_in`. */
+export function requireContext(logins: Logins, wanted: string): string {
+  const url = findContext(logins, wanted);
+  if (url !== undefined) return url;
+  throw notLoggedIn(logins, wanted);
+}
+
+function notLoggedIn(logins: Logins, wanted?: string): AppError {
+  const known = Object.entries(logins.hubs).map(([url, login]) => contextName(url, login));
+  const others = known.length > 0 ? `; there are logins for ${known.join(', ')}` : '';
+  return new AppError('not_logged_in', `Not logged in to ${wanted ?? 'a hub'}${others}.`);
 }
 
 /** `named` says what names the file. Throws `bad_input`. */

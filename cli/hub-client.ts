@@ -35,12 +35,12 @@ export class HttpHubClient implements HubClient {
   readonly #access: HubAccess;
   readonly #agent: Agent;
 
-  constructor(access: HubAccess) {
+  constructor(access: HubAccess, { timeoutMs }: { readonly timeoutMs?: number } = {}) {
     this.#access = access;
     this.#agent = new Agent({
-      connect: { ca: access.ca ?? systemCas(), timeout: CONNECT_MS },
-      headersTimeout: ANSWER_MS,
-      bodyTimeout: ANSWER_MS,
+      connect: { ca: access.ca ?? systemCas(), timeout: timeoutMs ?? CONNECT_MS },
+      headersTimeout: timeoutMs ?? ANSWER_MS,
+      bodyTimeout: timeoutMs ?? ANSWER_MS,
       maxResponseSize: ANSWER_BYTES_MAX,
     });
   }

@@ -1,65 +1,72 @@
-/** Output: results on standard output (text or JSON), remarks on standard error. */
+/** Output: results on standard output in the format that was asked for, remarks on standard error. */
 import { safeJson, safeLine, safeLines } from '../shared/base/safe-text.ts';
 import type { Column, Printer } from './context.ts';
+import type { OutputFormat } from './output-format.ts';
+import { formatTable } from './table.ts';
 
 export interface PrinterProps {
-  readonly json: boolean;
+  readonly format: OutputFormat;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** Columns of the terminal that results are shown on; undefined in a pipe. */
+  readonly width?: number | undefined;
+  readonly hasHeaders?: boolean;
+  /** No remarks, no progress. */
+  readonly isQuiet?: boolean;
+  /** Writes YAML; loaded only for `-o yaml`. */
+  readonly formatYaml?: (value: unknown) => string;
 }
 
 export class StreamPrinter implements Printer {
-  readonly json: boolean;
-  readonly #out: (text: string) => void;
-  readonly #err: (text: string) => void;
+  readonly isData: boolean;
+  readonly isQuiet: boolean;
+  readonly #props: PrinterProps;
+  #printed = 0;
 
-  constructor({ json, out, err }: PrinterProps) {
-    this.json = json;
-    this.#out = out;
-    this.#err = err;
+  constructor(props: PrinterProps) {
+    this.#props = props;
+    this.isData = props.format !== 'table' && props.format !== 'wide';
+    this.isQuiet = this.isData || (props.isQuiet ?? false);
   }
 
-  result(value: unknown, text: () => string | readonly string[]): void {
-    if (this.json) {
-      this.#out(`${safeJson(JSON.stringify(value))}\n`);
-      return;
-    }
+  result(value: unknown, text: () => string | readonly string[], name?: string): void {
+    this.#printed += 1;
+    this.#props.out(this.#formatted(value, text, name));
+  }
+
+  #formatted(value: unknown, text: () => string | readonly string[], name: string | undefined): string {
+    const { format } = this.#props;
+    if (format === 'json') return `${safeJson(JSON.stringify(value))}\n`;
+    if (format === 'yaml') return `${this.#printed > 1 ? '---\n' : ''}${this.#yaml(value)}`;
+    if (typeof format === 'object') return format.select(value).map(selectedLine).join('');
+    if (format === 'name' && name !== undefined) return safeLines([name]);
     const shown = text();
-    this.#out(safeLines(typeof shown === 'string' ? [shown] : shown));
+    return safeLines(typeof shown === 'string' ? [shown] : shown);
   }
 
   table<T>(rows: readonly T[], columns: readonly Column<T>[]): readonly string[] {
-    return formatTable(rows, columns);
+    const { format, width, hasHeaders = true } = this.#props;
+    if (format === 'name') return rows.map((row) => safeLine(String(columns[0]!.value(row))));
+    return formatTable(rows, columns, { isWide: format === 'wide', width, hasHeaders });
   }
 
   note(text: string): void {
-    if (!this.json) this.#err(safeLines([text]));
+    if (!this.isQuiet) this.#props.err(safeLines([text]));
   }
 
   more(after: string): void {
-    if (this.json) this.#err(`${safeJson(JSON.stringify({ more: { after } }))}\n`);
-    else this.note(`There are more: repeat with --after ${after}, or with a larger --limit.`);
+    const { format, err } = this.#props;
+    if (format === 'json') err(`${safeJson(JSON.stringify({ more: { after } }))}\n`);
+    else err(safeLines([`There are more: repeat with --after ${after}, or with a larger --limit.`]));
+  }
+
+  #yaml(value: unknown): string {
+    const { formatYaml } = this.#props;
+    if (!formatYaml) throw new Error('this printer was made without YAML');
+    return formatYaml(value);
   }
 }
 
-/** A longer text would push all columns after it off the screen; `--json` has it whole. */
-const CELL_CHARS_MAX = 200;
-
-/** Columns as wide as their widest cell, two spaces between; titles in capitals. */
-export function formatTable<T>(rows: readonly T[], columns: readonly Column<T>[]): readonly string[] {
-  const cells = [
-    columns.map((column) => column.title.toUpperCase()),
-    ...rows.map((row) => columns.map((column) => safeLine(String(column.value(row)), CELL_CHARS_MAX))),
-  ];
-  const widths = columns.map((_, index) =>
-    cells.reduce((widest, line) => Math.max(widest, line[index]!.length), 0),
-  );
-  return cells.map((line) =>
-    line
-      .map((cell, index) =>
-        columns[index]!.align === 'right' ? cell.padStart(widths[index]!) : cell.padEnd(widths[index]!),
-      )
-      .join('  ')
-      .trimEnd(),
-  );
+function selectedLine(value: unknown): string {
+  return typeof value === 'string' ? safeLines([value]) : `${safeJson(JSON.stringify(value))}\n`;
 }

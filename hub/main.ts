@@ -1,5 +1,7 @@
 /** `modelfleet-hub`: reads options, runs the hub until it is told to stop, tells people what they need to reach it. */
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
+import { reportFailure, setUpCommandLine } from '../platform/command-line.ts';
+import { addCompletion } from '../platform/completion-command.ts';
 import { programVersion } from '../platform/installation.ts';
 import { addOptionFlags, loadOptions } from '../platform/load-options.ts';
 import { makeLogger, makeLogStream, setLogLevel } from '../platform/logger.ts';
@@ -10,14 +12,16 @@ import { endProgram, guardOutput, outliveOutput } from '../platform/standard-out
 import { systemClock } from '../platform/system-clock.ts';
 import { limits } from '../shared/base/limits.ts';
 import { safeLines } from '../shared/base/safe-text.ts';
-import { exitCodes, failureExitCode, failureText, usageText } from '../shared/errors/failure.ts';
+import { exitCodes } from '../shared/errors/failure.ts';
 import { backupCommand } from './commands/backup-command.ts';
 import { compactCommand } from './commands/compact-command.ts';
+import { examples } from './commands/examples.ts';
 import { restoreCommand } from './commands/restore-command.ts';
 import { hubOptionTable } from './config/options-schema.ts';
 import { createHub, type HubAddresses } from './hub.ts';
 
 const PROGRAM = 'modelfleet-hub';
+const argv = process.argv.slice(2);
 const CATCH_UP =
   'after the data folder was set back by other means than "restore": go above what devices have seen since';
 
@@ -41,12 +45,8 @@ async function main(): Promise<void> {
     .addCommand(backupCommand(version))
     .addCommand(restoreCommand())
     .addCommand(compactCommand());
-  for (const command of [program, ...program.commands]) {
-    command
-      .allowExcessArguments(false)
-      .configureOutput({ outputError: (text, write) => write(usageText(PROGRAM, text)) })
-      .exitOverride();
-  }
+  addCompletion(program);
+  setUpCommandLine(program, examples, argv);
   await program.parseAsync();
 }
 
@@ -149,13 +149,13 @@ function personLines(addresses: HubAddresses): readonly string[] {
   return lines;
 }
 
-function fail(error: unknown, exitCode = failureExitCode(error)): never {
-  process.stderr.write(failureText(PROGRAM, error));
-  process.exit(exitCode);
+function fail(error: unknown, exitCode?: number): never {
+  const code = reportFailure(PROGRAM, error, argv);
+  process.exit(exitCode ?? code);
 }
 
 await main().catch((error: unknown) => {
-  if (!(error instanceof CommanderError)) fail(error);
-  // Commander has printed help or what is wrong with the usage.
-  process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  const code = reportFailure(PROGRAM, error, argv);
+  // Help and version end by themselves, once a pipe has taken them.
+  if (code !== exitCodes.ok) process.exit(code);
 });

@@ -33,6 +33,22 @@ export function unreadableReason(cause: unknown): string {
   return ownValue(reasons, (cause as NodeJS.ErrnoException | undefined)?.code ?? '') ?? errorText(cause);
 }
 
+const unwritableReasons: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'the file system is read-only',
+  ENOENT: 'there is no such folder',
+  ENOTDIR: 'what should be its folder is a file',
+  EEXIST: 'what should be its folder is a file',
+  EIO: 'the disk cannot write it',
+};
+
+/** Why a file cannot be written, as the end of a sentence. */
+export function unwritableReason(cause: unknown): string {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
+  return ownValue(unwritableReasons, code) ?? errorText(cause);
+}
+
 /**
  * Opens a regular file for reading, without waiting for anything. Throws the system's own error when there is none (`ENOENT`),
  * `file_unusable` for whatever else is there.

@@ -4,7 +4,6 @@ import { Command } from 'commander';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import { AuditEventPage, AuditHead, AuditVerdict } from '../../shared/api/audit.ts';
 import { AppError } from '../../shared/base/app-error.ts';
-import { shorten } from '../../shared/base/safe-text.ts';
 import { answerParser } from '../answer-parser.ts';
 import { readHeadFile } from '../audit-head.ts';
 import type { CliContext } from '../context.ts';
@@ -46,7 +45,8 @@ export function auditCommand(context: CliContext): Command {
         { title: 'from', value: (row) => row.address ?? '-' },
         { title: 'action', value: (row) => row.action },
         { title: 'target', value: (row) => row.target },
-        { title: 'details', value: (row) => shortened(row.details) },
+        { title: 'details', value: (row) => JSON.stringify(row.details) },
+        { title: 'hash', value: (row) => row.hash, isWide: true },
       ]),
     );
   });
@@ -108,8 +108,4 @@ function leftText({ checkpoint }: AuditVerdict): string {
   if (checkpoint === undefined) return '';
   const { number, firstAt, lastAt } = checkpoint;
   return ` Rows 1 to ${number}, of ${timeText(firstAt, 'second')} to ${timeText(lastAt, 'second')}, have left; the hub's signature on that is valid.`;
-}
-
-function shortened(details: Readonly<Record<string, unknown>>): string {
-  return shorten(JSON.stringify(details), 100);
 }

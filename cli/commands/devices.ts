@@ -16,6 +16,7 @@ import {
 import { parseDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { answerParser } from '../answer-parser.ts';
+import { addYesFlag, confirm } from '../confirm.ts';
 import type { CliContext } from '../context.ts';
 import { countText } from '../count-text.ts';
 import { wholeNumber } from '../flag-values.ts';
@@ -69,7 +70,7 @@ export function devicesCommand(context: CliContext): Command {
     .action(async (id: string) => {
       const answer = await (await context.hub()).get(devicePath(id));
       const printer = context.printer();
-      printer.result(answer, () => deviceText(printer, parseDevice(answer), Date.now()));
+      printer.result(answer, () => deviceText(printer, parseDevice(answer), Date.now()), id);
     });
   devices
     .command('move')
@@ -78,7 +79,7 @@ export function devicesCommand(context: CliContext): Command {
     .requiredOption('--group <GROUP>', 'the new group')
     .action(async (id: string, { group }: { group: string }) => {
       const answer = await (await context.hub()).patch(devicePath(id), { group } satisfies DeviceChange);
-      context.printer().result(answer, () => `Device "${id}" is in group "${group}" now.`);
+      context.printer().result(answer, () => `Device "${id}" is in group "${group}" now.`, id);
     });
   devices
     .command('release')
@@ -91,15 +92,27 @@ export function devicesCommand(context: CliContext): Command {
           model,
         } satisfies DeviceReleaseRequest),
       );
-      context.printer().result(answer, () => releaseText(answer));
+      context.printer().result(answer, () => releaseText(answer), id);
     });
-  devices
-    .command('remove')
+  addYesFlag(devices.command('remove'))
     .description('revoke a device: its connection ends at once, its certificate is refused from then on')
     .argument('<id>')
-    .action(async (id: string) => {
-      await (await context.hub()).delete(devicePath(id));
-      context.printer().result({ removed: id }, () => `Device "${id}" is removed.`);
+    .action(async (id: string, { yes }: { yes?: boolean }) => {
+      const hub = await context.hub();
+      await confirm({
+        yes,
+        action: `remove device "${id}"`,
+        preview: async () => {
+          const device = parseDevice(await hub.get(devicePath(id)));
+          const models = device.models.map(({ model, active }) => `${model} ${active?.version ?? '-'}`);
+          return [
+            `Device "${id}" in group "${device.group}" (${device.connected ? 'online' : 'offline'}), models: ${models.join(', ') || 'none'}.`,
+            'The hub refuses it from then on; to come back it needs a new join token and "enrol --force".',
+          ];
+        },
+      });
+      await hub.delete(devicePath(id));
+      context.printer().result({ removed: id }, () => `Device "${id}" is removed.`, id);
     });
   return devices;
 }
@@ -126,7 +139,7 @@ function tokenCommand(context: CliContext): Command {
         await hub.post('/join-tokens', { group: flags.group, uses, ttlMs } satisfies JoinTokenRequest),
       );
       const printer = context.printer();
-      printer.result(made, () => made.token);
+      printer.result(made, () => made.token, made.id);
       printer.note(
         `Good for ${countText(made.usesTotal, 'device')} until ${timeText(made.expiresAt)}; it is not shown again. On the device:`,
       );
@@ -154,13 +167,18 @@ function tokenCommand(context: CliContext): Command {
       ]),
     );
   });
-  token
-    .command('revoke')
+  addYesFlag(token.command('revoke'))
     .description('make a join token stop working at once; devices it enrolled stay')
     .argument('<id>')
-    .action(async (id: string) => {
-      await (await context.hub()).delete(`/join-tokens/${encodeURIComponent(id)}`);
-      context.printer().result({ revoked: id }, () => `Join token "${id}" is revoked.`);
+    .action(async (id: string, { yes }: { yes?: boolean }) => {
+      const hub = await context.hub();
+      await confirm({
+        yes,
+        action: `revoke join token "${id}"`,
+        preview: async () => ['It enrols no device from then on. Devices that it enrolled stay.'],
+      });
+      await hub.delete(`/join-tokens/${encodeURIComponent(id)}`);
+      context.printer().result({ revoked: id }, () => `Join token "${id}" is revoked.`, id);
     });
   return token;
 }

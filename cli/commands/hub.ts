@@ -4,45 +4,54 @@ import { type RetentionKind, RetentionReport, type RetentionRequest } from '../.
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { exitCodes } from '../../shared/errors/failure.ts';
 import { answerParser } from '../answer-parser.ts';
-import type { CliContext, HubClient } from '../context.ts';
+import { addYesFlag, confirm } from '../confirm.ts';
+import type { CliContext, HubClient, Printer } from '../context.ts';
 import { timeText } from '../time-text.ts';
 
 const parseReport = answerParser(RetentionReport);
 
 interface GcFlags {
   readonly dryRun?: boolean;
+  readonly yes?: boolean;
 }
 
 export function hubCommand(context: CliContext): Command {
   const hub = new Command('hub').description('the hub itself');
-  hub
-    .command('gc')
+  addYesFlag(hub.command('gc'))
     .description('let leave what was kept as long as the hub’s options say; it also does so by itself')
     .option('--dry-run', 'change nothing; show what would leave')
     .action((flags: GcFlags) => collect(flags, context));
   return hub;
 }
 
-async function collect({ dryRun = false }: GcFlags, context: CliContext): Promise<void> {
-  const kinds = await collectAll(dryRun, await context.hub());
+async function collect({ dryRun = false, yes }: GcFlags, context: CliContext): Promise<void> {
+  const hub = await context.hub();
   const printer = context.printer();
-  printer.result({ dryRun, kinds }, () =>
-    printer.table(kinds, [
-      { title: dryRun ? 'would leave' : 'left', value: (row) => row.kind },
-      { title: 'count', value: (row) => `${row.count}${row.isMore ? '+' : ''}`, align: 'right' },
-      { title: 'bytes', value: (row) => formatBytes(row.bytes), align: 'right' },
-      ...(dryRun
-        ? [
-            {
-              title: 'oldest',
-              value: (row: RetentionKind) => (row.oldestAt === undefined ? '-' : timeText(row.oldestAt)),
-            },
-          ]
-        : []),
-      { title: 'rule', value: (row) => (row.failed === undefined ? row.rule : `failed: ${row.failed}`) },
-    ]),
-  );
+  await confirm({
+    yes: dryRun || yes,
+    action: 'delete what is due',
+    preview: async () => kindTable(await collectAll(true, hub), { dryRun: true, printer }),
+  });
+  const kinds = await collectAll(dryRun, hub);
+  printer.result({ dryRun, kinds }, () => kindTable(kinds, { dryRun, printer }));
   if (kinds.some(({ failed }) => failed !== undefined)) context.endWith(exitCodes.refused);
+}
+
+function kindTable(
+  kinds: readonly RetentionKind[],
+  { dryRun, printer }: { readonly dryRun: boolean; readonly printer: Printer },
+): readonly string[] {
+  const oldest = {
+    title: 'oldest',
+    value: (row: RetentionKind) => (row.oldestAt === undefined ? '-' : timeText(row.oldestAt)),
+  };
+  return printer.table(kinds, [
+    { title: dryRun ? 'would leave' : 'left', value: (row) => row.kind },
+    { title: 'count', value: (row) => `${row.count}${row.isMore ? '+' : ''}`, align: 'right' },
+    { title: 'bytes', value: (row) => formatBytes(row.bytes), align: 'right' },
+    ...(dryRun ? [oldest] : []),
+    { title: 'rule', value: (row) => (row.failed === undefined ? row.rule : `failed: ${row.failed}`) },
+  ]);
 }
 
 /** One request takes a bounded time: it is repeated until nothing more leaves. */

@@ -4,11 +4,13 @@ import { fetchCa } from '../../platform/pinned-tls.ts';
 import { readTokenFlags, type SecretFlags } from '../../platform/secret-input.ts';
 import { Caller } from '../../shared/api/access.ts';
 import { AppError } from '../../shared/base/app-error.ts';
-import { ownValue } from '../../shared/base/own-value.ts';
 import { answerParser } from '../answer-parser.ts';
+import { addYesFlag, confirm } from '../confirm.ts';
 import type { CliContext } from '../context.ts';
-import { hubOrigin, readCa } from '../hub-access.ts';
-import { loginFilePath, readLogins, writeLogins } from '../login-file.ts';
+import { countText } from '../count-text.ts';
+import { findHubAccess, hubOrigin, readCa, requireContext } from '../hub-access.ts';
+import { contextName, type Logins, loginFilePath, readLogins, writeLogins } from '../login-file.ts';
+import { named } from './context.ts';
 
 const parseMe = answerParser(Caller);
 
@@ -23,6 +25,7 @@ export function loginCommand(context: CliContext): Command {
       '--ca-file <FILE>',
       'CAs that verify the hub, PEM (default without fingerprint: those of the system)',
     )
+    .option('--name <NAME>', 'what to call this login (default: host and port of the hub)')
     .action(async (urlText: string, flags: LoginFlags) => {
       const url = hubOrigin(urlText);
       const token = await readTokenFlags(flags);
@@ -40,7 +43,9 @@ export function loginCommand(context: CliContext): Command {
         const path = loginFilePath(process.env);
         const logins = await readLogins(path);
         const login = { token, ...(ca !== undefined && { ca }) };
-        await writeLogins(path, { ...logins, current: url, hubs: { ...logins.hubs, [url]: login } });
+        const name = flags.name ?? logins.hubs[url]?.name;
+        const added = { ...logins, current: url, hubs: { ...logins.hubs, [url]: login } };
+        await writeLogins(path, name === undefined ? added : named(added, url, name));
         context
           .printer()
           .result({ hub: url, ...me }, () => `Logged in to ${url} as "${me.name}" (${me.role}).`);
@@ -53,6 +58,7 @@ export function loginCommand(context: CliContext): Command {
 interface LoginFlags extends SecretFlags {
   readonly caFingerprint?: string;
   readonly caFile?: string;
+  readonly name?: string;
 }
 
 /** What verifies the hub from now on, PEM; undefined for the CAs of the system. */
@@ -63,26 +69,72 @@ async function caOf(url: string, { caFingerprint, caFile }: LoginFlags): Promise
   return caFile === undefined ? undefined : readCa(caFile, '--ca-file');
 }
 
+interface LogoutFlags {
+  readonly all?: boolean;
+  readonly yes?: boolean;
+}
+
 export function logoutCommand(context: CliContext): Command {
-  return new Command('logout')
-    .description('forget the saved login; the token itself stays valid until it is revoked')
-    .argument('[url]', 'hub to log out of (default: the current one)')
-    .action(async (urlText: string | undefined) => {
-      const path = loginFilePath(process.env);
-      const { current, hubs, v } = await readLogins(path);
-      const url = urlText === undefined ? current : hubOrigin(urlText);
-      if (url === undefined || !ownValue(hubs, url)) {
-        throw new AppError('not_logged_in', `Not logged in${url ? ` to ${url}` : ' to a hub'}.`);
-      }
-      const { [url]: _forgotten, ...rest } = hubs;
-      await writeLogins(path, { v, hubs: rest, ...(current && current !== url ? { current } : {}) });
-      context.printer().result({ hub: url }, () => `Logged out of ${url}.`);
-    });
+  const logout = new Command('logout')
+    .description('forget a saved login; the token itself stays valid until it is revoked')
+    .argument('[context]', 'name, or URL of the hub (default: the current one)')
+    .option('--all', 'forget every saved login');
+  return addYesFlag(logout).action(async (wanted: string | undefined, flags: LogoutFlags) => {
+    const path = loginFilePath(process.env);
+    const logins = await readLogins(path);
+    if (flags.all) return logoutOfAll({ wanted, flags, logins, path }, context);
+    const url = requireContext(logins, wanted ?? logins.current ?? 'a hub');
+    const { [url]: forgotten, ...rest } = logins.hubs;
+    const { current } = logins;
+    await writeLogins(path, { v: logins.v, hubs: rest, ...(current && current !== url ? { current } : {}) });
+    const name = contextName(url, forgotten!);
+    context.printer().result({ hub: url }, () => `Logged out of ${url}.`, name);
+  });
+}
+
+async function logoutOfAll(
+  {
+    wanted,
+    flags,
+    logins,
+    path,
+  }: { wanted: string | undefined; flags: LogoutFlags; logins: Logins; path: string },
+  context: CliContext,
+): Promise<void> {
+  if (wanted !== undefined) {
+    throw new AppError('bad_usage', `Cannot log out of "${wanted}" and of all: expected one of them.`);
+  }
+  const hubs = Object.entries(logins.hubs);
+  const text = countText(hubs.length, 'login');
+  await confirm({
+    yes: flags.yes || hubs.length === 0,
+    action: `forget ${text}`,
+    preview: async () => [
+      'These tokens are saved nowhere else by this program:',
+      ...hubs.map(([url, login]) => `  ${contextName(url, login)}  ${url}`),
+    ],
+  });
+  await writeLogins(path, { v: logins.v, hubs: {} });
+  context.printer().result({ hubs: hubs.map(([url]) => url) }, () => `Forgot ${text}.`);
 }
 
 export function whoamiCommand(context: CliContext): Command {
-  return new Command('whoami').description('show who the saved login is').action(async () => {
-    const me = parseMe(await (await context.hub()).get('/me'));
-    context.printer().result(me, () => `${me.name} (${me.role})`);
-  });
+  return new Command('whoami')
+    .description('show whom the hub takes you for, and where hub and token come from')
+    .action(async () => {
+      const { url, sources } = await findHubAccess(context.flags(), process.env);
+      const me = parseMe(await (await context.hub()).get('/me'));
+      context
+        .printer()
+        .result(
+          { ...me, hub: url, sources },
+          () => [
+            `${me.name} (${me.role})`,
+            `  hub    ${url} (${sources.hub})`,
+            `  token  ${sources.token}`,
+            `  CA     ${sources.ca}`,
+          ],
+          me.name,
+        );
+    });
 }

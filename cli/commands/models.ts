@@ -9,7 +9,8 @@ import { ModelPage, Unassigned, Version, VersionPage, versionStates } from '../.
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { answerParser } from '../answer-parser.ts';
-import type { CliContext, Printer } from '../context.ts';
+import { addYesFlag, confirm } from '../confirm.ts';
+import type { CliContext, HubClient, Printer } from '../context.ts';
 import { countText } from '../count-text.ts';
 import { modelYamlFile } from '../packing/model-yaml.ts';
 import { packVersion } from '../packing/pack.ts';
@@ -66,6 +67,8 @@ export function modelsCommand(context: CliContext): Command {
           { title: 'release', value: (row) => row.newest.release, align: 'right' },
           { title: 'versions', value: (row) => row.versions, align: 'right' },
           { title: 'published', value: (row) => timeText(row.newest.publishedAt) },
+          { title: 'by', value: (row) => row.newest.publishedBy, isWide: true },
+          { title: 'manifest', value: (row) => row.newest.manifestSha256, isWide: true },
         ]),
       );
     },
@@ -81,25 +84,37 @@ export function modelsCommand(context: CliContext): Command {
       ? showVersions(model, flags, context)
       : showVersion({ model, version }, flags, context),
   );
-  withKey(models.command('withdraw'))
+  addYesFlag(withKey(models.command('withdraw')))
     .description('sign that a version must no longer be installed')
     .argument('<model>')
     .argument('<version>')
     .requiredOption('--reason <TEXT>', 'why; operators and devices are shown it')
-    .action(async (model: string, version: string, flags: KeyFlags & { readonly reason: string }) => {
+    .action(async (model: string, version: string, flags: WithdrawFlags) => {
       const tools = await publisherTools(flags, context);
+      await confirm({
+        yes: flags.yes,
+        action: `withdraw ${model} ${version}`,
+        preview: async () => [
+          describeVersion(await fetchVersion({ model, version }, tools.hub))[0]!,
+          'No device installs it from then on, and the version can never be published again.',
+          'Devices that run it go on until a rollout brings them another version.',
+        ],
+      });
       const withdrawn = await sendWithdrawal({ model, version, reason: flags.reason }, tools);
-      context.printer().result(withdrawn, () => `${model} ${version} is withdrawn: ${flags.reason}`);
+      context.printer().result(withdrawn, () => `${model} ${version} is withdrawn: ${flags.reason}`, version);
     });
-  models
-    .command('unassign')
+  addYesFlag(models.command('unassign'))
     .description('take a model off a device or a group: it stops answering there and is deleted there')
     .argument('<model>')
     .option('--device <ID>', 'off this device')
     .option('--group <GROUP>', 'off every device of this group')
-    .option('--yes', 'do it; without, nothing is done')
     .action((model: string, flags: UnassignFlags) => unassign(model, flags, context));
   return models;
+}
+
+interface WithdrawFlags extends KeyFlags {
+  readonly reason: string;
+  readonly yes?: boolean;
 }
 
 interface UnassignFlags {
@@ -114,12 +129,11 @@ async function unassign(model: string, flags: UnassignFlags, context: CliContext
     throw new AppError('bad_input', `Cannot unassign "${model}": one of --device and --group is wanted.`);
   }
   const target = device === undefined ? `every device of group "${group}"` : `device "${device}"`;
-  if (!flags.yes) {
-    throw new AppError(
-      'bad_input',
-      `Cannot unassign "${model}" without --yes: ${target} stops answering for it and deletes every version of it.`,
-    );
-  }
+  await confirm({
+    yes: flags.yes,
+    action: `unassign "${model}"`,
+    preview: async () => [`${target} stops answering for it and deletes every version of it.`],
+  });
   const path = `/models/${encodeURIComponent(model)}/unassign`;
   const body = device === undefined ? { group } : { device };
   const answer = parseUnassigned(await (await context.hub()).post(path, body));
@@ -207,9 +221,16 @@ async function showVersion(
       `Cannot show ${model} ${version} with --${flag}: it is for lists of versions.`,
     );
   }
+  const detail = await fetchVersion({ model, version }, await context.hub());
+  context.printer().result(detail, () => describeVersion(detail), version);
+}
+
+async function fetchVersion(
+  { model, version }: { readonly model: string; readonly version: string },
+  hub: HubClient,
+): Promise<Detail> {
   const path = `/models/${encodeURIComponent(model)}/versions/${encodeURIComponent(version)}`;
-  const detail = parseDetail(await (await context.hub()).get(path));
-  context.printer().result(detail, () => describeVersion(detail));
+  return parseDetail(await hub.get(path));
 }
 
 function showVersions(model: string, { state, ...flags }: VersionFlags, context: CliContext): Promise<void> {
@@ -231,6 +252,7 @@ function showVersions(model: string, { state, ...flags }: VersionFlags, context:
             ? 'published'
             : `withdrawn${contentLeftAt === undefined ? '' : ', files left'}: ${withdrawn.reason}`,
       },
+      { title: 'manifest', value: (row) => row.manifestSha256, isWide: true },
     ]),
   );
 }

@@ -33,7 +33,7 @@ export interface Watch {
   readonly pollMs?: number;
 }
 
-/** The exit code. Throws what the first request throws, and later what a repetition cannot mend. */
+/** The exit code. Throws what a repetition cannot mend, and the last failure when the hub does not answer for too long. */
 export async function watchRollout({
   fetchStatus,
   show,
@@ -51,14 +51,14 @@ export async function watchRollout({
       lostAt = undefined;
       const changes = changesOf(status);
       if (changes !== shown) {
-        if (shown !== '' && !printer.json) printer.note('');
+        if (shown !== '' && !printer.isData) printer.note('');
         show(status);
       }
       shown = changes;
       const ending = ownValue(endings, status.status);
       if (ending !== undefined) return ending;
     } catch (error) {
-      if (shown === '' || !mayPass(error)) throw error;
+      if (!mayPass(error)) throw error;
       const now = performance.now();
       if (lostAt === undefined) {
         lostAt = now;

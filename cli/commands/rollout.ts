@@ -4,8 +4,11 @@ import type { GateRules, PhaseSize, RolloutPlan, RolloutRequest } from '../../sh
 import type { Rollout } from '../../shared/api/rollouts.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { parseDuration } from '../../shared/base/duration.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 import { parseTime } from '../../shared/base/time.ts';
+import { addYesFlag, confirm } from '../confirm.ts';
 import type { CliContext, HubClient } from '../context.ts';
+import { countText } from '../count-text.ts';
 import { wholeNumber } from '../flag-values.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { parseRollouts, parseStatus, rolloutPath } from './rollout-answers.ts';
@@ -58,8 +61,11 @@ export function rolloutCommand(context: CliContext): Command {
     .action(async (id: string | undefined, flags: { watch?: boolean; giveUp: string }) => {
       const giveUpMs = parseDuration(flags.giveUp, '--give-up');
       const hub = await context.hub();
-      const path = rolloutPath(id ?? (await newestId(hub)));
-      const fetchStatus = async () => parseStatus(await hub.get(path));
+      let wanted = id;
+      const fetchStatus = async () => {
+        wanted ??= await newestId(hub);
+        return parseStatus(await hub.get(rolloutPath(wanted)));
+      };
       if (!flags.watch) return show(await fetchStatus(), context);
       context.endWith(
         await watchRollout({
@@ -77,11 +83,12 @@ export function rolloutCommand(context: CliContext): Command {
     'stop offering, and withdraw the offers that devices have not switched to',
   );
   addAction(rollout, context, 'resume', 'go on; gates are judged anew');
-  addAction(rollout, context, 'abort', 'end it; its devices go back to the version before').option(
-    '--keep',
-    'leave the version on the devices that took it',
+  addYesFlag(
+    addAction(rollout, context, 'abort', 'end it; its devices go back to the version before'),
+  ).option('--keep', 'leave the version on the devices that took it');
+  addYesFlag(
+    addAction(rollout, context, 'rollback', 'revert the version on every device, also after the end'),
   );
-  addAction(rollout, context, 'rollback', 'revert the version on every device, also after the end');
   return rollout;
 }
 
@@ -158,11 +165,37 @@ function addAction(rollout: Command, context: CliContext, action: string, descri
     .description(description)
     .argument('<id>')
     .option('--reason <TEXT>', 'for the audit log')
-    .action(async (id: string, flags: { reason?: string; keep?: boolean }) => {
+    .action(async (id: string, { yes, ...flags }: ActionFlags) => {
       const hub = await context.hub();
+      const effect = ownValue(undone, action);
+      if (effect) {
+        await confirm({
+          yes,
+          action: `${action} rollout ${id}`,
+          preview: async () => {
+            const status = parseStatus(await hub.get(rolloutPath(id)));
+            return [
+              `${status.model}@${status.version} for group "${status.group ?? '(all)'}", ${status.status}, ${countText(status.target, 'device')}.`,
+              flags.keep ? 'It ends, and devices keep the version they have.' : effect,
+            ];
+          },
+        });
+      }
       show(parseStatus(await hub.post(`${rolloutPath(id)}/${action}`, { ...flags })), context);
     });
 }
+
+interface ActionFlags {
+  readonly reason?: string;
+  readonly keep?: boolean;
+  readonly yes?: boolean;
+}
+
+/** What cannot be undone by another action. */
+const undone: Readonly<Record<string, string>> = {
+  abort: 'It ends for good, and its devices go back to the version before.',
+  rollback: 'It ends for good, and every device that has the version goes back to the one before.',
+};
 
 /** The request that the flags ask for; what is not given is left to the hub's defaults. */
 export function requestOf(flags: CreateFlags): RolloutRequest {
@@ -240,5 +273,5 @@ async function newestId(hub: HubClient): Promise<string> {
 }
 
 function show(status: Rollout, context: CliContext): void {
-  context.printer().result(status, () => rolloutText(status, Date.now()));
+  context.printer().result(status, () => rolloutText(status, Date.now()), status.id);
 }

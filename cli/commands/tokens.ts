@@ -10,6 +10,7 @@ import {
 } from '../../shared/api/access.ts';
 import { parseDuration } from '../../shared/base/duration.ts';
 import { answerParser } from '../answer-parser.ts';
+import { addYesFlag, confirm } from '../confirm.ts';
 import type { CliContext } from '../context.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
@@ -56,13 +57,20 @@ export function tokensCommand(context: CliContext): Command {
       ]),
     );
   });
-  tokens
-    .command('revoke')
+  addYesFlag(tokens.command('revoke'))
     .description('make a token stop working at once')
     .argument('<name>')
-    .action(async (name: string) => {
-      await (await context.hub()).delete(`/tokens/${encodeURIComponent(name)}`);
-      context.printer().result({ revoked: name }, () => `Token "${name}" is revoked.`);
+    .action(async (name: string, { yes }: { yes?: boolean }) => {
+      const hub = await context.hub();
+      await confirm({
+        yes,
+        action: `revoke token "${name}"`,
+        preview: async () => [
+          'Whoever uses it is refused from then on. A revoked token cannot be made valid again.',
+        ],
+      });
+      await hub.delete(`/tokens/${encodeURIComponent(name)}`);
+      context.printer().result({ revoked: name }, () => `Token "${name}" is revoked.`, name);
     });
   return tokens;
 }

@@ -8,6 +8,11 @@
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 const LINE_CHARS_MAX = 4_000;
 
+/** Whether a terminal may show a text as it is; a break of lines alone does no harm. */
+export function isSafeText(text: string): boolean {
+  return text.replaceAll('\n', '').search(UNSAFE) === -1;
+}
+
 /** One line: a break of lines inside is somebody else's, and is written as `\n`. */
 export function safeLine(text: string, charsMax = LINE_CHARS_MAX): string {
   return shorten(text, charsMax).replace(UNSAFE, escapeOf);

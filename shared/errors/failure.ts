@@ -1,5 +1,5 @@
 /** How a program tells a person why it failed, and with which exit code. */
-import { errorText, isAppError } from '../base/app-error.ts';
+import { AppError, errorText, isAppError } from '../base/app-error.ts';
 import { safeJson, safeLines } from '../base/safe-text.ts';
 
 /**
@@ -23,14 +23,16 @@ export function failureText(program: string, error: unknown): string {
   return safeLines([`${program}: ${error.message}`, `  code: ${error.code}`, `  fix:  ${error.entry.fix}`]);
 }
 
-/** What the parser of a command line found wrong (`error: …`), in the form of every other failure. */
-export function usageText(program: string, text: string): string {
-  // The parser's guess is a second line; any other break of lines was typed.
-  const lines = text
-    .trimEnd()
-    .replace(/^error:/, `${program}:`)
-    .split(/\n(?=\(Did you mean )/);
-  return safeLines([...lines, '  fix:  Add --help to see what the command takes.']);
+/** What the parser of a command line found wrong (`error: …`) as an error like any other; its guess follows the sentence. */
+export function usageError(text: string): AppError {
+  const message = text
+    .trim()
+    .replace(/^error: /, '')
+    .replace(/\n\((Did you mean .*)\)$/, '. $1');
+  return new AppError(
+    'bad_usage',
+    `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.?]$/.test(message) ? '' : '.'}`,
+  );
 }
 
 /** The same as one JSON line, for `--json`. */
@@ -49,6 +51,7 @@ export function failureJson(error: unknown): string {
 
 export function failureExitCode(error: unknown): number {
   if (!isAppError(error)) return exitCodes.defect;
+  if (error.code === 'bad_usage' || error.code === 'confirmation_required') return exitCodes.usage;
   // A proxy answers in the place of a hub that is down.
   if (error.code === 'hub_unreachable' || error.code === 'hub_answer_unreadable')
     return exitCodes.unreachable;

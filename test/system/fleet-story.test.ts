@@ -86,7 +86,7 @@ describe('a fleet of three', { timeout: TEST_MS }, () => {
   it('rollback brings every device back to the version before, after the rollout has ended', async () => {
     const before = await activeVersion();
     const id = await bringToAll(await small.publishNext());
-    await small.fleet.cli('rollout', 'rollback', id);
+    await small.fleet.cli('rollout', 'rollback', id, '--yes');
     const view = await until('it is rolled back', async () => {
       const now = await small.rollout(id);
       return now.status === 'rolled-back' ? now : undefined;
@@ -256,7 +256,7 @@ describe('a fleet of three', { timeout: TEST_MS }, () => {
 
   it('a device that is removed leaves nothing to the machine that is enrolled under its id', async () => {
     const before = await activeVersion();
-    await small.fleet.cli('devices', 'remove', third);
+    await small.fleet.cli('devices', 'remove', third, '--yes');
     const { body } = await small.fleet.rest('GET', '/devices');
     expect(JSON.stringify(body)).not.toContain(third);
     await small.publishNext();

@@ -21,13 +21,14 @@ describe('modelfleet devices and modelfleet-agent enrol', () => {
   const run = async (...args: string[]): Promise<{ out: string; err: string }> => {
     const said = { out: '', err: '' };
     const printer = new StreamPrinter({
-      json: false,
+      format: 'table',
       out: (text) => (said.out += text),
       err: (text) => (said.err += text),
     });
     await devicesCommand({
       hub: async () => client,
       printer: () => printer,
+      flags: () => ({}),
       endWith: () => undefined,
     }).parseAsync(args, {
       from: 'user',
@@ -69,7 +70,7 @@ describe('modelfleet devices and modelfleet-agent enrol', () => {
     expect(shown).toMatch(/agent +1\.2\.3/);
     await run('move', 'cli-1', '--group', 'south');
     expect((await run('list', '--group', 'south')).out).toContain('cli-1');
-    await run('remove', 'cli-1');
+    await run('remove', 'cli-1', '--yes');
     expect((await run('list')).out).not.toContain('cli-1');
     await expect(run('show', 'cli-1')).rejects.toMatchObject({ code: 'not_found' });
   });
@@ -77,7 +78,7 @@ describe('modelfleet devices and modelfleet-agent enrol', () => {
   it('revoke a token', async () => {
     await run('token', 'create');
     const { joinTokens } = (await client.get('/join-tokens')) as { joinTokens: { id: string }[] };
-    await run('token', 'revoke', joinTokens[0]!.id);
+    await run('token', 'revoke', joinTokens[0]!.id, '--yes');
     expect((await run('token', 'list')).out).toMatch(/revoked/);
   });
 

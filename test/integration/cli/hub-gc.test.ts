@@ -47,13 +47,13 @@ describe('modelfleet hub gc', () => {
     await client.putBytes(`/blobs/${abandoned}`, bytes);
     const before = await blobs(hub);
     expect(before).toContain(abandoned);
-    expect(await cli('hub', 'gc')).toMatch(/^unreferenced-blobs +0 +0 B /m);
+    expect(await cli('hub', 'gc', '--yes')).toMatch(/^unreferenced-blobs +0 +0 B /m);
     aheadMs = 2 * DAY_MS;
     expect(await cli('hub', 'gc', '--dry-run')).toMatch(
       /^unreferenced-blobs +1 +2.0 KiB +\d{4}-\d\d-\d\d \d\d:\d\dZ +no version names it.*1d \(--upload-kept\)$/m,
     );
     expect(await blobs(hub)).toEqual(before);
-    const { kinds } = JSON.parse(await cli('hub', 'gc', '--json'));
+    const { kinds } = JSON.parse(await cli('hub', 'gc', '--json', '--yes'));
     expect(kinds).toContainEqual(
       expect.objectContaining({ kind: 'unreferenced-blobs', count: 1, bytes: 2048 }),
     );

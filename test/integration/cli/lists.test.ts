@@ -85,13 +85,14 @@ const commands = {
 async function list(line: string): Promise<{ rows: Record<string, unknown>[]; after: string | undefined }> {
   const said = { out: '', err: '' };
   const printer = new StreamPrinter({
-    json: true,
+    format: 'json',
     out: (text) => (said.out += text),
     err: (text) => (said.err += text),
   });
   const context: CliContext = {
     hub: async () => hub.client,
     printer: () => printer,
+    flags: () => ({}),
     endWith: () => undefined,
   };
   const [group, ...args] = line.split(' ');

@@ -34,7 +34,7 @@ describe('modelfleet login', () => {
     expect((await stat(config)).mode & 0o777).toBe(0o600);
     expect(await runCli(config, ['whoami', '--json'])).toMatchObject({
       code: 0,
-      stdout: '{"name":"admin","role":"admin"}\n',
+      stdout: expect.stringMatching(/^\{"name":"admin","role":"admin","hub":"https:/),
     });
     expect(await runCli(config, ['logout'])).toMatchObject({ code: 0 });
     const after = await runCli(config, ['whoami']);
@@ -143,7 +143,7 @@ describe('modelfleet', () => {
     const made = await runCli(config, ['tokens', 'create', 'ci', '--role', 'viewer', '--ttl', '1h']);
     expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^mft_\S+\n$/) });
     expect((await runCli(config, ['tokens', 'list'])).stdout).toMatch(/^ci +viewer +valid/m);
-    expect(await runCli(config, ['tokens', 'revoke', 'ci'])).toMatchObject({ code: 0 });
+    expect(await runCli(config, ['tokens', 'revoke', 'ci', '--yes'])).toMatchObject({ code: 0 });
     expect((await runCli(config, ['audit', 'list', '--target', 'token/ci'])).stdout).toMatch(
       /token:admin.*token\.revoked.*\n.*token\.created/,
     );

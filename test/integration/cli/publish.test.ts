@@ -121,6 +121,7 @@ describe('a publisher with the command line', () => {
     const withdrawn = await run(
       'models',
       'withdraw',
+      '--yes',
       'line',
       '1.0.0',
       '--key',

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { formatTable, StreamPrinter } from '../../../cli/printer.ts';
+import { StreamPrinter } from '../../../cli/printer.ts';
+import { formatTable } from '../../../cli/table.ts';
 
-function printer(json: boolean) {
+function printer(isJson: boolean) {
+  const format = isJson ? 'json' : 'table';
   const printed = { out: '', err: '' };
   const append = (stream: 'out' | 'err') => (text: string) => {
     printed[stream] += text;
   };
-  return { printed, printer: new StreamPrinter({ json, out: append('out'), err: append('err') }) };
+  return { printed, printer: new StreamPrinter({ format, out: append('out'), err: append('err') }) };
 }
 
 describe('formatTable()', () => {
@@ -22,11 +24,36 @@ describe('formatTable()', () => {
     expect(text).toEqual(['NAME       N', 'a          5', 'longer  1000']);
   });
 
-  it('writes out what would move the cursor, and cuts what is too long', () => {
+  it('writes out what would move the cursor, and on a terminal cuts what is too long', () => {
     const rows = [{ name: '\u001b[2J\nx' }, { name: 'y'.repeat(1_000) }];
-    const [, first, second] = formatTable(rows, [{ title: 'name', value: (row) => row.name }]);
+    const [, first, second] = formatTable(rows, [{ title: 'name', value: (row) => row.name }], {
+      width: 500,
+    });
     expect(first).toBe('\\x1b[2J\\nx');
     expect(second).toBe(`${'y'.repeat(199)}…`);
+  });
+});
+
+describe('formatTable() and the width of the terminal', () => {
+  const columns = [
+    { title: 'id', value: (row: { id: string }) => row.id },
+    { title: 'digest', value: () => 'd'.repeat(64), isWide: true },
+    { title: 'text', value: () => 't'.repeat(300) },
+  ];
+  const rows = [{ id: 'a' }];
+
+  it('cuts lines on a terminal', () => {
+    const lines = formatTable(rows, columns, { width: 20 });
+    expect(lines).toEqual(['ID  TEXT', `a   ${'t'.repeat(15)}…`]);
+  });
+
+  it('cuts nothing in a pipe', () => {
+    expect(formatTable(rows, columns)[1]).toBe(`a   ${'t'.repeat(300)}`);
+  });
+
+  it('shows every column whole when wide, and no titles when none are wanted', () => {
+    const lines = formatTable(rows, columns, { width: 20, isWide: true, hasHeaders: false });
+    expect(lines).toEqual([`a  ${'d'.repeat(64)}  ${'t'.repeat(300)}`]);
   });
 });
 

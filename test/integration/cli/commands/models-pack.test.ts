@@ -18,7 +18,8 @@ describe('modelfleet models pack', () => {
     const context: CliContext = {
       hub: () => Promise.reject(new Error('packing needs no hub')),
       printer: () => ({
-        json: false,
+        isData: false,
+        isQuiet: false,
         result(value, text) {
           printed.values.push(value);
           printed.texts.push([text()].flat().join('\n'));
@@ -27,6 +28,7 @@ describe('modelfleet models pack', () => {
         note: (text) => printed.notes.push(text),
         more: () => undefined,
       }),
+      flags: () => ({}),
       endWith: () => undefined,
     };
     await packCommand(context).parseAsync([folder.path], { from: 'user' });

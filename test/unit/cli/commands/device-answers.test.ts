@@ -18,7 +18,7 @@ it('deviceText() says what an update waits for', () => {
       },
     ],
   });
-  const printer = new StreamPrinter({ json: false, out: () => undefined, err: () => undefined });
+  const printer = new StreamPrinter({ format: 'table', out: () => undefined, err: () => undefined });
   const lines = deviceText(printer, device, 0);
   expect(lines).toContainEqual(
     expect.stringMatching(/^waiting {6}\(in-line\) since 2026-11-27 .*: the hub serves other devices first$/),

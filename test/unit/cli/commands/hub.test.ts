@@ -25,11 +25,16 @@ async function gc(answers: readonly (readonly object[])[], ...args: string[]) {
   const context: CliContext = {
     hub: async () => ({ post }) as unknown as HubClient,
     printer: () =>
-      new StreamPrinter({ json: isJson, out: (text) => printed.push(text), err: () => undefined }),
+      new StreamPrinter({
+        format: isJson ? 'json' : 'table',
+        out: (text) => printed.push(text),
+        err: () => undefined,
+      }),
+    flags: () => ({}),
     endWith: (exitCode) => codes.push(exitCode),
   };
   const given = args.filter((arg) => arg !== 'json');
-  await hubCommand(context).parseAsync(['gc', ...given], { from: 'user' });
+  await hubCommand(context).parseAsync(['gc', '--yes', ...given], { from: 'user' });
   return { asked, out: printed.join(''), code: codes[0] ?? 0 };
 }
 

@@ -32,10 +32,10 @@ describe('modelfleet models unassign', () => {
     ]);
   });
 
-  it('does nothing without --yes, and says what it would do', async () => {
+  it('does nothing without --yes where there is no terminal', async () => {
     await expect(run('iris', '--group', 'lab')).rejects.toMatchObject({
-      code: 'bad_input',
-      message: expect.stringMatching(/every device of group "lab" stops answering for it and deletes/),
+      code: 'confirmation_required',
+      message: expect.stringMatching(/Cannot unassign "iris" without confirmation.*--yes/),
     });
   });
 

@@ -13,7 +13,7 @@ async function watch(answers: readonly (Rollout | Error)[], giveUpMs = 60_000) {
   const shown: string[] = [];
   let told = '';
   let looks = 0;
-  const printer = new StreamPrinter({ json: false, out: () => undefined, err: (text) => (told += text) });
+  const printer = new StreamPrinter({ format: 'table', out: () => undefined, err: (text) => (told += text) });
   const fetchStatus = async () => {
     const answer = answers[Math.min(looks, answers.length - 1)]!;
     looks += 1;
@@ -66,8 +66,13 @@ describe('watchRollout()', () => {
     await expect(watch([running, away()], 20)).rejects.toMatchObject({ code: 'hub_unreachable' });
   });
 
-  it('does not wait for what never answered, nor for what no repetition mends', async () => {
-    await expect(watch([away()])).rejects.toMatchObject({ code: 'hub_unreachable' });
+  it('waits for a hub that is away when the watch begins', async () => {
+    const { code, shown, told } = await watch([away(), { ...running, status: 'completed' }]);
+    expect({ code, shown }).toEqual({ code: 0, shown: ['completed'] });
+    expect(told).toContain('Cannot reach the hub.');
+  });
+
+  it('does not wait for what no repetition mends', async () => {
     await expect(watch([running, new AppError('unauthorized', 'No.')])).rejects.toMatchObject({
       code: 'unauthorized',
     });

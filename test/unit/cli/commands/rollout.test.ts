@@ -74,12 +74,14 @@ async function run(args: readonly string[], answers: Record<string, unknown>, js
   const context: CliContext = {
     hub: async () => hub,
     printer: () => ({
-      json,
+      isData: json,
+      isQuiet: json,
       result: (value, text) => printed.push(json ? value : [text()].flat().join('\n')),
       table: (rows) => [`${rows.length} rows`],
       note: () => undefined,
       more: () => undefined,
     }),
+    flags: () => ({}),
     endWith: (code) => exitCodes.push(code),
   };
   await rolloutCommand(context).exitOverride().parseAsync(args, { from: 'user' });
@@ -185,8 +187,8 @@ describe('modelfleet rollout', () => {
   it.each([
     [['pause', status.id], {}],
     [['resume', status.id], {}],
-    [['abort', status.id, '--keep', '--reason', 'enough'], { keep: true, reason: 'enough' }],
-    [['rollback', status.id], {}],
+    [['abort', status.id, '--yes', '--keep', '--reason', 'enough'], { keep: true, reason: 'enough' }],
+    [['rollback', status.id, '--yes'], {}],
   ])('sends %j', async (args, body) => {
     const path = `POST /rollouts/${status.id}/${args[0]}`;
     expect((await run(args, { [path]: status })).asked).toEqual([[path, body]]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../../shared/base/app-error.ts';
-import { failureExitCode, failureJson, failureText, usageText } from '../../../../shared/errors/failure.ts';
+import { failureExitCode, failureJson, failureText, usageError } from '../../../../shared/errors/failure.ts';
 
 const refused = new AppError('not_found', 'Cannot show "x": there is none.', { details: { id: 'x' } });
 const defect = new TypeError('x is undefined');
@@ -29,16 +29,17 @@ describe('a failed program', () => {
   });
 });
 
-describe('usageText()', () => {
-  it('names the program and where to look', () => {
-    expect(usageText('modelfleet', "error: unknown command 'foo'\n")).toBe(
-      "modelfleet: unknown command 'foo'\n  fix:  Add --help to see what the command takes.\n",
-    );
+describe('usageError()', () => {
+  it('is an error like any other and ends with 2', () => {
+    const error = usageError("error: unknown command 'foo'\n");
+    expect(error).toMatchObject({ code: 'bad_usage', message: "Unknown command 'foo'." });
+    expect(failureExitCode(error)).toBe(2);
   });
 
-  it('shows the guess of the parser as a line of its own, and what was typed as one line', () => {
-    expect(usageText('modelfleet', "error: unknown command 'a\nb'\n(Did you mean ab?)\n")).toBe(
-      "modelfleet: unknown command 'a\\nb'\n(Did you mean ab?)\n  fix:  Add --help to see what the command takes.\n",
+  it('shows the guess of the parser as a sentence, and what was typed as one line', () => {
+    const error = usageError("error: unknown command 'a\nb'\n(Did you mean ab?)\n");
+    expect(failureText('modelfleet', error)).toMatch(
+      /^modelfleet: Unknown command 'a\\nb'\. Did you mean ab\?\n {2}code: bad_usage\n/,
     );
   });
 });

@@ -1,0 +1,75 @@
+/** What `--help` shows under "Examples". A test reads every line with the parser of the program. */
+import type { Examples } from '../platform/command-line.ts';
+
+export const examples: Examples = {
+  '': [
+    'modelfleet devices list --group field',
+    'modelfleet rollout list -o json',
+    "modelfleet devices list -o jsonpath='{[*].id}'",
+    'source <(modelfleet completion bash)',
+  ],
+  login: [
+    'modelfleet login https://hub.example:7443 --token-file token.txt \\',
+    '    --ca-fingerprint <SHA256> --name prod',
+  ],
+  logout: ['modelfleet logout', 'modelfleet logout prod', 'modelfleet logout --all'],
+  whoami: ['modelfleet whoami', 'MODELFLEET_HUB=https://hub.example:7443 modelfleet whoami'],
+  'context list': ['modelfleet context list'],
+  'context use': ['modelfleet context use prod'],
+  'context rename': ['modelfleet context rename hub.example:7443 prod'],
+  'tokens create': ['modelfleet tokens create ci --role publisher --ttl 90d'],
+  'tokens list': ['modelfleet tokens list', 'modelfleet tokens list --role admin'],
+  'tokens revoke': ['modelfleet tokens revoke ci', 'modelfleet tokens revoke ci --yes'],
+  'trust init': [
+    'modelfleet trust init --passphrase-file passphrase.txt \\',
+    '    --root-keys 3 --root-threshold 2',
+  ],
+  'trust status': ['modelfleet trust status'],
+  'trust refresh': ['modelfleet trust refresh --key modelfleet-keys/publisher.pem'],
+  'models pack': ['modelfleet models pack ./iris', 'modelfleet models pack ./iris --out ./iris-1.2.0'],
+  'models publish': [
+    'modelfleet models publish ./iris --key modelfleet-keys/publisher.pem \\',
+    '    --passphrase-file passphrase.txt',
+  ],
+  'models list': ['modelfleet models list', 'modelfleet models list -o wide'],
+  'models show': ['modelfleet models show iris', 'modelfleet models show iris 1.2.0 -o yaml'],
+  'models withdraw': [
+    "modelfleet models withdraw iris 1.2.0 --reason 'wrong units' \\",
+    '    --key modelfleet-keys/publisher.pem',
+  ],
+  'models unassign': [
+    'modelfleet models unassign iris --device press-7',
+    'modelfleet models unassign iris --group lab --yes',
+  ],
+  'devices token create': ['modelfleet devices token create --group field --uses 20 --ttl 1d'],
+  'devices token list': ['modelfleet devices token list --status usable'],
+  'devices token revoke': ['modelfleet devices token revoke jt-0123456789ab'],
+  'devices list': ['modelfleet devices list --group field', 'modelfleet devices list -o name'],
+  'devices groups': ['modelfleet devices groups'],
+  'devices show': ['modelfleet devices show press-7', 'modelfleet devices show press-7 -o json'],
+  'devices move': ['modelfleet devices move press-7 --group lab'],
+  'devices release': ['modelfleet devices release press-7 --model iris'],
+  'devices remove': ['modelfleet devices remove press-7', 'modelfleet devices remove press-7 --yes'],
+  'rollout create': [
+    'modelfleet rollout create --model iris --version 1.2.0 --phases 1dev,10%,100%',
+    'modelfleet rollout create --model iris --version 1.2.0 --phases 50%,100% \\',
+    '    --group field --soak 1h --max-error-rate 1% --drift hold',
+  ],
+  'rollout list': ['modelfleet rollout list --status running'],
+  'rollout status': ['modelfleet rollout status', 'modelfleet rollout status r-0123456789ab --watch'],
+  'rollout pause': ["modelfleet rollout pause r-0123456789ab --reason 'line stops at noon'"],
+  'rollout resume': ['modelfleet rollout resume r-0123456789ab'],
+  'rollout abort': [
+    'modelfleet rollout abort r-0123456789ab',
+    'modelfleet rollout abort r-0123456789ab --keep --yes',
+  ],
+  'rollout rollback': ["modelfleet rollout rollback r-0123456789ab --reason 'false alarms'"],
+  'telemetry show': ['modelfleet telemetry show --model iris --since 1d'],
+  'drift show': ['modelfleet drift show --model iris --version 1.2.0 --since 7d'],
+  'audit list': [
+    'modelfleet audit list --action rollout --limit 20',
+    'modelfleet audit list --actor token:admin -o wide',
+  ],
+  'audit verify': ['modelfleet audit verify'],
+  'hub gc': ['modelfleet hub gc --dry-run', 'modelfleet hub gc --yes'],
+};

@@ -1,0 +1,62 @@
+/** The commands of `modelfleet`, and the options that all of them take. */
+import { Command, Option } from 'commander';
+import { addCompletion } from '../platform/completion-command.ts';
+import { auditCommand } from './commands/audit.ts';
+import { contextCommand } from './commands/context.ts';
+import { devicesCommand } from './commands/devices.ts';
+import { driftCommand } from './commands/drift.ts';
+import { hubCommand } from './commands/hub.ts';
+import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
+import { modelsCommand } from './commands/models.ts';
+import { rolloutCommand } from './commands/rollout.ts';
+import { telemetryCommand } from './commands/telemetry.ts';
+import { tokensCommand } from './commands/tokens.ts';
+import { trustCommand } from './commands/trust.ts';
+import { completionValues } from './completion-values.ts';
+import type { CliContext } from './context.ts';
+
+export interface GlobalFlags {
+  readonly hub?: string;
+  readonly context?: string;
+  readonly output?: string;
+  readonly json?: boolean;
+  readonly headers: boolean;
+  readonly quiet?: boolean;
+}
+
+/** Command families, in the order `--help` shows them. */
+const families: readonly ((context: CliContext) => Command)[] = [
+  loginCommand,
+  logoutCommand,
+  whoamiCommand,
+  contextCommand,
+  tokensCommand,
+  trustCommand,
+  modelsCommand,
+  devicesCommand,
+  rolloutCommand,
+  telemetryCommand,
+  driftCommand,
+  auditCommand,
+  hubCommand,
+];
+
+export function makeProgram(version: string, context: CliContext): Command {
+  const program = new Command('modelfleet')
+    .description('Fleet manager for ML models on devices')
+    .version(version, '-V', 'print the version of this program (also --version alone)')
+    .addOption(
+      new Option(
+        '--hub <URL>',
+        'hub to talk to (default: MODELFLEET_HUB, else the current context)',
+      ).conflicts('context'),
+    )
+    .option('--context <NAME>', 'saved login to use; "context list" shows them')
+    .option('-o, --output <FORMAT>', 'table, wide, json, yaml, name or jsonpath=PATH (default: table)')
+    .addOption(new Option('--json', 'short for -o json').conflicts('output'))
+    .option('--no-headers', 'tables without their titles')
+    .option('-q, --quiet', 'no remarks and no progress');
+  for (const family of families) program.addCommand(family(context));
+  addCompletion(program, completionValues);
+  return program;
+}

@@ -1,0 +1,76 @@
+/** What the command lines of all programs have in common: help, wrong usage, and how a failure is reported. */
+import { type Command, CommanderError } from 'commander';
+import {
+  exitCodes,
+  failureExitCode,
+  failureJson,
+  failureText,
+  usageError,
+} from '../shared/errors/failure.ts';
+
+const HELP_COLUMNS_MAX = 80;
+const HELP_COLUMNS_MIN = 40;
+
+/** Lines of examples by the path of the command (`rollout create`; the program itself is ``). */
+export type Examples = Readonly<Record<string, readonly string[]>>;
+
+/**
+ * Prepares a program whose commands are all there: wrong usage throws instead of ending the process, help shows the options of
+ * the whole program and the examples, and is no wider than 80 columns.
+ */
+export function setUpCommandLine(program: Command, examples: Examples, argv: readonly string[]): void {
+  const isJson = wantsJson(argv);
+  const setUp = (command: Command, path: readonly string[]) => {
+    command
+      .exitOverride()
+      .allowExcessArguments(false)
+      .configureHelp({ showGlobalOptions: true })
+      .configureOutput({
+        getOutHelpWidth: helpWidth,
+        getErrHelpWidth: helpWidth,
+        // Reported where it is caught, in the form that was asked for.
+        outputError: () => undefined,
+        writeErr: (text) => {
+          if (!isJson) process.stderr.write(text);
+        },
+      });
+    const lines = examples[path.join(' ')] ?? [];
+    if (lines.length > 0) {
+      command.addHelpText('after', ['', 'Examples:', ...lines.map((line) => `  ${line}`)].join('\n'));
+    }
+    for (const child of command.commands) setUp(child, [...path, child.name()]);
+  };
+  setUp(program, []);
+}
+
+/** Reports a failure on standard error, as JSON when the command line asks for it, and returns the exit code. */
+export function reportFailure(program: string, error: unknown, argv: readonly string[]): number {
+  const isJson = wantsJson(argv);
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return exitCodes.ok;
+    const isHelp = error.code === 'commander.help';
+    // Help was shown in place of a command that is missing.
+    if (isHelp && !isJson) return exitCodes.usage;
+    const fault = usageError(isHelp ? 'a command is missing' : error.message);
+    process.stderr.write(isJson ? failureJson(fault) : failureText(program, fault));
+    return exitCodes.usage;
+  }
+  process.stderr.write(isJson ? failureJson(error) : failureText(program, error));
+  return failureExitCode(error);
+}
+
+/** Whether `--json` or `-o json` is among the arguments, also of a line that cannot be parsed. */
+export function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  const flags = end < 0 ? argv : argv.slice(0, end);
+  return flags.some(
+    (flag, at) =>
+      ['--json', '-ojson', '-o=json', '--output=json'].includes(flag) ||
+      (flag === 'json' && ['-o', '--output'].includes(flags[at - 1] ?? '')),
+  );
+}
+
+function helpWidth(): number {
+  const columns = process.stdout.columns ?? HELP_COLUMNS_MAX;
+  return Math.min(Math.max(columns, HELP_COLUMNS_MIN), HELP_COLUMNS_MAX);
+}
