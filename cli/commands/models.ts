@@ -228,7 +228,7 @@ async function showVersion(
 async function fetchVersion(
   { model, version }: { readonly model: string; readonly version: string },
   hub: HubClient,
-): Promise<Detail> {
+): Promise<Version> {
   const path = `/models/${encodeURIComponent(model)}/versions/${encodeURIComponent(version)}`;
   return parseDetail(await hub.get(path));
 }

@@ -84,15 +84,15 @@ const askZsh: Ask = async (line, environment = env) => {
     zmodload zsh/zpty
     zpty z zsh -f -i
     zpty -w z "PROMPT=; autoload -U compinit; compinit -u -D; source ${program}.zsh"
-    zpty -w z 'compadd() { local -a found; builtin compadd -O found "$@"; (( $#found )) && print -l -r -- "OFFER "$'"^found"'; builtin compadd "$@" }'
-    zpty -w z "bindkey '^I' complete-word; finish() { print -r -- DO'NE' }; zle -N finish; bindkey '^X' finish; print READ'Y'"
+    zpty -w z 'compadd() { local -a found; builtin compadd -O found "$@"; (( $#found )) && print -l -r -- "OFFER "$^found; builtin compadd "$@" }'
+    zpty -w z "ask() { zle complete-word; print -r -- DO'NE' }; zle -N ask; bindkey '^I' ask; print READ'Y'"
     zpty -m -r z before '*READY*'
-    zpty -n -w z '${line}'$'\t'$'C-x'
+    zpty -n -w z '${line}'$'\\t'
     zpty -m -r z out '*DONE*'
     zpty -d z
     print -r -- $out`;
   const shown = await run('zsh', ['-f', '-c', script], environment);
-  return [...shown.matchAll(/OFFER ([^\s]+)/g)].map(([, value]) => value!);
+  return [...new Set([...shown.matchAll(/OFFER (\S+)/g)].map(([, value]) => value!))];
 };
 
 describe.each([
