@@ -70,6 +70,7 @@ export const examples: Examples = {
     'modelfleet audit list --action rollout --limit 20',
     'modelfleet audit list --actor token:admin -o wide',
   ],
-  'audit verify': ['modelfleet audit verify'],
+  'audit head': ['modelfleet audit head --out audit-head.json'],
+  'audit verify': ['modelfleet audit verify', 'modelfleet audit verify --against audit-head.json'],
   'hub gc': ['modelfleet hub gc --dry-run', 'modelfleet hub gc --yes'],
 };

@@ -60,7 +60,7 @@ export function reportFailure(program: string, error: unknown, argv: readonly st
 }
 
 /** Whether `--json` or `-o json` is among the arguments, also of a line that cannot be parsed. */
-export function wantsJson(argv: readonly string[]): boolean {
+function wantsJson(argv: readonly string[]): boolean {
   const end = argv.indexOf('--');
   const flags = end < 0 ? argv : argv.slice(0, end);
   return flags.some(

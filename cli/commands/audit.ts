@@ -53,14 +53,14 @@ export function auditCommand(context: CliContext): Command {
   audit
     .command('head')
     .description('fetch the signed head of the log, to keep outside the hub')
-    .option('--output <FILE>', 'where to write it (default: standard output)')
-    .action(async ({ output }: { readonly output?: string }) => {
+    .option('--out <FILE>', 'where to write it (default: standard output)')
+    .action(async ({ out }: { readonly out?: string }) => {
       const head = parseAuditHead(await (await context.hub()).get('/audit/head'));
-      if (output !== undefined) await writeFileAtomic(output, `${JSON.stringify(head)}\n`, 0o644);
+      if (out !== undefined) await writeFileAtomic(out, `${JSON.stringify(head)}\n`, 0o644);
       context
         .printer()
         .result(head, () =>
-          output === undefined ? JSON.stringify(head) : `Head of row ${head.number} is in ${output}.`,
+          out === undefined ? JSON.stringify(head) : `Head of row ${head.number} is in ${out}.`,
         );
     });
   audit

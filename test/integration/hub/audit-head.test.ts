@@ -49,7 +49,7 @@ it('a chain that was computed anew as a whole is found: by the head beside the d
     return runCli(join(folder, 'login.json'), args, { env });
   };
   const kept = join(folder, 'head.json');
-  expect(await cli('audit', 'head', '--output', kept)).toMatchObject({ code: 0 });
+  expect(await cli('audit', 'head', '--out', kept)).toMatchObject({ code: 0 });
   await hub.client.post('/tokens', { name: 'c', role: 'viewer' });
   expect(await cli('audit', 'verify', '--against', kept)).toMatchObject({ code: 0 });
 

@@ -46,6 +46,15 @@ describe.each(programs)('the help of %s', (name, lines) => {
     }
   });
 
+  it('has no option of a command that an option of the whole program would take away', () => {
+    const ofAll = program.options.flatMap(({ short, long }) => [short, long]).filter(Boolean);
+    const taken = allCommands(program)
+      .filter((command) => command !== program)
+      .flatMap(({ options }) => options.flatMap(({ short, long }) => [short, long]))
+      .filter((flag) => ofAll.includes(flag));
+    expect(taken).toEqual([]);
+  });
+
   it('has examples that the program takes', async () => {
     for (const [path, block] of Object.entries(lines)) {
       for (const line of block
