@@ -1,0 +1,100 @@
+/** Sends requests to operations of a hub and holds each answer against its description. */
+import type { TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import { Agent, request } from 'undici';
+import type { Operation, Schema } from './described-api.ts';
+import type { RunningHub } from './running-hub.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the hub answers.
+  readonly json: any;
+}
+
+export class ApiCaller {
+  readonly #hub: RunningHub;
+  readonly #token: string | undefined;
+  readonly #agent: Agent;
+
+  /** `localAddress` is who calls, where limits by address must not meet. */
+  constructor(hub: RunningHub, token: string | undefined, localAddress = '127.0.0.1') {
+    this.#hub = hub;
+    this.#token = token;
+    this.#agent = new Agent({ localAddress, connect: { ca: hub.ca } });
+  }
+
+  /** Every part of the path is "x"; `body` is sent as it is when it is bytes, as JSON otherwise, and not at all when undefined. */
+  async call({ method, path, body: wanted }: Operation, body?: unknown): Promise<Answer> {
+    const answer = await request(this.#hub.url + path.replaceAll(/\{\w+\}/g, 'x'), {
+      method,
+      dispatcher: this.#agent,
+      headers: {
+        ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+        ...(body === undefined ? {} : { 'content-type': wanted?.type ?? 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: Buffer.isBuffer(body) ? body : JSON.stringify(body) }),
+    });
+    const text = await answer.body.text();
+    const isJson = /json/.test(String(answer.headers['content-type']));
+    return {
+      status: answer.statusCode,
+      headers: answer.headers as Record<string, string>,
+      text,
+      json: isJson && text !== '' ? JSON.parse(text) : undefined,
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#agent.close();
+  }
+}
+
+/** What an answer has that its operation does not describe; empty when it conforms. */
+export function nonconformities({ operationId, responses }: Operation, answer: Answer): string[] {
+  const found: string[] = [];
+  const say = (what: string) =>
+    found.push(`${operationId} answered ${answer.status}: ${what} ${answer.text.slice(0, 300)}`);
+  const described = responses[String(answer.status)];
+  if (!described)
+    return [`${operationId} answered ${answer.status}, which is not described: ${answer.text.slice(0, 300)}`];
+  const type = answer.headers['content-type']?.split(';')[0];
+  const wanted = Object.entries(described.content ?? {});
+  if (wanted.length === 0) {
+    if (answer.text !== '') say('a body where none is described');
+    return found;
+  }
+  const schema = wanted.find(([one]) => one === type)?.[1].schema;
+  if (!schema) say(`content type "${type}" is not described`);
+  else if (answer.json !== undefined && !Value.Check(strict(schema) as TSchema, answer.json)) {
+    say(
+      `the body is not of its schema: ${JSON.stringify([...Value.Errors(strict(schema) as TSchema, answer.json)].slice(0, 3))}`,
+    );
+  }
+  for (const [name, { schema: headerSchema }] of Object.entries(described.headers ?? {})) {
+    const value = answer.headers[name.toLowerCase()];
+    if (value === undefined) continue;
+    const read = headerSchema.type === 'integer' ? Number(value) : value;
+    if (!Value.Check(headerSchema as TSchema, read)) say(`header ${name}: "${value}" is not of its schema`);
+  }
+  if (answer.status === 201 && answer.headers['location'] === undefined && operationId !== 'uploadBlob')
+    say('no Location');
+  return found;
+}
+
+/** Fields that a schema does not name are errors: an answer has nothing that is not described. */
+function strict(schema: Schema): Schema {
+  const { properties, items, anyOf, allOf, additionalProperties } = schema;
+  // A part of an intersection names some of the fields only.
+  if (allOf) return schema;
+  return {
+    ...schema,
+    ...(properties && {
+      properties: Object.fromEntries(Object.entries(properties).map(([name, one]) => [name, strict(one)])),
+    }),
+    ...(properties && additionalProperties === undefined ? { additionalProperties: false } : {}),
+    ...(items && { items: strict(items) }),
+    ...(anyOf && { anyOf: anyOf.map(strict) }),
+  };
+}
