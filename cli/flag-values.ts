@@ -12,6 +12,6 @@ export function wholeNumber(text: string, flag: string, { min, max }: Range): nu
   if (number >= min && number <= max) return number;
   throw new AppError(
     'bad_input',
-    `Cannot read ${flag} "${text}": wanted a whole number from ${min} to ${max}.`,
+    `Cannot read ${flag} "${text}": expected a whole number from ${min} to ${max}.`,
   );
 }

@@ -28,7 +28,7 @@ export interface FoundAccess extends HubAccess {
 export function hubOrigin(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === 'https:' && url.host !== '') return url.origin;
-  throw new AppError('bad_input', `Cannot use hub "${text}": wanted a URL like https://hub.example:7443.`);
+  throw new AppError('bad_input', `Cannot use hub "${text}": expected a URL like https://hub.example:7443.`);
 }
 
 /**

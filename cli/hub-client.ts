@@ -110,7 +110,7 @@ function readAnswer(url: string, status: number, bytes: Uint8Array): unknown {
   const unreadable = (cause: unknown) =>
     new AppError(
       'hub_answer_unreadable',
-      `Cannot use what answered at ${url} with status ${status} (${bytes.byteLength} bytes): ${errorText(cause)}`,
+      `Cannot read the answer of ${url} with status ${status} (${bytes.byteLength} bytes): ${errorText(cause)}`,
       { cause },
     );
   let value: unknown;
@@ -130,14 +130,14 @@ function asHubError(error: unknown, url: string): unknown {
   if (error instanceof AppError) return error;
   const code = String((error as { code?: string }).code ?? '');
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE' || code.startsWith('HPE_')) {
-    return new AppError('hub_answer_unreadable', `Cannot use what answered at ${url}: ${errorText(error)}.`, {
+    return new AppError('hub_answer_unreadable', `Cannot read the answer of ${url}: ${errorText(error)}.`, {
       cause: error,
     });
   }
   if (isTrustFault(error)) {
     return new AppError(
       'ca_mismatch',
-      `Refused to talk to ${url}: its certificate is not trusted (${errorText(error)}). No token was sent. For a certificate of the hub's own CA log in with --ca-fingerprint, for one of another CA with --ca-file.`,
+      `Refused to connect to ${url}: its certificate is not trusted (${errorText(error)}). No token was sent. If the hub uses its own CA, log in with --ca-fingerprint; if another CA issued its certificate, log in with --ca-file.`,
       { cause: error },
     );
   }

@@ -176,7 +176,7 @@ export async function layFoundation(
   addStorageMetrics(metrics, storage, options.data);
   if (inventory.lost.length > 0) {
     const details = { count: inventory.lost.length, lacks: inventory.lost.slice(0, limits.lacksNamedMax) };
-    logger.warn(details, 'started without what the data folder lacks');
+    logger.warn(details, 'the hub started although parts of its data folder are missing');
     await audit.append({ actor: 'hub', action: 'loss.accepted', target: 'data-folder', details });
     // The operator has said that the key it was signed with is lost: nobody can verify it any more.
     if (inventory.lost.some(({ path }) => path === 'keys/director.pem'))

@@ -98,7 +98,7 @@ async function runHub({
   if (openFiles !== undefined && openFiles < limits.openFilesWanted)
     logger.warn(
       { openFiles, wanted: limits.openFilesWanted },
-      'the limit of open files is low: each connected device takes one (ulimit -n, LimitNOFILE=)',
+      'the limit of open files is low: each connected device needs one (ulimit -n, LimitNOFILE=)',
     );
   logger.info({ url: addresses.url, mqtt: addresses.mqtt, data: options.data }, 'hub started');
   const { adminTokenFile } = addresses;

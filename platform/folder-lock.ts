@@ -25,7 +25,7 @@ export function lockFolder(folder: string): FolderLock {
     if (!String((cause as { code?: string }).code).startsWith('SQLITE_BUSY')) throw cause;
     throw new AppError(
       'data_folder_locked',
-      `Cannot use the data folder "${folder}": another process runs on it${holder(holderFile)}. Stop it, or use a folder of its own.`,
+      `Cannot use the data folder "${folder}": another process already uses it${holder(holderFile)}. Stop that process, or use a different folder.`,
       { cause },
     );
   }
@@ -65,5 +65,5 @@ function openOwn(file: string, more = 0): number {
   }
   if (fstatSync(descriptor).isFile()) return descriptor;
   closeSync(descriptor);
-  throw new AppError('file_unusable', `Cannot use the lock "${file}": it is no regular file.`);
+  throw new AppError('file_unusable', `Cannot use the lock "${file}": it is not a regular file.`);
 }

@@ -14,14 +14,14 @@ export function asListenError(error: unknown, { host, port, option }: ListenAddr
   if (code === 'EADDRINUSE') {
     return new AppError(
       'port_in_use',
-      `Cannot listen on ${host}:${port}: another program has the port. Stop it, or choose another port with ${option}.`,
+      `Cannot listen on ${host}:${port}: another process already uses the port. Stop it, or choose another port with ${option}.`,
       { cause: error },
     );
   }
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return new AppError(
       'bad_input',
-      `Cannot listen on ${host}:${port}: ${errorText(error)}. Wanted an address of this machine and a port this user may open (${option}).`,
+      `Cannot listen on ${host}:${port}: ${errorText(error)}. Expected an address of this machine and a port this user may open (${option}).`,
       { cause: error },
     );
   }

@@ -66,5 +66,8 @@ async function readConfig(file: string): Promise<Record<string, unknown>> {
   }
   if (value === null) return {};
   if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new AppError('bad_input', `Cannot read the options in "${file}": wanted "key: value" lines.`);
+  throw new AppError(
+    'bad_input',
+    `Cannot read the options in "${file}": expected lines of the form "key: value".`,
+  );
 }

@@ -45,7 +45,7 @@ export function resolveOptions<const T extends OptionTable>(
       if (known === undefined) {
         throw new AppError(
           'bad_input',
-          `Cannot use option ${spell(name)}: it is unknown. Wanted one of ${[...byName.keys()].join(', ')}.`,
+          `Cannot use option ${spell(name)}: the option does not exist. Expected one of ${[...byName.keys()].join(', ')}.`,
         );
       }
       if (value !== undefined) resolved.set(known.key, known.option.read(value, spell(name)));
@@ -180,5 +180,5 @@ export function choiceOption<const T extends string>(
 
 function refuse(name: string, found: unknown, wanted: string): never {
   const text = JSON.stringify(found)?.slice(0, 100) ?? String(found);
-  throw new AppError('bad_input', `Cannot use ${name} ${text}: wanted ${wanted}.`);
+  throw new AppError('bad_input', `Cannot use ${name} ${text}: expected ${wanted}.`);
 }

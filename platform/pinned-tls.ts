@@ -40,7 +40,7 @@ export async function fetchCa(
     const last = chain.at(-1);
     throw new AppError(
       'ca_mismatch',
-      `Refused to trust the server at ${url}: wanted the CA with SHA-256 ${expected}, found ${last ? sha256(last) : 'no certificate'}. Nothing was sent to it.`,
+      `Refused to trust the server at ${url}: expected the CA with SHA-256 ${expected}, found ${last ? sha256(last) : 'no certificate'}. Nothing was sent to it.`,
     );
   }
   const ca = new X509Certificate(match);
@@ -138,7 +138,7 @@ function serverFault(socket: TLSSocket, check: ServerCheck): AppError | undefine
 function notTheHub(host: string, port: number, why: string): AppError {
   return new AppError(
     'ca_mismatch',
-    `Refused the server at ${host}:${port}: the CA of this device's hub does not vouch for it (${why}).`,
+    `Refused the server at ${host}:${port}: the CA that this device pinned did not issue its certificate (${why}).`,
   );
 }
 
@@ -166,7 +166,7 @@ function clockFault(
   );
   return new AppError(
     'certificate_not_valid_now',
-    `Cannot trust ${whose}: its certificate is valid from ${from} to ${to}, and the clock of this device says ${now}. Set the clock.`,
+    `Cannot trust ${whose}: its certificate is valid from ${from} to ${to}, and the clock of this device shows ${now}. Set the clock.`,
   );
 }
 
@@ -181,7 +181,7 @@ export function normalizeFingerprint(text: string): string {
   if (/^[0-9a-f]{64}$/.test(hex)) return hex;
   throw new AppError(
     'bad_input',
-    `Cannot read the CA fingerprint "${text.slice(0, 100)}": wanted a SHA-256, 64 hex digits.`,
+    `Cannot read the CA fingerprint "${text.slice(0, 100)}": expected a SHA-256 of 64 hex digits.`,
   );
 }
 
@@ -195,7 +195,7 @@ function presentedChain(url: URL, timeoutMs: number, signal?: AbortSignal): Prom
       reject(
         new AppError(
           'hub_unreachable',
-          `Cannot reach the hub at ${url.origin}: ${errorText(cause)}. Wanted a modelfleet hub that answers with TLS there.`,
+          `Cannot reach the hub at ${url.origin}: ${errorText(cause)}. Check that a modelfleet hub is running at this address.`,
           { cause },
         ),
       );

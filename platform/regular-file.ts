@@ -25,7 +25,7 @@ const reasons: Readonly<Record<string, string>> = {
   ELOOP: 'it is a symbolic link',
   ENOENT: 'there is no such file',
   ENOTDIR: 'what should be its folder is a file',
-  ENXIO: 'it is no regular file',
+  ENXIO: 'it is not a regular file',
 };
 
 /** Why a file cannot be read, as the end of a sentence. */
@@ -67,7 +67,7 @@ export async function openRegularFile(
   try {
     const found = await file.stat();
     if (found.isFile()) return file;
-    throw unusable(path, found.isDirectory() ? 'it is a folder' : 'it is no regular file');
+    throw unusable(path, found.isDirectory() ? 'it is a folder' : 'it is not a regular file');
   } catch (error) {
     await file.close();
     throw error;
@@ -132,6 +132,6 @@ function unusable(path: string, reason: string, cause?: unknown): AppError {
 function tooLarge(path: string, bytesMax: number): AppError {
   return new AppError(
     'too_large',
-    `Cannot read "${path}": it has more than the ${formatBytes(bytesMax)} that are allowed.`,
+    `Cannot read "${path}": it is larger than ${formatBytes(bytesMax)}, the maximum.`,
   );
 }

@@ -78,6 +78,6 @@ export async function reloadWith<T>(
     if (needsRestart.length > 0) logger.warn({ options: needsRestart }, 'changed options need a restart');
   } catch (error) {
     const reason = isAppError(error) ? { reason: errorText(error) } : { err: error };
-    logger.error(reason, 'configuration not reloaded: the one before stays in force');
+    logger.error(reason, 'the configuration was not reloaded; the previous one stays in force');
   }
 }

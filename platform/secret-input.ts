@@ -16,7 +16,7 @@ export interface SecretFlags {
 /** Undefined when no flag is given. Throws `bad_input` for a file that cannot be read, an empty one, or both flags. */
 export async function readTokenFlags({ token, tokenFile }: SecretFlags): Promise<string | undefined> {
   if (token !== undefined && tokenFile !== undefined)
-    throw new AppError('bad_input', 'Cannot use both --token and --token-file: wanted one of them.');
+    throw new AppError('bad_input', 'Cannot use --token and --token-file together. Use one of them.');
   if (token !== undefined && token !== '-') {
     process.stderr.write(
       'warning: other users of this machine can read --token in the list of processes; use --token-file FILE, or --token-file - for standard input\n',

@@ -54,7 +54,7 @@ export function openServiceManager({ env, isAlive, logger }: ServiceManagerProps
       if (everyMs < 1) return;
       pings = setInterval(() => {
         if (isAlive()) notify('WATCHDOG=1');
-        else logger.error('a part of the program has ended; the watchdog is not answered');
+        else logger.error('a part of the program ended, so the watchdog of systemd is no longer answered');
       }, everyMs);
       pings.unref();
     },

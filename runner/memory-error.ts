@@ -13,7 +13,7 @@ export function asMemoryError(cause: unknown, act: string, memoryBytesMax: numbe
   const more = asked ? ` (${formatBytes(Number(asked))} at once)` : '';
   return new AppError(
     'runner_out_of_memory',
-    `Cannot ${act}: it needs more memory${more} than the ${formatBytes(memoryBytesMax)} that a runner may take here.`,
+    `Cannot ${act}: it needs more memory${more} than the ${formatBytes(memoryBytesMax)} that a runner may use on this device.`,
     { cause },
   );
 }

@@ -23,7 +23,7 @@ export async function readModelBytes(file: string, sha256?: string): Promise<Uin
     try {
       const { bytes, found } = await readHashed(handle);
       if (sha256 === undefined || found === sha256) return bytes;
-      throw new Error(`its digest is "${found}", wanted "${sha256}"`);
+      throw new Error(`its digest is "${found}", expected "${sha256}"`);
     } finally {
       await handle.close();
     }

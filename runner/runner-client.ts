@@ -246,7 +246,7 @@ export class RunnerProcess {
         this.#kill(
           new AppError(
             'inference_timeout',
-            `Cannot answer: the ${this.#what} worked on it for over ${late.deadlineMs} ms and was ended.`,
+            `Cannot answer: the ${this.#what} did not answer within ${late.deadlineMs} ms. The agent ended it.`,
           ),
         );
       } else this.#watchHead();
@@ -275,7 +275,7 @@ export class RunnerProcess {
     if (this.#closing && !this.#killedFor) return {};
     this.#logger.warn(
       { runner: this.#what, pid: this.pid, how, lastOutput: this.#stderr.slice(-1_000) },
-      'runner ended unasked',
+      'a runner ended unexpectedly',
     );
     return { fault };
   }

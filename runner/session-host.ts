@@ -57,7 +57,7 @@ export class SessionHost {
     if (!present.includes(provider)) {
       throw new AppError(
         'provider_unavailable',
-        `Cannot load ${what}: this ONNX Runtime has only ${present.join(', ')}.`,
+        `Cannot load ${what}: the ONNX Runtime on this machine supports only ${present.join(', ')}.`,
       );
     }
     let session: InferenceSession;
@@ -87,14 +87,14 @@ export class SessionHost {
       const type = input.isTensor ? input.type : 'no tensor';
       throw new AppError(
         'model_does_not_load',
-        `Cannot load ${what}: its input "${input.name}" is ${type}, which cannot be fed.`,
+        `Cannot load ${what}: its input "${input.name}" has type ${type}, which modelfleet does not support.`,
       );
     });
     const outputs = session.outputMetadata.map(specOf).filter((spec) => spec !== undefined);
     if (outputs.length === 0) {
       throw new AppError(
         'model_does_not_load',
-        `Cannot load ${what}: none of its outputs is a tensor of a type that can be read.`,
+        `Cannot load ${what}: none of its outputs is a tensor of a supported type.`,
       );
     }
     const loaded = { inputs, outputs, loadMs: performance.now() - start };
@@ -122,7 +122,7 @@ export class SessionHost {
       if (this.#outputNames.includes(name)) continue;
       throw new AppError(
         'tensor_type_unsupported',
-        `Cannot answer with "${name}": outputs that can be read are ${this.#outputNames.join(', ')}.`,
+        `Cannot answer with "${name}": the supported outputs are ${this.#outputNames.join(', ')}.`,
       );
     }
     const begin = performance.now();
@@ -171,7 +171,7 @@ function checkAnswerBytes(answers: readonly (readonly [string, OrtTensor])[]): v
     if (total <= limits.inferAnswerBytesMax) continue;
     throw new AppError(
       'answer_too_large',
-      `Cannot answer: with output "${name}" [${tensor.dims.join(', ')}] the answer has ${formatBytes(total)}, ${formatBytes(limits.inferAnswerBytesMax)} are allowed.`,
+      `Cannot answer: with output "${name}" [${tensor.dims.join(', ')}] the answer has ${formatBytes(total)}, at most ${formatBytes(limits.inferAnswerBytesMax)} are allowed.`,
     );
   }
 }

@@ -87,7 +87,7 @@ export function fromOrt(name: string, tensor: OrtTensor): Tensor {
   if (datatype === undefined) {
     throw new AppError(
       'tensor_type_unsupported',
-      `Cannot answer with "${name}": its type is ${tensor.type}.`,
+      `Cannot answer with "${name}": its type ${tensor.type} is not supported.`,
     );
   }
   const shape = [...tensor.dims];

@@ -26,7 +26,7 @@ export async function loadAgentOptions(
 async function isThere(file: string): Promise<boolean> {
   const found = await stat(file).catch(() => undefined);
   if (found === undefined || found.isFile()) return found !== undefined;
-  throw new AppError('bad_input', `Cannot read the options in "${file}": it is no regular file.`);
+  throw new AppError('bad_input', `Cannot read the options in "${file}": it is not a regular file.`);
 }
 
 /** The data folder by flag or environment, for the commands that need no other option. */

@@ -77,7 +77,7 @@ async function readToken(flags: EnrolFlags): Promise<string> {
   if (token) return token.trim();
   throw new AppError(
     'bad_input',
-    'Cannot enrol: there is no join token. Wanted --token-file FILE, --token-file - with the token on standard input, or MODELFLEET_JOIN_TOKEN.',
+    'Cannot enrol: no join token was given. Use --token-file FILE, --token-file - with the token on standard input, or MODELFLEET_JOIN_TOKEN.',
   );
 }
 

@@ -137,7 +137,7 @@ function checkedCa(caPem: string, wanted: string): string {
     // Told below.
   }
   if (found === wanted) return caPem;
-  throw refuse(`its CA has SHA-256 ${found}, the join token wants ${wanted}`);
+  throw refuse(`its CA has SHA-256 ${found}, and the join token names ${wanted}`);
 }
 
 /** The trust root of an answer that is what was asked for. Throws `enrolment_answer_refused`. */
@@ -150,7 +150,7 @@ function checkAnswer(
   const root = Buffer.from(answer.root, 'base64');
   const rootSha256 = sha256(root);
   if (rootSha256 !== token.root) {
-    throw refuse(`its trust root has SHA-256 ${rootSha256}, the join token wants ${token.root}`);
+    throw refuse(`its trust root has SHA-256 ${rootSha256}, and the join token names ${token.root}`);
   }
   // The CA proven by its fingerprint is the one to keep, whatever the answer carries.
   try {
@@ -235,7 +235,7 @@ async function post(
     if (isTrustFault(cause)) {
       throw new AppError(
         'ca_mismatch',
-        `Refused to enrol at ${hub}: its certificate is not one that this device trusts (${errorText(cause)}). Nothing was sent to it. Add the CA to the trust store of the system, or name its file with --ca-file.`,
+        `Refused to enrol at ${hub}: this device does not trust its certificate (${errorText(cause)}). Nothing was sent to the server. Add its CA to the trust store of the system, or name the CA file with --ca-file.`,
         { cause },
       );
     }
@@ -246,5 +246,7 @@ async function post(
 }
 
 function refuse(why: string, cause?: unknown): AppError {
-  return new AppError('enrolment_answer_refused', `Refused the answer of the hub: ${why}.`, { cause });
+  return new AppError('enrolment_answer_refused', `Cannot use the hub's answer to the enrolment: ${why}.`, {
+    cause,
+  });
 }

@@ -110,8 +110,8 @@ export function checkCertificateTime(
   throw new AppError(
     'certificate_not_valid_now',
     isTooEarly
-      ? `Cannot use the certificate: it is valid from ${fromText}, and the clock of this device says ${nowText}. Set the clock.`
-      : `Cannot use the certificate: it was valid until ${toText}, and the clock of this device says ${nowText}. If the clock is right, enrol the device again.`,
+      ? `Cannot use the certificate: it is valid from ${fromText}, and the clock of this device shows ${nowText}. Set the clock.`
+      : `Cannot use the certificate: it was valid until ${toText}, and the clock of this device shows ${nowText}. If the clock is right, enrol the device again.`,
   );
 }
 
@@ -135,7 +135,7 @@ export async function readDeviceFile(dataFolder: string): Promise<DeviceFile> {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
     throw new AppError(
       'not_enrolled',
-      `Cannot find a device identity in "${folder}": this device is not enrolled.`,
+      `Cannot find a device identity in "${folder}": the device is not enrolled.`,
     );
   }
 }

@@ -7,7 +7,7 @@ const REFUSED = [2, 4, 5];
 /** A sentence. */
 export function linkFailureText(error: unknown): string {
   if (isRefusedByHub(error)) {
-    return 'the hub refuses this device: it was removed there, or enrolled anew elsewhere. Enrol it again: modelfleet-agent enrol --force.';
+    return 'the hub refuses this device: an operator removed it, or another machine enrolled under its id. Enrol it again: modelfleet-agent enrol --force.';
   }
   const text = errorText(error);
   return text.endsWith('.') ? text : `${text}.`;

@@ -89,7 +89,7 @@ export class LinkWatch {
   #noteNotUnderstood(error: unknown): void {
     const now = this.#props.clock.monotonic();
     if (now - this.#notUnderstoodAt >= NOISE_QUIET_MS) {
-      this.#props.logger.warn({ reason: errorText(error) }, 'command of the hub was not understood');
+      this.#props.logger.warn({ reason: errorText(error) }, 'a command of the hub could not be read');
     }
     this.#notUnderstoodAt = now;
   }
@@ -100,7 +100,7 @@ export class LinkWatch {
     const now = clock.monotonic();
     this.#busy = { sinceMs: this.busySince ?? clock.now(), at: now };
     if (now - this.#busyLoggedAt >= BUSY_QUIET_MS) {
-      this.#props.logger.warn({}, 'the hub holds what this device sent until it can store it');
+      this.#props.logger.warn({}, 'the hub cannot store messages at present; this device keeps what it sent');
     }
     this.#busyLoggedAt = now;
   }

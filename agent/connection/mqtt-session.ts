@@ -206,7 +206,7 @@ export class MqttSession implements HubLink {
       this.#bytesReceived += bytes.length;
       if (guard.accepts(bytes)) return;
       socket.destroy(
-        new AppError('too_large', `The hub announced a message of more than ${PACKET_BYTES_MAX} bytes.`),
+        new AppError('too_large', `The hub sent a message of more than ${PACKET_BYTES_MAX} bytes.`),
       );
     });
   }
@@ -224,7 +224,7 @@ export class MqttSession implements HubLink {
       socket.destroy(
         new AppError(
           'too_large',
-          `The hub sent more than ${limits.strangeMessagesMax} messages on topics this agent does not know.`,
+          `The hub sent more than ${limits.strangeMessagesMax} messages on topics that this agent does not know. The agent closed the connection.`,
         ),
       );
     });
@@ -324,5 +324,7 @@ function isRefusal(error: unknown): boolean {
 }
 
 function lost(leaf: string, cause?: unknown): AppError {
-  return new AppError('link_lost', `Cannot send "${leaf}": there is no connection to the hub.`, { cause });
+  return new AppError('link_lost', `Cannot send "${leaf}": the agent is not connected to the hub.`, {
+    cause,
+  });
 }

@@ -187,7 +187,11 @@ export class Outbox {
     if (payload) return payload;
     await this.#remove(entry);
     this.#dropped[entry.leaf] += 1;
-    this.#log.error(entry.leaf, { leaf: entry.leaf, number: entry.number }, 'damaged message dropped');
+    this.#log.error(
+      entry.leaf,
+      { leaf: entry.leaf, number: entry.number },
+      'a damaged message of the outbox was dropped',
+    );
     return undefined;
   }
 

@@ -26,7 +26,7 @@ export async function askAgent(data: string, method: 'GET' | 'POST', path: strin
   if (response.ok) return body;
   const isKnown = body.code !== undefined && Object.hasOwn(errorCatalogue, body.code);
   const code = isKnown ? (body.code as ErrorCode) : 'internal';
-  throw new AppError(code, body.message ?? 'The agent refused.');
+  throw new AppError(code, body.message ?? 'The agent refused the request.');
 }
 
 async function readControlFile(data: string): Promise<ControlFile> {
@@ -38,7 +38,11 @@ async function readControlFile(data: string): Promise<ControlFile> {
 }
 
 function notRunning(data: string, cause?: unknown): AppError {
-  return new AppError('agent_not_running', `Cannot reach an agent on "${data}": none runs on this folder.`, {
-    cause,
-  });
+  return new AppError(
+    'agent_not_running',
+    `Cannot reach the agent of data folder "${data}": it is not running.`,
+    {
+      cause,
+    },
+  );
 }

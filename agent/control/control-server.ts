@@ -45,7 +45,7 @@ export async function openControlServer(file: string, actions: ControlActions): 
       .catch((error: unknown) => {
         const known = isAppError(error)
           ? error
-          : new AppError('internal', 'The agent could not do this; its log holds the cause.');
+          : new AppError('internal', 'The agent failed on this request. Its log has the cause.');
         send(response, known.entry.status, { code: known.code, message: known.message });
       });
   });
@@ -77,7 +77,7 @@ async function answer(request: IncomingMessage, secret: string, actions: Control
   if (!carries(request, secret)) {
     throw new AppError(
       'unauthorized',
-      'Cannot take the request: it does not carry the secret of this agent.',
+      'Cannot accept the request: it does not carry the secret of this agent.',
     );
   }
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://agent');
@@ -94,14 +94,15 @@ async function answer(request: IncomingMessage, secret: string, actions: Control
       refuseUnknown(searchParams, []);
       return actions.resetClock();
     default:
-      throw new AppError('not_found', `There is no ${route.slice(0, 100)} here.`);
+      throw new AppError('not_found', `Cannot find ${route.slice(0, 100)}: the agent has no such path.`);
   }
 }
 
 function modelOf(given: URLSearchParams): string | undefined {
   refuseUnknown(given, ['model']);
   const [model, ...more] = given.getAll('model');
-  if (more.length > 0) throw new AppError('bad_input', 'Cannot take the order: it names the model twice.');
+  if (more.length > 0)
+    throw new AppError('bad_input', 'Cannot accept the request: it names the model twice.');
   return model;
 }
 
@@ -109,7 +110,7 @@ function modelOf(given: URLSearchParams): string | undefined {
 function refuseUnknown(given: URLSearchParams, known: readonly string[]): void {
   const unknown = [...given.keys()].find((name) => !known.includes(name));
   if (unknown === undefined) return;
-  throw new AppError('bad_input', `Cannot take the order: ${excerpt(unknown)} is no parameter of it.`);
+  throw new AppError('bad_input', `Cannot accept the request: it has no parameter ${excerpt(unknown)}.`);
 }
 
 function carries(request: IncomingMessage, secret: string): boolean {

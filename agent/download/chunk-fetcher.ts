@@ -242,13 +242,13 @@ export class ChunkFetcher {
     this.#log.warn(
       fetch.manifest,
       { digest, count, total },
-      'chunk came with bytes that are not those of its digest',
+      'a chunk arrived with bytes that do not match its digest',
     );
     this.#putBack(fetch, digest);
     if (total >= limits.badChunksMax) {
       fetch.fault = new AppError(
         'chunk_digest_mismatch',
-        `Cannot fetch version "${fetch.manifest}": ${total} chunks came with bytes that are not those of their digest.`,
+        `Cannot fetch version "${fetch.manifest}": ${total} chunks arrived with bytes that do not match their digest.`,
       );
     }
     fetch.pauseUntil = this.#props.clock.monotonic() + fetch.waits.next().value;

@@ -149,7 +149,7 @@ export class VersionDownload {
     const beside = promised > 0 ? ` (${formatBytes(promised)} of it for other downloads under way)` : '';
     throw new AppError(
       'not_enough_space',
-      `Cannot install "${manifest.model}" ${manifest.version}: it needs ${formatBytes(wanted)} of disk${beside}, ${formatBytes(free)} are free.`,
+      `Cannot install "${manifest.model}" ${manifest.version}: it needs ${formatBytes(wanted)} of disk space${beside}, and ${formatBytes(free)} are free.`,
       { details: { bytesWanted: wanted, bytesFree: free } },
     );
   }

@@ -43,16 +43,16 @@ export async function checkAgent(data: string): Promise<AgentFindings> {
 
 function runningChecks({ connected, hubBusySince, outbox, reported }: AgentStatus): Check[] {
   const doing = reported.models.flatMap(updateText);
-  const link = connected ? 'connected' : 'NOT connected';
-  const found = [`runs, ${link}, ${outbox.size} messages to send`, ...doing].join('; ');
+  const link = connected ? 'connected to the hub' : 'NOT connected to the hub';
+  const found = [`running, ${link}, ${outbox.size} messages to send`, ...doing].join('; ');
   const checks: Check[] = [{ name: 'agent', verdict: 'ok', found }];
   if (hubBusySince !== undefined) {
     checks.push({
       name: 'hub busy',
       verdict: 'warn',
-      found: `the hub holds what this device sent since ${hubBusySince}: it cannot store it now`,
+      found: `the hub cannot store messages at present, and has not stored those that this device sent since ${hubBusySince}`,
       wayOut:
-        'Nothing here: it is kept on this device until it is stored. Look at the hub: /readyz and its log say why.',
+        'Do nothing on this device: it keeps the messages until the hub has stored them. On the hub, /readyz and the log have the reason.',
     });
   }
   return [...checks, ...conditionChecks(reported.conditions)];
@@ -66,7 +66,7 @@ async function restingChecks(data: string): Promise<Check[]> {
     ...asCondition('version_quarantined', quarantinedText(reported.models)),
     ...asCondition(
       'updates_held',
-      existsSync(hold) ? `Nothing is switched while the file "${hold}" exists.` : undefined,
+      existsSync(hold) ? `Updates do not switch versions while the file "${hold}" exists.` : undefined,
     ),
   ];
   const doing = reported.models.flatMap(updateText);
@@ -74,8 +74,8 @@ async function restingChecks(data: string): Promise<Check[]> {
     {
       name: 'agent',
       verdict: 'warn',
-      found: ['none runs on this folder, so no model is served', ...doing].join('; '),
-      wayOut: 'Start it: modelfleet-agent run.',
+      found: ['the agent is not running, so no model is served', ...doing].join('; '),
+      wayOut: 'Start the agent: modelfleet-agent run.',
     },
     ...conditionChecks(conditions),
     ...(await installedChecks(data, reported.models)),
@@ -90,7 +90,7 @@ async function installedChecks(data: string, models: readonly ReportedModel[]): 
   const checks: Check[] = [];
   for (const { model, active } of models) {
     if (!active) continue;
-    const found = `${model} ${active.version}: its files are whole`;
+    const found = `${model} ${active.version}: its files are intact`;
     const check = await slots.verify(active.manifest).then(
       (): Check => ({ name, verdict: 'ok', found }),
       (error: unknown) => failed(name, error, conditionCatalogue.version_damaged.wayOut),
@@ -117,5 +117,5 @@ function conditionChecks(conditions: readonly Condition[]): Check[] {
 /** What an update is at, when it is under way. */
 function updateText({ model, update }: ReportedModel): string[] {
   if (!update || ['committed', 'rejected', 'rolled-back', 'idle'].includes(update.state)) return [];
-  return [`${model} ${update.version} is ${update.state} since ${update.since}`];
+  return [`${model} ${update.version} has been ${update.state} since ${update.since}`];
 }

@@ -21,13 +21,13 @@ export function clockSuspicion(evidence: ClockEvidence): string | undefined {
   const { nowMs, provenMs, certificateFromMs, certificateToMs } = evidence;
   const now = new Date(nowMs).toISOString();
   if (provenMs - nowMs > BEHIND_MS) {
-    return `The clock says ${now}; signed metadata proves it is at least ${new Date(provenMs).toISOString()} (${formatDuration(provenMs - nowMs)} later). Set the clock.`;
+    return `The clock shows ${now}, but signed metadata proves that it is at least ${new Date(provenMs).toISOString()} (${formatDuration(provenMs - nowMs)} later). Set the clock.`;
   }
   if (certificateFromMs - nowMs > BEHIND_MS) {
-    return `The clock says ${now}; the device was enrolled at ${new Date(certificateFromMs).toISOString()}. Set the clock.`;
+    return `The clock shows ${now}, but the device was enrolled at ${new Date(certificateFromMs).toISOString()}. Set the clock.`;
   }
   if (nowMs > certificateToMs) {
-    return `The clock says ${now}; the device certificate ended at ${new Date(certificateToMs).toISOString()}. Set the clock, or enrol the device again if the clock is right.`;
+    return `The clock shows ${now}, but the device certificate expired at ${new Date(certificateToMs).toISOString()}. Set the clock, or enrol the device again if the clock is right.`;
   }
   return undefined;
 }

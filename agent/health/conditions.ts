@@ -17,51 +17,55 @@ const warning = (wayOut: string) => ({ severity: 'warning', wayOut }) as const;
 export const conditionCatalogue = {
   /** The clock disagrees with what certificates or signed metadata prove. */
   clock_suspect: error(
-    "Set the clock of this device (NTP), then start the agent again. If it is right, the hub's clock was ahead: set that one, and the next statement of the hub corrects it; at once: modelfleet-agent clock --reset.",
+    'Set the clock of this device (NTP), then start the agent again. If this clock is right, the clock of the hub was ahead: set that one. The next statement of the hub then corrects this device; to correct it at once, run modelfleet-agent clock --reset.',
   ),
   /** There has been no connection to the hub for a while. */
   not_connected: warning(
-    'Follow the reason it gives; what runs goes on, and the agent keeps trying by itself.',
+    'Correct the cause that the text names. Installed versions keep running, and the agent keeps trying to connect.',
   ),
   /** Another machine connects with the identity of this one. */
   identity_shared: error(
-    'Stop the agent of the copy, delete its data folder and enrol it under an id of its own: modelfleet-agent enrol --id ID.',
+    'Stop the agent on the other machine, delete its data folder and enrol that machine with its own id: modelfleet-agent enrol --id ID.',
   ),
   /** The disk has less free space than the margin that installs keep free. */
   low_disk: warning('Free space on the disk of the data folder, or keep fewer versions (--keep-previous).'),
   /** The active version was withdrawn by its publisher; it goes on until another one comes (promise P2). */
   running_withdrawn: warning('Roll out another version of the model.'),
   version_quarantined: warning(
-    'Mend what the reason names; the version is tried again at the time given, or at once after: modelfleet-agent release.',
+    'Correct the cause that the text names. The agent tries the version again at the given time; to try it at once, run modelfleet-agent release.',
   ),
   /** An update waits for something of the device or the hub: free space, a chunk, fresh metadata. */
-  update_waits: warning('Mend what the reason names; the update goes on by itself then.'),
+  update_waits: warning('Correct the cause that the text names. The update then continues by itself.'),
   /** An update has not moved on for long. */
-  update_stuck: warning('See the log of the agent; roll out another version when this one should not go on.'),
+  update_stuck: warning(
+    'Check the log of the agent. If this update should not continue, roll out another version.',
+  ),
   /** No installed version of a model can be served. */
-  model_not_serving: error('Roll out a version of the model; look at the disk when files were damaged.'),
+  model_not_serving: error('Roll out a version of the model. If files were damaged, check the disk.'),
   /** Files of a version that answered were damaged; an earlier one answers in its place, if one is kept. */
   version_damaged: error(
-    'Look at the disk of the data folder; the version comes back by itself when the hub is reached.',
+    'Check the disk of the data folder. The agent downloads the version again when it is connected to the hub.',
   ),
   /** The index of slots was unreadable and was made again from the slots. */
-  slots_rebuilt: warning('Look at the disk: files of the data folder were damaged.'),
+  slots_rebuilt: warning('Check the disk: files of the data folder were damaged.'),
   /** Something in the data folder is not the agent's. */
-  foreign_entries: warning('Move it elsewhere, or leave it: the agent runs all the same.'),
+  foreign_entries: warning('Move the file elsewhere, or leave it: it does not affect the agent.'),
   /** The outbox is full: telemetry is being given up. */
-  spool_dropping: warning('Bring the connection to the hub back, or enlarge the outbox (--spool-bytes-max).'),
-  /** Nobody takes the agent's log lines. */
-  log_lost: warning('Look at where standard error of the agent goes: a full disk, or a reader that stopped.'),
-  desired_state_refused: error(
-    'Check the clock of the device and of the hub; when the signature is refused, enrol the device again.',
+  spool_dropping: warning('Restore the connection to the hub, or enlarge the outbox (--spool-bytes-max).'),
+  /** Log lines of the agent could not be written. */
+  log_lost: warning(
+    'Check where the standard error of the agent goes: the disk may be full, or the process that reads it may have stopped.',
   ),
-  updates_held: warning('Remove the file when updates may switch versions again.'),
+  desired_state_refused: error(
+    'Check the clocks of the device and the hub. If the signature is refused, enrol the device again.',
+  ),
+  updates_held: warning('Remove the file to let updates switch versions again.'),
   /** The device certificate ends soon or has ended. */
   certificate_ends: warning(
     'Remove the device on the hub and enrol it again: modelfleet-agent enrol --force.',
   ),
   /** The reported state was too long for its message. */
-  report_cut: warning('Look at the whole state on the device: modelfleet-agent status.'),
+  report_cut: warning('To see the whole state, run modelfleet-agent status on the device.'),
 } as const satisfies Record<string, ConditionEntry>;
 export type ConditionCode = keyof typeof conditionCatalogue;
 

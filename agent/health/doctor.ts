@@ -39,7 +39,7 @@ export async function examine(data: string): Promise<readonly Check[]> {
   checks.push(await checkDisk(data));
   const foreign = foreignEntriesText(await findForeignEntries(data));
   if (foreign) {
-    const wayOut = 'Move it elsewhere, or leave it: the agent runs all the same.';
+    const wayOut = 'Move the file elsewhere, or leave it: it does not affect the agent.';
     checks.push({ name: 'folder', verdict: 'warn', found: foreign, wayOut });
   }
   checks.push(await checkRunner());
@@ -106,18 +106,18 @@ async function checkDisk(data: string): Promise<Check> {
       name,
       verdict: 'warn',
       found,
-      wayOut: `Free space: installs keep ${formatBytes(limits.freeSpaceMarginBytes)} untouched.`,
+      wayOut: `Free space on this disk: the agent installs a version only if ${formatBytes(limits.freeSpaceMarginBytes)} stay free.`,
     };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
       return {
         name,
         verdict: 'fail',
-        found: `there is no folder "${data}"`,
-        wayOut: 'Name the data folder with --data.',
+        found: `the folder "${data}" does not exist`,
+        wayOut: 'Give the path of the data folder with --data.',
       };
     }
-    return failed(name, error, 'Check that the disk is mounted and the folder may be read.');
+    return failed(name, error, 'Check that the disk is mounted and that this user may read the folder.');
   }
 }
 
@@ -140,11 +140,7 @@ async function checkRunner(): Promise<Check> {
       found: `a runner loads ONNX Runtime in ${Math.round(performance.now() - started)} ms`,
     };
   } catch (error) {
-    return failed(
-      name,
-      error,
-      'Install the program again; ONNX Runtime needs a 64-bit Linux, macOS or Windows.',
-    );
+    return failed(name, error, 'Install modelfleet again. ONNX Runtime needs 64-bit Linux.');
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

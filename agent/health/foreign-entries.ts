@@ -44,5 +44,5 @@ export function foreignEntriesText(found: readonly string[]): string | undefined
   if (found.length === 0) return undefined;
   const named = found.slice(0, NAMED_MAX).map((path) => JSON.stringify(path.slice(0, 120)));
   const more = found.length > NAMED_MAX ? ` and ${found.length - NAMED_MAX} more` : '';
-  return `The data folder holds what the agent did not put there: ${named.join(', ')}${more}.`;
+  return `The data folder contains entries that the agent did not create: ${named.join(', ')}${more}.`;
 }

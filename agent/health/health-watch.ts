@@ -67,7 +67,7 @@ export class HealthWatch {
     const { clock, logger } = this.#props;
     while (!signal.aborted) {
       await this.check().catch((error: unknown) => {
-        logger.warn({ reason: errorText(error) }, 'health could not be looked at');
+        logger.warn({ reason: errorText(error) }, 'the health of this device could not be checked');
       });
       await clock.sleep(LOOK_MS, signal).catch(() => undefined);
     }
@@ -95,7 +95,7 @@ export class HealthWatch {
     conditions.set(
       'certificate_ends',
       soon
-        ? `The device certificate ends at ${new Date(certificateToMs).toISOString()}. Enrol the device again before.`
+        ? `The device certificate expires at ${new Date(certificateToMs).toISOString()}. Enrol the device again before then.`
         : undefined,
     );
   }
@@ -109,7 +109,7 @@ export class HealthWatch {
     conditions.set(
       'log_lost',
       isRecent(this.#logLostAt, clock)
-        ? `Nobody takes the agent's log, or nobody did; lines lost since the start: ${lost}.`
+        ? `Log lines of the agent could not be written. Lines lost since the start: ${lost}.`
         : undefined,
     );
   }
@@ -130,7 +130,7 @@ export class HealthWatch {
     const isHeld = existsSync(holdFile);
     conditions.set(
       'updates_held',
-      isHeld ? `Nothing is switched while the file "${holdFile}" exists.` : undefined,
+      isHeld ? `Updates do not switch versions while the file "${holdFile}" exists.` : undefined,
     );
     const { events, telemetry } = dropped();
     // It is checked after each change of an update too.
@@ -139,7 +139,7 @@ export class HealthWatch {
     conditions.set(
       'spool_dropping',
       isRecent(this.#droppedAt, clock)
-        ? `The outbox is full; given up since the start: ${telemetry} telemetry reports, ${events} events.`
+        ? `The outbox is full. Dropped since the start: ${telemetry} telemetry reports, ${events} events.`
         : undefined,
     );
   }
@@ -205,7 +205,7 @@ export class HealthWatch {
         );
       await download.dropLeftovers(pinned, needsSpace ? Number.POSITIVE_INFINITY : now - limits.chunkKeptMs);
     } catch (error) {
-      logger.warn({ reason: errorText(error) }, 'garbage was not collected; it is tried again');
+      logger.warn({ reason: errorText(error) }, 'unused files could not be deleted; the agent tries again');
     }
   }
 }

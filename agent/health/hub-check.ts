@@ -22,7 +22,7 @@ export async function checkHub(identity: DeviceIdentity, floor: Pick<Clock, 'now
     return {
       name,
       verdict: 'ok',
-      found: `${address} answers with the right certificate and takes this device`,
+      found: `${address} answers with the right certificate and accepts this device`,
     };
   } catch (error) {
     if (isRefusedByHub(error)) {
@@ -31,14 +31,14 @@ export async function checkHub(identity: DeviceIdentity, floor: Pick<Clock, 'now
         verdict: 'fail',
         found: `${address}: ${linkFailureText(error)}`,
         wayOut:
-          'See "modelfleet devices show ID" and "modelfleet audit" on the hub; then enrol the device again with a new join token and --force.',
+          'Check "modelfleet devices show ID" and "modelfleet audit list" on the hub. Then enrol the device again with a new join token and --force.',
       };
     }
     const found = failed(name, error);
     return {
       ...found,
       found: isAppError(error) ? found.found : `${address}: ${found.found}`,
-      wayOut: found.wayOut ?? `Check that the hub runs and that this device reaches ${host}:${port}.`,
+      wayOut: found.wayOut ?? `Check that the hub is running and that this device can reach ${host}:${port}.`,
     };
   }
 }

@@ -13,5 +13,5 @@ export function quarantinedText(models: readonly ReportedModel[]): string | unde
         `${entry.model} ${version} until ${until} (${shorten(reason, REASON_CHARS)})`,
     ),
   );
-  return quarantined.length > 0 ? `Left alone: ${quarantined.join('; ')}.` : undefined;
+  return quarantined.length > 0 ? `In quarantine: ${quarantined.join('; ')}.` : undefined;
 }

@@ -43,7 +43,7 @@ export class StuckUpdates {
       const standsMs = monotonicMs - moved.at;
       if (standsMs < longest) return [];
       return [
-        `${model} ${update.version} is ${update.state} and has not moved for ${formatDuration(standsMs)}`,
+        `${model} ${update.version} is ${update.state} and has made no progress for ${formatDuration(standsMs)}`,
       ];
     });
     return stuck.length > 0 ? `${stuck.join('; ')}.` : undefined;

@@ -30,19 +30,20 @@ function judge(set: VerifiedSet, nowMs: number): Check {
     return {
       name,
       verdict: 'fail',
-      found: `expired, and only a person can renew it: ${named(ended)}. What runs goes on; no new version is installed`,
+      found: `expired, and only a person can renew it: ${named(ended)}. Installed versions keep running; new ones are not installed`,
       wayOut:
         ended.length === 1 && ended[0] === 'publisher'
-          ? 'Publish or withdraw a version: that signs the publisher’s metadata again.'
-          : 'Whoever holds the keys of these roles signs them again; "modelfleet trust status" shows when each ends.',
+          ? 'Run "modelfleet trust refresh --key FILE", or publish or withdraw a version: each signs the publisher metadata again.'
+          : 'The holders of the keys of these roles must sign them again. "modelfleet trust status" shows when each expires.',
     };
   }
   if (set.timestamp === undefined) {
     return {
       name,
       verdict: 'warn',
-      found: 'the root is pinned; no metadata was verified yet',
-      wayOut: 'It comes with the first connection to the hub; run "modelfleet-agent run".',
+      found: 'the root is pinned, but no metadata has been verified yet',
+      wayOut:
+        'The agent receives the metadata when it first connects to the hub. Run "modelfleet-agent run".',
     };
   }
   const stale = online.filter((role) => isOver(role));
@@ -50,8 +51,8 @@ function judge(set: VerifiedSet, nowMs: number): Check {
     return {
       name,
       verdict: 'warn',
-      found: `expired: ${named(stale)}. What runs goes on; new versions wait`,
-      wayOut: 'The hub signs them anew as long as it runs; they come with the next connection.',
+      found: `expired: ${named(stale)}. Installed versions keep running; new ones wait`,
+      wayOut: 'Check that the hub is running: it renews them, and the agent receives them when it connects.',
     };
   }
   const soon = offline.filter((role) => isOver(role, nowMs + ENDS_SOON_MS));
@@ -59,10 +60,10 @@ function judge(set: VerifiedSet, nowMs: number): Check {
     return {
       name,
       verdict: 'warn',
-      found: `metadata verified; ends soon: ${named(soon)}`,
-      wayOut: 'Whoever holds the keys of these roles signs them again before.',
+      found: `metadata verified; expires soon: ${named(soon)}`,
+      wayOut: 'The holders of the keys of these roles must sign them again before they expire.',
     };
   }
   const first = Math.min(...[...offline, ...online].flatMap((role) => ends(role) ?? []));
-  return { name, verdict: 'ok', found: `metadata verified, good until ${new Date(first).toISOString()}` };
+  return { name, verdict: 'ok', found: `metadata verified, valid until ${new Date(first).toISOString()}` };
 }

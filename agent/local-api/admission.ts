@@ -20,7 +20,7 @@ export class Admission {
   /** Throws `overloaded` when too many requests are under way. */
   enter(): Ticket {
     if (this.#requests >= limits.localRequestsMax) {
-      throw overloaded(`${limits.localRequestsMax} requests are under way`);
+      throw overloaded(`${limits.localRequestsMax} requests are in progress`);
     }
     this.#requests += 1;
     let taken = 0;
@@ -34,7 +34,7 @@ export class Admission {
         // One request alone may be larger than all may be together: it has its own limits.
         const others = this.#bytes - counted;
         if (more > 0 && others > 0 && this.#bytes + more > limits.localBytesMax) {
-          throw overloaded(`requests under way hold ${this.#bytes} bytes`);
+          throw overloaded(`requests in progress already use ${this.#bytes} bytes`);
         }
         taken += bytes;
         counted += more;
@@ -51,5 +51,5 @@ export class Admission {
 }
 
 function overloaded(why: string): AppError {
-  return new AppError('overloaded', `Cannot take the request: ${why}.`, { retryAfterMs: 1_000 });
+  return new AppError('overloaded', `Cannot accept the request: ${why}.`, { retryAfterMs: 1_000 });
 }

@@ -22,13 +22,13 @@ export function classify(tensor: Tensor, { count, isBatched, classes }: Classifi
   const { name, datatype, shape } = tensor;
   const what = `Cannot answer with classes of "${name}"`;
   if (datatype === 'BYTES' || datatype === 'BOOL' || datatype === 'FP16') {
-    throw new AppError('tensor_type_unsupported', `${what}: ${datatype} has none.`);
+    throw new AppError('tensor_type_unsupported', `${what}: ${datatype} tensors have no classes.`);
   }
   const total = elementCount(shape);
   if (total > limits.classifiedElementsMax) {
     throw new AppError(
       'too_large',
-      `${what}: ${showShape(shape)} is over ${limits.classifiedElementsMax} values. Ask for the tensor itself.`,
+      `${what}: ${showShape(shape)} has more than ${limits.classifiedElementsMax} values. Request the tensor itself.`,
     );
   }
   const samples = isBatched ? shape[0]! : 1;

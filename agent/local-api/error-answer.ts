@@ -28,11 +28,17 @@ export function rawAnswer(error: AppError): string {
 export function asClientError({ code }: NodeJS.ErrnoException): AppError {
   switch (code) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new AppError('request_incomplete', 'Cannot take the request: it did not come whole in time.');
+      return new AppError(
+        'request_incomplete',
+        'Cannot accept the request: it was not complete within the time limit.',
+      );
     case 'HPE_HEADER_OVERFLOW':
-      return new AppError('headers_too_large', 'Cannot take the request: its headers are over 16 KiB.');
+      return new AppError('headers_too_large', 'Cannot accept the request: its headers exceed 16 KiB.');
     default:
-      return new AppError('bad_input', `Cannot take the request: it is not HTTP (${code ?? 'unknown'}).`);
+      return new AppError(
+        'bad_input',
+        `Cannot accept the request: it is not valid HTTP (${code ?? 'unknown'}).`,
+      );
   }
 }
 
@@ -48,11 +54,14 @@ function errorAnswer(error: AppError) {
 function asAppError(error: unknown): AppError {
   if (isAppError(error)) return error;
   if ((error as NodeJS.ErrnoException | null)?.code === 'ECONNRESET') {
-    return new AppError('request_incomplete', 'Cannot take the request: its client left while it was sent.');
+    return new AppError(
+      'request_incomplete',
+      'Cannot accept the request: the client disconnected while sending it.',
+    );
   }
   const status = (error as { statusCode?: unknown } | null)?.statusCode;
   if (typeof status === 'number' && status >= 400 && status < 500) {
-    return new AppError('bad_input', 'Cannot take the request: it is not HTTP as the local API expects it.');
+    return new AppError('bad_input', 'Cannot accept the request: it is not valid HTTP.');
   }
-  return new AppError('internal', 'Cannot answer: the agent has a defect; its log holds the cause.');
+  return new AppError('internal', 'Cannot answer: the agent has a defect. Its log has the cause.');
 }

@@ -26,12 +26,12 @@ export function hostGuard(host: string): (request: GuardedRequest) => void {
     if (isTaken(named.replace(/:\d*$/, '').toLowerCase())) return;
     throw new AppError(
       'host_refused',
-      `Cannot take the request: it is for host ${excerpt(named)}, wanted is ${[...names].join(', ')}.`,
+      `Cannot accept the request: it names host ${excerpt(named)}, expected ${[...names].join(', ')}.`,
     );
   };
   return ({ url = '', headers: { host: named, origin }, rawHeaders }) => {
     if (hostCount(rawHeaders) > 1) {
-      throw new AppError('bad_input', 'Cannot take the request: it has more than one Host.');
+      throw new AppError('bad_input', 'Cannot accept the request: it has more than one Host header.');
     }
     check(named);
     // An absolute URI says by itself whom it is for.
@@ -41,7 +41,7 @@ export function hostGuard(host: string): (request: GuardedRequest) => void {
     if (origin !== undefined && origin !== `http://${named}`) {
       throw new AppError(
         'host_refused',
-        `Cannot take the request: it comes from a page of ${JSON.stringify(origin.slice(0, 200))}.`,
+        `Cannot accept the request: a web page of ${JSON.stringify(origin.slice(0, 200))} sent it.`,
       );
     }
   };

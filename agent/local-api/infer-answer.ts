@@ -47,8 +47,8 @@ export function renderAnswer(
   if (!isSmall) {
     throw new AppError(
       'too_large',
-      `Cannot answer with ${elements} values as JSON beside raw tensors, at most ${limits.jsonElementsAtOnceMax} are ` +
-        'allowed. Ask for all outputs in the binary form (parameter "binary_data").',
+      `Cannot answer with ${elements} values as JSON next to binary tensors: at most ${limits.jsonElementsAtOnceMax} are ` +
+        'allowed. Request all outputs in binary form (parameter "binary_data").',
     );
   }
   const header = Buffer.from([...jsonParts(answer, isBinary)].join(''));

@@ -76,7 +76,7 @@ export function* readInferMessage(body: Uint8Array, jsonBytes = body.byteLength)
   if (!Number.isInteger(jsonBytes) || jsonBytes <= 0 || jsonBytes > body.byteLength) {
     throw new AppError(
       'bad_input',
-      `Cannot read the inference request: its JSON is to be ${jsonBytes} bytes of a body of ${body.byteLength}.`,
+      `Cannot read the inference request: its JSON part is declared as ${jsonBytes} bytes, and the body has ${body.byteLength}.`,
     );
   }
   const json = body.subarray(0, jsonBytes);
@@ -98,7 +98,7 @@ function* readInput(
   refuseSharedMemory(name, parameters);
   const size = parameters?.['binary_data_size'];
   if ((size === undefined) === (data === undefined)) {
-    const found = data === undefined ? 'no data' : 'both data and binary_data_size';
+    const found = data === undefined ? 'neither data nor binary_data_size' : 'both data and binary_data_size';
     throw new AppError('tensor_invalid', `Cannot read input "${name}": it has ${found}.`);
   }
   if (data !== undefined) return yield* readTensorJson({ name, datatype, shape, json, ...spans[data]! });
@@ -122,7 +122,7 @@ class RawTensors {
     if (typeof size !== 'number' || !Number.isInteger(size) || size < 0 || size > left) {
       throw new AppError(
         'tensor_invalid',
-        `Cannot read input "${name}": binary_data_size is ${excerpt(size)}, and the body has ${left} bytes more.`,
+        `Cannot read input "${name}": binary_data_size is ${excerpt(size)}, and ${left} bytes of the body are left.`,
       );
     }
     this.#at += size;
@@ -134,7 +134,7 @@ class RawTensors {
     if (left === 0) return;
     throw new AppError(
       'bad_input',
-      `Cannot read the inference request: ${left} bytes after its tensors belong to none.`,
+      `Cannot read the inference request: ${left} bytes after its last tensor belong to no tensor.`,
     );
   }
 }
@@ -164,7 +164,7 @@ function classesAsked(name: string, asked: unknown): number {
   if (typeof asked === 'number' && Number.isInteger(asked) && asked >= 0 && asked <= 2 ** 32) return asked;
   throw new AppError(
     'bad_input',
-    `Cannot answer with classes of "${name}": classification is ${excerpt(asked)}, wanted is how many.`,
+    `Cannot answer with classes of "${name}": classification is ${excerpt(asked)}, expected the number of classes.`,
   );
 }
 
@@ -174,7 +174,7 @@ function timeoutAsked(asked: unknown): number | undefined {
   if (typeof asked === 'number' && Number.isInteger(asked) && asked > 0) return asked / 1_000;
   throw new AppError(
     'bad_input',
-    `Cannot take the request: its timeout is ${excerpt(asked)}, wanted is a whole number of microseconds.`,
+    `Cannot accept the request: its timeout is ${excerpt(asked)}, expected a whole number of microseconds.`,
   );
 }
 
@@ -182,7 +182,7 @@ function refuseSharedMemory(name: string, parameters: RequestInput['parameters']
   if (parameters?.['shared_memory_region'] === undefined) return;
   throw new AppError(
     'not_offered',
-    `Cannot use shared memory for "${name}": this server has none. Send and take tensors in the binary form.`,
+    `Cannot use shared memory for "${name}": this server does not support it. Send and request tensors in binary form.`,
   );
 }
 
@@ -193,6 +193,6 @@ function refuseSequence(parameters: InferRequest['parameters']): void {
   if ((id === 0 || id === '') && !marks.includes(true)) return;
   throw new AppError(
     'not_offered',
-    `Cannot take the request as part of sequence ${excerpt(id)}: this server keeps no state between requests. Send the state as an input, and take the next from the answer.`,
+    `Cannot accept the request as part of sequence ${excerpt(id)}: this server keeps no state between requests. Send the state as an input, and read the next state from the answer.`,
   );
 }

@@ -37,9 +37,13 @@ export function addInferRoutes(app: FastifyInstance, props: InferRoutesProps): v
     live.countTurnedAway(waitedMs);
     // Whoever asks again at once costs as much as an answer: the refusal is held back for a moment.
     await props.clock.sleep(limits.refusalHeldMs);
-    throw new AppError('overloaded', `Cannot take the request: too many wait for "${model}".`, {
-      retryAfterMs: 1_000,
-    });
+    throw new AppError(
+      'overloaded',
+      `Cannot accept the request: too many requests are waiting for "${model}".`,
+      {
+        retryAfterMs: 1_000,
+      },
+    );
   };
   const options = {
     onRequest: refuseInVain,
@@ -90,7 +94,7 @@ function jsonBytesOf({ headers }: InferRequest): number | undefined {
   if (typeof written === 'string' && /^\d+$/.test(written)) return Number(written);
   throw new AppError(
     'bad_input',
-    `Cannot read the inference request: its Inference-Header-Content-Length is ${excerpt(written)}, wanted are decimal digits.`,
+    `Cannot read the inference request: its Inference-Header-Content-Length is ${excerpt(written)}, expected decimal digits only.`,
   );
 }
 
@@ -100,7 +104,7 @@ function endOf(reply: FastifyReply, { timeoutMs }: InferMessage): AbortSignal {
   const abort = (why: string) => ended.abort(new AppError('request_timeout', `Cannot answer: ${why}.`));
   const timer =
     timeoutMs !== undefined && timeoutMs < 2 ** 31
-      ? setTimeout(() => abort(`the ${timeoutMs} ms that the request allows have passed`), timeoutMs)
+      ? setTimeout(() => abort(`the time limit of the request, ${timeoutMs} ms, has passed`), timeoutMs)
       : undefined;
   reply.raw.once('close', () => {
     clearTimeout(timer);

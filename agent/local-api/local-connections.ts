@@ -43,7 +43,7 @@ export class LocalConnections {
   #add(socket: Socket): void {
     const nowMs = performance.now();
     if (this.#open.size >= limits.localConnectionsMax && !this.#closeIdlest()) {
-      const busy = `Cannot take the connection: ${limits.localConnectionsMax} are busy.`;
+      const busy = `Cannot accept the connection: all ${limits.localConnectionsMax} connections are busy.`;
       socket.end(rawAnswer(new AppError('overloaded', busy, { retryAfterMs: 1_000 })));
       socket.destroySoon();
       return;
@@ -76,7 +76,7 @@ export class LocalConnections {
     const sent = socket.bytesRead - bytesBefore;
     const allowedMs = limits.localBodyGraceMs + (sent / limits.localBytesPerSecondMin) * 1_000;
     if (nowMs - sinceMs <= allowedMs) return;
-    const slow = `Cannot take the request: ${sent} bytes of its body came in ${Math.round(nowMs - sinceMs)} ms.`;
+    const slow = `Cannot accept the request: ${sent} bytes of its body arrived in ${Math.round(nowMs - sinceMs)} ms.`;
     if (response?.headersSent === false) socket.write(rawAnswer(new AppError('request_incomplete', slow)));
     socket.destroySoon();
   }

@@ -60,6 +60,6 @@ function notOneTensor({ inputs }: ModelInterface): AppError {
   const shown = first ? `"${first.name}" ${first.datatype} ${showShape(first.shape)}` : 'none';
   return new AppError(
     'tensor_invalid',
-    `Cannot read the body as one raw tensor: the model has ${inputs.length} inputs, the first is ${shown}; wanted is one of which one size may vary, or one element of BYTES.`,
+    `Cannot read the body as one raw tensor: the model has ${inputs.length} inputs, the first is ${shown}; expected one input with one variable size, or one BYTES element.`,
   );
 }

@@ -37,7 +37,7 @@ export async function readBody(request: IncomingMessage, props: BodyProps): Prom
     return await collect(inflated, props);
   } catch (cause) {
     if (isAppError(cause)) throw cause;
-    throw new AppError('bad_input', `Cannot read the request: its body is not ${encoding}.`, { cause });
+    throw new AppError('bad_input', `Cannot read the request: its body is not valid ${encoding}.`, { cause });
   } finally {
     request.unpipe(inflated);
     request.resume();
@@ -89,10 +89,10 @@ function encodingOf(header: string | undefined): keyof typeof decoders | undefin
   if (Object.hasOwn(decoders, encoding)) return encoding as keyof typeof decoders;
   throw new AppError(
     'encoding_unsupported',
-    `Cannot read the request: its Content-Encoding is ${excerpt(header)}, wanted is gzip, deflate or none.`,
+    `Cannot read the request: its Content-Encoding is ${excerpt(header)}, expected gzip, deflate or no encoding.`,
   );
 }
 
 function tooLarge(bytesMax: number): AppError {
-  return new AppError('too_large', `Cannot take the request: its body is over ${bytesMax} bytes.`);
+  return new AppError('too_large', `Cannot accept the request: its body exceeds ${bytesMax} bytes.`);
 }

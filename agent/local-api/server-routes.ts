@@ -80,26 +80,26 @@ function indexEntry(live: LiveVersion) {
   const { model, version } = live.served;
   return isReady(live)
     ? { name: model, version, state: 'READY', reason: '' }
-    : { name: model, version, state: 'UNAVAILABLE', reason: 'its runner is started again' };
+    : { name: model, version, state: 'UNAVAILABLE', reason: 'its runner is restarting' };
 }
 
 const refuseControl = ({ params }: FastifyRequest<ModelRoute>): never => {
   throw new AppError(
     'not_offered',
-    `Cannot load or unload "${params.model}": models of this device are what its hub wants. Use rollouts and assignments.`,
+    `Cannot load or unload "${params.model}": the hub decides which models this device runs. Use rollouts and assignments.`,
   );
 };
 
 const refuseSettings = (): never => {
   throw new AppError(
     'not_offered',
-    'Cannot show or change settings of tracing and logging: clients have no say in them. See how the agent was started.',
+    'Cannot show or change trace and log settings: clients cannot control them. The options that the agent was started with set them.',
   );
 };
 
 const refuseSharedMemory = (): never => {
   throw new AppError(
     'not_offered',
-    'Cannot use shared memory: this server has none. Send and take tensors in the binary form.',
+    'Cannot use shared memory: this server does not support it. Send and request tensors in binary form.',
   );
 };

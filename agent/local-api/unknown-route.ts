@@ -7,8 +7,8 @@ import { AppError } from '../../shared/base/app-error.ts';
 export function unknownRoute(app: FastifyInstance, { method, url }: FastifyRequest): AppError {
   const allow = allowedMethods(app, url).join(', ');
   return allow === ''
-    ? new AppError('not_found', `There is no ${method} ${url.slice(0, 200)} in the local API.`)
-    : new AppError('method_not_allowed', `Cannot ${method} this path: it takes ${allow}.`, {
+    ? new AppError('not_found', `Cannot ${method} ${url.slice(0, 200)}: the local API has no such path.`)
+    : new AppError('method_not_allowed', `Cannot ${method} this path: it supports ${allow}.`, {
         details: { allow },
       });
 }

@@ -21,25 +21,30 @@ export function checkLoadedInterface(manifest: Versioned, loaded: LoadedInterfac
     const promised = manifest.interface[side];
     for (const spec of promised) {
       const found = loaded[side].find((one) => one.name === spec.name);
-      if (!found) refuse(manifest, side, `there is no "${spec.name}" that can be ${verbs[side]}`);
+      if (!found) refuse(manifest, side, `"${spec.name}" is missing or cannot be ${verbs[side]}`);
       if (!agrees(spec, found)) {
-        refuse(manifest, side, `"${spec.name}" is ${show(found)}, the interface says ${show(spec)}`);
+        refuse(manifest, side, `"${spec.name}" is ${show(found)}, and the interface declares ${show(spec)}`);
       }
     }
   }
   const hidden = loaded.inputs.find((one) =>
     manifest.interface.inputs.every(({ name }) => name !== one.name),
   );
-  if (hidden) refuse(manifest, 'inputs', `it needs "${hidden.name}" too, which the interface does not name`);
+  if (hidden)
+    refuse(manifest, 'inputs', `the model also needs "${hidden.name}", which the interface does not declare`);
 }
 
 /** The same for an answer: a run shows ranks that the file leaves open. Throws `interface_not_met`. */
 export function checkAnswerInterface(manifest: Versioned, answer: readonly Tensor[]): void {
   for (const spec of manifest.interface.outputs) {
     const found = answer.find((tensor) => tensor.name === spec.name);
-    if (!found) refuse(manifest, 'outputs', `"${spec.name}" was not in the answer`);
+    if (!found) refuse(manifest, 'outputs', `the answer does not contain "${spec.name}"`);
     if (found.datatype !== spec.datatype || found.shape.length !== spec.shape.length) {
-      refuse(manifest, 'outputs', `"${spec.name}" came as ${show(found)}, the interface says ${show(spec)}`);
+      refuse(
+        manifest,
+        'outputs',
+        `"${spec.name}" came as ${show(found)}, and the interface declares ${show(spec)}`,
+      );
     }
   }
 }
@@ -61,6 +66,6 @@ function show({ datatype, shape }: Pick<Tensor, 'datatype' | 'shape'>): string {
 function refuse({ model, version }: Versioned, side: keyof LoadedInterface, why: string): never {
   throw new AppError(
     'interface_not_met',
-    `Cannot serve ${model} ${version}: of the model’s ${side}, ${why}.`,
+    `Cannot serve ${model} ${version}: the ${side} of its model do not match its interface: ${why}.`,
   );
 }

@@ -125,7 +125,10 @@ export class ModelServer implements ServedModels {
     const next = warm ?? (await this.#open(slot, provider, answersFor));
     if (this.#isClosed) {
       await next.supervisor.close();
-      throw new AppError('model_not_ready', `Cannot serve ${slot.model} ${slot.version}: the agent stops.`);
+      throw new AppError(
+        'model_not_ready',
+        `Cannot serve ${slot.model} ${slot.version}: the agent is shutting down.`,
+      );
     }
     const served = this.#models.get(slot.model);
     if (served?.active === next) {
@@ -203,7 +206,7 @@ export class ModelServer implements ServedModels {
     if (served.standby?.isNamed(version)) return served.standby;
     throw new AppError(
       'model_not_served',
-      `Request for unknown model: this device serves "${model}" not as ${version.slice(0, 200)}, but as version ${served.active.served.version}.`,
+      `Request for unknown model: this device does not serve version ${version.slice(0, 200)} of "${model}", it serves version ${served.active.served.version}.`,
     );
   }
 
@@ -305,7 +308,7 @@ export class ModelServer implements ServedModels {
     if (!candidate) {
       throw new AppError(
         'provider_unavailable',
-        `Cannot serve ${slot.model} ${slot.version}: no variant of it runs on "${provider}".`,
+        `Cannot serve ${slot.model} ${slot.version}: it has no variant for execution provider "${provider}".`,
       );
     }
     let live: LiveVersion | undefined;

@@ -55,16 +55,19 @@ export class PredictionLog {
     if (!prediction) {
       throw new AppError(
         'prediction_unknown',
-        `Cannot take the label: no answer "${id}" of "${model}" is remembered.`,
+        `Cannot accept the label: the agent remembers no answer "${id}" of "${model}".`,
       );
     }
     if (prediction.labelled) {
-      throw new AppError('label_known', `Cannot take the label: the answer "${id}" of "${model}" has one.`);
+      throw new AppError(
+        'label_known',
+        `Cannot accept the label: the answer "${id}" of "${model}" already has a label.`,
+      );
     }
     const labels = Array.isArray(label) ? (label as readonly GivenLabel[]) : [label as GivenLabel];
     const { version, rows } = prediction;
     if (labels.length !== rows.length) {
-      refuse(`the answer has ${rows.length} rows, found ${labels.length} labels`);
+      refuse(`the answer has ${rows.length} rows, and the request has ${labels.length} labels`);
     }
     const terms = termsOf(version.manifest, version.manifest.label!);
     const pairs = rows.map((predicted, row) => ({ predicted, actual: actualLabel(terms, labels[row]!) }));
@@ -78,5 +81,5 @@ function termsOf({ interface: { classes } }: ModelManifest, label: LabelRule): L
 }
 
 function refuse(why: string): never {
-  throw new AppError('label_invalid', `Cannot take the label: ${why}.`);
+  throw new AppError('label_invalid', `Cannot accept the label: ${why}.`);
 }

@@ -50,7 +50,7 @@ export class RequestQueue {
     const { waitingMax, waitMsMax } = this.#props;
     if (this.#running < this.#width()) return;
     const waiting = this.#waiting.size;
-    if (waiting >= waitingMax) throw overloaded(`${waitingMax} wait already`, 1_000);
+    if (waiting >= waitingMax) throw overloaded(`${waitingMax} requests are already waiting`, 1_000);
     const waitMs = waiting * this.#pace.eachMs;
     if (waitMs > waitMsMax) {
       throw overloaded(
@@ -121,7 +121,7 @@ export class RequestQueue {
         waiting.refuse(
           new AppError(
             'inference_timeout',
-            `Cannot answer: the request waited ${waitMsMax} ms for its turn.`,
+            `Cannot answer: the request waited ${waitMsMax} ms in the queue.`,
           ),
         );
       }, waitMsMax);
@@ -148,5 +148,5 @@ export class RequestQueue {
 }
 
 function overloaded(why: string, retryAfterMs: number): AppError {
-  return new AppError('overloaded', `Cannot take the request: ${why}.`, { retryAfterMs });
+  return new AppError('overloaded', `Cannot accept the request: ${why}.`, { retryAfterMs });
 }

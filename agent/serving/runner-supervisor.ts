@@ -105,7 +105,9 @@ export class RunnerSupervisor {
 
   /** Ends the runner and restarts nothing. */
   async close(): Promise<void> {
-    this.#closed.abort(new AppError('model_not_ready', 'The version is no longer served.'));
+    this.#closed.abort(
+      new AppError('model_not_ready', 'Cannot answer: this device no longer serves the version.'),
+    );
     await this.#runner?.close();
     await this.#kept;
   }
@@ -129,7 +131,7 @@ export class RunnerSupervisor {
         if (fault) onEnd(fault);
       }
       const waitMs = waits.next().value;
-      logger.warn({ file, waitMs }, 'runner is started again');
+      logger.warn({ file, waitMs }, 'the runner ended and is restarted');
       await clock.sleep(waitMs, this.#closed.signal).catch(() => undefined);
       if (this.#closed.signal.aborted) return;
       runner = await this.#restart();
@@ -143,7 +145,7 @@ export class RunnerSupervisor {
       return await startRunner(runner, { logger });
     } catch (error) {
       if (this.#closed.signal.aborted) return undefined;
-      logger.error({ file: basename(runner.file), reason: errorText(error) }, 'runner does not start');
+      logger.error({ file: basename(runner.file), reason: errorText(error) }, 'the runner does not start');
       if (isAppError(error)) onEnd(error);
       return undefined;
     }
@@ -152,7 +154,7 @@ export class RunnerSupervisor {
   #notReady(): AppError {
     return new AppError(
       'model_not_ready',
-      `Cannot answer: the runner of "${basename(this.#props.runner.file)}" is not up; it is started again.`,
+      `Cannot answer: the runner of "${basename(this.#props.runner.file)}" is not running. The agent is restarting it.`,
       { retryAfterMs: 1_000 },
     );
   }

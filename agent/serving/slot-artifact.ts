@@ -22,7 +22,7 @@ export function slotArtifact({ model, version, manifest, folder }: Slot, path: s
   if (entry) return { file: join(folder, entry.path), sha256: entry.sha256 };
   throw new AppError(
     'artifact_digest_mismatch',
-    `Cannot use ${model} ${version}: its manifest uses the file "${path}" and names no digest for it.`,
+    `Cannot use ${model} ${version}: its manifest uses the file "${path}" but contains no digest for it.`,
   );
 }
 
@@ -38,6 +38,6 @@ export async function readArtifact(
   if (found === wanted) return bytes;
   throw new AppError(
     'slot_damaged',
-    `Cannot use "${basename(file)}": its digest is "${found}", wanted "${wanted}".`,
+    `Cannot use "${basename(file)}": the file changed after installation. Its digest is "${found}", expected "${wanted}".`,
   );
 }

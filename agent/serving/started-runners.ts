@@ -34,5 +34,5 @@ export class StartedRunners {
 }
 
 function closed(): AppError {
-  return new AppError('model_not_ready', 'Cannot start a runner: the agent stops.');
+  return new AppError('model_not_ready', 'Cannot start a runner: the agent is shutting down.');
 }

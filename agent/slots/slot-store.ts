@@ -176,7 +176,7 @@ export class SlotStore {
       for (const file of manifest.files) {
         const found = await sha256OfFile(join(folder, file.path)).catch((error) => errorText(error));
         if (found !== file.sha256) {
-          throw damaged(manifest, `file "${file.path}" has digest "${found}", wanted "${file.sha256}"`);
+          throw damaged(manifest, `file "${file.path}" has digest "${found}", expected "${file.sha256}"`);
         }
       }
       this.#verified.add(manifestSha256);
@@ -222,7 +222,7 @@ export class SlotStore {
       if (found === file.sha256) continue;
       throw new AppError(
         'artifact_digest_mismatch',
-        `Cannot install "${manifest.model}" ${manifest.version}: "${file.path}" came out as "${found}", the manifest names "${file.sha256}".`,
+        `Cannot install "${manifest.model}" ${manifest.version}: "${file.path}" has digest "${found}", and the manifest names "${file.sha256}".`,
       );
     }
   }
@@ -326,12 +326,15 @@ export class SlotStore {
     const bytes = await readRegularFile(path, limits.manifestBytesMax).catch((cause) => {
       throw new AppError(
         'slot_damaged',
-        `Cannot use slot "${manifestSha256}": it has no readable manifest.`,
+        `Cannot use slot "${manifestSha256}": its manifest cannot be read.`,
         { cause },
       );
     });
     if (sha256(bytes) !== manifestSha256) {
-      throw new AppError('slot_damaged', `Cannot use slot "${manifestSha256}": its manifest was changed.`);
+      throw new AppError(
+        'slot_damaged',
+        `Cannot use slot "${manifestSha256}": its manifest changed after installation.`,
+      );
     }
     return parseManifest(bytes);
   }

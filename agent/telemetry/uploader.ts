@@ -62,7 +62,7 @@ export class TelemetryUploader {
       if (!isAppError(error, 'too_large')) throw error;
       this.#props.logger.warn(
         { model: report.model, version: report.version, features: report.features.length },
-        'a telemetry window is too large: its features are left out',
+        'a telemetry window is too large and is sent without its features',
       );
       return encodeTelemetryReport({ ...report, features: [] });
     }

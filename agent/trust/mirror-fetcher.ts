@@ -89,7 +89,11 @@ function versionOf(bytes: Uint8Array): number | undefined {
 
 /** `superseded`: a later version is there already, so one publication has arrived in part. */
 function unavailable(what: string, details = { superseded: false }): AppError {
-  return new AppError('trust_unavailable', `Cannot check trust: ${what} has not arrived from the hub.`, {
-    details,
-  });
+  return new AppError(
+    'trust_unavailable',
+    `Cannot verify versions: the device has not received ${what} from the hub.`,
+    {
+      details,
+    },
+  );
 }

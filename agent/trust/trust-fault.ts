@@ -15,7 +15,7 @@ export function asTrustError(error: unknown, nowMs: number): AppError {
   if (error instanceof ExpiredMetadataError) {
     return new AppError(
       'metadata_expired',
-      `Cannot trust the hub's metadata: ${text} at ${new Date(nowMs).toISOString()}, the time on this device. Installed versions go on; new ones wait.`,
+      `Cannot trust the hub's metadata: ${text}. The clock of this device shows ${new Date(nowMs).toISOString()}. Installed versions keep running; new ones wait.`,
       { cause: error },
     );
   }

@@ -92,7 +92,7 @@ export class VerifiedFiles {
 export function trustRootLost(cause: unknown): AppError {
   return new AppError(
     'trust_root_lost',
-    `Cannot verify what the hub says: the pinned trust root cannot be used (${errorText(cause)}). Enrol the device again: modelfleet-agent enrol --force.`,
+    `Cannot verify the hub's metadata: the pinned trust root cannot be used (${errorText(cause)}). Enrol the device again: modelfleet-agent enrol --force.`,
     { cause },
   );
 }

@@ -95,7 +95,7 @@ export class VerifiedVersions implements TrustedVersions {
       if (!target) {
         throw new AppError(
           'version_unknown',
-          `Cannot install ${model} ${version}: the verified metadata names no such version.`,
+          `Cannot install ${model} ${version}: the verified metadata contains no such version.`,
         );
       }
       const signed = readVersionTarget(target);
@@ -211,7 +211,10 @@ export class VerifiedVersions implements TrustedVersions {
     if (result.status === 'fulfilled') return stored;
     const pinned = await files.pinned();
     if (pinned.root === stored.root) throw trustRootLost(result.reason);
-    logger.warn({ err: result.reason }, 'stored trust metadata does not load; starting from the pinned root');
+    logger.warn(
+      { err: result.reason },
+      'stored trust metadata could not be loaded; starting again from the pinned root',
+    );
     return pinned;
   }
 
@@ -221,7 +224,7 @@ export class VerifiedVersions implements TrustedVersions {
     if (!target) {
       throw new AppError(
         'metadata_invalid',
-        `Cannot trust the hub's metadata: it names no "${directorTarget}".`,
+        `Cannot trust the hub's metadata: it does not contain "${directorTarget}".`,
       );
     }
     if (stored !== undefined && fitsTarget(target, Buffer.from(stored))) return stored;
@@ -231,12 +234,15 @@ export class VerifiedVersions implements TrustedVersions {
     };
     const file = await this.#mirror.waitFor(fitting, this.#timeoutMs);
     if (!file && !this.#mirror.file('director')) {
-      throw new AppError('trust_unavailable', `Cannot check trust: "${directorTarget}" has not arrived.`);
+      throw new AppError(
+        'trust_unavailable',
+        `Cannot verify versions: the device has not received "${directorTarget}" from the hub.`,
+      );
     }
     if (!file) {
       throw new AppError(
         'signature_invalid',
-        `Cannot trust the hub's director keys: "${directorTarget}" is not the file the signed targets name.`,
+        `Cannot trust the hub's director keys: "${directorTarget}" does not match the digest in the signed targets metadata.`,
       );
     }
     parseDirectorKeys(file);

@@ -104,7 +104,10 @@ export class DesiredInbox {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       const fault = toFault(error);
-      logger.error({ code: fault.code, reason: fault.message }, 'stored desired state was put aside');
+      logger.error(
+        { code: fault.code, reason: fault.message },
+        'the stored desired state was unreadable and was moved aside',
+      );
       onRefused({ ...fault, message: shorten(`What is stored was put aside: ${fault.message}`, 2_000) });
       await rename(file, `${file}.unreadable`).catch(() => undefined);
     }
@@ -209,7 +212,7 @@ export class DesiredInbox {
     if (state.device === deviceId) return;
     throw new AppError(
       'desired_state_wrong_device',
-      `Cannot accept desired state ${state.sequence}: it is signed for device "${state.device}", this is "${deviceId}".`,
+      `Cannot accept desired state ${state.sequence}: it was signed for device "${state.device}", and this device is "${deviceId}".`,
     );
   }
 
@@ -222,13 +225,13 @@ export class DesiredInbox {
     if (state.sequence > this.#sequence + limits.sequenceStepMax) {
       throw new AppError(
         'desired_state_leaps',
-        `Cannot accept desired state ${state.sequence}: this device has accepted ${this.#sequence}, and a hub steps at most ${limits.sequenceStepMax} at once.`,
+        `Cannot accept desired state ${state.sequence}: this device has accepted ${this.#sequence}, and the sequence may rise by at most ${limits.sequenceStepMax} at once.`,
       );
     }
     if (Date.parse(state.expires) <= floor.now()) {
       throw new AppError(
         'desired_state_expired',
-        `Cannot accept desired state ${state.sequence}: it expired at ${state.expires}, and it is ${new Date(floor.now()).toISOString()} here.`,
+        `Cannot accept desired state ${state.sequence}: it expired at ${state.expires}, and the clock of this device shows ${new Date(floor.now()).toISOString()}.`,
       );
     }
   }
@@ -237,6 +240,6 @@ export class DesiredInbox {
 function replayed(state: DesiredState, accepted: number): AppError {
   return new AppError(
     'desired_state_replayed',
-    `Cannot accept desired state ${state.sequence}: this device has accepted ${accepted} already.`,
+    `Cannot accept desired state ${state.sequence}: this device has already accepted ${accepted}.`,
   );
 }

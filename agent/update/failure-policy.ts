@@ -66,7 +66,7 @@ function isSystemError(error: unknown): boolean {
 export function noVersionBefore(model: string): AppError {
   return new AppError(
     'no_previous_version',
-    `Cannot go back with "${model}": no earlier version that can be served is kept on this device.`,
+    `Cannot roll back "${model}": this device keeps no earlier version that it can serve.`,
   );
 }
 
@@ -80,7 +80,7 @@ export function checkOrder(record: UpdateRecord, slots: ModelSlots, nowMs: numbe
   if (!isSettled(state)) {
     throw new AppError(
       'update_under_way',
-      `Cannot go back with "${model}": its update is in state "${state}".`,
+      `Cannot roll back "${model}": an update is in progress (state "${state}").`,
     );
   }
   if (versionsBefore(slots, quarantinedOf(record, nowMs)).length === 0) throw noVersionBefore(model);

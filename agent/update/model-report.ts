@@ -49,7 +49,7 @@ export function reportModel(
 
 function downloadOf({ queuedSince, ...bytes }: DownloadProgress) {
   if (queuedSince === undefined) return bytes;
-  const text = 'the hub serves other devices first, and sends the files when it is the turn of this one';
+  const text = 'the hub is sending files to other devices first, and this device is in its queue';
   return { ...bytes, waiting: { reason: 'in-line', text, since: new Date(queuedSince).toISOString() } };
 }
 

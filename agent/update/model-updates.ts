@@ -99,14 +99,14 @@ export class ModelUpdates {
   orderBack(model: string): void {
     const runner = this.#runners.get(model);
     if (runner === undefined)
-      throw new AppError('not_found', `Cannot go back with "${model}": this device has no such model.`);
+      throw new AppError('not_found', `Cannot roll back "${model}": this device does not have this model.`);
     runner.orderBack();
   }
 
   /** Lets what is quarantined or was refused be tried again, of one model or of all. Throws `not_found`. */
   release(model: string | undefined): readonly ReleasedModel[] {
     if (model !== undefined && !this.#runners.has(model))
-      throw new AppError('not_found', `Cannot release "${model}": this device has no such model.`);
+      throw new AppError('not_found', `Cannot release "${model}": this device does not have this model.`);
     const runners = [...this.#runners].filter(([name]) => model === undefined || name === model);
     return runners.map(([name, runner]) => ({ model: name, versions: runner.release() }));
   }
@@ -184,7 +184,10 @@ export class ModelUpdates {
         await runner.discard();
         break;
       } catch (error) {
-        logger.error({ model, reason: errorText(error) }, 'model could not be given up');
+        logger.error(
+          { model, reason: errorText(error) },
+          'a model that is no longer assigned could not be deleted',
+        );
         await clock.sleep(DISCARD_AGAIN_MS, this.#signal).catch(() => undefined);
         if (this.#signal?.aborted) return;
       }

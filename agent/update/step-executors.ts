@@ -58,13 +58,13 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
     if (trusted.manifestSha256 !== attempt.manifest) {
       throw new AppError(
         'manifest_mismatch',
-        `Cannot install "${record.model}" ${attempt.version}: the hub asks for manifest "${attempt.manifest}", the publisher signed "${trusted.manifestSha256}".`,
+        `Cannot install "${record.model}" ${attempt.version}: the hub requests manifest "${attempt.manifest}", and the publisher signed "${trusted.manifestSha256}".`,
       );
     }
     if (trusted.withdrawnReason !== undefined) {
       throw new AppError(
         'version_withdrawn',
-        `Cannot install "${record.model}" ${attempt.version}: its publisher withdrew it (${trusted.withdrawnReason}).`,
+        `Cannot install "${record.model}" ${attempt.version}: the publisher withdrew it (${trusted.withdrawnReason}).`,
       );
     }
   }
@@ -110,7 +110,7 @@ export function makeStepExecutors(props: StepExecutorProps): StepExecutors {
       if (model !== record.model || version !== attempt.version || release !== attempt.release) {
         throw new AppError(
           'manifest_mismatch',
-          `Cannot install "${record.model}" ${attempt.version} (release ${attempt.release}): its manifest says "${model}" ${version} (release ${release}).`,
+          `Cannot install "${record.model}" ${attempt.version} (release ${attempt.release}): its manifest is of "${model}" ${version} (release ${release}).`,
         );
       }
       return {};
@@ -183,6 +183,6 @@ function checkModel(slot: Slot, model: string): void {
   if (slot.model === model) return;
   throw new AppError(
     'manifest_mismatch',
-    `Cannot serve "${model}" ${slot.version}: its manifest says "${slot.model}".`,
+    `Cannot serve "${model}" ${slot.version}: its manifest is of model "${slot.model}".`,
   );
 }

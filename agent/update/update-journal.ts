@@ -58,7 +58,7 @@ export class UpdateJournal {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       this.#logger.error(
         { model, reason: errorText(error) },
-        'update journal is unreadable and was put aside',
+        'an update journal was unreadable and was moved aside',
       );
       if (!this.#isReadOnly) await rename(path, `${path}.unreadable`).catch(() => undefined);
       return undefined;

@@ -82,13 +82,13 @@ export function auditCommand(context: CliContext): Command {
       if (verdict.headRemoved) {
         throw new AppError(
           'bad_input',
-          `Cannot compare with "${against}": row ${query?.number} has left the log. Wanted a head of row ${verdict.from} or later.`,
+          `Cannot compare with "${against}": row ${query?.number} has left the log. Expected a head of row ${verdict.from} or later.`,
         );
       }
       if (!verdict.intact) {
         throw new AppError(
           'audit_broken',
-          `The audit log is broken at row ${verdict.brokenAt}: ${verdict.reason}. The ${verdict.rows} rows before it are whole.${leftText(verdict)}`,
+          `The audit log is broken at row ${verdict.brokenAt}: ${verdict.reason}. The ${verdict.rows} rows before it are intact.${leftText(verdict)}`,
           { details: verdict },
         );
       }

@@ -32,7 +32,7 @@ export function loginCommand(context: CliContext): Command {
       if (token === undefined)
         throw new AppError(
           'bad_input',
-          'Cannot log in: there is no token. Wanted --token-file FILE, or --token-file - for standard input.',
+          'Cannot log in: no token was given. Use --token-file FILE, or --token-file - for standard input.',
         );
       // The hub proves itself before the token leaves this machine.
       const ca = await caOf(url, flags);
@@ -64,7 +64,7 @@ interface LoginFlags extends SecretFlags {
 /** What verifies the hub from now on, PEM; undefined for the CAs of the system. */
 async function caOf(url: string, { caFingerprint, caFile }: LoginFlags): Promise<string | undefined> {
   if (caFingerprint !== undefined && caFile !== undefined)
-    throw new AppError('bad_input', 'Cannot use both --ca-fingerprint and --ca-file: wanted one of them.');
+    throw new AppError('bad_input', 'Cannot use --ca-fingerprint and --ca-file together. Use one of them.');
   if (caFingerprint !== undefined) return fetchCa(url, caFingerprint);
   return caFile === undefined ? undefined : readCa(caFile, '--ca-file');
 }

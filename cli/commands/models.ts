@@ -126,7 +126,7 @@ interface UnassignFlags {
 async function unassign(model: string, flags: UnassignFlags, context: CliContext): Promise<void> {
   const { device, group } = flags;
   if ((device === undefined) === (group === undefined)) {
-    throw new AppError('bad_input', `Cannot unassign "${model}": one of --device and --group is wanted.`);
+    throw new AppError('bad_input', `Cannot unassign "${model}": use either --device or --group.`);
   }
   const target = device === undefined ? `every device of group "${group}"` : `device "${device}"`;
   await confirm({
@@ -218,7 +218,7 @@ async function showVersion(
   if (flag !== undefined) {
     throw new AppError(
       'bad_input',
-      `Cannot show ${model} ${version} with --${flag}: it is for lists of versions.`,
+      `Cannot show ${model} ${version} with --${flag}: the option applies only to lists of versions.`,
     );
   }
   const detail = await fetchVersion({ model, version }, await context.hub());

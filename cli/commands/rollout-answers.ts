@@ -11,6 +11,6 @@ export function rolloutPath(id: string): string {
   if (/^r-[0-9a-f]{8,32}$/.test(id)) return `/rollouts/${id}`;
   throw new AppError(
     'bad_input',
-    `Cannot find rollout "${id}": wanted an id such as r-0011223344aa, as "modelfleet rollout list" shows it.`,
+    `Cannot find rollout "${id}": expected an id such as r-0011223344aa, as "modelfleet rollout list" shows it.`,
   );
 }

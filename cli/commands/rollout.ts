@@ -251,7 +251,7 @@ function parseShare(text: string | undefined, flag: string): number | undefined 
   const match = /^(\d{1,3}(?:\.\d{1,9})?)(%)?$/.exec(text);
   const share = match ? Number(match[1]) / (match[2] ? 100 : 1) : Number.NaN;
   if (share >= 0 && share <= 1) return share;
-  throw new AppError('bad_input', `Cannot read ${flag} "${text}": wanted a share such as 5% or 0.05.`);
+  throw new AppError('bad_input', `Cannot read ${flag} "${text}": expected a share such as 5% or 0.05.`);
 }
 
 function parseCount(text: string | undefined, flag: string): number | undefined {
@@ -269,7 +269,7 @@ function given<T extends object>(values: T): T | undefined {
 async function newestId(hub: HubClient): Promise<string> {
   const [newest] = parseRollouts(await hub.get('/rollouts', { limit: 1 })).rollouts;
   if (newest) return newest.id;
-  throw new AppError('not_found', 'Cannot show the newest rollout: there is none yet.');
+  throw new AppError('not_found', 'Cannot show the newest rollout: no rollout exists yet.');
 }
 
 function show(status: Rollout, context: CliContext): void {

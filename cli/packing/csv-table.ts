@@ -73,7 +73,7 @@ export class CsvTable {
     if (table.rows > limits.sampleRowsMax) {
       throw new AppError('too_large', `Cannot read ${what}: it has more than ${limits.sampleRowsMax} rows.`);
     }
-    if (table.rows === 0) throw new AppError('sample_invalid', `Cannot read ${what}: it has no rows.`);
+    if (table.rows === 0) throw new AppError('sample_invalid', `Cannot read ${what}: it contains no rows.`);
     return table;
   }
 
@@ -129,7 +129,7 @@ export class CsvTable {
       return undefined;
     }
     if (value !== undefined) return value;
-    throw refuse(`, wanted ${wantedElement(datatype)}${number === undefined ? cellHint(text) : ''}`);
+    throw refuse(`, expected ${wantedElement(datatype)}${number === undefined ? cellHint(text) : ''}`);
   }
 
   /** Rows as long as the header. Spreadsheets leave rows of nothing but delimiters at the end; those are left out. */
@@ -142,7 +142,7 @@ export class CsvTable {
     if (uneven !== -1) {
       throw new AppError(
         'sample_invalid',
-        `Cannot read ${this.#what}: row ${uneven + 1} has ${kept[uneven]!.length} cells, wanted are ${width}${this.#hint}.`,
+        `Cannot read ${this.#what}: row ${uneven + 1} has ${kept[uneven]!.length} cells, expected ${width}${this.#hint}.`,
       );
     }
     return kept.slice(0, last + 1);
@@ -153,7 +153,10 @@ export class CsvTable {
     const name = column.normalize('NFC');
     const at = this.columns.indexOf(name);
     if (this.columns.lastIndexOf(name) !== at) {
-      throw new AppError('sample_invalid', `Cannot read ${this.#what}: it has two columns "${column}".`);
+      throw new AppError(
+        'sample_invalid',
+        `Cannot read ${this.#what}: it has two columns named "${column}".`,
+      );
     }
     return at;
   }

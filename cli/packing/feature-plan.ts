@@ -54,7 +54,7 @@ export function planFeatures({ inputs, outputs, columnNames, categories }: PlanO
   if (twice !== undefined) {
     throw new AppError(
       'interface_mismatch',
-      `Cannot profile the sample: feature name "${twice}" is used twice.`,
+      `Cannot profile the sample: two features have the name "${twice}".`,
     );
   }
   return { plans, remarks: planned.flatMap(remarksOn) };

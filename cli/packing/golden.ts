@@ -135,7 +135,7 @@ export async function loadExpected(
       if (shape[0] !== rows.count) {
         throw new AppError(
           'sample_invalid',
-          `Cannot read "${from}": it has ${shape[0] ?? 0} rows, the golden samples have ${rows.count}.`,
+          `Cannot read "${from}": it has ${shape[0] ?? 0} rows, and the golden samples have ${rows.count}.`,
         );
       }
       readers.set(output, (row) => Array.from({ length: width }, (_, i) => values[row * width + i]!));
@@ -144,7 +144,7 @@ export async function loadExpected(
       if (table === undefined) {
         throw new AppError(
           'sample_invalid',
-          `Cannot read expected "${output}": its columns need a "golden.file".`,
+          `Cannot read expected "${output}": expected columns need "golden.file" in model.yaml.`,
         );
       }
       table.requireColumns(from);
@@ -195,7 +195,7 @@ export function checkGolden(
   const worst = faults.reduce((a, b) => (distance(b.mismatch) > distance(a.mismatch) ? b : a));
   throw new AppError(
     'golden_mismatch',
-    `Cannot pack "${file}": ${faults.length} of ${samples.length} golden samples are wrong; worst is sample ${worst.sample + 1}, ${describeMismatch(worst.mismatch)}.`,
+    `Cannot pack "${file}": ${faults.length} of ${samples.length} golden samples are wrong; the worst is sample ${worst.sample + 1}, ${describeMismatch(worst.mismatch)}.`,
     { details: { wrong: faults.length, samples: samples.length, ...worst.mismatch } },
   );
 }
@@ -221,7 +221,7 @@ export function checkStable(
   const worst = faults.reduce((a, b) => (distance(b.mismatch) > distance(a.mismatch) ? b : a));
   throw new AppError(
     'golden_unstable',
-    `Cannot pack "${file}": two runs over golden sample ${worst.sample + 1} differ: ${describeMismatch(worst.mismatch)}. Every device would refuse it.`,
+    `Cannot pack "${file}": two runs over golden sample ${worst.sample + 1} differ: ${describeMismatch(worst.mismatch)}. Every device would refuse the version.`,
     { details: { unstable: faults.length, samples: computed.length, ...worst.mismatch } },
   );
 }
@@ -245,7 +245,7 @@ export function encodeGolden(samples: readonly GoldenSample[]): Uint8Array {
   if (bytes.byteLength > limits.goldenFileBytesMax) {
     throw new AppError(
       'too_large',
-      `Cannot pack: the golden samples take ${bytes.byteLength} bytes, at most ${limits.goldenFileBytesMax} are allowed. Take fewer rows.`,
+      `Cannot pack: the golden samples have ${bytes.byteLength} bytes, at most ${limits.goldenFileBytesMax} are allowed. Use fewer rows.`,
     );
   }
   return bytes;

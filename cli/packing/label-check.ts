@@ -62,7 +62,7 @@ export class LabelCheck {
     if (this.#unknown.size > 0) {
       const known = label.values ?? classes!.map((_, i) => i);
       throw mismatch(
-        `output "${label.output}" gives ${listed([...this.#unknown])}, wanted one of ${listed(known)}; name what the model gives for each class, in the order of "classes", under "label.values"`,
+        `output "${label.output}" gives ${listed([...this.#unknown])}, expected one of ${listed(known)}; name what the model gives for each class, in the order of "classes", under "label.values"`,
       );
     }
     if (this.#rows === 0) return [];
@@ -122,7 +122,7 @@ export class LabelCheck {
       return actualLabel(this.#terms, given);
     } catch (cause) {
       if (!isAppError(cause)) throw cause;
-      const why = cause.message.replace(/^Cannot take the label: /, '');
+      const why = cause.message.replace(/^Cannot accept the label: /, '');
       throw new AppError('sample_invalid', `Cannot read the labels of the sample: ${where}: ${why}`, {
         cause,
       });

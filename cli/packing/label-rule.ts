@@ -52,7 +52,7 @@ function checkClasses(
   const shown = outputs.map(({ name, datatype, shape }) => `"${name}" ${datatype} ${showShape(shape)}`);
   throw new AppError(
     'interface_mismatch',
-    `Cannot pack: "classes" names ${classes.length}, and no output has a score for each or gives the class itself: ${shown.join(', ')}.`,
+    `Cannot pack: "classes" names ${classes.length} classes, but no output has one score for each class or gives the class itself: ${shown.join(', ')}.`,
   );
 }
 

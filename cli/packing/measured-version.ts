@@ -152,7 +152,7 @@ function withoutRows(inputs: readonly TensorSpec[]): SampleSource {
   if (inputs.length === 0) return {};
   throw new AppError(
     'model_yaml_invalid',
-    'Cannot read model.yaml: golden samples need a "sample" to take rows from, or "golden.file" or "golden.arrays".',
+    'Cannot read model.yaml: golden samples need rows from "sample", "golden.file" or "golden.arrays".',
   );
 }
 

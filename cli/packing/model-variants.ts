@@ -76,7 +76,7 @@ export async function copyVariant(variant: VariantFile, folder: string): Promise
 export function changedMeanwhile(file: string, cause?: unknown): AppError {
   return new AppError(
     'pack_outdated',
-    `Cannot pack "${file}": it has changed while it was packed. Pack again when nothing writes to it.`,
+    `Cannot pack "${file}": the file changed while it was being packed. Pack again when no program writes to it.`,
     { cause },
   );
 }

@@ -155,20 +155,20 @@ export function parseModelYamlText(bytes: Uint8Array): ModelYaml {
   if ((yaml.file === undefined) === (yaml.variants === undefined)) {
     throw new AppError(
       'model_yaml_invalid',
-      'Cannot read model.yaml: wanted either "file" or "variants", found both or neither.',
+      'Cannot read model.yaml: expected either "file" or "variants", found both or neither.',
     );
   }
   const ownRows = yaml.golden.file !== undefined || yaml.golden.arrays !== undefined;
   if (ownRows && yaml.golden.rows !== undefined) {
     throw new AppError(
       'model_yaml_invalid',
-      'Cannot read model.yaml: "golden" takes "rows" of the sample or a "file" or "arrays" of its own, found both.',
+      'Cannot read model.yaml: "golden" can have either "rows" or a "file" or "arrays" of its own, found both.',
     );
   }
   if (yaml.label === undefined && (yaml.sample?.label ?? yaml.golden.label) !== undefined) {
     throw new AppError(
       'model_yaml_invalid',
-      'Cannot read model.yaml: a sample has a "label" and the version none: say which output it belongs to under "label".',
+      'Cannot read model.yaml: a sample has a "label", but the version has no label rule. Name the output that it belongs to under "label".',
     );
   }
   const rounded = [...(yaml.sample?.missing ?? []), ...(yaml.golden.missing ?? [])].find(
@@ -185,7 +185,7 @@ export function parseModelYamlText(bytes: Uint8Array): ModelYaml {
   if (idle !== undefined) {
     throw new AppError(
       'model_yaml_invalid',
-      `Cannot read model.yaml: "golden.${idle}" needs "golden.file" or "golden.arrays" beside it.`,
+      `Cannot read model.yaml: "golden.${idle}" also needs "golden.file" or "golden.arrays".`,
     );
   }
   return yaml;
@@ -217,7 +217,7 @@ function refuseHalfTexts(value: unknown): void {
   if (typeof value === 'string' && !value.isWellFormed()) {
     throw new AppError(
       'model_yaml_invalid',
-      `Cannot read model.yaml: ${quoteText(value)} holds half a surrogate pair, which is no text.`,
+      `Cannot read model.yaml: ${quoteText(value)} contains half a surrogate pair, which is not valid text.`,
     );
   }
   if (typeof value !== 'object' || value === null) return;

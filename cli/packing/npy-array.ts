@@ -64,7 +64,7 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
   const descr = /'descr':\s*'([^']{1,16})'/.exec(header)?.[1];
   if (/'descr':\s*\[/.test(header)) {
     throw fault(
-      'its elements are records, wanted are numbers or texts; save numpy.lib.recfunctions.structured_to_unstructured(array)',
+      'its elements are records, expected numbers or texts; save numpy.lib.recfunctions.structured_to_unstructured(array)',
     );
   }
   const order = /'fortran_order':\s*(True|False)/.exec(header)?.[1];
@@ -74,7 +74,7 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
   const width = TEXT.exec(descr)?.[1];
   if (datatype === undefined && width === undefined) {
     const known = `${Object.keys(DATATYPES).join(' ')} <U |S`;
-    throw fault(`its elements are "${descr}", wanted one of ${known}${castHint(descr)}`);
+    throw fault(`its elements are "${descr}", expected one of ${known}${castHint(descr)}`);
   }
   if (order === 'True') throw fault('it is in Fortran order; save numpy.ascontiguousarray(array)');
   const shape = dims

@@ -158,7 +158,7 @@ async function refuseForeignFolder(out: string): Promise<void> {
   if (foreign === undefined) return;
   throw new AppError(
     'bad_input',
-    `Cannot pack into "${out}": it holds other files than a packed version, such as "${foreign}", and packing would remove them. Name a new folder with --out.`,
+    `Cannot pack into "${out}": it contains files that do not belong to a packed version, such as "${foreign}", and packing would delete them. Name a new folder with --out.`,
   );
 }
 

@@ -44,7 +44,7 @@ export async function readPackedVersion(folder: string): Promise<PackedVersion> 
   const manifestBytes = await reading.catch((cause: unknown) => {
     throw new AppError(
       'pack_invalid',
-      `Cannot read "${folder}" as a packed version: it holds no ${manifestFileName}. Run "modelfleet models pack" first.`,
+      `Cannot read "${folder}" as a packed version: it contains no ${manifestFileName}. Run "modelfleet models pack" first.`,
       { cause },
     );
   });
@@ -74,7 +74,7 @@ async function checkFile({ entry, path }: PackedFile): Promise<void> {
   if (same) return;
   throw new AppError(
     'pack_invalid',
-    `Cannot use "${path}": its digest is ${index.sha256} (${index.bytes} bytes), the manifest says ${entry.sha256} (${entry.bytes} bytes).`,
+    `Cannot use "${path}": its digest is ${index.sha256} (${index.bytes} bytes), and the manifest names ${entry.sha256} (${entry.bytes} bytes).`,
   );
 }
 

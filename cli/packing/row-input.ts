@@ -44,7 +44,7 @@ export function arrayInput(spec: TensorSpec, array: NpyArray, file: string): Row
   if (rows === undefined || rows < 1 || rows > limits.sampleRowsMax) {
     throw new AppError(
       'sample_invalid',
-      `Cannot read "${file}": shape (${array.shape}) has no rows along its first axis, or too many.`,
+      `Cannot read "${file}": its shape (${array.shape}) must have 1 to ${limits.sampleRowsMax} rows along the first axis.`,
     );
   }
   const elements = elementCount(rest);

@@ -48,7 +48,10 @@ export class SampleRows {
     const counts = inputs.flatMap((input) => input.rows ?? []);
     if (counts.some((count) => count !== counts[0])) {
       const found = inputs.map((i) => `"${i.spec.name}" ${i.rows ?? 'any'}`).join(', ');
-      throw new AppError('sample_invalid', `Cannot read the sample: its inputs differ in rows: ${found}.`);
+      throw new AppError(
+        'sample_invalid',
+        `Cannot read the sample: its inputs have different numbers of rows: ${found}.`,
+      );
     }
     // A model without inputs, or whose every input is a fill, has one way to be run.
     this.count = counts[0] ?? table?.rows ?? 1;
@@ -139,7 +142,7 @@ export class SampleRows {
       const row = rows[Math.floor(at / input.elements)]!;
       throw new AppError(
         'sample_invalid',
-        `Cannot run the sample: ${input.where(row, at % input.elements)} has no value, and ${datatype} has none for that.`,
+        `Cannot run the sample: ${input.where(row, at % input.elements)} has no value, and ${datatype} cannot represent a missing value.`,
       );
     });
   }
@@ -204,7 +207,7 @@ function valuesOf(input: RowInput, rows: readonly number[]): (ElementValue | und
         const shown = typeof value === 'string' ? quoteText(value) : value;
         throw new AppError(
           'sample_invalid',
-          `Cannot read the sample: ${input.where(row, i)} is ${shown}, input "${input.spec.name}" wants ${wantedElement(input.spec.datatype)}.`,
+          `Cannot read the sample: ${input.where(row, i)} is ${shown}, and input "${input.spec.name}" needs ${wantedElement(input.spec.datatype)}.`,
         );
       }
       values[to] = value;

@@ -44,7 +44,7 @@ export function requirePassphrase(passphrase: string | undefined): asserts passp
   if (chars >= PASSPHRASE_CHARS_MIN && Buffer.byteLength(passphrase ?? '') <= PASSPHRASE_BYTES_MAX) return;
   throw new AppError(
     'bad_input',
-    `Cannot encrypt keys: wanted a passphrase of ${PASSPHRASE_CHARS_MIN} characters or more in ${passphraseVariable} or --passphrase-file, found ${chars}.`,
+    `Cannot encrypt keys: expected a passphrase of ${PASSPHRASE_CHARS_MIN} characters or more in ${passphraseVariable} or --passphrase-file, found ${chars}.`,
   );
 }
 
@@ -63,15 +63,15 @@ export async function readKeyFile(path: string, passphrase: string | undefined):
     // The cause is left out: OpenSSL's text helps nobody and may quote the file.
     const encrypted = pem.includes('BEGIN ENCRYPTED PRIVATE KEY');
     const why = !encrypted
-      ? 'it holds no private key in PEM'
+      ? 'it contains no private key in PEM'
       : passphrase === undefined
-        ? `it is encrypted and there is no passphrase in ${passphraseVariable} or --passphrase-file`
+        ? `it is encrypted, and no passphrase was given in ${passphraseVariable} or --passphrase-file`
         : 'the passphrase is wrong, or the file is damaged';
     throw new AppError('key_unreadable', `Cannot read the key file "${path}": ${why}.`);
   }
   if (key.asymmetricKeyType === 'ed25519') return key;
   throw new AppError(
     'key_unreadable',
-    `Cannot use the key file "${path}": it holds a key of type ${key.asymmetricKeyType}, wanted ed25519.`,
+    `Cannot use the key file "${path}": it contains a key of type ${key.asymmetricKeyType}, expected ed25519.`,
   );
 }

@@ -40,7 +40,7 @@ export function makeNewTrust({ online, rootKeys, rootThreshold, model, nowMs }: 
   ) {
     throw new AppError(
       'bad_input',
-      `Cannot make a root of ${rootKeys} keys with threshold ${rootThreshold}: wanted 1 to ${limits.trustKeysPerRoleMax} keys and a threshold of 1 to that many.`,
+      `Cannot make a root of ${rootKeys} keys with threshold ${rootThreshold}: expected 1 to ${limits.trustKeysPerRoleMax} keys and a threshold of 1 to that many.`,
     );
   }
   const root = Array.from({ length: rootKeys }, newKey);
@@ -85,7 +85,7 @@ export async function requireNoKeys(folder: string): Promise<void> {
   if (found === undefined) return;
   throw new AppError(
     'bad_input',
-    `Cannot make keys in "${folder}": "${found}" is there already. Name another folder with --keys.`,
+    `Cannot make keys in "${folder}": "${found}" already exists. Name another folder with --keys.`,
   );
 }
 

@@ -74,7 +74,7 @@ async function fetchCurrent({
   } catch (cause) {
     throw new AppError(
       'signature_invalid',
-      `Cannot sign with "${keyFile}": the hub's publisher metadata is not signed with that key, so it is not the publisher's key or the metadata was changed.`,
+      `Cannot sign with "${keyFile}": this key did not sign the hub's publisher metadata. It is not the publisher's key, or the metadata was changed.`,
       { cause },
     );
   }
@@ -83,7 +83,7 @@ async function fetchCurrent({
   if (current.signed.version >= seen || restored) return { current, number };
   throw new AppError(
     'metadata_rolled_back',
-    `Cannot sign with "${keyFile}": the hub shows publisher metadata version ${current.signed.version}, this key has signed version ${seen}. If the hub was restored from a backup, look at what it shows ("modelfleet models list") and run "modelfleet trust refresh --restored".`,
+    `Cannot sign with "${keyFile}": the hub has publisher metadata version ${current.signed.version}, but this key already signed version ${seen}. If the hub was restored from a backup, check its versions with "modelfleet models list" and run "modelfleet trust refresh --restored --key ${keyFile}".`,
   );
 }
 

@@ -94,13 +94,13 @@ export class TokenService {
       if (existing) {
         throw new AppError(
           'conflict',
-          `Cannot create token "${name}": one of that name ${existing.revoked_at === null ? 'exists' : 'existed and was revoked'}. Wanted a new name.`,
+          `Cannot create token "${name}": a token with this name ${existing.revoked_at === null ? 'exists' : 'existed and was revoked'}. Use a new name.`,
         );
       }
       if ((await this.#store.count(tx)) >= limits.apiTokensMax) {
         throw new AppError(
           'too_large',
-          `Cannot create token "${name}": the hub has ${limits.apiTokensMax} tokens.`,
+          `Cannot create token "${name}": the hub already has ${limits.apiTokensMax} tokens, the maximum.`,
         );
       }
       const { row, secret } = this.#newToken(name, role, ttlMs);
@@ -118,7 +118,7 @@ export class TokenService {
   async revoke(name: string, actor: Actor): Promise<void> {
     await this.#store.transaction(async (tx) => {
       const row = await this.#store.find(name, tx);
-      if (!row) throw new AppError('not_found', `Cannot revoke token "${name}": there is none.`);
+      if (!row) throw new AppError('not_found', `Cannot revoke token "${name}": no token has this name.`);
       if (row.revoked_at !== null) return;
       const now = this.#clock.now();
       await this.#store.revoke(name, now, tx);
@@ -129,7 +129,7 @@ export class TokenService {
       ) {
         throw new AppError(
           'conflict',
-          `Cannot revoke token "${name}": it is the last admin token that works. Create another one first.`,
+          `Cannot revoke token "${name}": it is the last valid admin token. Create another admin token first.`,
         );
       }
       await this.#audit.append(
@@ -142,7 +142,7 @@ export class TokenService {
   /** Throws `not_found`. */
   async show(name: string): Promise<ApiToken> {
     const row = await this.#store.find(name);
-    if (!row) throw new AppError('not_found', `Cannot show token "${name}": there is none.`);
+    if (!row) throw new AppError('not_found', `Cannot show token "${name}": no token has this name.`);
     return toToken(this.#withUse(row));
   }
 

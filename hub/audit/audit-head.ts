@@ -132,7 +132,7 @@ export class AuditHeads {
       await this.keep().catch((error: unknown) =>
         logger.error(
           { reason: errorText(error) },
-          'signed head of the audit log could not be kept; tried again',
+          'the signed head of the audit log could not be stored; the hub tries again',
         ),
       );
       if (!isLast) await sleepUnlessSet(clock, limits.auditHeadKeptEveryMs, signal).catch(() => undefined);

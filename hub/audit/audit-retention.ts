@@ -109,7 +109,7 @@ export class AuditRetention implements Expirable {
       if (fault !== undefined)
         throw new AppError(
           'audit_broken',
-          `Cannot let rows of the audit log leave: it is broken at row ${row.number}: ${fault}.`,
+          `Cannot delete old rows of the audit log: the log is broken at row ${row.number}: ${fault}.`,
         );
       at = row;
     }

@@ -73,7 +73,7 @@ export function auditRoutes({ audit, verification, heads }: AuditRoutesProps): R
         if (number !== undefined && hash !== undefined) return verification.verify({ number, hash });
         throw new AppError(
           'bad_input',
-          'Cannot compare the audit log: wanted both "number" and "hash" of a head.',
+          'Cannot compare the audit log: expected both "number" and "hash" of a head.',
         );
       },
     );

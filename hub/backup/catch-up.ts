@@ -40,7 +40,7 @@ export async function requireClock(
   if (!restored || asked.catchUp || now >= Date.parse(restored.backupAt)) return;
   throw new AppError(
     'restored_clock_behind',
-    `Cannot go on from the backup of ${restored.backupAt}: the clock of this machine says ${new Date(now).toISOString()}.`,
+    `Cannot start from the backup of ${restored.backupAt}: the clock of this machine shows ${new Date(now).toISOString()}.`,
   );
 }
 

@@ -35,7 +35,7 @@ export async function readListing(folder: string): Promise<readonly ListedFile[]
     (error: NodeJS.ErrnoException) => {
       const why =
         error.code === 'ENOENT'
-          ? `it has no file "${listingName}": no backup, or one that did not come to its end`
+          ? `it has no file "${listingName}": it is not a backup, or the backup was interrupted`
           : errorText(error);
       if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR' && !isAppError(error)) throw error;
       throw new AppError('backup_damaged', `Cannot use "${folder}" as a backup: ${why}.`, { cause: error });
@@ -52,7 +52,7 @@ function parseListing(text: string): readonly ListedFile[] {
     if (sha256 !== undefined && path !== undefined && isListable(path)) return { path, sha256 };
     throw new AppError(
       'backup_damaged',
-      `Cannot read the backup: line ${at + 1} of its "${listingName}" names no digest and file of a hub.`,
+      `Cannot read the backup: line ${at + 1} of its "${listingName}" does not contain a digest and a file name.`,
     );
   });
 }

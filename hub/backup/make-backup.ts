@@ -134,7 +134,7 @@ async function requireHub(data: string): Promise<void> {
   if (names.includes(databaseFile) && !names.includes(restoringName)) return;
   throw new AppError(
     'bad_input',
-    `Cannot back up "${data}": it is not the data folder of a hub that has run; it has no whole "${databaseFile}".`,
+    `Cannot back up "${data}": it is not the data folder of a hub that has run, because it contains no complete "${databaseFile}".`,
   );
 }
 

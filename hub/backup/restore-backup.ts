@@ -64,7 +64,10 @@ export async function restoreBackup(
       const target = join(data, path);
       folders.add(join(target, '..'));
       if ((await copyFileTo(join(folder, path), target, { flush: true })) !== sha256) {
-        throw new AppError('backup_damaged', `Cannot restore: "${path}" of the backup changed meanwhile.`);
+        throw new AppError(
+          'backup_damaged',
+          `Cannot restore: "${path}" of the backup changed during the restore.`,
+        );
       }
     }
     for (const made of folders) await syncFolder(made);
@@ -86,6 +89,6 @@ async function requireEmpty(data: string): Promise<void> {
   if (names.length === 0 || names.includes(restoringName)) return;
   throw new AppError(
     'data_folder_not_empty',
-    `Cannot restore into "${data}": there is something in it already, such as "${names[0]}".`,
+    `Cannot restore into "${data}": the folder is not empty; it contains "${names[0]}".`,
   );
 }

@@ -31,7 +31,7 @@ export async function requireRestored(data: string): Promise<void> {
   if ((await readIfThere(join(data, restoringName))) === undefined) return;
   throw new AppError(
     'restore_unfinished',
-    `Cannot use the data folder "${data}": a restore into it did not come to its end.`,
+    `Cannot use the data folder "${data}": a restore into it was interrupted.`,
   );
 }
 

@@ -302,7 +302,11 @@ export class AedesBroker implements Broker {
         // A device's own `chunk/get` fits the filter of the chunks it gets: what a device sent is forwarded to nobody.
         if ('clientId' in packet) return null;
         if (!this.#sessionOf.get(client)?.isOverfull) return packet;
-        this.#log.warn(client.id, { device: client.id }, 'device closed: it does not read what it gets');
+        this.#log.warn(
+          client.id,
+          { device: client.id },
+          'connection closed: the device does not read its messages',
+        );
         setImmediate(() => (client.conn as TLSSocket).destroy());
         return null;
       },
@@ -368,7 +372,7 @@ export class AedesBroker implements Broker {
         this.#log.warn(
           deviceId,
           { device: deviceId },
-          'device sends more than its budget: the rest is read later',
+          'a device exceeds its message rate; the hub reads the rest later',
         );
       },
       answerLateMs: this.#props.answerLateMs,

@@ -28,7 +28,7 @@ export function backupCommand(version: string): Command {
       const named = made.missing.slice(0, CHUNKS_NAMED).join(', ');
       throw new AppError(
         'backup_incomplete',
-        `The backup was made, but the hub has ${made.missing.length} chunks of its versions no longer, or damaged: ${named}.`,
+        `The backup was made, but ${made.missing.length} chunks of versions are missing or damaged on the hub: ${named}.`,
       );
     });
 }

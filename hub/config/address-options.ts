@@ -61,5 +61,5 @@ export function restHost(options: PublicAddresses): string {
 
 function refuse(name: string, found: unknown, wanted: string): never {
   const text = JSON.stringify(found)?.slice(0, 100) ?? String(found);
-  throw new AppError('bad_input', `Cannot use ${name} ${text}: wanted ${wanted}.`);
+  throw new AppError('bad_input', `Cannot use ${name} ${text}: expected ${wanted}.`);
 }

@@ -62,7 +62,10 @@ export class StorageWatch {
       return;
     }
     this.#faults.set(code, { error: told, since: this.#props.clock.now(), failures: 1 });
-    this.#props.logger.error({ code, reason: told.message, fix: told.entry.fix }, 'storage fails');
+    this.#props.logger.error(
+      { code, reason: told.message, fix: told.entry.fix },
+      'the hub cannot write to its storage',
+    );
     if (code === 'database_damaged') void this.#reportDamage(told.message);
     this.#sleep.wake();
   };
@@ -130,7 +133,7 @@ export class StorageWatch {
       if (this.#waits()) await this.#report();
     } catch (error) {
       if (storageError(error, hubDataFolder)) this.see(error);
-      else this.#props.logger.error({ err: error }, 'the data folder could not be tried');
+      else this.#props.logger.error({ err: error }, 'the test write into the data folder failed');
     }
   }
 
@@ -157,7 +160,10 @@ export class StorageWatch {
   async #reportDamage(reason: string): Promise<void> {
     const event = { actor: 'hub', action: 'storage.damaged', target: 'data-folder', details: { reason } };
     await this.#props.audit.append(event).catch((error: unknown) => {
-      this.#props.logger.error({ err: error }, 'the audit log cannot take that the database is damaged');
+      this.#props.logger.error(
+        { err: error },
+        'the damage of the database could not be recorded in the audit log',
+      );
     });
   }
 }

@@ -48,13 +48,13 @@ export async function makeShrinkable(
   const bytes = use.pages * use.pageBytes;
   if (bytes > bytesMax) {
     const details = { size: formatBytes(bytes), unused: formatBytes(use.unused * use.pageBytes) };
-    logger.warn(details, 'the database file does not shrink until "modelfleet-hub compact" was run once');
+    logger.warn(details, 'the database file does not shrink until "modelfleet-hub compact" has run once');
     return;
   }
   try {
     await compactOpen(database);
   } catch (error) {
-    logger.warn({ reason: errorText(error) }, 'the database file could not be made one that shrinks');
+    logger.warn({ reason: errorText(error) }, 'the database file could not be changed to one that shrinks');
   }
 }
 

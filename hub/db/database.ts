@@ -69,7 +69,7 @@ async function makeFile(file: string): Promise<void> {
     const made = await openFile(file, O_RDWR | O_CREAT | O_NONBLOCK, 0o600);
     const isFile = (await made.stat()).isFile();
     await made.close();
-    if (!isFile) throw new Error('it is no regular file');
+    if (!isFile) throw new Error('it is not a regular file');
   } catch (cause) {
     const reason = unreadableReason(cause);
     throw new AppError('file_unusable', `Cannot open the database "${file}": ${reason}.`, { cause });

@@ -59,7 +59,7 @@ export async function migrate(database: Kysely<Tables>, known = migrations): Pro
   if (found > newest) {
     throw new AppError(
       'data_folder_newer',
-      `Cannot open the database: its schema is version ${found}, this program knows versions up to ${newest}. Nothing was changed.`,
+      `Cannot open the database: its schema has version ${found}, and this program supports versions up to ${newest}. Nothing was changed.`,
       { details: { found, newest } },
     );
   }
@@ -91,6 +91,6 @@ async function schemaVersion(database: Kysely<Tables>): Promise<number> {
   if (row) return Number(row.value);
   throw new AppError(
     'data_folder_incomplete',
-    'Cannot open the database: it is of another program. Nothing was changed.',
+    'Cannot open the database: it belongs to another program. Nothing was changed.',
   );
 }

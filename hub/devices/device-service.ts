@@ -152,7 +152,7 @@ export class DeviceService {
     const { store, clock } = this.#props;
     const existing = await store.find(id, tx);
     if (existing && existing.revoked_at === null) {
-      throw new AppError('device_exists', `Cannot enrol "${id}": a device of that id exists.`);
+      throw new AppError('device_exists', `Cannot enrol "${id}": a device with this id already exists.`);
     }
     const row: DeviceRow = {
       id,
@@ -376,5 +376,5 @@ export class DeviceService {
 }
 
 function notFound(verb: string, id: string): AppError {
-  return new AppError('not_found', `Cannot ${verb} device "${id}": there is none of that id.`);
+  return new AppError('not_found', `Cannot ${verb} device "${id}": no device has this id.`);
 }

@@ -73,7 +73,7 @@ export async function addAuthentication(
       await refuseBeyond(limitFailures, request);
       throw new AppError(
         'unauthorized',
-        `Refused ${request.method} ${request.routeOptions.url ?? 'request'}: wanted "Authorization: Bearer <token>" with a valid token, found ${request.headers.authorization ? 'a token that is unknown, expired or revoked' : 'no token'}.`,
+        `Refused ${request.method} ${request.routeOptions.url ?? 'request'}: expected "Authorization: Bearer <token>" with a valid token, found ${request.headers.authorization ? 'a token that is unknown, expired or revoked' : 'no token'}.`,
       );
     }
     request.actor = actor;
@@ -81,7 +81,7 @@ export async function addAuthentication(
     if (wanted !== undefined && !mayCall(actor.role, wanted)) {
       throw new AppError(
         'forbidden',
-        `Refused ${request.method} ${request.routeOptions.url}: token "${actor.name}" has role ${actor.role}, wanted ${allowed[wanted].join(' or ')}.`,
+        `Refused ${request.method} ${request.routeOptions.url}: token "${actor.name}" has role ${actor.role}, expected ${allowed[wanted].join(' or ')}.`,
       );
     }
   });

@@ -58,14 +58,14 @@ function asAppError(error: unknown, request: FastifyRequest): AppError {
   if (status === 413) {
     return new AppError(
       'too_large',
-      `Cannot read the request: its body is over the limit of ${bodyBytesMax(request)} bytes.`,
+      `Cannot read the request: its body exceeds the limit of ${bodyBytesMax(request)} bytes.`,
     );
   }
   if (status === 415) {
     const type = request.routeOptions.config.accepts ?? 'application/json';
     return new AppError(
       'media_type_unsupported',
-      `Cannot read the request: it has a body and no Content-Type that can be read, wanted "${type}".`,
+      `Cannot read the request: it has a body without a supported Content-Type, expected "${type}".`,
     );
   }
   if (status >= 400 && status < 500) {
@@ -76,6 +76,6 @@ function asAppError(error: unknown, request: FastifyRequest): AppError {
   }
   return new AppError(
     'internal',
-    `The hub failed on this request. Its log names the cause under "${request.id}", or under a request of the minute before that failed alike.`,
+    `The hub failed on this request. Its log names the cause under "${request.id}", or under a similar request that failed in the minute before.`,
   );
 }

@@ -62,7 +62,7 @@ async function checkTag(
   void reply.header('etag', tag);
   throw new AppError(
     'precondition_failed',
-    `Refused the change of "${thing}": If-Match names ${excerpt(wanted)}, and it now has ${tag}. Nothing was changed.`,
+    `Refused the change of "${thing}": If-Match names ${excerpt(wanted)}, and the current entity tag is ${tag}. Nothing was changed.`,
     { details: { etag: tag } },
   );
 }
@@ -71,7 +71,7 @@ async function checkTag(
 function notVersioned({ method, routeOptions }: FastifyRequest): AppError {
   return new AppError(
     'bad_input',
-    `Cannot ${method} ${routeOptions.url ?? ''} with If-Match: what it changes has no entity tag. Send it without If-Match.`,
+    `Cannot ${method} ${routeOptions.url ?? ''} with If-Match: this resource has no entity tag. Send the request without If-Match.`,
   );
 }
 

@@ -60,7 +60,7 @@ export function checkBodyHead(request: FastifyRequest): void {
   if (type.split(';')[0]!.trim().toLowerCase() === wanted) return;
   throw new AppError(
     'media_type_unsupported',
-    `Cannot read the request: its Content-Type is ${excerpt(type)}, wanted "${wanted}".`,
+    `Cannot read the request: its Content-Type is ${excerpt(type)}, expected "${wanted}".`,
   );
 }
 

@@ -81,7 +81,7 @@ function readCursor(text: string): [string, Value[]] {
   } catch (cause) {
     throw new AppError(
       'bad_input',
-      `Cannot read the query: "after" is ${excerpt(text)}, wanted the "next" of a page of this list.`,
+      `Cannot read the query: "after" is ${excerpt(text)}, expected the "next" of a page of this list.`,
       { cause },
     );
   }

@@ -53,7 +53,7 @@ export class TrustedProxies {
     if (family === 0 || !(prefix >= 0 && prefix <= most)) {
       throw new AppError(
         'bad_input',
-        `Cannot use trusted proxy "${range.slice(0, 100)}": wanted an address or a network such as 10.0.0.0/8.`,
+        `Cannot use trusted proxy "${range.slice(0, 100)}": expected an address or a network such as 10.0.0.0/8.`,
       );
     }
     this.#list.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4');

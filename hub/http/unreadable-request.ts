@@ -28,7 +28,7 @@ function refusalOf({ code }: NodeJS.ErrnoException): AppError {
     case 'HPE_HEADER_OVERFLOW':
       return new AppError(
         'headers_too_large',
-        `Cannot read the request: its request line and headers are over the limit of ${maxHeaderSize} bytes.`,
+        `Cannot read the request: its request line and headers exceed the limit of ${maxHeaderSize} bytes.`,
       );
     default:
       return new AppError(

@@ -17,13 +17,13 @@ export function addUnroutedAnswers(app: FastifyInstance): void {
     if (methods.length === 0) {
       throw new AppError(
         'not_found',
-        `Cannot ${request.method} "${path}": there is no such path. /openapi.json lists what there is.`,
+        `Cannot ${request.method} "${path}": no such path exists. /openapi.json lists all paths.`,
       );
     }
     const allow = [...methods, 'OPTIONS'].sort().join(', ');
     void reply.header('allow', allow);
     if (request.method === 'OPTIONS') return reply.code(204).send();
-    throw new AppError('method_not_allowed', `Cannot ${request.method} "${path}": it takes ${allow}.`, {
+    throw new AppError('method_not_allowed', `Cannot ${request.method} "${path}": it supports ${allow}.`, {
       details: { allow },
     });
   });

@@ -55,7 +55,7 @@ function keyedRequestOf(request: FastifyRequest): KeyedRequest | AppError | unde
   if (typeof idempotencyKey !== 'string' || !WELL_FORMED.test(idempotencyKey)) {
     return new AppError(
       'bad_input',
-      `Cannot read the request: Idempotency-Key is ${excerpt(String(idempotencyKey))}, wanted 1 to 255 visible ASCII characters.`,
+      `Cannot read the request: Idempotency-Key is ${excerpt(String(idempotencyKey))}, expected 1 to 255 visible ASCII characters.`,
     );
   }
   return {

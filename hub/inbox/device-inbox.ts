@@ -154,7 +154,8 @@ export class DeviceInbox {
     const refused = new Set<string>();
     try {
       await this.#storeParts(batch, refused);
-      if (this.isHeld) this.#logger.warn({ waiting: this.waiting }, 'messages of devices are stored again');
+      if (this.isHeld)
+        this.#logger.warn({ waiting: this.waiting }, 'the hub can store messages of devices again');
       this.#heldMs = undefined;
     } catch (error) {
       this.#queue.putBack(batch.filter((entry) => !entry.isSettled));
@@ -233,7 +234,10 @@ export class DeviceInbox {
   async #hold(error: unknown): Promise<void> {
     if (!this.isHeld) {
       const details = { reason: errorText(error), waiting: this.waiting };
-      this.#logger.error(details, 'messages of devices cannot be stored now; they are held and tried again');
+      this.#logger.error(
+        details,
+        'the hub cannot store messages of devices at present; it keeps them and tries again',
+      );
     }
     this.counts.held += 1;
     this.#heldMs = Math.min(limits.inboxHoldMsMax, (this.#heldMs ?? HOLD_FIRST_MS / 2) * 2);
@@ -249,5 +253,5 @@ function behindError(deviceId: string): AppError {
 }
 
 function closedError(deviceId: string): AppError {
-  return new AppError('hub_unreachable', `Cannot take a message of "${deviceId}": the hub is stopping.`);
+  return new AppError('hub_unreachable', `Cannot accept a message of "${deviceId}": the hub is stopping.`);
 }

@@ -42,7 +42,10 @@ export class LostBlobs {
       else lost += 1;
     }
     if (lost > 0)
-      logger.warn({ lost }, 'chunks are lost; models publish of their versions uploads them again');
+      logger.warn(
+        { lost },
+        'chunks are lost; "modelfleet models publish" of their versions uploads them again',
+      );
     const digests = new Set<string>();
     const versions = new Map<string, number>();
     for (const prefix of prefixes) {
@@ -75,13 +78,13 @@ export class LostBlobs {
       if (await this.#restored(digest)) return;
       logger.error(
         { digest },
-        'a chunk on the disk was damaged; models publish of its version uploads it again',
+        'a chunk on the disk is damaged; "modelfleet models publish" of its version uploads it again',
       );
       // Of an upload that no version names yet nobody waits for it.
       if ((await store.blobsNamed(digest)).length > 0) await this.accept([digest]);
     } catch (error) {
       // The next start names the blob.
-      logger.error({ digest, reason: errorText(error) }, 'a lost blob could not be noted');
+      logger.error({ digest, reason: errorText(error) }, 'a lost blob could not be recorded');
     }
   }
 
@@ -94,7 +97,7 @@ export class LostBlobs {
     await blobs.put(digest, bytes);
     logger.warn(
       { digest },
-      'a manifest was missing or cut short among the blobs; put back from the database',
+      'a manifest was missing or truncated on the disk; it was restored from the database',
     );
     return true;
   }

@@ -105,7 +105,10 @@ export class ModelService {
     const manifest = parseManifest(manifestBytes);
     const { model, version } = manifest;
     if (model !== offer.model) {
-      throw new AppError('bad_input', `Cannot publish to "${offer.model}": the manifest is of "${model}".`);
+      throw new AppError(
+        'bad_input',
+        `Cannot publish to "${offer.model}": the manifest names model "${model}".`,
+      );
     }
     checkManifest(manifest);
     if (await this.find(model, version)) {
@@ -151,14 +154,14 @@ export class ModelService {
       if (release <= figures.release) {
         throw new AppError(
           'release_not_growing',
-          `Cannot publish ${model} ${version}: its release is ${release}, wanted more than ${figures.release}.`,
+          `Cannot publish ${model} ${version}: its release is ${release}, expected more than ${figures.release}.`,
           { details: { highest: figures.release } },
         );
       }
       if (figures.versions >= limits.versionsPerModelMax) {
         throw new AppError(
           'too_large',
-          `Cannot publish ${model} ${version}: the model has ${figures.versions} versions, the most allowed.`,
+          `Cannot publish ${model} ${version}: the model already has ${figures.versions} versions, the maximum.`,
         );
       }
       const newest = await this.#store.newest(tx, model);
@@ -166,7 +169,7 @@ export class ModelService {
       if (newest && breaking.length > 0 && !offer.breaking) {
         throw new AppError(
           'interface_breaking',
-          `Cannot publish ${model} ${version}: it breaks clients of ${newest.version}: ${listChanges(breaking)}. Repeat with --breaking where the clients change with it.`,
+          `Cannot publish ${model} ${version}: it breaks clients of ${newest.version}: ${listChanges(breaking)}. If the clients change together with the model, repeat with --breaking.`,
           {
             details: { before: newest.version, changes: breaking.slice(0, limits.interfaceChangesNamedMax) },
           },
@@ -219,7 +222,7 @@ export class ModelService {
       ) {
         throw new AppError(
           'metadata_invalid',
-          `Cannot withdraw ${model} ${version}: the signed metadata does not say so, with the reason given.`,
+          `Cannot withdraw ${model} ${version}: the signed metadata does not contain this withdrawal with this reason.`,
         );
       }
       await this.#store.markWithdrawn(tx, {
@@ -259,19 +262,19 @@ function requireAdded(
   if (change.kind !== 'added' || version.target !== manifestTarget(wanted.model, wanted.version)) {
     throw new AppError(
       'metadata_invalid',
-      `Cannot publish ${name}: the signed metadata adds no such version.`,
+      `Cannot publish ${name}: the signed metadata does not add this version.`,
     );
   }
   if (version.manifestSha256 !== wanted.manifestSha256 || version.manifestBytes !== wanted.bytes) {
     throw new AppError(
       'artifact_mismatch',
-      `Cannot publish ${name}: the manifest has digest "${wanted.manifestSha256}" and ${wanted.bytes} bytes, the signed metadata says "${version.manifestSha256}" and ${version.manifestBytes}.`,
+      `Cannot publish ${name}: the manifest has digest "${wanted.manifestSha256}" and ${wanted.bytes} bytes, and the signed metadata names "${version.manifestSha256}" and ${version.manifestBytes} bytes.`,
     );
   }
   if (version.release !== wanted.release) {
     throw new AppError(
       'metadata_invalid',
-      `Cannot publish ${name}: its release is ${wanted.release}, the signed metadata says ${version.release}.`,
+      `Cannot publish ${name}: its release is ${wanted.release}, and the signed metadata names ${version.release}.`,
     );
   }
 }

@@ -48,7 +48,7 @@ export async function verifyArtifacts(manifest: ModelManifest, blobs: Pick<BlobS
       if (chunk.byteLength !== wanted) {
         throw new AppError(
           'artifact_mismatch',
-          `Cannot publish ${name}: chunk "${digest}" of "${file.path}" has ${chunk.byteLength} bytes, wanted ${wanted}.`,
+          `Cannot publish ${name}: chunk "${digest}" of "${file.path}" has ${chunk.byteLength} bytes, expected ${wanted}.`,
         );
       }
       hash.update(chunk);
@@ -57,7 +57,7 @@ export async function verifyArtifacts(manifest: ModelManifest, blobs: Pick<BlobS
     if (missing.length === 0 && found !== file.sha256) {
       throw new AppError(
         'artifact_mismatch',
-        `Cannot publish ${name}: the chunks of "${file.path}" make a file of digest "${found}", wanted "${file.sha256}".`,
+        `Cannot publish ${name}: the chunks of "${file.path}" make a file with digest "${found}", expected "${file.sha256}".`,
       );
     }
   }

@@ -229,7 +229,7 @@ function isServerFit(
 function serverHosts(advertise: readonly string[]): string[] {
   for (const host of advertise) {
     if (HOST_PATTERN.test(host)) continue;
-    throw new AppError('bad_input', `Cannot advertise "${host}": wanted a host name or an address.`);
+    throw new AppError('bad_input', `Cannot advertise "${host}": expected a host name or an address.`);
   }
   const own = hostname();
   const local = ['localhost', '127.0.0.1', '::1', ...(HOST_PATTERN.test(own) ? [own] : [])];

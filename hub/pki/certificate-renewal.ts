@@ -40,14 +40,14 @@ export async function runCertificateRenewal(
         logger.info('server certificate made anew');
       }
     } catch (error) {
-      logger.error({ err: error }, 'server certificate could not be made anew');
+      logger.error({ err: error }, 'the server certificate could not be renewed');
     }
     for (const listener of behind) {
       try {
         listener.useCertificate({ key: authority.serverKeyPem, cert: authority.serverCertPem });
         behind.delete(listener);
       } catch (error) {
-        logger.error({ err: error }, 'server certificate could not be taken into use');
+        logger.error({ err: error }, 'the renewed server certificate could not be put into use');
       }
     }
     await sleepUnlessSet(clock, CHECK_MS, signal).catch(() => undefined);

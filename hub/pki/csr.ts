@@ -23,7 +23,7 @@ export function readDeviceCsr(csrPem: string, deviceId: string): string {
   const { modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
   if (modulusLength < limits.rsaBitsMin || modulusLength > limits.rsaBitsMax) {
     throw refusal(
-      `its key has ${modulusLength} bits; wanted ${limits.rsaBitsMin} to ${limits.rsaBitsMax} bits of RSA`,
+      `its key has ${modulusLength} bits; expected ${limits.rsaBitsMin} to ${limits.rsaBitsMax} bits of RSA`,
     );
   }
   const signed = Buffer.from(forge.asn1.toDer(request.certificationRequestInfo).getBytes(), 'binary');

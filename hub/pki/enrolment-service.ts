@@ -170,7 +170,7 @@ function refusalOf(token: JoinTokenRow, device: string, now: number): AppError |
     case 'revoked':
       return new AppError('join_token_revoked', `${start} was revoked.`);
     case 'used-up':
-      return new AppError('join_token_used_up', `${start} was for ${usesTotal} device(s) and is used up.`);
+      return new AppError('join_token_used_up', `${start} has enrolled ${usesTotal} device(s), its maximum.`);
     case 'expired':
       return new AppError('join_token_expired', `${start} expired at ${new Date(expiresAt).toISOString()}.`);
   }

@@ -83,7 +83,7 @@ export class JoinTokenService {
       if ((await store.count(tx)) >= limits.joinTokensMax) {
         throw new AppError(
           'too_large',
-          `Cannot make a join token: there are ${limits.joinTokensMax} already; use --uses to enrol many devices with one.`,
+          `Cannot make a join token: the hub already has ${limits.joinTokensMax} of them, the maximum. Use --uses to enrol many devices with one token.`,
         );
       }
       await store.insert(row, tx);
@@ -118,7 +118,7 @@ export class JoinTokenService {
   /** Throws `not_found`. */
   async show(id: string): Promise<JoinTokenSummary> {
     const row = await this.#props.store.find(id);
-    if (!row) throw new AppError('not_found', `Cannot show join token "${id}": there is none of that id.`);
+    if (!row) throw new AppError('not_found', `Cannot show join token "${id}": no join token has this id.`);
     return summaryOf(row, this.#props.clock.now());
   }
 
@@ -134,7 +134,7 @@ export class JoinTokenService {
       if (!(await store.revoke(id, clock.now(), tx))) {
         throw new AppError(
           'not_found',
-          `Cannot revoke join token "${id}": there is no usable one of that id.`,
+          `Cannot revoke join token "${id}": no usable join token has this id.`,
         );
       }
       await audit.append(

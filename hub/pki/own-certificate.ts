@@ -37,10 +37,7 @@ export async function readOwnCertificate(
 ): Promise<OwnCertificate | undefined> {
   if (httpTlsCert === '' && httpTlsKey === '') return undefined;
   if (httpTlsCert === '' || httpTlsKey === '') {
-    throw new AppError(
-      'bad_input',
-      'Cannot use one of --http-tls-cert and --http-tls-key alone: wanted both.',
-    );
+    throw new AppError('bad_input', 'Cannot use --http-tls-cert or --http-tls-key alone: expected both.');
   }
   const chain = readChain(httpTlsCert, await readPem(httpTlsCert));
   const key = readKey(httpTlsKey, await readPem(httpTlsKey));
@@ -79,7 +76,7 @@ function readChain(file: string, pem: string): X509Certificate[] {
   }
   throw new AppError(
     'bad_input',
-    `Cannot use the certificate "${file}": wanted 1 to ${CHAIN_MAX} certificates in PEM, the server's first, found ${found.length}.`,
+    `Cannot use the certificate "${file}": expected 1 to ${CHAIN_MAX} certificates in PEM, the server's first, found ${found.length}.`,
   );
 }
 
@@ -89,8 +86,8 @@ function readKey(file: string, pem: string): KeyObject {
   } catch {
     // The cause is left out: it may quote the file.
     const why = pem.includes('ENCRYPTED')
-      ? 'it is encrypted; wanted it in clear, readable by the hub alone'
-      : 'it holds no private key in PEM';
+      ? 'it is encrypted; expected an unencrypted key that only the hub can read'
+      : 'it contains no private key in PEM';
     throw new AppError('bad_input', `Cannot use the key "${file}": ${why}.`);
   }
 }

@@ -162,7 +162,7 @@ export class Retention {
   }
 
   #fault(kind: string, error: unknown): ErrorCode {
-    this.#props.logger.error({ kind, err: error }, 'what is kept too long could not leave');
+    this.#props.logger.error({ kind, err: error }, 'expired data could not be deleted');
     return isAppError(error) ? error.code : 'internal';
   }
 }

@@ -4,6 +4,6 @@ import { AppError } from '../../shared/base/app-error.ts';
 export function deviceNotReported(what: string, who: string): AppError {
   return new AppError(
     'device_not_reported',
-    `Cannot ${what}: since the hub was restored it is not known what is on ${who}.`,
+    `Cannot ${what}: the hub was restored from a backup and does not know yet what runs on ${who}.`,
   );
 }

@@ -4,6 +4,6 @@ import { AppError } from '../../shared/base/app-error.ts';
 export function noSuchRollout(what: string): AppError {
   return new AppError(
     'not_found',
-    `Cannot ${what}: there is none of that id. One that ended longer ago than --history-kept has left; the audit log records it.`,
+    `Cannot ${what}: no rollout has this id. The hub deletes a rollout when it ended longer ago than --history-kept; the audit log still records it.`,
   );
 }

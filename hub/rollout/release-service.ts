@@ -38,7 +38,7 @@ export class ReleaseService {
     const { store, director, devices, audit } = this.#props;
     const device = await devices.report(deviceId);
     if (!device) {
-      throw new AppError('not_found', `Cannot release "${model}" on "${deviceId}": there is no such device.`);
+      throw new AppError('not_found', `Cannot release "${model}" on "${deviceId}": no device has this id.`);
     }
     const models = device.reported?.models ?? [];
     const reported = models.find((one) => one.model === model);

@@ -62,7 +62,7 @@ export class RestoreRecovery {
       this.#log.warn(
         deviceId,
         { deviceId, sequence, signed },
-        'device has accepted later desired states; going above',
+        'a device has accepted later desired states; the hub continues above their sequence',
       );
       await this.#store.unconfirm(deviceId, tx);
     }

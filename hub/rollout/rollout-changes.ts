@@ -253,7 +253,11 @@ export class RolloutChanges {
       return await this.#props.fleet.report(deviceId);
     } catch (error) {
       if (isDatabaseTrouble(error)) throw error;
-      this.#log.warn(deviceId, { device: deviceId, reason: errorText(error) }, 'report of a device not read');
+      this.#log.warn(
+        deviceId,
+        { device: deviceId, reason: errorText(error) },
+        'the report of a device could not be read',
+      );
       return undefined;
     }
   }
@@ -274,7 +278,7 @@ export class RolloutChanges {
     await this.#audit(record, action, by, details, tx);
     this.#props.logger.error(
       { rollout: record.id, step: kind, ...details },
-      'statements of devices could not be made',
+      'desired states of devices could not be signed',
     );
   }
 

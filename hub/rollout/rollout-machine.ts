@@ -63,7 +63,7 @@ export function statusAfter(status: RolloutStatus, action: RolloutAction, rollou
   const possible = Object.keys(table[status]).filter((name) => asked.has(name));
   throw new AppError(
     'rollout_state_conflict',
-    `Cannot ${actionText(action)} rollout "${rolloutId}": it is ${status}; possible now: ${possible.length === 0 ? 'nothing' : possible.join(', ')}.`,
+    `Cannot ${actionText(action)} rollout "${rolloutId}": its status is ${status}; possible actions: ${possible.length === 0 ? 'none' : possible.join(', ')}.`,
     { details: { status, possible } },
   );
 }

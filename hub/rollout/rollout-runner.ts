@@ -271,7 +271,7 @@ export class RolloutRunner {
       else this.#evaluateAt.set(id, evaluatedAt + Math.max(EVALUATE_MS_MIN, Math.min(waitMs, longestMs)));
       return;
     }
-    throw new AppError('internal', `Cannot advance rollout "${id}": its plan does not come to rest.`);
+    throw new AppError('internal', `Cannot advance rollout "${id}": its plan produces steps without end.`);
   }
 
   /** A trouble that goes on is told once. */
@@ -281,7 +281,7 @@ export class RolloutRunner {
     const code = isAppError(error) ? error.code : 'internal';
     this.#troubles.set(id, { since: known?.since ?? this.#clock.now(), code, message });
     if (known?.message !== message)
-      this.#logger.error({ rollout: id, reason: message }, 'rollout not advanced');
+      this.#logger.error({ rollout: id, reason: message }, 'a rollout could not be advanced');
   }
 
   #log(record: RolloutRecord, { steps, judged }: ReturnType<typeof planNextSteps>): void {

@@ -198,14 +198,17 @@ export class RolloutService {
     );
     if (survey.runsEverywhere) {
       const target = asked.group === undefined ? 'the hub' : `group "${asked.group}"`;
-      throw new AppError('rollout_not_needed', `Cannot roll out ${what}: every device of ${target} runs it.`);
+      throw new AppError(
+        'rollout_not_needed',
+        `Cannot roll out ${what}: every device of ${target} already runs it.`,
+      );
     }
     const warnings = checkObjections(what, survey);
     const breaking = await findBreaking(published, survey, versions);
     if (breaking.length > 0 && !asked.trial.breaking) {
       throw new AppError(
         'interface_breaking',
-        `Cannot roll out ${what}: it breaks ${breaking.join('; and ')}. Repeat with --breaking where the clients change with it.`,
+        `Cannot roll out ${what}: it breaks ${breaking.join('; and ')}. If the clients change together with the model, repeat with --breaking.`,
         { details: { changes: breaking } },
       );
     }
@@ -230,7 +233,7 @@ export class RolloutService {
     if (plan.gates.drift !== 'ignore' && inputs.length === 0) {
       throw new AppError(
         'rollout_plan_invalid',
-        `Cannot use this plan: it has a drift gate, and ${what} has no reference profile of its inputs to compare with.`,
+        `Cannot use this plan: it has a drift gate, but ${what} has no reference profile of its inputs.`,
       );
     }
     return published;

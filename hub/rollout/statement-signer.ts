@@ -53,7 +53,7 @@ export class StatementSigner {
     if (models.length > limits.modelsPerDeviceMax) {
       throw new AppError(
         'too_large',
-        `Cannot assign a model to "${deviceId}": a device runs at most ${limits.modelsPerDeviceMax} models; "modelfleet models unassign" takes one off it.`,
+        `Cannot assign a model to "${deviceId}": a device runs at most ${limits.modelsPerDeviceMax} models; "modelfleet models unassign" removes one.`,
       );
     }
     const sequence = Math.max(await this.nextSequence(deviceId, tx), above + 1);

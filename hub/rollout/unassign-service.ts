@@ -101,7 +101,7 @@ export class UnassignService {
         if (held.length === 0) continue;
         throw new AppError(
           'rollout_overlap',
-          `Cannot ${what}: rollout "${holder.rolloutId}" of it is ${holder.status} on ${nameDevices(held)}.`,
+          `Cannot ${what}: rollout "${holder.rolloutId}" of the model is ${holder.status} on ${nameDevices(held)}.`,
           { details: { rollout: holder.rolloutId, devices: held.length } },
         );
       }
@@ -145,9 +145,7 @@ export class UnassignService {
         if (found.length > 0) return { deviceIds: found, forgotten };
         if (forgotten.length > 0) throw deviceNotReported(what, nameDevices(forgotten));
         const why =
-          'device' in target && page.length === 0
-            ? 'there is no such device'
-            : 'no device of it has the model';
+          'device' in target && page.length === 0 ? 'no device has this id' : 'no device of it has the model';
         throw new AppError('not_found', `Cannot ${what}: ${why}.`);
       }
       after = ids.at(-1)!;

@@ -102,7 +102,10 @@ export class SecurityEvents implements RefusalListener {
     } while (this.#unwritten.length > 0);
     if (this.#unwritten.length === 0) return;
     const lost = this.#unwritten.reduce((sum, { count }) => sum + count, 0);
-    this.#props.logger.error({ lost }, 'refusals are missing in the audit log: it could not be written');
+    this.#props.logger.error(
+      { lost },
+      'refusals are missing from the audit log because it could not be written',
+    );
   }
 
   async #sleepUntilDue(signal: AbortSignal): Promise<void> {

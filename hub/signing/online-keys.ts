@@ -73,5 +73,8 @@ async function openKey(file: string): Promise<KeyObject> {
   } catch {
     // Told below: the cause could quote the key.
   }
-  throw new AppError('key_unreadable', `Cannot read the hub's key "${file}": it is no Ed25519 private key.`);
+  throw new AppError(
+    'key_unreadable',
+    `Cannot read the hub's key "${file}": it is not an Ed25519 private key.`,
+  );
 }

@@ -55,7 +55,7 @@ export function requireFresh(
   if (expiresAtMs(metadata) <= nowMs) {
     throw new AppError(
       'metadata_expired',
-      `Cannot accept ${role} metadata: it expired on ${metadata.signed.expires}, the hub's clock says ${new Date(nowMs).toISOString()}.`,
+      `Cannot accept ${role} metadata: it expired on ${metadata.signed.expires}, the hub's clock shows ${new Date(nowMs).toISOString()}.`,
     );
   }
 }

@@ -81,7 +81,7 @@ export class TufRepository {
       const checked = checkTrustBundle(bundle, { keys, nowMs: clock.now() });
       await database.transaction().execute(async (tx) => {
         if (await readTrustFile(tx, 'root')) {
-          throw new AppError('trust_exists', 'Cannot take on a trust root: the hub already has one.');
+          throw new AppError('trust_exists', 'Cannot set up a trust root: the hub already has one.');
         }
         const addedAt = clock.now();
         for (const topic of ['root', 'targets', 'publisher'] as const) {
@@ -292,7 +292,7 @@ export class TufRepository {
         if (bytes) await broker.retain(topics.trust(topic), bytes);
       }
     } catch (error) {
-      logger.error({ err: error }, 'trust metadata could not be put on the broker');
+      logger.error({ err: error }, 'trust metadata could not be published on the broker');
     }
   }
 
@@ -328,7 +328,7 @@ function requireDelegated(targets: Metadata<Targets>, path: string): void {
   if (publisherDelegation(targets).isDelegatedPath(path)) return;
   throw new AppError(
     'signature_invalid',
-    `Cannot accept publisher metadata: its key may not sign for "${path}".`,
+    `Cannot accept publisher metadata: its key is not allowed to sign "${path}".`,
   );
 }
 

@@ -78,7 +78,7 @@ export class BucketRetention implements Expirable {
         keptMs,
         ...(newest ? { removedUpTo: new Date(newest.bucketAt).toISOString() } : {}),
       },
-      'telemetry takes more than it may and leaves before its time: raise --telemetry-max or lower --telemetry-kept',
+      'telemetry exceeds its limit and is deleted early: raise --telemetry-max or lower --telemetry-kept',
     );
   }
 }

@@ -65,7 +65,7 @@ export class ReportCheck {
     if (layout?.manifestSha256 !== report.manifest) {
       throw new AppError(
         'telemetry_unknown_version',
-        `Cannot take telemetry of ${report.model} ${report.version} with manifest ${report.manifest}: no such version is published here.`,
+        `Cannot accept telemetry of ${report.model} ${report.version} with manifest ${report.manifest}: no such version is published here.`,
       );
     }
     checkFeatures(report, layout);
@@ -89,7 +89,7 @@ export class ReportCheck {
     if (!(await this.#offers.isOfDevice(deviceId, report))) {
       throw new AppError(
         'telemetry_not_offered',
-        `Cannot take telemetry of ${report.model} ${report.version} from "${deviceId}": the device was never offered that version.`,
+        `Cannot accept telemetry of ${report.model} ${report.version} from "${deviceId}": the device was never offered that version.`,
       );
     }
     return {
@@ -164,7 +164,7 @@ function checkFeatures(report: TelemetryReport, layout: Layout): void {
 function layoutError(report: TelemetryReport, found: string, wanted: string): AppError {
   return new AppError(
     'telemetry_layout',
-    `Cannot take telemetry of ${report.model} ${report.version}: found ${found}, wanted ${wanted}.`,
+    `Cannot accept telemetry of ${report.model} ${report.version}: found ${found}, expected ${wanted}.`,
   );
 }
 

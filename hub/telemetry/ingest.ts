@@ -196,7 +196,7 @@ export class TelemetryIngest implements EntryWriter<Received> {
 
 /** It was on its way when the device was removed. */
 function removedError(deviceId: string): AppError {
-  return new AppError('not_found', `Cannot take telemetry of "${deviceId}": there is no such device.`);
+  return new AppError('not_found', `Cannot accept telemetry of "${deviceId}": no device has this id.`);
 }
 
 function isReport(outcome: Received['outcome']): outcome is CheckedReport {

@@ -69,7 +69,7 @@ function implausible(
 ): AppError {
   return new AppError(
     'telemetry_implausible',
-    `Cannot take telemetry of ${model} ${version}: found ${found}, wanted ${wanted}.`,
+    `Cannot accept telemetry of ${model} ${version}: found ${found}, expected ${wanted}.`,
   );
 }
 

@@ -105,7 +105,7 @@ export class TelemetryService {
     if (main) return main.version;
     throw new AppError(
       'no_telemetry',
-      `Cannot say anything of "${span.model}": no device reported a window of it in the time span.`,
+      `Cannot show telemetry of "${span.model}": no device reported telemetry of it in this time span.`,
     );
   }
 
@@ -125,7 +125,7 @@ export class TelemetryService {
       try {
         if (clock.monotonic() >= heldUntil) await this.tidy();
       } catch (error) {
-        this.#props.logger.error({ err: error }, 'old telemetry could not be made coarse');
+        this.#props.logger.error({ err: error }, 'old telemetry could not be merged into larger buckets');
       }
       await wait(TIDY_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }

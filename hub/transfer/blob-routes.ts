@@ -55,7 +55,7 @@ export function blobRoutes(ledger: Pick<BlobLedger, 'missing' | 'put'>): Routes 
         if (!Buffer.isBuffer(request.body)) {
           throw new AppError(
             'bad_input',
-            `Cannot store chunk "${sha256}": the request has no body, wanted the bytes of the chunk.`,
+            `Cannot store chunk "${sha256}": the request has no body, expected the bytes of the chunk.`,
           );
         }
         if (await ledger.put(sha256, request.body, request.actor.name)) void reply.code(201);

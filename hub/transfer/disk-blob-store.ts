@@ -37,7 +37,7 @@ export class DiskBlobStore implements BlobStore {
     if (found !== digest) {
       throw new AppError(
         'bad_input',
-        `Cannot store blob "${digest}": its ${bytes.byteLength} bytes have the digest "${found}".`,
+        `Cannot store blob "${digest}": its ${bytes.byteLength} bytes have digest "${found}".`,
       );
     }
     if (await this.has(digest)) return;
@@ -104,7 +104,7 @@ export class DiskBlobStore implements BlobStore {
     if (!DIGEST.test(digest)) {
       throw new AppError(
         'bad_input',
-        `Cannot use "${digest.slice(0, 80)}" as a digest: wanted 64 lower-case hex digits.`,
+        `Cannot use "${digest.slice(0, 80)}" as a digest: expected 64 lower-case hex digits.`,
       );
     }
     return join(this.#folder, digest.slice(0, 2), digest);

@@ -54,25 +54,25 @@ export function requireRoom({
   const { referenced, unreferenced, uploaded } = storedBytes(totals);
   const own = storedBytes(totals, uploadedBy).uploaded;
   const { uploadMaxPerTokenBytes, uploadMaxBytes, storageMaxBytes, uploadKeptMs } = quotas;
-  const leaves = `it leaves ${formatDuration(uploadKeptMs)} after nobody asked for it any more`;
+  const leaves = `the hub deletes it ${formatDuration(uploadKeptMs)} after its last use`;
   if (own + bytes > uploadMaxPerTokenBytes) {
     throw new AppError(
       'upload_quota_exceeded',
-      `Cannot store ${formatBytes(bytes)}: token "${uploadedBy}" has uploaded ${formatBytes(own)} that no version names, the most is ${formatBytes(uploadMaxPerTokenBytes)} (--upload-max-per-token). Publish it, or wait: ${leaves}.`,
+      `Cannot store ${formatBytes(bytes)}: token "${uploadedBy}" has uploaded ${formatBytes(own)} that no version uses, and the limit is ${formatBytes(uploadMaxPerTokenBytes)} (--upload-max-per-token). Publish it, or wait: ${leaves}.`,
       { details: { stored: own, most: uploadMaxPerTokenBytes, token: uploadedBy } },
     );
   }
   if (uploaded + bytes > uploadMaxBytes) {
     throw new AppError(
       'upload_quota_exceeded',
-      `Cannot store ${formatBytes(bytes)}: ${formatBytes(uploaded)} are uploaded that no version names, the most is ${formatBytes(uploadMaxBytes)} (--upload-max). Publish what is yours, or wait: ${leaves}.`,
+      `Cannot store ${formatBytes(bytes)}: ${formatBytes(uploaded)} are uploaded that no version uses, and the limit is ${formatBytes(uploadMaxBytes)} (--upload-max). Publish your uploads, or wait: ${leaves}.`,
       { details: { stored: uploaded, most: uploadMaxBytes } },
     );
   }
   if (referenced + unreferenced + bytes > storageMaxBytes) {
     throw new AppError(
       'storage_quota_exceeded',
-      `Cannot store ${formatBytes(bytes)}: versions take ${formatBytes(referenced)} and what none references ${formatBytes(unreferenced)}, the most is ${formatBytes(storageMaxBytes)} (--storage-max). Withdraw versions that nothing runs, or raise it; "modelfleet hub gc --dry-run" shows what leaves.`,
+      `Cannot store ${formatBytes(bytes)}: versions use ${formatBytes(referenced)}, unused files ${formatBytes(unreferenced)}, and the limit is ${formatBytes(storageMaxBytes)} (--storage-max). Withdraw versions that no device runs, or raise the limit. "modelfleet hub gc --dry-run" lists what the hub would delete.`,
       { details: { referenced, unreferenced, most: storageMaxBytes } },
     );
   }

@@ -49,7 +49,7 @@ async function sourceDate(): Promise<Date> {
   const given = process.env['SOURCE_DATE_EPOCH'];
   const seconds = given ?? (await run('git', ['log', '-1', '--format=%ct'], { cwd: root })).stdout;
   if (!/^\d+\s*$/.test(seconds))
-    throw new Error(`Cannot read SOURCE_DATE_EPOCH "${seconds}": wanted seconds.`);
+    throw new Error(`Cannot read SOURCE_DATE_EPOCH "${seconds}": expected seconds.`);
   return new Date(Number(seconds) * 1_000);
 }
 
@@ -62,7 +62,8 @@ if (import.meta.main) {
     },
   });
   const processor = architectures.find((one) => one === values.arch || debianNames[one] === values.arch);
-  if (values.arch && !processor) throw new Error(`Cannot build for "${values.arch}": wanted amd64 or arm64.`);
+  if (values.arch && !processor)
+    throw new Error(`Cannot build for "${values.arch}": expected amd64 or arm64.`);
   const files = await buildDebianPackages({
     out: resolve(values.out),
     ...(processor ? { processor } : {}),

@@ -27,7 +27,7 @@ export async function nodeRuntime(root: string, architecture: Architecture, fold
     .digest('base64')}`;
   if (integrity !== wanted.integrity) {
     throw new Error(
-      `Cannot package Node: ${name}@${wanted.version} has ${integrity}, wanted ${wanted.integrity}.`,
+      `Cannot package Node: ${name}@${wanted.version} has ${integrity}, expected ${wanted.integrity}.`,
     );
   }
   await run('tar', ['--extract', '--file', tarball, '--directory', folder]);

@@ -7,7 +7,7 @@ export function parseBytes(text: string, what = 'size'): number {
   const [, digits, unit = 'B'] = /^(\d{1,16}(?:\.\d{1,3})?) ?(B|KiB|MiB|GiB|TiB)?$/.exec(text) ?? [];
   const bytes = Math.floor(Number(digits) * 1024 ** units.indexOf(unit));
   if (Number.isSafeInteger(bytes)) return bytes;
-  throw new AppError('bad_input', `Cannot read ${what} "${text}": wanted a size such as 500MiB or 20GiB.`);
+  throw new AppError('bad_input', `Cannot read ${what} "${text}": expected a size such as 500MiB or 20GiB.`);
 }
 
 /** Byte counts as people read them: `12 B`, `3.4 KiB`, `1.2 MiB`. */

@@ -37,7 +37,7 @@ export function decodeCbor(bytes: Uint8Array, what: string, bytesMax: number): u
 }
 
 function notCbor(what: string, cause?: unknown): AppError {
-  return new AppError('bad_input', `Cannot read ${what}: it is not plain CBOR.`, { cause });
+  return new AppError('bad_input', `Cannot read ${what}: it is not valid CBOR.`, { cause });
 }
 
 /** Index after the item at `at` (RFC 8949 §3), or −1 when the item is cut off, tagged, of indefinite length or too deep. */

@@ -9,7 +9,7 @@ export function parseDuration(text: string, what = 'duration'): number {
   if (parts.length === 0 || parts.map((p) => p[0]).join('') !== text) {
     throw new AppError(
       'bad_input',
-      `Cannot read ${what} "${text}": wanted a duration such as 500ms, 10s, 5m, 1h30m or 7d.`,
+      `Cannot read ${what} "${text}": expected a duration such as 500ms, 10s, 5m, 1h30m or 7d.`,
     );
   }
   return parts.reduce((sum, part) => sum + Number(part[1]) * UNIT_MS[part[2] as keyof typeof UNIT_MS], 0);

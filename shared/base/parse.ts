@@ -27,7 +27,7 @@ export function parser<T extends TSchema>(schema: T, what: string, code: ErrorCo
     if (wantedVersion !== undefined && typeof version === 'number' && version !== wantedVersion) {
       throw new AppError(
         code === 'bad_input' ? 'unsupported_version' : code,
-        `Cannot read ${what}: it has version ${version}, this program knows version ${wantedVersion}.`,
+        `Cannot read ${what}: it has version ${version}, and this program supports version ${wantedVersion}.`,
       );
     }
     const faults = schemaFaults(schema, value, FAULTS_MAX);

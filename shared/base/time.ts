@@ -11,7 +11,7 @@ export function parseTime(text: string, what: string): number {
   if (ms !== undefined) return ms;
   throw new AppError(
     'bad_input',
-    `Cannot read ${what} ${excerpt(text)}: wanted a time with its zone, such as 2027-01-31T06:00:00Z or 2027-01-31T07:00:00+01:00.`,
+    `Cannot read ${what} ${excerpt(text)}: expected a time with its zone, such as 2027-01-31T06:00:00Z or 2027-01-31T07:00:00+01:00.`,
   );
 }
 

@@ -27,7 +27,7 @@ export const trustErrors = defineErrors({
     retry: 'never',
     meaning:
       'Trust metadata is older than metadata seen before. Somebody replayed it, or the hub was restored from an old copy.',
-    fix: 'Find out why the hub serves old metadata. If it was set back to an older copy, start it once with --catch-up ("modelfleet-hub restore" does this by itself); then the publisher runs "modelfleet trust refresh --restored".',
+    fix: 'Find out why the hub serves old metadata. If it was set back to an older copy, start it once with --catch-up ("modelfleet-hub restore" does this by itself); then the publisher runs "modelfleet trust refresh --restored --key FILE".',
   },
   metadata_stale: {
     status: 409,

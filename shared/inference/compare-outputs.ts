@@ -46,9 +46,9 @@ export function compareOutputs({ got, want, tolerances }: Comparison): OutputMis
 /** One sentence that quotes the fault, for messages. */
 export function describeMismatch(mismatch: OutputMismatch): string {
   const { output, index, got, want, allowed, wrong } = mismatch;
-  if (index === undefined) return `output "${output}" is ${got}, wanted is ${want}`;
+  if (index === undefined) return `output "${output}" is ${got}, expected ${want}`;
   const others = wrong !== undefined && wrong > 1 ? `; ${wrong} elements are out, this is the worst` : '';
-  return `output "${output}" element ${index} is ${got}, wanted is ${want} ± ${allowed}${others}`;
+  return `output "${output}" element ${index} is ${got}, expected ${want} ± ${allowed}${others}`;
 }
 
 function compareElements(got: Tensor, want: Tensor, tolerance: Tolerance): OutputMismatch | undefined {

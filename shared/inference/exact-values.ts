@@ -69,7 +69,7 @@ export function checkTensorBytes({ name, datatype, shape, data }: Tensor): void 
       : `${count * size} bytes (${count} × ${size}), found`;
   throw new AppError(
     'tensor_invalid',
-    `Cannot read tensor "${name}": ${datatype} ${showShape(shape)} wants ${wanted} ${data.byteLength} bytes.`,
+    `Cannot read tensor "${name}": ${datatype} ${showShape(shape)} needs ${wanted} ${data.byteLength} bytes.`,
   );
 }
 
@@ -110,7 +110,7 @@ export function encodeStrings(strings: readonly string[]): Uint8Array {
     if (text.isWellFormed()) return encoder.encode(text);
     throw new AppError(
       'tensor_invalid',
-      `Cannot write texts: element ${element} is ${quoteText(text)}, with half a surrogate pair, which is no text.`,
+      `Cannot write texts: element ${element} is ${quoteText(text)}, with half a surrogate pair, which is not valid text.`,
     );
   });
   const data = new Uint8Array(encoded.reduce((total, bytes) => total + 4 + bytes.byteLength, 0));

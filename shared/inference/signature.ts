@@ -31,14 +31,14 @@ export function checkOutputNames(names: readonly string[], specs: readonly Tenso
 
 function checkInput(input: Described, spec: TensorSpec): void {
   if (input.datatype !== spec.datatype) {
-    refuse(`input "${input.name}" is ${input.datatype}, ${spec.datatype} is wanted`);
+    refuse(`input "${input.name}" is ${input.datatype}, expected ${spec.datatype}`);
   }
   const fits =
     input.shape.length === spec.shape.length &&
     spec.shape.every((size, axis) => size === -1 || size === input.shape[axis]);
   if (!fits) {
     refuse(
-      `input "${input.name}" has shape ${showShape(input.shape)}, ${showShape(spec.shape)} is wanted (? is any size)`,
+      `input "${input.name}" has shape ${showShape(input.shape)}, expected ${showShape(spec.shape)} (? is any size)`,
     );
   }
 }

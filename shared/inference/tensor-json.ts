@@ -173,7 +173,7 @@ class ElementList {
     const missing = isReal(datatype) ? ', or null for a missing value' : '';
     throw new AppError(
       'tensor_invalid',
-      `Cannot read input "${name}": element ${this.#index} is ${this.#cursor.excerpt()}, wanted is ${wantedElement(datatype)}${missing}.`,
+      `Cannot read input "${name}": element ${this.#index} is ${this.#cursor.excerpt()}, expected ${wantedElement(datatype)}${missing}.`,
     );
   }
 }
@@ -303,20 +303,20 @@ function readSpecial(cursor: JsonCursor): number | undefined {
 function refuseCount({ name, shape }: JsonTensor, found: string): never {
   throw new AppError(
     'tensor_invalid',
-    `Cannot read input "${name}": shape ${showShape(shape)} wants ${elementCount(shape)} values, found ${found}.`,
+    `Cannot read input "${name}": shape ${showShape(shape)} needs ${elementCount(shape)} values, found ${found}.`,
   );
 }
 
 function refuseNesting({ name, shape }: JsonTensor): never {
   throw new AppError(
     'tensor_invalid',
-    `Cannot read input "${name}": its data is nested in another way than its shape ${showShape(shape)}.`,
+    `Cannot read input "${name}": the nesting of its data does not match its shape ${showShape(shape)}.`,
   );
 }
 
 function binaryOnly(action: string): AppError {
   return new AppError(
     'tensor_type_unsupported',
-    `${action}: FP16 does not travel as JSON. Use the binary form (parameters "binary_data_size" and "binary_data").`,
+    `${action}: JSON cannot carry FP16. Use the binary form (parameters "binary_data_size" and "binary_data").`,
   );
 }

@@ -107,7 +107,7 @@ export function encodeNumbers(datatype: Datatype, values: ArrayLike<number | big
     if (!holdsNumber(datatype, value)) {
       throw new AppError(
         'bad_input',
-        `Cannot write ${value} as ${datatype} (element ${i}): wanted ${wantedElement(datatype)}.`,
+        `Cannot write ${value} as ${datatype} (element ${i}): expected ${wantedElement(datatype)}.`,
       );
     }
     write(view, i * bytes, value);

@@ -40,7 +40,7 @@ export function parseJoinToken(text: string): JoinToken {
   if (bytes === undefined) {
     throw new AppError(
       'bad_input',
-      `Cannot read the join token: wanted text that starts with "${PREFIX}", as "modelfleet devices token create" prints it.`,
+      `Cannot read the join token: expected text that starts with "${PREFIX}", as "modelfleet devices token create" prints it.`,
     );
   }
   return parseJson(bytes);

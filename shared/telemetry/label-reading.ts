@@ -112,5 +112,5 @@ function shown(label: Label | boolean): string {
 }
 
 function refuse(why: string): never {
-  throw new AppError('label_invalid', `Cannot take the label: ${why}.`);
+  throw new AppError('label_invalid', `Cannot accept the label: ${why}.`);
 }

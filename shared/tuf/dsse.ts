@@ -74,7 +74,7 @@ export function verifyDsse(
   if (envelope.payloadType !== payloadType) {
     throw new AppError(
       'signature_invalid',
-      `Cannot accept a signed message of type "${envelope.payloadType}": "${payloadType}" is wanted.`,
+      `Cannot accept a signed message of type "${envelope.payloadType}": expected "${payloadType}".`,
     );
   }
   const payload = Buffer.from(envelope.payload, 'base64');
@@ -85,7 +85,7 @@ export function verifyDsse(
   }
   throw new AppError(
     'signature_invalid',
-    `Cannot accept a signed ${payloadType}: no signature on it is valid under a trusted key (signed with ${envelope.signatures.map((s) => s.keyid.slice(0, 8)).join(', ')}).`,
+    `Cannot accept a signed ${payloadType}: no trusted key made a valid signature on it (signed with ${envelope.signatures.map((s) => s.keyid.slice(0, 8)).join(', ')}).`,
   );
 }
 

@@ -135,7 +135,7 @@ export function comparePublisher(
     changes.push({ kind: 'added', version });
   }
   const [change, second] = changes;
-  if (!change || second) throw invalid(`it makes ${changes.length} changes, wanted exactly one`);
+  if (!change || second) throw invalid(`it contains ${changes.length} changes, expected exactly one`);
   return change;
 }
 
@@ -152,7 +152,7 @@ export function requireSameTargets(
   if (version <= before.signed.version || version > highest) {
     throw new AppError(
       'metadata_stale',
-      `Cannot accept publisher metadata version ${version}: wanted more than ${before.signed.version} and at most ${highest}.`,
+      `Cannot accept publisher metadata version ${version}: expected more than ${before.signed.version} and at most ${highest}.`,
       { details: { current: before.signed.version } },
     );
   }

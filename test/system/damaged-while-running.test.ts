@@ -65,7 +65,7 @@ describe.skipIf(process.platform !== 'linux')('a file that is damaged while its 
   it('is seen by doctor too while the agent does not run', async () => {
     const { active } = (await small.modelOn(device))!;
     await small.fleet.stopAgent(device, 'SIGTERM');
-    expect((await doctor()).stdout).toMatch(/^OK +version +line 2\.0\.0: its files are whole/m);
+    expect((await doctor()).stdout).toMatch(/^OK +version +line 2\.0\.0: its files are intact/m);
     const { slots } = dataFolder(small.fleet.agentData(device));
     expect(await readdir(slots)).toContain(active!.manifest);
     await writeFile(join(slots, active!.manifest, 'line.onnx'), 'no model any more');

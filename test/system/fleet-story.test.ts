@@ -132,7 +132,7 @@ describe('a fleet of three', { timeout: TEST_MS }, () => {
     const running = await atDevice(third, 'status');
     expect(running.code).toBe(0);
     expect(running.stdout).toContain(`device    ${third} (group line)`);
-    expect(running.stdout).toContain(', connected');
+    expect(running.stdout).toContain(', connected to the hub');
     expect(running.stdout).toContain(`${model} ${version} on cpu`);
     const healthy = await atDevice(third, 'doctor');
     expect(healthy.code, healthy.stdout).toBe(0);
@@ -154,7 +154,7 @@ describe('a fleet of three', { timeout: TEST_MS }, () => {
     const told = await atDevice(third, 'doctor');
     await small.fleet.startHub();
     expect(told.code).toBe(1);
-    expect(told.stdout).toMatch(/^FAIL {2}hub +mqtts:.*\n +→ Check that the hub runs/m);
+    expect(told.stdout).toMatch(/^FAIL {2}hub +mqtts:.*\n +→ Check that the hub is running/m);
     await small.allConnected();
   });
 
@@ -175,7 +175,7 @@ describe('a fleet of three', { timeout: TEST_MS }, () => {
     const doctor = await atDevice(second, 'doctor');
     expect(doctor.code).toBe(1);
     expect(doctor.stdout).toMatch(
-      /^FAIL {2}clock +The clock says .* signed metadata proves .* Set the clock/m,
+      /^FAIL {2}clock +The clock shows .* signed metadata proves .* Set the clock/m,
     );
     const version = await small.publishNext();
     await small.fleet.startAgent(second);
@@ -187,8 +187,8 @@ describe('a fleet of three', { timeout: TEST_MS }, () => {
   });
 
   it.each([
-    ['1990-01-01T00:00:00.000Z', 'signed metadata proves it is at least', ', connected'],
-    ['2040-01-01T00:00:00.000Z', 'the device certificate ended at', 'NOT connected'],
+    ['1990-01-01T00:00:00.000Z', 'signed metadata proves that it is at least', ', connected to the hub'],
+    ['2040-01-01T00:00:00.000Z', 'the device certificate expired at', 'NOT connected'],
   ])(
     'a clock that says %s is named in the status, and what runs still answers',
     async (now, reason, link) => {
@@ -204,7 +204,7 @@ describe('a fleet of three', { timeout: TEST_MS }, () => {
         expect(told).toContain(reason);
         // A clock that is behind is helped by what was signed; one that is ahead is only told so.
         if (link === 'NOT connected')
-          expect(told).toMatch(/not_connected: .*the clock of this device says 2040/);
+          expect(told).toMatch(/not_connected: .*the clock of this device shows 2040/);
         expect(await small.infer(second)).toMatchObject({ version: before });
       } finally {
         await agent.stop();

@@ -115,7 +115,7 @@ it('SIGHUP reloads certificates, log level and limits; what cannot be used is lo
 
   await write({ logLevel: 'loud' });
   child.kill('SIGHUP');
-  const refusals = () => logged(log(), 'configuration not reloaded: the one before stays in force');
+  const refusals = () => logged(log(), 'the configuration was not reloaded; the previous one stays in force');
   await expect.poll(() => refusals().length, patient).toBe(1);
   expect(refusals()[0]).toMatchObject({ level: 50, reason: expect.stringContaining('"loud"') });
   await write({ logLevel: 'debug', trustedProxies: '10.0.0.0/40', httpConnections: 50 });

@@ -24,7 +24,7 @@ const statesOf2 = (device: UpdateDevice) =>
     .events()
     .filter((event) => event.version === '2.0.0')
     .map((event) => event.state);
-const golden = { code: 'golden_mismatch_on_device', message: 'y is 3, wanted 4', retry: 'never' } as const;
+const golden = { code: 'golden_mismatch_on_device', message: 'y is 3, expected 4', retry: 'never' } as const;
 const lastFault = (device: UpdateDevice) => device.events().at(-1)?.fault;
 
 describe('Error_in_checking', () => {
@@ -95,7 +95,7 @@ describe('Error_in_downloading', () => {
     const { device } = await prepared({ freeBytes: async () => free, clock: hastyClock });
     device.setDesired(2, [desiredFor(v2, { rollout })]);
     await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('not_enough_space'));
-    expect(update(device)?.fault?.message).toMatch(/needs 16\.5 MiB of disk, 1000 B are free/);
+    expect(update(device)?.fault?.message).toMatch(/needs 16\.5 MiB of disk space, and 1000 B are free/);
     await evaluations(device, 20);
     expect(update(device)?.state).toBe('downloading');
     expect(device.updates.report(Date.now())[0]?.quarantined).toEqual([]);
@@ -244,7 +244,7 @@ describe('Error_in_qualifying', () => {
 
   it('golden samples that come out wrong: refused, and quarantined at once', async () => {
     const { device } = await prepared();
-    device.served.qualifyFault = { code: 'golden_mismatch', message: 'y is 3, wanted 4', retry: 'never' };
+    device.served.qualifyFault = { code: 'golden_mismatch', message: 'y is 3, expected 4', retry: 'never' };
     device.setDesired(2, [desiredFor(v2, { rollout })]);
     await ends(device, 'rejected');
     expect(statesOf2(device)).toEqual([

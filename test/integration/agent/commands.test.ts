@@ -39,12 +39,12 @@ describe('modelfleet-agent', () => {
   it('run: a wrong option names itself, where it comes from and what is wanted', async () => {
     const folder = await tempFolder();
     const flag = await agent(['run', '--data', folder, '--port', '70000']);
-    expect(flag.stderr).toMatch(/Cannot use --port "70000": wanted a whole number from 0 to 65535/);
+    expect(flag.stderr).toMatch(/Cannot use --port "70000": expected a whole number from 0 to 65535/);
     const variable = await agent(['run', '--data', folder], { MODELFLEET_AGENT_WINDOW: 'soon' });
     expect(variable.stderr).toMatch(/MODELFLEET_AGENT_WINDOW/);
     await writeFile(join(folder, 'agent.yaml'), 'prot: 7470\n');
     const file = await agent(['run', '--data', folder]);
-    expect(file.stderr).toMatch(/"prot" of .*agent\.yaml: it is unknown/);
+    expect(file.stderr).toMatch(/"prot" of .*agent\.yaml: the option does not exist/);
     expect([flag.code, variable.code, file.code]).toEqual([2, 2, 2]);
   });
 

@@ -63,7 +63,7 @@ describe('doctor', () => {
     await hub.devices.remove('doc-2', operator);
     expect(check(await examine(folder), 'hub')).toMatchObject({
       verdict: 'fail',
-      found: expect.stringContaining('refuses this device: it was removed there'),
+      found: expect.stringContaining('refuses this device: an operator removed it'),
       wayOut: expect.stringContaining('--force'),
     });
   });
@@ -115,7 +115,7 @@ describe('doctor', () => {
     const paths = dataFolder(folder);
     await mkdir(paths.updates, { recursive: true });
     const record = {
-      v: 1,
+      v: 2,
       model: 'air',
       stream: 'a'.repeat(16),
       quarantined: [
@@ -141,7 +141,7 @@ describe('doctor', () => {
     const update = { version: '2.0.0', state: 'trial', since: '2026-01-01T00:00:00.000Z' };
     await running(folder, { models: [{ model: 'air', previous: [], quarantined: [], update }] });
     expect(check(await examine(folder), 'agent')?.found).toContain(
-      'connected, 3 messages to send; air 2.0.0 is trial since 2026-01-01',
+      'connected to the hub, 3 messages to send; air 2.0.0 has been trial since 2026-01-01',
     );
   });
 
@@ -157,7 +157,7 @@ describe('doctor', () => {
     await writeFile(file, JSON.stringify({ ...device, mqtt: { host: 'localhost', port: broker.port } }));
     expect(check(await examine(folder), 'hub')).toMatchObject({
       verdict: 'fail',
-      found: expect.stringMatching(/the clock of this device says .* Set the clock/),
+      found: expect.stringMatching(/the clock of this device shows .* Set the clock/),
     });
   });
 
@@ -169,7 +169,7 @@ describe('doctor', () => {
     expect(check(await examine(folder), 'hub')).toMatchObject({
       verdict: 'fail',
       found: expect.stringContaining('mqtts://localhost:1'),
-      wayOut: expect.stringContaining('Check that the hub runs'),
+      wayOut: expect.stringContaining('Check that the hub is running'),
     });
   });
 });
@@ -203,19 +203,19 @@ describe('checkTrust()', () => {
         verdict: 'fail',
         found: expect.stringContaining(`${role} (2025-12-31T00:00:00.000Z)`),
       });
-      expect(found.wayOut).not.toContain('next connection');
+      expect(found.wayOut).not.toContain('the hub is running');
     },
   );
 
   it('says that the hub renews what the hub signs', async () => {
     const found = await look({ ...good, timestamp: -1 });
-    expect(found).toMatchObject({ verdict: 'warn', wayOut: expect.stringContaining('next connection') });
+    expect(found).toMatchObject({ verdict: 'warn', wayOut: expect.stringContaining('the hub is running') });
   });
 
   it('warns before a person has to act', async () => {
     expect(await look({ ...good, root: 20 })).toMatchObject({
       verdict: 'warn',
-      found: expect.stringContaining('ends soon: root'),
+      found: expect.stringContaining('expires soon: root'),
     });
   });
 

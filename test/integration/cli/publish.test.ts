@@ -74,7 +74,7 @@ describe('a publisher with the command line', () => {
     ]);
     expect(await run('trust', 'init', '--keys', keys)).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('is there already'),
+      stderr: expect.stringContaining('already exists'),
     });
     expect(await run('trust', 'init', '--keys', `${keys}-2`)).toMatchObject({
       code: 1,

@@ -126,11 +126,11 @@ describe('restoring', () => {
   it.each([
     ['a changed file', (to: string) => appendFile(join(to, 'hub.db'), 'x'), 'hub.db'],
     ['a missing key', (to: string) => rm(join(to, 'keys', 'director.pem')), 'keys/director.pem'],
-    ['no listing', (to: string) => rm(join(to, 'SHA256SUMS')), 'did not come to its end'],
+    ['no listing', (to: string) => rm(join(to, 'SHA256SUMS')), 'the backup was interrupted'],
     [
       'a listing that leads out of the folder',
       (to: string) => appendFile(join(to, 'SHA256SUMS'), `${'0'.repeat(64)}  ../../etc/passwd\n`),
-      'names no digest and file',
+      'does not contain a digest and a file name',
     ],
     ['a listing without the database', (to: string) => writeFile(join(to, 'SHA256SUMS'), ''), 'hub.db'],
   ])('refuses a backup with %s, and writes nothing', async (_name, harm, text) => {

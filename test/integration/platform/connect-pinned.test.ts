@@ -53,7 +53,7 @@ describe('connectPinned()', () => {
   ])('says "clock" when %d days of proven time make it %s', async (provenDays) => {
     await expect(attempt(await hub.certificateFor('localhost', later), provenDays)).rejects.toMatchObject({
       code: 'certificate_not_valid_now',
-      message: expect.stringMatching(/valid from .* to .* the clock of this device says .*Set the clock/),
+      message: expect.stringMatching(/valid from .* to .* the clock of this device shows .*Set the clock/),
     });
   });
 

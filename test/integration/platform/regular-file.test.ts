@@ -39,8 +39,8 @@ describe('a regular file', () => {
 
   it.each([
     ['folder', 'it is a folder'],
-    ['pipe', 'it is no regular file'],
-    ['socket', 'it is no regular file'],
+    ['pipe', 'it is not a regular file'],
+    ['socket', 'it is not a regular file'],
     ['link', 'it is a symbolic link'],
     ['dangling', 'it is a symbolic link'],
   ])('is not a %s, which is refused without a wait', async (kind, reason) => {
@@ -121,7 +121,7 @@ describe('what is in the way', () => {
       const folder = await tempFolder();
       const found = await inTheWay();
       execFileSync('mv', [found[kind]!, join(folder, 'lock')]);
-      expect(() => lockFolder(folder)).toThrow(/Cannot use the lock ".*lock": it is (no regular|a)/);
+      expect(() => lockFolder(folder)).toThrow(/Cannot use the lock ".*lock": it is (not a regular|a)/);
     }
   });
 
@@ -131,7 +131,7 @@ describe('what is in the way', () => {
       const found = await inTheWay();
       execFileSync('mv', [found[kind]!, join(folder, 'lock.pid')]);
       const lock = lockFolder(folder);
-      expect(() => lockFolder(folder)).toThrow(/another process runs on it\. Stop it/);
+      expect(() => lockFolder(folder)).toThrow(/another process already uses it\. Stop that process/);
       lock.release();
     }
   });

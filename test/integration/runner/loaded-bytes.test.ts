@@ -38,7 +38,7 @@ describe('a runner that is told a digest', () => {
       await writeFile(file, bytes);
       await expect(start(file)).rejects.toMatchObject({
         code: 'slot_damaged',
-        message: expect.stringContaining(`wanted "${sha256}"`),
+        message: expect.stringContaining(`expected "${sha256}"`),
       });
     }
   });

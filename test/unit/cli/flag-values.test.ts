@@ -6,7 +6,7 @@ it('a whole number is taken within its range, and refused with flag, value and r
   expect(wholeNumber('7', '--uses', { min: 1, max: 10 })).toBe(7);
   for (const text of ['', 'x', '1.5', '-1', '0', '11', '1e1', '0x2']) {
     expect(() => wholeNumber(text, '--uses', { min: 1, max: 10 })).toThrow(
-      `Cannot read --uses "${text}": wanted a whole number from 1 to 10.`,
+      `Cannot read --uses "${text}": expected a whole number from 1 to 10.`,
     );
   }
 });

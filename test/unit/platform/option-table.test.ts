@@ -58,8 +58,8 @@ describe('resolveOptions()', () => {
   });
 
   it.each([
-    ['cacheMax', 'none', 'wanted a size'],
-    ['cacheMax', '2GB', 'wanted a size'],
+    ['cacheMax', 'none', 'expected a size'],
+    ['cacheMax', '2GB', 'expected a size'],
     ['cacheMax', '1B', 'a size from 1.0 KiB to 1.0 GiB'],
     ['cacheMax', true, 'a size from'],
     ['storeMax', '5000TiB', ', or none'],
@@ -67,12 +67,12 @@ describe('resolveOptions()', () => {
     ['httpPort', 'http', 'a whole number'],
     ['httpPort', 1.5, 'a whole number'],
     ['tick', '2h', 'a duration from'],
-    ['tick', 'soon', 'wanted a duration'],
+    ['tick', 'soon', 'expected a duration'],
     ['advertise', 'UPPER', 'host names'],
     ['advertise', [], 'host names'],
     ['logLevel', 'loud', 'info, debug'],
     ['data', 7, 'text'],
-    ['dataa', 'x', 'it is unknown'],
+    ['dataa', 'x', 'the option does not exist'],
   ])('refuses %s = %j, naming the option and what is wanted', (key, value, wanted) => {
     const resolve = () => resolveOptions(table, [source({ [key]: value })]);
     expect(resolve).toThrow(wanted);

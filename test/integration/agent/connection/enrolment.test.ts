@@ -214,7 +214,7 @@ describe('enrolment', () => {
       });
       await expect(enrol({ token, deviceId: 'dated', folder, facts })).rejects.toMatchObject({
         code: 'certificate_not_valid_now',
-        message: expect.stringMatching(/the clock of this device says .* Set the clock/),
+        message: expect.stringMatching(/the clock of this device shows .* Set the clock/),
       });
     }
     expect(received).toEqual([]);

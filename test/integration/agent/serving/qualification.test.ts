@@ -103,7 +103,7 @@ describe('qualification', () => {
       fault: {
         code: 'golden_mismatch_on_device',
         retry: 'never',
-        message: expect.stringMatching(/golden sample 1, output "y" element 0 is 3, wanted is 3.5 ± 0/),
+        message: expect.stringMatching(/golden sample 1, output "y" element 0 is 3, expected 3.5 ± 0/),
       },
     });
   });
@@ -149,11 +149,14 @@ describe('qualification', () => {
   it('refuses a version that misses its own objectives', async () => {
     const slow = await qualify(linearModel(), { objectives: { latencyP95Ms: 1e-6 } });
     expect(slow).toMatchObject({
-      fault: { code: 'too_slow_on_device', message: expect.stringMatching(/ms, its objective is/) },
+      fault: { code: 'too_slow_on_device', message: expect.stringMatching(/ms, and its objective is/) },
     });
     const large = await qualify(linearModel(), { objectives: { memoryBytesMax: 1_000_000 } });
     expect(large).toMatchObject({
-      fault: { code: 'objective_missed_on_device', message: expect.stringMatching(/MiB, its objective is/) },
+      fault: {
+        code: 'objective_missed_on_device',
+        message: expect.stringMatching(/MiB, and its objective is/),
+      },
     });
   });
 
@@ -162,7 +165,7 @@ describe('qualification', () => {
       objectives: { memoryBytesMax: 250 * MIB },
     });
     expect(peaky).toMatchObject({
-      fault: { code: 'objective_missed_on_device', message: expect.stringMatching(/took up to .* MiB/) },
+      fault: { code: 'objective_missed_on_device', message: expect.stringMatching(/used up to .* MiB/) },
     });
   });
 
@@ -186,7 +189,7 @@ describe('qualification', () => {
     const { models } = runModels({ freeMemory: async () => 0 });
     expect(await models.qualify(await slotOf(linearModel()))).toMatchObject({
       ok: false,
-      fault: { code: 'memory_short_on_device', retry: 'later', message: expect.stringMatching(/took up to/) },
+      fault: { code: 'memory_short_on_device', retry: 'later', message: expect.stringMatching(/used up to/) },
     });
   });
 
@@ -195,9 +198,9 @@ describe('qualification', () => {
       'an output that the runtime cannot hand out',
       crashingModel(),
       { outputs: [fp32Spec('y', [-1, 2]), { name: 'nibbles', datatype: 'UINT8', shape: [-1, 2] }] },
-      /no "nibbles" that can be read/,
+      /"nibbles" is missing or cannot be read/,
     ],
-    ['an output of another name', linearModel(), { outputs: [fp32Spec('z', [-1, 1])] }, /no "z"/],
+    ['an output of another name', linearModel(), { outputs: [fp32Spec('z', [-1, 1])] }, /"z" is missing/],
     [
       'an output of another datatype',
       linearModel(),
@@ -212,13 +215,18 @@ describe('qualification', () => {
       { outputs: [fp32Spec('y', [-1, 2])] },
       /"y" came as FP32 \[2\]/,
     ],
-    ['an input of another name', linearModel({ inputName: 'renamed' }), {}, /no "x" that can be fed/],
+    [
+      'an input of another name',
+      linearModel({ inputName: 'renamed' }),
+      {},
+      /"x" is missing or cannot be fed/,
+    ],
     ['an input of another datatype', float16Model(), {}, /"x" is FP16/],
     [
       'an input that the interface does not name',
       addModel(),
       { inputs: [fp32Spec('a', [-1, 1])], outputs: [fp32Spec('sum', [-1, 1])] },
-      /needs "b" too/,
+      /also needs "b"/,
     ],
   ] as const)(
     'refuses a version whose interface promises %s, although no golden sample asks for it',

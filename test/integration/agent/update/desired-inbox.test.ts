@@ -99,7 +99,7 @@ describe('DesiredInbox', () => {
     const { inbox } = await open(await tempFolder(), { clock, floor });
     await expect(inbox.accept(statement({ expires: '2026-02-01T00:00:00Z' }))).rejects.toMatchObject({
       code: 'desired_state_expired',
-      message: expect.stringContaining('it is 2026-03-01T00:00:00.000Z'),
+      message: expect.stringContaining('shows 2026-03-01T00:00:00.000Z'),
     });
   });
 

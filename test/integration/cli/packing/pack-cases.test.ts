@@ -185,7 +185,7 @@ const answers: Readonly<Record<string, Check>> = {
   'p30d-out': serves,
   'p31-sigmoid': accurate(([a, b]) => (a! + 2 * b! >= 0 ? 'faulty' : 'ok')),
   'p32-classes-from-1': all(
-    refused('interface_mismatch', /"label" gives 3, wanted one of 0, 1, 2; .*under "label.values"/),
+    refused('interface_mismatch', /"label" gives 3, expected one of 0, 1, 2; .*under "label.values"/),
     async () => {
       const folder = await tempFolder();
       await cp(join(root, 'p32-classes-from-1'), folder, { recursive: true });

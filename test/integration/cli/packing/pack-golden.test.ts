@@ -111,7 +111,7 @@ describe('packVersion() makes golden samples', () => {
     ).rejects.toMatchObject({
       code: 'golden_mismatch',
       message: expect.stringMatching(
-        /2 of 4 golden samples are wrong; worst is sample 2, output "y" element 0 is NaN/,
+        /2 of 4 golden samples are wrong; the worst is sample 2, output "y" element 0 is NaN/,
       ),
     });
     const result = await pack({
@@ -126,13 +126,13 @@ describe('packVersion() makes golden samples', () => {
       'fewer rows than there are samples',
       [1, 1],
       'sample_invalid',
-      /"w.npy": it has 1 rows, the golden samples have 2/,
+      /"w.npy": it has 1 rows, and the golden samples have 2/,
     ],
     [
       'more rows than there are samples',
       [3, 1],
       'sample_invalid',
-      /it has 3 rows, the golden samples have 2/,
+      /it has 3 rows, and the golden samples have 2/,
     ],
     ['no axis of rows', [], 'sample_invalid', /it has 0 rows/],
     [

@@ -196,7 +196,7 @@ describe('packVersion()', () => {
       }),
     ).rejects.toMatchObject({
       code: 'interface_mismatch',
-      message: expect.stringMatching(/"y" is declared \[\?, 2, 1\] and comes as \[1, 2\]/),
+      message: expect.stringMatching(/"y" is declared as \[\?, 2, 1\] but comes as \[1, 2\]/),
     });
   });
 

@@ -212,7 +212,7 @@ describe('packVersion() with a label rule', () => {
         rule: 'label: { output: label, kind: classification }\nclasses: [low, mid, high]\n',
       },
       'interface_mismatch',
-      /output "label" gives 3, wanted one of 0, 1, 2; name what the model gives for each class, .* under "label.values"/,
+      /output "label" gives 3, expected one of 0, 1, 2; name what the model gives for each class, .* under "label.values"/,
     ],
     [
       'a logit read as a probability',

@@ -69,7 +69,7 @@ describe('packVersion() refuses', () => {
       'golden rows without a sample to take them from',
       { 'model.yaml': `${head}golden: { rows: 2 }\n` },
       'model_yaml_invalid',
-      /golden samples need a "sample"/,
+      /golden samples need rows from "sample"/,
     ],
     [
       'features for an input there is not',
@@ -144,11 +144,11 @@ describe('packVersion() refuses', () => {
     await expect(pack(folder)).rejects.toMatchObject({ code: 'interface_mismatch' });
   });
 
-  it('a folder that holds other files', async () => {
+  it('a folder that contains files that do not belong to a packed version', async () => {
     const folder = await linearFolder();
     await expect(pack(folder, { out: folder.path })).rejects.toMatchObject({
       code: 'bad_input',
-      message: expect.stringContaining('holds other files'),
+      message: expect.stringContaining('contains files that do not belong to a packed version'),
     });
     expect((await readdir(folder.path)).sort()).toEqual(['m.onnx', 'model.yaml', 's.csv']);
   });

@@ -80,7 +80,7 @@ describe('packVersion()', () => {
     await expect(pack(folder)).rejects.toMatchObject({
       code: 'golden_mismatch',
       message: expect.stringMatching(
-        /2 of 3 golden samples are wrong; worst is sample 3, output "y" element 0 is 38, wanted is 40 ±/,
+        /2 of 3 golden samples are wrong; the worst is sample 3, output "y" element 0 is 38, expected 40 ±/,
       ),
     });
     expect(await readdir(folder.path)).not.toContain('packed');

@@ -14,7 +14,10 @@ import { npyFile } from '../../../support/pack-folder.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
 describe('a model file that changes while it is packed', () => {
-  const changed = { code: 'pack_outdated', message: expect.stringContaining('"m.onnx": it has changed') };
+  const changed = {
+    code: 'pack_outdated',
+    message: expect.stringContaining('"m.onnx": the file changed while it was being packed'),
+  };
 
   async function loaded() {
     const folder = await linearFolder();

@@ -31,12 +31,12 @@ async function goldenInputs(folder: string): Promise<unknown[]> {
 
 describe('packVersion()', () => {
   it.each([
-    ['uint8', '300', /row 2, column "a" holds "300", wanted a whole number from 0 to 255/],
-    ['uint8', '-1', /row 2, column "a" holds "-1", wanted a whole number from 0 to 255/],
-    ['float16', '70000', /row 2, column "a" holds "70000", wanted a number within ±65504/],
-    ['int64', '1.5', /row 2, column "a" holds "1.5", wanted a whole number/],
-    ['float', '0x1F', /row 2, column "a" holds "0x1F", wanted a number/],
-    ['bool', '2', /row 2, column "a" holds "2", wanted true or false/],
+    ['uint8', '300', /row 2, column "a" holds "300", expected a whole number from 0 to 255/],
+    ['uint8', '-1', /row 2, column "a" holds "-1", expected a whole number from 0 to 255/],
+    ['float16', '70000', /row 2, column "a" holds "70000", expected a number within ±65504/],
+    ['int64', '1.5', /row 2, column "a" holds "1.5", expected a whole number/],
+    ['float', '0x1F', /row 2, column "a" holds "0x1F", expected a number/],
+    ['bool', '2', /row 2, column "a" holds "2", expected true or false/],
     ['string', 'a\0b', /row 2, column "a" holds "a\\u0000b": it holds a NUL/],
   ] as const)('refuses a sample whose %s is %j', async (element, cell, message) => {
     await expect(pack(await sampled(element, `a\n1\n${cell}\n`))).rejects.toMatchObject({
@@ -49,19 +49,19 @@ describe('packVersion()', () => {
     [
       'uint8',
       npyBytes('<i2', [2, 1], Int16Array.of(1, 256)),
-      /"x.npy", row 2, element 0 is 256, input "x" wants a whole/,
+      /"x.npy", row 2, element 0 is 256, and input "x" needs a whole/,
     ],
     ['float16', npyBytes('<f8', [2, 1], Float64Array.of(1, 70_000)), /row 2, element 0 is 70000/],
     ['int32', npyBytes('<f4', [2, 1], Float32Array.of(1, 0.5)), /row 2, element 0 is 0.5/],
     [
       'string',
       npyBytes('<f4', [2, 1], Float32Array.of(1, 2)),
-      /row 1, element 0 is 1, input "x" wants a text/,
+      /row 1, element 0 is 1, and input "x" needs a text/,
     ],
     [
       'float',
       npyBytes('<U1', [1, 1], Uint32Array.of(97)),
-      /row 1, element 0 is "a", input "x" wants a number/,
+      /row 1, element 0 is "a", and input "x" needs a number/,
     ],
   ] as const)('refuses an array that %s cannot hold', async (element, array, message) => {
     const folder = await makePackFolder({
@@ -121,7 +121,7 @@ describe('packVersion()', () => {
     });
     await expect(pack(folder)).rejects.toMatchObject({
       code: 'golden_mismatch',
-      message: expect.stringContaining('element 0 is blue, wanted is green'),
+      message: expect.stringContaining('element 0 is blue, expected green'),
     });
     await folder.write('g.csv', 'a,want\nred,red\nblue,\n');
     await expect(pack(folder)).rejects.toMatchObject({

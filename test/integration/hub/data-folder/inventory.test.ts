@@ -244,7 +244,7 @@ describe('chunks of a version', () => {
       .clientOf(hub.adminToken)
       .post('/models/air/versions', { manifest, metadata: 'AAAA' });
     await expect(publish).rejects.toMatchObject({ code: 'chunks_missing' });
-    expect(running.logLines.join('')).toContain('a chunk on the disk was damaged');
+    expect(running.logLines.join('')).toContain('a chunk on the disk is damaged');
     await running.stop();
     // The manifest was not read, and is not missing.
     expect(await chunks(hub.data)).toHaveLength(1);

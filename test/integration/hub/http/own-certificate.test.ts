@@ -101,7 +101,7 @@ describe('an own certificate of the REST API', () => {
       code: 'bad_input',
       message: expect.stringContaining('does not belong to the first certificate'),
     });
-    await expect(startHub({ ...made, keyFile: '' })).rejects.toThrow('wanted both');
+    await expect(startHub({ ...made, keyFile: '' })).rejects.toThrow('expected both');
     await expect(startHub({ ...made, certFile: made.keyFile })).rejects.toThrow('found 0');
   });
 });

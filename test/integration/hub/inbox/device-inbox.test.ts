@@ -148,8 +148,8 @@ describe('the inbox of device messages', () => {
     expect(inbox.isHeld).toBe(false);
     expect((await stored(database)).filter((text) => text.startsWith('a'))).toEqual(['a 1', 'a 2']);
     expect(lines.map(({ msg }) => msg)).toEqual([
-      'messages of devices cannot be stored now; they are held and tried again',
-      'messages of devices are stored again',
+      'the hub cannot store messages of devices at present; it keeps them and tries again',
+      'the hub can store messages of devices again',
     ]);
   });
 

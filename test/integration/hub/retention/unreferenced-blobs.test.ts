@@ -201,7 +201,7 @@ describe('uploads', () => {
       code: 'upload_quota_exceeded',
       entry: { status: 429 },
       message: expect.stringMatching(
-        /token "ci" has uploaded .* MiB .* most is 2.0 MiB .*Publish it, or wait/,
+        /token "ci" has uploaded .* MiB .* limit is 2.0 MiB .*Publish it, or wait/,
       ),
     });
     await world.announce(first);
@@ -215,7 +215,7 @@ describe('uploads', () => {
     await world.upload(mib('2.0.0'), 'b');
     await expect(world.upload(mib('3.0.0'), 'c')).rejects.toMatchObject({
       code: 'upload_quota_exceeded',
-      message: expect.stringMatching(/most is 3.0 MiB \(--upload-max\)/),
+      message: expect.stringMatching(/limit is 3.0 MiB \(--upload-max\)/),
     });
     expect(await world.upload(mib('1.0.0'), 'c')).toBe(0);
     world.clock.advance(DAY_MS + 1);
@@ -231,7 +231,7 @@ describe('uploads', () => {
     await expect(world.upload(third)).rejects.toMatchObject({
       code: 'storage_quota_exceeded',
       entry: { status: 507 },
-      message: expect.stringMatching(/versions take 2.0 MiB .* most is 2.5 MiB \(--storage-max\)/),
+      message: expect.stringMatching(/versions use 2.0 MiB, .* limit is 2.5 MiB \(--storage-max\)/),
     });
     await world.withdraw(first);
     await world.settle();

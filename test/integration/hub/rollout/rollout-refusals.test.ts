@@ -27,7 +27,7 @@ describe('create()', () => {
       'a version every device runs',
       { version: '1.0.0' },
       'rollout_not_needed',
-      /every device of the hub runs it/,
+      /every device of the hub already runs it/,
     ],
     [
       'phases that do not reach every device',
@@ -84,8 +84,8 @@ describe('create()', () => {
         code: 'interface_breaking',
         message:
           'Cannot roll out air-quality@2.0.0: it breaks clients of 1.0.0 (4 devices, "device-000", "device-001", "device-002", ' +
-          '"device-003"): input "x" is gone; input "features" is new, and no client sends it. Repeat with --breaking where the ' +
-          'clients change with it.',
+          '"device-003"): input "x" is gone; input "features" is new, and no client sends it. If the clients change together with the ' +
+          'model, repeat with --breaking.',
       });
       expect(await world.store.list({ limit: 10 })).toEqual([]);
     });

@@ -47,7 +47,7 @@ describe('LinkWatch', () => {
 
   it('names a refusal, which a removed device gets, with the way out', () => {
     watch.failed(Object.assign(new Error('Connection refused: Not authorized'), { code: 5 }));
-    expect(texts['not_connected']).toMatch(/refuses this device: it was removed there.*enrol --force/);
+    expect(texts['not_connected']).toMatch(/refuses this device: an operator removed it.*enrol --force/);
   });
 
   it('says that another agent has this identity, through reconnects, until it was not seen for long', () => {
@@ -70,8 +70,8 @@ describe('LinkWatch', () => {
   });
 
   it.each([
-    ['that it does not understand', 'explode', 'command of the hub was not understood'],
-    ['that it is busy', 'busy', 'the hub holds what this device sent until it can store it'],
+    ['that it does not understand', 'explode', 'a command of the hub could not be read'],
+    ['that it is busy', 'busy', 'the hub cannot store messages at present; this device keeps what it sent'],
   ])('says once for as long as it goes on what the hub says again and again: %s', (_what, name, line) => {
     const again = () => watch.receive(Buffer.from(JSON.stringify({ v: 1, command: name })));
     for (let n = 0; n < 100; n += 1) {

@@ -25,7 +25,7 @@ describe('clockSuspicion', () => {
 
   it('says that a clock past the certificate is wrong, or the certificate over', () => {
     expect(clockSuspicion({ ...evidence, nowMs: 90 * year })).toMatch(
-      /certificate ended at.*enrol the device again/,
+      /certificate expired at.*enrol the device again/,
     );
   });
 });

@@ -24,7 +24,7 @@ describe('StuckUpdates', () => {
     }
     const last = 99 * 14 * MINUTE;
     expect(updates.describe([model('downloading', 99)], last + 15 * MINUTE)).toBe(
-      'air 2.0.0 is downloading and has not moved for 15m.',
+      'air 2.0.0 is downloading and has made no progress for 15m.',
     );
     expect(updates.describe([model('downloading', 100)], last + 16 * MINUTE)).toBeUndefined();
   });
@@ -36,7 +36,7 @@ describe('StuckUpdates', () => {
     const queued: ReportedModel = { ...still, update: { ...still.update!, waiting } };
     for (let n = 0; n < 10; n += 1) expect(updates.describe([queued], n * HOUR)).toBeUndefined();
     expect(updates.describe([still], 9 * HOUR + 14 * MINUTE)).toBeUndefined();
-    expect(updates.describe([still], 9 * HOUR + 15 * MINUTE)).toContain('has not moved for 15m');
+    expect(updates.describe([still], 9 * HOUR + 15 * MINUTE)).toContain('has made no progress for 15m');
   });
 
   it('names a state of work that lasts for hours, and a trial longer than any plan', () => {

@@ -36,8 +36,8 @@ describe('CsvTable', () => {
   });
 
   it('refuses a cell that is no number, with row and column', () => {
-    expect(() => numbers(parse('a\n1\nx\n'))).toThrow(/row 2, column "a" holds "x", wanted a number/);
-    expect(() => numbers(parse('a\nInfinity\n'))).toThrow(/wanted a number/);
+    expect(() => numbers(parse('a\n1\nx\n'))).toThrow(/row 2, column "a" holds "x", expected a number/);
+    expect(() => numbers(parse('a\nInfinity\n'))).toThrow(/expected a number/);
   });
 
   it.each([
@@ -71,7 +71,7 @@ describe('CsvTable', () => {
 
   it('says that a decimal comma is a point here', () => {
     expect(() => numbers(parse('a;b\n0,37;2\n', { delimiter: ';' }))).toThrow(
-      /holds "0,37", wanted a number within .*\. Decimals are written with a point\.$/,
+      /holds "0,37", expected a number within .*\. Decimals are written with a point\.$/,
     );
   });
 
@@ -93,7 +93,7 @@ describe('CsvTable', () => {
   it('refuses a column that is there twice when it is asked for', () => {
     const table = parse('a,a,b\n1,2,3\n');
     expect(numbers(table, 'b')).toEqual([3]);
-    expect(() => numbers(table, 'a')).toThrow('it has two columns "a"');
+    expect(() => numbers(table, 'a')).toThrow('it has two columns named "a"');
   });
 
   it.each([
@@ -112,7 +112,7 @@ describe('CsvTable', () => {
     '-Infinity',
     '1e999',
   ])('refuses %j, which is no decimal number', (cell) => {
-    expect(() => numbers(parse(`a\n"${cell}"\n`))).toThrow(/row 1, column "a" holds ".*", wanted a number/);
+    expect(() => numbers(parse(`a\n"${cell}"\n`))).toThrow(/row 1, column "a" holds ".*", expected a number/);
   });
 
   it.each([
@@ -146,7 +146,7 @@ describe('CsvTable', () => {
     ['BOOL', 'yes', 'true or false'],
   ] as const)('refuses what %s cannot hold: %s', (datatype, cell, wanted) => {
     expect(() => numbers(parse(`a\n1\n${cell}\n`), 'a', datatype)).toThrow(
-      `row 2, column "a" holds "${cell}", wanted ${wanted}`,
+      `row 2, column "a" holds "${cell}", expected ${wanted}`,
     );
   });
 

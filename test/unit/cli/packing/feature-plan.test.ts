@@ -44,7 +44,7 @@ describe('planFeatures()', () => {
     const inputs = [{ name: 'x', datatype: 'FP32' as const, shape: [-1, 2] }];
     expect(() =>
       planFeatures({ inputs, outputs: [], categories: () => [], columnNames: () => ['a', 'a'] }),
-    ).toThrow(/"a" is used twice/);
+    ).toThrow(/two features have the name "a"/);
   });
 
   it('plans as many features as a profile holds, and refuses one more', () => {

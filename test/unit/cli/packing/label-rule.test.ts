@@ -115,7 +115,9 @@ describe('labelRuleOf() without a rule', () => {
       expect.objectContaining({
         code: 'interface_mismatch',
         message: expect.stringMatching(
-          new RegExp(`"classes" names ${classes.length}, and no output has a score for each .*: "y" `),
+          new RegExp(
+            `"classes" names ${classes.length} classes, but no output has one score for each .*: "y" `,
+          ),
         ),
       }),
     );

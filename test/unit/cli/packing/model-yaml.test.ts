@@ -40,12 +40,12 @@ describe('parseModelYamlText()', () => {
     [
       'half a surrogate pair in a text',
       'model: m\nversion: 1.0.0\nrelease: 1\nfile: m.onnx\nclasses: ["a\\ud83d"]\n',
-      /"a\\ud83d" holds half a surrogate pair/,
+      /"a\\ud83d" contains half a surrogate pair/,
     ],
     [
       'a label of a sample without a rule',
       'model: m\nversion: 1.0.0\nrelease: 1\nfile: m.onnx\nsample: { file: s.csv, label: y }\n',
-      /say which output it belongs to under "label"/,
+      /Name the output that it belongs to under "label"/,
     ],
     [
       'a misspelt field of a label rule',
@@ -65,7 +65,7 @@ describe('parseModelYamlText()', () => {
     [
       'what would say how to read golden rows that are those of the sample',
       good.replace('rows: 3', 'rows: 3, missing: [-1]'),
-      /"golden.missing" needs "golden.file" or "golden.arrays"/,
+      /"golden.missing" also needs "golden.file" or "golden.arrays"/,
     ],
     ['a name with a line break', `${good}tolerances: { "a\\nb": 1 }\n`, /is not a known field/],
     [

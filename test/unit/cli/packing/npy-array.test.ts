@@ -59,7 +59,7 @@ describe('parseNpy()', () => {
     ['Python objects', replaced("'<i2'", "'|O' "), /elements are "\|O", .*; save array\.astype\("<f4"\)\.$/],
     ['big-endian texts', replaced('<i2', '>U2'), /elements are ">U2", .*; save array\.astype\("<U2"\)\.$/],
     ['points in time', replaced("'<i2'", "'<M8[ns]'"), /"<M8\[ns\]", .*; save array\.astype\("<i8"\)\.$/],
-    ['complex numbers', replaced('<i2', '<c8'), /elements are "<c8", wanted one of [^;]*\.$/],
+    ['complex numbers', replaced('<i2', '<c8'), /elements are "<c8", expected one of [^;]*\.$/],
     [
       'several arrays',
       Buffer.from('PK\x03\x04..a.npy'),

@@ -41,7 +41,7 @@ describe('key files', () => {
     const file = join(await tempFolder(), 'key.pem');
     await writeKeyFile(file, newKey(), PASSPHRASE);
     await expect(readKeyFile(file, 'something else')).rejects.toEqual(refusal('passphrase is wrong'));
-    await expect(readKeyFile(file, undefined)).rejects.toEqual(refusal('there is no passphrase'));
+    await expect(readKeyFile(file, undefined)).rejects.toEqual(refusal('no passphrase was given'));
   });
 
   it('are refused when they are absent, no key, or a key of another kind', async () => {
@@ -53,7 +53,7 @@ describe('key files', () => {
     await expect(readKeyFile(join(folder, 'text'), PASSPHRASE)).rejects.toEqual(refusal('no private key'));
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     await writeFile(join(folder, 'ec'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
-    await expect(readKeyFile(join(folder, 'ec'), undefined)).rejects.toEqual(refusal('wanted ed25519'));
+    await expect(readKeyFile(join(folder, 'ec'), undefined)).rejects.toEqual(refusal('expected ed25519'));
   });
 
   it('are not written with a short passphrase', async () => {
@@ -114,6 +114,6 @@ describe('new trust', () => {
     [1, 0],
     [17, 1],
   ])('refuses %i root keys with threshold %i', (rootKeys, rootThreshold) => {
-    expect(() => makeNewTrust({ ...options(), rootKeys, rootThreshold })).toThrow(/wanted 1 to 16 keys/);
+    expect(() => makeNewTrust({ ...options(), rootKeys, rootThreshold })).toThrow(/expected 1 to 16 keys/);
   });
 });

@@ -54,7 +54,7 @@ function psiOfTemperature(from: string, to: string): number {
   const data = encodeNumbers('FP64', values);
   builder.add('input', [{ name: 'x', datatype: 'FP64', shape: [values.length, 1], data }]);
   const profile = builder.build({ rows: values.length, cells: 20 }).profile.features[0]!;
-  if (profile.kind !== 'numeric') throw new Error('wanted a numeric profile');
+  if (profile.kind !== 'numeric') throw new Error('expected a numeric profile');
   const seen = new HistogramCounts(profile.edges);
   for (const { sensors } of withAllSensors(readingsBetween(year, from, to)))
     seen.add(sensors[temperatureColumn]!);

@@ -33,10 +33,10 @@ describe('statusAfter()', () => {
 
   it('names the state and what one can ask for in it', () => {
     expect(() => statusAfter('running', 'resume', 'r-1')).toThrow(
-      'Cannot resume rollout "r-1": it is running; possible now: pause, abort, rollback.',
+      'Cannot resume rollout "r-1": its status is running; possible actions: pause, abort, rollback.',
     );
     expect(() => statusAfter('rolled-back', 'rollback', 'r-1')).toThrow('Cannot roll back rollout "r-1"');
-    expect(() => statusAfter('rolling-back', 'abort', 'r-1')).toThrow('possible now: nothing.');
+    expect(() => statusAfter('rolling-back', 'abort', 'r-1')).toThrow('possible actions: none.');
   });
 });
 

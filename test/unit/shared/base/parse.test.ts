@@ -32,7 +32,7 @@ describe('parser()', () => {
   it('refuses another version as such, whatever else is in it', () => {
     expect(refusal({ v: 2, title: 'a' })).toMatchObject({
       code: 'unsupported_version',
-      message: 'Cannot read message: it has version 2, this program knows version 1.',
+      message: 'Cannot read message: it has version 2, and this program supports version 1.',
     });
   });
 

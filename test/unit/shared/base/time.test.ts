@@ -39,7 +39,9 @@ describe('parseTime()', () => {
     expect(() => parseTime(text, '--start-at')).toThrow(
       expect.objectContaining({
         code: 'bad_input',
-        message: expect.stringMatching(/^Cannot read --start-at ".*": wanted a time with its zone, such as /),
+        message: expect.stringMatching(
+          /^Cannot read --start-at ".*": expected a time with its zone, such as /,
+        ),
       }),
     );
   });

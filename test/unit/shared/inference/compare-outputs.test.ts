@@ -35,7 +35,7 @@ describe('compareOutputs', () => {
     const mismatch = compare([1.5, 9, 2.5], [1, 2, 2], { absolute: 0.1, relative: 0 })!;
     expect(mismatch).toMatchObject({ index: 1, wrong: 3 });
     expect(describeMismatch(mismatch)).toBe(
-      'output "y" element 1 is 9, wanted is 2 ± 0.1; 3 elements are out, this is the worst',
+      'output "y" element 1 is 9, expected 2 ± 0.1; 3 elements are out, this is the worst',
     );
   });
 
@@ -58,7 +58,7 @@ describe('compareOutputs', () => {
       allowed: 0,
     });
     const mismatch = compare([nan, 1], [1, 1], { absolute: Number.MAX_VALUE, relative: 0 })!;
-    expect(describeMismatch(mismatch)).toContain('element 0 is NaN, wanted is 1 ± ');
+    expect(describeMismatch(mismatch)).toContain('element 0 is NaN, expected 1 ± ');
   });
 
   it('compares whole numbers beyond 2^53, truth values and text exactly', () => {
@@ -81,6 +81,6 @@ describe('compareOutputs', () => {
     const want = [fp32('y', [2], [1, 2])];
     expect(compareOutputs({ got: [], want, tolerances: {} })).toMatchObject({ got: 'no such output' });
     const mismatch = compareOutputs({ got: [fp32('y', [1, 2], [1, 2])], want, tolerances: {} })!;
-    expect(describeMismatch(mismatch)).toBe('output "y" is FP32 [1, 2], wanted is FP32 [2]');
+    expect(describeMismatch(mismatch)).toBe('output "y" is FP32 [1, 2], expected FP32 [2]');
   });
 });

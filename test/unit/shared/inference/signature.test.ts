@@ -27,12 +27,12 @@ describe('checkInputs', () => {
 
   it('names the datatype and the shape that is wanted', () => {
     expect(() => checkInputs([{ ...x, datatype: 'FP64' }, rate], specs)).toThrow(
-      refused('"x" is FP64, FP32 is wanted'),
+      refused('"x" is FP64, expected FP32'),
     );
     for (const shape of [[8], [3, 7], [1, 3, 8]]) {
-      expect(() => checkInputs([{ ...x, shape }, rate], specs)).toThrow(refused('[?, 8] is wanted'));
+      expect(() => checkInputs([{ ...x, shape }, rate], specs)).toThrow(refused('expected [?, 8]'));
     }
-    expect(() => checkInputs([x, { ...rate, shape: [1] }], specs)).toThrow(refused('[] is wanted'));
+    expect(() => checkInputs([x, { ...rate, shape: [1] }], specs)).toThrow(refused('expected []'));
   });
 });
 

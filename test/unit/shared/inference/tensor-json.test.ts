@@ -139,13 +139,15 @@ describe('readTensorJson()', () => {
       ],
       [[1, 2], 3],
     ]) {
-      expect(() => read('INT32', [2, 2], data)).toThrow(coded('tensor_invalid', /nested in another way/));
+      expect(() => read('INT32', [2, 2], data)).toThrow(
+        coded('tensor_invalid', /nesting of its data does not match/),
+      );
     }
   });
 
   it('refuses another count of values than the shape has, and takes none where it has none', () => {
     expect(() => read('INT32', [2, 2], [1, 2, 3])).toThrow(
-      coded('tensor_invalid', /wants 4 values, found 3/),
+      coded('tensor_invalid', /needs 4 values, found 3/),
     );
     expect(valuesOf(read('INT32', [0, 2], []))).toEqual([]);
     expect(valuesOf(read('INT32', [], [7]))).toEqual([7]);

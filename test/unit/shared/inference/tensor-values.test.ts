@@ -24,7 +24,7 @@ describe('encodeNumbers() and numbersOf()', () => {
 
   it('refuse a fraction in a whole-number type', () => {
     expect(() => encodeNumbers('INT32', [0.5])).toThrow(
-      'Cannot write 0.5 as INT32 (element 0): wanted a whole number from -2147483648 to 2147483647 (INT32).',
+      'Cannot write 0.5 as INT32 (element 0): expected a whole number from -2147483648 to 2147483647 (INT32).',
     );
   });
 });
