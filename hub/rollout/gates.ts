@@ -37,7 +37,7 @@ export interface GateInputs {
   readonly counts: Readonly<Partial<Record<DeviceStatus, number>>>;
   /** When the last of them came to an end; null while some are on their way. */
   readonly settledAt: number | null;
-  /** Devices that have tried the version for its time and wait for requests to judge it by; absent is 0. */
+  /** Devices that have finished the trial time and wait for enough requests; absent is 0. */
   readonly awaitingRequests?: number;
   /** Requests to the version on these devices since it was offered to them; null when nobody asked. */
   readonly requests: RequestFigures | null;
@@ -82,7 +82,7 @@ export function judge(inputs: GateInputs): Judgement {
   if (judged !== 'inconclusive' || inputs.now < phaseEndsAt(inputs)) {
     return { verdict: judged, reasons: sortReasons(reasons) };
   }
-  const text = `phase ${inputs.phase + 1} has not ended well within ${formatDuration(inputs.phaseTimeoutMs)}; "modelfleet rollout resume" gives it as much again`;
+  const text = `phase ${inputs.phase + 1} did not pass its gates within ${formatDuration(inputs.phaseTimeoutMs)}; "modelfleet rollout resume" allows the same time again`;
   return {
     verdict: 'hold',
     reasons: sortReasons([{ code: 'time_limit', verdict: 'hold', text }, ...reasons]),
@@ -129,11 +129,11 @@ function judgeFailures({ counts, devices, settledAt, rules, awaitingRequests = 0
     const text = `${underWay} of ${devices} devices are not done`;
     const reasons: Reason[] = [{ code: 'devices_under_way', verdict: 'inconclusive', text }];
     if (awaitingRequests === 0) return reasons;
-    const wanting = `${awaitingRequests} of them have tried the version for its time and wait for requests to judge it by; ${wayOut}`;
+    const wanting = `${awaitingRequests} of them have finished the trial time and wait for enough requests; ${wayOut}`;
     return [...reasons, { code: 'trials_awaiting_requests', verdict: 'inconclusive', text: wanting }];
   }
   if (completed < wanted || (counts.succeeded ?? 0) === 0) {
-    const text = `${completed} of ${devices} devices completed and ${counts.succeeded ?? 0} of them succeeded; ${wanted} completed and one success are wanted`;
+    const text = `${completed} of ${devices} devices completed and ${counts.succeeded ?? 0} of them succeeded; ${wanted} completed devices and one success are required`;
     const gone = '; remove devices that are gone for good, or roll out to a group without them';
     return [{ code: 'too_few_completed', verdict: 'inconclusive', text: `${text}${gone}` }];
   }
@@ -150,13 +150,13 @@ function judgeErrorRate(inputs: GateInputs): Reason[] {
   if (errorRate === null || !(counted >= rules.minRequests) || Number.isNaN(errorRate)) {
     const capped =
       total > counted ? `, ${Math.floor(counted)} of them count (no device for more than others)` : '';
-    const text = `${total} requests were counted${capped}; ${rules.minRequests} are wanted to judge the error rate${evidenceHelp(inputs)}`;
+    const text = `${total} requests were counted${capped}; ${rules.minRequests} are required to judge the error rate${evidenceHelp(inputs)}`;
     return [{ code: 'too_few_requests', verdict: 'inconclusive', text }];
   }
   if (!(withEvidence >= devicesRequired(devices)))
     return [tooFewDevices(withEvidence, inputs, 'the error rate')];
   const refusals =
-    refused === 0 ? '' : `, ${refused} of them refused for tensors that the version before takes`;
+    refused === 0 ? '' : `, ${refused} of them refused because of tensors that the version before accepts`;
   const text = `${failed + refused} of ${total} requests failed${refusals} (${percent(errorRate)} as the mean over devices, at most ${percent(rules.maxErrorRate)})`;
   return errorRate > rules.maxErrorRate
     ? [{ code: 'error_rate_high', verdict: 'roll-back', text }]
@@ -167,7 +167,7 @@ function judgeDrift(inputs: GateInputs): Reason[] {
   const { rules, drift, devices } = inputs;
   if (rules.drift === 'ignore') return [];
   if (drift === null || !(drift.features > 0)) {
-    const text = `there are no figures to judge drift by${evidenceHelp(inputs)}; a version has them when it was packed with a sample of its training data (profile: in model.yaml)`;
+    const text = `no drift figures were reported${evidenceHelp(inputs)}; only a version that was packed with a sample of its training data ("sample" in model.yaml) has them`;
     return [{ code: 'no_drift_figures', verdict: 'inconclusive', text }];
   }
   if (!(drift.withEvidence >= devicesRequired(devices))) {
@@ -195,7 +195,7 @@ function devicesRequired(devices: number): number {
 
 function tooFewDevices(found: number, inputs: GateInputs, what: string): Reason {
   const { devices } = inputs;
-  const text = `${found} of ${devices} devices have seen enough to judge ${what} by; ${devicesRequired(devices)} are wanted${evidenceHelp(inputs)}`;
+  const text = `${found} of ${devices} devices have enough data to judge ${what}; ${devicesRequired(devices)} are required${evidenceHelp(inputs)}`;
   return { code: 'too_few_devices', verdict: 'inconclusive', text };
 }
 
@@ -217,7 +217,8 @@ function judgeSilence({ counts, devices, rules }: GateInputs): Reason[] {
   const absent = outOfReach(counts);
   if (absent === 0) return [];
   const blocked = counts.blocked ?? 0;
-  const what = blocked === 0 ? 'silent' : `silent or blocked (${blocked} wait for room, files or the hub)`;
+  const what =
+    blocked === 0 ? 'silent' : `silent or blocked (${blocked} wait for disk space, files or the hub)`;
   const text = `${absent} of ${devices} devices are ${what} (at most ${percent(rules.maxSilent)})`;
   return absent > rules.maxSilent * devices
     ? [{ code: 'too_many_silent', verdict: 'inconclusive', text: `${text}; ${silenceHelp}` }]
@@ -231,7 +232,7 @@ function judgeUnproven({ counts, devices, rules }: GateInputs): Reason[] {
   const unproven = counts.unproven ?? 0;
   if (unproven === 0) return [];
   const most = rules.maxUnproven ?? 0;
-  const text = `${unproven} of ${devices} devices run the version unproven: they saw too few requests (at most ${percent(most)})`;
+  const text = `${unproven} of ${devices} devices run the version unproven because they had too few requests (at most ${percent(most)})`;
   return unproven > most * devices
     ? [
         {

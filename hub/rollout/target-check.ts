@@ -19,25 +19,25 @@ const texts: Readonly<
       'committed a higher release and refuses a lower one',
       'committed a higher release and refuse a lower one',
     ],
-    fix: 'Publish the content under a higher release; to take a version back, roll its rollout back.',
+    fix: 'Publish the content with a higher release. To undo a version, roll back its rollout.',
   },
   'no-provider': {
     why: [
-      'offers no execution provider that a variant of it runs on',
-      'offer no execution provider that a variant of it runs on',
+      'has no execution provider that a variant of it supports',
+      'have no execution provider that a variant of it supports',
     ],
     fix: 'Publish it with a variant for their provider, or choose a group without them.',
   },
   'too-many-models': {
-    why: ['has no room for another model', 'have no room for another model'],
-    fix: 'Take a model off them with "modelfleet models unassign", or choose a group without them.',
+    why: ['already runs the maximum number of models', 'already run the maximum number of models'],
+    fix: 'Remove a model from them with "modelfleet models unassign", or choose a group without them.',
   },
   quarantined: {
     why: [
-      'leaves the version alone for now and will refuse it',
-      'leave the version alone for now and will refuse it',
+      'has the version in quarantine and will refuse it',
+      'have the version in quarantine and will refuse it',
     ],
-    fix: 'Look at the reason; "modelfleet devices release ID --model M" lifts it.',
+    fix: 'Check the reason; "modelfleet devices release ID --model MODEL" ends the quarantine.',
   },
   memory: {
     why: [
@@ -47,15 +47,15 @@ const texts: Readonly<
     fix: 'They may fail to load it.',
   },
   disk: {
-    why: ['has too little room on its disk now', 'have too little room on their disk now'],
-    fix: 'They wait until there is room.',
+    why: ['has too little free disk space at present', 'have too little free disk space at present'],
+    fix: 'They wait until enough space is free.',
   },
   'not-reported': {
     why: [
       'has not reported what it runs since the hub was restored',
       'have not reported what they run since the hub was restored',
     ],
-    fix: 'What the version breaks for their clients, and whether they would refuse it, is not known until they have.',
+    fix: 'What the version breaks for their clients, and whether they would refuse it, is not known until they report.',
   },
 };
 

@@ -61,7 +61,7 @@ it('every option that an error of the catalogue names exists in one of the progr
   // The options of a start of the hub are declared where it starts, which an import would do.
   const main = await readFile(join(root, 'hub/main.ts'), 'utf8');
   const ofStart = [...main.matchAll(/\.option\(\s*'(--[a-z-]+)/g)].map(([, option]) => option!);
-  const known = new Set([...trees.values()].flatMap(optionsOf).concat(ofStart));
+  const known = new Set([...trees.values()].flatMap(optionsOf).concat(ofStart, '--help'));
   const named = Object.entries(errorCatalogue).flatMap(([code, { meaning, fix }]) =>
     [...`${meaning} ${fix}`.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)].map(([option]) => ({ code, option })),
   );

@@ -218,9 +218,9 @@ describe('create()', () => {
       const { warnings } = await world.create();
       expect(warnings).toEqual([
         expect.stringMatching(
-          /^1 device leaves the version alone for now.*"device-000" \(golden_mismatch\).*devices release/,
+          /^1 device has the version in quarantine.*"device-000" \(golden_mismatch\).*devices release/,
         ),
-        expect.stringMatching(/^1 device has too little room.*"device-000" \(5 bytes free\)/),
+        expect.stringMatching(/^1 device has too little free disk space.*"device-000" \(5 bytes free\)/),
       ]);
     });
   });

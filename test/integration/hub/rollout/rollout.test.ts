@@ -164,7 +164,7 @@ describe('a rollout', () => {
     await world.runner.tick();
     expect((await world.service.show(id)).counts).toEqual({ unproven: 2 });
     const detail = await world.runUntil(id, ['paused']);
-    expect(detail.reason).toContain('has not ended well within');
+    expect(detail.reason).toContain('did not pass its gates within');
     for (const device of world.devices.values()) device.manner = 'good';
     await world.settle();
     expect((await world.service.show(id)).counts).toEqual({ succeeded: 2 });

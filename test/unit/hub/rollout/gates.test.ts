@@ -150,7 +150,7 @@ describe('judge()', () => {
     const counts = { succeeded: 8, unproven: 2 };
     expect(judge({ ...withRules({ maxUnproven: 0.2 }), counts }).verdict).toBe('proceed');
     expect(judge({ ...withRules({ maxUnproven: 0.1 }), counts }).reasons[0]!.text).toBe(
-      '2 of 10 devices run the version unproven: they saw too few requests (at most 10 %); send them requests, or plan with ' +
+      '2 of 10 devices run the version unproven because they had too few requests (at most 10 %); send them requests, or plan with ' +
         '--trial-min-requests 0 to let time alone decide, or allow more with --max-unproven',
     );
   });
@@ -174,7 +174,7 @@ describe('judge()', () => {
       reasons: [
         {
           code: 'error_rate_high',
-          text: '10 of 100 requests failed, 8 of them refused for tensors that the version before takes (10 % as the mean over devices, at most 5 %)',
+          text: '10 of 100 requests failed, 8 of them refused because of tensors that the version before accepts (10 % as the mean over devices, at most 5 %)',
         },
         {},
         {},

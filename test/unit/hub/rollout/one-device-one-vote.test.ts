@@ -73,7 +73,7 @@ describe('the error rate, one device one vote', () => {
       const devices = [requests(1), requests(1), one];
       expect(verdictOf(phase(devices))).toEqual(['inconclusive', 'too_few_devices']);
       expect(judge(phase(devices)).reasons[0]!.text).toMatch(
-        /^1 of 3 devices have seen enough to judge the error rate by; 2 are wanted/,
+        /^1 of 3 devices have enough data to judge the error rate; 2 are required/,
       );
     }
   });
