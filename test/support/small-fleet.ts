@@ -206,7 +206,7 @@ export class SmallFleet {
     const { breaking } = options;
     const plan = { model: options.model ?? model, version, phases, soakMs, trial, breaking };
     const made = await this.fleet.rest('POST', '/rollouts', plan);
-    if (made.status !== 200) throw new Error(`rollout of ${version} was refused: ${JSON.stringify(made)}`);
+    if (made.status !== 201) throw new Error(`rollout of ${version} was refused: ${JSON.stringify(made)}`);
     const { id } = made.body as RolloutView;
     this.acknowledged.push(`rollout.created rollout/${id}`);
     return id;
