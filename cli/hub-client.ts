@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'undici';
+import { serverClockFault } from '../platform/clock-fault.ts';
 import { isTrustFault, systemCas } from '../platform/system-trust.ts';
 import { errorOf, type Problem, parseProblem } from '../shared/api/problem.ts';
 import { AppError, errorText } from '../shared/base/app-error.ts';
@@ -100,7 +101,7 @@ export class HttpHubClient implements HubClient {
       };
       return await (method === 'POST' || method === 'GET' ? sendUntilAnswered(send) : send());
     } catch (error) {
-      throw asHubError(error, url);
+      throw await asHubError(error, this.#access);
     }
   }
 }
@@ -125,8 +126,8 @@ function readAnswer(url: string, status: number, bytes: Uint8Array): unknown {
   throw errorOf(value as Problem);
 }
 
-/** Certificate trouble and an absent server get their own codes; what the hub said stays what it is. */
-function asHubError(error: unknown, url: string): unknown {
+/** A wrong clock, a certificate that is not trusted and an absent server get their own codes; the hub's own errors stay as they are. */
+async function asHubError(error: unknown, { url, ca }: HubAccess): Promise<unknown> {
   if (error instanceof AppError) return error;
   const code = String((error as { code?: string }).code ?? '');
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE' || code.startsWith('HPE_')) {
@@ -135,6 +136,8 @@ function asHubError(error: unknown, url: string): unknown {
     });
   }
   if (isTrustFault(error)) {
+    const fault = await serverClockFault(url, ca ?? systemCas());
+    if (fault) return fault;
     return new AppError(
       'ca_mismatch',
       `Refused to connect to ${url}: its certificate is not trusted (${errorText(error)}). No token was sent. If the hub uses its own CA, log in with --ca-fingerprint; if another CA issued its certificate, log in with --ca-file.`,

@@ -6,15 +6,15 @@
 
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 import { AppError, errorText } from '../shared/base/app-error.ts';
 import { sha256 } from '../shared/digest/sha256.ts';
+import { clockFault, hubTime, isValidAt, serverClockFault } from './clock-fault.ts';
+import { presentedChain, verifiedPath } from './presented-chain.ts';
 import { systemClock } from './system-clock.ts';
+import { systemCas } from './system-trust.ts';
 
-const CHAIN_MAX = 8;
 const HANDSHAKE_MS = 10_000;
-/** Extended key usage "serverAuth" (RFC 5280, 4.2.1.12). */
-const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 
 export interface FetchCaOptions {
   /** Longest wait for connection and handshake, milliseconds. */
@@ -24,9 +24,10 @@ export interface FetchCaOptions {
 
 /**
  * PEM of the CA certificate that the server at `url` presents and whose DER has the SHA-256 `expectedSha256` (hex;
- * colons and case do not matter). No application byte is sent. Throws `hub_unreachable` when there is no TLS server
- * there, `ca_mismatch` when the server presents another CA, `certificate_not_valid_now` when the CA is the right one and
- * the system clock is outside the time of the server's certificate: every later connection would fail for that.
+ * colons and case do not matter). Nothing is sent to a server of another CA, and no secret to any. Throws `hub_unreachable`
+ * when there is no TLS server there, `ca_mismatch` when the server presents another CA, and `clock_skew` or
+ * `certificate_not_valid_now` when the CA is the right one and the system clock is outside the time of the server's
+ * certificate: every later connection would fail for that.
  */
 export async function fetchCa(
   url: string,
@@ -34,20 +35,20 @@ export async function fetchCa(
   { timeoutMs = HANDSHAKE_MS, signal }: FetchCaOptions = {},
 ): Promise<string> {
   const expected = normalizeFingerprint(expectedSha256);
-  const chain = await presentedChain(new URL(url), timeoutMs, signal);
-  const match = chain.find((raw) => sha256(raw) === expected);
-  if (!match || !new X509Certificate(match).ca) {
-    const last = chain.at(-1);
+  const chain = await fetchChain(new URL(url), timeoutMs, signal);
+  const ca = chain.find(({ raw }) => sha256(raw) === expected);
+  if (!ca?.ca) {
+    const last = chain.at(-1)?.raw;
     throw new AppError(
       'ca_mismatch',
       `Refused to trust the server at ${url}: expected the CA with SHA-256 ${expected}, found ${last ? sha256(last) : 'no certificate'}. Nothing was sent to it.`,
     );
   }
-  const ca = new X509Certificate(match);
-  const server = new X509Certificate(chain[0]!);
   const nowMs = systemClock.now();
-  const isNow = Date.parse(server.validFrom) <= nowMs && nowMs <= Date.parse(server.validTo);
-  if (!isNow && server.verify(ca.publicKey)) throw clockFault(`the hub at ${url}`, server, nowMs);
+  if (![chain[0]!, ca].every((one) => isValidAt(one, nowMs))) {
+    const fault = await serverClockFault(url, ca.toString(), { timeoutMs, signal });
+    if (fault) throw fault;
+  }
   return ca.toString();
 }
 
@@ -61,6 +62,8 @@ export interface PinnedConnectionOptions {
   readonly keyPem: string;
   /** The time as far as it is proven, milliseconds since the epoch; never before the system clock. */
   readonly provenNow: () => number;
+  /** URL of the hub's REST API, which is asked for the hub's time when a certificate is outside its own. */
+  readonly hub?: string;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
@@ -68,7 +71,7 @@ export interface PinnedConnectionOptions {
 /**
  * A connection to a server of the pinned CA, both sides proven; nothing was sent over it. TLS reads the system clock: when that
  * is behind what is proven, a certificate "not yet valid" is looked at again with the proven time. Everything else stays
- * as strict as TLS is. Throws `certificate_not_valid_now` when the clock, or the server's certificate, is off;
+ * as strict as TLS is. Throws `clock_skew` when the clock is wrong, `certificate_not_valid_now` when the server's certificate is;
  * `ca_mismatch` when the certificate is not the server's or not the CA's; the socket's error.
  */
 export function connectPinned(options: PinnedConnectionOptions): Promise<TLSSocket> {
@@ -100,7 +103,12 @@ export function connectPinned(options: PinnedConnectionOptions): Promise<TLSSock
     );
     socket.once('secureConnect', () => {
       const fault = serverFault(socket, { host, port, caPem, nowMs: provenNow() });
-      if (fault) return end(fault);
+      if (fault instanceof AppError) return end(fault);
+      if (fault) {
+        socket.destroy();
+        void namedClockFault(fault, options).then(end, end);
+        return;
+      }
       signal?.removeEventListener('abort', stop);
       socket.removeListener('error', end);
       socket.setTimeout(0);
@@ -116,57 +124,44 @@ interface ServerCheck {
   readonly nowMs: number;
 }
 
+/** A certificate of the right server that is outside its time. */
+interface OutOfTime {
+  readonly certificate: X509Certificate;
+  readonly nowMs: number;
+}
+
 /** Why the server at the other end is not to be talked to; undefined when it is the right one. */
-function serverFault(socket: TLSSocket, check: ServerCheck): AppError | undefined {
+function serverFault(socket: TLSSocket, check: ServerCheck): AppError | OutOfTime | undefined {
   if (socket.authorized) return undefined;
-  const { host, port, nowMs } = check;
+  const { host, port, caPem } = check;
   // Declared as an Error, but a code.
   const code = String(socket.authorizationError);
   const certificate = socket.getPeerX509Certificate();
-  if (code === 'CERT_NOT_YET_VALID' && certificate) {
-    const why = faultAt(certificate, check);
-    if (why !== undefined) return notTheHub(host, port, why);
-    if (Date.parse(certificate.validFrom) <= nowMs && nowMs <= Date.parse(certificate.validTo))
-      return undefined;
+  if (!certificate || (code !== 'CERT_NOT_YET_VALID' && code !== 'CERT_HAS_EXPIRED')) {
+    return notTheHub(host, port, code);
   }
-  if (certificate && (code === 'CERT_NOT_YET_VALID' || code === 'CERT_HAS_EXPIRED')) {
-    return clockFault(`the hub at ${host}:${port}`, certificate, nowMs);
-  }
-  return notTheHub(host, port, code);
+  const path = verifiedPath([certificate], [new X509Certificate(caPem)], host);
+  if (typeof path === 'string') return notTheHub(host, port, path);
+  // Nothing proves a time before the system clock's.
+  const nowMs = Math.max(check.nowMs, systemClock.now());
+  const outOfTime = path.find((one) => !isValidAt(one, nowMs));
+  if (outOfTime) return { certificate: outOfTime, nowMs };
+  return code === 'CERT_NOT_YET_VALID' ? undefined : notTheHub(host, port, code);
+}
+
+async function namedClockFault(
+  { certificate, nowMs }: OutOfTime,
+  { host, port, hub, caPem, signal }: PinnedConnectionOptions,
+): Promise<AppError> {
+  const hubMs = hub === undefined ? undefined : await hubTime(hub, [caPem, ...systemCas()], { signal });
+  const subject = `Cannot trust the hub at ${host}:${port}: its certificate`;
+  return clockFault({ subject, span: certificate, nowMs, hubMs });
 }
 
 function notTheHub(host: string, port: number, why: string): AppError {
   return new AppError(
     'ca_mismatch',
     `Refused the server at ${host}:${port}: the CA that this device pinned did not issue its certificate (${why}).`,
-  );
-}
-
-/** All that TLS checks beside the time, of a certificate the CA itself signed. */
-function faultAt(certificate: X509Certificate, { host, caPem, nowMs }: ServerCheck): string | undefined {
-  const ca = new X509Certificate(caPem);
-  if (!ca.ca || certificate.ca || !certificate.checkIssued(ca) || !certificate.verify(ca.publicKey)) {
-    return 'its certificate is not signed by the CA';
-  }
-  if (!(Date.parse(ca.validFrom) <= nowMs && nowMs <= Date.parse(ca.validTo)))
-    return 'the CA is not valid now';
-  if (!certificate.keyUsage?.includes(SERVER_AUTH)) return 'its certificate is not for a server';
-  const isNamed = isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host, { subject: 'never' });
-  return isNamed ? undefined : `its certificate does not name "${host}"`;
-}
-
-/** `certificate_not_valid_now`, with both times: the clock is the first thing to look at. */
-function clockFault(
-  whose: string,
-  { validFrom, validTo }: Pick<X509Certificate, 'validFrom' | 'validTo'>,
-  nowMs: number,
-): AppError {
-  const [from, to, now] = [Date.parse(validFrom), Date.parse(validTo), nowMs].map((ms) =>
-    new Date(ms).toISOString(),
-  );
-  return new AppError(
-    'certificate_not_valid_now',
-    `Cannot trust ${whose}: its certificate is valid from ${from} to ${to}, and the clock of this device shows ${now}. Set the clock.`,
   );
 }
 
@@ -185,8 +180,8 @@ export function normalizeFingerprint(text: string): string {
   );
 }
 
-/** DER certificates the server presents, leaf first. What is in them is unverified and hostile. */
-function presentedChain(url: URL, timeoutMs: number, signal?: AbortSignal): Promise<Uint8Array[]> {
+/** The certificates that the server presents, leaf first. What is in them is unverified and hostile. */
+function fetchChain(url: URL, timeoutMs: number, signal?: AbortSignal): Promise<X509Certificate[]> {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = Number(url.port || 443);
   return new Promise((resolve, reject) => {
@@ -210,14 +205,7 @@ function presentedChain(url: URL, timeoutMs: number, signal?: AbortSignal): Prom
         minVersion: 'TLSv1.2',
       },
       () => {
-        const chain: Uint8Array[] = [];
-        let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-        while (certificate?.raw && chain.length < CHAIN_MAX) {
-          chain.push(certificate.raw);
-          // A self-signed certificate is its own issuer.
-          if (certificate.issuerCertificate === certificate) break;
-          certificate = certificate.issuerCertificate;
-        }
+        const chain = presentedChain(socket);
         socket.destroy();
         resolve(chain);
       },

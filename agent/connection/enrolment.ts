@@ -8,6 +8,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { makePrivateFolder, writeFileAtomic } from '../../platform/atomic-file.ts';
+import { serverClockFault } from '../../platform/clock-fault.ts';
 import { lockFolder } from '../../platform/folder-lock.ts';
 import { certificateFingerprint, fetchCa } from '../../platform/pinned-tls.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
@@ -61,7 +62,7 @@ export interface Enrolled extends DeviceFile {
 
 /**
  * Enrols and leaves `identity/` and `trust/root.json` in the folder. Throws `bad_input` (token, id), `already_enrolled`,
- * `data_folder_locked`, `hub_unreachable`, `ca_mismatch`, `certificate_not_valid_now` (the clock is off), the hub's own
+ * `data_folder_locked`, `hub_unreachable`, `ca_mismatch`, `clock_skew`, `certificate_not_valid_now`, the hub's own
  * refusal, `enrolment_answer_refused`. After an error that may pass, the same call goes on with the same key.
  */
 export async function enrol(options: EnrolOptions): Promise<Enrolled> {
@@ -233,6 +234,8 @@ async function post(
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     if (isTrustFault(cause)) {
+      const fault = await serverClockFault(hub, cas, { signal });
+      if (fault) throw fault;
       throw new AppError(
         'ca_mismatch',
         `Refused to enrol at ${hub}: this device does not trust its certificate (${errorText(cause)}). Nothing was sent to the server. Add its CA to the trust store of the system, or name the CA file with --ca-file.`,

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
-import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { DeviceId, GroupName } from '../../shared/base/names.ts';
 import { jsonParser } from '../../shared/base/parse.ts';
@@ -91,28 +90,6 @@ export function checkIdentity(parts: {
       { cause },
     );
   }
-}
-
-/**
- * Throws `certificate_not_valid_now` when the certificate is not valid yet by the time that is proven, or not any more by
- * this clock. A proven time past its end is no reason: the hub, whose clock is right, refuses it then.
- */
-export function checkCertificateTime(
-  certificatePem: string,
-  clock: Pick<Clock, 'now'>,
-  floor: Pick<Clock, 'now'> = clock,
-): void {
-  const { validFrom, validTo } = new X509Certificate(certificatePem);
-  const [from, to, now] = [Date.parse(validFrom), Date.parse(validTo), clock.now()];
-  const isTooEarly = Math.max(now, floor.now()) < from;
-  if (!isTooEarly && now <= to) return;
-  const [fromText, toText, nowText] = [from, to, now].map((ms) => new Date(ms).toISOString());
-  throw new AppError(
-    'certificate_not_valid_now',
-    isTooEarly
-      ? `Cannot use the certificate: it is valid from ${fromText}, and the clock of this device shows ${nowText}. Set the clock.`
-      : `Cannot use the certificate: it was valid until ${toText}, and the clock of this device shows ${nowText}. If the clock is right, enrol the device again.`,
-  );
 }
 
 /** True when the data folder holds an identity. */

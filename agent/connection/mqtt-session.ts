@@ -16,8 +16,9 @@ import { limits } from '../../shared/base/limits.ts';
 import { retrySchedule } from '../../shared/base/retry-schedule.ts';
 import { PacketLengthGuard } from '../../shared/protocol/packet-length-guard.ts';
 import { type DeviceSends, parseTopic, topics } from '../../shared/protocol/topics.ts';
+import { checkCertificateTime } from './certificate-time.ts';
 import type { HubLink, HubLinkHandlers } from './hub-link.ts';
-import { checkCertificateTime, type DeviceIdentity } from './identity.ts';
+import type { DeviceIdentity } from './identity.ts';
 
 const CONNECT_MS = 15_000;
 const KEEPALIVE_SECONDS = 30;
@@ -165,7 +166,7 @@ export class MqttSession implements HubLink {
     try {
       if (identity.damage) throw identity.damage;
       // Said here with both times, because the TLS alert of the hub would say less.
-      checkCertificateTime(identity.certificatePem, clock, floor);
+      await checkCertificateTime(identity, { clock, floor, signal });
       const { host, port } = identity.mqtt;
       const socket = await connectPinned({
         ...identity,
@@ -316,7 +317,7 @@ async function subscribed(client: MqttClient, device: string): Promise<void> {
  * accept. Not a matter of the clock: it may be set any moment, and a device shall not wait half an hour after that.
  */
 function isRefusal(error: unknown): boolean {
-  if (isAppError(error, 'certificate_not_valid_now')) return false;
+  if (isAppError(error, 'certificate_not_valid_now') || isAppError(error, 'clock_skew')) return false;
   if (error instanceof AppError) return true;
   const { code } = (error ?? {}) as { code?: unknown };
   if (typeof code === 'number') return [2, 4, 5].includes(code);

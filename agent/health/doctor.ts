@@ -3,13 +3,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { clockToleranceMs, comparisonText, hubTime } from '../../platform/clock-fault.ts';
 import { freeBytes } from '../../platform/free-bytes.ts';
 import { systemClock } from '../../platform/system-clock.ts';
+import { systemCas } from '../../platform/system-trust.ts';
 import { RunnerProcess } from '../../runner/runner-client.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { dataFolder } from '../config/data-folder.ts';
-import { checkCertificateTime, type DeviceIdentity, loadIdentity } from '../connection/identity.ts';
+import { checkCertificateTime } from '../connection/certificate-time.ts';
+import { type DeviceIdentity, loadIdentity } from '../connection/identity.ts';
 import { ClockFloor } from '../trust/clock-floor.ts';
 import { checkAgent } from './agent-check.ts';
 import { type Check, failed } from './check.ts';
@@ -30,8 +33,8 @@ export async function examine(data: string): Promise<readonly Check[]> {
   );
   if (identity) {
     const floor = await ClockFloor.open(dataFolder(data).clock, systemClock, identity.certificateFrom);
-    checks.push(checkCertificate(identity, floor));
-    checks.push(checkClock(identity, floor));
+    checks.push(await checkCertificate(identity, floor));
+    checks.push(await checkClock(identity, floor));
     const agent = await checkAgent(data);
     checks.push(agent.isConnected ? connectedCheck(identity) : await checkHub(identity, floor));
     checks.push(await checkTrust(data, floor.now()), ...agent.checks);
@@ -62,11 +65,11 @@ async function checked<T>(
   }
 }
 
-function checkCertificate(identity: DeviceIdentity, floor: ClockFloor): Check {
+async function checkCertificate(identity: DeviceIdentity, floor: ClockFloor): Promise<Check> {
   const name = 'certificate';
-  const { certificatePem, certificateExpiresAt } = identity;
+  const { certificateExpiresAt } = identity;
   try {
-    checkCertificateTime(certificatePem, systemClock, floor);
+    await checkCertificateTime(identity, { clock: systemClock, floor });
   } catch (error) {
     return failed(name, error);
   }
@@ -79,19 +82,30 @@ function connectedCheck({ mqtt }: DeviceIdentity): Check {
   return { name: 'hub', verdict: 'ok', found: `the agent is connected to mqtts://${mqtt.host}:${mqtt.port}` };
 }
 
-function checkClock(identity: DeviceIdentity, floor: ClockFloor): Check {
+/** What certificates and signed metadata prove, and the hub's own clock where it answers. */
+async function checkClock(identity: DeviceIdentity, floor: ClockFloor): Promise<Check> {
+  const name = 'clock';
+  const hubMs = await hubTime(identity.hub, [identity.caPem, ...systemCas()]);
+  const nowMs = systemClock.now();
   const suspicion = clockSuspicion({
-    nowMs: systemClock.now(),
+    nowMs,
     provenMs: floor.now(),
     certificateFromMs: identity.certificateFrom,
     certificateToMs: identity.certificateExpiresAt,
   });
-  const now = new Date(systemClock.now()).toISOString();
-  if (suspicion === undefined) return { name: 'clock', verdict: 'ok', found: now };
+  const compared = hubMs === undefined ? undefined : comparisonText(hubMs, nowMs);
+  const now = new Date(nowMs).toISOString();
+  const found = compared === undefined ? now : `${now}, ${compared}`;
+  if (suspicion === undefined && (hubMs === undefined || Math.abs(nowMs - hubMs) < clockToleranceMs)) {
+    return { name, verdict: 'ok', found };
+  }
   return {
-    name: 'clock',
+    name,
     verdict: 'fail',
-    found: suspicion,
+    found:
+      suspicion === undefined || compared === undefined
+        ? (suspicion ?? found)
+        : `${suspicion} It is ${compared}.`,
     wayOut: conditionCatalogue.clock_suspect.wayOut,
   };
 }

@@ -188,6 +188,8 @@ export const limits = {
   auditHeadKeptEveryMs: 60_000,
   /** A server's certificate with its chain, or its key, in PEM. */
   certificateChainBytesMax: 256 * 1024,
+  /** Head of the hub's HTTP answer that is read for its Date header. */
+  answerHeadBytesMax: 16 * 1024,
   /** Log lines that wait because nobody takes them. */
   logBytesWaitingMax: 1024 * 1024,
   joinTokenTtlMsMax: 90 * 86_400_000,

@@ -67,8 +67,16 @@ export const enrolmentErrors = defineErrors({
   certificate_not_valid_now: {
     status: 500,
     retry: 'later',
-    meaning: "A certificate is not yet valid or has expired, according to this machine's clock.",
-    fix: 'Set the clock. If the clock is right and the device certificate expired, enrol the device again with "modelfleet-agent enrol --force".',
+    meaning:
+      "A certificate is not yet valid or has expired, and the hub's clock does not show that this machine's clock is wrong.",
+    fix: 'Check this machine\'s clock. If it is right, renew the certificate: for the device, "modelfleet-agent enrol --force"; for the hub, restart the hub, or replace the file of http-tls-cert.',
+  },
+  clock_skew: {
+    status: 500,
+    retry: 'later',
+    meaning:
+      "This machine's clock is wrong: by it, a certificate or signed metadata is not yet valid or has expired, and by the hub's clock it is valid.",
+    fix: "Set this machine's clock, for example with NTP (timedatectl set-ntp true), and try again. If the message shows that the hub's clock is the wrong one, set that.",
   },
   enrolment_answer_refused: {
     status: 502,

@@ -72,6 +72,7 @@ const classes: Readonly<Record<OfUpdates, ErrorClass> & Partial<Record<ErrorCode
   memory_short_on_device: 'device',
   model_not_ready: 'device',
   certificate_not_valid_now: 'device',
+  clock_skew: 'device',
   trust_root_lost: 'device',
 
   desired_changed: 'hub',
