@@ -20,6 +20,7 @@ describe('a connection with a keepalive of a second', () => {
   let socket: TLSSocket;
   let heard: Buffer;
   let store: () => Promise<void>;
+  let connectedAt: number;
   beforeAll(async () => {
     world = await BrokerWorld.make();
   });
@@ -30,6 +31,7 @@ describe('a connection with a keepalive of a second', () => {
     broker = await world.startBroker({ answerLateMs: 200 }, () => store());
     socket = await world.socket(broker, 'dev');
     socket.on('error', () => undefined).on('data', (data) => (heard = Buffer.concat([heard, data])));
+    connectedAt = performance.now();
     socket.write(connectPacket(DEVICE, { keepalive: KEEPALIVE_MS / 1_000 }));
     await expect.poll(() => heard.length).toBe(4);
   });
@@ -39,9 +41,8 @@ describe('a connection with a keepalive of a second', () => {
   });
 
   it('is closed when nothing comes for one and a half times that, and not before', async () => {
-    const began = performance.now();
     await expect.poll(() => broker.isConnected('dev'), { timeout: 10_000, interval: 10 }).toBe(false);
-    expect(performance.now() - began).toBeGreaterThan(1.4 * KEEPALIVE_MS);
+    expect(performance.now() - connectedAt).toBeGreaterThan(1.4 * KEEPALIVE_MS);
   });
 
   it('stays open while pings come, and while one message takes longer than that, byte by byte', async () => {

@@ -172,7 +172,8 @@ describe('the publisher refuses to sign', () => {
       hub: {
         post: honest.hub.post.bind(honest.hub),
         putBytes: honest.hub.putBytes.bind(honest.hub),
-        get: async () => JSON.parse(Buffer.from(old).toString()),
+        get: async (path: string) =>
+          path === '/trust/publisher' ? JSON.parse(Buffer.from(old).toString()) : honest.hub.get(path),
       } as unknown as typeof honest.hub,
     };
     const packed = await packedFolder({ version: '2.0.0', bytes: 600 });
