@@ -28,11 +28,11 @@ describe.skipIf(obstacle)(`the Debian packages${obstacle ? ` (${obstacle})` : ''
   });
 
   const lines = (text: string) => text.split('\n').filter((line) => line !== '');
-  /** Everything but what dpkg and apt keep of their own work, with the kind and the owner of each entry. */
+  /** Everything but what dpkg, apt and adduser (its lock) keep of their own work, with the kind and the owner of each entry. */
   const files = async () =>
     lines(
       await root.run(
-        `find / -xdev \\( -path /proc -o -path /sys -o -path /root -o -path /tmp -o -path /var/log -o -path /var/lib/dpkg -o -path /var/cache \\) -prune -o -printf '%y %u %p\\n' | sort`,
+        `find / -xdev \\( -path /proc -o -path /sys -o -path /root -o -path /tmp -o -path /run/adduser -o -path /var/log -o -path /var/lib/dpkg -o -path /var/cache \\) -prune -o -printf '%y %u %p\\n' | sort`,
       ),
     );
   const accounts = async () => lines(await root.run('cut -d: -f1 /etc/passwd /etc/group | sort'));
@@ -49,10 +49,10 @@ describe.skipIf(obstacle)(`the Debian packages${obstacle ? ` (${obstacle})` : ''
       'modelfleet-hub 700\nmodelfleet-agent 700\n',
     );
 
-    // A hub, a device that enrols with it, and the agent that answers; each as the unit would start it.
+    // A hub, a device that enrols with it, and the agent that answers; each as the unit would start it. Both end with 0.
     const served = await root.run(`
       trap '[ $? = 0 ] || tail -n 3 /tmp/*.log >&2' EXIT
-      as() { user=$1; shift; HOME=/var/lib/$user setpriv --reuid $user --regid $user --clear-groups "$@"; }
+      as() { user=$1; shift; export HOME=/var/lib/$user; exec setpriv --reuid $user --regid $user --clear-groups "$@"; }
       as modelfleet-hub modelfleet-hub --data /var/lib/modelfleet-hub --config /etc/modelfleet/hub.yaml --json >/tmp/hub 2>/tmp/hub.log &
       hub=$!
       until [ -s /tmp/hub ]; do kill -0 $hub; sleep 0.1; done
@@ -63,14 +63,17 @@ describe.skipIf(obstacle)(`the Debian packages${obstacle ? ` (${obstacle})` : ''
       modelfleet trust init >/dev/null
       join=$(modelfleet --json devices token create --group lab --uses 1 --ttl 1h | field token)
       cd /
-      as modelfleet-agent modelfleet-agent enrol --data /var/lib/modelfleet-agent --id deb-1 --token "$join" >/dev/null
+      (as modelfleet-agent modelfleet-agent enrol --data /var/lib/modelfleet-agent --id deb-1 --token-file -) <<END >/dev/null
+$join
+END
       as modelfleet-agent modelfleet-agent run --data /var/lib/modelfleet-agent --config /etc/modelfleet/agent.yaml --json >/tmp/agent 2>/tmp/agent.log &
       agent=$!
       until [ -s /tmp/agent ]; do kill -0 $agent; sleep 0.1; done
       until modelfleet --json devices list | grep -q '"connected": *true'; do sleep 0.2; done
-      as modelfleet-agent modelfleet-agent status --data /var/lib/modelfleet-agent --json
+      (as modelfleet-agent modelfleet-agent status --data /var/lib/modelfleet-agent --json)
       kill $hub $agent
-      wait $hub $agent
+      wait $hub
+      wait $agent
     `);
     expect(JSON.parse(served)).toMatchObject({ device: 'deb-1', running: true, connected: true });
 
