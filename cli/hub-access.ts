@@ -24,11 +24,11 @@ export interface FoundAccess extends HubAccess {
   readonly sources: AccessSources;
 }
 
-/** The origin of a hub's URL. Throws `bad_input` when it is none or not https. */
+/** The origin of a hub's URL. Throws `bad_usage` when it is none or not https. */
 export function hubOrigin(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === 'https:' && url.host !== '') return url.origin;
-  throw new AppError('bad_input', `Cannot use hub "${text}": expected a URL like https://hub.example:7443.`);
+  throw new AppError('bad_usage', `Cannot use hub "${text}": expected a URL like https://hub.example:7443.`);
 }
 
 /**

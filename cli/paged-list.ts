@@ -19,7 +19,7 @@ export function addPageFlags(command: Command, limitDefault?: number): Command {
     .option('--limit <N>', limit, limitDefault === undefined ? undefined : String(limitDefault));
 }
 
-/** Throws `bad_input` for a limit that is none. */
+/** Throws `bad_usage` for a limit that is none. */
 export async function showList<T>(
   context: CliContext,
   { flags, query, ...request }: Omit<ListRequest<T>, 'limit'> & { readonly flags: PageFlags },

@@ -13,10 +13,10 @@ export interface SecretFlags {
   readonly tokenFile?: string;
 }
 
-/** Undefined when no flag is given. Throws `bad_input` for a file that cannot be read, an empty one, or both flags. */
+/** Undefined when no flag is given. Throws `bad_input` for a file that cannot be read and an empty one, `bad_usage` for both flags. */
 export async function readTokenFlags({ token, tokenFile }: SecretFlags): Promise<string | undefined> {
   if (token !== undefined && tokenFile !== undefined)
-    throw new AppError('bad_input', 'Cannot use --token and --token-file together. Use one of them.');
+    throw new AppError('bad_usage', 'Cannot use --token and --token-file together. Use one of them.');
   if (token !== undefined && token !== '-') {
     process.stderr.write(
       'warning: other users of this machine can read --token in the list of processes; use --token-file FILE, or --token-file - for standard input\n',

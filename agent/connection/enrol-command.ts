@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { readGivenFile } from '../../platform/regular-file.ts';
 import { readTokenFlags } from '../../platform/secret-input.ts';
+import { usageValue } from '../../platform/usage-value.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -44,11 +45,11 @@ export function enrolCommand({ agentVersion, dataFolderDefault, providers }: Enr
     .option('--force', 'give up the identity that the folder holds')
     .action(async (flags: EnrolFlags) => {
       // Loaded here: only this command makes certificates, and the daemon should not carry the code.
-      const { enrol } = await import('./enrolment.ts');
+      const { enrol, parseDeviceId } = await import('./enrolment.ts');
       const enrolled = await enrol({
         token: await readToken(flags),
         ...(flags.caFile !== undefined && { restCas: await readCaFile(flags.caFile) }),
-        deviceId: flags.id ?? deviceIdFromHost(),
+        deviceId: usageValue(() => parseDeviceId(flags.id ?? deviceIdFromHost())),
         folder: flags.data,
         facts: readDeviceFacts({ agentVersion, providers }),
         force: flags.force ?? false,
@@ -76,7 +77,7 @@ async function readToken(flags: EnrolFlags): Promise<string> {
   const token = (await readTokenFlags(flags)) ?? process.env['MODELFLEET_JOIN_TOKEN'];
   if (token) return token.trim();
   throw new AppError(
-    'bad_input',
+    'bad_usage',
     'Cannot enrol: no join token was given. Use --token-file FILE, --token-file - with the token on standard input, or MODELFLEET_JOIN_TOKEN.',
   );
 }

@@ -39,7 +39,8 @@ import {
 } from './identity.ts';
 
 const ANSWER_MS = 30_000;
-const parseDeviceId = parser(DeviceId, 'device id');
+/** Throws `bad_input`. */
+export const parseDeviceId = parser(DeviceId, 'device id');
 
 export interface EnrolOptions {
   /** The join token, as the operator got it. */

@@ -13,13 +13,12 @@ import {
   type JoinTokenRequest,
   joinTokenStatuses,
 } from '../../shared/api/join-tokens.ts';
-import { parseDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { answerParser } from '../answer-parser.ts';
 import { addYesFlag, confirm } from '../confirm.ts';
 import type { CliContext } from '../context.ts';
 import { countText } from '../count-text.ts';
-import { wholeNumber } from '../flag-values.ts';
+import { duration, wholeNumber } from '../flag-values.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
 import { deviceTable, deviceText, parseDevice, parseDevicePage } from './device-answers.ts';
@@ -132,7 +131,7 @@ function tokenCommand(context: CliContext): Command {
     .option('--uses <N>', 'how many devices it may enrol', '1')
     .option('--ttl <DURATION>', 'how long it works, such as 30m or 1d', '1h')
     .action(async (flags: { group: string; uses: string; ttl: string }) => {
-      const ttlMs = parseDuration(flags.ttl, '--ttl');
+      const ttlMs = duration(flags.ttl, '--ttl');
       const uses = wholeNumber(flags.uses, '--uses', { min: 1, max: limits.joinTokenUsesMax });
       const hub = await context.hub();
       const made = parseJoinToken(

@@ -1,10 +1,10 @@
 /** `modelfleet drift`: does what devices see still look like what a version was trained on? */
 import { Command } from 'commander';
 import { type DeviceDrift, DriftReport, type FeatureDrift } from '../../shared/api/drift.ts';
-import { parseDuration } from '../../shared/base/duration.ts';
 import { answerParser } from '../answer-parser.ts';
 import type { CliContext, Printer } from '../context.ts';
 import { countText } from '../count-text.ts';
+import { duration } from '../flag-values.ts';
 import { labelText } from './telemetry.ts';
 
 const parseReport = answerParser(DriftReport);
@@ -27,7 +27,7 @@ export function driftCommand(context: CliContext): Command {
     .option('--group <GROUP>', 'only devices of this group')
     .option('--since <DURATION>', 'how far back to look, such as 10m, 1h or 7d', '1h')
     .action(async ({ model, version, group, since }: ShowFlags) => {
-      parseDuration(since, '--since');
+      duration(since, '--since');
       const hub = await context.hub();
       const report = parseReport(await hub.get('/drift', { model, version, group, since }));
       const printer = context.printer();

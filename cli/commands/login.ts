@@ -1,7 +1,8 @@
 /** `modelfleet login`, `logout`, `whoami`: who the user is to which hub. */
 import { Command } from 'commander';
-import { fetchCa } from '../../platform/pinned-tls.ts';
+import { fetchCa, normalizeFingerprint } from '../../platform/pinned-tls.ts';
 import { readTokenFlags, type SecretFlags } from '../../platform/secret-input.ts';
+import { usageValue } from '../../platform/usage-value.ts';
 import { Caller } from '../../shared/api/access.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { answerParser } from '../answer-parser.ts';
@@ -31,7 +32,7 @@ export function loginCommand(context: CliContext): Command {
       const token = await readTokenFlags(flags);
       if (token === undefined)
         throw new AppError(
-          'bad_input',
+          'bad_usage',
           'Cannot log in: no token was given. Use --token-file FILE, or --token-file - for standard input.',
         );
       // The hub proves itself before the token leaves this machine.
@@ -64,8 +65,12 @@ interface LoginFlags extends SecretFlags {
 /** What verifies the hub from now on, PEM; undefined for the CAs of the system. */
 async function caOf(url: string, { caFingerprint, caFile }: LoginFlags): Promise<string | undefined> {
   if (caFingerprint !== undefined && caFile !== undefined)
-    throw new AppError('bad_input', 'Cannot use --ca-fingerprint and --ca-file together. Use one of them.');
-  if (caFingerprint !== undefined) return fetchCa(url, caFingerprint);
+    throw new AppError('bad_usage', 'Cannot use --ca-fingerprint and --ca-file together. Use one of them.');
+  if (caFingerprint !== undefined)
+    return fetchCa(
+      url,
+      usageValue(() => normalizeFingerprint(caFingerprint)),
+    );
   return caFile === undefined ? undefined : readCa(caFile, '--ca-file');
 }
 

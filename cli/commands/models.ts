@@ -126,7 +126,7 @@ interface UnassignFlags {
 async function unassign(model: string, flags: UnassignFlags, context: CliContext): Promise<void> {
   const { device, group } = flags;
   if ((device === undefined) === (group === undefined)) {
-    throw new AppError('bad_input', `Cannot unassign "${model}": use either --device or --group.`);
+    throw new AppError('bad_usage', `Cannot unassign "${model}": use either --device or --group.`);
   }
   const target = device === undefined ? `every device of group "${group}"` : `device "${device}"`;
   await confirm({
@@ -217,7 +217,7 @@ async function showVersion(
   const [flag] = Object.keys(flags);
   if (flag !== undefined) {
     throw new AppError(
-      'bad_input',
+      'bad_usage',
       `Cannot show ${model} ${version} with --${flag}: the option applies only to lists of versions.`,
     );
   }

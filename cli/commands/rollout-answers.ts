@@ -6,11 +6,11 @@ import { answerParser } from '../answer-parser.ts';
 export const parseRollouts = answerParser(RolloutPage);
 export const parseStatus = answerParser(Rollout);
 
-/** Throws `bad_input` for what is no id of a rollout. */
+/** Throws `bad_usage` for what is no id of a rollout. */
 export function rolloutPath(id: string): string {
   if (/^r-[0-9a-f]{8,32}$/.test(id)) return `/rollouts/${id}`;
   throw new AppError(
-    'bad_input',
+    'bad_usage',
     `Cannot find rollout "${id}": expected an id such as r-0011223344aa, as "modelfleet rollout list" shows it.`,
   );
 }

@@ -3,13 +3,11 @@ import { Command, Option } from 'commander';
 import type { GateRules, PhaseSize, RolloutPlan, RolloutRequest } from '../../shared/api/rollout-plan.ts';
 import type { Rollout } from '../../shared/api/rollouts.ts';
 import { AppError } from '../../shared/base/app-error.ts';
-import { parseDuration } from '../../shared/base/duration.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
-import { parseTime } from '../../shared/base/time.ts';
 import { addYesFlag, confirm } from '../confirm.ts';
 import type { CliContext, HubClient } from '../context.ts';
 import { countText } from '../count-text.ts';
-import { wholeNumber } from '../flag-values.ts';
+import { duration, pointInTime, wholeNumber } from '../flag-values.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { parseRollouts, parseStatus, rolloutPath } from './rollout-answers.ts';
 import { rolloutColumns, rolloutText } from './rollout-text.ts';
@@ -59,7 +57,7 @@ export function rolloutCommand(context: CliContext): Command {
     .option('--give-up <DURATION>', 'end the watch when the hub does not answer for so long', '15m')
     .addHelpText('after', watchCodesText)
     .action(async (id: string | undefined, flags: { watch?: boolean; giveUp: string }) => {
-      const giveUpMs = parseDuration(flags.giveUp, '--give-up');
+      const giveUpMs = duration(flags.giveUp, '--give-up');
       const hub = await context.hub();
       let wanted = id;
       const fetchStatus = async () => {
@@ -204,10 +202,10 @@ export function requestOf(flags: CreateFlags): RolloutRequest {
     version: flags.version,
     group: flags.group,
     phases: parsePhases(flags.phases),
-    soakMs: duration(flags.soak, '--soak'),
-    silenceMs: duration(flags.silence, '--silence'),
-    deviceTimeoutMs: duration(flags.deviceTimeout, '--device-timeout'),
-    phaseTimeoutMs: duration(flags.phaseTimeout, '--phase-timeout'),
+    soakMs: optionalDuration(flags.soak, '--soak'),
+    silenceMs: optionalDuration(flags.silence, '--silence'),
+    deviceTimeoutMs: optionalDuration(flags.deviceTimeout, '--device-timeout'),
+    phaseTimeoutMs: optionalDuration(flags.phaseTimeout, '--phase-timeout'),
     gates: given({
       maxFailures: parseShare(flags.maxFailures, '--max-failures'),
       minCompleted: parseCount(flags.minCompleted, '--min-completed'),
@@ -219,14 +217,14 @@ export function requestOf(flags: CreateFlags): RolloutRequest {
       maxDriftShare: parseShare(flags.maxDriftShare, '--max-drift-share'),
     }),
     trial: given({
-      seconds: flags.trial === undefined ? undefined : parseDuration(flags.trial, '--trial') / 1_000,
+      seconds: flags.trial === undefined ? undefined : duration(flags.trial, '--trial') / 1_000,
       minRequests: parseCount(flags.trialMinRequests, '--trial-min-requests'),
       maxErrorRate: parseShare(flags.trialMaxErrorRate, '--trial-max-error-rate'),
       maxCrashes: parseCount(flags.trialMaxCrashes, '--trial-max-crashes'),
     }),
     breaking: flags.breaking,
     onFailure: flags.onFailure,
-    startAt: flags.startAt === undefined ? undefined : parseTime(flags.startAt, '--start-at'),
+    startAt: flags.startAt === undefined ? undefined : pointInTime(flags.startAt, '--start-at'),
   };
 }
 
@@ -239,7 +237,7 @@ function parsePhases(text: string): PhaseSize[] {
     const hint =
       unit === 'd' ? ` A number of devices is written "${Number(amount)}dev"; "d" means days.` : '';
     throw new AppError(
-      'bad_input',
+      'bad_usage',
       `Cannot read --phases "${text}": expected shares of the target and numbers of devices, such as 1dev,50%,100%.${hint}`,
     );
   });
@@ -251,15 +249,15 @@ function parseShare(text: string | undefined, flag: string): number | undefined 
   const match = /^(\d{1,3}(?:\.\d{1,9})?)(%)?$/.exec(text);
   const share = match ? Number(match[1]) / (match[2] ? 100 : 1) : Number.NaN;
   if (share >= 0 && share <= 1) return share;
-  throw new AppError('bad_input', `Cannot read ${flag} "${text}": expected a share such as 5% or 0.05.`);
+  throw new AppError('bad_usage', `Cannot read ${flag} "${text}": expected a share such as 5% or 0.05.`);
 }
 
 function parseCount(text: string | undefined, flag: string): number | undefined {
   return text === undefined ? undefined : wholeNumber(text, flag, { min: 0, max: 999_999_999 });
 }
 
-function duration(text: string | undefined, flag: string): number | undefined {
-  return text === undefined ? undefined : parseDuration(text, flag);
+function optionalDuration(text: string | undefined, flag: string): number | undefined {
+  return text === undefined ? undefined : duration(text, flag);
 }
 
 function given<T extends object>(values: T): T | undefined {

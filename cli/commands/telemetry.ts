@@ -1,9 +1,9 @@
 /** `modelfleet telemetry`: requests, errors, latency and label error in the field, by version. */
 import { Command } from 'commander';
 import { type LabelError, ModelTelemetry, type VersionFigures } from '../../shared/api/telemetry.ts';
-import { parseDuration } from '../../shared/base/duration.ts';
 import { answerParser } from '../answer-parser.ts';
 import type { CliContext } from '../context.ts';
+import { duration } from '../flag-values.ts';
 
 const parseAnswer = answerParser(ModelTelemetry);
 
@@ -24,7 +24,7 @@ export function telemetryCommand(context: CliContext): Command {
     .option('--group <GROUP>', 'only devices of this group')
     .option('--since <DURATION>', 'how far back to look, such as 10m, 1h or 7d', '1h')
     .action(async ({ model, version, group, since }: ShowFlags) => {
-      parseDuration(since, '--since');
+      duration(since, '--since');
       const hub = await context.hub();
       const answer = parseAnswer(await hub.get('/telemetry', { model, version, group, since }));
       const printer = context.printer();

@@ -8,10 +8,10 @@ import {
   type Role,
   roles,
 } from '../../shared/api/access.ts';
-import { parseDuration } from '../../shared/base/duration.ts';
 import { answerParser } from '../answer-parser.ts';
 import { addYesFlag, confirm } from '../confirm.ts';
 import type { CliContext } from '../context.ts';
+import { duration } from '../flag-values.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
 
@@ -27,7 +27,7 @@ export function tokensCommand(context: CliContext): Command {
     .addOption(new Option('--role <ROLE>', 'what it may do').choices(roles).makeOptionMandatory())
     .option('--ttl <DURATION>', 'how long it works, such as 8h or 90d (default: until revoked)')
     .action(async (name: string, flags: { role: Role; ttl?: string }) => {
-      const ttlMs = flags.ttl === undefined ? undefined : parseDuration(flags.ttl, '--ttl');
+      const ttlMs = flags.ttl === undefined ? undefined : duration(flags.ttl, '--ttl');
       const hub = await context.hub();
       const made = parseCreated(
         await hub.post('/tokens', { name, role: flags.role, ttlMs } satisfies ApiTokenRequest),

@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 import { systemClock } from '../../platform/system-clock.ts';
+import { usageValue } from '../../platform/usage-value.ts';
 import { TrustStatus } from '../../shared/api/trust.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -78,7 +79,7 @@ async function refresh(flags: RefreshFlags, context: CliContext): Promise<void> 
 
 async function initialise(flags: InitFlags, context: CliContext): Promise<void> {
   const printer = context.printer();
-  const model = flags.model === undefined ? undefined : parseModel(flags.model);
+  const model = flags.model === undefined ? undefined : usageValue(() => parseModel(flags.model));
   const rootKeys = wholeNumber(flags.rootKeys, '--root-keys', rootKeysRange);
   const rootThreshold = wholeNumber(flags.rootThreshold, '--root-threshold', rootKeysRange);
   const passphrase = await findPassphrase(flags.passphraseFile, process.env);

@@ -85,10 +85,10 @@ describe('modelfleet devices and modelfleet-agent enrol', () => {
   it('ask for a token when there is none, and name what is wrong with a flag', async () => {
     vi.stubEnv('MODELFLEET_JOIN_TOKEN', '');
     await expect(enrol('--id', 'x', '--data', join(hub.folder, 'x'))).rejects.toMatchObject({
-      code: 'bad_input',
+      code: 'bad_usage',
     });
     vi.unstubAllEnvs();
-    await expect(run('token', 'create', '--uses', 'many')).rejects.toMatchObject({ code: 'bad_input' });
+    await expect(run('token', 'create', '--uses', 'many')).rejects.toMatchObject({ code: 'bad_usage' });
     await expect(run('token', 'create', '--ttl', 'soon')).rejects.toThrow(/--ttl "soon"/);
   });
 });

@@ -131,10 +131,10 @@ describe('lists of the command line', () => {
   });
 
   it.each(['0', '-1', 'all', '1.5'])('refuses a limit of %s', async (limit) => {
-    await expect(list(`devices list --limit ${limit}`)).rejects.toMatchObject({ code: 'bad_input' });
+    await expect(list(`devices list --limit ${limit}`)).rejects.toMatchObject({ code: 'bad_usage' });
   });
 
   it('refuses flags of a list for one version', async () => {
-    await expect(list('models show m1 1.0.0 --limit 1')).rejects.toMatchObject({ code: 'bad_input' });
+    await expect(list('models show m1 1.0.0 --limit 1')).rejects.toMatchObject({ code: 'bad_usage' });
   });
 });

@@ -40,9 +40,9 @@ describe('modelfleet models unassign', () => {
   });
 
   it('wants one of device and group', async () => {
-    await expect(run('iris', '--yes')).rejects.toMatchObject({ code: 'bad_input' });
+    await expect(run('iris', '--yes')).rejects.toMatchObject({ code: 'bad_usage' });
     await expect(run('iris', '--yes', '--device', 'a', '--group', 'b')).rejects.toMatchObject({
-      code: 'bad_input',
+      code: 'bad_usage',
     });
   });
 });

@@ -137,7 +137,7 @@ describe('requestOf()', () => {
     [{ startAt: '2027-01-31T06:00:00' }, '--start-at'],
   ])('refuses %j and names the flag', (part, flag) => {
     expect(() => requestOf({ ...flags, ...part })).toThrow(
-      expect.objectContaining({ code: 'bad_input', message: expect.stringContaining(flag) }),
+      expect.objectContaining({ code: 'bad_usage', message: expect.stringContaining(flag) }),
     );
   });
 });
