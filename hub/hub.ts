@@ -22,6 +22,7 @@ import { driftRoutes } from './drift/drift-routes.ts';
 import { DriftService } from './drift/drift-service.ts';
 import { makeEnrolmentParts } from './enrolment-parts.ts';
 import { type Closers, type Foundation, type HubEnvironment, layFoundation } from './foundation.ts';
+import { AccessLog, closeAccessTarget, openAccessTarget } from './http/access-log.ts';
 import { HttpServer } from './http/server.ts';
 import { TrustedProxies } from './http/trusted-proxies.ts';
 import { makeHttpParts } from './http-parts.ts';
@@ -317,7 +318,12 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       reply: async () => undefined,
     },
   });
+  const accessLog = new AccessLog({
+    target: openAccessTarget(options.accessLog),
+    logger: logger.child({ part: 'access' }),
+  });
   const http: HttpServer = new HttpServer({
+    accessLog,
     tls: restIdentity.current,
     tokens,
     ...makeHttpParts(options, { clock }, foundation),
@@ -373,10 +379,16 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     // What may refuse comes first: nothing is changed until all of it can be used.
     const own = await readOwnCertificate(next, { host: restHost(next), now: clock.now() });
     const nextProxies = new TrustedProxies(next.trustedProxies);
-    const isServerNew = await authority.reloadServer();
+    const accessTarget = openAccessTarget(next.accessLog);
+    const isServerNew = await authority.reloadServer().catch((error: unknown) => {
+      closeAccessTarget(accessTarget);
+      throw error;
+    });
     const compared = compareOptions(options, next, reloadableOptions);
     for (const key of reloadableOptions) (options as Record<string, unknown>)[key] = next[key];
     proxies = nextProxies;
+    // Also when the option is the same: the file may have been renamed to rotate it.
+    accessLog.use(accessTarget);
     const isRestNew = restIdentity.replace(own) || (isServerNew && !own);
     if (isRestNew) http.useCertificate(restIdentity.current);
     if (isServerNew) broker.useCertificate({ key: authority.serverKeyPem, cert: authority.serverCertPem });
@@ -422,6 +434,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     rolloutRunner: rollout.runner,
     retention,
     http,
+    accessLog,
     background,
     hubUrl,
     mqtt,
@@ -439,6 +452,7 @@ async function startParts(
 ): Promise<void> {
   const { broker, inbox, transfer, dispatch, trust, director, rolloutRunner, retention, http, background } =
     parts;
+  const { accessLog } = parts;
   closers.push(() => inbox.close());
   await broker.start(dispatch);
   closers.push(() => broker.close());
@@ -456,6 +470,8 @@ async function startParts(
     stopping.abort();
     await Promise.all(running);
   });
+  // After the answers under way have ended.
+  closers.push(() => accessLog.close());
   await http.start({ host: options.httpHost, port: options.httpPort });
   closers.push(() => http.close());
   // Before the door closes: a collection somebody asked for ends early instead of holding up the end.

@@ -1,9 +1,9 @@
 /**
- * Where log lines go: standard error, which may be full, closed, or a pipe that nobody reads. Writing never waits, neither on
+ * Where log lines go: standard error, which may be full, closed, or a pipe that nobody reads; or a file on a disk that may be full. Writing never waits, neither on
  * the event loop nor on a thread that would keep the process from ending. What is not taken is kept up to a bound, then lost;
  * how many lines were lost is counted, and told in the log once it takes lines again.
  */
-import { constants, fstatSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { limits } from '../shared/base/limits.ts';
 import { safeJson } from '../shared/base/safe-text.ts';
@@ -56,6 +56,13 @@ export class LogStream {
   /** What pino calls after a line of the level `fatal`. */
   flushSync(): void {
     this.#send();
+  }
+
+  /** Writes what is waiting and gives the descriptor back; nothing may be written after it. */
+  close(): void {
+    this.#send();
+    clearTimeout(this.#timer);
+    closeSync(this.#fd);
   }
 
   #later(ms: number): void {

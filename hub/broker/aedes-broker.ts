@@ -88,6 +88,9 @@ export class AedesBroker implements Broker {
   readonly #budgets = new MessageBudgets();
   readonly #unread: UnreadWatch;
   readonly #turns: ReadScheduler;
+  readonly #connectedAt = new WeakMap<Client, number>();
+  /** What ended a connection, where it was a fault. */
+  readonly #endOf = new WeakMap<Client, string>();
   #heldBack = 0;
   #handlers: BrokerHandlers | undefined;
   #listener: DeviceListener | undefined;
@@ -384,19 +387,28 @@ export class AedesBroker implements Broker {
 
   #ready(client: Client): void {
     if (this.#sessions.get(client.id)?.client !== client) return;
-    this.#handlers?.connected(client.id, {
-      instance: this.#instanceOf.get(client),
-      address: this.#peers.get(client.conn)?.address,
-    });
+    const address = this.#peers.get(client.conn)?.address;
+    this.#connectedAt.set(client, performance.now());
+    this.#log.info(client.id, { device: client.id, address }, 'device connected');
+    this.#handlers?.connected(client.id, { instance: this.#instanceOf.get(client), address });
   }
 
   #gone(client: Client): void {
     if (this.#sessions.get(client.id)?.client !== client) return;
     this.#sessions.delete(client.id);
+    const since = this.#connectedAt.get(client);
+    const fields = {
+      device: client.id,
+      address: this.#peers.get(client.conn)?.address,
+      ...(since !== undefined && { connectedMs: Math.round(performance.now() - since) }),
+      reason: this.#endOf.get(client),
+    };
+    this.#log.info(client.id, fields, 'device disconnected');
     this.#handlers?.disconnected(client.id);
   }
 
   #ended(client: Client, error: Error): void {
+    this.#endOf.set(client, error.message);
     this.#props.logger.debug({ device: client.id, reason: error.message }, 'connection of a device ended');
   }
 }

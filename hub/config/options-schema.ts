@@ -74,6 +74,11 @@ export const hubOptionTable = {
     'Least severe log line that is written (standard error).',
     'LEVEL',
   ),
+  accessLog: textOption(
+    'off',
+    'Where a line for each request to the REST API goes: off, stderr (into the log, level info), or a file.',
+    'off|stderr|FILE',
+  ),
   telemetryBucketMs: durationOption(
     60_000,
     { min: 1_000, max: DAY_MS },
@@ -141,6 +146,7 @@ export type HubOptions = OptionsOf<typeof hubOptionTable>;
 /** Those that SIGHUP changes while the hub runs; the others need a restart. */
 export const reloadableOptions = [
   'logLevel',
+  'accessLog',
   'httpTlsCert',
   'httpTlsKey',
   'trustedProxies',

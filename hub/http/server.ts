@@ -23,6 +23,7 @@ import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
 import type { RefusalListener } from '../security/refusal.ts';
+import type { AccessLog } from './access-log.ts';
 import { type Authenticator, addAuthentication } from './authentication.ts';
 import { closeRequest } from './closed-schema.ts';
 import { addCompression } from './compression.ts';
@@ -55,6 +56,8 @@ export interface HttpServerProps {
   readonly readiness: Readiness;
   readonly metrics: Registry;
   readonly logger: Logger;
+  /** Has a line for each request; none when absent. */
+  readonly accessLog?: AccessLog;
   /** Hears of whatever a request failed with. */
   readonly onError?: (error: unknown) => void;
   /** Hears of every request that was answered with an error. */
@@ -164,8 +167,12 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
     genReqId: requestIdOf,
     trustProxy: (address: string) => props.proxies?.().isTrusted(address) ?? false,
     // A path that cannot be decoded, a version header that means nothing here: refused in our form as well.
-    frameworkErrors: (error, request, reply) => answer(error, request, reply),
+    frameworkErrors: (error, request, reply) => {
+      props.accessLog?.routed(request as FastifyRequest);
+      answer(error, request, reply);
+    },
   }) as unknown as FastifyInstance;
+  props.accessLog?.add(app);
   app.server.prependListener('request', (request) => (props.proxies?.() ?? noProxies).cleanHeaders(request));
   app.setValidatorCompiler(({ schema, httpPart }) => compileValidator(schema as TSchema, httpPart ?? 'part'));
   // Answers are checked by the compiler; serializing by schema would drop what a schema does not name.

@@ -278,6 +278,9 @@ export const limits = {
   enrolBodyBytesMax: 32 * 1024,
   /** Fields of a request's body, at all depths. */
   requestNamesMax: 1_000,
+  /** Of a request's path and its User-Agent in a line of the access log. */
+  accessLogPathCharsMax: 512,
+  accessLogAgentCharsMax: 200,
   failedLoginsPerMinuteMax: 60,
   publicRequestsPerMinuteMax: 600,
   /** Answers that are being compressed; the next ones go out as they are. Shorter ones are never compressed. */

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { readdir, readFile, readlink, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { Agent, request } from 'undici';
@@ -130,6 +130,28 @@ it('SIGHUP reloads certificates, log level and limits; what cannot be used is lo
   child.kill('SIGTERM');
   child.kill('SIGHUP');
   expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
+it('SIGHUP opens the access log anew: what was renamed ends, and a file of the old name begins', async () => {
+  const file = join(await tempFolder(), 'access.log');
+  const { child, log, url } = await startHub(await tempFolder(), ['--access-log', file]);
+  const probe = () =>
+    request(`${url}/healthz`, { dispatcher: new Agent({ connect: { rejectUnauthorized: false } }) });
+  const lineCount = async (path: string) => (await readFile(path, 'utf8')).split('\n').length - 1;
+  await probe();
+  await expect.poll(() => lineCount(file), patient).toBe(1);
+  await rename(file, `${file}.1`);
+  await probe();
+  await expect.poll(() => lineCount(`${file}.1`), patient).toBe(2);
+  child.kill('SIGHUP');
+  await expect.poll(() => logged(log(), 'configuration reloaded').length, patient).toBe(1);
+  await probe();
+  await expect.poll(() => lineCount(file), patient).toBe(1);
+  expect(await lineCount(`${file}.1`)).toBe(2);
+  await probe();
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+  expect(await lineCount(file)).toBe(2);
 });
 
 it('a SIGHUP during the start is handled after it', async () => {
