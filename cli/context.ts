@@ -1,4 +1,5 @@
 /** What every command gets: a client of the hub, and a printer. Built once in main.ts. */
+import type { Progress } from './progress.ts';
 
 /** Paths are below `/api/v1`: `get('/devices')`. */
 export interface HubClient {
@@ -34,6 +35,8 @@ export interface Printer {
   table<T>(rows: readonly T[], columns: readonly Column<T>[]): readonly string[];
   /** A remark for people, made safe, on standard error; nothing where results are data, or with `--quiet`. */
   note(text: string): void;
+  /** Progress on standard error; it shows nothing where results are data, or with `--quiet`. */
+  progress(): Progress;
   /** That a list goes on after what was shown, on standard error: with JSON as a line `{"more":{"after":…}}`. */
   more(after: string): void;
 }

@@ -59,6 +59,7 @@ async function makePrinter({ json, output, headers, quiet }: GlobalFlags): Promi
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     width: process.stdout.isTTY ? process.stdout.columns : undefined,
+    isErrTerminal: process.stderr.isTTY === true,
     hasHeaders: headers,
     isQuiet: quiet ?? false,
     ...(yaml && { formatYaml: yaml.formatYaml }),

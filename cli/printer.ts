@@ -1,7 +1,9 @@
 /** Output: results on standard output in the format that was asked for, remarks on standard error. */
+import { systemClock } from '../platform/system-clock.ts';
 import { safeJson, safeLine, safeLines } from '../shared/base/safe-text.ts';
 import type { Column, Printer } from './context.ts';
 import type { OutputFormat } from './output-format.ts';
+import { type Progress, ProgressLine } from './progress.ts';
 import { formatTable } from './table.ts';
 
 export interface PrinterProps {
@@ -10,6 +12,8 @@ export interface PrinterProps {
   readonly err: (text: string) => void;
   /** Columns of the terminal that results are shown on; undefined in a pipe. */
   readonly width?: number | undefined;
+  /** True when standard error is a terminal, on which progress is one line. */
+  readonly isErrTerminal?: boolean;
   readonly hasHeaders?: boolean;
   /** No remarks, no progress. */
   readonly isQuiet?: boolean;
@@ -52,6 +56,11 @@ export class StreamPrinter implements Printer {
 
   note(text: string): void {
     if (!this.isQuiet) this.#props.err(safeLines([text]));
+  }
+
+  progress(): Progress {
+    const { err, isErrTerminal = false } = this.#props;
+    return new ProgressLine({ err, isTerminal: isErrTerminal, isQuiet: this.isQuiet, clock: systemClock });
   }
 
   more(after: string): void {

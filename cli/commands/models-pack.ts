@@ -20,13 +20,15 @@ export function packCommand(context: CliContext): Command {
     .option('--skip-golden-check', 'pack although the model does not give the expected golden outputs')
     .action(async (folder: string, { out, skipGoldenCheck }: PackFlags) => {
       const printer = context.printer();
+      const progress = printer.progress();
       const result = await packVersion({
         folder,
         out,
         skipGoldenCheck,
         now: systemClock.now(),
         logger: makeLogger('pack', 'silent'),
-      });
+        onStep: (name) => progress.step(name),
+      }).finally(() => progress.end());
       for (const remark of result.remarks) printer.note(`Note: ${remark}.`);
       if (skipGoldenCheck) printer.note('Note: the golden samples were not checked.');
       printer.result(summarize(result), () => describe(result));

@@ -155,14 +155,12 @@ async function publish(folder: string, flags: PublishFlags, context: CliContext)
   const printer = context.printer();
   const tools = await publisherTools(flags, context);
   const packed = await packedVersion(folder, printer);
-  let told = 0;
-  const onProgress = ({ sentBytes, totalBytes }: UploadProgress) => {
-    const tenth = Math.floor((10 * sentBytes) / totalBytes);
-    if (tenth <= told) return;
-    told = tenth;
-    printer.note(`Uploaded ${formatBytes(sentBytes)} of ${formatBytes(totalBytes)}`);
-  };
-  const published = await publishVersion(packed, tools, { onProgress, breaking: flags.breaking });
+  const progress = printer.progress();
+  const onProgress = ({ sentBytes, totalBytes }: UploadProgress) =>
+    progress.bytes('Uploading', sentBytes, totalBytes);
+  const published = await publishVersion(packed, tools, { onProgress, breaking: flags.breaking }).finally(
+    () => progress.end(),
+  );
   printer.result(published, () => [
     `Published ${published.model} ${published.version} (release ${published.release}), ${formatBytes(published.uploadedBytes)} uploaded`,
     `  manifest ${published.manifestSha256}`,
@@ -186,11 +184,13 @@ async function packedVersion(folder: string, printer: Printer): Promise<PackedVe
     printer.note(`Publishing ${out}, packed ${timeText(packedAt.getTime())}`);
     return readPackedVersion(out);
   }
+  const progress = printer.progress();
   const { packed, remarks } = await packVersion({
     folder,
     now: systemClock.now(),
     logger: makeLogger('pack', 'silent'),
-  });
+    onStep: (name) => progress.step(name),
+  }).finally(() => progress.end());
   for (const remark of remarks) printer.note(`Note: ${remark}.`);
   printer.note(`Packed into ${packed.folder}`);
   return packed;

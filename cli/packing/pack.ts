@@ -37,6 +37,8 @@ export interface PackOptions {
   readonly skipGoldenCheck?: boolean | undefined;
   readonly now: number;
   readonly logger: Logger;
+  /** Called at the beginning of each step that may take long, with its name. */
+  readonly onStep?: (name: string) => void;
 }
 
 export interface PackResult {
@@ -48,7 +50,8 @@ export interface PackResult {
 
 /** Packs a version. Throws the errors of packaging (docs/ERRORS.md) and of the runner; nothing is left behind then. */
 export async function packVersion(options: PackOptions): Promise<PackResult> {
-  const { folder, out = packedFolder(folder), skipGoldenCheck, logger } = options;
+  const { folder, out = packedFolder(folder), skipGoldenCheck, logger, onStep = () => undefined } = options;
+  onStep('Reading model.yaml and the models');
   const written = await loadModelYaml(folder);
   const variants = await loadVariants(folder, written);
   const yaml = spelledAsModel(written, variants[0]!.onnx);
@@ -56,6 +59,7 @@ export async function packVersion(options: PackOptions): Promise<PackResult> {
   // Before models run and samples are read: what changes meanwhile counts as changed.
   const sources = await digestSources(folder, yaml);
   if (!isDeepStrictEqual(await loadModelYaml(folder), written)) throw changedMeanwhile(modelYamlFile);
+  onStep('Running the models over the samples');
   const measured = await measureVersion({
     folder,
     yaml,
@@ -65,6 +69,7 @@ export async function packVersion(options: PackOptions): Promise<PackResult> {
   });
   const { samples, remarks } = measured;
   const golden = encodeGolden(samples);
+  onStep('Writing the packed version');
 
   const draft = `${out}.${randomBytes(4).toString('hex')}.tmp`;
   let made: string | undefined;

@@ -1,4 +1,4 @@
-/** A TCP proxy in front of a port of this machine that lets bytes of the server through at a given speed. */
+/** A TCP proxy in front of a port of this machine that lets bytes of one side, by default the server, through at a given speed. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -9,7 +9,11 @@ export interface ThrottledLine {
   close(): Promise<void>;
 }
 
-export async function throttledLine(target: number, bytesPerSecond: number): Promise<ThrottledLine> {
+export async function throttledLine(
+  target: number,
+  bytesPerSecond: number,
+  throttled: 'server' | 'client' = 'server',
+): Promise<ThrottledLine> {
   const sockets = new Set<Socket>();
   const share = Math.max(1, Math.round((bytesPerSecond * TICK_MS) / 1_000));
   const server = createServer((near) => {
@@ -23,13 +27,14 @@ export async function throttledLine(target: number, bytesPerSecond: number): Pro
         sockets.delete(socket);
       });
     }
-    near.pipe(far);
+    const [slow, fast] = throttled === 'server' ? [far, near] : [near, far];
+    fast.pipe(slow);
     const timer = setInterval(() => {
-      const bytes = (far.read(Math.min(share, far.readableLength)) ?? undefined) as Buffer | undefined;
-      if (bytes) near.write(bytes);
+      const bytes = (slow.read(Math.min(share, slow.readableLength)) ?? undefined) as Buffer | undefined;
+      if (bytes) fast.write(bytes);
     }, TICK_MS);
     // Without a listener nothing is read into the buffer that the timer takes from.
-    far.on('readable', () => undefined);
+    slow.on('readable', () => undefined);
     near.on('close', () => clearInterval(timer));
   });
   server.listen(0, '127.0.0.1');

@@ -26,6 +26,7 @@ describe('modelfleet models pack', () => {
         },
         table: () => [],
         note: (text) => printed.notes.push(text),
+        progress: () => ({ bytes: () => undefined, step: () => undefined, end: () => undefined }),
         more: () => undefined,
       }),
       flags: () => ({}),

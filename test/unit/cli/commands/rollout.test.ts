@@ -79,6 +79,7 @@ async function run(args: readonly string[], answers: Record<string, unknown>, js
       result: (value, text) => printed.push(json ? value : [text()].flat().join('\n')),
       table: (rows) => [`${rows.length} rows`],
       note: () => undefined,
+      progress: () => ({ bytes: () => undefined, step: () => undefined, end: () => undefined }),
       more: () => undefined,
     }),
     flags: () => ({}),
