@@ -16,7 +16,7 @@ const flags = {
   'agent/main': ['--semi-space-growth-factor=1', '--no-maglev', '--invocation-count-for-turbofan=1500'],
 };
 // A quarter of a command's start is compiling. Node's default folder for it would be one that all users can write to.
-const compiled = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'modelfleet', 'compiled');
+const caches = process.env.XDG_CACHE_HOME || cachesOfUser();
 
 const [program] = process.argv.splice(2, 1);
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -24,5 +24,14 @@ const source = join(root, `${program}.ts`);
 const entry = existsSync(source) ? source : join(root, 'dist', `${program}.js`);
 process.argv[1] = entry;
 for (const flag of flags[program] ?? []) setFlagsFromString(flag);
-nodeModule.enableCompileCache(compiled);
+if (caches) nodeModule.enableCompileCache(join(caches, 'modelfleet', 'compiled'));
 await import(pathToFileURL(entry).href);
+
+function cachesOfUser() {
+  try {
+    return join(homedir(), '.cache');
+  } catch {
+    // HOME is not set, and the user id is not in the list of users: everything is compiled again.
+    return undefined;
+  }
+}

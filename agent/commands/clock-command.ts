@@ -7,6 +7,7 @@ import { dataFolderOf } from '../config/load-options.ts';
 import { loadIdentity } from '../connection/identity.ts';
 import { askAgent } from '../control/control-client.ts';
 import { ClockFloor } from '../trust/clock-floor.ts';
+import { dataFlag, dataFlagText } from './data-flag.ts';
 import { printResult } from './print-result.ts';
 
 export function clockCommand(): Command {
@@ -15,7 +16,7 @@ export function clockCommand(): Command {
       'show the time that signed statements have proved; --reset forgets it, for a hub whose clock was ahead',
     )
     .option('--reset', "believe this device's own clock from now on")
-    .option('--data <DIR>', 'data folder of the agent')
+    .option(dataFlag, dataFlagText)
     .option('--json', 'print as JSON')
     .action(async (flags: { reset?: boolean; data?: string; json?: boolean }) => {
       const data = dataFolderOf(flags, process.env);

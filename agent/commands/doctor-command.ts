@@ -2,12 +2,13 @@
 import { Command } from 'commander';
 import { dataFolderOf } from '../config/load-options.ts';
 import type { Check } from '../health/check.ts';
+import { dataFlag, dataFlagText } from './data-flag.ts';
 import { printResult } from './print-result.ts';
 
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('check identity, clock, hub, trust, agent, disk and runner')
-    .option('--data <DIR>', 'data folder of the agent')
+    .option(dataFlag, dataFlagText)
     .option('--json', 'print as JSON')
     .action(async (flags: { data?: string; json?: boolean }) => {
       // Loaded here: the daemon should not carry it.

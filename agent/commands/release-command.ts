@@ -3,13 +3,14 @@ import { Command } from 'commander';
 import { dataFolderOf } from '../config/load-options.ts';
 import { askAgent } from '../control/control-client.ts';
 import type { ReleasedModel } from '../update/model-updates.ts';
+import { dataFlag, dataFlagText } from './data-flag.ts';
 import { printResult } from './print-result.ts';
 
 export function releaseCommand(): Command {
   return new Command('release')
     .description('let versions that are quarantined here be tried again at once, through the running agent')
     .option('--model <MODEL>', 'only those of one model')
-    .option('--data <DIR>', 'data folder of the agent')
+    .option(dataFlag, dataFlagText)
     .option('--json', 'print as JSON')
     .action(async (flags: { model?: string; data?: string; json?: boolean }) => {
       const query = flags.model === undefined ? '' : `?model=${encodeURIComponent(flags.model)}`;

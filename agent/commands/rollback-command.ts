@@ -2,13 +2,14 @@
 import { Command } from 'commander';
 import { dataFolderOf } from '../config/load-options.ts';
 import { askAgent } from '../control/control-client.ts';
+import { dataFlag, dataFlagText } from './data-flag.ts';
 import { printResult } from './print-result.ts';
 
 export function rollbackCommand(): Command {
   return new Command('rollback')
     .description('go back to the version before, through the running agent; the hub is told')
     .argument('[model]', 'model; may be left out when the device has one')
-    .option('--data <DIR>', 'data folder of the agent')
+    .option(dataFlag, dataFlagText)
     .option('--json', 'print as JSON')
     .action(async (model: string | undefined, flags: { data?: string; json?: boolean }) => {
       const query = model === undefined ? '' : `?model=${encodeURIComponent(model)}`;

@@ -7,12 +7,13 @@ import type { AgentStatus } from '../agent-status.ts';
 import { dataFolderOf } from '../config/load-options.ts';
 import { askAgent } from '../control/control-client.ts';
 import type { RestingStatus } from '../control/resting-status.ts';
+import { dataFlag, dataFlagText } from './data-flag.ts';
 import { printResult } from './print-result.ts';
 
 export function statusCommand(): Command {
   return new Command('status')
     .description('show what this device runs and what is under way')
-    .option('--data <DIR>', 'data folder of the agent')
+    .option(dataFlag, dataFlagText)
     .option('--json', 'print as JSON')
     .action(async (flags: { data?: string; json?: boolean }) => {
       const data = dataFolderOf(flags, process.env);

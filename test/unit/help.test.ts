@@ -46,3 +46,12 @@ it('every option is explained, and its default is said once', () => {
   });
   expect(bad).toEqual([]);
 });
+
+it('every --data says where the data folder is when it is left out', () => {
+  const data = commands.flatMap((command) => {
+    const found = command.options.find(({ long }) => long === '--data');
+    return found ? [command.createHelp().optionDescription(found)] : [];
+  });
+  expect(data.length).toBeGreaterThan(6);
+  expect(data.filter((text) => !/\(default: .+\)/.test(text))).toEqual([]);
+});
