@@ -6,11 +6,13 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readBootId } from '../platform/boot-id.ts';
+import { hubTime } from '../platform/clock-fault.ts';
 import { DiskReserve } from '../platform/disk-reserve.ts';
 import { lockFolder } from '../platform/folder-lock.ts';
 import { freeBytes } from '../platform/free-bytes.ts';
 import { compareOptions, type Reloaded } from '../platform/reload.ts';
 import { makeStateFolder } from '../platform/state-folder.ts';
+import { systemCas } from '../platform/system-trust.ts';
 import { errorText } from '../shared/base/app-error.ts';
 import { limits } from '../shared/base/limits.ts';
 import type { ReportedState } from '../shared/protocol/reported-state.ts';
@@ -165,6 +167,7 @@ function makeParts(
     floor,
     clock,
     withFreeSpace,
+    hubTime: () => hubTime(identity.hub, [identity.caPem, ...systemCas()]),
     logger: logger.child({ part: 'trust' }),
   });
   const linkWatch = new LinkWatch({

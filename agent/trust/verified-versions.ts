@@ -3,6 +3,7 @@
  * verified from the pinned root down; what was verified is stored, what was not never is. Running versions do not depend
  * on it: expiry and silence block new installs only (promise P2).
  */
+import { clockToleranceMs, comparisonText } from '../../platform/clock-fault.ts';
 import { type WithFreeSpace, withoutReserve } from '../../platform/disk-reserve.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, isAppError } from '../../shared/base/app-error.ts';
@@ -15,6 +16,7 @@ import { readVersionTarget } from '../../shared/tuf/published-targets.ts';
 import { fitsTarget } from '../../shared/tuf/trust-roles.ts';
 import type { ClockFloor } from './clock-floor.ts';
 import { MetadataMirror } from './metadata-mirror.ts';
+import { roleExpiry, trustRoles } from './role-expiry.ts';
 import { TrustedUpdate } from './trusted-update.ts';
 import type { TrustedVersion, TrustedVersions } from './trusted-version.ts';
 import { trustRootLost, type VerifiedFiles, type VerifiedSet } from './verified-files.ts';
@@ -28,6 +30,8 @@ export interface VerifiedVersionsProps {
   readonly logger: Logger;
   /** How long one metadata file is waited for. */
   readonly timeoutMs?: number;
+  /** The hub's clock, milliseconds since the epoch: asked when metadata is expired by this clock. */
+  readonly hubTime?: () => Promise<number | undefined>;
 }
 
 interface Verified {
@@ -47,6 +51,7 @@ const REFUSED_MAX_MS = 3_600_000;
 
 /** Faults of the metadata itself, at the time it is. */
 const refusals: ReadonlySet<string> = new Set([
+  'clock_skew',
   'metadata_expired',
   'metadata_invalid',
   'metadata_rolled_back',
@@ -139,7 +144,8 @@ export class VerifiedVersions implements TrustedVersions {
       const verified = await this.#verifiedNow();
       this.#backoff.clear();
       return verified;
-    } catch (error) {
+    } catch (cause) {
+      const error = await this.#namedFault(cause);
       // What has not arrived, or a full disk, says nothing about the metadata.
       if (isAppError(error) && refusals.has(error.code)) {
         this.#refusal = error;
@@ -147,6 +153,22 @@ export class VerifiedVersions implements TrustedVersions {
       }
       throw error;
     }
+  }
+
+  /** `clock_skew` for metadata that is expired by this clock alone: by the hub's clock all that it sent is valid. */
+  async #namedFault(error: unknown): Promise<unknown> {
+    const { hubTime, clock } = this.#props;
+    if (!isAppError(error, 'metadata_expired')) return error;
+    const hubMs = await hubTime?.();
+    const nowMs = clock.now();
+    if (hubMs === undefined || nowMs - hubMs < clockToleranceMs) return error;
+    const isValid = trustRoles.every((role) => (expiryOf(this.#mirror.file(role)) ?? hubMs + 1) > hubMs);
+    if (!isValid) return error;
+    return new AppError(
+      'clock_skew',
+      `${error.message} This machine's clock is ${comparisonText(hubMs, nowMs)}, by which the metadata is valid. Set this machine's clock.`,
+      { cause: error },
+    );
   }
 
   async #verifiedNow(): Promise<Verified> {
@@ -279,6 +301,15 @@ export class VerifiedVersions implements TrustedVersions {
     const isNewer = stored !== undefined && (update.timestampVersion ?? 0) > stored.version;
     if (isNewer || isStored) await floor.follow(issued);
     else await floor.raise(issued);
+  }
+}
+
+/** Undefined when there is no such file, or it cannot be read. */
+function expiryOf(file: Uint8Array | undefined): number | undefined {
+  try {
+    return file && roleExpiry(Buffer.from(file).toString('utf8'));
+  } catch {
+    return undefined;
   }
 }
 

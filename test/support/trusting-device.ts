@@ -15,6 +15,8 @@ export const START_MS = Date.parse('2031-05-01T00:00:00Z');
 /** What a device verifies, on a clock that the test moves. */
 export class TrustingDevice {
   nowMs = START_MS;
+  /** The hub's clock; undefined: it cannot be seen. */
+  hubMs: number | undefined;
   #passedMs = 0;
   readonly folder: string;
   readonly clock: Clock;
@@ -52,6 +54,7 @@ export class TrustingDevice {
       floor: this.floor,
       clock: this.clock,
       withFreeSpace: this.withFreeSpace,
+      hubTime: async () => this.hubMs,
       logger: pino({ level: 'silent' }),
       timeoutMs: 300,
     });

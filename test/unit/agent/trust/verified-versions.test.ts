@@ -32,6 +32,26 @@ describe('VerifiedVersions', () => {
     await expect(device.versions.lookUp('air', '1.0.0')).resolves.toBeDefined();
   });
 
+  it('names the clock when metadata is valid by the clock of the hub', async () => {
+    const device = await TrustingDevice.enrol(makeWorld());
+    device.hubMs = START_MS;
+    device.nowMs = START_MS + 2 * DAY_MS;
+    await expect(device.versions.lookUp('air', '1.0.0')).rejects.toMatchObject({
+      code: 'clock_skew',
+      message: expect.stringMatching(/clock is 2d ahead of the hub's \(2031-05-01.*Set this machine's clock/),
+    });
+  });
+
+  it('calls metadata expired when it is so by the clock of the hub too', async () => {
+    const device = await TrustingDevice.enrol(makeWorld());
+    device.nowMs = START_MS + 4 * DAY_MS;
+    for (const hubMs of [START_MS + 4 * DAY_MS, START_MS + 3 * DAY_MS]) {
+      device.hubMs = hubMs;
+      await expect(device.versions.lookUp('air', '1.0.0')).rejects.toEqual(codeOf('metadata_expired'));
+      device.pass(2 * DAY_MS);
+    }
+  });
+
   it('notices that metadata verified before has expired since', async () => {
     const device = await TrustingDevice.enrol(makeWorld());
     await device.versions.lookUp('air', '1.0.0');

@@ -42,6 +42,7 @@ const expected: Readonly<Record<'version' | 'desired' | 'device' | 'hub', readon
     'memory_short_on_device',
     'model_not_ready',
     'certificate_not_valid_now',
+    'clock_skew',
     'trust_root_lost',
   ],
   hub: [
