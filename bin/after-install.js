@@ -1,4 +1,5 @@
-// Runs once after npm has installed modelfleet, on whatever Node npm runs on. Deletes what this machine has no use for: the
+// Runs once after npm has installed modelfleet, on whatever Node npm runs on; where npm does not run it, a person may.
+// Deletes what this machine has no use for: the
 // binaries of other processors, and the packaged Node where the machine's own is new enough. It touches nothing outside
 // this package's folder. Where install scripts are switched off everything works as well, and takes more disk.
 import { existsSync, readdirSync, rmSync } from 'node:fs';
@@ -21,8 +22,9 @@ function removeOthers(folder, isOther) {
 if (!existsSync(join(root, 'build.ts'))) {
   removeOthers('dist/node_modules/onnxruntime-node/bin/napi-v6/linux', (name) => name !== process.arch);
   removeOthers('dist/node_modules/better-sqlite3/prebuilds', (name) => name !== `linux-${process.arch}.node`);
-  // Not `process.version`: npm puts the packaged Node first in the path of this script.
-  const npmRunsOn = /\bnode\/v(\d+)/.exec(process.env.npm_config_user_agent ?? '')?.[1] ?? '0';
+  // Not `process.version` where npm runs this: it puts the packaged Node first in the path.
+  const agent = process.env.npm_config_user_agent ?? `node/${process.version}`;
+  const npmRunsOn = /\bnode\/v(\d+)/.exec(agent)?.[1] ?? '0';
   const packaged = join('node_modules', `node-linux-${process.arch}`);
   if (Number(npmRunsOn) >= NODE_MAJOR_MIN) {
     remove(packaged);

@@ -1,15 +1,38 @@
 /** A Debian of its own in a folder, made with debootstrap: where packages are installed, run and removed as on a machine. */
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 const RELEASE = 'bookworm';
 const MIRROR = 'http://deb.debian.org/debian';
-/** What the packages depend on, so that each installation needs no network. */
-const INCLUDED = 'adduser,init-system-helpers,libgcc-s1,libstdc++6';
+/** What the packages depend on, so that each installation needs no network, and what boots. */
+const INCLUDED = 'adduser,init-system-helpers,libgcc-s1,libstdc++6,systemd,systemd-sysv';
+const BOOT_MS_MAX = 240_000;
+/** Runs the script, keeps what it printed and the journal, and shuts down, whatever its result. */
+const BOOTED_UNIT = `[Unit]
+After=network.target
+SuccessAction=poweroff
+FailureAction=poweroff
+[Service]
+ExecStart=/bin/sh -c 'exec /bin/sh -eu /root/booted.sh >/root/booted.out 2>/root/booted.err'
+ExecStopPost=/bin/sh -c 'echo "$EXIT_STATUS" >/root/booted.rc; journalctl --no-pager -u "modelfleet*" >/root/booted.journal'
+`;
+/** A machine with the first version of cgroups has the second one as well: systemd needs it for itself. */
+const BOOT = `
+mount -t tmpfs tmpfs /run
+mount -t cgroup2 none /sys/fs/cgroup
+group=/sys/fs/cgroup/$(basename "$1")
+mkdir "$group"
+echo $$ >"$group/cgroup.procs"
+code=0
+systemd-nspawn -D "$1" --boot --register=no --keep-unit --private-network --console=pipe </dev/null || code=$?
+echo $$ >/sys/fs/cgroup/cgroup.procs
+find "$group" -depth -type d -exec rmdir {} +
+exit $code
+`;
 
 export class DebianRoot {
   readonly folder: string;
@@ -55,6 +78,30 @@ export class DebianRoot {
     return stdout;
   }
 
+  /**
+   * Boots it with its own systemd and a network of its own, runs a shell script there, and shuts it down. Standard output comes
+   * back; another exit code than 0 is thrown with the script's errors and the journal of our services.
+   */
+  async boot(script: string): Promise<string> {
+    const units = join(this.folder, 'etc/systemd/system');
+    const wanted = join(units, 'multi-user.target.wants/booted.service');
+    await writeFile(join(units, 'booted.service'), BOOTED_UNIT);
+    await mkdir(dirname(wanted), { recursive: true });
+    await rm(wanted, { force: true });
+    await symlink('../booted.service', wanted);
+    await writeFile(join(this.folder, 'root/booted.sh'), script);
+    const enter = ['--mount', '--mount-proc', '--pid', '--fork', '--kill-child'];
+    await execute('unshare', [...enter, '/bin/sh', '-euc', BOOT, 'sh', this.folder], {
+      timeout: BOOT_MS_MAX,
+      maxBuffer: 64 * 1024 ** 2,
+    });
+    const read = (name: string) => readFile(join(this.folder, 'root', name), 'utf8');
+    if ((await read('booted.rc')) !== '0\n') {
+      throw new Error(`The script failed:\n${await read('booted.err')}\n${await read('booted.journal')}`);
+    }
+    return await read('booted.out');
+  }
+
   /** Leaves alone what is mounted below it. */
   async remove(): Promise<void> {
     await execute('rm', ['-rf', '--one-file-system', this.folder]);
@@ -73,4 +120,12 @@ export async function debianRootObstacle(): Promise<string | undefined> {
     () => undefined,
   );
   return reached?.ok ? undefined : `${new URL(url).hostname} cannot be reached`;
+}
+
+/** Why a folder cannot be booted here, or nothing. */
+export async function bootObstacle(): Promise<string | undefined> {
+  const tried = execute('sh', ['-c', 'command -v systemd-nspawn']);
+  if (!(await tried.catch(() => undefined))) return 'no systemd-nspawn here';
+  const mounted = execute('unshare', ['--mount', 'mount', '-t', 'cgroup2', 'none', '/sys/fs/cgroup']);
+  return (await mounted.catch(() => undefined)) ? undefined : 'no cgroups of the second version here';
 }

@@ -2,23 +2,33 @@
  * The Debian packages on a Debian: installed, run, upgraded, removed and purged. Run by `npm run test:deb`; `npm test` has the
  * short version, of what is in them (test/system/debian-packages.test.ts).
  */
+import { execFile } from 'node:child_process';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { buildDebianPackages } from '../../packaging/deb/main.ts';
-import { DebianRoot, debianRootObstacle } from './debian-root.ts';
+import { bootObstacle, DebianRoot, debianRootObstacle } from './debian-root.ts';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 900_000 });
 const obstacle = await debianRootObstacle();
+const noBoot = await bootObstacle();
+const run = promisify(execFile);
+const noLintian = await run('lintian', ['--version']).then(
+  () => '',
+  () => 'no lintian here',
+);
 
 describe.skipIf(obstacle)(`the Debian packages${obstacle ? ` (${obstacle})` : ''}`, () => {
   let folder: string;
   let root: DebianRoot;
+  let built: readonly string[];
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'modelfleet-debs-'));
     root = await DebianRoot.make();
-    for (const file of await buildDebianPackages({ out: folder, compression: 'gzip' })) {
+    built = await buildDebianPackages({ out: folder, compression: 'gzip' });
+    for (const file of built) {
       await cp(file, join(root.folder, 'root', basename(file)));
     }
   });
@@ -90,5 +100,71 @@ END
     const after = await files();
     expect(after.filter((file) => !before.files.includes(file) && !/-$/.test(file))).toEqual([]);
     expect(await root.run('ls -d /var/cache/modelfleet* 2>/dev/null || true')).toBe('');
+  });
+
+  it.skipIf(noBoot)(
+    `run under systemd: ready, reloaded, restarted when they hang and after an upgrade${noBoot ? ` (${noBoot})` : ''}`,
+    async () => {
+      await root.run('dpkg -i /root/modelfleet*.deb');
+      const printed = await root.boot(`
+        units='modelfleet-hub modelfleet-agent'
+        show() { systemctl show --value --property "$2" "modelfleet-$1"; }
+        # Until $3 shows as the property $2 of the unit $1.
+        until_shows() { until [ "$(show "$1" "$2")" = "$3" ]; do sleep 0.1; done; }
+        until_shows hub ActiveState active
+        echo "not enrolled: $(show agent ActiveState)"
+        data=/var/lib/modelfleet-hub
+        if journalctl -u modelfleet-hub | grep -F "$(cat $data/admin-token)" >&2; then exit 1; fi
+        export HOME=/root MODELFLEET_PASSPHRASE=correct-horse
+        cd /root
+        authority=$(journalctl -u modelfleet-hub -o cat | grep -oE '[0-9a-f]{64}' | head -n 1)
+        modelfleet login https://localhost:7443 --token-file $data/admin-token --ca-fingerprint "$authority" >&2
+        modelfleet trust init >&2
+        modelfleet --json devices token create --group lab --uses 1 --ttl 1h | sed -n 's/.*"token": *"\\([^"]*\\)".*/\\1/p' >join
+        export HOME=/var/lib/modelfleet-agent
+        setpriv --reuid modelfleet-agent --regid modelfleet-agent --clear-groups \
+          modelfleet-agent enrol --data $HOME --id deb-2 --token-file - <join >&2
+        export HOME=/root
+        for unit in $units; do
+          mkdir -p /run/systemd/system/$unit.service.d
+          printf '[Service]\\nWatchdogSec=5s\\n' >/run/systemd/system/$unit.service.d/watchdog.conf
+        done
+        systemctl daemon-reload
+        systemctl restart $units
+        connected() { until modelfleet --json devices list | grep -q '"connected": *true'; do sleep 0.2; done; }
+        connected
+        for short in hub agent; do
+          pid=$(show $short MainPID)
+          echo "$short: $(getent passwd "$(awk '/^Uid:/ { print $2 }' /proc/$pid/status)" | cut -d: -f1) $(grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/$pid/status | tr -s '\\t\\n' ' ')"
+          echo 'logLevel: warn' >>/etc/modelfleet/$short.yaml
+          systemctl reload modelfleet-$short
+          kill -STOP $pid
+          until_shows $short NRestarts 1
+          until_shows $short ActiveState active
+        done
+        connected
+        dpkg -i /root/modelfleet*.deb >&2
+        systemctl is-active $units
+        connected
+        systemctl stop $units
+        echo "stopped: $(show hub Result) $(show agent Result)"
+        dpkg -P modelfleet modelfleet-agent modelfleet-hub >&2
+        systemctl list-unit-files --no-legend 'modelfleet*'
+      `);
+      const confined = 'CapEff: 0000000000000000 NoNewPrivs: 1 Seccomp: 2';
+      expect(lines(printed).map((line) => line.trim())).toEqual([
+        'not enrolled: inactive',
+        `hub: modelfleet-hub ${confined}`,
+        `agent: modelfleet-agent ${confined}`,
+        'active',
+        'active',
+        'stopped: success success',
+      ]);
+    },
+  );
+
+  it.skipIf(noLintian)(`leave lintian nothing to report${noLintian ? ` (${noLintian})` : ''}`, async () => {
+    const all = ['--pedantic', '--display-info', '--allow-root'];
+    expect((await run('lintian', [...all, ...built])).stdout).toBe('');
   });
 });

@@ -3,6 +3,7 @@
  * reached, on each Node that README names. Run by `npm run test:package`: it downloads three releases of Node.
  */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { link, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -111,7 +112,7 @@ describe.skipIf(obstacle)(
       await expect(failed).rejects.toThrow(/Cannot install modelfleet: it needs Node 24 or newer/);
     });
 
-    it('works as well where install scripts are switched off, and is larger', async () => {
+    it('works as well where install scripts are switched off, and is larger until its script is run by hand', async () => {
       const { prefix, npm } = await machineWith(20, 'no-scripts');
       await npm('install', '-g', '--ignore-scripts', tarball);
       expect((await runtimes(prefix)).sort()).toEqual(['arm64', 'x64']);
@@ -120,6 +121,11 @@ describe.skipIf(obstacle)(
         env: { PATH: '/usr/bin:/bin' },
       });
       expect(stdout.trim()).toBe(version);
+      await run(join(prefix, 'bin/node'), [join(package_(prefix), 'bin/after-install.js')], { env: {} });
+      expect(await runtimes(prefix)).toEqual([process.arch]);
+      expect(existsSync(join(package_(prefix), `node_modules/node-linux-${process.arch}/bin/node`))).toBe(
+        true,
+      );
     });
   },
 );
