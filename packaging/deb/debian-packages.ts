@@ -8,8 +8,6 @@ export interface DebianPackage {
   /** Paragraphs of the description, in lines of at most 79 characters. */
   readonly description: readonly string[];
   readonly manual: 1 | 8;
-  /** Brings files for browsers. */
-  readonly servesWebPage?: true;
   /** A program that runs by itself: with a unit, a system user of its name, an options file and a data folder. */
   readonly service?: { readonly config: string };
 }
@@ -32,7 +30,6 @@ export const debianPackages: readonly DebianPackage[] = [
       'It brings its own Node runtime.',
     ],
     manual: 8,
-    servesWebPage: true,
     service: { config: 'hub.yaml' },
   },
   {

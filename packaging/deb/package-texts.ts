@@ -79,16 +79,6 @@ export function lintianOverrides(pack: DebianPackage): string {
     ],
     ['The makers of Node build it so.', 'hardening-no-pie'],
     ['Node is built with its own copies of these libraries.', 'embedded-library'],
-    ['The texts in Node, ONNX Runtime and SQLite are their makers’.', 'spelling-error-in-binary'],
-    ['npm packages keep the folders their makers gave them.', 'repeated-path-segment'],
-    ...(pack.servesWebPage
-      ? [
-          [
-            'The page of the REST API lies beside the program that serves it.',
-            'image-file-in-usr-lib',
-          ] as const,
-        ]
-      : []),
   ];
   return tags.map(([why, tag]) => `# ${why}\n${pack.name}: ${tag}\n`).join('');
 }

