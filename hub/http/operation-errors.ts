@@ -25,8 +25,8 @@ export function operationErrors({
   config = {},
 }: Pick<RouteOptions, 'method' | 'config'>): ErrorCode[] {
   const { role, current, errors = [] } = config;
-  // What stands outside the API (probes, this description) reads nothing and stores nothing.
-  if (role === undefined) return sorted([...ofEveryone, ...errors]);
+  // What is outside the API (probes, this description) reads nothing and stores nothing.
+  if (role === undefined) return sorted([...ofEveryone.filter((code) => code !== 'internal'), ...errors]);
   const takesBody = [method].flat().some((one) => one !== 'GET' && one !== 'HEAD');
   return sorted([
     ...ofEveryone,

@@ -64,6 +64,7 @@ export function addMetricsRoute(app: FastifyInstance, { metrics }: OperationRout
         summary: 'Get metrics in the text format of Prometheus',
         description: 'A scrape sends the token of a viewer as its bearer token.',
         produces: ['text/plain'],
+        querystring: Type.Object({}, { additionalProperties: false }),
         response: { 200: Type.String() },
       },
     },
