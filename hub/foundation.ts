@@ -181,9 +181,8 @@ export async function layFoundation(
     // The operator has said that the key it was signed with is lost: nobody can verify it any more.
     if (inventory.lost.some(({ path }) => path === 'keys/director.pem'))
       await auditCheckpoints.signAgain(database, audit);
-    if (inventory.lost.some(({ path }) => ['keys/director.pem', databaseFile].includes(path)))
-      await auditHeads.forget();
   }
+  if (acceptLoss) await auditHeads.acceptLoss(audit);
   await inventory.accept(identities, inventoryStore);
   return {
     database,

@@ -3,14 +3,15 @@
  * keep others elsewhere. Who can only rewrite the database cannot sign another, so a chain that was computed anew does not
  * lead through the heads that were signed before. The key is the director's; the type of the payload keeps the kinds of statements apart.
  */
-import { appendFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { appendFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
+import { setAside } from '../../platform/set-aside.ts';
 import type { AuditHead } from '../../shared/api/audit.ts';
-import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { sleepUnlessSet } from '../../shared/base/clock-sleep.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -22,8 +23,12 @@ import { publicKeyPem } from '../../shared/tuf/ed25519-key.ts';
 import type { Database } from '../db/database.ts';
 import { type ChainPosition, chainStart } from './audit-chain.ts';
 import type { AuditCheckpoints, CheckpointKey } from './audit-checkpoint.ts';
+import type { AuditLog } from './audit-log.ts';
 
 const HEAD_BYTES_MAX = 4096;
+/** No head is signed until an operator has decided: a damaged file must not make a new beginning. */
+const WAY_OUT =
+  'Find out who changed it; then start the hub once with --accept-loss to begin with a new head.';
 const HeadPayload = Type.Object({
   v: Type.Literal(1),
   number: Type.Integer({ minimum: 0 }),
@@ -81,15 +86,50 @@ export class AuditHeads {
     const { key } = this.#props;
     const bytes = await readRegularFile(this.#file, HEAD_BYTES_MAX).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
-      throw new AppError('signature_invalid', errorText(error), { cause: error });
+      throw this.#unusable(error);
     });
     if (bytes === undefined) return undefined;
-    return parsePayload(verifyDsse(bytes, auditHeadType, new Map([[key.keyid, this.#publicKey]])));
+    try {
+      return parsePayload(verifyDsse(bytes, auditHeadType, new Map([[key.keyid, this.#publicKey]])));
+    } catch (error) {
+      throw this.#unusable(error);
+    }
   }
 
-  /** The operator has accepted the loss of what the kept head speaks of. */
-  async forget(): Promise<void> {
-    await rm(this.#file, { force: true });
+  /**
+   * For an operator who accepts the loss: a kept head that is damaged, or that the log does not lead through, is set aside, and the
+   * audit log records it. A head that is sound stays.
+   */
+  async acceptLoss(audit: Pick<AuditLog, 'append'>): Promise<void> {
+    const reason = await this.#faultOfKept();
+    if (reason === undefined) return;
+    const file = basename(await setAside(this.#file));
+    this.#props.logger.warn({ file, reason }, 'the kept head of the audit log was set aside');
+    const details = { file, reason };
+    await audit.append({ actor: 'hub', action: 'audit.head_set_aside', target: 'audit', details });
+  }
+
+  async #faultOfKept(): Promise<string | undefined> {
+    try {
+      await this.kept();
+    } catch (error) {
+      return errorText(error);
+    }
+    try {
+      await this.#requireKept();
+    } catch (error) {
+      // A checkpoint that cannot be read is no fault of the head.
+      if (isAppError(error) && error.code === 'audit_broken') return errorText(error);
+    }
+    return undefined;
+  }
+
+  #unusable(cause: unknown): AppError {
+    return new AppError(
+      'signature_invalid',
+      `Cannot use the kept head of the audit log in ${this.#file}: ${errorText(cause)} ${WAY_OUT}`,
+      { cause },
+    );
   }
 
   async #requireKept(): Promise<void> {
@@ -106,7 +146,7 @@ export class AuditHeads {
     if (!found && checkpoint && checkpoint.number >= kept.number) return;
     throw new AppError(
       'audit_broken',
-      `Cannot sign the head of the audit log: row ${kept.number} is not the one whose hash was signed before.`,
+      `Cannot sign the head of the audit log: row ${kept.number} is not the one whose hash was signed before. ${WAY_OUT}`,
     );
   }
 
