@@ -18,7 +18,20 @@ const flags = {
 // A quarter of a command's start is compiling. Node's default folder for it would be one that all users can write to.
 const caches = process.env.XDG_CACHE_HOME || cachesOfUser();
 
+// SIGHUP means "reload" to a daemon, and would end one whose code is still being read: from here on it is noted, and
+// platform/reload.ts handles it. Other commands end, as those of a terminal that closes do.
+const daemons = {
+  'hub/main': (args) => !['backup', 'restore', 'compact', 'completion'].some((name) => args.includes(name)),
+  'agent/main': ([command]) => command === 'run',
+};
+const hungUp = Symbol.for('modelfleet.hungUp');
+
 const [program] = process.argv.splice(2, 1);
+if (daemons[program]?.(process.argv.slice(2))) {
+  process.on('SIGHUP', () => {
+    globalThis[hungUp] = true;
+  });
+}
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const source = join(root, `${program}.ts`);
 const entry = existsSync(source) ? source : join(root, 'dist', `${program}.js`);

@@ -10,7 +10,7 @@ import { kebabCase, publicName } from './option-table.ts';
 
 export class HangUps {
   #reload: (() => Promise<void>) | undefined;
-  #isWanted = false;
+  #isWanted = hungUpBefore();
   #isUnderWay = false;
 
   constructor(signals: Pick<NodeJS.Process, 'on'> = process) {
@@ -40,6 +40,13 @@ export class HangUps {
     }
     this.#isUnderWay = false;
   }
+}
+
+/** Set by bin/start.js when a SIGHUP comes before the program's own code runs. */
+const hungUp = Symbol.for('modelfleet.hungUp');
+
+function hungUpBefore(): boolean {
+  return (globalThis as Record<symbol, unknown>)[hungUp] === true;
 }
 
 /** What a reload did, by option as an operator writes it. */
