@@ -354,6 +354,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       inAllMax: options.httpConnections,
       perAddressMax: options.httpConnectionsPerAddress,
     }),
+    publicUrl: options.publicUrl,
     version,
   });
   const clockGuard = new ClockGuard({

@@ -42,7 +42,10 @@ const pagePolicy = [
 ].join('; ');
 
 /** Must be registered before the routes it describes. */
-export async function addOpenApi(app: FastifyInstance, version: string): Promise<void> {
+export async function addOpenApi(
+  app: FastifyInstance,
+  { version, publicUrl = '' }: { readonly version: string; readonly publicUrl?: string },
+): Promise<void> {
   app.addHook('onRoute', checkOperation);
   await app.register(fastifySwagger, {
     openapi: {
@@ -55,7 +58,10 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
         contact: { name: 'modelfleet maintainers' },
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
-      servers: [{ url: '/', description: 'The hub that this description comes from' }],
+      servers: [
+        ...(publicUrl === '' ? [] : [{ url: publicUrl, description: 'The hub under its public URL' }]),
+        { url: '/', description: 'The hub that this description comes from' },
+      ],
       tags: [...tags],
       components: {
         securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'API token' } },

@@ -68,6 +68,8 @@ export interface HttpServerProps {
   readonly proxies?: () => TrustedProxies;
   /** How many connections there may be; `limits` when absent. */
   readonly connectionBounds?: OpenConnectionsProps['bounds'];
+  /** URL that the API's description names first; none when empty or absent. */
+  readonly publicUrl?: string;
   /** Version of the program, for the API's description. */
   readonly version: string;
 }
@@ -197,7 +199,7 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
   measureRequests(app, props.metrics);
   refuseWhenStopping(app);
   addUnroutedAnswers(app);
-  await addOpenApi(app, props.version);
+  await addOpenApi(app, props);
   addProbeRoutes(app, props);
   await app.register(async (scope) => {
     await addAuthentication(scope, props);
