@@ -19,8 +19,10 @@ const Signed = Type.Object({
 });
 const parseSigned = jsonParser(Signed, 'signed audit head', HEAD_BYTES_MAX);
 
-/** What a head file says, when the key `publicKey` of the hub has signed it. Throws `bad_input`, `signature_invalid`. */
-export async function readHeadFile(file: string, publicKey: string): Promise<Static<typeof Signed>> {
+export type KeptHead = Static<typeof Signed> & { readonly publicKey: string };
+
+/** What a head file says, when `publicKey` has signed it; absent: the key that the file names. Throws `bad_input`, `signature_invalid`. */
+export async function readHeadFile(file: string, publicKey?: string): Promise<KeptHead> {
   let text: string;
   try {
     // A file that the hub appends heads to ends in the newest.
@@ -31,7 +33,13 @@ export async function readHeadFile(file: string, publicKey: string): Promise<Sta
   } catch (cause) {
     throw new AppError('bad_input', `Cannot read the audit head "${file}": ${errorText(cause)}.`, { cause });
   }
-  const { envelope } = parseHead(Buffer.from(text));
+  const head = parseHead(Buffer.from(text));
+  const key = publicKey ?? head.publicKey;
+  return { ...verifyHead(head.envelope, key), publicKey: key };
+}
+
+/** What a signed head says. Throws `signature_invalid`. */
+export function verifyHead(envelope: string, publicKey: string): Static<typeof Signed> {
   const key = readPublicKey(publicKey, 'the public key of the hub');
   return parseSigned(
     verifyDsse(Buffer.from(envelope), auditHeadType, new Map([[keyIdOfKey(key), publicKey]])),

@@ -71,6 +71,10 @@ export const examples: Examples = {
     'modelfleet audit list --actor token:admin -o wide',
   ],
   'audit head': ['modelfleet audit head --out audit-head.json'],
-  'audit verify': ['modelfleet audit verify', 'modelfleet audit verify --against audit-head.json'],
+  'audit export': ['modelfleet audit export --since 2027-01-01T00:00:00Z --out audit.jsonl'],
+  'audit verify': [
+    'modelfleet audit verify --against audit-head.json',
+    'modelfleet audit verify --file audit.jsonl --against audit-head.json',
+  ],
   'hub gc': ['modelfleet hub gc --dry-run', 'modelfleet hub gc --yes'],
 };

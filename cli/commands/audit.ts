@@ -5,8 +5,10 @@ import { writeFileAtomic } from '../../platform/atomic-file.ts';
 import { AuditEventPage, AuditHead, AuditVerdict } from '../../shared/api/audit.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { answerParser } from '../answer-parser.ts';
+import { exportAudit, verifyExport } from '../audit-export.ts';
 import { readHeadFile } from '../audit-head.ts';
 import type { CliContext } from '../context.ts';
+import { pointInTime } from '../flag-values.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { timeText } from '../time-text.ts';
 
@@ -64,13 +66,40 @@ export function auditCommand(context: CliContext): Command {
         );
     });
   audit
+    .command('export')
+    .description('write rows and the signed head to a file that verifies without the hub')
+    .requiredOption('--out <FILE>', 'where to write it')
+    .option('--since <TIME>', 'rows of this time and later, such as 2027-01-31T00:00:00Z')
+    .action(async ({ out, since }: { readonly out: string; readonly since?: string }) => {
+      const from = since === undefined ? undefined : pointInTime(since, '--since');
+      const rows = await exportAudit(await context.hub(), { file: out, since: from });
+      context.printer().result(rows, () => `Rows ${rows.from} to ${rows.to} are in ${out}.`);
+    });
+  audit
     .command('verify')
     .description('check the hash chain of the whole log, and the checkpoint of rows that have left')
     .option(
       '--against <FILE>',
       'a head written earlier by "audit head" or --audit-head-file: it must be on the chain',
     )
-    .action(async ({ against }: { readonly against?: string }) => {
+    .option('--file <FILE>', 'check an export of the log, without the hub; with --against')
+    .action(async ({ against, file }: { readonly against?: string; readonly file?: string }) => {
+      if (file !== undefined) {
+        if (against === undefined) {
+          throw new AppError(
+            'bad_usage',
+            'Cannot verify an export alone: whoever wrote it could have signed it. Add --against with a head kept earlier.',
+          );
+        }
+        const rows = await verifyExport(file, against);
+        context
+          .printer()
+          .result(
+            rows,
+            () => `The export verifies: rows ${rows.from} to ${rows.to}, as the hub signed them.`,
+          );
+        return;
+      }
       const hub = await context.hub();
       let query: { readonly number: number; readonly hash: string } | undefined;
       if (against !== undefined) {

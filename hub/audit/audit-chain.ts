@@ -1,8 +1,7 @@
 /** How rows of the audit log hang together: each carries the hash of the row before it, and its own covers that. */
 
-import canonicalize from 'canonicalize';
 import type { Selectable } from 'kysely';
-import { sha256 } from '../../shared/digest/sha256.ts';
+import { auditRowHash } from '../../shared/tuf/audit-row-hash.ts';
 import type { Tables } from '../db/tables.ts';
 
 export type AuditRow = Selectable<Tables['audit_event']>;
@@ -30,12 +29,7 @@ export function faultOf(row: AuditRow, before: ChainPosition): string | undefine
   if (row.previous_hash !== before.hash)
     return `row ${row.number} does not follow the row before it: a row was replaced`;
   const { hash, ...unhashed } = row;
-  if (hashOf(unhashed) !== hash)
+  if (auditRowHash(unhashed) !== hash)
     return `the content of row ${row.number} does not fit its hash: it was changed`;
   return undefined;
-}
-
-/** SHA-256 over the canonical JSON (RFC 8785) of the row without its own hash; it contains the hash before it. */
-export function hashOf(row: Omit<AuditRow, 'hash'>): string {
-  return sha256(canonicalize({ ...row }) as string);
 }

@@ -9,10 +9,11 @@ import type { Transaction } from 'kysely';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { wellFormed } from '../../shared/base/well-formed.ts';
+import { auditRowHash } from '../../shared/tuf/audit-row-hash.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 import { inOrder, type Position } from '../http/sorting.ts';
-import { type AuditRow, auditHeadKey, chainStart, hashOf, headText } from './audit-chain.ts';
+import { type AuditRow, auditHeadKey, chainStart, headText } from './audit-chain.ts';
 import type { AuditEvent } from './audit-event.ts';
 
 export interface AuditRecord extends AuditEvent {
@@ -80,7 +81,7 @@ export class AuditLog {
       details: canonicalize(wellFormed(event.details ?? {})) as string,
       previous_hash: last?.hash ?? chainStart.hash,
     });
-    const row: AuditRow = { ...unhashed, hash: hashOf(unhashed) };
+    const row: AuditRow = { ...unhashed, hash: auditRowHash(unhashed) };
     await tx.insertInto('audit_event').values(row).execute();
     const head = headText(row);
     await tx

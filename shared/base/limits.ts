@@ -281,6 +281,8 @@ export const limits = {
   /** Of a request's path and its User-Agent in a line of the access log. */
   accessLogPathCharsMax: 512,
   accessLogAgentCharsMax: 200,
+  /** A line of an exported audit log. */
+  auditExportLineBytesMax: 1024 * 1024,
   failedLoginsPerMinuteMax: 60,
   publicRequestsPerMinuteMax: 600,
   /** Answers that are being compressed; the next ones go out as they are. Shorter ones are never compressed. */

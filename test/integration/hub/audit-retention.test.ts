@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { chainStart, hashOf } from '../../../hub/audit/audit-chain.ts';
+import { chainStart } from '../../../hub/audit/audit-chain.ts';
 import { AuditLog } from '../../../hub/audit/audit-log.ts';
 import { AuditRetention } from '../../../hub/audit/audit-retention.ts';
 import { AuditVerification } from '../../../hub/audit/audit-verification.ts';
 import { openDatabase } from '../../../hub/db/database.ts';
 import { limits } from '../../../shared/base/limits.ts';
+import { auditRowHash, type UnhashedAuditRow } from '../../../shared/tuf/audit-row-hash.ts';
 import { auditCheckpoints } from '../../support/audit-checkpoints.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
@@ -146,9 +147,9 @@ describe('a checkpoint of the audit log', () => {
     intruder.exec('delete from audit_event where number <= 3');
     let previous = after;
     for (const row of intruder.prepare('select * from audit_event order by number').all() as never[]) {
-      const { hash: _, ...unhashed } = { ...(row as Parameters<typeof hashOf>[0] & { hash: string }) };
+      const { hash: _, ...unhashed } = { ...(row as UnhashedAuditRow & { hash: string }) };
       const fresh = { ...unhashed, previous_hash: previous };
-      previous = hashOf(fresh);
+      previous = auditRowHash(fresh);
       intruder
         .prepare('update audit_event set previous_hash = ?, hash = ? where number = ?')
         .run(fresh.previous_hash, previous, fresh.number);
