@@ -3,29 +3,27 @@
  * folder outwards to the network, stopping the other way round; a start that fails undoes what it had started.
  */
 
-import { compareOptions, type Reloaded } from '../platform/reload.ts';
+import type { Reloaded } from '../platform/reload.ts';
 import { tokenRoutes } from './access/token-routes.ts';
-import type { NewToken } from './access/token-service.ts';
 import { TokenStore } from './access/token-store.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
 import { catchUp, requireClock } from './backup/catch-up.ts';
 import { AedesBroker } from './broker/aedes-broker.ts';
 import { Dispatch } from './broker/dispatch.ts';
 import { ClockGuard } from './clock/clock-guard.ts';
-import { restHost } from './config/address-options.ts';
-import { type HubOptions, reloadableOptions } from './config/options-schema.ts';
+import type { HubOptions } from './config/options-schema.ts';
 import { storageError } from './db/storage-error.ts';
 import { deviceRoutes } from './devices/device-routes.ts';
 import { DeviceService } from './devices/device-service.ts';
 import { DeviceStore } from './devices/device-store.ts';
 import { driftRoutes } from './drift/drift-routes.ts';
-import { DriftService } from './drift/drift-service.ts';
 import { makeEnrolmentParts } from './enrolment-parts.ts';
 import { type Closers, type Foundation, type HubEnvironment, layFoundation } from './foundation.ts';
-import { AccessLog, closeAccessTarget, openAccessTarget } from './http/access-log.ts';
+import { AccessLog, openAccessTarget } from './http/access-log.ts';
 import { HttpServer } from './http/server.ts';
 import { TrustedProxies } from './http/trusted-proxies.ts';
 import { makeHttpParts } from './http-parts.ts';
+import type { Hub, HubAddresses, StartOptions } from './hub-lifecycle.ts';
 import { IdempotentRequestStore } from './idempotency/idempotent-request-store.ts';
 import { DeviceInbox } from './inbox/device-inbox.ts';
 import { addFleetFigures } from './metrics-parts.ts';
@@ -33,12 +31,10 @@ import { ContentStore } from './models/content-store.ts';
 import { modelRoutes } from './models/model-routes.ts';
 import { ModelService } from './models/model-service.ts';
 import { runCertificateRenewal, type ServerIdentity } from './pki/certificate-renewal.ts';
-import { readOwnCertificate } from './pki/own-certificate.ts';
+import { makeReload } from './reload.ts';
 import { retentionRoutes } from './retention/retention-routes.ts';
 import { makeRetention } from './retention-parts.ts';
-import { AssignmentStore } from './rollout/assignment-store.ts';
 import { DesiredStore } from './rollout/desired-store.ts';
-import { DeviceAssignments } from './rollout/device-assignments.ts';
 import { Director } from './rollout/director.ts';
 import { clampFutureRolloutTimes } from './rollout/future-times.ts';
 import { makeRolloutParts } from './rollout-parts.ts';
@@ -46,55 +42,11 @@ import { refusalOf } from './security/refused-request.ts';
 import { runExpiryRefresh } from './signing/expiry-refresh.ts';
 import { trustRoutes } from './signing/trust-routes.ts';
 import { TufRepository } from './signing/tuf-repository.ts';
-import { EvidenceStore } from './telemetry/evidence-store.ts';
 import { telemetryRoutes } from './telemetry/telemetry-routes.ts';
-import { TelemetryService } from './telemetry/telemetry-service.ts';
-import { TelemetryStore } from './telemetry/telemetry-store.ts';
+import { makeTelemetryParts } from './telemetry-parts.ts';
 import { BlobLedgerStore } from './transfer/blob-ledger-store.ts';
 import { blobRoutes } from './transfer/blob-routes.ts';
 import { TransferService } from './transfer/transfer-service.ts';
-
-/** What a hub that has started says of itself. */
-export interface HubAddresses {
-  readonly url: string;
-  readonly mqtt: { readonly host: string; readonly port: number };
-  readonly caPem: string;
-  /** SHA-256 of the CA certificate. */
-  readonly caSha256: string;
-  /** What verifies the REST API where it is not the hub's CA: `system`, or the SHA-256 of another CA. */
-  readonly restTrust?: string;
-  /** The admin token this start made, with its secret; only on the first start or when one was asked for. */
-  readonly adminToken?: NewToken;
-  /** File that holds its secret, where `StartOptions.adminTokenInFile` asked for it. */
-  readonly adminTokenFile?: string;
-}
-
-/** What the operator asks of one start. */
-export interface StartOptions {
-  /** Make an admin token even when there are tokens (the way back in when all secrets are lost). */
-  readonly newAdminToken?: boolean;
-  /** Write the secret of an admin token that this start makes to a file of the data folder. */
-  readonly adminTokenInFile?: boolean;
-  /** Start although the data folder lacks what belongs to it, and make anew what can be made. */
-  readonly acceptLoss?: boolean;
-  /** The data folder was set back by other means than `restore`: go above what devices have seen since. */
-  readonly catchUp?: boolean;
-}
-
-export interface Hub {
-  /**
-   * Throws `data_folder_locked`, `data_folder_newer`, `data_folder_incomplete`, `restored_clock_behind`, `port_in_use`; after that nothing of the hub is
-   * left running.
-   */
-  start(options?: StartOptions): Promise<HubAddresses>;
-  /**
-   * Takes other options while it runs, and reads certificates again. Throws, and changes nothing, when they cannot be used, or when the hub is
-   * not running.
-   */
-  reload(options: HubOptions): Promise<Reloaded>;
-  /** Ends what is under way, then closes everything, also where a part fails to; that failure is thrown. Safe to call twice. */
-  stop(): Promise<void>;
-}
 
 /** Set by a start that has come to its end. */
 interface Reloading {
@@ -249,25 +201,17 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   });
 
   // Telemetry and drift.
-  const assignments = new DeviceAssignments({
-    store: new AssignmentStore(database),
-    director,
-    fleet: devices,
-  });
-  const evidence = new EvidenceStore(database);
-  const telemetry = new TelemetryService({
-    inbox,
-    store: new TelemetryStore(database),
-    evidence,
-    versions: models,
-    assignments,
-    fleet: devices,
-    clock,
-    logger: logger.child({ part: 'telemetry' }),
-    refusals,
-    bucketMs: options.telemetryBucketMs,
-  });
-  const drift = new DriftService({ clock, versions: models, telemetry });
+  const { assignments, evidence, telemetry, drift } = makeTelemetryParts(
+    options,
+    { clock, logger },
+    foundation,
+    {
+      inbox,
+      models,
+      director,
+      devices,
+    },
+  );
   const driftWatch = addFleetFigures(
     { clock, logger },
     { metrics, authority, store: deviceStore },
@@ -376,35 +320,14 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       if (!restIdentity.own) http.useCertificate(identity);
     },
   };
-  const reload = async (next: HubOptions): Promise<Reloaded> => {
-    // What may refuse comes first: nothing is changed until all of it can be used.
-    const own = await readOwnCertificate(next, { host: restHost(next), now: clock.now() });
-    const nextProxies = new TrustedProxies(next.trustedProxies);
-    const accessTarget = openAccessTarget(next.accessLog);
-    const isServerNew = await authority.reloadServer().catch((error: unknown) => {
-      closeAccessTarget(accessTarget);
-      throw error;
-    });
-    const compared = compareOptions(options, next, reloadableOptions);
-    for (const key of reloadableOptions) (options as Record<string, unknown>)[key] = next[key];
-    proxies = nextProxies;
-    // Also when the option is the same: the file may have been renamed to rotate it.
-    accessLog.use(accessTarget);
-    const isRestNew = restIdentity.replace(own) || (isServerNew && !own);
-    if (isRestNew) http.useCertificate(restIdentity.current);
-    if (isServerNew) broker.useCertificate({ key: authority.serverKeyPem, cert: authority.serverCertPem });
-    const renewed = [
-      ...(isRestNew ? ['certificate of the REST API'] : []),
-      ...(isServerNew ? ['certificate of the broker'] : []),
-    ];
-    await audit.append({
-      actor: 'hub',
-      action: 'hub.reloaded',
-      target: 'hub',
-      details: { ...compared, renewed },
-    });
-    return { ...compared, renewed };
-  };
+  const reload = makeReload(options, { clock }, foundation, {
+    accessLog,
+    http,
+    broker,
+    useProxies: (next) => {
+      proxies = next;
+    },
+  });
   const background = [
     (signal: AbortSignal) => clockGuard.run(signal),
     (signal: AbortSignal) =>
@@ -416,7 +339,6 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       ),
     (signal: AbortSignal) => foundation.auditHeads.run(signal),
     (signal: AbortSignal) => telemetry.run(signal),
-    (signal: AbortSignal) => devices.loadCensus(signal),
     (signal: AbortSignal) => driftWatch.run(signal),
     (signal: AbortSignal) => refusals.run(signal),
     (signal: AbortSignal) => storage.run(signal),
@@ -453,7 +375,7 @@ async function startParts(
 ): Promise<void> {
   const { broker, inbox, transfer, dispatch, trust, director, rolloutRunner, retention, http, background } =
     parts;
-  const { accessLog } = parts;
+  const { accessLog, devices } = parts;
   closers.push(() => inbox.close());
   await broker.start(dispatch);
   closers.push(() => broker.close());
@@ -467,9 +389,11 @@ async function startParts(
   const stopping = new AbortController();
   const running = background.map((run) => run(stopping.signal));
   lasting?.watch(running);
+  // It ends when it has counted all: no lasting part.
+  const counted = devices.loadCensus(stopping.signal);
   closers.push(async () => {
     stopping.abort();
-    await Promise.all(running);
+    await Promise.all([...running, counted]);
   });
   // After the answers under way have ended.
   closers.push(() => accessLog.close());

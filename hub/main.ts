@@ -18,7 +18,8 @@ import { compactCommand } from './commands/compact-command.ts';
 import { examples } from './commands/examples.ts';
 import { restoreCommand } from './commands/restore-command.ts';
 import { hubOptionTable } from './config/options-schema.ts';
-import { createHub, type HubAddresses } from './hub.ts';
+import { createHub } from './hub.ts';
+import type { HubAddresses } from './hub-lifecycle.ts';
 
 const PROGRAM = 'modelfleet-hub';
 const argv = process.argv.slice(2);

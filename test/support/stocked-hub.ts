@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 import type { PackedVersion } from '../../cli/packing/packed-version.ts';
 import { makeNewTrust, parseHubKeys } from '../../cli/trust/new-trust.ts';
 import { publishVersion } from '../../cli/trust/publish-version.ts';
-import type { StartOptions } from '../../hub/hub.ts';
+import type { StartOptions } from '../../hub/hub-lifecycle.ts';
 import { packedFolder, trustBody } from './model-hub.ts';
 import { RunningHub, type RunningHubOptions } from './running-hub.ts';
 import { tempFolder } from './temp-folder.ts';

@@ -146,7 +146,7 @@ describe('modelfleet drift', () => {
 
   it.each([
     [['drift', 'show', '--model', 'none'], 1, 'no device reported'],
-    [['drift', 'show', '--model', 'air', '--since', 'soon'], 1, 'soon'],
+    [['drift', 'show', '--model', 'air', '--since', 'soon'], 2, 'soon'],
     [['drift', 'show'], 2, '--model'],
   ])('refuses %j', async (args, exit, text) => {
     const { code, stderr, stdout } = await run(...args);

@@ -73,7 +73,7 @@ describe('modelfleet login', () => {
     const config = join(await tempFolder(), 'login.json');
     const args = ['login', 'http://localhost:1', '--token', 'x', '--ca-fingerprint', 'ab'.repeat(32)];
     expect(await runCli(config, args)).toMatchObject({
-      code: 1,
+      code: 2,
       stderr: expect.stringContaining('https://'),
     });
   });

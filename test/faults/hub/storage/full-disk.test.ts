@@ -113,7 +113,9 @@ describe.skipIf(!canMount)('a hub whose disk is full', () => {
     expect(text).toMatch(/^modelfleet_storage_fault\{code="disk_full"\} 1$/m);
     expect(text).toMatch(/^modelfleet_storage_failures_total\{code="disk_full"\} [1-9]/m);
     expect(text).toMatch(/^modelfleet_disk_free_bytes \d/m);
-    expect(hub.logLines.filter((line) => line.includes('storage fails'))).toHaveLength(1);
+    expect(hub.logLines.filter((line) => line.includes('the hub cannot write to its storage'))).toHaveLength(
+      1,
+    );
     expect((await routes.call('GET', '/healthz')).status).toBe(200);
   });
 

@@ -1,0 +1,48 @@
+/** What stores and judges telemetry; part of the composition root. */
+import type { HubOptions } from './config/options-schema.ts';
+import type { DeviceService } from './devices/device-service.ts';
+import { DriftService } from './drift/drift-service.ts';
+import type { Foundation, HubEnvironment } from './foundation.ts';
+import type { DeviceInbox } from './inbox/device-inbox.ts';
+import type { ModelService } from './models/model-service.ts';
+import { AssignmentStore } from './rollout/assignment-store.ts';
+import { DeviceAssignments } from './rollout/device-assignments.ts';
+import type { Director } from './rollout/director.ts';
+import { EvidenceStore } from './telemetry/evidence-store.ts';
+import { TelemetryService } from './telemetry/telemetry-service.ts';
+import { TelemetryStore } from './telemetry/telemetry-store.ts';
+
+interface TelemetryDependencies {
+  readonly inbox: DeviceInbox;
+  readonly models: ModelService;
+  readonly director: Director;
+  readonly devices: DeviceService;
+}
+
+export function makeTelemetryParts(
+  options: HubOptions,
+  { clock, logger }: Pick<HubEnvironment, 'clock' | 'logger'>,
+  { database, security: refusals }: Foundation,
+  { inbox, models, director, devices }: TelemetryDependencies,
+) {
+  const assignments = new DeviceAssignments({
+    store: new AssignmentStore(database),
+    director,
+    fleet: devices,
+  });
+  const evidence = new EvidenceStore(database);
+  const telemetry = new TelemetryService({
+    inbox,
+    store: new TelemetryStore(database),
+    evidence,
+    versions: models,
+    assignments,
+    fleet: devices,
+    clock,
+    logger: logger.child({ part: 'telemetry' }),
+    refusals,
+    bucketMs: options.telemetryBucketMs,
+  });
+  const drift = new DriftService({ clock, versions: models, telemetry });
+  return { assignments, evidence, telemetry, drift };
+}
