@@ -174,5 +174,5 @@ it('lines that were lost are a condition of the device', async () => {
   await agent.start();
   await expect
     .poll(async () => ((await askAgent(data, 'GET', '/status')) as AgentStatus).reported.conditions)
-    .toMatchObject([{ code: 'log_lost', text: expect.stringContaining('lines lost since the start') }]);
+    .toMatchObject([{ code: 'log_lost', text: expect.stringContaining('Lines lost since the start') }]);
 });
