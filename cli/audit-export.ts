@@ -3,14 +3,14 @@
  * and the signed head of the last row. Whoever has a head that was kept before, and so the key of the hub, finds each line
  * that was changed, removed or added.
  */
-import { once } from 'node:events';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import canonicalize from 'canonicalize';
 import { type Static, Type } from 'typebox';
+import { openRegularFile } from '../platform/regular-file.ts';
 import { AuditEvent, AuditEventPage, AuditHead, AuditVerdict } from '../shared/api/audit.ts';
 import { AppError, errorText } from '../shared/base/app-error.ts';
 import { limits } from '../shared/base/limits.ts';
@@ -151,12 +151,13 @@ function hashOf({ number, at, actor, address, action, target, details }: Row, pr
   });
 }
 
-async function* linesOf(file: string): AsyncGenerator<string> {
-  const input = createReadStream(file);
+async function* linesOf(path: string): AsyncGenerator<string> {
+  let input: NodeJS.ReadableStream;
   try {
-    await once(input, 'open');
+    const file = await openRegularFile(path, { links: true });
+    input = file.createReadStream();
   } catch (cause) {
-    throw new AppError('bad_input', `Cannot read the export "${file}": ${errorText(cause)}.`, { cause });
+    throw new AppError('bad_input', `Cannot read the export "${path}": ${errorText(cause)}.`, { cause });
   }
   for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) yield line;
 }

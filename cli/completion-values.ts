@@ -99,7 +99,7 @@ async function valuesOf(
       string,
       Record<string, string>[]
     >;
-    return answer[list]!.map((row) => row[key]!);
+    return ownValue(answer, list)!.map((row) => ownValue(row, key)!);
   } finally {
     await client.close();
   }

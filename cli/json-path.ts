@@ -2,7 +2,9 @@
  * `-o jsonpath=PATH`: picks values out of a result. A part of JSONPath (RFC 9535): names, indexes, wildcards and descendants; no
  * filters and no slices. As kubectl has it, braces around the path and `$` at its beginning may be left out or written.
  */
+
 import { AppError } from '../shared/base/app-error.ts';
+import { ownValue } from '../shared/base/own-value.ts';
 
 type Step =
   | { readonly kind: 'name'; readonly name: string; readonly isDeep: boolean }
@@ -54,7 +56,7 @@ function follow(values: readonly unknown[], step: Step): readonly unknown[] {
     if (step.kind === 'all') return children(value);
     if (step.kind === 'index') return Array.isArray(value) ? value.slice(step.index).slice(0, 1) : [];
     return typeof value === 'object' && value !== null && Object.hasOwn(value, step.name)
-      ? [(value as Record<string, unknown>)[step.name]]
+      ? [ownValue(value as Record<string, unknown>, step.name)]
       : [];
   });
 }

@@ -96,7 +96,7 @@ export function contextName(url: string, { name }: { readonly name?: string }): 
 
 /** The hub of a login by its name or its URL; undefined when there is none. */
 export function findContext({ hubs }: Logins, wanted: string): string | undefined {
-  const byName = Object.keys(hubs).find((url) => contextName(url, hubs[url]!) === wanted);
+  const byName = Object.keys(hubs).find((url) => contextName(url, ownValue(hubs, url)!) === wanted);
   if (byName !== undefined) return byName;
   const url = URL.canParse(wanted) ? new URL(wanted).origin : '';
   return ownValue(hubs, url) ? url : undefined;

@@ -1,5 +1,7 @@
 /** What the command lines of all programs have in common: help, wrong usage, and how a failure is reported. */
+
 import { type Command, CommanderError } from 'commander';
+import { ownValue } from '../shared/base/own-value.ts';
 import {
   exitCodes,
   failureExitCode,
@@ -34,7 +36,7 @@ export function setUpCommandLine(program: Command, examples: Examples, argv: rea
           if (!isJson) process.stderr.write(text);
         },
       });
-    const lines = examples[path.join(' ')] ?? [];
+    const lines = ownValue(examples, path.join(' ')) ?? [];
     if (lines.length > 0) {
       command.addHelpText('after', ['', 'Examples:', ...lines.map((line) => `  ${line}`)].join('\n'));
     }

@@ -118,7 +118,7 @@ async function valuesOf(of: Option | Argument, value: OpenValue, values: ValueSo
 /** Options of the command and of those above it, without the ones that were given. */
 function optionCandidates({ command, given }: Place): readonly Candidate[] {
   return optionsAt(command)
-    .filter(({ hidden, long }) => !hidden && long !== undefined && !(long in given))
+    .filter(({ hidden, long }) => !hidden && long !== undefined && !Object.hasOwn(given, long))
     .map(({ long, description }) => ({ value: long!, description }));
 }
 

@@ -1,6 +1,8 @@
 /** `modelfleet context`: the saved logins, and which of them commands use. */
+
 import { Command } from 'commander';
 import { AppError } from '../../shared/base/app-error.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 import type { CliContext } from '../context.ts';
 import { requireContext } from '../hub-access.ts';
 import { contextName, type Logins, loginFilePath, readLogins, writeLogins } from '../login-file.ts';
@@ -65,12 +67,12 @@ export function named(logins: Logins, url: string, name: string): Logins {
     throw new AppError('bad_usage', `Cannot call a context "${name}": expected 1-64 of A-Z a-z 0-9 . _ : -`);
   }
   const other = Object.keys(logins.hubs).find(
-    (hub) => hub !== url && contextName(hub, logins.hubs[hub]!) === name,
+    (hub) => hub !== url && contextName(hub, ownValue(logins.hubs, hub)!) === name,
   );
   if (other !== undefined) {
     throw new AppError('bad_usage', `Cannot call a context "${name}": ${other} is called so.`);
   }
-  return { ...logins, hubs: { ...logins.hubs, [url]: { ...logins.hubs[url]!, name } } };
+  return { ...logins, hubs: { ...logins.hubs, [url]: { ...ownValue(logins.hubs, url)!, name } } };
 }
 
 async function change(

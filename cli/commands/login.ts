@@ -1,10 +1,12 @@
 /** `modelfleet login`, `logout`, `whoami`: who the user is to which hub. */
+
 import { Command } from 'commander';
 import { fetchCa, normalizeFingerprint } from '../../platform/pinned-tls.ts';
 import { readTokenFlags, type SecretFlags } from '../../platform/secret-input.ts';
 import { usageValue } from '../../platform/usage-value.ts';
 import { Caller } from '../../shared/api/access.ts';
 import { AppError } from '../../shared/base/app-error.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 import { answerParser } from '../answer-parser.ts';
 import { addYesFlag, confirm } from '../confirm.ts';
 import type { CliContext } from '../context.ts';
@@ -44,7 +46,7 @@ export function loginCommand(context: CliContext): Command {
         const path = loginFilePath(process.env);
         const logins = await readLogins(path);
         const login = { token, ...(ca !== undefined && { ca }) };
-        const name = flags.name ?? logins.hubs[url]?.name;
+        const name = flags.name ?? ownValue(logins.hubs, url)?.name;
         const added = { ...logins, current: url, hubs: { ...logins.hubs, [url]: login } };
         await writeLogins(path, name === undefined ? added : named(added, url, name));
         context

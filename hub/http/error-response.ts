@@ -2,9 +2,11 @@
  * Turns whatever a route throws into problem details (RFC 9457). Coded errors are shown as they are; anything else is a
  * defect: whoever called this logs it under the request id, and the caller sees `internal` and that id, never a stack.
  */
+
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { problemOf } from '../../shared/api/problem.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
 import { hubDataFolder, storageError } from '../db/storage-error.ts';
 import { bodyBytesMax } from './request-validation.ts';
@@ -47,7 +49,7 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
 function acceptedBody({ code }: AppError, { method, routeOptions }: FastifyRequest): Record<string, string> {
   if (code === 'encoding_unsupported') return { 'accept-encoding': 'identity' };
   const type = routeOptions.config.accepts ?? 'application/json';
-  const own = { POST: 'accept-post', PATCH: 'accept-patch' }[method];
+  const own = ownValue({ POST: 'accept-post', PATCH: 'accept-patch' }, method);
   return { accept: type, ...(own === undefined ? {} : { [own]: type }) };
 }
 

@@ -2,6 +2,7 @@
  * Schemas with an `$id` stand once in the API's description, under `components/schemas`, and are referred to from there on. The routes keep
  * them whole: what a request is checked against needs no look-up.
  */
+import { ownValue } from '../../shared/base/own-value.ts';
 
 type Node = Record<string, unknown>;
 
@@ -48,7 +49,7 @@ export function hoistNamed(document: Node): Node {
 }
 
 function hasDefault({ properties }: Node, name: string): boolean {
-  const field = isNode(properties) ? properties[name] : undefined;
+  const field = isNode(properties) ? ownValue(properties, name) : undefined;
   return isNode(field) && Object.hasOwn(field, 'default');
 }
 

@@ -1,6 +1,8 @@
 /** From the schemas of routes to OpenAPI: what @fastify/swagger cannot know of this API. */
+
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { Problem } from '../../shared/api/problem.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 import type { ErrorCode } from '../../shared/errors/catalogue.ts';
 import { hoistNamed, markNamed } from './named-schemas.ts';
 import { byStatus, operationErrors } from './operation-errors.ts';
@@ -106,7 +108,8 @@ function finishSuccess(response: Response, status: string): Response {
   const headers = headersOf(status);
   return {
     ...response,
-    description: response.description === 'Default Response' ? succeeded[status]! : response.description,
+    description:
+      response.description === 'Default Response' ? ownValue(succeeded, status)! : response.description,
     headers,
   };
 }
@@ -124,11 +127,14 @@ function errorResponses(
     return [
       status,
       {
-        description: [others[status]?.description, `${number < 500 ? 'Refused' : 'Failed'}: ${list}.`]
+        description: [
+          ownValue(others, status)?.description,
+          `${number < 500 ? 'Refused' : 'Failed'}: ${list}.`,
+        ]
           .filter((text) => text !== undefined)
           .join(' '),
         headers,
-        content: { ...others[status]?.content, [PROBLEM_TYPE]: { schema } },
+        content: { ...ownValue(others, status)?.content, [PROBLEM_TYPE]: { schema } },
       },
     ];
   });

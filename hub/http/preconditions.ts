@@ -3,9 +3,11 @@
  * takes it says how the thing is read (`config.current`). Changes of one thing follow each other, with `If-Match` or without, so that
  * of two callers with the same tag the second one is refused. What devices report meanwhile does not wait.
  */
+
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../shared/base/app-error.ts';
 import { excerpt } from '../../shared/base/excerpt.ts';
+import { ownValue } from '../../shared/base/own-value.ts';
 import { entityTag, namesTag } from './etag.ts';
 
 export interface CurrentThing {
@@ -28,7 +30,7 @@ export function addPreconditions(scope: FastifyInstance): void {
       return;
     }
     const params = request.params as Record<string, string>;
-    const thing = current.path.replaceAll(/:(\w+)/g, (_, name: string) => params[name] ?? '');
+    const thing = current.path.replaceAll(/:(\w+)/g, (_, name: string) => ownValue(params, name) ?? '');
     releases.set(request, await takeTurn(underWay, thing));
     const wanted = request.headers['if-match'];
     if (wanted === undefined) return;

@@ -1,4 +1,5 @@
 /** Response headers as `/openapi.json` describes them, each once. An operation says by status which ones it sends. */
+import { ownValue } from '../../shared/base/own-value.ts';
 
 export interface ResponseHeader {
   readonly description: string;
@@ -87,6 +88,6 @@ export function headersOf(
   status: string,
   more: readonly ResponseHeaderName[] = [],
 ): Readonly<Record<string, { readonly $ref: string }>> {
-  const names = [...always, ...(byStatus[status] ?? []), ...more];
+  const names = [...always, ...(ownValue(byStatus, String(status)) ?? []), ...more];
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }

@@ -11,6 +11,8 @@ const writers = [
   'hub/commands/print-result.ts',
   'hub/main.ts',
   'cli/main.ts',
+  // A script of its own text.
+  'platform/completion-command.ts',
 ];
 
 // Text of a device or a hub that reached a terminal as it came could clear it, or forge a line.

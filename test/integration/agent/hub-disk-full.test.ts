@@ -113,7 +113,7 @@ it.skipIf(!canMount)('an agent waits on its connection while the disk of the hub
   await expect
     .poll(async () => JSON.stringify(await hub.client.get('/devices/sensor-1')), pollTimeout)
     .toContain('"state":"committed"');
-  expect((await routes.newToken()).status).toBe(200);
+  expect((await routes.newToken()).status).toBe(201);
   const database = new BetterSqlite3(join(hub.data, 'hub.db'), { readonly: true });
   const events = database.prepare('select state from device_event order by rowid').pluck().all();
   database.close();
