@@ -11,6 +11,7 @@ import { catchUp, requireClock } from './backup/catch-up.ts';
 import { AedesBroker } from './broker/aedes-broker.ts';
 import { Dispatch } from './broker/dispatch.ts';
 import { ClockGuard } from './clock/clock-guard.ts';
+import { publicAddresses } from './config/address-options.ts';
 import type { HubOptions } from './config/options-schema.ts';
 import { storageError } from './db/storage-error.ts';
 import { deviceRoutes } from './devices/device-routes.ts';
@@ -117,8 +118,7 @@ async function startHub(
     caPem: foundation.authority.caPem,
     caSha256: foundation.authority.caSha256,
     ...(restTrust !== undefined && { restTrust }),
-    ...(adminToken ? { adminToken } : {}),
-    ...(adminToken && inFile ? { adminTokenFile: adminTokenFile.path } : {}),
+    ...(adminToken && { adminToken, ...(inFile && { adminTokenFile: adminTokenFile.path }) }),
   };
 }
 
@@ -126,13 +126,9 @@ type Parts = ReturnType<typeof makeParts>;
 
 /** Every part, told whom it works with. Nothing runs yet. */
 function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironment, foundation: Foundation) {
-  const { database, metrics, readiness, storage, audit, tokens, authority, keys, blobs, ledger, version } =
-    foundation;
-  const { security: refusals } = foundation;
-  const host = options.advertise[0]!;
-  const hubUrl = () => options.publicUrl || `https://${bracketed(host)}:${http.port}`;
-  const mqtt = () => (options.publicMqtt.host === '' ? { host, port: broker.port } : options.publicMqtt);
-  const { restIdentity } = foundation;
+  const { database, metrics, readiness, storage, audit, tokens, authority } = foundation;
+  const { keys, blobs, ledger, version, security: refusals, restIdentity } = foundation;
+  const { hubUrl, mqtt } = publicAddresses(options, { http: () => http.port, mqtt: () => broker.port });
   const restTrust = () => {
     if (options.publicTrust === 'auto') return restIdentity.own?.trust;
     return options.publicTrust === 'system' ? 'system' : undefined;
@@ -373,9 +369,8 @@ async function startParts(
   closers: Closers,
   { lasting }: HubEnvironment,
 ): Promise<void> {
-  const { broker, inbox, transfer, dispatch, trust, director, rolloutRunner, retention, http, background } =
-    parts;
-  const { accessLog, devices } = parts;
+  const { broker, inbox, transfer, dispatch, trust, director, rolloutRunner } = parts;
+  const { retention, http, background, accessLog, devices } = parts;
   closers.push(() => inbox.close());
   await broker.start(dispatch);
   closers.push(() => broker.close());
@@ -402,9 +397,4 @@ async function startParts(
   // Before the door closes: a collection somebody asked for ends early instead of holding up the end.
   retention.start();
   closers.push(() => retention.close());
-}
-
-/** An IPv6 address as URLs write it. */
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }

@@ -6,7 +6,7 @@
 import type { ComputeStages } from '../../runner/runner-protocol.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
-import type { ServedVersion } from '../telemetry/observation.ts';
+import { queueMs, type ServedVersion } from '../telemetry/observation.ts';
 import type { LiveVersion } from './live-version.ts';
 
 interface Duration {
@@ -46,7 +46,7 @@ export class InferenceStatistics {
     figures.lastInferenceMs = this.#clock.now();
     figures.inferences += samples;
     add(figures.success, totalMs);
-    add(figures.queue, Math.max(0, totalMs - stages.inputMs - stages.inferMs - stages.outputMs));
+    add(figures.queue, queueMs({ totalMs, ...stages }));
     addCompute(figures.compute, stages);
     const batch = figures.byBatch.get(samples) ?? noCompute();
     if (figures.byBatch.size < limits.statisticsBatchSizesMax) figures.byBatch.set(samples, batch);

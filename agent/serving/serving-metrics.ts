@@ -1,7 +1,7 @@
 /** Requests of each version that this device serves, for `/metrics`. It is a recorder, beside that of telemetry. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Tensor } from '../../shared/inference/tensor.ts';
-import type { Recorder, RequestTime, ServedVersion } from '../telemetry/observation.ts';
+import { queueMs, type Recorder, type RequestTime, type ServedVersion } from '../telemetry/observation.ts';
 import { batchSize } from './batching.ts';
 
 const labelNames = ['model', 'version'] as const;
@@ -55,14 +55,14 @@ export class ServingMetrics implements Recorder {
     served: ServedVersion,
     inputs: readonly Tensor[],
     _outputs: readonly Tensor[],
-    { totalMs, inputMs, inferMs, outputMs }: RequestTime,
+    took: RequestTime,
   ): void {
     const labels = labelsOf(served);
     this.#count(served, 'answered');
     this.#inferences.inc(labels, batchSize(inputs));
+    const { totalMs, inputMs, inferMs, outputMs } = took;
     this.#seconds.observe(labels, totalMs / 1_000);
-    const queueMs = Math.max(0, totalMs - inputMs - inferMs - outputMs);
-    const stages = { queue: queueMs, input: inputMs, infer: inferMs, output: outputMs };
+    const stages = { queue: queueMs(took), input: inputMs, infer: inferMs, output: outputMs };
     for (const [stage, ms] of Object.entries(stages)) this.#stages.inc({ ...labels, stage }, ms / 1_000);
   }
 

@@ -5,7 +5,7 @@
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Tensor } from '../../shared/inference/tensor.ts';
-import type { Recorder, RequestTime, ServedVersion } from '../telemetry/observation.ts';
+import { queueMs, type Recorder, type RequestTime, type ServedVersion } from '../telemetry/observation.ts';
 import { batchSize } from './batching.ts';
 import { labelsOf } from './serving-metrics.ts';
 
@@ -49,14 +49,15 @@ export class TritonMetrics implements Recorder {
     served: ServedVersion,
     inputs: readonly Tensor[],
     _outputs: readonly Tensor[],
-    { totalMs, inputMs, inferMs, outputMs }: RequestTime,
+    took: RequestTime,
   ): void {
+    const { totalMs, inputMs, inferMs, outputMs } = took;
     const labels = labelsOf(served);
     this.#success.inc(labels);
     this.#inferences.inc(labels, batchSize(inputs));
     this.#executions.inc(labels);
     this.#requestUs.inc(labels, wholeUs(totalMs));
-    this.#queueUs.inc(labels, wholeUs(Math.max(0, totalMs - inputMs - inferMs - outputMs)));
+    this.#queueUs.inc(labels, wholeUs(queueMs(took)));
     this.#inputUs.inc(labels, wholeUs(inputMs));
     this.#inferUs.inc(labels, wholeUs(inferMs));
     this.#outputUs.inc(labels, wholeUs(outputMs));

@@ -23,6 +23,11 @@ export interface RequestTime extends ComputeStages {
   readonly totalMs: number;
 }
 
+/** What of it is in no stage, milliseconds. */
+export function queueMs({ totalMs, inputMs, inferMs, outputMs }: RequestTime): number {
+  return Math.max(0, totalMs - inputMs - inferMs - outputMs);
+}
+
 export interface Recorder {
   /** The version now answers requests for its model, also when none come: its windows are sent from here on, empty ones
    * too, so that the hub can tell an idle device from a silent one. Closes the window of the model's version before, and

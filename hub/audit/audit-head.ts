@@ -3,10 +3,11 @@
  * keep others elsewhere. Who can only rewrite the database cannot sign another, so a chain that was computed anew does not
  * lead through the heads that were signed before. The key is the director's; the type of the payload keeps the kinds of statements apart.
  */
-import { appendFile } from 'node:fs/promises';
+import { closeSync, writeSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { writeFileAtomic } from '../../platform/atomic-file.ts';
+import { openLogFile } from '../../platform/log-file.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { readRegularFile } from '../../platform/regular-file.ts';
 import { setAside } from '../../platform/set-aside.ts';
@@ -160,7 +161,7 @@ export class AuditHeads {
       this.#keptNumber = head.number;
     }
     if (appendTo === '' || head.number === this.#appendedNumber) return;
-    await appendFile(appendTo, `${JSON.stringify(head)}\n`, { mode: 0o640 });
+    appendLine(appendTo, `${JSON.stringify(head)}\n`);
     this.#appendedNumber = head.number;
   }
 
@@ -177,5 +178,15 @@ export class AuditHeads {
       );
       if (!isLast) await sleepUnlessSet(clock, limits.auditHeadKeptEveryMs, signal).catch(() => undefined);
     }
+  }
+}
+
+/** A regular file alone: appending to a pipe that nobody reads would wait for ever. */
+function appendLine(file: string, line: string): void {
+  const fd = openLogFile(file, '--audit-head-file');
+  try {
+    writeSync(fd, line);
+  } finally {
+    closeSync(fd);
   }
 }

@@ -12,6 +12,7 @@ import { errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { RefusalKind, RefusalListener } from '../security/refusal.ts';
 import type { Broker, BrokerHandlers } from './broker.ts';
+import { ConnectionLog } from './connection-log.ts';
 import { DeviceListener } from './device-listener.ts';
 import { inboundPacketBytesMax, judgePublish, type SentMessage } from './device-rules.ts';
 import { DeviceSession } from './device-session.ts';
@@ -88,9 +89,7 @@ export class AedesBroker implements Broker {
   readonly #budgets = new MessageBudgets();
   readonly #unread: UnreadWatch;
   readonly #turns: ReadScheduler;
-  readonly #connectedAt = new WeakMap<Client, number>();
-  /** What ended a connection, where it was a fault. */
-  readonly #endOf = new WeakMap<Client, string>();
+  readonly #connections: ConnectionLog;
   #heldBack = 0;
   #handlers: BrokerHandlers | undefined;
   #listener: DeviceListener | undefined;
@@ -104,7 +103,7 @@ export class AedesBroker implements Broker {
       stallMs: props.drainMs ?? limits.mqttDrainMs,
       onStalled: (socket) => {
         const device = this.#peers.get(socket)?.deviceId;
-        this.#log.warn(device ?? '', { device }, 'device closed: it takes nothing of what it is sent');
+        this.#log.warn(device ?? '', { device }, 'connection closed: its device reads nothing');
         socket.destroy();
       },
     });
@@ -114,6 +113,7 @@ export class AedesBroker implements Broker {
       this.#reportRefused('packet', socket, 'the end of a packet has not come, and others need its room');
       socket.destroy();
     });
+    this.#connections = new ConnectionLog(this.#log, props.logger);
     this.#turns = new ReadScheduler({ unanswered: this.unanswered, monotonic, nextTurn: setImmediate });
   }
 
@@ -305,11 +305,7 @@ export class AedesBroker implements Broker {
         // A device's own `chunk/get` fits the filter of the chunks it gets: what a device sent is forwarded to nobody.
         if ('clientId' in packet) return null;
         if (!this.#sessionOf.get(client)?.isOverfull) return packet;
-        this.#log.warn(
-          client.id,
-          { device: client.id },
-          'connection closed: the device does not read its messages',
-        );
+        this.#log.warn(client.id, { device: client.id }, 'connection closed: its device does not read');
         setImmediate(() => (client.conn as TLSSocket).destroy());
         return null;
       },
@@ -372,11 +368,7 @@ export class AedesBroker implements Broker {
       handle: (message) => this.#handlers!.message(message),
       onHeldBack: () => {
         this.#heldBack += 1;
-        this.#log.warn(
-          deviceId,
-          { device: deviceId },
-          'a device exceeds its message rate; the hub reads the rest later',
-        );
+        this.#log.warn(deviceId, { device: deviceId }, 'a device exceeds its message rate');
       },
       answerLateMs: this.#props.answerLateMs,
     });
@@ -388,27 +380,18 @@ export class AedesBroker implements Broker {
   #ready(client: Client): void {
     if (this.#sessions.get(client.id)?.client !== client) return;
     const address = this.#peers.get(client.conn)?.address;
-    this.#connectedAt.set(client, performance.now());
-    this.#log.info(client.id, { device: client.id, address }, 'device connected');
+    this.#connections.connected(client, address);
     this.#handlers?.connected(client.id, { instance: this.#instanceOf.get(client), address });
   }
 
   #gone(client: Client): void {
     if (this.#sessions.get(client.id)?.client !== client) return;
     this.#sessions.delete(client.id);
-    const since = this.#connectedAt.get(client);
-    const fields = {
-      device: client.id,
-      address: this.#peers.get(client.conn)?.address,
-      ...(since !== undefined && { connectedMs: Math.round(performance.now() - since) }),
-      reason: this.#endOf.get(client),
-    };
-    this.#log.info(client.id, fields, 'device disconnected');
+    this.#connections.disconnected(client, this.#peers.get(client.conn)?.address);
     this.#handlers?.disconnected(client.id);
   }
 
   #ended(client: Client, error: Error): void {
-    this.#endOf.set(client, error.message);
-    this.#props.logger.debug({ device: client.id, reason: error.message }, 'connection of a device ended');
+    this.#connections.failed(client, error.message);
   }
 }

@@ -59,6 +59,23 @@ export function restHost(options: PublicAddresses): string {
   return host!;
 }
 
+/** Where clients and devices reach the hub: what the options say, else the first advertised host and the port it listens on. */
+export function publicAddresses(
+  { advertise, publicUrl, publicMqtt }: PublicAddresses,
+  ports: { readonly http: () => number; readonly mqtt: () => number },
+): { readonly hubUrl: () => string; readonly mqtt: () => HostPort } {
+  const host = advertise[0]!;
+  return {
+    hubUrl: () => publicUrl || `https://${bracketed(host)}:${ports.http()}`,
+    mqtt: () => (publicMqtt.host === '' ? { host, port: ports.mqtt() } : publicMqtt),
+  };
+}
+
+/** An IPv6 address as URLs write it. */
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
 function refuse(name: string, found: unknown, wanted: string): never {
   const text = JSON.stringify(found)?.slice(0, 100) ?? String(found);
   throw new AppError('bad_input', `Cannot use ${name} ${text}: expected ${wanted}.`);

@@ -12,11 +12,7 @@ import { AppError, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import type { HubCommand } from '../../shared/protocol/hub-command.ts';
-import {
-  parsePresence,
-  parseReportedState,
-  type ReportedState,
-} from '../../shared/protocol/reported-state.ts';
+import { parsePresence, parseReportedState } from '../../shared/protocol/reported-state.ts';
 import { topics } from '../../shared/protocol/topics.ts';
 import { parseUpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
@@ -26,7 +22,14 @@ import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { DeviceInbox } from '../inbox/device-inbox.ts';
 import type { RefusalListener } from '../security/refusal.ts';
 import type { DeviceFilter, DeviceRow, DeviceStore, GroupCount } from './device-store.ts';
-import { type DeviceReport, describe, type Presence, reportOf, summarize } from './device-view.ts';
+import {
+  type DeviceReport,
+  describe,
+  type Presence,
+  reportedOf,
+  reportOf,
+  summarize,
+} from './device-view.ts';
 
 import {
   DeviceWriter,
@@ -270,16 +273,21 @@ export class DeviceService {
     if (lastSeenAt !== undefined) this.#writeSeen(deviceId, lastSeenAt);
   }
 
-  /** Counts what devices reported before this start; those that report meanwhile count by that. */
+  /**
+   * Counts what devices reported before this start; those that report meanwhile count by that. Never rejects: what cannot be read is
+   * logged, and its devices count from their next report on.
+   */
   async loadCensus(signal: AbortSignal): Promise<void> {
-    const { store } = this.#props;
-    for (let after = ''; !signal.aborted; ) {
-      const rows = await store.reported({ after, limit: CENSUS_PAGE });
-      for (const { id, reported } of rows) {
-        if (!this.census.has(id)) this.census.reported(id, JSON.parse(reported) as ReportedState);
+    const { store, logger } = this.#props;
+    try {
+      for (let after = ''; !signal.aborted; ) {
+        const rows = await store.reported({ after, limit: CENSUS_PAGE });
+        for (const row of rows) this.#countStored(row);
+        if (rows.length < CENSUS_PAGE) return;
+        after = rows.at(-1)!.id;
       }
-      if (rows.length < CENSUS_PAGE) return;
-      after = rows.at(-1)!.id;
+    } catch (error) {
+      logger.error({ err: error }, 'the devices could not be counted for the metrics');
     }
   }
 
@@ -319,6 +327,16 @@ export class DeviceService {
         tx,
       ),
     );
+  }
+
+  #countStored(row: Pick<DeviceRow, 'id' | 'reported'>): void {
+    if (this.census.has(row.id)) return;
+    try {
+      const reported = reportedOf(row);
+      if (reported) this.census.reported(row.id, reported);
+    } catch (error) {
+      this.#log.warn(row.id, { device: row.id, err: error }, 'the stored report of a device cannot be read');
+    }
   }
 
   #seen(deviceId: string): number {

@@ -53,7 +53,7 @@ export class RequestRate {
 /** Counts a request of a token that works, also one that its role does not allow. Throws `rate_limited`. */
 export function checkRequestRate(rate: RequestRate, { actor }: FastifyRequest, reply: FastifyReply): void {
   const allowance = rate.take(actor.name);
-  showRate(reply, 'token', { ...allowance, max: rate.perMinuteMax });
+  showRate(reply, { ...allowance, max: rate.perMinuteMax });
   if (allowance.isAllowed) return;
   throw new AppError(
     'rate_limited',
@@ -62,13 +62,12 @@ export function checkRequestRate(rate: RequestRate, { actor }: FastifyRequest, r
   );
 }
 
-/** What is left of the policy `name`, of which `max` are allowed in a minute. */
+/** What is left of the policy `token`, of which `max` requests are allowed in a minute. */
 function showRate(
   reply: FastifyReply,
-  name: string,
   { max, remaining, resetMs }: { readonly max: number; readonly remaining: number; readonly resetMs: number },
 ): void {
   void reply
-    .header('ratelimit-policy', `"${name}";q=${max};w=${WINDOW_MS / 1_000}`)
-    .header('ratelimit', `"${name}";r=${remaining};t=${Math.ceil(resetMs / 1_000)}`);
+    .header('ratelimit-policy', `"token";q=${max};w=${WINDOW_MS / 1_000}`)
+    .header('ratelimit', `"token";r=${remaining};t=${Math.ceil(resetMs / 1_000)}`);
 }

@@ -1,4 +1,5 @@
 /** `/api/v1/models`: the registry. */
+
 import { Type } from 'typebox';
 import { base64Chars } from '../../shared/api/base64-file.ts';
 import {
@@ -16,6 +17,7 @@ import { ModelName, SemVer } from '../../shared/base/names.ts';
 import { created } from '../http/created.ts';
 import { afterName, pageOf, pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
+import { publisherMetadataErrors } from '../signing/publisher-metadata-errors.ts';
 import type { ModelService } from './model-service.ts';
 
 const tags = ['models'];
@@ -78,11 +80,7 @@ export function modelRoutes(models: ModelService): Routes {
         config: {
           role: 'publisher',
           errors: [
-            'trust_not_initialised',
-            'signature_invalid',
-            'metadata_stale',
-            'metadata_invalid',
-            'metadata_expired',
+            ...publisherMetadataErrors,
             'version_exists',
             'release_not_growing',
             'interface_breaking',
@@ -140,15 +138,7 @@ export function modelRoutes(models: ModelService): Routes {
       {
         config: {
           role: 'publisher',
-          errors: [
-            'trust_not_initialised',
-            'signature_invalid',
-            'metadata_stale',
-            'metadata_invalid',
-            'metadata_expired',
-            'not_found',
-            'version_withdrawn',
-          ],
+          errors: [...publisherMetadataErrors, 'not_found', 'version_withdrawn'],
         },
         bodyLimit: metadataCharsMax + limits.httpBodyBytesMax,
         schema: {

@@ -1,4 +1,5 @@
 /** `/api/v1/trust`: what the hub signs with, taking on a trust root, and the current metadata files. */
+
 import { Type } from 'typebox';
 import { base64Chars } from '../../shared/api/base64-file.ts';
 import {
@@ -14,6 +15,7 @@ import { trustTopics } from '../../shared/protocol/trust-metadata.ts';
 import { created } from '../http/created.ts';
 import type { Routes } from '../http/routes.ts';
 import type { OnlineKeys } from './online-keys.ts';
+import { publisherMetadataErrors } from './publisher-metadata-errors.ts';
 import { notInitialised, type TufRepository } from './tuf-repository.ts';
 
 const tags = ['trust'];
@@ -101,13 +103,7 @@ export function trustRoutes(services: {
       {
         config: {
           role: 'publisher',
-          errors: [
-            'trust_not_initialised',
-            'signature_invalid',
-            'metadata_stale',
-            'metadata_invalid',
-            'metadata_expired',
-          ],
+          errors: [...publisherMetadataErrors],
         },
         bodyLimit: fileCharsMax + limits.httpBodyBytesMax,
         schema: {

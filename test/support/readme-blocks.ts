@@ -14,7 +14,9 @@ const readme = join(import.meta.dirname, '../../README.md');
 export async function readmeBlocks(): Promise<readonly CodeBlock[]> {
   const text = await readFile(readme, 'utf8');
   const from = text.indexOf('## Your own model on your own device');
-  const section = text.slice(from, text.indexOf('\n### As services', from));
+  const to = text.indexOf('\n### As services', from);
+  if (from < 0 || to < 0) throw new Error('README has another structure: a heading of the guide is gone.');
+  const section = text.slice(from, to);
   return section.split(/^### /m).flatMap((part) => {
     const step = Number.parseInt(part, 10);
     if (Number.isNaN(step)) return [];

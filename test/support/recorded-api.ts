@@ -2,7 +2,7 @@
 import { request } from 'node:https';
 import type { HubClient } from '../../cli/context.ts';
 import { errorOf, parseProblem } from '../../shared/api/problem.ts';
-import { type Answer, nonconformities } from './api-caller.ts';
+import { type Answer, nonconformities } from './conformance.ts';
 import type { Method, Operation } from './described-api.ts';
 
 export interface Call {
@@ -39,9 +39,14 @@ export class RecordedApi {
   async call(method: Method, path: string, call: Call = {}): Promise<Answer> {
     const operation = this.operation(method, path.split('?')[0]!);
     const answer = await send(this.#hub, method, path, call);
+    this.note(operation, answer);
+    return answer;
+  }
+
+  /** An answer that came by another way. */
+  note(operation: Operation, answer: Answer): void {
     this.seen.add(`${operation.operationId} ${answer.status}`);
     this.faults.push(...nonconformities(operation, answer));
-    return answer;
   }
 
   operation(method: Method, path: string): Operation {
@@ -75,6 +80,24 @@ export class RecordedApi {
       close: async () => undefined,
     };
   }
+}
+
+/** Bytes of one answer as it came over a connection that was closed after it. */
+export function readRawAnswer(bytes: Buffer): Answer {
+  const [head = '', ...rest] = bytes.toString().split('\r\n\r\n');
+  const [status = '', ...lines] = head.split('\r\n');
+  const headers = Object.fromEntries(
+    lines.map((line) => [
+      line.slice(0, line.indexOf(':')).toLowerCase(),
+      line.slice(line.indexOf(':') + 1).trim(),
+    ]),
+  );
+  return answerOf(Number(status.split(' ')[1]), headers, rest.join('\r\n\r\n'));
+}
+
+function answerOf(status: number, headers: Readonly<Record<string, string>>, text: string): Answer {
+  const isJson = /json/.test(String(headers['content-type']));
+  return { status, headers, text, json: isJson && text !== '' ? JSON.parse(text) : undefined };
 }
 
 function matches(template: string, path: string): boolean {
@@ -120,13 +143,7 @@ function send(
         answer.on('end', () => {
           sent.destroy();
           const text = Buffer.concat(chunks).toString();
-          const isJson = /json/.test(String(answer.headers['content-type']));
-          resolve({
-            status: answer.statusCode!,
-            headers: answer.headers as Record<string, string>,
-            text,
-            json: isJson && text !== '' ? JSON.parse(text) : undefined,
-          });
+          resolve(answerOf(answer.statusCode!, answer.headers as Record<string, string>, text));
         });
       },
     );

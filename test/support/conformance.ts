@@ -1,9 +1,7 @@
-/** Sends requests to operations of a hub and holds each answer against its description. */
+/** Holds an answer of the hub against its description. */
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import { Agent, request } from 'undici';
 import type { Operation, Schema } from './described-api.ts';
-import type { RunningHub } from './running-hub.ts';
 
 export interface Answer {
   readonly status: number;
@@ -11,44 +9,6 @@ export interface Answer {
   readonly text: string;
   // biome-ignore lint/suspicious/noExplicitAny: whatever the hub answers.
   readonly json: any;
-}
-
-export class ApiCaller {
-  readonly #hub: RunningHub;
-  readonly #token: string | undefined;
-  readonly #agent: Agent;
-
-  /** `localAddress` is who calls, where limits by address must not meet. */
-  constructor(hub: RunningHub, token: string | undefined, localAddress = '127.0.0.1') {
-    this.#hub = hub;
-    this.#token = token;
-    this.#agent = new Agent({ localAddress, connect: { ca: hub.ca } });
-  }
-
-  /** Every part of the path is "x"; `body` is sent as it is when it is bytes, as JSON otherwise, and not at all when undefined. */
-  async call({ method, path, body: wanted }: Operation, body?: unknown): Promise<Answer> {
-    const answer = await request(this.#hub.url + path.replaceAll(/\{\w+\}/g, 'x'), {
-      method,
-      dispatcher: this.#agent,
-      headers: {
-        ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
-        ...(body === undefined ? {} : { 'content-type': wanted?.type ?? 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: Buffer.isBuffer(body) ? body : JSON.stringify(body) }),
-    });
-    const text = await answer.body.text();
-    const isJson = /json/.test(String(answer.headers['content-type']));
-    return {
-      status: answer.statusCode,
-      headers: answer.headers as Record<string, string>,
-      text,
-      json: isJson && text !== '' ? JSON.parse(text) : undefined,
-    };
-  }
-
-  close(): Promise<void> {
-    return this.#agent.close();
-  }
 }
 
 /** What an answer has that its operation does not describe; empty when it conforms. */

@@ -1,0 +1,10 @@
+import type { ErrorCode } from '../../shared/errors/catalogue.ts';
+
+/** What the hub refuses publisher metadata with, whichever request brings it. */
+export const publisherMetadataErrors: readonly ErrorCode[] = [
+  'trust_not_initialised',
+  'signature_invalid',
+  'metadata_stale',
+  'metadata_invalid',
+  'metadata_expired',
+];
