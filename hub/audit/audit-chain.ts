@@ -1,4 +1,4 @@
-/** How rows of the audit log hang together: each carries the hash of the row before it, and its own covers that. */
+/** How rows of the audit log are chained: each carries the hash of the row before it, and its own covers that. */
 
 import type { Selectable } from 'kysely';
 import { auditRowHash } from '../../shared/tuf/audit-row-hash.ts';
@@ -15,7 +15,7 @@ export interface ChainPosition {
 /** Before the first row. */
 export const chainStart: ChainPosition = { number: 0, hash: '0'.repeat(64) };
 
-/** Key of `meta` under which the last position is kept apart from the rows, so that rows cut off at the end show. */
+/** Key of `meta` under which the last position is stored apart from the rows, so that truncation at the end is detected. */
 export const auditHeadKey = 'audit_head';
 
 export function headText({ number, hash }: ChainPosition): string {

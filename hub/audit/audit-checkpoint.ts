@@ -1,7 +1,7 @@
 /**
- * What the hub signs when old rows leave the audit log: where the chain goes on. The key is a file outside the database, so who
- * can only rewrite the database can neither make rows leave unseen nor move the place where they left. The key is the
- * director's, which devices trust with more; the type of the payload keeps the two kinds of statement apart.
+ * What the hub signs when old rows of the audit log are deleted: where the chain continues. The key is a file outside the database,
+ * so an attacker who can only rewrite the database can neither delete rows undetected nor move the point up to which they were
+ * deleted. The key is the director's, which devices trust with more; the type of the payload keeps the two kinds of statement apart.
  */
 import type { KeyObject } from 'node:crypto';
 import type { Transaction } from 'kysely';
@@ -46,8 +46,8 @@ export class AuditCheckpoints {
   }
 
   /**
-   * For an operator who says that the key is lost: what the checkpoint says is believed as it stands, and signed with the new key.
-   * The audit log records it. Does nothing when no row has left yet, or what is stored is no checkpoint.
+   * For an operator who declares the key lost: the content of the checkpoint is trusted as it is, and signed with the new key.
+   * The audit log records it. Does nothing when no row has been deleted yet, or what is stored is no checkpoint.
    */
   async signAgain(database: Database, audit: Pick<AuditLog, 'append'>): Promise<void> {
     await database.transaction().execute(async (tx) => {
@@ -60,7 +60,7 @@ export class AuditCheckpoints {
         checkpoint = parseCheckpoint(Buffer.from(payload, 'base64'));
         keyids = signatures.map(({ keyid }) => keyid);
       } catch {
-        // The verification says so.
+        // The verification reports it.
         return;
       }
       await this.write(checkpoint, tx);
@@ -73,7 +73,7 @@ export class AuditCheckpoints {
     });
   }
 
-  /** Undefined when no row has left yet. Throws `signature_invalid` when it is not one that this hub signed. */
+  /** Undefined when no row has been deleted yet. Throws `signature_invalid` when it is not one that this hub signed. */
   async read(tx: Transaction<Tables>): Promise<AuditCheckpoint | undefined> {
     const text = await storedText(tx);
     if (text === undefined) return undefined;

@@ -1,6 +1,6 @@
 /** One action: who did what to what, when, from where (promise P8). */
 export interface AuditEvent {
-  /** `token:<name>`, `device:<id>`, `hub`, or `anonymous` for who proved no identity. */
+  /** `token:<name>`, `device:<id>`, `hub`, or `anonymous` for a caller that proved no identity. */
   readonly actor: string;
   readonly address?: string;
   /** Noun and past participle: `device.enrolled`, `rollout.paused`, `version.published`. */

@@ -1,7 +1,7 @@
 /**
  * The head of the audit log, signed: after row `number` its hash was `hash`. The newest one lies in a file beside the database, and operators
- * keep others elsewhere. Who can only rewrite the database cannot sign another, so a chain that was computed anew does not
- * lead through the heads that were signed before. The key is the director's; the type of the payload keeps the kinds of statements apart.
+ * keep others elsewhere. An attacker who can only rewrite the database cannot sign another, so a recomputed chain does not
+ * contain the heads that were signed before. The key is the director's; the type of the payload keeps the kinds of statements apart.
  */
 import { closeSync, writeSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -27,7 +27,7 @@ import type { AuditCheckpoints, CheckpointKey } from './audit-checkpoint.ts';
 import type { AuditLog } from './audit-log.ts';
 
 const HEAD_BYTES_MAX = 4096;
-/** No head is signed until an operator has decided: a damaged file must not make a new beginning. */
+/** No head is signed until an operator has decided: a damaged file must not start a new series of heads. */
 const WAY_OUT =
   'Find out who changed it; then start the hub once with --accept-loss to begin with a new head.';
 const HeadPayload = Type.Object({
@@ -63,7 +63,7 @@ export class AuditHeads {
     this.#publicKey = publicKeyPem(props.key.privateKey);
   }
 
-  /** The head as it is now, signed. Throws `audit_broken`, `signature_invalid`: a chain that was rewritten is not signed anew. */
+  /** The head as it is now, signed. Throws `audit_broken`, `signature_invalid`: a chain that was rewritten is not signed again. */
   async sign(): Promise<AuditHead> {
     await this.#requireKept();
     const { database, key, clock } = this.#props;
@@ -98,8 +98,8 @@ export class AuditHeads {
   }
 
   /**
-   * For an operator who accepts the loss: a kept head that is damaged, or that the log does not lead through, is set aside, and the
-   * audit log records it. A head that is sound stays.
+   * For an operator who accepts the loss: a kept head that is damaged, or that is not on the chain of the log, is set aside, and the
+   * audit log records it. A valid head stays.
    */
   async acceptLoss(audit: Pick<AuditLog, 'append'>): Promise<void> {
     const reason = await this.#faultOfKept();
@@ -181,7 +181,7 @@ export class AuditHeads {
   }
 }
 
-/** A regular file alone: appending to a pipe that nobody reads would wait for ever. */
+/** A regular file alone: appending to a pipe without a reader would block for ever. */
 function appendLine(file: string, line: string): void {
   const fd = openLogFile(file, '--audit-head-file');
   try {

@@ -1,8 +1,8 @@
 /**
  * The audit log (promise P8): rows are only ever added, and the hash of each covers its own content and the hash of the row
  * before it, so that a changed, removed or inserted row breaks the chain from there on. The head of the chain is
- * kept apart as well: rows cut off at the end show too. The oldest rows leave after their time; a signed checkpoint says
- * which (audit-retention.ts). A thief of the whole database can compute the chain anew, but not sign its head (audit-head.ts).
+ * stored apart as well, so that truncation at the end is detected too. The oldest rows are deleted when retention ends; a signed
+ * checkpoint names them (audit-retention.ts). An attacker with the whole database can recompute the chain, but not sign its head (audit-head.ts).
  */
 import canonicalize from 'canonicalize';
 import type { Transaction } from 'kysely';
@@ -57,20 +57,20 @@ export class AuditLog {
     this.#onAppend = onAppend;
   }
 
-  /** Adds a row; inside `tx` it stands or falls with the action it tells of. `details` must hold no secret. */
+  /** Adds a row; inside `tx` it commits or rolls back with the action it records. `details` must hold no secret. */
   async append(event: AuditEvent, tx?: Transaction<Tables>): Promise<void> {
     if (!tx) {
       await this.#database.transaction().execute((own) => this.append(event, own));
       return;
     }
-    // Transactions of the one connection run one after another: nobody can add a row between these statements.
+    // Transactions of the one connection run one after another: no other row can be added between these statements.
     const last = await tx
       .selectFrom('audit_event')
       .select(['number', 'hash'])
       .orderBy('number', 'desc')
       .limit(1)
       .executeTakeFirst();
-    // Nothing that somebody is called or says may keep an action from being recorded, and so from being done.
+    // No name or text from outside may prevent an action from being recorded, and so from being done.
     const unhashed = wellFormed({
       number: (last?.number ?? 0) + 1,
       at: this.#clock.now(),
@@ -92,7 +92,7 @@ export class AuditLog {
     await this.#onAppend?.(event, tx);
   }
 
-  /** Adds all rows or none, in their order. A transaction holds up everybody else: of many, a part at a time. */
+  /** Adds all rows or none, in their order. A transaction blocks all others: add many rows in batches. */
   async appendAll(events: readonly AuditEvent[]): Promise<void> {
     await this.#database.transaction().execute(async (tx) => {
       for (const event of events) await this.append(event, tx);

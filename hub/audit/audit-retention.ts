@@ -1,7 +1,7 @@
 /**
- * Lets the oldest rows leave the audit log. They leave from the front alone, only as far as they are whole, and in the transaction
- * that signs the checkpoint from which the chain goes on and adds the row that tells of it: a kill leaves all of it or
- * nothing.
+ * Deletes the oldest rows of the audit log: only from the front, only as far as their chain is intact, and in the transaction
+ * that signs the checkpoint from which the chain continues and adds the row that records the deletion: a kill leaves all of it
+ * or nothing.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -18,7 +18,7 @@ import type { AuditCheckpoints } from './audit-checkpoint.ts';
 import type { AuditLog } from './audit-log.ts';
 
 const DAY_MS = 86_400_000;
-/** What a row takes beside its texts. */
+/** Size of a row beside its texts. */
 const ROW_BYTES = 200;
 
 export interface AuditRetentionProps {
@@ -66,8 +66,8 @@ export class AuditRetention implements Expirable {
   }
 
   /**
-   * Each removal adds a row, which leaves as well one day: rows leave when they are many, or a day has passed. Throws
-   * `audit_broken` when they are not whole: what would show it must not leave.
+   * Each deletion adds a row, which is deleted as well one day: rows are deleted when they are many, or a day has passed. Throws
+   * `audit_broken` when their chain is not intact: the evidence of that must not be deleted.
    */
   async removeSome(now: number): Promise<Removed> {
     const { database, checkpoints } = this.#props;
@@ -143,14 +143,14 @@ export class AuditRetention implements Expirable {
 
   /**
    * How many rows from the front are old enough. The order of rows is their number: a row from a clock that was ahead is as old
-   * as an old one that follows it, and a row from a clock that was behind makes nothing before it old.
+   * as an old one that follows it, and a row from a clock that was behind does not make the rows before it old.
    */
   async #dueOf(rows: readonly Dated[], now: number, db: Database | Transaction<Tables>): Promise<number> {
     const young = rows.findIndex((row) => this.#isYoung(row, now));
     const front = young < 0 ? rows : rows.slice(0, young);
     const due = front.findLastIndex(({ at }) => at < now - this.#props.keptMs) + 1;
     if (young >= 0 || due === rows.length || rows.length < limits.auditRowsRemovedPerPassMax) return due;
-    // The page ends among rows from a clock that was ahead: the first other one that follows says how old they are.
+    // The page ends among rows from a clock that was ahead: the first other one that follows determines their age.
     const next = await db
       .selectFrom('audit_event')
       .select(['number', 'at'])

@@ -60,7 +60,8 @@ export function auditRoutes({ audit, verification, heads }: AuditRoutesProps): R
           tags,
           operationId: 'verifyAuditLog',
           summary: 'Check the hash chain of the audit log',
-          description: 'From its first row on, or from the signed checkpoint that says which rows have left.',
+          description:
+            'From its first row on, or from the signed checkpoint that states which rows were deleted.',
           querystring: Type.Object({
             number: Type.Optional(Type.Integer({ minimum: 1, description: 'Row of a head kept elsewhere' })),
             hash: Type.Optional(Type.Unsafe<string>({ ...Digest, description: 'Its hash then' })),

@@ -1,6 +1,6 @@
 /**
- * Checks the whole audit log: from its first row, or from the signed checkpoint that says which rows have left, to the head that
- * is kept apart. Rows may be added, and old ones leave, meanwhile.
+ * Checks the whole audit log: from its first row, or from the signed checkpoint that states which rows were deleted, to the head
+ * that is stored apart. Rows may be added, and old ones deleted, meanwhile.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -19,11 +19,11 @@ import {
 import type { AuditCheckpoints } from './audit-checkpoint.ts';
 import type { AuditHeads } from './audit-head.ts';
 
-/** `rows` are those that were found whole, from row `from` on. */
+/** `rows` is the number of intact rows, from row `from` on. */
 export type AuditVerdict = {
   readonly rows: number;
   readonly from: number;
-  /** Present when old rows have left. */
+  /** Present when old rows were deleted. */
   readonly checkpoint?: AuditCheckpoint;
 } & (
   | { readonly intact: true; readonly head: string }
@@ -72,12 +72,12 @@ export class AuditVerification {
       const fault = walk.go(page);
       if (fault !== undefined) return walk.broken(fault);
       if (page.rows.length < limits.pageRowsMax) return walk.end(page.head);
-      // SQLite answers at once: without this a long log would hold up everything else.
+      // SQLite answers at once: without this a long log would block everything else.
       await nextTurn();
     }
   }
 
-  /** Rows, head and checkpoint as of one instant: between two reads the log may grow, and old rows leave. */
+  /** Rows, head and checkpoint as of one instant: between two reads rows may be added and deleted. */
   #pageAfter(number: number): Promise<Page> {
     const reading = this.#props.database.transaction().setAccessMode('read only');
     return reading.execute(async (tx) => {
@@ -112,7 +112,7 @@ class Walk {
     if (against) this.#heads.push(against);
   }
 
-  /** A head that was signed: the chain leads through it. */
+  /** A head that was signed: it must be on the chain. */
   expect(head: ChainPosition): void {
     this.#heads.push(head);
   }
@@ -121,7 +121,7 @@ class Walk {
   go({ rows, checkpoint }: Page): string | undefined {
     this.#checkpoint = checkpoint;
     if (checkpoint !== undefined && checkpoint.number > this.at.number) {
-      // Begins there; or rows left while the walk was among them.
+      // Begins there; or rows were deleted during the walk.
       this.at = checkpoint;
       const fault = this.#headFault(checkpoint);
       if (fault !== undefined) return fault;

@@ -1,8 +1,8 @@
 /**
  * After a restore the hub is as it was when the backup was made, and its devices are not: they have accepted later desired
- * states and later trust metadata, and refuse whatever is not above that. This brings the hub above, and takes back what it can
- * no longer stand for: rollouts whose evidence is lost, what it believed of devices, join tokens that may have been used up since.
- * Everything may be done twice: a hub that dies in between does it again.
+ * states and later trust metadata, and refuse whatever is not above that. This raises the hub's numbers above theirs, and
+ * invalidates what it can no longer vouch for: rollouts whose evidence is lost, the reported state of devices, join tokens that may
+ * have been used up since. Every step is idempotent: a hub that dies in between repeats it.
  */
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
@@ -27,9 +27,9 @@ export interface CatchUpProps {
 }
 
 /**
- * To be asked before anything is done by the time that it is. What a restored hub signs must be above what its devices have seen, and the time is
- * what says how high that is: one before the backup is none to go by. Throws `restored_clock_behind`; who asks for the catch-up
- * says that the clock is right.
+ * To be called before anything that depends on the time. What a restored hub signs must be above what its devices have seen, and
+ * that level is derived from the time: a clock from before the backup is unusable. Throws `restored_clock_behind`; an explicit
+ * catch-up confirms that the clock is right.
  */
 export async function requireClock(
   { clock, data }: Pick<CatchUpProps, 'clock' | 'data'>,
@@ -44,7 +44,7 @@ export async function requireClock(
   );
 }
 
-/** Before anything is published. Does nothing unless the folder was restored, or somebody says that it was set back by other means. */
+/** Before anything is published. Does nothing unless the folder was restored, or the operator declares that it was set back by other means. */
 export async function catchUp(props: CatchUpProps, asked: { readonly catchUp?: boolean }): Promise<void> {
   const restored = await readRestoreRecord(props.data);
   if (!restored && !asked.catchUp) return;

@@ -1,4 +1,4 @@
-/** Copies one file of a hub or a backup, and tells the digest of what was written. */
+/** Copies one file of a hub or a backup, and returns the digest of what was written. */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';

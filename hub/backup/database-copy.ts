@@ -1,6 +1,6 @@
 /**
  * A copy of an SQLite database as of one instant, also while a hub writes to it: the copy is made inside one read transaction
- * of a connection of its own, which neither waits for writers nor holds them up.
+ * of a connection of its own, which neither waits for writers nor blocks them.
  */
 import { open } from 'node:fs/promises';
 import BetterSqlite3 from 'better-sqlite3';
@@ -10,7 +10,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 
 const BUSY_MS = 30_000;
 
-/** `to` must not exist. Throws `disk_full`, and `file_unusable` when the source or the copy is no whole database. */
+/** `to` must not exist. Throws `disk_full`, and `file_unusable` when the source or the copy is no intact database. */
 export async function copyDatabaseTo(from: string, to: string): Promise<void> {
   // Made first, for its mode: SQLite writes into an empty file.
   await (await open(to, 'wx', 0o600)).close();

@@ -21,7 +21,7 @@ import { chunksNamedBy, copyDatabaseTo } from './database-copy.ts';
 import { isListable, type ListedFile, listingName, listingText } from './file-listing.ts';
 import { restoredName, restoringName } from './restore-record.ts';
 
-/** What a hub makes anew at each start, and what SQLite and atomic writes leave beside their files. */
+/** What a hub creates again at each start, and what SQLite and atomic writes leave beside their files. */
 const notKept: ReadonlySet<string> = new Set([
   ...['lock', 'lock.pid', firstStartFile, restoringName, restoredName],
 ]);
@@ -105,7 +105,7 @@ async function copyOthers(
     if (has.has(path)) continue;
     const target = join(to, path);
     const isBlob = BLOB.test(path);
-    // Blobs are many and known by their names: what a power failure takes of them, the listing shows.
+    // Blobs are many and known by their names: what a power failure destroys of them, the listing shows.
     const found = await copyFileTo(join(data, path), target, { flush: !isBlob }).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;

@@ -27,7 +27,7 @@ export interface CheckedBackup {
   readonly files: readonly ListedFile[];
 }
 
-/** Every file has the digest that the listing says. Throws `backup_damaged`. */
+/** Every file has the digest in the listing. Throws `backup_damaged`. */
 export async function checkBackup(folder: string): Promise<CheckedBackup> {
   const files = await readListing(folder);
   const listed = new Set(files.map(({ path }) => path));

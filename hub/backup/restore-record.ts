@@ -1,6 +1,6 @@
 /**
  * What a restore leaves in the data folder for the next start of the hub: `restoring` while files are copied, then
- * `restored.json` until the hub has caught up with what its devices have seen since the backup.
+ * `restored.json` until the hub has caught up with what its devices have received since the backup.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -10,7 +10,7 @@ interface Rows {
   readonly events: readonly { readonly details: Record<string, unknown> }[];
 }
 
-/** Starts, lets `use` look at it, and stops. */
+/** Starts, passes it to `use`, and stops. */
 async function withHub(data: string, acceptLoss: boolean, use: (hub: RunningHub) => Promise<void>) {
   const hub = await RunningHub.start({ data, startOptions: { acceptLoss, newAdminToken: true } });
   onTestFinished(() => hub.stop());
@@ -54,7 +54,7 @@ it.each([
   },
 );
 
-it('a start that accepts losses leaves a sound head where it is', async () => {
+it('a start that accepts losses leaves a valid head where it is', async () => {
   const data = await tempFolder();
   await withHub(data, false, async () => undefined);
   await withHub(data, true, async (hub) => expect(await setAsideRows(hub)).toEqual([]));

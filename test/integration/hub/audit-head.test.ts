@@ -10,7 +10,7 @@ import { tempFolder } from '../../support/temp-folder.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-/** Rewrites one row and computes every hash after it anew, with the head in the database: a chain that holds in itself. */
+/** Rewrites one row and recomputes every hash after it, with the head in the database: a consistent chain. */
 function rewrite(file: string): void {
   const database = new BetterSqlite3(file);
   let previous = '0'.repeat(64);
@@ -35,7 +35,7 @@ function rewrite(file: string): void {
   database.close();
 }
 
-it('a chain that was computed anew as a whole is found: by the head beside the database, and by one kept elsewhere', async () => {
+it('a chain that was recomputed as a whole is detected: by the head beside the database, and by one kept elsewhere', async () => {
   const data = await tempFolder();
   const folder = await tempFolder();
   const headFile = join(folder, 'heads.jsonl');
@@ -61,7 +61,7 @@ it('a chain that was computed anew as a whole is found: by the head beside the d
   expect(beside).toMatchObject({ code: 1, stderr: expect.stringContaining('code: audit_broken') });
   expect(beside.stderr).toContain('it was rewritten');
 
-  // Whoever could take the file away too is found by what the operator kept.
+  // An attacker who could delete the file too is detected by what the operator kept.
   await hub.halt();
   await writeFile(join(data, 'audit-head.json'), stored.replace(/"sig":"..../, '"sig":"AAAA'));
   await hub.restart();

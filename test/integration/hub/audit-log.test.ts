@@ -30,7 +30,7 @@ async function filledLog() {
 }
 
 describe('AuditLog', () => {
-  it('verifies a log nobody touched, and an empty one', async () => {
+  it('verifies an untouched log, and an empty one', async () => {
     const { verification } = await filledLog();
     expect(await verification.verify()).toMatchObject({ intact: true, rows: 3 });
     const database = await openDatabase(':memory:');
@@ -93,7 +93,7 @@ describe('AuditLog', () => {
     expect(await verification.verify()).toMatchObject({ intact: true, rows: 43 });
   });
 
-  it('lets others have their turn while it verifies a long log', async () => {
+  it('yields to others while it verifies a long log', async () => {
     const { audit, database, verification } = await filledLog();
     await database.transaction().execute(async (tx) => {
       for (let n = 0; n < 3 * limits.pageRowsMax; n += 1) {
@@ -103,7 +103,7 @@ describe('AuditLog', () => {
     expect(await countTurns(() => verification.verify())).toBeGreaterThanOrEqual(3);
   });
 
-  it('records an act whatever text it names: what is no text is shown as U+FFFD', async () => {
+  it('records an action whatever text it contains: invalid text is shown as U+FFFD', async () => {
     const { audit, verification } = await filledLog();
     const half = '\ud83d';
     const details = { text: `cut off ${half}`, list: [{ [half]: '\0' }] };
@@ -114,7 +114,7 @@ describe('AuditLog', () => {
     expect(await verification.verify()).toMatchObject({ intact: true, rows: 4 });
   });
 
-  it('forgets the event of a transaction that failed', async () => {
+  it('drops the event of a transaction that failed', async () => {
     const { database, audit, verification } = await filledLog();
     const failing = database.transaction().execute(async (tx) => {
       await audit.append({ actor: 'hub', action: 'test.done', target: 'test/1' }, tx);

@@ -15,7 +15,7 @@ import { tempFolder } from '../../support/temp-folder.ts';
 const DAY_MS = 86_400_000;
 const KEPT_DAYS = 400;
 
-/** A log with one row for each age in days, in this order, and who can only write to its database. */
+/** A log with one row for each age in days, in this order, and an attacker who can only write to its database. */
 async function agedLog(daysOld: readonly number[]) {
   const file = join(await tempFolder(), 'hub.db');
   const database = await openDatabase(file);
@@ -52,7 +52,7 @@ async function agedLog(daysOld: readonly number[]) {
 }
 
 describe('AuditRetention', () => {
-  it('lets old rows leave; the log is whole from its signed checkpoint on, and says what has left', async () => {
+  it('deletes old rows; the log is intact from its signed checkpoint on, which states what was deleted', async () => {
     const { retention, verification, audit, clock, numbers } = await agedLog([500, 450, 401, 399, 1]);
     const now = clock.now();
     expect(await retention.find(now, 100)).toMatchObject({
@@ -73,7 +73,7 @@ describe('AuditRetention', () => {
     expect(told).toMatchObject({ number: 6, actor: 'hub', details: { from: 1, to: 3 } });
   });
 
-  it('goes on where it was, pass after pass, and keeps the last row', async () => {
+  it('continues where it stopped, pass after pass, and keeps the last row', async () => {
     const max = limits.auditRowsRemovedPerPassMax;
     const { retention, verification, clock, numbers } = await agedLog(Array(2 * max + 3).fill(500));
     expect(await retention.find(clock.now(), 10_000)).toMatchObject({ count: 2 * max + 2, isMore: false });
@@ -93,7 +93,7 @@ describe('AuditRetention', () => {
     expect(numbers()).toEqual([4, 5, 6, 7, 8]);
   });
 
-  it('lets rows leave that a clock far ahead has dated, however many, once those after them are old', async () => {
+  it('deletes rows that a clock far ahead has dated, however many, once those after them are old', async () => {
     const ahead = Array.from({ length: limits.auditRowsRemovedPerPassMax + 1 }, () => -9_000);
     const { retention, clock, numbers } = await agedLog([...ahead, 500, 300, 1]);
     const due = ahead.length + 1;
@@ -106,7 +106,7 @@ describe('AuditRetention', () => {
     expect(await young.retention.removeSome(young.clock.now())).toMatchObject({ count: 0 });
   });
 
-  it('does not let rows leave that are not whole: they show what was done to them', async () => {
+  it('does not delete rows whose chain is broken: they are the evidence', async () => {
     const { retention, verification, clock, intruder, numbers } = await agedLog([500, 500, 500, 1]);
     intruder.exec("update audit_event set actor = 'nobody' where number = 2");
     await expect(retention.removeSome(clock.now())).rejects.toMatchObject({ code: 'audit_broken' });
@@ -114,7 +114,7 @@ describe('AuditRetention', () => {
     expect(await verification.verify()).toMatchObject({ intact: false, brokenAt: 2 });
   });
 
-  it('does nothing by halves: rows, checkpoint and the row that tells of it stand or fall together', async () => {
+  it('is atomic: rows, checkpoint and the row that records it are committed together or not at all', async () => {
     const { database, audit, checkpoints, verification, clock, numbers } = await agedLog([500, 500, 1]);
     const failing = new AuditRetention({
       database,
@@ -132,7 +132,7 @@ describe('AuditRetention', () => {
     expect(await verification.verify()).toMatchObject({ intact: true, rows: 3, from: 1 });
   });
 
-  it('lets rows leave while the log is verified', async () => {
+  it('deletes rows while the log is verified', async () => {
     const { retention, verification, clock } = await agedLog([...Array(2 * limits.pageRowsMax).fill(500), 1]);
     const verifying = verification.verify();
     for (let n = 0; n < 4; n += 1) await retention.removeSome(clock.now());
@@ -142,7 +142,7 @@ describe('AuditRetention', () => {
 });
 
 describe('a checkpoint of the audit log', () => {
-  /** Rows 1 to 3 removed and the rest chained anew, as one can who writes to the database and has no key. */
+  /** Rows 1 to 3 removed and the rest chained again, as an attacker can who writes to the database and has no key. */
   function cutOff(intruder: BetterSqlite3.Database, after: string): void {
     intruder.exec('delete from audit_event where number <= 3');
     let previous = after;
@@ -160,7 +160,7 @@ describe('a checkpoint of the audit log', () => {
     intruder.prepare("update meta set value = ? where key = 'audit_head'").run(`${last.number}:${previous}`);
   }
 
-  it('cannot be made by somebody who has the database and not the key', async () => {
+  it('cannot be made with the database and without the key', async () => {
     const { database, verification, intruder, clock } = await agedLog([5, 4, 3, 2, 1]);
     const hash = chainStart.hash;
     cutOff(intruder, hash);
@@ -204,7 +204,7 @@ describe('a checkpoint of the audit log', () => {
     });
   });
 
-  it('shows rows of before it that were put back, and a row cut out after it', async () => {
+  it('reveals rows before it that were put back, and a row cut out after it', async () => {
     const { retention, verification, clock, intruder } = await agedLog([500, 500, 3, 2, 1]);
     const kept = intruder.prepare('select * from audit_event where number = 2').get() as Record<
       string,
@@ -222,7 +222,7 @@ describe('a checkpoint of the audit log', () => {
     expect(await verification.verify()).toMatchObject({ intact: false, brokenAt: 3 });
   });
 
-  it('is signed again by the key of a hub whose operator says that the old one is lost, and the log says so', async () => {
+  it('is signed again by the key of a hub whose operator declares the old one lost, and the log records it', async () => {
     const { database, audit, retention, clock } = await agedLog([500, 500, 1]);
     await retention.removeSome(clock.now());
     const another = auditCheckpoints();

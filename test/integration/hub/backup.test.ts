@@ -32,7 +32,7 @@ async function filesBelow(folder: string): Promise<string[]> {
 }
 
 describe('a backup beside a running hub', () => {
-  it('is a whole hub, of one instant, while tokens are made all the time', async () => {
+  it('is a complete hub, of one instant, while tokens are made all the time', async () => {
     const { hub, root, to, back } = await runningHub();
     let made = 0;
     let isOver = false;
@@ -89,7 +89,7 @@ describe('a backup beside a running hub', () => {
     expect(await hub.client.get('/tokens')).toBeDefined();
   });
 
-  it('names the chunks of a version that the hub no longer has whole, and keeps the rest', async () => {
+  it('names the chunks of a version that the hub no longer has intact, and keeps the rest', async () => {
     const { hub, to, back } = await runningHub();
     await hub.halt();
     const database = new BetterSqlite3(join(hub.data, 'hub.db'));
@@ -110,7 +110,7 @@ describe('a backup beside a running hub', () => {
     expect(await readdir(to)).toEqual(['mine']);
   });
 
-  it('is not written into the data folder, nor made of what is no hub', async () => {
+  it('is not written into the data folder, nor made of a folder of anything but a hub', async () => {
     const { hub, to } = await runningHub();
     const inside = join(hub.data, 'backup');
     await expect(makeBackup({ data: hub.data, to: inside, program: '1', nowMs })).rejects.toEqual(
