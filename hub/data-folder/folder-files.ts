@@ -6,12 +6,12 @@ import { openRegularFile, type RegularFileOptions } from '../../platform/regular
 import { blobsFolder, databaseFile, keyFiles, type Lack } from './inventory.ts';
 
 export interface FolderFiles {
-  /** Nothing of a hub is there yet, or a first start did not come to its end. */
+  /** Nothing of a hub is there yet, or a first start did not finish. */
   readonly isNew: boolean;
   readonly lacks: readonly Lack[];
 }
 
-/** Lies in the folder from the beginning of its first start to the end: keys and a database that is empty may be missing then. */
+/** Present from the beginning of the folder's first start to its end: keys and a database that is empty may be missing then. */
 export const firstStartFile = 'first-start';
 
 /** Throws `file_unusable` for what is no regular file. A folder that has nothing of a hub is marked as being made. */

@@ -1,6 +1,6 @@
 /**
- * A process of its own that reads the whole database and prints what is wrong in it as JSON: SQLite holds up whoever asks for
- * as long as that takes, and a disk that fails while it is read takes down the reader. Argument: the file.
+ * A process of its own that reads the whole database and prints what is wrong in it as JSON: SQLite blocks the calling process
+ * for as long as that takes, and a disk that fails while it is read crashes the reader. Argument: the file.
  */
 import { setPriority } from 'node:os';
 import BetterSqlite3 from 'better-sqlite3';
@@ -11,7 +11,7 @@ import { storageCodeOf } from '../db/storage-trouble.ts';
 const FAULTS_MAX = 10;
 const LOWEST_PRIORITY = 19;
 
-/** Nothing for a whole database. */
+/** Nothing for an intact database. */
 function faultsOf(file: string): string[] {
   try {
     const database = new BetterSqlite3(file, { readonly: true, fileMustExist: true });
@@ -24,5 +24,5 @@ function faultsOf(file: string): string[] {
 }
 
 setPriority(LOWEST_PRIORITY);
-// Names of tables are part of it, and the file may be anybody's.
+// Names of tables are part of it, and the file may come from anywhere.
 process.stdout.write(safeJson(JSON.stringify(faultsOf(process.argv[2] ?? ''))));

@@ -1,6 +1,6 @@
 /**
- * A start on a data folder that is not whole would make what is missing anew: another CA locks every device out, another
- * director is believed by none. So what is missing is named, and the hub does not start unless the operator says that it is lost.
+ * A start on an incomplete data folder would create what is missing again: another CA locks every device out, another
+ * director is trusted by none. So what is missing is named, and the hub does not start unless the operator declares it lost.
  */
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import type { Identities, InventoryStore } from './inventory-store.ts';
 
 export interface InventoryCheckProps {
   readonly folder: string;
-  /** The operator says that what is missing is lost for good. */
+  /** The operator declares that what is missing is lost for good. */
   readonly acceptLoss: boolean;
 }
 
@@ -29,7 +29,7 @@ export class InventoryCheck {
     this.#lacks = lacks;
   }
 
-  /** Looks at the files, before any is made. Throws `file_unusable`, and `data_folder_incomplete` when the database is not there. */
+  /** Checks the files, before any is created. Throws `file_unusable`, and `data_folder_incomplete` when the database is not there. */
   static async begin(props: InventoryCheckProps): Promise<InventoryCheck> {
     const files = await findFolderFiles(props.folder);
     const check = new InventoryCheck(props, files);
@@ -38,7 +38,7 @@ export class InventoryCheck {
     return check;
   }
 
-  /** What this start goes on without, because the operator said so. */
+  /** What this start does without, because the operator declared it lost. */
   get lost(): readonly Lack[] {
     return this.#lost;
   }
@@ -71,8 +71,8 @@ export class InventoryCheck {
   }
 
   /**
-   * From now on the database knows these keys. Ends a first start. What follows from a loss comes before it: a start that ends in
-   * between is repeated as a whole.
+   * From now on the database knows these keys. Ends a first start. The consequences of a loss are handled before it: a start that
+   * is interrupted in between is repeated as a whole.
    */
   async accept(found: Identities, store: InventoryStore): Promise<void> {
     const known = await store.identities();

@@ -1,4 +1,4 @@
-/** The identities of key files as the database knows them, and what in a database says that it is one of this hub. */
+/** The identities of key files as the database knows them, and what in a database shows that it is this hub's. */
 import type { Database } from '../db/database.ts';
 import type { KeyFile } from './inventory.ts';
 
@@ -11,7 +11,7 @@ export class InventoryStore {
     this.#database = database;
   }
 
-  /** Empty in a database that was never started with. */
+  /** Empty in a database that no hub was started with yet. */
   async identities(): Promise<Identities> {
     const rows = await this.#database.selectFrom('inventory').selectAll().execute();
     return new Map(rows.map(({ path, identity }) => [path as KeyFile, identity]));
@@ -29,7 +29,7 @@ export class InventoryStore {
     });
   }
 
-  /** Whether a hub was ever started to the end on this database; one that is older than the table of identities was if it has a token. */
+  /** Whether a hub ever finished a start on this database; one that is older than the table of identities was if it has a token. */
   async isUsed(): Promise<boolean> {
     if ((await this.identities()).size > 0) return true;
     return (
@@ -37,7 +37,7 @@ export class InventoryStore {
     );
   }
 
-  /** A certificate that the hub's CA gave a device; undefined when none is known. */
+  /** A certificate that the hub's CA issued to a device; undefined when none is known. */
   async deviceCertificate(): Promise<string | undefined> {
     const row = await this.#database
       .selectFrom('enrolment')

@@ -1,6 +1,6 @@
 /**
- * What the hub's data folder holds that nothing can make again, all of one moment: a backup has the whole of it. What else
- * lies there (the server certificate, locks, journals of the database) is made anew.
+ * What the hub's data folder holds and nothing can recreate, as of one moment: a backup contains all of it. Everything else
+ * there (the server certificate, locks, journals of the database) is created again.
  */
 
 /** The database (with what SQLite keeps beside it). It names the identity of each key file, and the blobs of each version. */

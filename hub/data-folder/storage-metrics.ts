@@ -2,7 +2,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import { freeBytes } from '../../platform/free-bytes.ts';
 import type { StorageWatch } from './storage-watch.ts';
 
-/** What disk and database failed with, whether they do now, and how much room is left. */
+/** Failures of disk and database, whether they persist, and how much space is free. */
 export function addStorageMetrics(registry: Registry, watch: StorageWatch, folder: string): void {
   const registers = [registry];
   new Gauge({

@@ -1,7 +1,7 @@
 /**
- * Whether disk and database can be written and believed. Whoever meets a failure tells it here; from then on the hub is not
- * ready, its metrics and its log say so, and a small write is tried until it succeeds. The audit log cannot be written
- * meanwhile: it hears afterwards what was, and for how long. Reading goes on all the time.
+ * Whether disk and database can be written and trusted. Code that meets a failure reports it here; from then on the hub is not
+ * ready, its metrics and its log show it, and a small write is tried until it succeeds. The audit log cannot be written
+ * meanwhile: it records afterwards what failed, and for how long. Reading continues all the time.
  */
 
 import type { Logger } from '../../platform/logger.ts';
@@ -14,9 +14,9 @@ import { hubDataFolder, storageError } from '../db/storage-error.ts';
 import { type StorageCode, storageCodes } from '../db/storage-trouble.ts';
 
 export interface StorageWatchProps {
-  /** Throws when disk or database do not take a write. */
+  /** Throws when disk or database do not accept a write. */
   readonly tryWrite: () => Promise<void>;
-  /** What is wrong inside the database, nothing when it is whole. */
+  /** What is wrong inside the database, nothing when it is intact. */
   readonly findDamage: (signal: AbortSignal) => Promise<readonly string[]>;
   readonly audit: { append(event: AuditEvent): Promise<void> };
   readonly clock: Clock;
@@ -26,7 +26,7 @@ export interface StorageWatchProps {
 interface Fault {
   readonly error: AppError;
   readonly since: number;
-  /** How often something failed for it. */
+  /** How many operations failed because of it. */
   failures: number;
 }
 
@@ -43,34 +43,34 @@ export class StorageWatch {
     this.#sleep = new WakeableSleep(props.clock);
   }
 
-  /** Failures since the start by code, and whether the code stands now. */
+  /** Failures since the start by code, and whether the fault persists. */
   *figures(): Generator<{ code: StorageCode; failures: number; stands: boolean }> {
     for (const code of storageCodes) {
       yield { code, failures: this.#failures.get(code) ?? 0, stands: this.#faults.has(code) };
     }
   }
 
-  /** Takes note of an error that has to do with disk or database, and of no other. */
+  /** Records an error of disk or database, and no other. */
   readonly see = (error: unknown): void => {
-    const told = storageError(error, hubDataFolder);
-    if (!told) return;
-    const code = told.code as StorageCode;
+    const appError = storageError(error, hubDataFolder);
+    if (!appError) return;
+    const code = appError.code as StorageCode;
     this.#failures.set(code, (this.#failures.get(code) ?? 0) + 1);
     const fault = this.#faults.get(code);
     if (fault) {
       fault.failures += 1;
       return;
     }
-    this.#faults.set(code, { error: told, since: this.#props.clock.now(), failures: 1 });
+    this.#faults.set(code, { error: appError, since: this.#props.clock.now(), failures: 1 });
     this.#props.logger.error(
-      { code, reason: told.message, fix: told.entry.fix },
+      { code, reason: appError.message, fix: appError.entry.fix },
       'the hub cannot write to its storage',
     );
-    if (code === 'database_damaged') void this.#reportDamage(told.message);
+    if (code === 'database_damaged') void this.#reportDamage(appError.message);
     this.#sleep.wake();
   };
 
-  /** For `/readyz`: throws what stands. A write is tried when the last is not of now, and waited for a moment. */
+  /** For `/readyz`: throws the fault that persists. A write is tried when the last one is not recent, and waited for briefly. */
   async requireSound(): Promise<void> {
     if (this.#faults.size === 0 && this.#props.clock.monotonic() - this.#triedAt > limits.storageSoundMs) {
       const waiting = new AbortController();
@@ -86,7 +86,7 @@ export class StorageWatch {
     }
   }
 
-  /** Tries writes for as long as something stands. Ends with `signal`. */
+  /** Tries writes for as long as a fault persists. Ends with `signal`. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (this.#waits()) await this.#try();
@@ -98,7 +98,7 @@ export class StorageWatch {
     }
   }
 
-  /** Looks through the database now and once a day. Ends with `signal`. */
+  /** Checks the database now and once a day. Ends with `signal`. */
   async runIntegrity(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
@@ -114,7 +114,7 @@ export class StorageWatch {
     }
   }
 
-  /** Whether something stands that a write which succeeds takes back; damage stays until a start on a whole database. */
+  /** Whether a fault persists that a successful write clears; damage persists until a start on an intact database. */
   #waits(): boolean {
     return [...this.#faults.keys()].some((code) => code !== 'database_damaged');
   }
@@ -137,7 +137,7 @@ export class StorageWatch {
     }
   }
 
-  /** What stood is over once the audit log has it. */
+  /** A fault is over once the audit log has recorded it. */
   async #report(): Promise<void> {
     const { audit, clock, logger } = this.#props;
     const over = [...this.#faults].filter(([code]) => code !== 'database_damaged');

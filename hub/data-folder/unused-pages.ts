@@ -1,4 +1,4 @@
-/** Gives room that nothing uses any more back from the database file to the disk. */
+/** Returns space that the database file no longer uses to the disk. */
 import type { Logger } from '../../platform/logger.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
@@ -35,8 +35,8 @@ export class UnusedPages implements Expirable {
 }
 
 /**
- * At a start: a database that is older than files that shrink is written anew if that is quickly done; otherwise the log names the
- * command that does it. What fails is told and changes nothing.
+ * At a start: a database that is older than files that shrink is rewritten if that is quickly done; otherwise the log names the
+ * command that does it. A failure is logged and changes nothing.
  */
 export async function makeShrinkable(
   database: Database,

@@ -1,4 +1,4 @@
-/** `/api/v1/drift`: does what devices see still look like what the version was trained on? */
+/** `/api/v1/drift`: whether inputs in service still resemble what the version was trained on. */
 import { Type } from 'typebox';
 import { DriftReport } from '../../shared/api/drift.ts';
 import type { Clock } from '../../shared/base/clock.ts';

@@ -1,4 +1,4 @@
-/** Says whether what devices see still looks like what a version was trained on: over the fleet, and by device. */
+/** Assesses whether inputs in service still resemble what a version was trained on: over the fleet, and by device. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DeviceDrift, DriftReport, FeatureDrift } from '../../shared/api/drift.ts';
@@ -91,7 +91,7 @@ export class DriftService {
   }
 
   /**
-   * Verdicts over what these devices brought, one entry for each, empty where it brought nothing. Throws `not_found` and
+   * Verdicts over the counts of these devices, one entry for each, empty where it has none. Throws `not_found` and
    * `drift_no_profile`.
    */
   async judge(

@@ -1,6 +1,6 @@
 /**
- * Assesses drift now and then of each version that devices report, for `/metrics`: an alert must not wait for somebody to ask. It rests
- * as long as it works, so a large fleet is assessed less often and never takes more than half of the event loop.
+ * Assesses drift periodically for each version that devices report, for `/metrics`: an alert must not depend on a request. It
+ * pauses for as long as it worked, so a large fleet is assessed less often and never takes more than half of the event loop.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from '../../platform/logger.ts';
@@ -49,7 +49,7 @@ export class DriftWatch {
     }
   }
 
-  /** Assesses every version that is active somewhere; one that no device runs any more is forgotten. */
+  /** Assesses every version that is active somewhere; one that no device runs any more is dropped. */
   async assessAll(signal: AbortSignal): Promise<void> {
     const { drift, versions, clock, logger } = this.#props;
     const assessed = new Map<string, AssessedVersion>();

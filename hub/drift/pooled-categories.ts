@@ -1,11 +1,11 @@
 /**
- * Counts of a categorical feature as cells that can be compared. Two things stand against comparing them as they are:
+ * Counts of a categorical feature as cells that can be compared. Two reasons not to compare them as they are:
  *
  *   - Categories were listed from the sample itself, most frequent first, so that it has few unseen ones or none, though the
  *     world has. Their expected share is that of the values seen once (I. J. Good, Biometrika 40, 1953); every category
  *     gives up an equal part of a row for it (absolute discounting: H. Ney, U. Essen, R. Kneser, Computer Speech and Language 8, 1994).
  *   - The critical value of PSI grows with every cell (χ² of that many degrees of freedom), though a cell that expects a
- *     fraction of a row can show nothing. Rare categories are taken together, as they are listed, until a cell expects five rows
+ *     fraction of a row can show nothing. Rare categories are merged, as they are listed, until a cell expects five rows
  *     (W. G. Cochran's rule for χ², Biometrics 10, 1954).
  *
  * Both are decided by the reference alone, so that chance decides nothing twice. A category that the reference lists and

@@ -1,7 +1,7 @@
 /**
  * From counts to verdicts. Pure: profile and counts in, verdicts out. The rule, per feature:
  *
- *   too-few  fewer than `limits.driftRowsMin` rows that count now or in the profile, or figures that are no numbers;
+ *   too-few  fewer than `limits.driftRowsMin` rows that count now or in the profile, or figures that are not finite;
  *   drift    PSI above both 0.25 and the critical value of these sample sizes;
  *   watch    PSI above threshold = max(0.1, critical), or a KS difference that stands over all features
  *            (Benjamini–Hochberg, q = 1 %) and is large in itself (D ≥ 0.1);
@@ -33,7 +33,7 @@ const driftRule = {
   ksDistanceMin: 0.1,
 } as const;
 
-/** Verdicts from calm to bad; `too-few` says nothing and stands apart. */
+/** Verdicts from calm to bad; `too-few` is no verdict on drift and has no rank. */
 const severity: Readonly<Record<DriftVerdict, number>> = { 'too-few': 0, stable: 1, watch: 2, drift: 3 };
 
 /** Each feature of the profile against the counts of one device, worst first; a feature without counts has `too-few`. */
@@ -44,7 +44,7 @@ export function judgeFeatures(
   return judgeFleet(profile, [counts]);
 }
 
-/** The same over several devices: one entry for each, empty where it brought nothing. */
+/** The same over several devices: one entry for each, empty where it has no counts. */
 export function judgeFleet(
   profile: ReferenceProfile,
   devices: readonly (readonly FeatureCounts[])[],

@@ -1,4 +1,4 @@
-/** A hub started on a data folder that is not whole: a restore that left something out, a file lost, a file of another hub. */
+/** A hub started on an incomplete data folder: a restore that left something out, a file lost, a file of another hub. */
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -107,7 +107,7 @@ describe('a data folder', () => {
     file.close();
   });
 
-  it('of a version before the inventory is taken on as it is, and refused with the CA of another hub', async () => {
+  it('of a version before the inventory is adopted as it is, and refused with the CA of another hub', async () => {
     const hub = await original.copy();
     const file = new BetterSqlite3(join(hub.data, 'hub.db'));
     const certificate = await readFile(join(other.data, 'pki/server.pem'), 'utf8');
@@ -126,7 +126,7 @@ describe('a data folder', () => {
   });
 });
 
-/** What a hub makes anew. */
+/** What a hub creates again. */
 const madeAnew = ['audit-head.json', 'pki/server.pem', 'lock', 'lock.pid'];
 
 describe('every file of a folder', () => {
@@ -233,7 +233,7 @@ describe('chunks of a version', () => {
     expect(await chunks(hub.data)).toContain(join(hub.data, 'blobs', digest.slice(0, 2), digest));
   });
 
-  it('that were found damaged while the hub ran keep no later start from going on', async () => {
+  it('that were found damaged while the hub ran prevent no later start', async () => {
     const hub = await original.copy();
     const running = await hub.start();
     for (const path of await chunks(hub.data)) await writeFile(path, 'rotten');
@@ -256,7 +256,7 @@ describe('chunks of a version', () => {
 describe('--accept-loss', () => {
   const accept = { startOptions: { acceptLoss: true } };
 
-  it('starts without the chunks, says so in the audit log, and is not needed again', async () => {
+  it('starts without the chunks, records it in the audit log, and is not needed again', async () => {
     const hub = await original.copy();
     for (const file of await chunks(hub.data)) await rm(file);
     const first = await hub.start(accept);
@@ -270,14 +270,14 @@ describe('--accept-loss', () => {
       events: [{ action: 'loss.accepted' }],
     });
     expect(second.logLines.join('')).toContain('chunks are lost');
-    // The way back: the version is uploaded again, although it is published.
+    // Recovery: the version is uploaded again, although it is published.
     await expect(hub.publishAgain(second)).rejects.toMatchObject({ code: expect.any(String) });
     await second.stop();
     expect((await chunks(hub.data)).length).toBe((await chunks(original.data)).length);
     expect((await hub.start()).logLines.join('')).not.toContain('chunks are lost');
   });
 
-  it('starts without a chunk that is cut short, and takes it anew', async () => {
+  it('starts without a truncated chunk, and accepts it again', async () => {
     const hub = await original.copy();
     const chunk = (await chunks(hub.data)).find((path) => !path.endsWith(hub.packed.manifestSha256))!;
     const { size } = await stat(chunk);
@@ -321,7 +321,7 @@ describe('--accept-loss', () => {
     }
   });
 
-  it('changes nothing on a folder that is whole', async () => {
+  it('changes nothing on an intact folder', async () => {
     const hub = await original.copy();
     const started = await hub.start(accept);
     expect(await started.clientOf(hub.adminToken).get('/audit', { action: 'loss' })).toEqual({ events: [] });

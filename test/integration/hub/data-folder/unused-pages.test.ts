@@ -14,7 +14,7 @@ import { tempFolder } from '../../../support/temp-folder.ts';
 const ROWS = 8_000;
 const silent = pino({ level: 'silent' });
 
-/** A database whose file holds some 30 MB that nothing uses any more. */
+/** A database whose file has some 30 MB of unused pages. */
 async function emptied({ isOld = false } = {}) {
   const file = join(await tempFolder(), 'hub.db');
   // A file with a table stays as it is in this respect.
@@ -33,7 +33,7 @@ async function emptied({ isOld = false } = {}) {
 }
 
 describe('the database file', () => {
-  it('gives what is unused back to the disk, some pages at a time, and keeps some for what comes next', async () => {
+  it('returns unused pages to the disk, some at a time, and keeps some for later writes', async () => {
     const { database, bytes } = await emptied();
     const unusedPages = new UnusedPages(database);
     expect(await bytes()).toBeGreaterThan(ROWS * 3_500);
@@ -41,7 +41,7 @@ describe('the database file', () => {
     expect(count).toBeGreaterThan(2_000);
     const pass = await unusedPages.removeSome();
     expect(pass.isMore).toBe(true);
-    // With the pages that said where those were.
+    // With the pages that listed those.
     expect(Math.abs(pass.count - limits.databasePagesFreedPerPassMax)).toBeLessThan(5);
     while ((await unusedPages.removeSome()).isMore);
     const use = await fileUse(database);

@@ -58,7 +58,7 @@ async function world() {
 }
 
 describe('drift service', () => {
-  it('judges a large fleet feature by feature, and lets others have their turn in between', async () => {
+  it('judges a large fleet feature by feature, and yields to others in between', async () => {
     const { drift } = await world();
     const counts = ['f0', 'f1'].map((name) => ({ name, counts: calm, missing: 0 }));
     const fleet = new Array<typeof counts>(2_000).fill(counts);
@@ -70,7 +70,7 @@ describe('drift service', () => {
     expect(turns).toBeGreaterThanOrEqual(2);
   });
 
-  it('tells one broken sensor from a world that changed', async () => {
+  it('distinguishes one broken sensor from a change of all inputs', async () => {
     const one = await world();
     for (const device of ['a', 'b', 'c', 'd']) await one.send(device, device === 'c' ? odd : calm);
     const broken = await one.drift.assess({ model: 'air', version: '1.0.0' });
@@ -88,7 +88,7 @@ describe('drift service', () => {
     ]);
   });
 
-  it('looks at the devices asked for alone', async () => {
+  it('assesses the requested devices alone', async () => {
     const { drift, send } = await world();
     await send('a', calm);
     await send('b', odd);
@@ -98,7 +98,7 @@ describe('drift service', () => {
     });
   });
 
-  it('takes the version most devices report when none is named', async () => {
+  it('uses the version most devices report when none is named', async () => {
     const { drift, send } = await world();
     await send('a', calm);
     await send('b', calm, calm, newer);
@@ -106,7 +106,7 @@ describe('drift service', () => {
     expect((await drift.assess({ model: 'air' })).version).toBe('1.1.0');
   });
 
-  it('takes the newest by the order of versions when as many report each', async () => {
+  it('uses the newest by the order of versions when as many report each', async () => {
     const { drift, send } = await world();
     for (const [index, of] of [nines, tens, candidate].entries()) await send(`d${index}`, calm, calm, of);
     expect((await drift.assess({ model: 'air' })).version).toBe('9.10.0');
@@ -124,7 +124,7 @@ describe('drift service', () => {
     });
   });
 
-  it('says too-few, never stable, of a version nobody reported', async () => {
+  it('is too-few, never stable, for a version that no device reported', async () => {
     const { drift } = await world();
     expect(await drift.assess({ model: 'air', version: '1.0.0' })).toMatchObject({
       verdict: 'too-few',
@@ -148,7 +148,7 @@ describe('drift service', () => {
   it.each([
     ['an unknown version', { model: 'air', version: '9.9.9' }, 'not_found'],
     ['a version without profile', { model: 'bare', version: '1.0.0' }, 'drift_no_profile'],
-    ['a model nobody reported', { model: 'air' }, 'no_telemetry'],
+    ['a model that no device reported', { model: 'air' }, 'no_telemetry'],
   ])('refuses %s', async (_, query, code) => {
     const { drift } = await world();
     await expect(drift.assess(query)).rejects.toMatchObject({ code });

@@ -36,7 +36,7 @@ function watched(tryWrite: () => Promise<void>) {
 }
 
 describe('StorageWatch', () => {
-  it('tries one write for any number of askers, and none again before its time', async () => {
+  it('tries one write for any number of requests, and none again before its time', async () => {
     let writes = 0;
     const { pass, watch } = watched(async () => {
       writes += 1;
@@ -49,21 +49,21 @@ describe('StorageWatch', () => {
     expect(writes).toBe(2);
   });
 
-  it('answers by what it knows when the write takes its time', async () => {
+  it('answers with the last known state when the write is slow', async () => {
     const { pass, watch } = watched(() => new Promise(() => undefined));
     const answer = watch.requireSound();
     await pass(limits.readyWaitMs);
     await answer;
   });
 
-  it('takes nothing for a failure of storage that is none', async () => {
+  it('treats no other error as a failure of storage', async () => {
     const { watch } = watched(async () => undefined);
     for (const error of [new TypeError('x'), failure('ECONNRESET'), undefined, 'x']) watch.see(error);
     await watch.requireSound();
     expect([...watch.figures()].every(({ failures, stands }) => failures === 0 && !stands)).toBe(true);
   });
 
-  it('stays with what stood until the audit log has it, and tells it once', async () => {
+  it('keeps a fault until the audit log has recorded it, once', async () => {
     let isFull = true;
     const { pass, watch, told, audit } = watched(async () => {
       if (isFull) throw failure('ENOSPC');
@@ -90,7 +90,7 @@ describe('StorageWatch', () => {
     ]);
   });
 
-  it('does not take damage back for a write that succeeds', async () => {
+  it('does not clear damage after a write that succeeds', async () => {
     const { pass, watch, told } = watched(async () => undefined);
     watch.see(failure('SQLITE_CORRUPT_INDEX'));
     watch.see(failure('SQLITE_CORRUPT'));

@@ -31,7 +31,7 @@ function watchOver(props: Partial<DriftWatchProps>) {
 const { signal } = new AbortController();
 
 describe('DriftWatch', () => {
-  it('assesses the versions that are active, and forgets one that no device runs any more', async () => {
+  it('assesses the versions that are active, and drops one that no device runs any more', async () => {
     let versions = [active('1.0.0'), { model: 'm', version: '2.0.0', state: 'downloading' }];
     const watch = watchOver({ versions: async () => versions });
     await watch.assessAll(signal);
@@ -41,7 +41,7 @@ describe('DriftWatch', () => {
     expect(watch.assessed().map(({ report }) => report.version)).toEqual(['2.0.0']);
   });
 
-  it('leaves out a version without a profile, and goes on past one that cannot be assessed', async () => {
+  it('leaves out a version without a profile, and continues after one that cannot be assessed', async () => {
     const watch = watchOver({
       versions: async () => ['1.0.0', '2.0.0', '3.0.0'].map(active),
       drift: {

@@ -18,13 +18,13 @@ describe('drift of a fleet, one device one vote', () => {
     expect(judgeFleet(profile, [...calmOnes, odd(most)])[0]!.verdict).toBe('stable');
   });
 
-  it('is what it was before where each device brings as much', () => {
+  it('is unchanged where each device contributes as much', () => {
     const [pooled] = judgeFleet(profile, [calm(100), odd(100)]);
     const [sum] = judgeFeatures(profile, counts([0, ...new Array<number>(9).fill(10), 110, 0]));
     expect(pooled).toMatchObject({ psi: sum!.psi, psiCritical: sum!.psiCritical, n: 200, counted: 200 });
   });
 
-  it('says how many devices have evidence, those without any among the number', () => {
+  it('reports how many devices have evidence, counting those without any in the total', () => {
     expect(judgeFleet(profile, [calm(1_000), [], []])[0]).toMatchObject({ devices: 1, verdict: 'stable' });
     expect(judgeFleet(profile, [calm(20), calm(20), []])[0]).toMatchObject({
       devices: 2,

@@ -10,7 +10,7 @@ describe('pooledCategories()', () => {
     ).toEqual({ reference: [300, 100, 200, 0], current: [30, 10, 20, 1] });
   });
 
-  it('takes rare ones together, as they are listed, and keeps those the reference does not have alone', () => {
+  it('merges rare ones, as they are listed, and keeps those the reference does not have alone', () => {
     expect(
       pooledCategories({ counts: [900, 10, 0, 40, 50], unseen: 0 }, { counts: [95, 0, 3, 2, 0], unseen: 0 }),
     ).toEqual({ reference: [900, 0, 50, 50, 0], current: [95, 3, 0, 2, 0] });
@@ -26,7 +26,7 @@ describe('pooledCategories()', () => {
     expect(current.at(-1)).toBe(1);
   });
 
-  it('takes a reference in which every value is new for one that expects nothing but new ones', () => {
+  it('treats a reference in which every value is new as expecting only new ones', () => {
     const { reference } = pooledCategories(
       { counts: new Array<number>(200).fill(1), unseen: 0 },
       { counts: new Array<number>(200).fill(0), unseen: 100 },

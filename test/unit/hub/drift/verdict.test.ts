@@ -73,7 +73,7 @@ describe('drift verdict', () => {
     expect(feature).toMatchObject({ verdict: 'stable', n: 10_000_000 });
   });
 
-  it('calls a shift of moderate size watch, by PSI and by KS alone', () => {
+  it('rates a shift of moderate size as watch, by PSI and by KS alone', () => {
     const profile = uniformProfile(1);
     const byPsi = [0, 170, 150, 130, 120, 100, 90, 80, 60, 50, 50, 0].map((n) => n * 10);
     const [psi] = judgeFeatures(profile, [{ name: 'f0', counts: byPsi, missing: 0 }]);
@@ -85,7 +85,7 @@ describe('drift verdict', () => {
     expect(ks!.psi).toBeLessThan(ks!.threshold);
   });
 
-  it('says too-few below the minimum and for a feature nobody reported', () => {
+  it('is too-few below the minimum and for a feature that no device reported', () => {
     const profile = uniformProfile(2);
     const counts = [0, 49, ...new Array<number>(10).fill(0)];
     const features = judgeFeatures(profile, [{ name: 'f0', counts, missing: 0 }]);
@@ -95,7 +95,7 @@ describe('drift verdict', () => {
     expect(worstVerdict(['too-few', 'stable', 'watch'])).toBe('watch');
   });
 
-  it('sees a dead sensor: values that are missing drift', () => {
+  it('detects a dead sensor: missing values are drift', () => {
     const profile = uniformProfile(1);
     const [feature] = judgeFeatures(profile, [
       { name: 'f0', counts: new Array<number>(12).fill(0), missing: 500 },
@@ -103,7 +103,7 @@ describe('drift verdict', () => {
     expect(feature).toMatchObject({ verdict: 'drift', missingShare: 1 });
   });
 
-  it('sees a category that training never had', () => {
+  it('detects a category that training never had', () => {
     const profile: ReferenceProfile = {
       rows: 1_000,
       features: [
@@ -126,7 +126,7 @@ describe('drift verdict', () => {
     expect(odd!.ks).toBeUndefined();
   });
 
-  it('puts the worst feature first and tells means', () => {
+  it('puts the worst feature first and reports means', () => {
     const profile = uniformProfile(2);
     const calm = [0, ...new Array<number>(10).fill(100), 0];
     const moved = [0, ...new Array<number>(9).fill(0), 1_000, 0];
