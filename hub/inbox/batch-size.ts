@@ -1,10 +1,10 @@
-/** How many entries go into one transaction: as many as are written in about `TARGET_MS`, which the loop stands still for. Pure. */
+/** How many entries go into one transaction: as many as are written in about `TARGET_MS`, which blocks the event loop. Pure. */
 import { limits } from '../../shared/base/limits.ts';
 
 const TARGET_MS = 10;
 const COUNT_MIN = 8;
 const COUNT_FIRST = 64;
-/** A batch that took long says something of its entries, or only of what else the machine did meanwhile. */
+/** A slow batch may be due to its entries, or only to other load on the machine. */
 const SHRINK_MAX = 4;
 
 export class BatchSize {

@@ -1,11 +1,11 @@
 /**
  * The one writer of what devices send. Messages of many devices share a transaction, so that one flush to the disk serves
- * hundreds; each resolves when that is done (promise P4). Devices have their turn one after the other, batches are small, and between
- * two of them the event loop and other users of the database go on: a burst of one device is not felt by the next.
+ * hundreds; each resolves when that is done (promise P4). Devices take turns, batches are small, and between two of them
+ * the event loop and other users of the database run: a burst of one device does not delay the next.
  *
- * While the database cannot take anything (disk full, locked), nothing is refused: what waits is tried again until it is
- * stored. Memory stays bounded because the broker reads no more of a device that has enough unanswered. An entry that
- * fails for itself is refused alone.
+ * While the database accepts no writes (disk full, locked), nothing is refused: what waits is retried until it is
+ * stored. Memory stays bounded because the broker stops reading from a device that has enough unanswered. An entry that
+ * fails on its own account is refused alone.
  */
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
@@ -27,24 +27,24 @@ export interface Entry<Body> {
 /** The part of the hub that knows how its entries are stored. */
 export interface EntryWriter<Body> {
   /**
-   * Looks up what `write` needs from elsewhere. May be asked for the same entries again, when they could not be stored, or in
+   * Looks up what `write` needs from elsewhere. May be called again for the same entries, when they could not be stored, or for
    * smaller parts, when it rejected: the entry for which it rejects alone is refused.
    */
   prepare?(entries: readonly Entry<Body>[]): Promise<void>;
   /**
-   * Stores the entries, those of a device in their order. What it returns is called after the commit. Must use `tx` for whatever it
-   * asks the database.
+   * Stores the entries, those of a device in their order. What it returns is called after the commit. Must use `tx` for all its
+   * queries.
    */
   write(entries: readonly Entry<Body>[], tx: Transaction<Tables>): Promise<(() => void) | undefined>;
 }
 
 export interface InboxCounts {
-  /** Entries stored since the start, and the transactions that took. */
+  /** Entries stored since the start, and the transactions used. */
   stored: number;
   batches: number;
-  /** Entries that failed for themselves. */
+  /** Entries that failed on their own account. */
   refused: number;
-  /** Batches that the database could not take and that were tried again. */
+  /** Batches that the database did not accept and that were retried. */
   held: number;
 }
 
@@ -54,12 +54,12 @@ export interface DeviceInboxProps {
 }
 
 const HOLD_FIRST_MS = 100;
-/** No device is called so. */
+/** No device has this id. */
 const HUB = '';
 
 interface Waiting {
-  /** Which entries it keeps its order with. */
-  readonly line: string;
+  /** Entries with the same key are stored in order. */
+  readonly queue: string;
   readonly deviceId: string;
   readonly bytes: number;
   readonly body: unknown;
@@ -77,7 +77,7 @@ export class DeviceInbox {
   readonly #queue = new FairQueue<Waiting>();
   readonly #size = new BatchSize();
   #running: Promise<void> | undefined;
-  /** Set while the database can take nothing: how long to wait before the next try. */
+  /** Set while the database accepts no writes: how long to wait before the next try. */
   #heldMs: number | undefined;
   readonly #closing = new AbortController();
 
@@ -92,12 +92,12 @@ export class DeviceInbox {
     return this.#queue.size;
   }
 
-  /** Whether the database could not take what was tried last. */
+  /** Whether the database did not accept the last batch. */
   get isHeld(): boolean {
     return this.#heldMs !== undefined;
   }
 
-  /** Resolves when the entry is durable; rejects when it cannot be stored: then none of the device that was put behind it is. */
+  /** Resolves when the entry is durable; rejects when it cannot be stored: then none of the device's entries queued behind it is. */
   store<Body>(writer: EntryWriter<Body>, entry: Entry<Body> & { readonly bytes: number }): Promise<void> {
     return this.#put(writer, entry, entry.deviceId);
   }
@@ -107,7 +107,7 @@ export class DeviceInbox {
     return this.#put(writer, { ...entry, bytes: 0 }, HUB);
   }
 
-  /** Drops what waits of a device whose connection has ended: nobody is there to be told, and the device sends it again. */
+  /** Drops what waits of a device whose connection has ended: there is no connection to acknowledge on, and the device sends it again. */
   forget(deviceId: string): void {
     for (const entry of this.#queue.remove(deviceId)) {
       entry.reject(
@@ -119,17 +119,17 @@ export class DeviceInbox {
   #put<Body>(
     writer: EntryWriter<Body>,
     { deviceId, body, bytes }: Entry<Body> & { readonly bytes: number },
-    line: string,
+    queue: string,
   ): Promise<void> {
     if (this.#closing.signal.aborted) return Promise.reject(closedError(deviceId));
     return new Promise((resolve, reject) => {
-      const entry = { line, deviceId, body, bytes, writer: writer as EntryWriter<unknown>, resolve, reject };
+      const entry = { queue, deviceId, body, bytes, writer: writer as EntryWriter<unknown>, resolve, reject };
       this.#queue.push({ ...entry, isSettled: false });
       this.#running ??= this.#run();
     });
   }
 
-  /** Takes nothing more; resolves when what was taken is stored, or cannot be. */
+  /** Accepts nothing more; resolves when what was accepted is stored, or cannot be. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#running;
@@ -137,7 +137,7 @@ export class DeviceInbox {
 
   async #run(): Promise<void> {
     while (this.#queue.size > 0) {
-      // Let the loop take in what has arrived; wait a little when that is not yet a full batch.
+      // Let the event loop receive what has arrived; wait a little when that is not yet a full batch.
       if (this.#queue.size < this.#size.count && !this.#closing.signal.aborted) {
         await wait(limits.inboxBatchWaitMs);
       } else {
@@ -161,16 +161,16 @@ export class DeviceInbox {
       this.#queue.putBack(batch.filter((entry) => !entry.isSettled));
       await this.#hold(error);
     }
-    for (const line of refused) {
-      for (const entry of this.#queue.remove(line)) this.#refuse(entry, behindError(entry.deviceId));
+    for (const queue of refused) {
+      for (const entry of this.#queue.remove(queue)) this.#refuse(entry, behindError(entry.deviceId));
     }
   }
 
-  /** Stores a batch, or, when something in it fails for itself, its halves. Throws when the database can take nothing. */
+  /** Stores a batch, or, when an entry in it fails on its own account, its halves. Throws when the database accepts no writes. */
   async #storeParts(batch: readonly Waiting[], refused: Set<string>): Promise<void> {
     const part = batch.filter((entry) => {
       // What a device sent after something that was refused would overtake it.
-      if (refused.has(entry.line)) this.#refuse(entry, behindError(entry.deviceId));
+      if (refused.has(entry.queue)) this.#refuse(entry, behindError(entry.deviceId));
       return !entry.isSettled;
     });
     if (part.length === 0) return;
@@ -180,10 +180,10 @@ export class DeviceInbox {
     } catch (error) {
       if (isStorageTrouble(error)) throw error;
       if (part.length === 1) {
-        const [{ line, deviceId }] = part as [Waiting];
+        const [{ queue, deviceId }] = part as [Waiting];
         const details = { device: deviceId, err: error };
         this.#log.error(deviceId, details, 'a message of a device could not be stored');
-        refused.add(line);
+        refused.add(queue);
         this.#refuse(part[0]!, error);
         return;
       }
@@ -215,7 +215,7 @@ export class DeviceInbox {
     }
   }
 
-  /** A listener cannot make fail what is durable by now. */
+  /** A listener's error must not fail what is already durable. */
   #notify(notify: (() => void) | undefined): void {
     try {
       notify?.();

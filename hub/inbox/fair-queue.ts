@@ -1,18 +1,18 @@
 /**
- * What devices sent, each device's in a line of its own, taken from one line after the other. A line with a single entry
- * passes the longer ones, three for one of theirs: who sends and waits for the answer does not wait for a burst of
- * others, and nobody waits for ever. Pure.
+ * What devices sent, in one queue per device, served round-robin. Queues with a single entry go before longer ones,
+ * three entries to one of theirs: a device that sends and waits for the answer does not wait for a burst of
+ * others, and no queue starves. Pure.
  */
 export interface Queued {
-  readonly line: string;
+  readonly queue: string;
   readonly bytes: number;
 }
 
-/** So many single entries are taken for one of a longer line. */
+/** So many single entries are served for one of a longer queue. */
 const SINGLES_IN_TURN = 3;
 
 export class FairQueue<T extends Queued> {
-  /** Lines that have had one entry ever since they were empty. The line whose turn it is next comes first; none is empty. */
+  /** Queues that have had one entry ever since they were empty. The queue to be served next comes first; none is empty. */
   readonly #single = new Map<string, T[]>();
   readonly #longer = new Map<string, T[]>();
   #singlesTaken = 0;
@@ -23,7 +23,7 @@ export class FairQueue<T extends Queued> {
   }
 
   push(entry: T): void {
-    const { line: name } = entry;
+    const { queue: name } = entry;
     const longer = this.#longer.get(name);
     const single = this.#single.get(name);
     if (longer) longer.push(entry);
@@ -34,7 +34,7 @@ export class FairQueue<T extends Queued> {
     this.#size += 1;
   }
 
-  /** One of each line in turn, until there are `countMax` of them, or `bytesMax` is passed. */
+  /** One of each queue in turn, until there are `countMax` of them, or `bytesMax` is passed. */
   take({ countMax, bytesMax }: { readonly countMax: number; readonly bytesMax: number }): T[] {
     const taken: T[] = [];
     let bytes = 0;
@@ -46,39 +46,39 @@ export class FairQueue<T extends Queued> {
     return taken;
   }
 
-  /** Puts back what was taken, each before what came in its line after it; those lines are the last to have their turn. */
+  /** Puts back entries that were removed, each before later ones of its queue; those queues are served last. */
   putBack(entries: readonly T[]): void {
     const again = new Map<string, T[]>();
     for (const entry of entries) {
-      const line = again.get(entry.line);
-      if (line) line.push(entry);
-      else again.set(entry.line, [entry]);
+      const queue = again.get(entry.queue);
+      if (queue) queue.push(entry);
+      else again.set(entry.queue, [entry]);
     }
-    for (const [name, line] of again) {
+    for (const [name, queue] of again) {
       const behind = this.remove(name);
-      this.#longer.set(name, [...line, ...behind]);
-      this.#size += line.length + behind.length;
+      this.#longer.set(name, [...queue, ...behind]);
+      this.#size += queue.length + behind.length;
     }
   }
 
-  /** Takes out the whole line. */
+  /** Removes the whole queue. */
   remove(name: string): readonly T[] {
-    const line = this.#single.get(name) ?? this.#longer.get(name) ?? [];
+    const queue = this.#single.get(name) ?? this.#longer.get(name) ?? [];
     this.#single.delete(name);
     this.#longer.delete(name);
-    this.#size -= line.length;
-    return line;
+    this.#size -= queue.length;
+    return queue;
   }
 
-  /** Only to be called when there is one. */
+  /** Must only be called when there is one. */
   #next(): T {
     const isTurnOfLonger = this.#singlesTaken >= SINGLES_IN_TURN && this.#longer.size > 0;
-    const lines = this.#single.size > 0 && !isTurnOfLonger ? this.#single : this.#longer;
-    this.#singlesTaken = lines === this.#single ? this.#singlesTaken + 1 : 0;
-    const [name, line] = lines.entries().next().value!;
-    const entry = line.shift()!;
-    lines.delete(name);
-    if (line.length > 0) lines.set(name, line);
+    const queues = this.#single.size > 0 && !isTurnOfLonger ? this.#single : this.#longer;
+    this.#singlesTaken = queues === this.#single ? this.#singlesTaken + 1 : 0;
+    const [name, queue] = queues.entries().next().value!;
+    const entry = queue.shift()!;
+    queues.delete(name);
+    if (queue.length > 0) queues.set(name, queue);
     this.#size -= 1;
     return entry;
   }

@@ -1,6 +1,6 @@
 /**
- * Makes old buckets coarse: what is older than a day is merged into whole hours, so that a device costs some 1,800 rows
- * and not 20,000. Merging is addition, so no figure changes; only the time in it becomes coarse.
+ * Compacts old buckets: those older than a day are merged into whole hours, so that a device has some 1,800 rows
+ * and not 20,000. Merging is addition, so no figure changes; only its resolution in time is reduced.
  */
 
 import type { Logger } from '../../platform/logger.ts';
@@ -30,7 +30,7 @@ export class BucketCompaction {
     return Math.floor((this.#clock.now() - limits.telemetryDetailKeptMs) / coarseMs) * coarseMs;
   }
 
-  /** Merges a bounded number of buckets; returns how many went. */
+  /** Merges a bounded number of buckets; returns how many were merged. */
   async pass(): Promise<number> {
     return this.#store.transaction(async (tx) => {
       const fine = await this.#store.fineBefore(this.detailFromMs(), ROWS_PER_PASS, tx);

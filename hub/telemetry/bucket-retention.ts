@@ -1,4 +1,4 @@
-/** Lets the oldest telemetry leave: what is too old, and what is too much. */
+/** Deletes the oldest telemetry: what is past retention, and what exceeds the space limit. */
 import type { Logger } from '../../platform/logger.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import type { Clock } from '../../shared/base/clock.ts';
@@ -7,7 +7,7 @@ import { limits } from '../../shared/base/limits.ts';
 import type { Expirable, Found, Removed } from '../retention/expirable.ts';
 import type { OldBucket, TelemetryStore } from './telemetry-store.ts';
 
-/** That telemetry leaves before its time is told so often. */
+/** Interval at which early deletion is logged. */
 const REPORT_MS = 3_600_000;
 
 export interface BucketRetentionProps {
@@ -16,7 +16,7 @@ export interface BucketRetentionProps {
   readonly logger: Logger;
   /** How long buckets are kept at most. */
   readonly keptMs: number;
-  /** What all of them may take on the disk. */
+  /** Limit of their total size on the disk. */
   readonly bytesMax: number;
 }
 
@@ -34,7 +34,7 @@ export class BucketRetention implements Expirable {
     this.rule = `older than ${formatDuration(keptMs)} (--telemetry-kept), and the oldest beyond ${formatBytes(bytesMax)} (--telemetry-max)`;
   }
 
-  /** About what all buckets take on the disk. */
+  /** The approximate size of all buckets on the disk. */
   storedBytes(): Promise<number> {
     return this.#props.store.storedBytes();
   }

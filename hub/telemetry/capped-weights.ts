@@ -1,12 +1,12 @@
 /**
  * How much each device counts in a figure of many. The unit of evidence is the device and not the request: requests of one
  * device resemble each other (A. Deng, U. Knoblich, J. Lu, "Applying the Delta Method in Metric Analytics", KDD 2018, §3),
- * and one device can claim as many as it likes. So each counts with what it brings, but with no more than the median device:
+ * and one device can claim as many as it likes. So each counts with its own amount, but with no more than the median device:
  *
  *   weight_i = min(amount_i, cap), cap = lower median of the amounts of the devices with evidence
  *
- * A device has evidence when it brings at least an equal part of what is wanted of all, wanted / devices; those with less
- * count with what they bring and set no cap. Of n devices with evidence at least ⌊n/2⌋ + 1 count with the cap, so that none
+ * A device has evidence when its amount is at least an equal part of what is wanted of all, wanted / devices; those with less
+ * count with their amount and set no cap. Of n devices with evidence at least ⌊n/2⌋ + 1 count with the cap, so that none
  * has more than 1 / (⌊n/2⌋ + 1) of the weight: at most twice an equal share, and never more than another one beside it.
  */
 export interface CappedWeights {
@@ -18,7 +18,7 @@ export interface CappedWeights {
   readonly counted: number;
 }
 
-/** `amounts`: what each device brings, one entry for each device that could bring something. */
+/** `amounts`: one entry for each device that could contribute. */
 export function capWeights(amounts: readonly number[], wanted: number): CappedWeights {
   const part = Math.max(1, wanted / Math.max(1, amounts.length));
   const enough = amounts.filter((amount) => amount >= part).sort((a, b) => a - b);

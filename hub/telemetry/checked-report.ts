@@ -1,8 +1,7 @@
 /**
- * A device's report after everything about it was checked: that it has the form of a report, names a version this hub
- * published, by the digest of its manifest, and offered to the device, lays its counts out as that manifest's profile says,
- * and claims no more than its time can hold. Reports are hostile until then: a device that was taken over can send what it
- * likes, but only as counts of its own.
+ * A device's report after all checks: that it has the form of a report, names a version this hub published, by the digest of
+ * its manifest, and offered to the device, lays its counts out as that manifest's profile defines, and claims no more than
+ * its time can hold. Reports are hostile until then: a compromised device can send anything, but only as counts of its own.
  */
 
 import { AppError } from '../../shared/base/app-error.ts';
@@ -22,9 +21,9 @@ export interface CheckedReport extends Addable {
   readonly number: number;
   /** Milliseconds that the window covers. */
   readonly spanMs: number;
-  /** The rollout that the device says it runs the version for. */
+  /** The rollout that the device claims to run the version for. */
   readonly rollout: string | undefined;
-  /** Which offer of it; undefined of an agent that does not say. */
+  /** Which offer of it; undefined for an agent that does not send it. */
   readonly offer: number | undefined;
 }
 
@@ -40,7 +39,7 @@ export interface VersionLookup {
 }
 
 export interface OfferLookup {
-  /** Whether the device was offered the version at some time, or says that it runs it. */
+  /** Whether the device was ever offered the version, or reports that it runs it. */
   isOfDevice(
     deviceId: string,
     version: Pick<TelemetryReport, 'model' | 'version' | 'manifest'>,
@@ -59,7 +58,7 @@ export class ReportCheck {
   }
 
   /** Throws `telemetry_unknown_version`, `telemetry_layout`, `telemetry_implausible` or `telemetry_not_offered`. Anything
-   * else that is thrown comes from a lookup and says nothing of the report. */
+   * else that is thrown comes from a lookup and is no judgement of the report. */
   async check(deviceId: string, report: TelemetryReport): Promise<CheckedReport> {
     const layout = await this.#layout(report.model, report.version);
     if (layout?.manifestSha256 !== report.manifest) {

@@ -1,6 +1,7 @@
 /**
- * What was read of the evidence of rollouts under way, so that an evaluation of a rollout costs what is new and not what its fleet has
- * brought: a row is read again when its revision has grown. Bounded by the bytes of the rows; what has no room is read anew each time.
+ * Evidence already read for rollouts under way, so that the cost of evaluating a rollout is proportional to what is new and not to
+ * all its fleet has sent: a row is read again when its revision has grown. Bounded by the bytes of the rows; what does not fit is
+ * read each time.
  */
 import { limits } from '../../shared/base/limits.ts';
 import type { EvidenceKey, EvidenceRow, EvidenceStore } from './evidence-store.ts';
@@ -14,7 +15,7 @@ export interface OfferEvidence {
 
 export interface EvidenceCacheProps {
   readonly store: Pick<EvidenceStore, 'changes' | 'onRemoved'>;
-  /** Reads one row; what it costs is what this cache saves. */
+  /** Reads one row; this cache saves its cost. */
   readonly read: (row: EvidenceRow) => OfferEvidence;
   readonly bytesMax?: number;
 }
@@ -44,7 +45,7 @@ export class EvidenceCache {
     });
   }
 
-  /** What each device brought for the last offer of the rollout to it, by id: the same map as before when nothing has changed. */
+  /** What each device contributed for the last offer of the rollout to it, by id: the same map as before when nothing has changed. */
   async ofRollout(rolloutId: string): Promise<ReadonlyMap<string, OfferEvidence>> {
     const known: Known = this.#rollouts.get(rolloutId) ?? {
       revision: 0,
@@ -63,12 +64,12 @@ export class EvidenceCache {
       known.byDevice.set(row.deviceId, { bytes, evidence: this.#props.read(row) });
       known.whole = undefined;
     }
-    this.#makeRoom();
+    this.#evictOverflow();
     known.whole ??= new Map([...known.byDevice].map(([deviceId, { evidence }]) => [deviceId, evidence]));
     return known.whole;
   }
 
-  /** Forgets rollouts that nobody asked for since this was called last: they have ended, or have gates that need none. */
+  /** Drops rollouts that were not queried since the last call: they have ended, or have gates that need no evidence. */
   sweep(): void {
     for (const [rolloutId, known] of this.#rollouts) {
       if (!known.isUsed) this.#rollouts.delete(rolloutId);
@@ -84,7 +85,7 @@ export class EvidenceCache {
     known.whole = undefined;
   }
 
-  #makeRoom(): void {
+  #evictOverflow(): void {
     let bytes = [...this.#rollouts.values()].reduce((sum, known) => sum + known.bytes, 0);
     for (const [rolloutId, known] of this.#rollouts) {
       if (bytes <= this.#bytesMax) return;

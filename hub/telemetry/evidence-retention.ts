@@ -1,4 +1,4 @@
-/** Lets the evidence of rollouts that have ended leave. That of one under way stays, however long its devices are silent. */
+/** Deletes the evidence of rollouts that have ended. That of one under way stays, however long its devices are silent. */
 import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { Expirable, Found, Removed } from '../retention/expirable.ts';

@@ -1,4 +1,4 @@
-/** The table of evidence: what each device brought for the offer of a rollout, as one sum. */
+/** The table of evidence: what each device contributed for the offer of a rollout, as one sum. */
 import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
@@ -29,7 +29,7 @@ const PAGE_ROWS = 500;
 export class EvidenceStore {
   readonly #database: Database;
   readonly #removedListeners: RemovedEvidenceListener[] = [];
-  /** The highest that was ever given: a row that is gone must not leave its number to another. Undefined before the first. */
+  /** The highest that was ever given: the number of a deleted row must not be given to another. Undefined before the first. */
   #revision: number | undefined;
 
   constructor(database: Database) {
@@ -75,7 +75,7 @@ export class EvidenceStore {
       .execute();
   }
 
-  /** A rollout's rows with revisions above `revision`, in their order, page by page, so that a large one blocks nobody else. */
+  /** A rollout's rows with revisions above `revision`, in their order, page by page, so that a large one does not block others. */
   async *changes(rolloutId: string, revision: number): AsyncGenerator<StoredEvidence> {
     let after = revision;
     for (;;) {
@@ -111,12 +111,12 @@ export class EvidenceStore {
     });
   }
 
-  /** `listener` receives of rows that are gone, and of those of a removed device before that is committed. */
+  /** `listener` is notified of deleted rows, and of those of a removed device before that is committed. */
   onRemoved(listener: RemovedEvidenceListener): void {
     this.#removedListeners.push(listener);
   }
 
-  /** Removes at most `rowsMax` rows of a device; returns how many went. */
+  /** Removes at most `rowsMax` rows of a device; returns how many were removed. */
   async removeDevice(deviceId: string, rowsMax: number, tx: Transaction<Tables>): Promise<number> {
     const { rows } = await sql<GoneRow>`
       delete from telemetry_evidence where (rollout_id, device_id) in (

@@ -1,10 +1,10 @@
 /**
  * Evidence of rollouts: what a device's windows add up to since a rollout offered it the version. A window belongs to the
- * rollout that the device says it runs the version for, if that rollout is under way and has offered the device that
- * version; whenever it arrives, it belongs to no other. So a version that is rolled out again begins with nothing.
+ * rollout that the device claims to run the version for, if that rollout is under way and has offered the device that
+ * version; whenever it arrives, it belongs to no other. So a version that is rolled out again starts without evidence.
  *
- * The windows of an offer cover no more time than has passed since it was made. Each is paid for by the time since the one
- * before it was taken, and what was not spent is kept, so that windows that waited on the device are paid for too.
+ * The windows of an offer cover no more time than has passed since it was made. Each is covered by the time since the one
+ * before it was accepted, and unused time is kept, so that windows that waited on the device are covered too.
  */
 import type { Transaction } from 'kysely';
 import type { Logger } from '../../platform/logger.ts';
@@ -18,11 +18,11 @@ import { FigureSums } from './figure-sums.ts';
 import { spanTooLong } from './plausibility.ts';
 import { decodeSums } from './sums-encoding.ts';
 
-/** A device's word that it runs a version for a rollout. */
+/** A device's claim that it runs a version for a rollout. */
 export interface AssignmentClaim extends EvidenceKey {
   readonly model: string;
   readonly version: string;
-  /** Which offer of the rollout it says; undefined of an agent that does not say. */
+  /** Which offer of the rollout; undefined for an agent that does not send it. */
   readonly offer: number | undefined;
 }
 
@@ -72,7 +72,7 @@ export class Evidence {
     this.#cache = new EvidenceCache({ store: props.store, read });
   }
 
-  /** Those of the reports that belong to an offer of a rollout under way. To be asked before a transaction is begun. */
+  /** Those of the reports that belong to an offer of a rollout under way. To be called before a transaction is begun. */
   async belonging(reports: readonly DeviceReport[]): Promise<readonly EvidenceReport[]> {
     const claimed = reports.flatMap(({ deviceId, report }) => {
       const { rollout: rolloutId, model, version, offer } = report;
@@ -88,7 +88,7 @@ export class Evidence {
     });
   }
 
-  /** Adds the reports; gives those it refuses, with `telemetry_implausible`. */
+  /** Adds the reports; returns those it refuses, with `telemetry_implausible`. */
   async add(
     tx: Transaction<Tables>,
     reports: readonly EvidenceReport[],
@@ -119,13 +119,13 @@ export class Evidence {
     return refused;
   }
 
-  /** What each device brought for the last offer of the rollout to it, by id. Costs what came since it was asked last; the same map as then when that
-   * is nothing. */
+  /** What each device contributed for the last offer of the rollout to it, by id. The cost is what arrived since the last call; the
+   * same map as then when that is nothing. */
   ofRollout(rolloutId: string): Promise<ReadonlyMap<string, OfferEvidence>> {
     return this.#cache.ofRollout(rolloutId);
   }
 
-  /** To be called now and then: forgets what was read of rollouts that nobody has asked for since. */
+  /** To be called periodically: drops what was read of rollouts that were not queried since. */
   sweep(): void {
     this.#cache.sweep();
   }
@@ -143,7 +143,7 @@ export class Evidence {
     return new Map(
       [...keys].map(([text, { key, offeredAt }]) => {
         const stored = rows.get(text);
-        // An offer that was taken back and made again is a new one, with evidence of its own.
+        // An offer that was withdrawn and made again is a new one, with evidence of its own.
         const row = stored?.offeredAt === offeredAt ? stored : undefined;
         const sinceMs = now - (row?.updatedAt ?? offeredAt);
         return [
@@ -152,7 +152,7 @@ export class Evidence {
             key,
             offeredAt,
             sums: row ? this.#sumsOf(row) : new FigureSums(),
-            // A clock that was set back tells nothing: what comes now passes once.
+            // After the clock was set back the time is unknown: the next window passes once.
             creditMs: (row?.creditMs ?? 0) + (sinceMs >= 0 ? sinceMs : limits.telemetryWindowMsMax),
           },
         ];
@@ -160,7 +160,7 @@ export class Evidence {
     );
   }
 
-  /** Evidence that cannot be read is no evidence; it must not stop that of other devices. */
+  /** Unreadable evidence counts as none; it must not block that of other devices. */
   #sumsOf(row: EvidenceRow): FigureSums {
     const sums = new FigureSums();
     try {

@@ -1,9 +1,9 @@
 /**
  * Merges reports of all devices, hundreds in one transaction. A report's promise resolves when its commit is durable (promise
- * P4). Each stream's numbers grow; what is not above the stored number was merged before and changes nothing.
+ * P4). Each stream's numbers grow; a report not above the stored number was merged before and changes nothing.
  *
  * A bucket is chosen by the hub's clock at the moment of the merge, not by the device's: device clocks may be years off,
- * and windows that were spooled offline are newReports when they arrive.
+ * and windows that were spooled offline are new when they arrive.
  */
 
 import type { Transaction } from 'kysely';
@@ -37,7 +37,7 @@ export interface IngestProps {
   readonly bucketMs: number;
 }
 
-/** What became of the reports since the start. */
+/** How many reports were merged, duplicate or refused since the start. */
 export interface IngestCounts {
   merged: number;
   duplicate: number;
@@ -47,7 +47,7 @@ export interface IngestCounts {
 
 interface Received {
   readonly payload: Uint8Array;
-  /** Undefined until it was checked. */
+  /** Undefined until it is checked. */
   outcome?: CheckedReport | 'refused';
   /** What it counts for, when that is a rollout under way. */
   evidence?: EvidenceReport | undefined;
@@ -105,7 +105,7 @@ export class TelemetryIngest implements EntryWriter<Received> {
     };
   }
 
-  /** Returns how many were merged, and those that their time cannot hold; the others were merged before. */
+  /** Returns how many were merged, and those whose time cannot hold them; the others were merged before. */
   async #merge(
     reports: readonly Checked[],
     belonging: readonly EvidenceReport[],
@@ -171,14 +171,14 @@ export class TelemetryIngest implements EntryWriter<Received> {
     await store.saveBuckets(tx, buckets);
   }
 
-  /** The report, or that it is refused. Throws when that cannot be told now. */
+  /** The report, or that it is refused. Throws when that cannot be decided now. */
   async #checked(deviceId: string, payload: Uint8Array): Promise<CheckedReport | 'refused'> {
     let report: TelemetryReport | undefined;
     try {
       report = decodeTelemetryReport(payload);
       return await this.#props.check.check(deviceId, report);
     } catch (error) {
-      // What cannot be read cannot be read the next time either: it must not take the batch, which is of many devices, with it.
+      // What cannot be read now cannot be read later either: it must not fail the batch, which is of many devices.
       const isRefused = report === undefined || (isAppError(error) && error.entry.retry !== 'later');
       if (!isRefused || isStorageTrouble(error)) throw error;
       this.#refuse(deviceId, error);
@@ -194,7 +194,7 @@ export class TelemetryIngest implements EntryWriter<Received> {
   }
 }
 
-/** It was on its way when the device was removed. */
+/** It was in flight when the device was removed. */
 function removedError(deviceId: string): AppError {
   return new AppError('not_found', `Cannot accept telemetry of "${deviceId}": no device has this id.`);
 }

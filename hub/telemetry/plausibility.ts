@@ -1,6 +1,6 @@
 /**
- * Whether a window can be true: no device answers more requests, or counts more rows, than its time can hold. What is not
- * bounded here, the weight of a device in a figure of many is (capped-weight.ts).
+ * Whether a window is plausible: no device answers more requests, or counts more rows, than its time can hold. What is not
+ * bounded here is bounded by the capped weight of a device in the figures of many (capped-weights.ts).
  */
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';

@@ -1,6 +1,6 @@
 /**
- * Telemetry of devices that were removed from the hub. It is in no figure from the removal on; its rows, which may be thousands,
- * leave in passes. A machine that is enrolled under the id waits until they have, so that it begins with nothing.
+ * Telemetry of devices that were removed from the hub. No figure contains it from the removal on; its rows, which may be thousands,
+ * are deleted in passes. A machine that is enrolled under the id waits until they are, so that it starts without telemetry.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
@@ -9,7 +9,7 @@ import type { Tables } from '../db/tables.ts';
 import type { EvidenceStore } from './evidence-store.ts';
 import type { TelemetryStore } from './telemetry-store.ts';
 
-/** Rows of one transaction: few enough that nobody else waits for it. */
+/** Rows of one transaction: few enough not to delay others. */
 const ROWS_PER_PASS = 500;
 
 export interface RemovedDevicesProps {
@@ -25,12 +25,12 @@ export class RemovedDevices {
     this.#props = props;
   }
 
-  /** From the commit of `tx` on nothing of the device counts. */
+  /** From the commit of `tx` on no telemetry of the device counts. */
   async remove(deviceId: string, now: number, tx: Transaction<Tables>): Promise<void> {
     await this.#props.store.markRemoved(deviceId, now, tx);
   }
 
-  /** As `clear`; what cannot go now goes with `clearAll`. */
+  /** As `clear`; what cannot be deleted now is deleted by `clearAll`. */
   async clearSoon(deviceId: string): Promise<void> {
     await this.clear(deviceId).catch((error: unknown) => {
       this.#props.logger.warn(
@@ -46,7 +46,7 @@ export class RemovedDevices {
     while (await store.transaction((tx) => this.#pass(deviceId, ROWS_PER_PASS, tx))) await nextTurn();
   }
 
-  /** The same at once, for what came between `clear` and `tx`. */
+  /** The same at once, for what arrived between `clear` and `tx`. */
   async clearWithin(deviceId: string, tx: Transaction<Tables>): Promise<void> {
     await this.#pass(deviceId, Number.MAX_SAFE_INTEGER, tx);
   }

@@ -1,4 +1,4 @@
-/** Reading buckets back: one that cannot be read must not stop the telemetry of every other device. */
+/** Reads stored buckets: an unreadable one must not stop the telemetry of every other device. */
 import type { Logger } from '../../platform/logger.ts';
 import type { FigureSums } from './figure-sums.ts';
 import { decodeSums } from './sums-encoding.ts';

@@ -1,6 +1,6 @@
 /**
- * How sums of telemetry are stored: CBOR, by place and not by name, for a bucket holds few counts of many features and the names
- * of fields would take more than the counts. Also reads the maps that were stored before.
+ * How sums of telemetry are stored: CBOR, by place and not by name, because a bucket holds few counts of many features and the names
+ * of fields would be larger than the counts. Also reads the maps that were stored before.
  */
 import { decodeCbor, encodeCbor } from '../../shared/base/cbor.ts';
 import { limits } from '../../shared/base/limits.ts';

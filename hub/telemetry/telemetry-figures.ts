@@ -1,11 +1,11 @@
-/** What telemetry says of one version over a span of time, summed over devices. */
+/** Telemetry of one version over a span of time, summed over devices. */
 import type { FeatureCounts, LabelFigures } from '../../shared/protocol/telemetry-report.ts';
 import type { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
 
 /** Requests whose tensors did not fit the version's interface. */
 export interface RefusedRequests {
   readonly all: number;
-  /** Those of them that the version before would have taken: clients that this version broke. */
+  /** Those of them that the previous version would have accepted: clients that this version broke. */
   readonly fitBefore: number;
 }
 
@@ -19,7 +19,7 @@ export interface TelemetryFigures {
   };
   readonly crashes: number;
   readonly latency: LatencySketch;
-  /** Counts by feature, laid out as the version's reference profile says; features nobody reported are absent. */
+  /** Counts by feature, laid out as in the version's reference profile; features that no device reported are absent. */
   readonly features: readonly FeatureCounts[];
   readonly labels: LabelFigures | undefined;
   /** Windows that devices had to drop before they could send them. */

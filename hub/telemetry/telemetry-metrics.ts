@@ -21,7 +21,7 @@ export function registerTelemetryMetrics(
   });
 }
 
-/** What telemetry takes on the disk, and what it may: the oldest leaves before its time when it is more. */
+/** The disk space of telemetry, and its limit: above it the oldest is deleted before its time. */
 export function addStoredTelemetryMetrics(
   metrics: Registry,
   stored: { readonly bytesMax: number; storedBytes(): Promise<number> },

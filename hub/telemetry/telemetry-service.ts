@@ -1,4 +1,4 @@
-/** Telemetry of the fleet: takes reports of devices, answers what they add up to. */
+/** Telemetry of the fleet: ingests reports of devices, answers with their sums. */
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { AppError } from '../../shared/base/app-error.ts';
@@ -81,7 +81,7 @@ export class TelemetryService {
     return new Map([...sums].map(([deviceId, sum]) => [deviceId, sum.figures([deviceId])]));
   }
 
-  /** What each device brought for a rollout under way, by id: windows of the version since the rollout offered it. */
+  /** What each device contributed for a rollout under way, by id: windows of the version since the rollout offered it. */
   evidence(rolloutId: string): Promise<ReadonlyMap<string, OfferEvidence>> {
     return this.#evidence.ofRollout(rolloutId);
   }
@@ -110,8 +110,8 @@ export class TelemetryService {
   }
 
   /**
-   * Makes old buckets coarse, a bounded number at a time, until `signal` is aborted. A clock that was just set may be wrong, and
-   * what was made coarse by it stays so: nothing is for an hour then.
+   * Compacts old buckets, a bounded number at a time, until `signal` is aborted. A clock that was just set may be wrong, and
+   * compaction cannot be undone: it is suspended for an hour then.
    */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#props;
@@ -131,7 +131,7 @@ export class TelemetryService {
     }
   }
 
-  /** Makes buckets older than a day coarse, until there is nothing left to do. */
+  /** Compacts buckets older than a day, until there is nothing left to do. */
   async tidy(): Promise<void> {
     await this.removed.clearAll();
     this.#evidence.sweep();
@@ -139,7 +139,7 @@ export class TelemetryService {
     for (;;) {
       const begun = performance.now();
       if ((await this.#compaction.pass()) === 0) return;
-      // A day of a large fleet takes long: it rests as long as it works.
+      // A day of a large fleet takes long: it pauses for as long as it worked.
       await wait(Math.min(performance.now() - begun, REST_MS_MAX));
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The tables of telemetry: stream positions (what was merged already) and buckets (what it added up to). What is read of buckets
- * for figures leaves out devices that were removed from the hub.
+ * The tables of telemetry: stream positions (what was merged already) and buckets (what it added up to). Figures read from
+ * buckets leave out devices that were removed from the hub.
  */
 
 import { type Selectable, sql, type Transaction } from 'kysely';
@@ -32,10 +32,10 @@ export interface BucketQuery {
   readonly toMs: number;
 }
 
-/** A bucket that is to leave, or has left. */
+/** A bucket that is to be deleted, or was. */
 export interface OldBucket {
   readonly bucketAt: number;
-  /** About what it takes on the disk. */
+  /** Its approximate size on the disk. */
   readonly bytes: number;
 }
 
@@ -89,7 +89,7 @@ export class TelemetryStore {
       .execute();
   }
 
-  /** Forgets all but the `kept` streams of a device that moved last. */
+  /** Deletes all but the `kept` most recently advanced streams of a device. */
   async trimStreams(tx: Tx, deviceId: string, kept: number): Promise<void> {
     await tx
       .deleteFrom('telemetry_stream')
@@ -139,7 +139,7 @@ export class TelemetryStore {
       .execute();
   }
 
-  /** Buckets of a query in order of time, page by page, so that a long span blocks nobody else. */
+  /** Buckets of a query in order of time, page by page, so that a long span does not block others. */
   async *read(query: BucketQuery): AsyncGenerator<Bucket> {
     let after: { readonly bucketAt: number; readonly deviceId: string } = {
       bucketAt: query.fromMs,
@@ -204,13 +204,13 @@ export class TelemetryStore {
     );
   }
 
-  /** About what all buckets take on the disk. */
+  /** The approximate size of all buckets on the disk. */
   async storedBytes(): Promise<number> {
     const row = await this.#database.selectFrom('telemetry_size').select('bytes').executeTakeFirst();
     return row?.bytes ?? 0;
   }
 
-  /** The device was removed from the hub: what there is of it counts for nothing. */
+  /** The device was removed from the hub: its rows no longer count. */
   async markRemoved(deviceId: string, now: number, tx: Tx): Promise<void> {
     await tx
       .insertInto('telemetry_removed')
@@ -232,7 +232,7 @@ export class TelemetryStore {
     return row !== undefined;
   }
 
-  /** A removed device of which something may be left. */
+  /** A removed device that may still have rows. */
   async firstRemoved(): Promise<string | undefined> {
     const row = await this.#database
       .selectFrom('telemetry_removed')
@@ -242,7 +242,7 @@ export class TelemetryStore {
     return row?.device_id;
   }
 
-  /** Removes the streams and at most `rowsMax` buckets of a device; returns how many buckets went. */
+  /** Removes the streams and at most `rowsMax` buckets of a device; returns how many buckets were removed. */
   async removeDevice(deviceId: string, rowsMax: number, tx: Tx): Promise<number> {
     await tx.deleteFrom('telemetry_stream').where('device_id', '=', deviceId).execute();
     const { rows } = await sql<{ device_id: string }>`
@@ -296,7 +296,7 @@ interface RemovedRow {
   readonly bytes: number;
 }
 
-/** What a bucket takes beside its body, as the triggers that keep the sum count it. */
+/** The size of a bucket beside its body, as the triggers that keep the sum count it. */
 const bucketRowBytes = 300;
 
 function toOld({ bucket_at, bytes }: RemovedRow): OldBucket {

@@ -66,7 +66,7 @@ describe('the inbox of device messages', () => {
     }
   });
 
-  it('has stored what was committed, whatever becomes of telling it on', async () => {
+  it('has stored what was committed, even if a listener fails', async () => {
     const { database, inbox, texts, lines, put } = await world();
     texts.told.push = () => {
       throw new Error('nobody is at home');
@@ -112,7 +112,7 @@ describe('the inbox of device messages', () => {
     expect(answers).toBeGreaterThan(10);
   });
 
-  it('refuses a message that fails for itself, and what its device sent after it, and stores all others', async () => {
+  it('refuses a message that fails on its own account, and what its device sent after it, and stores all others', async () => {
     const { database, inbox, texts, put } = await world();
     texts.fail = (text) => {
       if (text === 'bad 3') throw new Error('nobody can store this');
@@ -133,7 +133,7 @@ describe('the inbox of device messages', () => {
     expect(texts.told).toHaveLength(16);
   });
 
-  it('holds what cannot be stored now, says so once, and stores all of it in order when it can', async () => {
+  it('holds what cannot be stored now, logs it once, and stores all of it in order when it can', async () => {
     const { database, inbox, texts, lines, put } = await world();
     let isFull = true;
     texts.fail = () => {
@@ -167,7 +167,7 @@ describe('the inbox of device messages', () => {
     await Promise.all(sent);
   });
 
-  it('goes on with the others when only those of one device cannot be stored', async () => {
+  it('continues with the others when only those of one device cannot be stored', async () => {
     const { inbox, texts, put } = await world();
     let isTorn = true;
     texts.fail = (text) => {
@@ -198,7 +198,7 @@ describe('the inbox of device messages', () => {
     expect((await stored(database)).sort()).toEqual(['gone seen', 'there 1']);
   });
 
-  it('stores what it has taken before it closes, and takes nothing more', async () => {
+  it('stores what it has accepted before it closes, and accepts nothing more', async () => {
     const { database, inbox, put } = await world();
     const taken = Array.from({ length: 100 }, (_, n) => put(`d ${n}`));
     await inbox.close();
@@ -207,7 +207,7 @@ describe('the inbox of device messages', () => {
     await expect(put('d late')).rejects.toMatchObject({ code: 'hub_unreachable' });
   });
 
-  it('closes also while nothing can be stored: nobody is told that it was', async () => {
+  it('closes also while nothing can be stored, and acknowledges nothing', async () => {
     const { inbox, texts, put } = await world();
     texts.fail = () => {
       throw full;
@@ -219,17 +219,17 @@ describe('the inbox of device messages', () => {
   });
 
   it.skipIf(!canMount)(
-    'holds messages while the disk is full, and stores them when there is room again',
+    'holds messages while the disk is full, and stores them when there is free space again',
     async () => {
       const disk = await smallDisk(4_096);
       const { database, inbox, put } = await world(join(disk, 'hub.db'));
       await put('d before');
-      const makeRoom = await fillDisk(disk);
+      const freeSpace = await fillDisk(disk);
       const sent = Array.from({ length: 200 }, (_, n) => put(`d ${n} ${'x'.repeat(5_000)}`));
       await expect.poll(() => inbox.isHeld).toBe(true);
       // What was stored can be read meanwhile.
       expect((await stored(database))[0]).toBe('d before');
-      await makeRoom();
+      await freeSpace();
       await Promise.all(sent);
       expect(await stored(database)).toHaveLength(201);
     },

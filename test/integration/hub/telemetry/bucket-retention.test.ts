@@ -47,7 +47,7 @@ async function filled(count: number, bytesMax = BYTES_MAX) {
 }
 
 describe('BucketRetention', () => {
-  it('lets leave what is too old, and says before what would', async () => {
+  it('deletes what is too old, and reports beforehand what it would delete', async () => {
     const { retention, clock, ages } = await filled(100);
     clock.advance(14 * DAY_MS - 50.5 * MINUTE_MS);
     expect(await retention.find(clock.now(), 1_000)).toEqual({
@@ -62,7 +62,7 @@ describe('BucketRetention', () => {
     expect(Math.max(...(await ages()))).toBe(50);
   });
 
-  it('lets the oldest leave while all take more than they may, a bounded number at a time, and says so once', async () => {
+  it('deletes the oldest while all exceed the limit, a bounded number at a time, and logs it once', async () => {
     const { retention, clock, ages, lines } = await filled(1_800);
     const now = clock.now();
     expect(await retention.storedBytes()).toBe(1_800_000);
@@ -76,7 +76,7 @@ describe('BucketRetention', () => {
     expect(lines.filter((line) => line.includes('--telemetry-max'))).toHaveLength(1);
   });
 
-  it('knows what all buckets take, whatever becomes of them', async () => {
+  it('knows the size of all buckets through all changes', async () => {
     const { retention, store, bucket, save } = await filled(2);
     const [first] = [bucket(1, 900), bucket(2)];
     await save([first!]);

@@ -1,4 +1,4 @@
-/** A look at the evidence of a rollout costs what came since the last one, whatever its fleet has brought before. */
+/** Reading the evidence of a rollout costs what arrived since the last read, whatever its fleet sent before. */
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type Database, openDatabase } from '../../../../hub/db/database.ts';
 import { EvidenceCache } from '../../../../hub/telemetry/evidence-cache.ts';
@@ -55,7 +55,7 @@ async function look(at: EvidenceCache, rolloutId: string): Promise<[Record<strin
 
 const many = Array.from({ length: 1_100 }, (_, i) => `d-${String(i).padStart(4, '0')}`);
 
-describe('a look at the evidence of a rollout', () => {
+describe('reading the evidence of a rollout', () => {
   it('reads every row once, and afterwards those that changed', async () => {
     const at = cache();
     for (let i = 0; i < many.length; i += 300) await bring(first, 1, ...many.slice(i, i + 300));
@@ -81,7 +81,7 @@ describe('a look at the evidence of a rollout', () => {
     expect([...(await at.ofRollout(first)).keys()]).toEqual(['b']);
   });
 
-  it('sees what another transaction took back as if it had not been', async () => {
+  it('ignores what another transaction has rolled back', async () => {
     const at = cache();
     await bring(first, 1, 'a', 'b');
     await look(at, first);
@@ -97,7 +97,7 @@ describe('a look at the evidence of a rollout', () => {
     expect(await look(at, first)).toEqual([{ a: 1, b: 2 }, ['b']]);
   });
 
-  it('misses nothing after rows have gone, the newest too', async () => {
+  it('misses nothing after rows were deleted, the newest too', async () => {
     const at = cache();
     await bring(first, 1, 'a', 'b', 'c');
     await look(at, first);
@@ -109,7 +109,7 @@ describe('a look at the evidence of a rollout', () => {
     expect(await look(at, first)).toEqual([{ b: 6 }, ['b']]);
   });
 
-  it('sees the times that became now when the clock was set back, and what came after', async () => {
+  it('sees the times that became now when the clock was set back, and what arrived after', async () => {
     const at = cache();
     await bring(first, 1, 'a', 'b', 'c');
     await look(at, first);
@@ -127,7 +127,7 @@ describe('a look at the evidence of a rollout', () => {
     expect((await look(at, first))[1]).toEqual(['b']);
   });
 
-  it('begins anew after a restart of the hub', async () => {
+  it('starts again after a restart of the hub', async () => {
     await bring(first, 1, 'a', 'b');
     await look(cache(), first);
     store = new EvidenceStore(database);
@@ -136,7 +136,7 @@ describe('a look at the evidence of a rollout', () => {
     expect(await look(at, first)).toEqual([{ a: 1, b: 2 }, ['a', 'b']]);
   });
 
-  it('keeps no more than it may: what was not asked for longest goes first', async () => {
+  it('keeps no more than its limit: the least recently used is evicted first', async () => {
     const at = cache(12);
     await bring(first, 1, 'a', 'b');
     await bring(second, 2, 'c');
@@ -146,13 +146,13 @@ describe('a look at the evidence of a rollout', () => {
     await bring(second, 3, 'd');
     expect((await look(at, second))[1]).toEqual(['d']);
     expect(await look(at, first)).toEqual([{ a: 1, b: 1 }, ['a', 'b']]);
-    // What has no room even alone is read each time, and is whole each time.
+    // What exceeds the limit alone is read each time, and is complete each time.
     await bring(first, 1, 'e', 'f');
     expect((await look(at, first))[1]).toEqual(['e', 'f']);
     expect(await look(at, first)).toEqual([{ a: 1, b: 1, e: 1, f: 1 }, ['a', 'b', 'e', 'f']]);
   });
 
-  it('forgets a rollout that nobody looks at any more', async () => {
+  it('drops a rollout that is not read any more', async () => {
     const at = cache();
     await bring(first, 1, 'a');
     await look(at, first);

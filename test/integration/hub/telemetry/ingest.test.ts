@@ -100,7 +100,7 @@ describe('telemetry ingest', () => {
     expect(two.service.counts).toMatchObject({ merged: 1, duplicate: 2 });
   });
 
-  it('takes the same numbers of another stream or device as new', async () => {
+  it('treats the same numbers of another stream or device as new', async () => {
     const { service, send } = await world();
     await send(report(air));
     await send(report(air, { stream: '00000000000000bb' }));
@@ -123,7 +123,7 @@ describe('telemetry ingest', () => {
     ['bytes that are no CBOR', 'bad_input', Uint8Array.of(0xff, 1, 2)],
     ['a report over the size limit', 'too_large', new Uint8Array(limits.telemetryReportBytesMax + 1)],
     ['CBOR that is no report', 'bad_input', encodeCbor({ v: 1 })],
-    ['an integer that JSON has no form for', 'bad_input', encodeCbor({ v: 2n ** 63n })],
+    ['an integer that JSON cannot represent', 'bad_input', encodeCbor({ v: 2n ** 63n })],
     ['an unknown version', 'telemetry_unknown_version', report(two)],
     [
       'another manifest of a known version',
@@ -210,7 +210,7 @@ describe('telemetry ingest', () => {
     expect((await service.figures(always)).reports).toBe(0);
   });
 
-  it('merges what came in one batch with garbage', async () => {
+  it('merges what arrived in one batch with garbage', async () => {
     const { service, send } = await world();
     await Promise.all([
       service.receive('bad', Uint8Array.of(0)),
@@ -220,7 +220,7 @@ describe('telemetry ingest', () => {
     expect((await service.figures(always)).devices).toEqual(['dev']);
   });
 
-  it('counts error codes nobody knows together, so that a device cannot invent columns', async () => {
+  it('counts unknown error codes together, so that a device cannot invent columns', async () => {
     const { service, send } = await world();
     const failed = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`made_up_${i}`, 1]));
     await send(report(air, { requests: { ok: 1, failed } }));
@@ -309,7 +309,7 @@ describe('telemetry ingest', () => {
     expect(rows[0]!.stream).toBe('6'.padStart(16, '0'));
   }, 60_000);
 
-  it('writes the hour of a device about once when it makes it coarse, a bounded number of buckets at a time', async () => {
+  it('writes the hour of a device about once when it compacts it, a bounded number of buckets at a time', async () => {
     const { service, database, clock, send } = await world();
     await send(report(air));
     const [{ body }] = (await database.selectFrom('telemetry_bucket').select('body').execute()) as [
@@ -336,7 +336,7 @@ describe('telemetry ingest', () => {
     expect((await service.figures(always)).reports).toBe(1 + devices.length * 59);
   });
 
-  it('makes buckets coarse after a day without changing a figure', async () => {
+  it('compacts buckets after a day without changing a figure', async () => {
     const { service, database, clock, send } = await world();
     const rows = async () =>
       (await database.selectFrom('telemetry_bucket').select('bucket_at').execute()).length;
@@ -366,7 +366,7 @@ describe('telemetry ingest', () => {
     expect((await service.figures(always)).reports).toBe(27);
   });
 
-  it('says there is no telemetry of a model nobody reported', async () => {
+  it('reports no telemetry for a model that no device reported', async () => {
     const { service } = await world();
     await expect(service.mainVersion(always)).rejects.toMatchObject({ code: 'no_telemetry' });
   });

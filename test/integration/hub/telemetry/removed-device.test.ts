@@ -1,4 +1,4 @@
-/** What a device reported counts for nothing once it was removed, and a machine under its id begins with nothing. */
+/** What a device reported no longer counts once it was removed, and a machine under its id starts without telemetry. */
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DriftService } from '../../../../hub/drift/drift-service.ts';
@@ -86,7 +86,7 @@ describe('telemetry of a device that is removed', () => {
     expect(await telemetry.versions(always)).toEqual([]);
   });
 
-  it('leaves with its streams and its evidence, in passes that nobody waits for', async () => {
+  it('is deleted with its streams and its evidence, in passes that do not delay others', async () => {
     await send('d-1', 1);
     await send('d-2', 1);
     const [bucket] = await hub.database.selectFrom('telemetry_bucket').selectAll().execute();
@@ -109,7 +109,7 @@ describe('telemetry of a device that is removed', () => {
     expect(store.removedAtOnce).toEqual([500, 500, 201]);
   });
 
-  it('is not there for a machine that is enrolled under the id at once, whose own is', async () => {
+  it('is not attributed to a machine that is enrolled under the id at once', async () => {
     await send('d-1', 3);
     await hub.devices.remove('d-1', operator);
     await hub.enrol('d-1', join(hub.folder, 'anew'));
@@ -122,7 +122,7 @@ describe('telemetry of a device that is removed', () => {
     expect(await telemetry.figures(always)).toMatchObject({ devices: ['d-1'], reports: 1 });
   });
 
-  it('is not taken when it was on its way', async () => {
+  it('is refused when it was in flight', async () => {
     await hub.devices.remove('d-1', operator);
     await send('d-1', 1);
     await telemetry.removed.clear('d-1');

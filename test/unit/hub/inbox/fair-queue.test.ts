@@ -4,7 +4,7 @@ import { FairQueue } from '../../../../hub/inbox/fair-queue.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 
 const all = { countMax: 1_000, bytesMax: 1_000_000 };
-const entry = (text: string, bytes = 1) => ({ line: text[0]!, text, bytes });
+const entry = (text: string, bytes = 1) => ({ queue: text[0]!, text, bytes });
 const texts = (entries: readonly { text: string }[]) => entries.map(({ text }) => text).join(' ');
 
 function queueOf(...entries: string[]) {
@@ -14,11 +14,11 @@ function queueOf(...entries: string[]) {
 }
 
 describe('FairQueue', () => {
-  it('takes one of each line in turn, each line in its order', () => {
+  it('serves one of each queue in turn, each queue in its order', () => {
     expect(texts(queueOf('a1', 'a2', 'a3', 'b1', 'b2', 'c1', 'c2').take(all))).toBe('a1 b1 c1 a2 b2 c2 a3');
   });
 
-  it('goes on with the next line where it stopped, so that who comes late is not last', () => {
+  it('continues with the next queue where it stopped, so that a late arrival is not last', () => {
     const queue = queueOf('a1', 'a2', 'a3', 'a4');
     expect(texts(queue.take({ ...all, countMax: 2 }))).toBe('a1 a2');
     queue.push(entry('b1'));
@@ -26,12 +26,12 @@ describe('FairQueue', () => {
     expect(queue.size).toBe(1);
   });
 
-  it('lets a single entry pass longer lines, three for one of theirs, so that neither waits for ever', () => {
+  it('lets single entries pass longer queues, three for one of theirs, so that neither starves', () => {
     const queue = queueOf('a1', 'a2', 'b1', 'b2', 'c1', 'd1', 'e1', 'f1', 'g1');
     expect(texts(queue.take(all))).toBe('c1 d1 e1 a1 f1 g1 b1 a2 b2');
   });
 
-  it('a line that was longer is so until it is empty', () => {
+  it('treats a queue that was longer as such until it is empty', () => {
     const queue = queueOf('a1', 'a2', 'b1', 'b2');
     expect(texts(queue.take({ ...all, countMax: 2 }))).toBe('a1 b1');
     queue.push(entry('c1'));
@@ -44,7 +44,7 @@ describe('FairQueue', () => {
     expect(queue.size).toBe(0);
   });
 
-  it('stops when there is enough by bytes, and takes one that is larger than that', () => {
+  it('stops when there is enough by bytes, and serves one that is larger than that', () => {
     const queue = queueOf();
     for (const text of ['a1', 'b1', 'c1']) queue.push(entry(text, 60));
     expect(texts(queue.take({ ...all, bytesMax: 100 }))).toBe('a1 b1');
@@ -52,7 +52,7 @@ describe('FairQueue', () => {
     expect(queue.size).toBe(0);
   });
 
-  it('puts back what was taken before what came after it, and lets the others go first', () => {
+  it('puts entries back before later ones of their queue, and serves the others first', () => {
     const queue = queueOf('a1', 'a2', 'a3', 'b1', 'b2');
     const taken = queue.take({ ...all, countMax: 1 });
     queue.push(entry('c1'));
@@ -66,7 +66,7 @@ describe('FairQueue', () => {
     expect(queue.size).toBe(0);
   });
 
-  it('takes a line out whole', () => {
+  it('removes a whole queue', () => {
     const queue = queueOf('a1', 'b1', 'a2');
     expect(texts(queue.remove('a'))).toBe('a1 a2');
     expect(texts(queue.remove('a'))).toBe('');
@@ -75,7 +75,7 @@ describe('FairQueue', () => {
 });
 
 describe('BatchSize', () => {
-  it('grows while full batches are fast, within its bound, and shrinks when they are slow, not below what makes a group', () => {
+  it('grows while full batches are fast, within its bound, and shrinks when they are slow, not below the minimum for a group', () => {
     const size = new BatchSize();
     const first = size.count;
     size.wrote(1, 0);
@@ -87,7 +87,7 @@ describe('BatchSize', () => {
     expect(size.count).toBeLessThan(first);
   });
 
-  it('fits within two batches when entries take ten times as long as those before', () => {
+  it('adapts within two batches when entries take ten times as long as those before', () => {
     const size = new BatchSize();
     for (let n = 0; n < 20; n += 1) size.wrote(size.count, 9);
     expect(size.count).toBe(limits.inboxBatchEntriesMax);

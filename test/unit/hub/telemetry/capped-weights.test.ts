@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { capWeights } from '../../../../hub/telemetry/capped-weights.ts';
 
 describe('capWeights()', () => {
-  it('caps one that brings far more than the others at what the median device brings', () => {
+  it('caps one with far more than the others at the amount of the median device', () => {
     expect(capWeights([100, 120, 2 ** 40], 100)).toEqual({ cap: 120, withEvidence: 3, counted: 340 });
     expect(capWeights([10, 2 ** 40], 20)).toEqual({ cap: 10, withEvidence: 2, counted: 20 });
   });
 
-  it('lets devices that bring next to nothing set no cap, and counts what they bring', () => {
+  it('lets devices with next to nothing set no cap, and counts their amounts', () => {
     expect(capWeights([1, 1, 1, 1, 1, 1_000, 1_000, 1_000, 1_000], 100)).toEqual({
       cap: 1_000,
       withEvidence: 4,
@@ -16,12 +16,12 @@ describe('capWeights()', () => {
     });
   });
 
-  it('takes a single device as it is', () => {
+  it('leaves a single device as it is', () => {
     expect(capWeights([7], 100)).toMatchObject({ withEvidence: 0, counted: 7 });
     expect(capWeights([700], 100)).toEqual({ cap: 700, withEvidence: 1, counted: 700 });
   });
 
-  it('counts nothing where nothing was brought', () => {
+  it('counts nothing where there is nothing', () => {
     expect(capWeights([], 100)).toMatchObject({ withEvidence: 0, counted: 0 });
     expect(capWeights([0, 0], 100)).toMatchObject({ withEvidence: 0, counted: 0 });
   });

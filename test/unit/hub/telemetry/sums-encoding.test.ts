@@ -58,7 +58,7 @@ describe('stored sums of telemetry', () => {
     }
   });
 
-  it('that are no sums are refused, not taken for others', () => {
+  it('that are no sums are refused, not mistaken for others', () => {
     for (const bytes of [Uint8Array.of(0xff, 0), Uint8Array.of(0x80), encodeCbor([3, 1, 2])]) {
       expect(() => new FigureSums().add(decodeSums(bytes))).toThrow();
     }
