@@ -62,22 +62,22 @@ export function describe(row: DeviceRow, presence: Presence, events: Device['eve
   };
 }
 
-/** What a device last said of itself. */
+/** What a device last reported of itself. */
 export interface DeviceReport {
   readonly id: string;
   /** From its last report, else from its enrolment. */
   readonly facts: DeviceFacts;
   /** Absent until it has reported. */
   readonly reported?: ReportedState;
-  /** It had reported, and a restore has made that forgotten: what it runs, and why, the hub may not know. */
-  readonly isForgotten: boolean;
+  /** A restore has invalidated its last report: the hub may not know what the device runs, and why. */
+  readonly isReportLost: boolean;
 }
 
 export function reportOf(row: DeviceRow): DeviceReport {
   const reported = reportedOf(row);
   const facts = reported?.facts ?? (JSON.parse(row.facts) as DeviceFacts);
-  const isForgotten = reported === undefined && row.reported_at !== null;
-  return { id: row.id, facts, isForgotten, ...(reported ? { reported } : {}) };
+  const isReportLost = reported === undefined && row.reported_at !== null;
+  return { id: row.id, facts, isReportLost, ...(reported ? { reported } : {}) };
 }
 
 /** The row holds only what passed the schema on its way in; an older hub may have stored version 1. */

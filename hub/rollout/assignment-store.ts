@@ -1,6 +1,6 @@
 /**
- * What the rows of rollouts say of one device and version: was it offered, and since when. What was offered to a device that
- * was removed was not offered to the one that has its id now.
+ * Offers of one version to one device, from the rows of rollouts: whether and since when. Offers to a device that was removed
+ * do not count for the one that has its id now.
  */
 
 import { sql } from 'kysely';

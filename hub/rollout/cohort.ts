@@ -1,5 +1,5 @@
 /**
- * The order in which the devices of a rollout have their turn. It is a hash of rollout and device: known in advance, the same
+ * The order in which the devices of a rollout are offered the version. It is a hash of rollout and device: known in advance, the same
  * on every hub, and different for every rollout, so that no device is the canary for ever.
  */
 import { sha256 } from '../../shared/digest/sha256.ts';

@@ -10,7 +10,7 @@ export type StatementRow = Selectable<Tables['desired_statement']>;
 type Connection = Database | Transaction<Tables>;
 
 const BASE_KEY = 'sequence_base';
-/** SQLite takes 32 766 parameters a statement; far below it the gain is gone. */
+/** SQLite accepts 32 766 parameters per statement; batches gain nothing more far below that. */
 const ID_BATCH = 500;
 
 export class DesiredStore {
@@ -99,8 +99,8 @@ export class DesiredStore {
   }
 
   /**
-   * From now on nothing is said of what the device, or every device, should run, until the device has said that it runs it; and
-   * nothing is to be given up any more: the device may have done so and have been given the model again since.
+   * From now on statements name nothing for the device, or for every device, until the device has reported that it runs it; and
+   * no model is to be removed any more: the device may have done so and have been assigned the model again since.
    */
   async unconfirm(deviceId: string | undefined, tx: Transaction<Tables>): Promise<void> {
     let query = tx.updateTable('desired_model').set({ unconfirmed: 1 });
@@ -113,7 +113,7 @@ export class DesiredStore {
     await orders.execute();
   }
 
-  /** Every statement is due to be signed anew. */
+  /** Every statement is due to be signed again. */
   async expireStatements(tx: Transaction<Tables>): Promise<void> {
     await tx.updateTable('desired_statement').set({ issued_at: 0 }).execute();
   }
@@ -178,7 +178,7 @@ export class DesiredStore {
       .execute();
   }
 
-  /** Models taken off a device that it has not given up yet, the latest first; at most as many as a statement holds. */
+  /** Unassigned models that a device has not removed yet, the latest first; at most as many as a statement holds. */
   async unassigned(
     deviceId: string,
     connection: Connection = this.#database,
@@ -200,7 +200,7 @@ export class DesiredStore {
       .execute();
   }
 
-  /** The device has given these models up, or is to have them again. */
+  /** The device has removed these models, or is to have them again. */
   async endUnassigned(
     deviceId: string,
     models: readonly string[],
@@ -213,7 +213,7 @@ export class DesiredStore {
       .execute();
   }
 
-  /** Of these devices, those that `model` was taken off and that have not given it up yet. */
+  /** Of these devices, those that `model` was unassigned from and that have not removed it yet. */
   async unassignedOf(
     model: string,
     deviceIds: readonly string[],
@@ -255,7 +255,7 @@ export class DesiredStore {
       .execute();
   }
 
-  /** Leaves nothing of a removed device but its sequence: a statement of nothing, which is not signed. */
+  /** Keeps only the sequence of a removed device: an empty statement, which is not signed. */
   async forget(deviceId: string, tx: Transaction<Tables>): Promise<void> {
     await tx.deleteFrom('desired_model').where('device_id', '=', deviceId).execute();
     await tx.deleteFrom('desired_release').where('device_id', '=', deviceId).execute();
@@ -267,7 +267,7 @@ export class DesiredStore {
       .execute();
   }
 
-  /** Forgets the last sequences of devices that were removed long ago; returns the highest of them, 0 when there was none. */
+  /** Deletes the last sequences of devices that were removed long ago; returns the highest of them, 0 when there was none. */
   async forgetSequences(deviceIds: readonly string[], tx: Transaction<Tables>): Promise<number> {
     const rows = await tx
       .deleteFrom('desired_statement')

@@ -1,8 +1,8 @@
 /**
- * Which versions a device has from this hub: what telemetry asks before it trusts a report. Offered is what a desired
- * state or a rollout has named; what the device says it runs counts as well, for a hub that was put back from a backup does
- * not remember its offers. What it counted before it connected to that hub comes before its report does: until then nothing that
- * it may have been offered is refused. For a rollout counts only what that rollout offered.
+ * Which versions a device was assigned by this hub: telemetry checks this before it trusts a report. A version was offered if a
+ * desired state or a rollout named it; what the device reports to run counts as well, because a hub restored from a backup
+ * does not know its later offers. Telemetry from before the device connected to that hub arrives before its report: until then
+ * nothing that it may have been offered is refused. For a rollout only its own offers count.
  */
 import { limits } from '../../shared/base/limits.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
@@ -17,7 +17,7 @@ export interface DeviceAssignmentsProps {
     report(
       deviceId: string,
     ): Promise<
-      { readonly reported?: Pick<ReportedState, 'models'>; readonly isForgotten?: boolean } | undefined
+      { readonly reported?: Pick<ReportedState, 'models'>; readonly isReportLost?: boolean } | undefined
     >;
   };
 }
@@ -29,7 +29,7 @@ interface RolloutClaim extends OfferedVersion {
 
 export class DeviceAssignments {
   readonly #props: DeviceAssignmentsProps;
-  /** Pairs that belong together for as long as the device is one: an offer is never unmade. */
+  /** Valid until the device is removed: an offer once made stays made. */
   readonly #known = new Set<string>();
 
   constructor(props: DeviceAssignmentsProps) {
@@ -47,7 +47,7 @@ export class DeviceAssignments {
       (await this.#props.director.offered(deviceId)).has(version.manifest) ||
       (await this.#props.store.wasOffered({ deviceId, ...version })) ||
       reportsVersion(report?.reported, version);
-    if (!isOf) return report?.isForgotten ?? false;
+    if (!isOf) return report?.isReportLost ?? false;
     if (this.#known.size >= limits.telemetryOffersKnownMax) {
       this.#known.delete(this.#known.values().next().value!);
     }
@@ -55,7 +55,7 @@ export class DeviceAssignments {
     return true;
   }
 
-  /** The device was removed: a machine that is enrolled under its id later begins with nothing. */
+  /** The device was removed: a machine that is enrolled under its id later starts without offers. */
   forget(deviceId: string): void {
     for (const pair of this.#known) if (pair.startsWith(`${deviceId} `)) this.#known.delete(pair);
   }

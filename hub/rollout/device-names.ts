@@ -3,7 +3,7 @@ import { limits } from '../../shared/base/limits.ts';
 
 export interface NamedDevice {
   readonly id: string;
-  /** What is to be said of this one. */
+  /** Shown in parentheses after the name. */
   readonly detail?: string | undefined;
 }
 

@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/base/app-error.ts';
 
-/** For an action whose answer hangs on what devices said before a restore. `who` names them. */
+/** For an action whose result depends on what devices reported before a restore. `who` names them. */
 export function deviceNotReported(what: string, who: string): AppError {
   return new AppError(
     'device_not_reported',

@@ -1,16 +1,16 @@
 /**
- * What a device will say to a version before it is asked: the device's own rules, applied to what it last reported of
- * itself. Pure. A device that has never reported objects to nothing that is known.
+ * Predicts why a device would refuse a version: the device's own rules, applied to its last report.
+ * Pure. For a device that has never reported no objection is known.
  */
 import { limits } from '../../shared/base/limits.ts';
 import { shorten } from '../../shared/base/safe-text.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { FleetReport } from './rollout-evidence.ts';
 
-/** Of the reason a device gives, in a sentence about several devices. */
+/** Longest reason of one device in a sentence about several. */
 const REASON_CHARS = 120;
 
-/** In order of weight. `quarantined` may be lifted at the device's end, memory and disk may become free: those are not certain. */
+/** In order of weight. A quarantine may be lifted on the device, memory and disk may become free: those are not certain. */
 export const objectionKinds = [
   'downgrade',
   'no-provider',
@@ -24,11 +24,11 @@ export type ObjectionKind = (typeof objectionKinds)[number];
 
 export interface Objection {
   readonly kind: ObjectionKind;
-  /** What of the device speaks against the version: `release 7`. */
+  /** The property of the device that conflicts with the version: `release 7`. */
   readonly detail: string;
 }
 
-/** Ends a rollout on the device for sure, whatever happens until then. */
+/** The device is certain to refuse the version, whatever happens until then. */
 export function isCertain(kind: ObjectionKind): boolean {
   return kind === 'downgrade' || kind === 'no-provider' || kind === 'too-many-models';
 }
@@ -41,7 +41,7 @@ export interface Candidate {
 }
 
 export function objectionsOf(
-  { facts, reported, isForgotten }: FleetReport,
+  { facts, reported, isReportLost }: FleetReport,
   { version, otherModels, now }: Candidate,
 ): readonly Objection[] {
   const { model, manifest, manifestSha256 } = version;
@@ -74,6 +74,6 @@ export function objectionsOf(
 
   const bytes = [...sizes.values()].reduce((sum, one) => sum + one, 0) + limits.freeSpaceMarginBytes;
   if (reported && !isKept && reported.freeBytes < bytes) object('disk', `${reported.freeBytes} bytes free`);
-  if (isForgotten) object('not-reported', 'no report since the restore');
+  if (isReportLost) object('not-reported', 'no report since the restore');
   return objections;
 }

@@ -1,7 +1,7 @@
 /**
- * How one device stands in one rollout, and what each message from it changes. Pure. What the hub itself did (refused, shed,
+ * The status of one device in one rollout, and what each message from it changes. Pure. What the hub itself did (refused, shed,
  * reverted an offer) is never a failure of the device; silence and timeouts are not messages, so they are computed from
- * the clock when somebody asks (`statusAt`) and vanish when the device reports again.
+ * the clock on demand (`statusAt`) and no longer apply once the device reports again.
  */
 import type { DeviceStatus, RevertOutcome, StoredStatus } from '../../shared/api/rollouts.ts';
 import { isEnvironmental } from '../../shared/errors/error-class.ts';
@@ -16,23 +16,23 @@ export interface RolloutDevice {
   readonly assigned: boolean;
   /** Sequence of the statement that offered the version, or reverted it; the device has seen it when it reports as much. */
   readonly sequence: number | null;
-  /** What the device says it ran before; once the version is reverted, where it goes to. Null when nothing. */
+  /** What the device reports to have run before; once the version is reverted, its rollback target. Null when nothing. */
   readonly previousVersion: string | null;
   readonly offeredAt: number | null;
   readonly changedAt: number;
   readonly lastReportedAt: number | null;
-  /** When it was known how a device stands whose version was reverted; null while its report is awaited. */
+  /** When the outcome of the revert became known; null while the device's report is awaited. */
   readonly revertedAt: number | null;
-  /** How it stands then. */
+  /** That outcome. */
   readonly revertOutcome: RevertOutcome | null;
-  /** When the hub last tried, in vain, to offer it the version or to revert it; null once that went well. */
+  /** When the hub last failed to offer it the version or to revert it; null once that succeeded. */
   readonly triedAt: number | null;
   readonly fault: UpdateFault | null;
   /** When it was removed from the hub; a machine that is enrolled under its id later is another device. */
   readonly removedAt: number | null;
 }
 
-/** What a device said of one model: an update event, or its part of a reported state. */
+/** A device's report on one model: an update event, or the entry of a reported state. */
 export type DeviceMessage =
   | {
       readonly kind: 'event';
@@ -80,7 +80,7 @@ const inFlight: ReadonlySet<StoredStatus> = new Set([
 ]);
 const failures: ReadonlySet<DeviceStatus> = new Set(['failed', 'rejected', 'rolled-back', 'timed-out']);
 
-/** True while the device has the offer and is on its way with it. */
+/** True while the device has the offer and has not come to an end. */
 export function isInFlight(status: DeviceStatus): boolean {
   return inFlight.has(status as StoredStatus);
 }
@@ -102,14 +102,14 @@ export function applyMessage(
   context: { readonly version: string; readonly now: number },
 ): RolloutDevice {
   if (device.offeredAt === null || device.removedAt !== null) return device;
-  const spoke = { ...device, lastReportedAt: context.now };
-  const heard = followLastGood(spoke, message, context.version);
+  const reporting = { ...device, lastReportedAt: context.now };
+  const current = followLastGood(reporting, message, context.version);
   return message.kind === 'event'
-    ? handleEvent(heard, message, context)
-    : handleReport(heard, message, context);
+    ? handleEvent(current, message, context)
+    : handleReport(current, message, context);
 }
 
-/** Until the version is reverted, the device itself says what it would go back to. */
+/** Until the version is reverted, the device's reports determine its rollback target. */
 function followLastGood(device: RolloutDevice, message: DeviceMessage, version: string): RolloutDevice {
   if (!device.assigned || message.kind !== 'report') return device;
   const { lastGood } = message;
@@ -142,13 +142,13 @@ function handleReport(
   message: DeviceMessage & { kind: 'report' },
   { version, now }: { version: string; now: number },
 ): RolloutDevice {
-  // An older report is of the time before the statement that counts.
+  // An older report precedes the statement that counts.
   if (device.sequence === null || message.sequence < device.sequence) return device;
   const runsIt = message.activeVersion === version;
   const { update } = message;
   if (!device.assigned) {
     if (!runsIt) {
-      // One that runs nothing for now is not where it goes to, unless it goes to nothing.
+      // A device that runs nothing for now has not reached its target, unless the target is nothing.
       const isSomewhere = message.activeVersion !== undefined || device.previousVersion === null;
       return isSomewhere ? markReverted(device, 'reverted', now) : device;
     }
@@ -183,27 +183,32 @@ function advance(
     if (isEnvironmental(fault.code)) status = 'offered';
     else if (status === 'rejected' && fault.retry === 'later') status = 'failed';
   }
-  // An end is left only by proof of the opposite: late messages about earlier steps do not undo it, a commit after retries does.
+  // An end changes only on proof of the opposite: late messages about earlier steps do not undo it, a commit after retries does.
   const isEnd = !isInFlight(device.status);
   if (isEnd && inFlight.has(status)) return device;
-  const told = faultAfter(device, status, fault);
-  if (status === device.status && told?.code === device.fault?.code) return device;
-  return { ...device, status, changedAt: status === device.status ? device.changedAt : now, fault: told };
+  const nextFault = faultAfter(device, status, fault);
+  if (status === device.status && nextFault?.code === device.fault?.code) return device;
+  return {
+    ...device,
+    status,
+    changedAt: status === device.status ? device.changedAt : now,
+    fault: nextFault,
+  };
 }
 
-/** On its way a device has the fault it waits for now, if any; at an end the one that led there stays. */
+/** In flight a device has the fault it waits for now, if any; at an end the one that led there stays. */
 function faultAfter(
   device: RolloutDevice,
   status: StoredStatus,
   fault: UpdateFault | undefined,
 ): UpdateFault | null {
-  // The hub could not revert the version: that the device goes on with it is no answer to that.
+  // The hub could not revert the version: progress of the device with it does not resolve that.
   if (device.triedAt !== null) return device.fault;
   if (status === 'offered' || status === 'succeeded') return null;
   return fault ?? (isInFlight(status) ? null : device.fault);
 }
 
-/** It does not go where it is sent, and says why. */
+/** The device refuses its rollback target, with a reason. */
 function applyRefusal(
   device: RolloutDevice,
   { state, fault }: { readonly state: UpdateState; readonly fault?: UpdateFault },
@@ -217,7 +222,7 @@ function isRefusal(state: UpdateState): boolean {
   return state === 'rolled-back' || state === 'rejected';
 }
 
-/** What another rollout does with a device, and what it ran before, its messages do not change. */
+/** Messages of the device change no outcome that another rollout, or the version before, has decided. */
 function markReverted(device: RolloutDevice, as: RevertOutcome, now: number): RolloutDevice {
   if (
     device.revertOutcome === as ||
@@ -228,7 +233,7 @@ function markReverted(device: RolloutDevice, as: RevertOutcome, now: number): Ro
   return { ...device, revertedAt: now, revertOutcome: as };
 }
 
-/** It says that it runs the version: whatever was taken for an end is none. */
+/** It reports that it runs the version: a `reverted` that was assumed does not hold. */
 function unmarkReverted(device: RolloutDevice): RolloutDevice {
   return device.revertOutcome === 'reverted' ? { ...device, revertedAt: null, revertOutcome: null } : device;
 }
@@ -241,9 +246,9 @@ export interface RolloutTimeouts {
 
 /** What the hub knows of a device's download. */
 export interface DownloadObservation {
-  /** Until when the device last had to wait for its turn, milliseconds since the epoch; undefined when it had not. */
+  /** Until when the device last had to wait in the download queue, milliseconds since the epoch; undefined when it had not. */
   readonly waitedUntil: number | undefined;
-  /** Whether chunks went to it in the last minutes. */
+  /** Whether chunks were sent to it in the last minutes. */
   readonly isMoving: boolean;
 }
 
@@ -253,12 +258,12 @@ export interface FleetObservation {
   readonly connected: ReadonlySet<string>;
   /** Since when the hub has been watching without a gap (watch-span.ts). */
   readonly watchingSince: number;
-  /** Of devices that have asked for something. */
+  /** Of devices that have requested something. */
   readonly downloads: ReadonlyMap<string, DownloadObservation>;
 }
 
 /**
- * When a device that was told something at `sentAt` counts as silent (unless it is connected), and as too late. Time in
+ * When a device that was sent a statement at `sentAt` counts as silent (unless it is connected), and as too late. Time in
  * which the hub did not watch is not the device's, and neither is the time before the hub served it.
  */
 export function deadlinesOf(
@@ -274,22 +279,22 @@ export function deadlinesOf(
   };
 }
 
-/** What a device is that has not come to an end in its time. */
+/** The status of a device that has not come to an end in its time. */
 function overdue(
   { deviceId, status, fault }: RolloutDevice,
   { trial }: RolloutTimeouts,
   { downloads }: Pick<FleetObservation, 'downloads'>,
 ): DeviceStatus {
-  // It waits for room, a chunk or the like: that says nothing about the version.
+  // It waits for space, a chunk or the like: no evidence about the version.
   if (fault !== null && isEnvironmental(fault.code)) return 'blocked';
-  // Neither does a line so slow that the chunks are still coming.
+  // Neither is a link so slow that the chunks are still arriving.
   if (status === 'downloading' && downloads.get(deviceId)?.isMoving) return 'blocked';
   return status === 'trial' && asksForRequests(trial) ? 'unproven' : 'timed-out';
 }
 
 /**
- * Status as of `now`, and since when it is an end (null while the device is on its way or waits). A device that is
- * connected is not silent; it can still time out. One that is on trial by then has been asked too little to judge the
+ * Status as of `now`, and since when it is an end (null while the device is in flight or waits). A device that is
+ * connected is not silent; it can still time out. One that is on trial by then has had too few requests to judge the
  * version: it is unproven, which is no failure and no success.
  */
 export function statusAt(

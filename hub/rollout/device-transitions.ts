@@ -10,7 +10,7 @@ export function offeredDevice(
   device: RolloutDevice,
   sent: {
     readonly sequence: number;
-    /** What the device last said of the model. */
+    /** What the device last reported of the model. */
     readonly entry: ReportedModel | undefined;
     /** The version it is offered. */
     readonly version: string;
@@ -34,8 +34,8 @@ export function offeredDevice(
 }
 
 /**
- * What the device ran before the rollout. One that was offered the version before may have committed it meanwhile, and has not
- * run it before for that.
+ * What the device ran before the rollout. A device that was offered the version earlier may have committed it meanwhile; that does
+ * not make it the version before.
  */
 function versionBefore(
   { offeredAt, previousVersion }: RolloutDevice,
@@ -46,7 +46,7 @@ function versionBefore(
   return isChange ? lastGood : previousVersion;
 }
 
-/** Its statement could not be made: no fault of the version, and tried again now and then. */
+/** Its statement could not be made: no fault of the version, and retried periodically. */
 export function blockedDevice(device: RolloutDevice, fault: UpdateFault, now: number): RolloutDevice {
   const isChange = device.status !== 'blocked';
   return {
@@ -58,7 +58,7 @@ export function blockedDevice(device: RolloutDevice, fault: UpdateFault, now: nu
   };
 }
 
-/** Statuses a taken-back offer leaves as they are: how the device failed is worth more than that the hub withdrew. */
+/** Statuses that a withdrawn offer does not change: how the device failed matters more than the withdrawal. */
 const keptStatuses: ReadonlySet<RolloutDevice['status']> = new Set(['failed', 'rejected', 'rolled-back']);
 
 /** Its desired state names the rollback target, or nothing of the model. */
@@ -81,7 +81,7 @@ export function revertedDevice(
   };
 }
 
-/** Its statement could not be made, so it still names the version. Tried again until a device that was told would be too late. */
+/** Its statement could not be made, so it still names the version. Retried until the device would be too late. */
 export function notSentDevice(
   device: RolloutDevice,
   fault: UpdateFault,

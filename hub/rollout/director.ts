@@ -1,7 +1,7 @@
 /**
- * The director says who runs what now: one signed statement for each device, with a sequence that grows for ever and an
- * expiry. Whoever changes what a device should run does it here, inside its own transaction (`assign`), and tells the
- * devices after the commit (`publish`): persist, then announce. A hub that dies in between says it again when it starts.
+ * The director decides which device runs what now: one signed statement for each device, with a sequence that only grows and an
+ * expiry. Code that changes what a device should run does it here, inside its own transaction (`assign`), and announces it to
+ * the devices after the commit (`publish`): persist, then announce. A hub that dies in between publishes it when it starts.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
@@ -22,7 +22,7 @@ import type { DesiredStore } from './desired-store.ts';
 import { RestoreRecovery } from './restore-recovery.ts';
 import { StatementSigner } from './statement-signer.ts';
 
-/** One device is to run one version of a model, or the hub stops saying anything of the model (`version` absent). */
+/** One device is to run one version of a model, or its statements no longer name the model (`version` absent). */
 export type Assignment =
   | {
       readonly deviceId: string;
@@ -37,7 +37,7 @@ export type Assignment =
       readonly deviceId: string;
       readonly model: string;
       readonly version?: undefined;
-      /** The model is taken off the device, which gives up what it has of it; else it keeps that. */
+      /** The model is unassigned: the device deletes what it has of it; else it keeps that. */
       readonly unassigned?: boolean;
     };
 
@@ -54,7 +54,7 @@ export interface DirectorProps {
   readonly broker: Pick<Broker, 'retain'>;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How long a statement is valid; signed anew after half of it. */
+  /** How long a statement is valid; signed again after half of it. */
   readonly validMs?: number;
 }
 
@@ -122,7 +122,7 @@ export class Director {
     return sequences;
   }
 
-  /** As `assign`; a device whose statement cannot be made keeps the one it has, and holds up none of the others. */
+  /** As `assign`; a device whose statement cannot be made keeps the one it has, and delays none of the others. */
   async assignEach(assignments: readonly Assignment[], tx: Transaction<Tables>): Promise<Assigned> {
     const sequences = new Map<string, number>();
     const failures = new Map<string, unknown>();
@@ -137,7 +137,7 @@ export class Director {
     return { sequences, failures };
   }
 
-  /** Of these devices, those that are to give the model up and have not said that they did. */
+  /** Of these devices, those that are to remove the model and have not reported that they did. */
   async unassigned(
     model: string,
     deviceIds: readonly string[],
@@ -146,37 +146,37 @@ export class Director {
     return deviceIds.length === 0 ? new Set() : this.#store.unassignedOf(model, deviceIds, tx);
   }
 
-  /** The device was removed from the hub: nothing is wanted of it any more. Its statement is taken back with `publish`. */
+  /** The device was removed from the hub and has no desired state any more. `publish` withdraws its statement. */
   async forget(deviceId: string, tx: Transaction<Tables>): Promise<void> {
     this.#offered.delete(deviceId);
     await this.#store.forget(deviceId, tx);
   }
 
-  /** Gives up the sequences of devices that were removed long ago; every other is above them from then on. */
+  /** Drops the sequences of devices that were removed long ago; every other is above them from then on. */
   async forgetSequences(deviceIds: readonly string[], tx: Transaction<Tables>): Promise<void> {
     await this.#statements.forgetSequences(deviceIds, tx);
   }
 
-  /** This hub was set back: see restore-recovery.ts. Every sequence is above `atLeast` from now on; the next `renew` signs everything anew. */
+  /** This hub was set back: see restore-recovery.ts. Every sequence is above `atLeast` from now on; the next `renew` signs everything again. */
   async catchUp(atLeast: number): Promise<void> {
     await this.#recovery.catchUp(atLeast);
     this.#offered.clear();
   }
 
-  /** A device's report of what it runs and on the last statement it has accepted, heard in the transaction that stores it. */
+  /** A device's report of what it runs and on the last statement it has accepted, handled in the transaction that stores it. */
   async handleReport(deviceId: string, reported: ReportedState, tx: Transaction<Tables>): Promise<void> {
     if (!(await this.#recovery.handleReport(deviceId, reported, tx))) return;
     // It waits for the one connection, and so for the end of this transaction.
     void this.publish([deviceId]);
   }
 
-  /** The hub stops saying anything of `model` to the device, which keeps what it has. */
+  /** Statements for the device no longer name `model`; it keeps what it has. */
   async clear(deviceId: string, model: string): Promise<void> {
     await this.assign([{ deviceId, model }]);
   }
 
   /**
-   * The device is to try again what it has quarantined or refused of `model`. Returns the sequence of the statement that says so;
+   * The device is to try again what it has quarantined or refused of `model`. Returns the sequence of that statement;
    * the caller publishes it after the commit.
    */
   release(deviceId: string, model: string, tx: Transaction<Tables>): Promise<number> {
@@ -223,7 +223,7 @@ export class Director {
     await this.#publishing.run(() => this.#publishPending());
   }
 
-  /** Signs anew what is past half its life, then publishes the statement of every device. */
+  /** Renews what is past half its life, then publishes the statement of every device. */
   async republishAll(): Promise<void> {
     await this.renew();
     let after = '';
@@ -232,13 +232,13 @@ export class Director {
       if (deviceIds.length === 0) return;
       await this.publish(deviceIds);
       after = deviceIds.at(-1)!;
-      // SQLite answers at once: without this a large fleet would hold up everything else.
+      // SQLite answers at once: without this a large fleet would block everything else.
       await nextTurn();
     }
   }
 
   /**
-   * Signs anew and publishes the statements that are past half their life, or were issued by a clock that was ahead; publishes
+   * Renews and publishes the statements that are past half their life, or were issued by a clock that was ahead; publishes
    * those that could not be before.
    */
   async renew(): Promise<void> {
@@ -291,7 +291,7 @@ export class Director {
     );
   }
 
-  /** Once for a device and a reason: it is tried again at each look. */
+  /** Logged once for a device and a reason: each renewal tries it again. */
   #reportUnsigned(deviceId: string, error: unknown): void {
     const reason = errorText(error);
     if (this.#unsigned.get(deviceId) === reason) return;
@@ -301,12 +301,12 @@ export class Director {
 
   async #publishPending(): Promise<void> {
     for (const deviceId of [...this.#unpublished]) {
-      // Taken out first: a statement signed while this one travels must be published after it.
+      // Taken out first: a statement signed while this one is being sent must be published after it.
       this.#unpublished.delete(deviceId);
       try {
         const statement = await this.#store.statement(deviceId);
         if (statement) {
-          // Empty for a removed device: the broker forgets it.
+          // Empty for a removed device: the broker deletes its retained message.
           await this.#broker.retain(topics.device(deviceId, 'desired'), Buffer.from(statement.envelope));
         }
         this.#offered.delete(deviceId);

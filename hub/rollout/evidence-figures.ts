@@ -1,6 +1,6 @@
 /**
- * What gates look at of the evidence of a rollout: requests and drift over the devices that have switched to the version. Counted and judged
- * when evidence or devices have changed; a look without news costs nothing of it.
+ * The part of a rollout's evidence that gates judge: requests and drift over the devices that have switched to the version. Computed
+ * when evidence or devices have changed; an evaluation without changes reuses it.
  */
 import type { RolloutPlan } from '../../shared/api/rollout-plan.ts';
 import { isAppError } from '../../shared/base/app-error.ts';
@@ -11,8 +11,8 @@ import type { DeviceEvidence, RolloutDrift, RolloutTelemetry } from './rollout-e
 import type { RolloutView } from './rollout-planner.ts';
 
 type Figures = Pick<GateInputs, 'requests' | 'drift'>;
-/** What each device brought; undefined where it brought nothing. */
-type Brought = readonly (DeviceEvidence['figures'] | undefined)[];
+/** What each device contributed; undefined where that is nothing. */
+type EvidencePerDevice = readonly (DeviceEvidence['figures'] | undefined)[];
 
 export const noFigures: Figures = { requests: null, drift: null };
 
@@ -39,25 +39,25 @@ export class EvidenceFigures {
     const names = switched.map(({ deviceId, offeredAt }) => `${deviceId} ${offeredAt}`).join();
     const made = this.#made.get(evidence);
     if (made?.switched === names) return made.figures;
-    const brought = switched.map(({ deviceId, offeredAt }) => {
+    const perDevice = switched.map(({ deviceId, offeredAt }) => {
       const found = evidence.get(deviceId);
       return found?.offeredAt === offeredAt ? found?.figures : undefined;
     });
     const figures = {
-      requests: plan.gates.maxErrorRate === undefined ? null : countRequests(brought, plan),
-      drift: plan.gates.drift === 'ignore' ? null : await judgeDrift(brought, plan, this.#drift),
+      requests: plan.gates.maxErrorRate === undefined ? null : countRequests(perDevice, plan),
+      drift: plan.gates.drift === 'ignore' ? null : await judgeDrift(perDevice, plan, this.#drift),
     };
     this.#made.set(evidence, { switched: names, figures });
     return figures;
   }
 }
 
-function countRequests(brought: Brought, { gates, trial }: RolloutPlan): GateInputs['requests'] {
+function countRequests(perDevice: EvidencePerDevice, { gates, trial }: RolloutPlan): GateInputs['requests'] {
   return requestFigures(
-    brought.map((figures) => ({
+    perDevice.map((figures) => ({
       ok: figures?.requests.ok ?? 0,
       failed: Object.values(figures?.requests.failed ?? {}).reduce((sum, count) => sum + count, 0),
-      // Where the interface changes on purpose, what the old one alone fits says nothing of the version.
+      // Where the interface changes on purpose, requests that only the old one accepts are no evidence against the version.
       refused: trial.breaking ? 0 : (figures?.requests.refused.fitBefore ?? 0),
     })),
     gates.minRequests,
@@ -66,14 +66,14 @@ function countRequests(brought: Brought, { gates, trial }: RolloutPlan): GateInp
 
 /**
  * Inputs alone: outputs follow from them, and a new version may well answer differently from its reference. A version
- * with nothing to compare with has no figures, which no gate takes for a pass.
+ * with nothing to compare with has no figures, which no gate accepts as a pass.
  */
 async function judgeDrift(
-  brought: Brought,
+  perDevice: EvidencePerDevice,
   plan: RolloutPlan,
   drift: RolloutDrift,
 ): Promise<GateInputs['drift']> {
-  const counts = brought.map((figures) => figures?.features ?? []);
+  const counts = perDevice.map((figures) => figures?.features ?? []);
   const features = await drift.judge(plan, counts).catch((error: unknown) => {
     if (isAppError(error, 'drift_no_profile')) return undefined;
     throw error;
@@ -82,7 +82,7 @@ async function judgeDrift(
   const inputs = features.filter((feature) => feature.role === 'input');
   return {
     features: inputs.length,
-    withEvidence: inputs.reduce((least, { devices }) => Math.min(least, devices), brought.length),
+    withEvidence: inputs.reduce((least, { devices }) => Math.min(least, devices), perDevice.length),
     drifting: inputs
       .filter((feature) => feature.verdict === 'drift')
       .map(({ name, psi }) => ({ name, psi: Number.isFinite(psi) ? psi : null })),

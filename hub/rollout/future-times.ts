@@ -1,4 +1,4 @@
-/** What becomes of the times of rollouts when the hub's clock was ahead (see hub/clock/clock-guard.ts). */
+/** Corrects the times of rollouts after the hub's clock was ahead (see hub/clock/clock-guard.ts). */
 import { sql } from 'kysely';
 import type { Database } from '../db/database.ts';
 

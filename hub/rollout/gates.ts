@@ -1,7 +1,7 @@
 /**
  * Gates: from what was observed to a verdict, with every reason. Pure and replayable (promise P6): the inputs are stored
  * with each verdict, and `judge` of them gives the same verdict again. No data is never a pass (promise P5), and of several
- * devices one alone decides nothing: whatever is asked for must be known of two, or of the only one.
+ * devices one alone decides nothing: whatever is required must be known of two devices, or of the only one.
  * Shares of devices and of requests are compared as they are; tests that know sample size and control cohort take the
  * same inputs and give the same verdicts.
  */
@@ -14,7 +14,7 @@ import type { RequestFigures } from './request-figures.ts';
 
 /**
  * Raised when `judge` would give another verdict for inputs that were stored, or reads inputs that it did not: stored with each verdict, so
- * that whoever replays one knows whether by the same rules. 1: requests and drift were sums over all devices.
+ * that a replay knows whether the rules are the same. 1: requests and drift were sums over all devices.
  */
 export const gatesVersion = 2;
 
@@ -24,8 +24,8 @@ export interface GateInputs {
   readonly now: number;
   readonly phaseStartedAt: number;
   /**
-   * From when its time counts: later than its start when the hub has not watched since then, or when a device of it stood in
-   * line for its download. Absent in verdicts that are older.
+   * From when its time counts: later than its start when the hub has not watched since then, or when a device of it was
+   * queued for its download. Absent in older verdicts.
    */
   readonly timeCountsFrom?: number;
   readonly soakMs: number;
@@ -35,18 +35,18 @@ export interface GateInputs {
   readonly devices: number;
   /** The same devices by status; absent is 0. */
   readonly counts: Readonly<Partial<Record<DeviceStatus, number>>>;
-  /** When the last of them came to an end; null while some are on their way. */
+  /** When the last of them came to an end; null while some are in flight. */
   readonly settledAt: number | null;
   /** Devices that have finished the trial time and wait for enough requests; absent is 0. */
   readonly awaitingRequests?: number;
-  /** Requests to the version on these devices since it was offered to them; null when nobody asked. */
+  /** Requests to the version on these devices since it was offered to them; null when no gate needs them. */
   readonly requests: RequestFigures | null;
   readonly drift: {
-    /** Devices that brought enough values of every feature to be counted with. */
+    /** Devices with enough values of every feature to be counted. */
     readonly withEvidence: number;
     /** Features that drift, with their PSI. */
     readonly drifting: readonly { readonly name: string; readonly psi: number | null }[];
-    /** Features with too few values to tell. */
+    /** Features with too few values for a verdict. */
     readonly tooFew: readonly string[];
     readonly features: number;
   } | null;
@@ -55,7 +55,7 @@ export interface GateInputs {
 }
 
 export interface Reason {
-  /** Stable word a program may switch on. */
+  /** Stable code that a program may switch on. */
   readonly code: string;
   readonly verdict: Verdict;
   readonly text: string;
@@ -146,7 +146,7 @@ function judgeErrorRate(inputs: GateInputs): Reason[] {
   if (rules.maxErrorRate === undefined) return [];
   const { counted = 0, errorRate = null, ok = 0, failed = 0, refused = 0, withEvidence = 0 } = requests ?? {};
   const total = ok + failed + refused;
-  // Written so that a figure that is no number passes nothing.
+  // Written so that NaN passes no gate.
   if (errorRate === null || !(counted >= rules.minRequests) || Number.isNaN(errorRate)) {
     const capped =
       total > counted ? `, ${Math.floor(counted)} of them count (no device for more than others)` : '';
@@ -188,7 +188,7 @@ function judgeDrift(inputs: GateInputs): Reason[] {
   return [{ code: 'drift_within_limit', verdict: 'proceed', text }];
 }
 
-/** Of so many devices a gate must know something. */
+/** A gate needs figures of at least so many devices. */
 function devicesRequired(devices: number): number {
   return Math.max(1, Math.min(limits.evidenceDevicesMin, devices));
 }
@@ -199,7 +199,7 @@ function tooFewDevices(found: number, inputs: GateInputs, what: string): Reason 
   return { code: 'too_few_devices', verdict: 'inconclusive', text };
 }
 
-/** What to do where no device is on its way any more, and what they count is still missing. */
+/** What to do when no device is in flight any more and the evidence is still insufficient. */
 function evidenceHelp({ settledAt }: GateInputs): string {
   return settledAt === null
     ? ''
@@ -225,7 +225,7 @@ function judgeSilence({ counts, devices, rules }: GateInputs): Reason[] {
     : [{ code: 'silence_within_limit', verdict: 'proceed', text }];
 }
 
-/** What to do about devices that nobody asks. */
+/** What to do about devices that get no requests. */
 const wayOut = 'send them requests, or plan with --trial-min-requests 0 to let time alone decide';
 
 function judgeUnproven({ counts, devices, rules }: GateInputs): Reason[] {
@@ -258,14 +258,14 @@ function judgeSoak({ settledAt, soakMs, now }: GateInputs): Reason[] {
     : [{ code: 'soaked', verdict: 'proceed', text: `watched for ${formatDuration(soakMs)}` }];
 }
 
-/** Devices that failed, whatever way; silent, blocked, unproven and withdrawn ones are not among them. */
+/** Devices that failed in any way; silent, blocked, unproven and withdrawn ones are not among them. */
 function countFailures(counts: GateInputs['counts']): number {
   return (
     (counts.failed ?? 0) + (counts.rejected ?? 0) + (counts['rolled-back'] ?? 0) + (counts['timed-out'] ?? 0)
   );
 }
 
-/** Every gate that is asked has a reason, so there is always at least one. */
+/** Every gate that is evaluated gives a reason, so there is always at least one. */
 function gravest(reasons: readonly Reason[]): Verdict {
   return reasons.reduce<Verdict>((worst, reason) => worse(worst, reason.verdict), 'proceed');
 }

@@ -1,6 +1,6 @@
 /**
  * The right to write: one holder for each name at a time, such as a rollout. One implementation now: a hub is one process
- * (process-leases.ts); several hub replicas will take theirs from the database. The contract suite is test/contract/leases.ts.
+ * (process-leases.ts); several hub replicas will get theirs from the database. The contract suite is test/contract/leases.ts.
  */
 export interface Leases {
   /**

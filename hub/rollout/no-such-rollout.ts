@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/base/app-error.ts';
 
-/** `what` says what cannot be done. An id that was right once may be that of a rollout that has left. */
+/** `what` names the action that fails. An id that was once valid may be that of a rollout that retention deleted. */
 export function noSuchRollout(what: string): AppError {
   return new AppError(
     'not_found',

@@ -1,6 +1,6 @@
 /**
  * Which devices belong to the current phase of a rollout. Pure. The size of a phase is a share of the devices that still belong to
- * the hub: a removed device does not count, and the next one in the order takes its place. A device that was given the version stays
+ * the hub: a removed device does not count, and the next one in the order takes its place. A device that was offered the version stays
  * a member even when a removal makes the phase smaller. So a phase never has fewer members than devices that carry the version,
  * and no member is added beyond its size (promise P5).
  */
@@ -42,7 +42,7 @@ export function phaseOfEach({ plan, devices }: Omit<PhasedRollout, 'phase'>): Re
   );
 }
 
-/** It was given the version, or could not be: the place is not another's. */
+/** It was offered the version, or could not be: its place is not given to another. */
 function hasPlace({ status }: RolloutDevice): boolean {
   return status !== 'pending' && status !== 'withdrawn';
 }

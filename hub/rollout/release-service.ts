@@ -1,6 +1,6 @@
 /**
- * Lets a device try again what it has quarantined or refused. The order travels in the device's signed desired state: so it is
- * authentic, harmless when it comes twice, and reaches a device that is offline now.
+ * Lets a device try again what it has quarantined or refused. The release is part of the device's signed desired state: so it is
+ * authentic, idempotent, and reaches a device that is offline now.
  */
 import { AppError } from '../../shared/base/app-error.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
@@ -33,7 +33,7 @@ export class ReleaseService {
     this.#props = props;
   }
 
-  /** Throws `not_found` when there is no such device, or neither it nor the hub knows of the model on it; `device_not_reported` when a restore made that unknown. */
+  /** Throws `not_found` when there is no such device, or the model is known on it to neither device nor hub; `device_not_reported` when a restore made that unknown. */
   async release(deviceId: string, model: string, actor: Actor): Promise<Release> {
     const { store, director, devices, audit } = this.#props;
     const device = await devices.report(deviceId);
@@ -44,7 +44,8 @@ export class ReleaseService {
     const reported = models.find((one) => one.model === model);
     const isDesired = (await director.current(model, [deviceId])).has(deviceId);
     if (reported === undefined && !isDesired) {
-      if (device.isForgotten) throw deviceNotReported(`release "${model}" on "${deviceId}"`, `"${deviceId}"`);
+      if (device.isReportLost)
+        throw deviceNotReported(`release "${model}" on "${deviceId}"`, `"${deviceId}"`);
       const names = models.map((one) => one.model).join(', ') || 'none';
       throw new AppError(
         'not_found',

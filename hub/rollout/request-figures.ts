@@ -4,7 +4,7 @@
  */
 import { capWeights } from '../telemetry/capped-weights.ts';
 
-/** Requests of one device. `refused`: for their tensors, which the version before takes. */
+/** Requests of one device. `refused`: for their tensors, which the version before accepts. */
 export interface DeviceRequests {
   readonly ok: number;
   readonly failed: number;

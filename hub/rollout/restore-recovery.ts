@@ -1,7 +1,7 @@
 /**
- * A hub that was set back: restored from a backup, or older than what its devices have seen for whatever reason. Devices may have
- * accepted later statements than it knows of, and may run other versions. Its sequences go above theirs, and nothing is said of
- * what a device should run until it has said that it runs that: a restore takes no device back to the versions of the backup.
+ * A hub that was set back: restored from a backup, or older than what its devices have accepted for whatever reason. Devices may have
+ * accepted later statements than it knows of, and may run other versions. Its sequences are raised above theirs, and statements do not
+ * name a version for a device until the device has reported that it runs it: a restore rolls no device back to the versions of the backup.
  */
 import type { Transaction } from 'kysely';
 import { LimitedLog } from '../../platform/limited-log.ts';
@@ -31,7 +31,7 @@ export class RestoreRecovery {
     this.#log = new LimitedLog({ logger, monotonic: () => performance.now() });
   }
 
-  /** The hub knows that it was set back. Every statement is due to be signed anew. */
+  /** The hub knows that it was set back. Every statement is due to be signed again. */
   async catchUp(atLeast: number): Promise<void> {
     await this.#store.transaction(async (tx) => {
       await this.#statements.raiseBase(atLeast, tx);
@@ -44,7 +44,7 @@ export class RestoreRecovery {
 
   /**
    * A device's report of what it runs and on the last statement it has accepted. When that is later than all that this hub knows
-   * to have signed, the hub was set back: the device would refuse whatever it says, so it goes above. True when a statement was
+   * to have signed, the hub was set back: the device would refuse its statements, so their sequences continue above. True when a statement was
    * signed, to be published after the commit.
    */
   async handleReport(
@@ -56,7 +56,7 @@ export class RestoreRecovery {
     const signed = await this.#statements.lastSequence(deviceId, tx);
     const isBehind = sequence > signed;
     if (!isBehind && !this.#unconfirmed.has(deviceId)) return false;
-    // A device that lies harms nobody: none takes a step as long as that.
+    // A device that lies does no harm: no honest sequence is that far ahead.
     if (sequence > signed + limits.sequenceStepMax) return false;
     if (isBehind) {
       this.#log.warn(
@@ -68,7 +68,7 @@ export class RestoreRecovery {
     }
     const rows = await this.#store.unconfirmedModels(deviceId, tx);
     if (rows.length === 0 && !isBehind) {
-      // Unless it is this transaction that confirmed them: that may come to nothing.
+      // Unless this transaction confirmed them: it may be rolled back.
       if (!this.#statements.hasSigned(deviceId, tx)) this.#unconfirmed.delete(deviceId);
       return false;
     }

@@ -1,4 +1,4 @@
-/** When a rollback has ended, and how: only what devices said of themselves counts as back, the others are named. Pure. */
+/** When a rollback has ended, and how: only devices that reported it count as rolled back, the others are named. Pure. */
 import type { RevertOutcome } from '../../shared/api/rollouts.ts';
 import { nameDevices } from './device-names.ts';
 import {
@@ -10,7 +10,7 @@ import {
 import { isPresent } from './phase-members.ts';
 
 /** Instants until which the report of a device is awaited; empty when there is none to wait for. */
-export function awaitedUntil(
+export function reportDeadlines(
   devices: readonly RolloutDevice[],
   timeouts: Pick<RolloutTimeouts, 'silenceMs' | 'deviceTimeoutMs'>,
   observation: FleetObservation,
@@ -23,8 +23,8 @@ export function awaitedUntil(
   return ends.filter((end) => observation.now < end);
 }
 
-/** Why a device was not reverted, in the order in which people ask. */
-const notBack: readonly (readonly [RevertOutcome | null, string])[] = [
+/** Why a device was not rolled back, in the order of the message. */
+const notRolledBack: readonly (readonly [RevertOutcome | null, string])[] = [
   [null, 'did not go back in time and go back when they return'],
   ['refused', 'refused to go back'],
   ['not-sent', 'could not be sent the rollback'],
@@ -44,7 +44,7 @@ export function rollbackReason(devices: readonly RolloutDevice[]): string {
     const outcome = revertedAt === null ? null : (revertOutcome ?? 'reverted');
     outcomes.set(outcome, [...(outcomes.get(outcome) ?? []), deviceId]);
   }
-  const parts = notBack.flatMap(([outcome, text]) => {
+  const parts = notRolledBack.flatMap(([outcome, text]) => {
     const ids = outcomes.get(outcome);
     return ids ? [`${ids.length} ${text}: ${nameDevices(ids)}`] : [];
   });
@@ -52,8 +52,8 @@ export function rollbackReason(devices: readonly RolloutDevice[]): string {
   return [summary(outcomes.get('reverted')?.length ?? 0, present.length), ...parts].join('; ');
 }
 
-function summary(back: number, of: number): string {
-  if (of === 0) return 'no device has it to be reverted';
-  if (back === of) return 'every device is back';
-  return `${back} of ${of === 1 ? '1 device' : `${of} devices`} are back`;
+function summary(rolledBack: number, of: number): string {
+  if (of === 0) return 'no device has the version';
+  if (rolledBack === of) return 'every device has been rolled back';
+  return `${rolledBack} of ${of === 1 ? '1 device has' : `${of} devices have`} been rolled back`;
 }

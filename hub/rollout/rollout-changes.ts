@@ -1,6 +1,6 @@
 /**
  * Carries planned steps out inside one transaction: state of the rollout, rows of its devices, desired state of the
- * devices, verdict and audit rows stand or fall together. What must be known from elsewhere (versions to go back to) is
+ * devices, verdict and audit rows are committed together or not at all. What must be known from elsewhere (rollback targets) is
  * looked up before, because the database has one connection.
  */
 
@@ -31,10 +31,10 @@ import type { RolloutProgress, RolloutRecord, RolloutStore } from './rollout-sto
 
 /** As long as the schema of a fault allows. */
 
-/** Who an action is done by, as the audit log names it. */
+/** The initiator of an action, as the audit log names it. */
 export type Initiator = Pick<AuditEvent, 'actor' | 'address'>;
 
-/** A version the device ran before was proven then: going back to it waits for nothing and is judged by nothing. */
+/** A version the device ran before was proven then: a rollback to it has no trial. */
 const noTrial: TrialPlan = { seconds: 0, minRequests: 0, maxErrorRate: 1, maxCrashes: 100 };
 
 export interface RolloutChangesProps {
@@ -47,14 +47,14 @@ export interface RolloutChangesProps {
   readonly logger: Logger;
 }
 
-/** What came of telling devices something. */
-interface Told {
+/** The result of signing statements for devices. */
+interface SigningResult {
   /** Devices whose statement changed. */
   readonly changed: readonly string[];
-  /** Why those of others could not be changed, where that is news. */
+  /** Why those of others could not be changed, where that was not known before. */
   readonly failures: ReadonlyMap<string, unknown>;
 }
-const nobodyTold: Told = { changed: [], failures: new Map() };
+const nothingSigned: SigningResult = { changed: [], failures: new Map() };
 
 export class RolloutChanges {
   readonly #props: RolloutChangesProps;
@@ -72,9 +72,9 @@ export class RolloutChanges {
     next: NextSteps,
     { now, by }: { readonly now: number; readonly by: Initiator },
   ): Promise<readonly string[]> {
-    const { entries, forgotten } = await this.#lookUpEntries(seen, next.steps);
+    const { entries, unreported } = await this.#lookUpEntries(seen, next.steps);
     const known = await this.#lookUpVersions(seen, next.steps, entries);
-    const context = { now, known, entries, forgotten };
+    const context = { now, known, entries, unreported };
     return this.#props.store.transaction(async (tx) => {
       const view = await this.#asOfNow(seen, next.steps, tx);
       let { status, progress } = record;
@@ -109,7 +109,7 @@ export class RolloutChanges {
     });
   }
 
-  /** Devices have spoken since they were looked at: what they said is kept. */
+  /** Devices may have reported since they were observed: those reports are kept. */
   async #asOfNow(seen: RolloutView, steps: readonly Step[], tx: Transaction<Tables>): Promise<RolloutView> {
     const concerned = steps.flatMap((step) =>
       step.kind === 'offer' || step.kind === 'revert' ? step.deviceIds : [],
@@ -124,11 +124,11 @@ export class RolloutChanges {
     deviceIds: readonly string[],
     { now, known, entries }: Context,
     tx: Transaction<Tables>,
-  ): Promise<Told> {
+  ): Promise<SigningResult> {
     const { plan } = view;
     const published = known.get(plan.version);
-    // The next evaluation sees that it is gone and ends the rollout.
-    if (published === undefined) return nobodyTold;
+    // The next evaluation finds it missing and ends the rollout.
+    if (published === undefined) return nothingSigned;
     const present = await this.#props.devices.present(view.id, deviceIds, tx);
     const assignments = [...present].map((deviceId) =>
       assignmentOf(deviceId, published, view.id, plan.trial),
@@ -153,13 +153,13 @@ export class RolloutChanges {
   async #revert(
     view: RolloutView,
     deviceIds: readonly string[],
-    { now, known, entries, forgotten }: Context,
+    { now, known, entries, unreported }: Context,
     tx: Transaction<Tables>,
-  ): Promise<Told> {
+  ): Promise<SigningResult> {
     const { model, version } = view.plan;
     const present = await this.#props.devices.present(view.id, deviceIds, tx);
-    const unreported = [...present].filter((deviceId) => forgotten.has(deviceId));
-    const reported = new Set([...present].filter((deviceId) => !forgotten.has(deviceId)));
+    const withoutReport = [...present].filter((deviceId) => unreported.has(deviceId));
+    const reported = new Set([...present].filter((deviceId) => !unreported.has(deviceId)));
     const current = await this.#props.director.current(model, [...reported], tx);
     const unassigned = await this.#props.director.unassigned(model, [...reported], tx);
     const others = [...current.values()].map(({ rolloutId }) => rolloutId).filter((id) => id !== null);
@@ -188,7 +188,7 @@ export class RolloutChanges {
     const assigned = await this.#props.director.assignEach(assignments, tx);
     const { sequences } = assigned;
     const failures = new Map<string, unknown>(assigned.failures);
-    for (const deviceId of unreported)
+    for (const deviceId of withoutReport)
       failures.set(deviceId, deviceNotReported(`revert the version on "${deviceId}"`, `"${deviceId}"`));
     for (const device of pick(view, new Set(failures.keys()))) {
       const fault = toFault(failures.get(device.deviceId));
@@ -203,7 +203,7 @@ export class RolloutChanges {
     return { changed: [...sequences.keys()], failures: firstTime(view, failures) };
   }
 
-  /** The rollout's version and those that devices may go back to; without withdrawn ones, which nobody may be sent to. */
+  /** The rollout's version and possible rollback targets; without withdrawn ones, which no device may be sent to. */
   async #lookUpVersions(
     view: RolloutView,
     steps: readonly Step[],
@@ -228,26 +228,26 @@ export class RolloutChanges {
     return known;
   }
 
-  /** What the devices of these steps last said of the model. */
+  /** What the devices of these steps last reported of the model. */
   async #lookUpEntries(
     view: RolloutView,
     steps: readonly Step[],
-  ): Promise<Pick<Context, 'entries' | 'forgotten'>> {
+  ): Promise<Pick<Context, 'entries' | 'unreported'>> {
     const entries = new Map<string, ReportedModel>();
-    const forgotten = new Set<string>();
+    const unreported = new Set<string>();
     for (const step of steps) {
       if (step.kind !== 'offer' && step.kind !== 'revert') continue;
       for (const deviceId of step.deviceIds) {
         const report = await this.#lookUpReport(deviceId);
         const entry = report?.reported?.models.find(({ model }) => model === view.plan.model);
         if (entry !== undefined) entries.set(deviceId, entry);
-        if (report?.isForgotten) forgotten.add(deviceId);
+        if (report?.isReportLost) unreported.add(deviceId);
       }
     }
-    return { entries, forgotten };
+    return { entries, unreported };
   }
 
-  /** What cannot be read of one device is as if it had not been said. */
+  /** An unreadable report of one device counts as none. */
   async #lookUpReport(deviceId: string): Promise<FleetReport | undefined> {
     try {
       return await this.#props.fleet.report(deviceId);
@@ -262,11 +262,11 @@ export class RolloutChanges {
     }
   }
 
-  /** Statements that the hub could not make show in the audit log and in the log, once. */
+  /** Statements that the hub could not make are recorded in the audit log and in the log, once. */
   async #reportFailures(
     record: RolloutRecord,
     kind: 'offer' | 'revert',
-    failures: Told['failures'],
+    failures: SigningResult['failures'],
     by: Initiator,
     tx: Transaction<Tables>,
   ): Promise<void> {
@@ -315,10 +315,10 @@ type KnownVersions = ReadonlyMap<string, PublishedVersion>;
 interface Context {
   readonly now: number;
   readonly known: KnownVersions;
-  /** What each device last said of the model; absent until it has spoken of it. */
+  /** What each device last reported of the model; absent until it has. */
   readonly entries: ReadonlyMap<string, ReportedModel>;
-  /** Devices whose words a restore has made the hub forget: where they could go back to, nobody knows before they speak. */
-  readonly forgotten: ReadonlySet<string>;
+  /** Devices whose reports a restore has invalidated: their rollback targets are unknown until they report. */
+  readonly unreported: ReadonlySet<string>;
 }
 
 function assignmentOf(
@@ -336,8 +336,8 @@ function pick(view: RolloutView, deviceIds: readonly string[] | ReadonlySet<stri
   return view.devices.filter((device) => wanted.has(device.deviceId));
 }
 
-/** Without those that failed before: they are tried again and again. */
-function firstTime(view: RolloutView, failures: Told['failures']): Told['failures'] {
+/** Without those that failed before: they are retried and were reported already. */
+function firstTime(view: RolloutView, failures: SigningResult['failures']): SigningResult['failures'] {
   const known = new Set(view.devices.filter((d) => d.triedAt !== null).map((d) => d.deviceId));
   return new Map([...failures].filter(([deviceId]) => !known.has(deviceId)));
 }
@@ -357,7 +357,7 @@ function progressAfter(
     case 'start':
       return { ...next, startedAt: now, phaseStartedAt: now };
     case 'resume':
-      // The time a phase has is counted anew: the pause was not its fault. What is judged next is stored in any case.
+      // The phase's time starts again: the pause does not count against it. The next verdict is stored in any case.
       return { ...next, phaseStartedAt: now, verdictKey: null };
     case 'complete':
     case 'abort':

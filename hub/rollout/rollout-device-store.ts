@@ -92,7 +92,7 @@ export class RolloutDeviceStore {
     return row && toDevice(row);
   }
 
-  /** Id of the last rollout that offered a version of `model` to the device: the one its reports tell of. */
+  /** Id of the last rollout that offered a version of `model` to the device: the one its reports belong to. */
   async latestOffered(deviceId: string, model: string, tx: Transaction<Tables>): Promise<string | undefined> {
     const row = await tx
       .selectFrom('rollout_device')
@@ -109,8 +109,8 @@ export class RolloutDeviceStore {
     return row?.id;
   }
 
-  /** The ended or ending rollouts that took a version back from the device and await its report. */
-  async awaitingBack(
+  /** The ended or ending rollouts that reverted a version on the device and await its report. */
+  async awaitingRevert(
     deviceId: string,
     tx: Transaction<Tables>,
   ): Promise<{ readonly rolloutId: string; readonly model: string }[]> {
@@ -128,7 +128,7 @@ export class RolloutDeviceStore {
     return rows.map((row) => ({ rolloutId: row.id, model: row.model }));
   }
 
-  /** Rollouts of `model` that have not ended, or still have versions to take back, with the devices they hold. */
+  /** Rollouts of `model` that have not ended, or still have versions to revert, with the devices they hold. */
   async holders(
     model: string,
     tx: Transaction<Tables>,
@@ -176,7 +176,7 @@ export class RolloutDeviceStore {
     return new Set(rows.map((row) => row.device_id));
   }
 
-  /** The device was removed from the hub: no rollout counts it, or takes anything back from it, any more. */
+  /** The device was removed from the hub: no rollout counts it, or reverts anything on it, any more. */
   async remove(deviceId: string, now: number, tx: Transaction<Tables>): Promise<void> {
     await tx
       .updateTable('rollout_device')
@@ -198,7 +198,7 @@ export class RolloutDeviceStore {
     return rows.map((row) => row.id);
   }
 
-  /** Statements that the hub could not make are no longer due, or is to be tried again at once. */
+  /** Failed statements are no longer due, or are to be retried at once. */
   async forgetTries(rolloutId: string, tx: Transaction<Tables>): Promise<void> {
     const tried = tx
       .updateTable('rollout_device')

@@ -1,4 +1,4 @@
-/** What the engine asks of the rest of the hub: narrow views of services. */
+/** What the engine needs of the rest of the hub: narrow views of services. */
 import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
@@ -9,13 +9,13 @@ export interface RolloutVersions {
   find(model: string, version: string): Promise<PublishedVersion | undefined>;
 }
 
-/** What a device last said of itself; `reported` is absent until it has spoken. */
+/** What a device last reported of itself; `reported` is absent until its first report. */
 export interface FleetReport {
   readonly id: string;
   readonly facts: Pick<DeviceFacts, 'providers' | 'memoryBytes'>;
   readonly reported?: Pick<ReportedState, 'models' | 'freeBytes'>;
-  /** It had spoken, and a restore has made that forgotten. */
-  readonly isForgotten?: boolean;
+  /** A restore has invalidated its last report. */
+  readonly isReportLost?: boolean;
 }
 
 export interface RolloutFleet {
@@ -35,7 +35,7 @@ export interface RolloutConnections {
 }
 
 export interface RolloutDownloads {
-  /** Undefined of a device that has asked for nothing. */
+  /** Undefined for a device that has requested nothing. */
   download(deviceId: string): DownloadObservation | undefined;
 }
 

@@ -16,15 +16,15 @@ export interface EndedRollout {
 export interface RolloutRows {
   readonly devices: number;
   readonly verdicts: number;
-  /** About what they take. */
+  /** Their approximate size. */
   readonly bytes: number;
 }
 
 type Connection = Database | Transaction<Tables>;
 
-/** What a row of a device takes, and a row of a rollout or verdict beside its texts. */
+/** Size of a row of a device, and of a row of a rollout or verdict beside its texts. */
 const ROW_BYTES = 250;
-/** Rows that are deleted before others of the event loop have their turn. */
+/** Rows that are deleted before yielding to the event loop. */
 const ROWS_AT_ONCE = 1_000;
 
 export class RolloutHistoryStore {
@@ -45,7 +45,7 @@ export class RolloutHistoryStore {
     connection: Connection = this.#database,
   ): Promise<EndedRollout[]> {
     const one = id === undefined ? sql`` : sql`and id = ${id}`;
-    // SQLite would go by the status, which nearly all of them share.
+    // SQLite would use the index on status, which nearly all of them share.
     const { rows } = await sql<EndedRollout>`
       select id, model, version, status, updated_at as updatedAt from rollout indexed by rollout_ended
       where status in ('completed', 'aborted', 'rolled-back') and updated_at < ${beforeMs} ${one}
@@ -62,7 +62,7 @@ export class RolloutHistoryStore {
     return { devices, verdicts, bytes: (devices + verdicts + 1) * ROW_BYTES + (texts ?? 0) };
   }
 
-  /** All of a rollout. Its rows go some at a time, so that others have their turn; nobody else has the database meanwhile. */
+  /** All of a rollout. Its rows are deleted in batches that yield to the event loop; the transaction holds the database meanwhile. */
   async remove(id: string, tx: Transaction<Tables>): Promise<void> {
     for (const table of ['rollout_device', 'telemetry_evidence', 'rollout_verdict'] as const) {
       for (;;) {
@@ -78,7 +78,7 @@ export class RolloutHistoryStore {
 
 /**
  * True while a device is to run a version because of the rollout, which can still be rolled back then, while a version is still to be
- * taken back, or a device that had it is still to say what it runs now.
+ * reverted, or a device that had it is still to report what it runs now.
  */
 const isNeeded = sql`(
   exists (select 1 from desired_model where desired_model.rollout_id = rollout.id)

@@ -1,6 +1,6 @@
 /**
  * The states of a rollout and the actions that lead from one to the next (picture: STATES.md). A pure table: an action that
- * is not in it is refused, whoever asks.
+ * is not in it is always refused.
  */
 import type { RolloutStatus } from '../../shared/api/rollouts.ts';
 import { AppError } from '../../shared/base/app-error.ts';
@@ -27,7 +27,7 @@ const table: Readonly<Record<RolloutStatus, Partial<Readonly<Record<RolloutActio
   paused: { resume: 'running', abort: 'aborted', rollback: 'rolling-back' },
   // A version can turn out bad after the last phase, and an abort may have kept devices on it.
   completed: { rollback: 'rolling-back' },
-  // What was to be taken back by what a restored hub knew is left alone.
+  // A restored hub abandons pending reverts: it no longer knows what devices run.
   aborted: { rollback: 'rolling-back', abandon: 'aborted' },
   'rolling-back': { 'finish-rollback': 'rolled-back', abandon: 'aborted' },
   'rolled-back': {},

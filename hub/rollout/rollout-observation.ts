@@ -1,4 +1,4 @@
-/** What the planner judges by: what the rest of the hub knows of a rollout now. */
+/** The planner's input: what the rest of the hub knows of a rollout now. */
 import type { DownloadObservation, RolloutDevice } from './device-progress.ts';
 import { type EvidenceFigures, noFigures } from './evidence-figures.ts';
 import type { EvidenceSources, RolloutDownloads } from './rollout-evidence.ts';
@@ -9,7 +9,7 @@ export function needsTelemetry({ status, plan }: Pick<RolloutView, 'status' | 'p
   return status === 'running' && (plan.gates.maxErrorRate !== undefined || plan.gates.drift !== 'ignore');
 }
 
-/** Observes everything the planner needs, as of `now`. Only what the plan's gates ask for is asked. */
+/** Observes everything the planner needs, as of `now`. Only what the plan's gates need is queried. */
 export async function observeRollout(
   view: RolloutView,
   sources: EvidenceSources & { readonly figures: Pick<EvidenceFigures, 'of'> },

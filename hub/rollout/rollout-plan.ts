@@ -87,7 +87,7 @@ export function phaseText(phase: PhaseSize): string {
   return phase.devices === 1 ? '1 device' : `${phase.devices} devices`;
 }
 
-/** Reads a stored plan back. */
+/** Reads a stored plan. */
 export const parsePlan = parser(RolloutPlan, 'stored rollout plan', 'internal');
 
 function checkPhasesRise(phases: readonly PhaseSize[]): void {
@@ -123,7 +123,7 @@ function checkTimes(plan: RolloutPlan): void {
 }
 
 /**
- * Seconds taken for milliseconds are a time in 1970, microseconds one in thousands of years: nobody meant either. `now` in
+ * Seconds read as milliseconds are a time in 1970, microseconds one in thousands of years: neither was meant. `now` in
  * milliseconds since the epoch. Throws `rollout_plan_invalid`.
  */
 export function checkStart({ startAt }: Pick<RolloutPlan, 'startAt'>, now: number): void {

@@ -1,10 +1,10 @@
 /**
  * What to do next in a rollout: plan + state + observations + clock → steps as data. Pure; the runner carries the steps
- * out and asks again. It looks at levels, not at edges: every call derives what is still to be done from the state, so
- * a hub that died between two steps goes on where it was.
+ * out and asks again. It is level-triggered, not edge-triggered: every call derives what is still to be done from the state, so
+ * a hub that died between two steps continues where it stopped.
  *
  * Invariants (promise P5): a device is offered the version only when its place in the order lies within the current
- * phase; phases never shrink; whoever pauses or ends a rollout also takes back what was offered and not yet taken.
+ * phase; phases never shrink; pausing or ending a rollout also withdraws what was offered and not yet switched to.
  */
 
 import type { RolloutPlan } from '../../shared/api/rollout-plan.ts';
@@ -21,10 +21,10 @@ import {
 } from './device-progress.ts';
 import { type GateInputs, type Judgement, judge, phaseEndsAt } from './gates.ts';
 import { isPresent, phaseMembers } from './phase-members.ts';
-import { awaitedUntil, rollbackReason } from './rollback-end.ts';
+import { reportDeadlines, rollbackReason } from './rollback-end.ts';
 import type { RolloutAction } from './rollout-machine.ts';
 
-/** What ends with the rollout: `keep` leaves the version on devices that took it, `revert` reverts it on all. */
+/** What ends with the rollout: `keep` leaves the version on devices that switched to it, `revert` reverts it on all. */
 export type Ending = 'keep' | 'revert';
 
 export interface RolloutView {
@@ -42,7 +42,7 @@ export interface RolloutView {
   readonly devices: readonly RolloutDevice[];
 }
 
-/** What the runner saw just now. Figures cover the devices that run the version, from the rollout's start. */
+/** The runner's latest observation. Figures cover the devices that run the version, from the rollout's start. */
 export interface RolloutObservation extends FleetObservation {
   readonly requests: GateInputs['requests'];
   readonly drift: GateInputs['drift'];
@@ -65,7 +65,7 @@ export interface NextSteps {
   readonly steps: readonly Step[];
   /** Present when a running phase was judged. */
   readonly judged?: { readonly inputs: GateInputs; readonly judgement: Judgement };
-  /** When time alone can change the answer; undefined when only news can. */
+  /** When time alone can change the answer; undefined when only an event can. */
   readonly evaluateAgainAt?: number;
 }
 
@@ -94,7 +94,7 @@ export function planNextSteps(view: RolloutView, observation: RolloutObservation
   }
 }
 
-/** A blocked one too: what kept the hub from offering it the version may have passed. */
+/** A blocked one too: what prevented the offer may have passed. */
 function waitsForOffer({ status }: RolloutDevice): boolean {
   return status === 'pending' || status === 'withdrawn' || status === 'blocked';
 }
@@ -145,7 +145,7 @@ function planRunning(view: RolloutView, observation: RolloutObservation): NextSt
 function planRollingBack(view: RolloutView, observation: RolloutObservation): NextSteps {
   const taking = revert(view, observation, (d) => d.assigned);
   if (taking.steps.length > 0) return { ...taking, evaluateAgainAt: observation.now };
-  const awaited = awaitedUntil(view.devices, view.plan, observation);
+  const awaited = reportDeadlines(view.devices, view.plan, observation);
   if (awaited.length > 0 || taking.evaluateAgainAt !== undefined) {
     const instants = [...awaited, ...(taking.evaluateAgainAt === undefined ? [] : [taking.evaluateAgainAt])];
     return { steps: [], evaluateAgainAt: Math.max(observation.now + 1_000, earliest(instants)) };
@@ -171,7 +171,7 @@ function revert(
     : { steps: [], evaluateAgainAt: earliest(taken.map(triesAgainAt)) };
 }
 
-/** The hub could not send a device its statement: its own trouble, which is tried again now and then. */
+/** The hub could not send a device its statement: the hub's own fault, which it retries periodically. */
 function triesAgainAt({ triedAt }: RolloutDevice): number {
   return triedAt === null ? 0 : triedAt + limits.rolloutTryAgainMs;
 }
@@ -195,7 +195,7 @@ export function countStatuses(
   return counts;
 }
 
-/** What the gates of the current phase look at. */
+/** The inputs of the current phase's gates. */
 function gateInputs(view: RolloutView, observation: RolloutObservation): GateInputs {
   const { plan } = view;
   const cohort = phaseMembers(view);
@@ -228,7 +228,7 @@ function gateInputs(view: RolloutView, observation: RolloutObservation): GateInp
   };
 }
 
-/** As with the time of each device: neither a gap in the hub's watch nor the wait for its turn is the phase's. */
+/** As with the time of each device: neither a gap in the hub's watch nor the wait for a download counts against the phase. */
 function timeCountsFrom(
   phaseStartedAt: number,
   cohort: readonly RolloutDevice[],
@@ -241,10 +241,10 @@ function timeCountsFrom(
   return from;
 }
 
-/** Word of a commit may still be on its way this long after a trial's time. */
+/** The report of a commit may still arrive this long after a trial's time. */
 const TRIAL_GRACE_MS = 10_000;
 
-/** A connected device whose trial has lasted its time and goes on: it was asked too little to judge the version. */
+/** A connected device whose trial has lasted its time and goes on: it had too few requests to judge the version. */
 function awaitsRequests(
   device: RolloutDevice,
   { trial }: RolloutPlan,

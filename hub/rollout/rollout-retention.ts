@@ -1,6 +1,6 @@
 /**
- * Lets rollouts leave that ended long ago, each as a whole: with its devices, verdicts and evidence, in one transaction. One that a
- * device still runs a version for, or whose rollback is not at its end, stays.
+ * Deletes rollouts that ended long ago, each as a whole: with its devices, verdicts and evidence, in one transaction. A rollout whose
+ * version a device still runs, or whose rollback is not finished, stays.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { formatDuration } from '../../shared/base/duration.ts';
@@ -12,13 +12,13 @@ import type { EndedRollout, RolloutHistoryStore } from './rollout-history-store.
 export interface RolloutRetentionProps {
   readonly store: RolloutHistoryStore;
   readonly audit: Pick<AuditLog, 'append'>;
-  /** Those of the engine: no rollout leaves while somebody acts on it. */
+  /** Those of the engine: no rollout is deleted during an action on it. */
   readonly leases: Leases;
   /** How long a rollout is kept after its end. */
   readonly keptMs: number;
 }
 
-/** Rows of devices that leave in one pass, about. */
+/** Approximate number of device rows deleted in one pass. */
 const ROWS_PER_PASS = 2_000;
 
 export class RolloutRetention implements Expirable {
@@ -59,7 +59,7 @@ export class RolloutRetention implements Expirable {
   #remove({ id }: EndedRollout, now: number) {
     const { store, audit } = this.#props;
     return store.transaction(async (tx) => {
-      // Somebody may have begun to roll it back since it was found.
+      // A rollback of it may have begun since it was found.
       const [rollout] = await store.due(this.#before(now), { id, limit: 1 }, tx);
       if (rollout === undefined) return { count: 0, devices: 0, verdicts: 0, bytes: 0 };
       const { model, version, status, updatedAt } = rollout;

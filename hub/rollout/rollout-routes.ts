@@ -106,7 +106,7 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
         schema: {
           tags,
           operationId: 'pauseRollout',
-          summary: 'Pause: no new offers, and those not yet taken are withdrawn',
+          summary: 'Pause: no new offers, and those not yet switched to are withdrawn',
           params,
           body: RolloutActionRequest,
           response,
@@ -136,7 +136,8 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
         schema: {
           tags,
           operationId: 'abortRollout',
-          summary: 'End a rollout; its devices go back to the version before unless told to keep it',
+          summary:
+            'End a rollout; its devices roll back to the version before, unless they are to keep this one',
           params,
           body: RolloutAbortRequest,
           response,

@@ -1,6 +1,6 @@
 /**
- * The engine's hands: looks around, asks the planner, commits its steps, then tells the devices. One writer for each
- * rollout (its lease), so an action, a tick and a device's message never interleave. Nothing is remembered but when to evaluate
+ * Runs rollouts: observes, asks the planner, commits its steps, then announces them to the devices. One writer for each
+ * rollout (its lease), so an action, a tick and a device's message never interleave. The only memory is when to evaluate
  * again; after a restart everything is derived from the database, and a step that was committed but not announced is
  * announced again by the director.
  */
@@ -36,7 +36,7 @@ export interface RolloutRunnerProps {
   readonly leases: Leases;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How often the gates of a running rollout evaluate telemetry, which comes in without telling. */
+  /** How often the gates of a running rollout evaluate telemetry, which arrives without notice. */
   readonly observeMs?: number;
 }
 
@@ -49,9 +49,9 @@ export interface RolloutTrouble {
 }
 
 const OBSERVE_MS = 2_000;
-/** Longest time without a look: news that was lost shows then at the latest. */
+/** Longest time between evaluations: a lost notification is made up for then at the latest. */
 const EVALUATE_MS_MAX = 60_000;
-/** Least time between two looks at one rollout, so that a thousand words of devices are one look. */
+/** Shortest time between two evaluations of one rollout, so that a thousand reports of devices cause one evaluation. */
 const EVALUATE_MS_MIN = 50;
 const ROUNDS_MAX = 10_000;
 const hub: Initiator = { actor: 'hub' };
@@ -67,11 +67,11 @@ export class RolloutRunner {
   readonly #observeMs: number;
   readonly #leases: Leases;
   readonly #watch: WatchSpan;
-  /** When each rollout is looked at again, monotonic milliseconds; one that is absent is looked at now. */
+  /** When each rollout is evaluated again, monotonic milliseconds; one that is absent is evaluated now. */
   readonly #evaluateAt = new Map<string, number>();
-  /** Rollouts with news since their last look began. */
+  /** Rollouts that changed since their last evaluation began. */
   readonly #changed = new Set<string>();
-  /** Of rollouts that could not be advanced at the last look. */
+  /** Of rollouts that could not be advanced at the last evaluation. */
   readonly #troubles = new Map<string, RolloutTrouble>();
   readonly #stopping = new AbortController();
   #woken: () => void = () => undefined;
@@ -95,7 +95,7 @@ export class RolloutRunner {
     return this.#watch.since();
   }
 
-  /** Why the rollout could not be advanced at the last look; undefined when it could. */
+  /** Why the rollout could not be advanced at the last evaluation; undefined when it could. */
   troubleOf(id: string): RolloutTrouble | undefined {
     return this.#troubles.get(id);
   }
@@ -111,7 +111,7 @@ export class RolloutRunner {
     await this.#leases.idle();
   }
 
-  /** Looks at every rollout whose time has come, one after the other. */
+  /** Evaluates every rollout that is due, one after the other. */
   async tick(): Promise<void> {
     const unfinished = await this.#store.unfinished();
     const isUnfinished = new Set(unfinished);
@@ -124,15 +124,15 @@ export class RolloutRunner {
     }
   }
 
-  /** Brings a rollout as far as it can go now. What fails is logged and tried again at the next evaluation. */
+  /** Advances a rollout as far as possible now. Failures are logged and retried at the next evaluation. */
   async evaluate(id: string): Promise<void> {
     await this.#leases.hold(id, () => this.#advanceOrLog(id));
-    // The loop sleeps by the times it knew before.
+    // The loop sleeps until a time that may have changed.
     this.#woken();
   }
 
   /**
-   * Does an action of an operator, and what follows from it at once. Throws `not_found`, `rollout_state_conflict`; nothing is
+   * Performs an action of an operator and its immediate consequences. Throws `not_found`, `rollout_state_conflict`; nothing is
    * changed then.
    */
   async action(
@@ -145,7 +145,7 @@ export class RolloutRunner {
       const view = toView(record, []);
       const step = { kind: 'action', action, reason, ...(ending ? { ending } : {}) } as const;
       await this.#changes.commit(record, view, { steps: [step] }, { now: this.#clock.now(), by });
-      // The action is done: what follows from it may fail now and is tried again at the next evaluation.
+      // The action is done: its consequences may fail now and are retried at the next evaluation.
       await this.#advanceOrLog(id);
     });
     this.#woken();
@@ -153,7 +153,7 @@ export class RolloutRunner {
 
   /**
    * Ends every rollout that has not, or still reverts versions: what devices have stays. For a hub that lost what happened since;
-   * nothing may be decided on what it knows, nor said to have been done. Returns their ids.
+   * nothing may be decided, or reported as done, from its outdated state. Returns their ids.
    */
   async endAll(reason: string): Promise<string[]> {
     const ended: string[] = [];
@@ -166,18 +166,18 @@ export class RolloutRunner {
     return ended;
   }
 
-  /** An update event of a device, heard in the transaction that stores it. */
+  /** An update event of a device, handled in the transaction that stores it. */
   async handleEvent(deviceId: string, event: UpdateEvent, tx: Transaction<Tables>): Promise<void> {
     if (event.rollout === undefined) return;
     const { version, state, fault } = event;
     const message = { kind: 'event', version, state, ...(fault ? { fault } : {}) } as const;
-    await this.#hear(event.rollout, deviceId, event.model, message, tx);
+    await this.#applyMessage(event.rollout, deviceId, event.model, message, tx);
   }
 
-  /** A device's reported state, heard in the transaction that stores it. */
+  /** A device's reported state, handled in the transaction that stores it. */
   async handleReport(deviceId: string, reported: ReportedState, tx: Transaction<Tables>): Promise<void> {
     const { sequence } = reported;
-    const awaiting = await this.#devices.awaitingBack(deviceId, tx);
+    const awaiting = await this.#devices.awaitingRevert(deviceId, tx);
     for (const entry of reported.models) {
       const { model, active, update } = entry;
       const latest = await this.#devices.latestOffered(deviceId, model, tx);
@@ -191,12 +191,14 @@ export class RolloutRunner {
         ...(update ? { update } : {}),
       };
       const ofModel = awaiting.filter((one) => one.model === model).map(({ rolloutId }) => rolloutId);
-      for (const id of new Set([latest, ...ofModel])) await this.#hear(id, deviceId, model, message, tx);
+      for (const id of new Set([latest, ...ofModel]))
+        await this.#applyMessage(id, deviceId, model, message, tx);
     }
-    // A report is whole: a model that is not in it is not on the device.
-    const told = new Set(reported.models.map(({ model }) => model));
+    // A report is complete: a model that is not in it is not on the device.
+    const models = new Set(reported.models.map(({ model }) => model));
     for (const { rolloutId, model } of awaiting) {
-      if (!told.has(model)) await this.#hear(rolloutId, deviceId, model, { kind: 'report', sequence }, tx);
+      if (!models.has(model))
+        await this.#applyMessage(rolloutId, deviceId, model, { kind: 'report', sequence }, tx);
     }
   }
 
@@ -210,15 +212,15 @@ export class RolloutRunner {
     for (const id of await this.#devices.underWayWith(deviceId)) this.#wake(id);
   }
 
-  /** Without the lease, which a look may hold for long: whatever is committed of a device begins with what it said last. */
-  async #hear(
+  /** Without the lease, which an evaluation may hold for long: each message is applied to the device's row as last committed. */
+  async #applyMessage(
     rolloutId: string,
     deviceId: string,
     model: string,
     message: DeviceMessage,
     tx: Transaction<Tables>,
   ): Promise<void> {
-    // The rollout's id may come from the device: only one that exists is looked at.
+    // The rollout's id may come from the device: it is used only if the rollout exists.
     const device = await this.#devices.find(rolloutId, deviceId, tx);
     if (!device) return;
     const record = await this.#store.find(rolloutId, tx);
@@ -227,7 +229,7 @@ export class RolloutRunner {
     if (!isWorthStoring(device, after, record)) return;
     await this.#devices.save(rolloutId, after, tx);
     if (after.status === device.status && after.revertOutcome === device.revertOutcome) return;
-    // The look waits for the transaction to end.
+    // The evaluation waits for the transaction to end.
     this.#wake(rolloutId);
   }
 
@@ -257,16 +259,16 @@ export class RolloutRunner {
       const changed = await this.#changes.commit(current, view, next, { now, by: hub });
       await this.#director.publish(changed);
       this.#log(current, next);
-      // An offer that changed nothing: the version went away after it was evaluated. The next evaluation sees that.
+      // An offer that changed nothing: the version was deleted or withdrawn during the evaluation. The next one finds that.
       const isStuck = next.steps.some((step) => step.kind === 'offer') && changed.length === 0;
       if (next.steps.length > 0 && !isStuck && !this.#stopping.signal.aborted) {
-        // SQLite answers at once: without this a large rollout would hold up everything else.
+        // SQLite answers at once: without this a large rollout would block everything else.
         await nextTurn();
         continue;
       }
       const longestMs = needsTelemetry(view) ? this.#observeMs : EVALUATE_MS_MAX;
       const waitMs = next.evaluateAgainAt === undefined ? longestMs : next.evaluateAgainAt - now;
-      // A device may have spoken after this look read what it judged.
+      // A device may have reported after this evaluation read its input.
       if (this.#changed.has(id)) this.#evaluateAt.delete(id);
       else this.#evaluateAt.set(id, evaluatedAt + Math.max(EVALUATE_MS_MIN, Math.min(waitMs, longestMs)));
       return;
@@ -274,7 +276,7 @@ export class RolloutRunner {
     throw new AppError('internal', `Cannot advance rollout "${id}": its plan produces steps without end.`);
   }
 
-  /** A trouble that goes on is told once. */
+  /** An error that persists is logged once. */
   #reportTrouble(id: string, error: unknown): void {
     const known = this.#troubles.get(id);
     const message = errorText(error);
@@ -332,8 +334,8 @@ export class RolloutRunner {
 }
 
 /**
- * A heartbeat alone is written only while silence matters: until the rollout has ended, or the device has come to an end in it; and
- * when the one before it is old enough.
+ * A mere heartbeat is stored only while silence matters: until the rollout has ended, or the device has come to an end in it; and
+ * only when the one before it is old enough.
  */
 function isWorthStoring(
   before: RolloutDevice,
@@ -348,8 +350,8 @@ function isWorthStoring(
     after.previousVersion === before.previousVersion &&
     after.fault === before.fault;
   if (!isHeartbeat) return true;
-  const isBackAwaited =
+  const isRevertAwaited =
     !after.assigned && after.revertedAt === null && (isUnderWay(status) || status === 'aborted');
-  if (!isBackAwaited && !(isUnderWay(status) && isInFlight(after.status))) return false;
+  if (!isRevertAwaited && !(isUnderWay(status) && isInFlight(after.status))) return false;
   return (after.lastReportedAt ?? 0) - (before.lastReportedAt ?? 0) >= Math.min(30_000, plan.silenceMs / 4);
 }

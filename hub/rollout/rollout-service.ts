@@ -1,4 +1,4 @@
-/** Rollouts as operators use them: create, look at, pause, resume, abort, roll back. */
+/** Rollouts as operators use them: create, show, pause, resume, abort, roll back. */
 
 import type { Transaction } from 'kysely';
 import type { RolloutPlan, RolloutRequest } from '../../shared/api/rollout-plan.ts';
@@ -134,17 +134,17 @@ export class RolloutService {
     return { ...describeRollout(record, devices, verdicts, observation), ...(trouble ? { trouble } : {}) };
   }
 
-  /** Stops offering and takes back the offers that devices have not switched to. */
+  /** Stops offering and withdraws the offers that devices have not switched to. */
   pause(id: string, request: ActionRequest): Promise<Rollout> {
     return this.#action(id, 'pause', request);
   }
 
-  /** Offers again what the pause took back. Gates are judged anew: what was wrong and still is pauses it again. */
+  /** Offers again what the pause withdrew. Gates are judged again: a failure that persists pauses it again. */
   resume(id: string, request: ActionRequest): Promise<Rollout> {
     return this.#action(id, 'resume', request);
   }
 
-  /** Ends it. Devices that took the version go back to what they ran before, unless `keep` is true. */
+  /** Ends it. Devices that switched to the version go back to what they ran before, unless `keep` is true. */
   abort(
     id: string,
     { keep, ...request }: ActionRequest & { readonly keep?: boolean | undefined },
@@ -153,8 +153,8 @@ export class RolloutService {
   }
 
   /**
-   * Takes the version back from every device that has it, also after the rollout has ended. Throws `rollout_overlap`
-   * while another rollout of the model steers some of its devices: it would be left half done.
+   * Rolls the version back on every device that has it, also after the rollout has ended. Throws `rollout_overlap`
+   * while another rollout of the model steers some of its devices: the rollback would be incomplete.
    */
   async rollback(id: string, request: ActionRequest): Promise<Rollout> {
     const { store } = this.#props;
@@ -184,7 +184,7 @@ export class RolloutService {
     return this.show(id);
   }
 
-  /** What needs no transaction: the version, its target, and what is known of the two together. */
+  /** The checks that need no transaction: the version, its target, and the two together. */
   async #check(asked: RolloutPlan) {
     const { fleet, director, versions, clock } = this.#props;
     checkStart(asked, clock.now());
@@ -212,7 +212,7 @@ export class RolloutService {
         { details: { changes: breaking } },
       );
     }
-    // A plan that may break clients and does not is judged like any other.
+    // A plan that allows breaking clients and breaks none is judged like any other.
     const { breaking: _, ...trial } = asked.trial;
     const plan: RolloutPlan = breaking.length > 0 ? asked : { ...asked, trial };
     return { plan, breaking, warnings, deviceIds };

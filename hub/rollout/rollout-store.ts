@@ -1,6 +1,6 @@
 /**
  * The rows of rollouts and their verdicts; rollout-device-store.ts has those of their devices. All that the engine knows is in
- * these two: nothing lives in memory alone.
+ * these two: nothing is kept in memory alone.
  */
 
 import { type Selectable, sql, type Transaction } from 'kysely';
@@ -47,7 +47,7 @@ export interface StoredVerdict {
   readonly phase: number;
   readonly verdict: Verdict;
   readonly reasons: readonly Reason[];
-  /** Of the rules it was judged by; `judge` gives the same again where that is `gatesVersion`. */
+  /** Version of the rules it was judged by; `judge` gives the same verdict again where that is `gatesVersion`. */
   readonly gates: number;
   readonly inputs: GateInputs;
 }
@@ -110,7 +110,7 @@ export class RolloutStore {
     return (await inOrder(query, position).execute()).map(toRecord);
   }
 
-  /** A rollout that is not over and brings the version, or may take a device back to it. */
+  /** A rollout that is not over and offers the version, or may roll a device back to it. */
   async naming(
     { model, version }: { readonly model: string; readonly version: string },
     connection: Connection = this.#database,
@@ -187,7 +187,7 @@ export class RolloutStore {
       .execute();
   }
 
-  /** The oldest beyond `limits.rolloutVerdictsKeptMax` leave. */
+  /** The oldest beyond `limits.rolloutVerdictsKeptMax` are deleted. */
   async addVerdict(
     rolloutId: string,
     { inputs, judgement }: { readonly inputs: GateInputs; readonly judgement: Judgement },
@@ -204,7 +204,7 @@ export class RolloutStore {
         inputs: JSON.stringify({ gates: gatesVersion, ...inputs }),
       })
       .execute();
-    // Gates that keep changing their mind add one at each look.
+    // Gates whose verdict alternates add one at each evaluation.
     await tx
       .deleteFrom('rollout_verdict')
       .where('rollout_id', '=', rolloutId)
@@ -249,7 +249,7 @@ export class RolloutStore {
   }
 }
 
-/** What the planner looks at. */
+/** The planner's input. */
 export function toView(record: RolloutRecord, devices: readonly RolloutDevice[]): RolloutView {
   const { phase, startedAt, phaseStartedAt, ending } = record.progress;
   return {
@@ -265,7 +265,7 @@ export function toView(record: RolloutRecord, devices: readonly RolloutDevice[])
   };
 }
 
-/** Inputs from before rules had numbers are of the first. */
+/** Inputs from before rules had versions are of the first. */
 function storedInputs(text: string): Pick<StoredVerdict, 'gates' | 'inputs'> {
   const { gates = 1, ...inputs } = JSON.parse(text) as GateInputs & { readonly gates?: number };
   return { gates, inputs };

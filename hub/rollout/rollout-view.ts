@@ -81,7 +81,7 @@ export function describeRollout(
   };
 }
 
-/** An offer that was withdrawn, or an end in which the version was taken back; the hub may have tried to in vain. */
+/** An offer that was withdrawn, or an end that reverts the version; the hub may have failed to. */
 function isReverted({ assigned, status, offeredAt, triedAt }: RolloutDevice): boolean {
   return status !== 'pending' && offeredAt !== null && (!assigned || triedAt !== null);
 }
@@ -95,8 +95,8 @@ function revertStatusOf({ assigned, revertedAt, revertOutcome, removedAt }: Roll
 function countReverts(devices: readonly RolloutDevice[]): RevertCounts {
   const counts: RevertCounts = {};
   for (const device of devices.filter(isReverted)) {
-    const back = revertStatusOf(device);
-    counts[back] = (counts[back] ?? 0) + 1;
+    const outcome = revertStatusOf(device);
+    counts[outcome] = (counts[outcome] ?? 0) + 1;
   }
   return counts;
 }
@@ -107,7 +107,7 @@ function rankOf(device: RolloutDevice, status: DeviceStatus): number {
   return isReverted(device) && revertStatusOf(device) === 'reverted' ? 3 : 2;
 }
 
-/** Devices a person asks about: faults first, the silent and the unproven, those on their way or not back, those that are. */
+/** Devices in the order of interest: failed, silent and unproven, in flight or not yet reverted, reverted. */
 function nameDevices(
   devices: readonly RolloutDevice[],
   plan: RolloutPlan,

@@ -1,4 +1,4 @@
-/** Signs what a device is to run: one statement for each device, with a sequence that grows for ever and an expiry. */
+/** Signs what a device is to run: one statement for each device, with a sequence that only grows and an expiry. */
 import type { Transaction } from 'kysely';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
@@ -30,7 +30,7 @@ export class StatementSigner {
   readonly #validMs: number;
   /** Last sequence of each device, as far as it was asked for since the start: heartbeats are compared with it. */
   readonly #sequences = new Map<string, number>();
-  /** Devices each transaction has signed for. What it reads of them it may yet take back, so that is not remembered. */
+  /** Devices each transaction has signed for. It may still be rolled back, so its reads of them are not cached. */
   readonly #signedIn = new WeakMap<Transaction<Tables>, Set<string>>();
   /** Every sequence is above it; undefined until the database was asked. */
   #base: number | undefined;
@@ -42,7 +42,7 @@ export class StatementSigner {
     this.#validMs = validMs;
   }
 
-  /** Signs and stores a statement of all that the device is to run. Returns its sequence. Throws `too_large`. */
+  /** Signs and stores a statement of everything the device is to run. Returns its sequence. Throws `too_large`. */
   async sign(
     deviceId: string,
     tx: Transaction<Tables>,
@@ -124,13 +124,13 @@ export class StatementSigner {
   }
 
   /**
-   * Gives up the last sequences of removed devices. Every sequence is above them from then on, so that a machine that is enrolled
-   * under the id of one, and has seen its statements, goes on above.
+   * Drops the last sequences of removed devices. Every sequence is above them from then on, so that a machine that is enrolled
+   * under the id of one, and has accepted its statements, continues above.
    */
   async forgetSequences(deviceIds: readonly string[], tx: Transaction<Tables>): Promise<void> {
     const highest = await this.#store.forgetSequences(deviceIds, tx);
     await this.raiseBase(highest, tx);
-    // Should the transaction come to nothing, sequences only skip some numbers.
+    // Should the transaction be rolled back, sequences only skip some numbers.
     if (this.#base !== undefined) this.#base = Math.max(this.#base, highest);
     for (const id of deviceIds) this.#sequences.delete(id);
   }

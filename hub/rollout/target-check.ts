@@ -1,6 +1,6 @@
 /**
- * What can be known of a rollout before it begins: whether its version breaks the clients of what the devices run, and
- * which devices would refuse it. What they refuse for sure ends the rollout here, by name; what may pass is a warning.
+ * Checks of a rollout before it begins: whether its version breaks the clients of what the devices run, and
+ * which devices would refuse it. A certain refusal rejects the rollout here, with names; a possible one is a warning.
  */
 import { AppError } from '../../shared/base/app-error.ts';
 import { breakingChanges, listChanges } from '../../shared/inference/interface-changes.ts';
@@ -60,7 +60,7 @@ const texts: Readonly<
 };
 
 /**
- * Throws `rollout_downgrade` or `rollout_target_unfit` for what devices refuse for sure; returns the warnings.
+ * Throws `rollout_downgrade` or `rollout_target_unfit` for what devices are certain to refuse; returns the warnings.
  */
 export function checkObjections(what: string, { objections }: TargetSurvey): readonly string[] {
   const warnings: string[] = [];

@@ -1,4 +1,4 @@
-/** One walk over the devices of a rollout that is asked for: which versions they run, and what they object to. */
+/** One pass over the devices of a requested rollout: which versions they run, and what they object to. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { limits } from '../../shared/base/limits.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
@@ -14,7 +14,7 @@ export interface Named {
 }
 
 export interface TargetSurvey {
-  /** Every device says that it runs the version. */
+  /** Every device reports that it runs the version. */
   readonly runsEverywhere: boolean;
   /** By version that a device runs, or is to run. */
   readonly versions: ReadonlyMap<string, Named>;
@@ -26,7 +26,7 @@ export interface SurveySources {
   readonly director: Pick<Director, 'current' | 'modelsBeside'>;
 }
 
-/** Devices looked at in one go: reading and parsing more would hold up everything else. */
+/** Devices per batch: reading and parsing more at once would block everything else. */
 const PAGE = 200;
 
 export async function surveyTarget(
@@ -57,7 +57,7 @@ export async function surveyTarget(
   }
 }
 
-/** The version that a device says answers its requests. */
+/** The version that answers the device's requests, as reported. */
 function runningVersion({ reported }: FleetReport, model: string): string | undefined {
   return reported?.models.find((entry) => entry.model === model)?.active?.version;
 }

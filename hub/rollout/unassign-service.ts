@@ -1,6 +1,6 @@
 /**
- * Takes a model off a device, or off every device of a group: nothing of it is wanted there any more, and the devices stop
- * answering for it and delete it. The order travels in the signed desired state, so it reaches a device that is offline now.
+ * Unassigns a model from a device, or from every device of a group: the desired state no longer wants it there, and the devices
+ * stop serving and delete it. The signed desired state carries this, so it reaches a device that is offline now.
  */
 import type { Transaction } from 'kysely';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
@@ -26,7 +26,7 @@ export interface UnassignServiceProps {
 
 export interface Unassigned {
   readonly model: string;
-  /** How many devices are told to give it up. */
+  /** How many devices are to delete it. */
   readonly devices: number;
   /** Devices whose desired state could not be signed, the first of them by name, with the reason. */
   readonly failed: readonly { readonly device: string; readonly code: string; readonly message: string }[];
@@ -45,14 +45,14 @@ export class UnassignService {
   }
 
   /**
-   * Throws `not_found` when there is no such device, or nobody of the target has the model; `device_not_reported` when that is not known; `rollout_overlap` while a rollout of
+   * Throws `not_found` when there is no such device, or no device of the target has the model; `device_not_reported` when that is not known; `rollout_overlap` while a rollout of
    * the model that has not ended holds one of them.
    */
   async unassign(model: string, target: UnassignTarget, actor: Actor): Promise<Unassigned> {
     const { director } = this.#props;
     const what = `take "${model}" off ${'device' in target ? `"${target.device}"` : `group "${target.group}"`}`;
-    const { deviceIds, forgotten } = await this.#holders(model, target, what);
-    const failed: Unassigned['failed'][number][] = forgotten.map((device) => {
+    const { deviceIds, unreported } = await this.#holders(model, target, what);
+    const failed: Unassigned['failed'][number][] = unreported.map((device) => {
       const { code, message } = deviceNotReported(what, nameDevices([device]));
       return { device, code, message };
     });
@@ -120,15 +120,15 @@ export class UnassignService {
     });
   }
 
-  /** Devices of the target that have the model, by their word or the hub's wish, and those of which a restore made it unknown. */
+  /** Devices of the target that have the model, as reported or desired, and those for which a restore made it unknown. */
   async #holders(
     model: string,
     target: UnassignTarget,
     what: string,
-  ): Promise<{ readonly deviceIds: readonly string[]; readonly forgotten: readonly string[] }> {
+  ): Promise<{ readonly deviceIds: readonly string[]; readonly unreported: readonly string[] }> {
     const { fleet, director } = this.#props;
     const found: string[] = [];
-    const forgotten: string[] = [];
+    const unreported: string[] = [];
     for (let after = ''; ; ) {
       const page =
         'group' in target
@@ -139,11 +139,11 @@ export class UnassignService {
       for (const report of page) {
         const entry = report.reported?.models.find((one) => one.model === model);
         if (entry !== undefined || desired.has(report.id)) found.push(report.id);
-        else if (report.isForgotten) forgotten.push(report.id);
+        else if (report.isReportLost) unreported.push(report.id);
       }
       if ('device' in target || page.length < PAGE) {
-        if (found.length > 0) return { deviceIds: found, forgotten };
-        if (forgotten.length > 0) throw deviceNotReported(what, nameDevices(forgotten));
+        if (found.length > 0) return { deviceIds: found, unreported };
+        if (unreported.length > 0) throw deviceNotReported(what, nameDevices(unreported));
         const why =
           'device' in target && page.length === 0 ? 'no device has this id' : 'no device of it has the model';
         throw new AppError('not_found', `Cannot ${what}: ${why}.`);

@@ -1,6 +1,6 @@
 /**
- * Since when the hub has been watching its devices without a gap. A hub that was down, or whose clock was set, knows
- * nothing of the time in between: no device may be called silent or late because of it (promise P5).
+ * Since when the hub has been watching its devices without a gap. A hub that was down, or whose clock was set, has no
+ * observations of the time in between: no device may be called silent or late because of it (promise P5).
  */
 import type { Clock } from '../../shared/base/clock.ts';
 

@@ -392,8 +392,8 @@ export class RolloutWorld {
 
   #report(id: string) {
     const reported = this.reported.get(id);
-    const isForgotten = this.forgotten.has(id);
-    return { id, facts: reported?.facts ?? facts, isForgotten, ...(reported ? { reported } : {}) };
+    const isReportLost = this.forgotten.has(id);
+    return { id, facts: reported?.facts ?? facts, isReportLost, ...(reported ? { reported } : {}) };
   }
 
   async #enrol(id: string): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * Kills the hub (or makes one of its commits fail) at every point of several rollouts, in every state, and wants the same end
- * as without. Killed before a commit: nothing of the step happened. Killed after it: the devices were not told.
+ * Kills the hub (or makes one of its commits fail) at every point of several rollouts, in every state, and expects the same end
+ * as without. Killed before a commit: nothing of the step happened. Killed after it: nothing was published to the devices.
  */
 
 import { describe, expect, it } from 'vitest';
@@ -10,29 +10,34 @@ import { model, operator, RolloutWorld } from '../../../support/rollout-world.ts
 interface Scenario {
   readonly name: string;
   readonly manner?: (n: number) => 'good' | 'rejects' | 'dead';
-  /** Acts of the operator, each once the rollout has come to a state; then the state it ends in. */
-  readonly acts: readonly {
+  /** Actions of the operator, each once the rollout has reached a state; then the state it ends in. */
+  readonly actions: readonly {
     readonly when: RolloutStatus;
-    readonly act: 'pause' | 'resume' | 'abort' | 'rollback';
+    readonly action: 'pause' | 'resume' | 'abort' | 'rollback';
   }[];
   readonly end: RolloutStatus;
 }
 
 const scenarios: readonly Scenario[] = [
-  { name: 'completes', acts: [], end: 'completed' },
+  { name: 'completes', actions: [], end: 'completed' },
   {
     name: 'is paused and resumed',
-    acts: [
-      { when: 'running', act: 'pause' },
-      { when: 'paused', act: 'resume' },
+    actions: [
+      { when: 'running', action: 'pause' },
+      { when: 'paused', action: 'resume' },
     ],
     end: 'completed',
   },
-  { name: 'aborts on failures', manner: (n) => (n % 2 === 0 ? 'rejects' : 'good'), acts: [], end: 'aborted' },
-  { name: 'is aborted', acts: [{ when: 'running', act: 'abort' }], end: 'aborted' },
+  {
+    name: 'aborts on failures',
+    manner: (n) => (n % 2 === 0 ? 'rejects' : 'good'),
+    actions: [],
+    end: 'aborted',
+  },
+  { name: 'is aborted', actions: [{ when: 'running', action: 'abort' }], end: 'aborted' },
   {
     name: 'is rolled back',
-    acts: [{ when: 'completed', act: 'rollback' }],
+    actions: [{ when: 'completed', action: 'rollback' }],
     end: 'rolled-back',
   },
 ];
@@ -48,7 +53,7 @@ interface Interruption {
 
 class Killed extends Error {}
 
-/** Runs a scenario to its end; returns what it came to, and the state of the rollout at every commit and publish. */
+/** Runs a scenario to its end; returns the final state, and the state of the rollout at every commit and publish. */
 async function play(scenario: Scenario, interruption?: Interruption) {
   const world = await RolloutWorld.open({
     devices: 6,
@@ -63,7 +68,7 @@ async function play(scenario: Scenario, interruption?: Interruption) {
     isInterrupted = true;
     throw new Killed('as the test wants');
   };
-  /** What the hub does may end in its death; it then starts again from its database and its broker is empty. */
+  /** Any step of the hub may kill it; it then starts again from its database and its broker is empty. */
   const alive = async (work: () => Promise<unknown>) => {
     const was = isInterrupted;
     try {
@@ -84,19 +89,19 @@ async function play(scenario: Scenario, interruption?: Interruption) {
     world.onPublish = arm('after commit');
     await alive(() => world.create({ phases: [{ percent: 50 }, { percent: 100 }] }));
     const { id } = (await world.store.list({ limit: 1 }))[0]!;
-    const acts = [...scenario.acts];
+    const actions = [...scenario.actions];
     let restingRounds = 0;
     for (let step = 0; step < 60 && restingRounds < 4; step += 1) {
-      const next = acts[0];
+      const next = actions[0];
       const record = await world.store.find(id);
       const isOffered = (await world.service.show(id)).counts.pending !== world.devices.size;
       if (next && isOffered && record!.status === next.when) {
-        await alive(() => world.service[next.act](id, { actor: operator }));
-        // An act that was not answered is asked again, unless it shows that it was done.
-        if ((await world.store.find(id))!.status !== next.when) acts.shift();
+        await alive(() => world.service[next.action](id, { actor: operator }));
+        // An action that was not answered is requested again, unless its effect shows.
+        if ((await world.store.find(id))!.status !== next.when) actions.shift();
         continue;
       }
-      if (acts.length === 0 && record!.status === scenario.end) restingRounds += 1;
+      if (actions.length === 0 && record!.status === scenario.end) restingRounds += 1;
       await alive(() => world.settle());
       world.clock.advance(1_000);
       await alive(() => world.runner.tick());
@@ -129,7 +134,7 @@ describe.each(scenarios)('a rollout that $name', async (scenario) => {
     }
     return [...byStatus].flatMap(([status, numbers]) =>
       (['killed', 'error'] as const)
-        // An error after the commit is one of the broker, which the director keeps to itself (director.test.ts).
+        // An error after the commit is one of the broker, which the director handles itself (director.test.ts).
         .filter((fault) => fault === 'killed' || point === 'before commit')
         .map((fault) => ({ fault, status, point, numbers })),
     );

@@ -106,13 +106,13 @@ describe('devices over REST', () => {
     await hub.enrol('d-mute');
     const device = await deviceClient(hub, await hub.enrol('d-forgotten'));
     await device.publishAsync(topics.device('d-forgotten', 'reported'), JSON.stringify(reported), { qos: 1 });
-    expect(await hub.devices.report('d-forgotten')).toMatchObject({ isForgotten: false });
+    expect(await hub.devices.report('d-forgotten')).toMatchObject({ isReportLost: false });
     await hub.devices.forgetReports();
-    expect(await hub.devices.report('d-forgotten')).toMatchObject({ isForgotten: true });
-    expect(await hub.devices.report('d-mute')).toMatchObject({ isForgotten: false });
+    expect(await hub.devices.report('d-forgotten')).toMatchObject({ isReportLost: true });
+    expect(await hub.devices.report('d-mute')).toMatchObject({ isReportLost: false });
     expect(await client.get('/devices/d-forgotten')).not.toHaveProperty('reportedAt');
     await device.publishAsync(topics.device('d-forgotten', 'reported'), JSON.stringify(reported), { qos: 1 });
-    expect(await hub.devices.report('d-forgotten')).toMatchObject({ isForgotten: false, reported });
+    expect(await hub.devices.report('d-forgotten')).toMatchObject({ isReportLost: false, reported });
     device.end(true);
     for (const id of ['d-mute', 'd-forgotten']) await client.delete(`/devices/${id}`);
   });

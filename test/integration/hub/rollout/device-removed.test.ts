@@ -1,4 +1,4 @@
-/** A device that was removed from the hub is in no rollout any more, at whatever moment it goes. */
+/** A device that was removed from the hub is in no rollout any more, whenever it is removed. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../shared/base/seeded-random.ts';
 import { operator, RolloutWorld, type RolloutWorldOptions } from '../../../support/rollout-world.ts';
@@ -13,7 +13,7 @@ afterEach(async () => {
 });
 
 describe('a device that is removed', () => {
-  it('is waited for no more: the phase goes on at once with those that are left', async () => {
+  it('is no longer waited for: the phase continues at once with the remaining devices', async () => {
     await open({ devices: 3, manner: (n) => (n === 1 ? 'stuck' : 'good') });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.settle();
@@ -36,7 +36,7 @@ describe('a device that is removed', () => {
     );
   });
 
-  it('leaves its place in the first phase to the next in the order', async () => {
+  it('frees its place in the first phase for the next in the order', async () => {
     await open({ devices: 4, manner: () => 'stuck' });
     const { id } = await world.create();
     const [canary] = (await world.service.show(id)).devices;
@@ -64,7 +64,7 @@ describe('a device that is removed', () => {
     });
   });
 
-  it('holds up no other rollout and no rollback', async () => {
+  it('delays no other rollout and no rollback', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.runUntil(id, ['completed']);
@@ -74,11 +74,13 @@ describe('a device that is removed', () => {
     expect((await world.service.show(id)).revert).toEqual({ reverted: 1, pending: 1 });
     await world.remove('device-000');
     const detail = await world.runUntil(id, ['rolled-back'], { stepsMax: 5 });
-    expect(detail.reason).toBe('every device is back; 1 were removed from the hub: "device-000"');
+    expect(detail.reason).toBe(
+      'every device has been rolled back; 1 were removed from the hub: "device-000"',
+    );
     expect(detail.revert).toEqual({ reverted: 1, removed: 1 });
   });
 
-  it('leaves no desired state behind, and statements of its id go on counting', async () => {
+  it('leaves no desired state behind, and the sequence of its id continues', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     const sequence = async () =>
@@ -101,7 +103,7 @@ describe('a device that is removed', () => {
     expect((await world.service.show(id)).counts.removed).toBe(1);
   });
 
-  it('is another device than the machine that is enrolled under its id: a rollout before hears nothing of it', async () => {
+  it('is another device than the machine enrolled under its id: an earlier rollout ignores its reports', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.runUntil(id, ['completed']);
@@ -116,7 +118,7 @@ describe('a device that is removed', () => {
   });
 });
 
-it('any removals at any moments leave every rollout with an end, its cap kept, and nobody removed in a share', {
+it('removals at any moment let every rollout end, keep its cap, and count no removed device in a share', {
   timeout: 240_000,
 }, async () => {
   const manners = ['good', 'good', 'good', 'rejects', 'rolls-back', 'stuck', 'dead'] as const;

@@ -53,7 +53,7 @@ function assignment(deviceId: string, version: string, model = 'air-quality'): A
   return { deviceId, model, version, release: 1, manifestSha256, rollout: 'r-00000001', trial };
 }
 
-/** What the device would read, its signature checked. */
+/** The statement as the device reads it, its signature verified. */
 function desiredOf(deviceId: string) {
   const envelope = retained.get(topics.device(deviceId, 'desired'))!;
   return parseDesiredState(verifyDsse(envelope, desiredStateType, new Map([[keyid, pem]])));
@@ -78,7 +78,7 @@ afterEach(async () => {
 });
 
 describe('Director', () => {
-  it('carries a release in every statement from the one that said it first, with its sequence', async () => {
+  it('carries a release in every statement from the first that contained it, with its sequence', async () => {
     await director.assign([assignment('a', '1.0.0'), assignment('b', '1.0.0')]);
     expect(desiredOf('a').released).toBeUndefined();
     const at = await new DesiredStore(database).transaction((tx) => director.release('a', 'air-quality', tx));
@@ -92,7 +92,7 @@ describe('Director', () => {
     expect(desiredOf('b').released).toBeUndefined();
   });
 
-  it('holds no more releases than a statement may', async () => {
+  it('keeps no more releases than a statement may hold', async () => {
     const store = new DesiredStore(database);
     for (let n = 0; n < limits.modelsPerDeviceMax + 3; n += 1) {
       await store.transaction((tx) => director.release('a', `model-${n}`, tx));
@@ -123,7 +123,7 @@ describe('Director', () => {
     expect(desiredOf('b').device).toBe('b');
   });
 
-  it('lets the sequence of a device grow for ever, across changes, clearing, renewal and restarts', async () => {
+  it('only ever raises the sequence of a device, across changes, clearing, renewal and restarts', async () => {
     const seen: number[] = [];
     const note = () => seen.push(desiredOf('a').sequence);
     await director.assign([assignment('a', '1.0.0')]);
@@ -143,7 +143,7 @@ describe('Director', () => {
     expect(seen).toEqual([1, 2, 3, 4]);
   });
 
-  it('signs a statement anew after half its life, and leaves younger ones alone', async () => {
+  it('renews a statement after half its life, and not before', async () => {
     await director.assign([assignment('a', '1.0.0')]);
     clock.advance(4 * HOUR_MS);
     await director.assign([assignment('b', '1.0.0')]);
@@ -164,7 +164,7 @@ describe('Director', () => {
     await vi.waitFor(() => expect(desiredOf('a').sequence).toBe(2));
   });
 
-  it('says again at start what it said before, and renews first what expired while it was down', async () => {
+  it('publishes its statements again at start, and renews first what expired while it was down', async () => {
     await director.assign([assignment('a', '1.0.0')]);
     await restart();
     clock.advance(30 * HOUR_MS);
@@ -185,7 +185,7 @@ describe('Director', () => {
     expect([...(await director.offered('a'))]).toHaveLength(1);
   });
 
-  it('keeps a decision the broker did not take and publishes it at the next occasion', async () => {
+  it('keeps a decision that the broker did not accept and publishes it at the next occasion', async () => {
     const working = retain;
     retain = async () => {
       throw new Error('broker is down');
@@ -239,7 +239,7 @@ describe('Director', () => {
     expect((await director.current('m-0', ['a'])).size).toBe(0);
   });
 
-  it('goes on above what a removed device has seen, also when nothing is kept of it any more', async () => {
+  it('continues above the sequence of a removed device, also when nothing is stored of it any more', async () => {
     await director.assign([assignment('a', '1.0.0')]);
     for (const version of ['1.1.0', '1.2.0', '1.3.0']) await director.assign([assignment('a', version)]);
     await director.assign([assignment('b', '1.0.0')]);

@@ -1,4 +1,4 @@
-/** Gates on what devices really sent: telemetry, its tables, the engine and its gates, as they run in a hub. */
+/** Gates on telemetry that devices sent: ingest, tables, the engine and its gates, as they run in a hub. */
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { DriftService } from '../../../../hub/drift/drift-service.ts';
 import { EvidenceRetention } from '../../../../hub/telemetry/evidence-retention.ts';
@@ -66,7 +66,7 @@ async function reasons(id: string): Promise<string[]> {
   return verdicts[0]!.reasons.map(({ code }) => code);
 }
 
-/** Until every device runs the version and has said so. */
+/** Until every device runs the version and has reported it. */
 async function settled(id: string): Promise<void> {
   for (let i = 0; i < 3; i += 1) await world.settle();
   expect((await world.service.show(id)).counts).toEqual({ succeeded: world.devices.size });
@@ -85,7 +85,7 @@ describe('evidence of a rollout', () => {
     const second = await world.create({ phases: all, gates });
     await settled(second.id);
     expect(await reasons(second.id)).toContain('too_few_requests');
-    // What waited on the devices comes late, and is still of the time before; so is what names no rollout.
+    // Windows that waited on the devices arrive late, and belong to the time before; so do those that name no rollout.
     for (const device of ids()) {
       await send(device, { rollout: first.id, failed: 50 });
       await send(device, { failed: 50 });
@@ -96,7 +96,7 @@ describe('evidence of a rollout', () => {
     await world.runUntil(second.id, ['completed']);
   });
 
-  it('begins anew with a new offer of the same rollout', async () => {
+  it('starts again with a new offer of the same rollout', async () => {
     await open({ devices: 2, manner: () => 'stuck' });
     const { id } = await world.create({ phases: all, gates });
     await world.settle();
@@ -123,7 +123,7 @@ describe('evidence of a rollout', () => {
     await world.runUntil(id, ['completed']);
   });
 
-  it('survives the hub, and leaves when its rollout has ended and time has passed, not before', async () => {
+  it('survives a restart, and is deleted when its rollout has ended and its retention is over, not before', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: all, gates });
     await settled(id);
@@ -143,7 +143,7 @@ describe('evidence of a rollout', () => {
     expect(await retention.find(later, 100)).toMatchObject({ count: 0 });
   });
 
-  it('is judged again when something of it has changed, and not at each look', async () => {
+  it('is judged again when it has changed, and not at every evaluation', async () => {
     await open({ devices: 3 });
     const { id } = await world.create({ phases: all, gates: { drift: 'hold' }, soakMs: 3_600_000 });
     await settled(id);
@@ -191,7 +191,7 @@ describe('one device of three', () => {
     expect([end.status, end.reason]).toEqual(['aborted', expect.stringMatching(/^1 of 1 features drift/)]);
   });
 
-  it('is not believed while the two others have shown nothing', async () => {
+  it('is not trusted while the two others have no evidence', async () => {
     await open({ devices: 3 });
     const { id } = await world.create({ phases: all, gates });
     await settled(id);
@@ -204,7 +204,7 @@ describe('one device of three', () => {
 });
 
 describe('a device that lies', () => {
-  it('brings nothing for a version that it was not offered', async () => {
+  it('contributes nothing for a version that it was not offered', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: [{ devices: 1 }, { percent: 100 }], gates });
     const offered = (await world.rows.list(id))[0]!.deviceId;
@@ -217,7 +217,7 @@ describe('a device that lies', () => {
     expect((await world.telemetry.evidence(id)).size).toBe(0);
   });
 
-  it('is believed what the hub has forgotten in a restore, until it says what it runs', async () => {
+  it('is trusted about offers that a restore has lost, until it reports what it runs', async () => {
     await open({ devices: 1, running: null });
     const [device] = ids();
     world.forgotten.add(device!);
@@ -242,13 +242,13 @@ describe('a device that lies', () => {
     expect(world.telemetry.counts).toMatchObject({ merged: 0, refused: { telemetry_not_offered: 1 } });
   });
 
-  it('covers no more time than has passed since the offer, however it cuts it', async () => {
+  it('covers no more time than has passed since the offer, however it divides it', async () => {
     await open({ devices: 1 });
     const { id } = await world.create({ phases: all, gates });
     const [device] = ids();
     await world.settle();
     const minute = { rollout: id, ok: 10, to: 60_000 };
-    // An hour without a connection: all windows come at once, and are taken.
+    // An hour without a connection: all windows arrive at once, and are accepted.
     world.clock.advance(3_600_000);
     for (let i = 0; i < 60; i += 1) await send(device!, minute);
     expect(world.telemetry.counts).toMatchObject({ merged: 60, refused: {} });
@@ -261,7 +261,7 @@ describe('a device that lies', () => {
     expect(world.telemetry.counts.merged).toBe(62);
   });
 
-  it('is not taken for one when the clock of the hub was set back', async () => {
+  it('is not assumed when the clock of the hub was set back', async () => {
     await open({ devices: 1 });
     const { id } = await world.create({ phases: all, gates });
     await world.settle();

@@ -9,7 +9,7 @@ afterEach(async () => {
   await world.close();
 });
 
-it('leaves no try that waits for the wrong time, and evidence with the offer that it belongs to', async () => {
+it('leaves no retry that waits for the wrong time, and keeps evidence with its offer', async () => {
   world = await RolloutWorld.open({ devices: 2, hasTelemetry: true });
   const { id } = await world.create({ phases: [{ percent: 100 }] });
   await world.runner.evaluate(id);

@@ -1,4 +1,4 @@
-/** Devices speak while the engine looks: what they say is stored beside the look, and must not wait for the next timer. */
+/** Devices report during an evaluation: the reports are stored meanwhile, and must not wait for the next timer. */
 import { afterEach, expect, it } from 'vitest';
 import { digestOf } from '../../../support/rollout-device.ts';
 import { model, RolloutWorld } from '../../../support/rollout-world.ts';
@@ -8,7 +8,7 @@ afterEach(async () => {
   await world.close();
 });
 
-it('looks again at once when a device has spoken after what a look read', async () => {
+it('evaluates again at once when a device has reported after an evaluation read its input', async () => {
   world = await RolloutWorld.open({ devices: 1 });
   const { id } = await world.create({ phases: [{ percent: 100 }], soakMs: 0 });
   await world.runner.evaluate(id);

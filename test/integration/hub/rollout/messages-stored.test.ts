@@ -25,8 +25,8 @@ async function rowsWritten(work: () => Promise<unknown>): Promise<number> {
   return (await total()) - before;
 }
 
-describe('what a device says', () => {
-  it('writes nothing of a rollout that has ended, however often the device says that it runs the version', async () => {
+describe('the report of a device', () => {
+  it('writes nothing for a rollout that has ended, however often the device reports that it runs the version', async () => {
     world = await RolloutWorld.open({ devices: 1 });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.runUntil(id, ['completed']);
@@ -49,7 +49,7 @@ describe('what a device says', () => {
     expect(await rowsWritten(() => device!.report(world.says))).toBe(0);
   });
 
-  it('is stored, with what follows from it, in one transaction', async () => {
+  it('is stored, with its consequences, in one transaction', async () => {
     world = await RolloutWorld.open({ devices: 1, manner: () => 'stuck' });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.settle();

@@ -1,4 +1,4 @@
-/** What goes wrong with one device is its own: rollouts and renewals go on for the others, and say so. */
+/** A failure of one device stays its own: rollouts and renewals continue for the others, and report it. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { limits } from '../../../../shared/base/limits.ts';
 import { digestOf } from '../../../support/rollout-device.ts';
@@ -46,7 +46,7 @@ function audited(action: string): Promise<{ details: string }[]> {
 }
 
 describe('a device whose statement cannot be signed', () => {
-  it('ends with a reason, and the rollout goes on for the others and says so', async () => {
+  it('ends with a reason, and the rollout continues for the others and reports it', async () => {
     await open({ devices: 4 });
     await damage('device-002');
     const { id } = await world.create(all);
@@ -77,7 +77,7 @@ describe('a device whose statement cannot be signed', () => {
     expect(detail.devices).toEqual([]);
   });
 
-  it('keeps what it has when a version is taken back, is told when it can be, and holds up no other', async () => {
+  it('keeps what it has when a version is reverted, is sent the statement when possible, and delays no other', async () => {
     await open({ devices: 3 });
     const { id } = await world.create(all);
     await world.runUntil(id, ['completed']);
@@ -95,7 +95,7 @@ describe('a device whose statement cannot be signed', () => {
     expect(await audited('rollout.revert_failed')).toHaveLength(1);
     await mend('device-001');
     const detail = await world.runUntil(id, ['rolled-back']);
-    expect(detail.reason).toBe('every device is back');
+    expect(detail.reason).toBe('every device has been rolled back');
     expect(detail.devices.every(({ fault }) => fault === undefined)).toBe(true);
     expect(world.carrying('1.0.0')).toHaveLength(3);
   });
@@ -107,12 +107,14 @@ describe('a device whose statement cannot be signed', () => {
     await damage('device-001');
     await world.service.rollback(id, { actor: operator });
     const detail = await world.runUntil(id, ['rolled-back'], { stepMs: 10_000 });
-    expect(detail.reason).toBe('1 of 2 devices are back; 1 could not be sent the rollback: "device-001"');
+    expect(detail.reason).toBe(
+      '1 of 2 devices have been rolled back; 1 could not be sent the rollback: "device-001"',
+    );
     expect(detail.revert).toEqual({ reverted: 1, 'not-sent': 1 });
     expect(await audited('rollout.revert_failed')).toHaveLength(1);
   });
 
-  it('is as the others again when a rollout is resumed that could not take its offer back', async () => {
+  it('is like the others again when a rollout is resumed that could not withdraw its offer', async () => {
     await open({ devices: 2, manner: () => 'stuck' });
     const { id } = await world.create(all);
     await world.settle();
@@ -128,7 +130,7 @@ describe('a device whose statement cannot be signed', () => {
     ]);
   });
 
-  it('is offered the version again after a pause in which the hub gave up taking it back', async () => {
+  it('is offered the version again after a pause in which the hub gave up withdrawing it', async () => {
     await open({ devices: 2, manner: () => 'stuck' });
     const { id } = await world.create({ ...all, deviceTimeoutMs: 700_000 });
     await world.settle();
@@ -143,7 +145,7 @@ describe('a device whose statement cannot be signed', () => {
     expect(resumed.counts).toEqual({ offered: 2 });
   });
 
-  it('is set free by an abort in the end: another rollout may have it', async () => {
+  it('is released by an abort in the end: another rollout may include it', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ ...all, deviceTimeoutMs: 700_000, soakMs: 600_000 });
     await world.settle();
@@ -173,7 +175,7 @@ async function issuedAt(): Promise<ReadonlyMap<string, number>> {
 }
 
 describe('a rollout that cannot be advanced', () => {
-  it('says why for as long as it cannot', async () => {
+  it('gives the reason for as long as it cannot', async () => {
     await open({ devices: 1 });
     const { id } = await world.create({ ...all, soakMs: 0 });
     world.onCommit = () => {

@@ -56,16 +56,16 @@ async function world() {
       verifyDsse(retained.get(topics.device(id, 'desired'))!, desiredStateType, new Map([[keyid, pem]])),
     );
   const said = (id = 'a') => desired(id).models.map(({ model, version }) => `${model} ${version}`);
-  const hear = async (reported: ReportedState) => {
+  const handleReport = async (reported: ReportedState) => {
     await database.transaction().execute((tx) => director.handleReport('a', reported, tx));
     await director.publish([]);
   };
-  return { database, director, hear, desired, said };
+  return { database, director, handleReport, desired, said };
 }
 
 describe('a director that catches up', () => {
-  it('goes above also when the transaction that heard the device first came to nothing', async () => {
-    const { database, director, hear, desired } = await world();
+  it('raises its sequence also when the transaction that handled the first report is rolled back', async () => {
+    const { database, director, handleReport, desired } = await world();
     await director.assign([assignment('air', '1.0.0')]);
     const reported = report(50, { air: '1.0.0' });
     const failing = database.transaction().execute(async (tx) => {
@@ -73,12 +73,12 @@ describe('a director that catches up', () => {
       throw new Error('another message of the batch');
     });
     await expect(failing).rejects.toThrow('another message');
-    await hear(reported);
+    await handleReport(reported);
     expect(desired()).toMatchObject({ sequence: 51, models: [{ model: 'air' }] });
   });
 
-  it('remembers nothing of what it heard in a transaction that came to nothing, however often it heard', async () => {
-    const { database, director, hear, desired } = await world();
+  it('remembers nothing of reports handled in a transaction that is rolled back, however many', async () => {
+    const { database, director, handleReport, desired } = await world();
     await director.assign([assignment('air', '1.0.0')]);
     const failing = database.transaction().execute(async (tx) => {
       await director.handleReport('a', report(50, { air: '1.0.0' }), tx);
@@ -86,12 +86,12 @@ describe('a director that catches up', () => {
       throw new Error('another message of the batch');
     });
     await expect(failing).rejects.toThrow('another message');
-    await hear(report(50, { air: '1.0.0' }));
+    await handleReport(report(50, { air: '1.0.0' }));
     expect(desired()).toMatchObject({ sequence: 51, models: [{ model: 'air' }] });
   });
 
-  it('still awaits the word of a device that it heard only in a transaction that came to nothing', async () => {
-    const { database, director, hear, desired, said } = await world();
+  it('still awaits the report of a device whose only report was in a transaction that is rolled back', async () => {
+    const { database, director, handleReport, desired, said } = await world();
     await director.assign([assignment('air', '1.0.0')]);
     await director.catchUp(1_000_000);
     await director.republishAll();
@@ -102,22 +102,22 @@ describe('a director that catches up', () => {
     });
     await expect(failing).rejects.toThrow('another message');
     expect(desired().models).toEqual([]);
-    await hear(report(1, { air: '1.0.0' }));
+    await handleReport(report(1, { air: '1.0.0' }));
     expect(said()).toEqual(['air 1.0.0']);
   });
 
-  it('takes nothing off a device that may have been given it again since', async () => {
-    const { director, hear, desired } = await world();
+  it('unassigns no model from a device that may have been assigned it again since', async () => {
+    const { director, handleReport, desired } = await world();
     await director.assign([{ deviceId: 'a', model: 'air', unassigned: true }]);
     expect(desired().unassigned).toEqual(['air']);
     await director.catchUp(1_000_000);
     await director.republishAll();
-    await hear(report(7, { air: '2.0.0' }));
+    await handleReport(report(7, { air: '2.0.0' }));
     expect(desired().unassigned).toBeUndefined();
   });
 
-  it('says nothing of a device until the device has said what it runs, and then only what is so', async () => {
-    const { director, hear, desired, said } = await world();
+  it('names no version for a device until the device has reported what it runs, and then only what is confirmed', async () => {
+    const { director, handleReport, desired, said } = await world();
     await director.assign([assignment('air', '1.0.0'), assignment('water', '1.0.0')]);
     await director.catchUp(1_000_000);
     await director.republishAll();
@@ -125,16 +125,16 @@ describe('a director that catches up', () => {
     expect(await director.offered('a')).toEqual(new Set());
     expect(await director.current('air', ['a'])).toEqual(new Map());
 
-    await hear(report(900, { air: '1.0.0', water: '7.0.0' }));
+    await handleReport(report(900, { air: '1.0.0', water: '7.0.0' }));
     expect(said()).toEqual(['air 1.0.0']);
     expect(await director.offered('a')).toEqual(new Set([manifestOf('air', '1.0.0')]));
-    // Once: what it runs later is no reason to say anything.
+    // Once: what it runs later changes no statement.
     const { sequence } = desired();
-    await hear(report(sequence, { air: '2.0.0' }));
+    await handleReport(report(sequence, { air: '2.0.0' }));
     expect(desired().sequence).toBe(sequence);
   });
 
-  it('goes above for devices it knows no statement of, and twice above itself', async () => {
+  it('raises the sequence for devices without a known statement, and above its own when done twice', async () => {
     const { director, desired } = await world();
     await director.catchUp(1_000_000);
     await director.assign([assignment('air', '1.0.0', 'b')]);
@@ -145,11 +145,11 @@ describe('a director that catches up', () => {
   });
 });
 
-describe('a director that nobody told that it was set back', () => {
-  it('goes above a later sequence that a device reports, and does not take the device back', async () => {
-    const { director, hear, desired, said } = await world();
+describe('a director that does not know that it was set back', () => {
+  it('goes above a later sequence that a device reports, and does not roll the device back', async () => {
+    const { director, handleReport, desired, said } = await world();
     await director.assign([assignment('air', '1.0.0'), assignment('water', '1.0.0')]);
-    await hear(report(41, { air: '3.0.0', water: '1.0.0' }));
+    await handleReport(report(41, { air: '3.0.0', water: '1.0.0' }));
     expect(desired().sequence).toBe(42);
     expect(said()).toEqual(['water 1.0.0']);
     await director.assign([assignment('air', '4.0.0')]);
@@ -157,10 +157,10 @@ describe('a director that nobody told that it was set back', () => {
     expect(said()).toEqual(['air 4.0.0', 'water 1.0.0']);
   });
 
-  it('is not led to the last number there is by a device that lies', async () => {
-    const { director, hear, desired, said } = await world();
+  it('is not driven to the highest possible sequence by a device that lies', async () => {
+    const { director, handleReport, desired, said } = await world();
     await director.assign([assignment('air', '1.0.0'), assignment('air', '1.0.0', 'b')]);
-    await hear(report(Number.MAX_SAFE_INTEGER, {}));
+    await handleReport(report(Number.MAX_SAFE_INTEGER, {}));
     expect(desired().sequence).toBe(1);
     expect(said()).toEqual(['air 1.0.0']);
     expect(desired('b').sequence).toBe(1);

@@ -13,13 +13,13 @@ afterEach(async () => {
 });
 
 describe('a rollback', () => {
-  it('rolls a completed rollout back on every device, and says when all are back', async () => {
+  it('rolls a completed rollout back on every device, and reports when that is done', async () => {
     await open({ devices: 5 });
     const { id } = await world.create({ silenceMs: 3_600_000 });
     await world.runUntil(id, ['completed']);
     expect((await world.service.rollback(id, { actor: operator })).status).toBe('rolling-back');
     const detail = await world.runUntil(id, ['rolled-back']);
-    expect(detail.reason).toBe('every device is back');
+    expect(detail.reason).toBe('every device has been rolled back');
     expect(world.carrying('1.0.0')).toHaveLength(5);
   });
 
@@ -32,20 +32,20 @@ describe('a rollback', () => {
     await world.service.rollback(id, { actor: operator });
     const detail = await world.runUntil(id, ['rolled-back']);
     expect(detail.reason).toBe(
-      `2 of 3 devices are back; 1 did not go back in time and go back when they return: "${dead!.id}"`,
+      `2 of 3 devices have been rolled back; 1 did not go back in time and go back when they return: "${dead!.id}"`,
     );
     dead!.manner = 'good';
     await world.settle();
     expect(world.carrying('1.0.0')).toHaveLength(3);
   });
 
-  it('ends in a restore: nothing more is taken back, and nobody is said to be back', async () => {
+  it('ends in a restore: nothing more is reverted, and no device is reported as rolled back', async () => {
     await open({ devices: 3 });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.runUntil(id, ['completed']);
     for (const device of world.devices.values()) device.manner = 'dead';
     await world.service.rollback(id, { actor: operator });
-    // As a restore leaves it: what devices said is forgotten, and what they should run is not confirmed.
+    // As a restore leaves it: reports of devices are lost, and their desired versions are unconfirmed.
     world.reported.clear();
     await world.director.catchUp(1_000_000);
     world.rebuild();
@@ -55,7 +55,7 @@ describe('a rollback', () => {
     expect(await world.service.show(id)).toMatchObject({ status: 'aborted', reason: 'the hub was restored' });
   });
 
-  it('that is asked for after a restore waits until devices have said what they run, and then takes them back', async () => {
+  it('that is requested after a restore waits until devices have reported what they run, and then rolls them back', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.runUntil(id, ['completed']);
@@ -73,11 +73,11 @@ describe('a rollback', () => {
       const reported = world.reported.get(device.id)!;
       await world.store.transaction((tx) => world.director.handleReport(device.id, reported, tx));
     }
-    expect((await world.runUntil(id, ['rolled-back'])).reason).toBe('every device is back');
+    expect((await world.runUntil(id, ['rolled-back'])).reason).toBe('every device has been rolled back');
     expect(world.carrying('1.0.0')).toHaveLength(2);
   });
 
-  it('says after a restore of devices that stay away that they could not be told', async () => {
+  it('reports after a restore that devices which stay away could not be sent the rollback', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.runUntil(id, ['completed']);
@@ -88,7 +88,7 @@ describe('a rollback', () => {
     world.rebuild();
     await world.service.rollback(id, { actor: operator });
     const { reason } = await world.runUntil(id, ['rolled-back'], { stepMs: 60_000 });
-    expect(reason).toContain('0 of 2 devices are back; 2 could not be sent the rollback');
+    expect(reason).toContain('0 of 2 devices have been rolled back; 2 could not be sent the rollback');
   });
 
   it('that an abort began ends in a restore as well', async () => {
@@ -112,7 +112,7 @@ describe('a rollback', () => {
     expect(await world.runner.endAll('the hub was restored')).toEqual([]);
   });
 
-  it('waits for nothing when there is no version to go back to: devices keep what they have', async () => {
+  it('does not wait when there is no version to go back to: devices keep what they have', async () => {
     await open({ devices: 2, running: null });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.runUntil(id, ['completed']);
@@ -120,12 +120,12 @@ describe('a rollback', () => {
     await world.service.rollback(id, { actor: operator });
     const detail = await world.runUntil(id, ['rolled-back']);
     expect(detail.reason).toBe(
-      '0 of 2 devices are back; 2 had no version to go back to and keep what they have: "device-000", "device-001"',
+      '0 of 2 devices have been rolled back; 2 had no version to go back to and keep what they have: "device-000", "device-001"',
     );
     expect(world.carrying('2.0.0')).toHaveLength(2);
   });
 
-  it('does not wait for ever for a device that lives and does not go back', async () => {
+  it('does not wait for ever for a device that is connected and does not go back', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: [{ percent: 100 }], deviceTimeoutMs: 700_000 });
     await world.runUntil(id, ['completed']);
@@ -138,7 +138,7 @@ describe('a rollback', () => {
     const meanwhile = await world.service.show(id);
     expect(meanwhile).toMatchObject({ status: 'rolling-back', revert: { pending: 1, reverted: 1 } });
     const detail = await world.runUntil(id, ['rolled-back']);
-    expect(detail.reason).toMatch(/^1 of 2 devices are back; 1 did not go back in time/);
+    expect(detail.reason).toMatch(/^1 of 2 devices have been rolled back; 1 did not go back in time/);
   });
 
   it('does not wait for a device that was removed, and does not call it late', async () => {
@@ -151,7 +151,9 @@ describe('a rollback', () => {
     await world.settle();
     const detail = await world.service.show(id);
     expect(detail.status).toBe('rolled-back');
-    expect(detail.reason).toBe(`every device is back; 1 were removed from the hub: "${gone!.id}"`);
+    expect(detail.reason).toBe(
+      `every device has been rolled back; 1 were removed from the hub: "${gone!.id}"`,
+    );
     expect(detail.revert).toEqual({ reverted: 1, removed: 1 });
   });
 
@@ -163,7 +165,7 @@ describe('a rollback', () => {
     await world.runUntil(second.id, ['completed']);
     await world.service.rollback(first.id, { actor: operator });
     const detail = await world.runUntil(first.id, ['rolled-back']);
-    expect(detail.reason).toMatch(/^0 of 2 devices are back; 2 are left to a later rollout/);
+    expect(detail.reason).toMatch(/^0 of 2 devices have been rolled back; 2 are left to a later rollout/);
     expect(detail.devices.map((device) => device.revert)).toEqual(['superseded', 'superseded']);
     await world.settle();
     expect(world.carrying('3.0.0')).toHaveLength(2);
@@ -181,7 +183,7 @@ describe('a rollback', () => {
     return world.runUntil(id, ['rolled-back']);
   }
 
-  it('brings a device to what it ran before by its own word, after a failure that the gate let pass', async () => {
+  it('rolls a device back to the version it reported before, after a failure that the gate let pass', async () => {
     await open({ devices: 3 });
     const [odd] = [...world.devices.values()];
     odd!.mannerOf.set('2.0.0', 'rolls-back');
@@ -189,7 +191,7 @@ describe('a rollback', () => {
     expect(odd!.active).toBe('1.0.0');
     const third = await bring('3.0.0');
     const detail = await revert(third);
-    expect(detail.reason).toBe('every device is back');
+    expect(detail.reason).toBe('every device has been rolled back');
     expect(odd!.active).toBe('1.0.0');
     expect(world.carrying('2.0.0')).toHaveLength(2);
   });
@@ -198,13 +200,13 @@ describe('a rollback', () => {
     await open({ devices: 3 });
     const second = await bring('2.0.0');
     const third = await bring('3.0.0');
-    expect((await revert(third)).reason).toBe('every device is back');
+    expect((await revert(third)).reason).toBe('every device has been rolled back');
     expect(world.carrying('2.0.0')).toHaveLength(3);
-    expect((await revert(second)).reason).toBe('every device is back');
+    expect((await revert(second)).reason).toBe('every device has been rolled back');
     expect(world.carrying('1.0.0')).toHaveLength(3);
   });
 
-  it('takes a version from a device that a later rollout failed to move off it', async () => {
+  it('reverts a version on a device that a later rollout failed to move off it', async () => {
     await open({ devices: 2 });
     const [odd, other] = [...world.devices.values()];
     const second = await bring('2.0.0');
@@ -213,10 +215,12 @@ describe('a rollback', () => {
     expect([odd!.active, other!.active]).toEqual(['2.0.0', '3.0.0']);
     const detail = await revert(second);
     expect([odd!.active, other!.active]).toEqual(['1.0.0', '3.0.0']);
-    expect(detail.reason).toBe(`1 of 2 devices are back; 1 are left to a later rollout: "${other!.id}"`);
+    expect(detail.reason).toBe(
+      `1 of 2 devices have been rolled back; 1 are left to a later rollout: "${other!.id}"`,
+    );
   });
 
-  it('names the devices that keep no version to go back to, and calls none of them back', async () => {
+  it('names the devices that keep no version to go back to, and reports none of them as rolled back', async () => {
     await open({ devices: 2 });
     const second = await bring('2.0.0');
     const third = await bring('3.0.0');
@@ -227,7 +231,9 @@ describe('a rollback', () => {
     await revert(third);
     const detail = await revert(second);
     expect(world.carrying('2.0.0')).toHaveLength(2);
-    expect(detail.reason).toMatch(/^0 of 2 devices are back; 2 had no version to go back to and keep/);
+    expect(detail.reason).toMatch(
+      /^0 of 2 devices have been rolled back; 2 had no version to go back to and keep/,
+    );
     expect(detail.devices.map(({ revert }) => revert)).toEqual(['no-target', 'no-target']);
   });
 
@@ -240,7 +246,7 @@ describe('a rollback', () => {
     expect(world.carrying('1.0.0')).toHaveLength(2);
   });
 
-  it('leaves a device what it ran before the rollout, and says so', async () => {
+  it('leaves a device what it ran before the rollout, and reports it', async () => {
     await open({ devices: 3 });
     const [early] = [...world.devices.values()];
     await world.director.assign([
@@ -256,10 +262,12 @@ describe('a rollback', () => {
     await world.settle();
     const detail = await revert(await bring('2.0.0'));
     expect(world.carrying('2.0.0')).toEqual([early!.id]);
-    expect(detail.reason).toBe(`2 of 3 devices are back; 1 ran it before and keep it: "${early!.id}"`);
+    expect(detail.reason).toBe(
+      `2 of 3 devices have been rolled back; 1 ran it before and keep it: "${early!.id}"`,
+    );
   });
 
-  it('takes back the word "back" when the device says that it runs the version after all', async () => {
+  it('no longer counts a device as rolled back when it reports that it runs the version after all', async () => {
     await open({ devices: 2 });
     const second = await bring('2.0.0');
     await revert(second);
@@ -270,22 +278,22 @@ describe('a rollback', () => {
     expect(devices.find(({ device }) => device === odd!.id)!.revert).toBe('pending');
   });
 
-  it('goes to the version before the rollout on a device that committed it before it heard of a pause', async () => {
+  it('goes to the version before the rollout on a device that committed it before it received a pause', async () => {
     await open({ devices: 1 });
     const { id } = await world.create({ phases: [{ percent: 100 }], soakMs: 60_000 });
     const [device] = [...world.devices.values()];
     await world.deliver(device!.id);
     await world.service.pause(id, { actor: operator });
-    // The statement that takes the offer back is still on its way.
+    // The statement that withdraws the offer has not arrived yet.
     while (await device!.work(world.says));
     expect(device!.active).toBe('2.0.0');
     await world.service.resume(id, { actor: operator });
     await world.runUntil(id, ['completed']);
-    expect((await revert(id)).reason).toBe('every device is back');
+    expect((await revert(id)).reason).toBe('every device has been rolled back');
     expect(device!.active).toBe('1.0.0');
   });
 
-  it('is done with a device that says it has nothing of the model any more', async () => {
+  it('is done with a device that reports to have nothing of the model any more', async () => {
     await open({ devices: 2 });
     const second = await bring('2.0.0');
     const [odd] = [...world.devices.values()];
@@ -304,7 +312,7 @@ describe('a rollback', () => {
     expect((await world.service.show(second)).revert).toEqual({ reverted: 2 });
   });
 
-  it('is refused while another rollout steers some of its devices, which it would leave half done', async () => {
+  it('is refused while another rollout steers some of its devices: it would be incomplete', async () => {
     await open({ devices: 2 });
     const second = await bring('2.0.0');
     const third = await world.create({ ...everyDevice, version: '3.0.0' });
@@ -316,10 +324,10 @@ describe('a rollback', () => {
   });
 
   /**
-   * What a device should come to, kept apart from the hub's own books: the last version it ran before the one taken back,
+   * The version a device should end on, computed independently of the hub: the last one it ran before the reverted one,
    * that it still keeps.
    */
-  it('ends every device on a version it kept, whatever it went through, and calls none back that is not', {
+  it('ends every device on a version it kept, whatever it went through, and reports none as rolled back that is not', {
     timeout: 240_000,
   }, async () => {
     const kinds = ['good', 'good', 'good', 'rejects', 'rolls-back', 'dead'] as const;
@@ -366,7 +374,7 @@ describe('a rollback', () => {
         for (const { deviceId, offeredAt, revertOutcome } of rows) {
           const device = world.devices.get(deviceId)!;
           const was = before.get(deviceId)!;
-          const what = `seed ${seed}, ${deviceId}, ${version} taken back: was ${JSON.stringify(was)}, runs ${device.active}, ${revertOutcome}`;
+          const what = `seed ${seed}, ${deviceId}, ${version} reverted: was ${JSON.stringify(was)}, runs ${device.active}, ${revertOutcome}`;
           if (revertOutcome === 'reverted') expect(device.active, what).not.toBe(version);
           if (was.active !== version || offeredAt === null) expect(device.active, what).toBe(was.active);
           else if (device.active !== version) expect(was.kept, what).toContain(device.active);

@@ -21,7 +21,7 @@ async function checkCap(id: string): Promise<void> {
 }
 
 describe('the cap', () => {
-  const act = fc.oneof(
+  const action = fc.oneof(
     { weight: 8, arbitrary: fc.record({ kind: fc.constant('deliver' as const), n: fc.nat(11) }) },
     { weight: 16, arbitrary: fc.record({ kind: fc.constant('work' as const), n: fc.nat(11) }) },
     { weight: 6, arbitrary: fc.record({ kind: fc.constant('tick' as const), n: fc.nat(8_000) }) },
@@ -32,7 +32,7 @@ describe('the cap', () => {
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('kill' as const), n: fc.constant(0) }) },
   );
 
-  it('holds in any order of deliveries, work, ticks, pauses and deaths of the hub', {
+  it('holds in any order of deliveries, work, ticks, pauses and crashes of the hub', {
     timeout: 60_000,
   }, async () => {
     const manners = fc.array(
@@ -40,37 +40,41 @@ describe('the cap', () => {
       { minLength: 12, maxLength: 12 },
     );
     await fc.assert(
-      fc.asyncProperty(manners, fc.array(act, { minLength: 20, maxLength: 120 }), async (manner, acts) => {
-        world = await RolloutWorld.open({ devices: 12, manner: (n) => manner[n]! as 'good' });
-        const gates = { maxFailures: 0.6, maxSilent: 1 };
-        const { id } = await world.create({ gates, soakMs: 500, silenceMs: 20_000 });
-        const ids = [...world.devices.keys()];
-        for (const { kind, n } of acts) {
-          if (kind === 'deliver') await world.deliver(ids[n]!);
-          if (kind === 'work') await world.devices.get(ids[n]!)!.work(world.says);
-          if (kind === 'tick') {
-            world.clock.advance(n);
-            await world.runner.tick();
+      fc.asyncProperty(
+        manners,
+        fc.array(action, { minLength: 20, maxLength: 120 }),
+        async (manner, actions) => {
+          world = await RolloutWorld.open({ devices: 12, manner: (n) => manner[n]! as 'good' });
+          const gates = { maxFailures: 0.6, maxSilent: 1 };
+          const { id } = await world.create({ gates, soakMs: 500, silenceMs: 20_000 });
+          const ids = [...world.devices.keys()];
+          for (const { kind, n } of actions) {
+            if (kind === 'deliver') await world.deliver(ids[n]!);
+            if (kind === 'work') await world.devices.get(ids[n]!)!.work(world.says);
+            if (kind === 'tick') {
+              world.clock.advance(n);
+              await world.runner.tick();
+            }
+            if (kind === 'pause' || kind === 'resume') {
+              await world.service[kind](id, { actor: operator }).catch((error: unknown) => {
+                if (!isAppError(error, 'rollout_state_conflict')) throw error;
+              });
+            }
+            if (kind === 'kill') {
+              world.rebuild();
+              await world.director.republishAll();
+            }
+            await checkCap(id);
           }
-          if (kind === 'pause' || kind === 'resume') {
-            await world.service[kind](id, { actor: operator }).catch((error: unknown) => {
-              if (!isAppError(error, 'rollout_state_conflict')) throw error;
-            });
-          }
-          if (kind === 'kill') {
-            world.rebuild();
-            await world.director.republishAll();
-          }
-          await checkCap(id);
-        }
-        await world.close();
-      }),
+          await world.close();
+        },
+      ),
       { numRuns: 40 },
     );
     world = await RolloutWorld.open({ devices: 0 });
   });
 
-  it('holds for hundreds of devices of every manner, which end counted apart', {
+  it('holds for hundreds of devices of every kind, whose outcomes are counted separately', {
     timeout: 60_000,
   }, async () => {
     world = await RolloutWorld.open({
@@ -103,7 +107,7 @@ describe('the cap', () => {
   });
 });
 
-describe('acts at the same time', () => {
+describe('concurrent actions', () => {
   it('are done one after the other: of two pauses one is refused, and nothing is offered after it', async () => {
     world = await RolloutWorld.open({ devices: 8 });
     const { id } = await world.create({ phases: [{ percent: 50 }, { percent: 100 }], soakMs: 0 });

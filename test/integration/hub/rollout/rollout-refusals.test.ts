@@ -17,7 +17,7 @@ afterEach(async () => {
 describe('create()', () => {
   it.each<[string, Partial<RolloutRequest>, string, RegExp]>([
     [
-      'a version nobody published',
+      'a version that was not published',
       { version: '9.0.0' },
       'version_unknown',
       /air-quality@9\.0\.0: no such version/,
@@ -66,11 +66,11 @@ describe('create()', () => {
     expect((await world.create()).status).toBe('running');
   });
 
-  describe('of what is known of the devices', () => {
+  describe('with what is known of the devices', () => {
     const x = { name: 'x', datatype: 'FP32' as const, shape: [-1, 2] };
     const manifest = (part: object) => part as Partial<ModelManifest>;
     const first = () => [...world.devices.values()][0]!;
-    /** The hub's copy of what the device last said, with another part. */
+    /** The hub's copy of the device's last report, with one part replaced. */
     function says(id: string, part: Partial<ReportedState>): void {
       world.reported.set(id, { ...world.devices.get(id)!.reportedState(), ...part });
     }
@@ -90,7 +90,7 @@ describe('create()', () => {
       expect(await world.store.list({ limit: 10 })).toEqual([]);
     });
 
-    it('takes it when it is meant, tells the devices, and leaves it in the audit log', async () => {
+    it('accepts it when it is intended, informs the devices, and records it in the audit log', async () => {
       world.manifests.set(
         '2.0.0',
         manifest({ interface: { inputs: [{ ...x, name: 'features' }], outputs: [] } }),
@@ -106,7 +106,7 @@ describe('create()', () => {
       expect((await world.create({ breaking: true })).plan.trial.breaking).toBeUndefined();
     });
 
-    it('compares with what a device runs by its own word, and with what it is to run', async () => {
+    it('compares with what a device reports to run, and with what it is to run', async () => {
       world.manifests.set('3.0.0', manifest({ interface: { inputs: [{ ...x, name: 'old' }], outputs: [] } }));
       const odd = { ...world.devices.get('device-002')!.reportedState() };
       const running = { version: '3.0.0', manifest: digestOf('3.0.0'), release: 3 };
@@ -129,7 +129,7 @@ describe('create()', () => {
       });
     });
 
-    it('takes a lower release that the device still keeps: it may go back to it', async () => {
+    it('accepts a lower release that the device still keeps: it may go back to it', async () => {
       const [entry] = first().reportedState().models;
       const previous = [{ version: '2.0.0', manifest: digestOf('2.0.0'), release: 2 }];
       says(first().id, { models: [{ ...entry!, floor: 5, previous }] });
@@ -147,7 +147,7 @@ describe('create()', () => {
       });
     });
 
-    it('refuses a model for which a device has no room', async () => {
+    it('refuses a model when a device has as many models as it may', async () => {
       const [entry] = first().reportedState().models;
       const full = Array.from({ length: limits.modelsPerDeviceMax }, (_, i) => ({
         ...entry!,
@@ -160,7 +160,7 @@ describe('create()', () => {
       });
     });
 
-    it('counts a device that has filled up since against nobody, and offers it the version when it has room', async () => {
+    it('counts a device that has filled up since as no failure, and offers it the version once it has a free slot', async () => {
       const { id } = await world.create({
         startAt: world.clock.now() + 1_000,
         phases: [{ percent: 100 }],
@@ -200,7 +200,7 @@ describe('create()', () => {
       expect((await world.service.show(id)).counts).toEqual({ offered: 4 });
     });
 
-    it('warns of devices of which a restore has made it unknown what they run', async () => {
+    it('warns of devices whose reports a restore has lost', async () => {
       world.reported.delete(first().id);
       world.forgotten.add(first().id);
       const { warnings } = await world.create();
@@ -211,7 +211,7 @@ describe('create()', () => {
       ]);
     });
 
-    it('warns of what may pass: a quarantined version, a full disk', async () => {
+    it('warns of what may be temporary: a quarantined version, a full disk', async () => {
       const [entry] = first().reportedState().models;
       const quarantined = [{ version: '2.0.0', until: '2099-01-01T00:00:00Z', reason: 'golden_mismatch' }];
       says(first().id, { models: [{ ...entry!, quarantined }], freeBytes: 5 });
@@ -238,8 +238,8 @@ describe('create()', () => {
   });
 });
 
-describe('acts', () => {
-  it('refuses an act the state does not allow, and changes nothing', async () => {
+describe('actions', () => {
+  it('refuses an action that the state does not allow, and changes nothing', async () => {
     const { id } = await world.create();
     const before = await world.service.show(id);
     await expect(world.service.resume(id, { actor: operator })).rejects.toMatchObject({
@@ -256,8 +256,8 @@ describe('acts', () => {
   });
 });
 
-describe('what devices say', () => {
-  it('changes nothing when it tells of a rollout, device or model that is not meant', async () => {
+describe('messages of devices', () => {
+  it('change nothing when they name an unknown rollout, device or model', async () => {
     const { id } = await world.create();
     const before = await world.service.show(id);
     const [target] = before.devices;

@@ -43,7 +43,7 @@ async function rowsOf(id: string): Promise<number> {
 }
 
 describe('RolloutRetention', () => {
-  it('lets a rollout leave as a whole when it ended long ago and no device runs a version for it', async () => {
+  it('deletes a rollout as a whole when it ended long ago and no device runs a version for it', async () => {
     await open({ devices: 3 });
     const old = await complete('2.0.0');
     world.clock.advance(401 * DAY_MS);
@@ -78,7 +78,7 @@ describe('RolloutRetention', () => {
     expect(world.carrying('1.0.0')).toHaveLength(2);
   });
 
-  it('keeps one whose way back a device has not confirmed, until it has, or is removed', async () => {
+  it('keeps one whose rollback a device has not confirmed, until it has, or is removed', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ version: '2.0.0', phases: all, silenceMs: 10_000 });
     await world.runUntil(id, ['completed']);
@@ -86,7 +86,7 @@ describe('RolloutRetention', () => {
     dead!.manner = 'dead';
     await world.service.rollback(id, { actor: operator });
     await world.runUntil(id, ['rolled-back']);
-    // What it went back to is replaced, so that the desired state names the rollout no more.
+    // The rollback target is replaced, so that the desired state no longer names the rollout.
     await world.database.updateTable('desired_model').set({ rollout_id: null }).execute();
     world.clock.advance(500 * DAY_MS);
     expect(await retentionOf().removeSome(world.clock.now())).toMatchObject({ count: 0 });
@@ -94,7 +94,7 @@ describe('RolloutRetention', () => {
     expect(await retentionOf().removeSome(world.clock.now())).toMatchObject({ count: 1 });
   });
 
-  it('does nothing by halves', async () => {
+  it('deletes all of a rollout or nothing', async () => {
     await open({ devices: 3 });
     const old = await complete('2.0.0');
     await complete('3.0.0');
@@ -107,7 +107,7 @@ describe('RolloutRetention', () => {
     expect(await rowsOf(old)).toBe(before);
   });
 
-  it('keeps one that somebody has begun to roll back since it was found', async () => {
+  it('keeps one whose rollback has begun since it was found', async () => {
     await open({ devices: 2 });
     const old = await complete('2.0.0');
     await complete('3.0.0');

@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => hub.stop());
 
 const plan = { model: 'm', version: '1.0.0', phases: [{ percent: 10 }, { percent: 100 }] };
-const acts = ['pause', 'resume', 'abort', 'rollback'];
+const actions = ['pause', 'resume', 'abort', 'rollback'];
 
 describe('/api/v1/rollouts', () => {
   it('lists nothing at first', async () => {
@@ -45,23 +45,27 @@ describe('/api/v1/rollouts', () => {
     await expect(operator.post('/rollouts', body)).rejects.toMatchObject({ code });
   });
 
-  it('lets viewers look and not act', async () => {
+  it('lets viewers read and not act', async () => {
     const viewer = await hub.clientAs('viewer');
     expect(await viewer.get('/rollouts')).toEqual({ rollouts: [] });
     await expect(viewer.post('/rollouts', plan)).rejects.toMatchObject({ code: 'forbidden' });
-    for (const act of acts) {
-      await expect(viewer.post(`/rollouts/r-00000000/${act}`)).rejects.toMatchObject({ code: 'forbidden' });
+    for (const action of actions) {
+      await expect(viewer.post(`/rollouts/r-00000000/${action}`)).rejects.toMatchObject({
+        code: 'forbidden',
+      });
     }
   });
 
-  it.each(acts)(
-    'takes %s with and without a body, and answers not_found for an unknown rollout',
-    async (act) => {
-      const path = `/rollouts/r-00000000/${act}`;
+  it.each(actions)(
+    'accepts %s with and without a body, and answers not_found for an unknown rollout',
+    async (action) => {
+      const path = `/rollouts/r-00000000/${action}`;
       await expect(operator.post(path)).rejects.toMatchObject({ code: 'not_found' });
       await expect(operator.post(path, { reason: 'why not' })).rejects.toMatchObject({ code: 'not_found' });
       await expect(operator.post(path, { reason: 7 })).rejects.toMatchObject({ code: 'bad_input' });
-      await expect(operator.post(`/rollouts/elsewhere/${act}`)).rejects.toMatchObject({ code: 'bad_input' });
+      await expect(operator.post(`/rollouts/elsewhere/${action}`)).rejects.toMatchObject({
+        code: 'bad_input',
+      });
     },
   );
 });

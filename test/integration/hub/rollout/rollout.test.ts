@@ -67,7 +67,7 @@ describe('a rollout', () => {
     expect(world.carrying('1.0.0')).toHaveLength(10);
   });
 
-  it('takes the version back from the devices of earlier phases when a later phase fails', async () => {
+  it('reverts the version on the devices of earlier phases when a later phase fails', async () => {
     await open({ devices: 10 });
     const { id } = await world.create();
     await world.runUntil(id, ['completed', 'running'], { stepsMax: 1 });
@@ -114,7 +114,7 @@ describe('a rollout', () => {
     expect(world.carrying('2.0.0')).toHaveLength(6);
   });
 
-  it('withdraws from devices without a version before by saying nothing of the model', async () => {
+  it('withdraws from devices without a version before by no longer naming the model', async () => {
     await open({ devices: 2, running: null });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.service.pause(id, { actor: { name: 'o', role: 'operator', address: 'x' } });
@@ -124,7 +124,7 @@ describe('a rollout', () => {
     await world.runUntil(id, ['completed']);
   });
 
-  it('counts silence apart, after its own time, and goes on without the silent', async () => {
+  it('counts silence separately, after its own time, and continues without the silent', async () => {
     await open({ devices: 10, manner: (n) => (n < 3 ? 'dead' : 'good') });
     const { id } = await world.create({ phases: [{ percent: 100 }], silenceMs: 30_000 });
     await world.settle();
@@ -149,7 +149,7 @@ describe('a rollout', () => {
     expect(detail.reason).toMatch(/2 of 2 completed devices failed|2 of the 2/);
   });
 
-  it('does not go on over devices that nobody asks: it says what they wait for, and pauses in the end', async () => {
+  it('does not pass devices without requests: it reports what they wait for, and pauses in the end', async () => {
     await open({ devices: 2, manner: () => 'unasked' });
     for (const id of world.devices.keys()) world.connected.add(id);
     const times = { trial: { seconds: 10 }, deviceTimeoutMs: 60_000, phaseTimeoutMs: 120_000 };
@@ -170,7 +170,7 @@ describe('a rollout', () => {
     expect((await world.service.show(id)).counts).toEqual({ succeeded: 2 });
   });
 
-  it('goes on over unproven devices when the plan allows them', async () => {
+  it('passes unproven devices when the plan allows them', async () => {
     await open({ devices: 4, manner: (n) => (n === 0 ? 'unasked' : 'good') });
     for (const id of world.devices.keys()) world.connected.add(id);
     const times = { trial: { seconds: 10 }, deviceTimeoutMs: 60_000 };
@@ -178,7 +178,7 @@ describe('a rollout', () => {
     expect((await world.runUntil(id, ['completed'])).counts).toEqual({ succeeded: 3, unproven: 1 });
   });
 
-  it('never passes when nobody answers, and pauses when the phase has used up its time', async () => {
+  it('never passes when no device answers, and pauses when the phase has used up its time', async () => {
     await open({ devices: 4, manner: () => 'dead' });
     const { id } = await world.create({ silenceMs: 1_000, phaseTimeoutMs: 700_000 });
     const detail = await world.runUntil(id, ['paused'], { stepMs: 20_000 });
@@ -191,7 +191,7 @@ describe('a rollout', () => {
     ]);
   });
 
-  it('aborts for errors in service although every device says it succeeded', async () => {
+  it('aborts for errors in service although every device reports success', async () => {
     await open({ devices: 4 });
     const { id } = await world.create({ gates: { maxErrorRate: 0.05, minRequests: 50 } });
     await world.settle();
@@ -218,7 +218,7 @@ describe('a rollout', () => {
     expect(detail.reason).toBe('1 of 2 features drift (at most 0 %): no2 (PSI 0.42)');
   });
 
-  it('lets others have their turn while it offers, and while it says everything again', async () => {
+  it('yields to others while it offers, and while it publishes everything again', async () => {
     await open({ devices: 3 * limits.rolloutChangesPerStepMax });
     const create = () => world.create({ phases: [{ percent: 100 }] });
     expect(await countTurns(create)).toBeGreaterThanOrEqual(3);
@@ -247,7 +247,7 @@ describe('a rollout', () => {
     expect(world.carrying('1.0.0')).toHaveLength(4);
   });
 
-  it('keeps the version on the devices that took it when aborted so', async () => {
+  it('keeps the version on the devices that switched to it when aborted with keep', async () => {
     await open({ devices: 4 });
     const { id } = await world.create({ phases: [{ percent: 50 }, { percent: 100 }] });
     const [first] = (await world.service.show(id)).devices;
@@ -260,7 +260,7 @@ describe('a rollout', () => {
     expect(world.carrying('2.0.0')).toEqual([first!.device]);
   });
 
-  it('holds the time in which the hub was down against no device', async () => {
+  it('counts the time in which the hub was down against no device', async () => {
     await open({ devices: 2, manner: () => 'stuck' });
     const { id } = await world.create({ phases: [{ percent: 100 }], silenceMs: 1_800_000 });
     await world.settle();
@@ -277,7 +277,7 @@ describe('a rollout', () => {
     expect((await world.service.show(id)).status).toBe('aborted');
   });
 
-  it('holds a clock that was set against no device, and goes on looking', async () => {
+  it('counts a clock that was set against no device, and continues to evaluate', async () => {
     await open({ devices: 2, manner: () => 'stuck' });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.settle();
@@ -304,7 +304,7 @@ describe('a rollout', () => {
     expect(detail.devices[0]!.fault!.message).toBe('The device reports that it runs version 1.0.0 again.');
   });
 
-  it('starts at the time that was asked for', async () => {
+  it('starts at the requested time', async () => {
     await open({ devices: 2 });
     const { id, status } = await world.create({ startAt: world.clock.now() + 60_000 });
     expect(status).toBe('scheduled');
@@ -314,7 +314,7 @@ describe('a rollout', () => {
     await world.runUntil(id, ['running']);
   });
 
-  it('leaves every act and verdict in the audit log, with who did it', async () => {
+  it('records every action and verdict in the audit log, with the actor', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     const actor = { name: 'olga', role: 'operator', address: '10.0.0.1' } as const;
@@ -322,21 +322,21 @@ describe('a rollout', () => {
     await world.service.resume(id, { actor });
     await world.runUntil(id, ['completed']);
     const rows = await world.database.selectFrom('audit_event').selectAll().orderBy('number').execute();
-    const acts = rows.map((row) => `${row.actor} ${row.action}`);
-    expect(acts.filter((act) => !act.endsWith('judged'))).toEqual([
+    const actions = rows.map((row) => `${row.actor} ${row.action}`);
+    expect(actions.filter((action) => !action.endsWith('judged'))).toEqual([
       'token:olga rollout.created',
       'hub rollout.started',
       'token:olga rollout.paused',
       'token:olga rollout.resumed',
       'hub rollout.completed',
     ]);
-    expect(acts).toContain('hub rollout.judged');
+    expect(actions).toContain('hub rollout.judged');
     expect(JSON.parse(rows.find((row) => row.action === 'rollout.paused')!.details)).toMatchObject({
       reason: 'looking first',
     });
   });
 
-  it('runs by itself: wakes for words of devices, for acts, and when its timers run out', async () => {
+  it('runs by itself: wakes for reports of devices, for actions, and when its timers run out', async () => {
     await open({ devices: 6, manner: (n) => (n === 0 ? 'dead' : 'good') });
     world.runner.start();
     const { id } = await world.create({

@@ -1,4 +1,4 @@
-/** Taking a model off devices: what the hub says, refuses and remembers. */
+/** Unassigning a model from devices: what the hub signs, refuses and stores. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { limits } from '../../../../shared/base/limits.ts';
 import { desiredStateType, parseDesiredState } from '../../../../shared/protocol/desired-state.ts';
@@ -24,8 +24,8 @@ const assign = (deviceId: string, name: string) =>
     { deviceId, model: name, version: '1.0.0', release: 1, manifestSha256: digestOf('1.0.0'), trial },
   ]);
 
-describe('taking a model off', () => {
-  it('devices that a restore made unreported of is not called a model that they do not have', async () => {
+describe('unassigning a model', () => {
+  it('on devices whose reports a restore has lost does not claim that they have no such model', async () => {
     await open({ devices: 2 });
     for (const id of world.devices.keys()) {
       await world.director.clear(id, model);
@@ -43,7 +43,7 @@ describe('taking a model off', () => {
     });
   });
 
-  it('a device says so in every statement until the device reports that it has it no more', async () => {
+  it('on a device is part of every statement until the device reports that it no longer has it', async () => {
     await open({ devices: 2 });
     expect(await take({ device: 'device-000' })).toEqual({ model, devices: 1, failed: [] });
     expect(statement('device-000')).toMatchObject({ models: [], unassigned: [model] });
@@ -56,7 +56,7 @@ describe('taking a model off', () => {
     expect(statement('device-001').unassigned).toBeUndefined();
   });
 
-  it('a device is forgotten when the model is assigned to it again', async () => {
+  it('on a device is dropped when the model is assigned to it again', async () => {
     await open({ devices: 1 });
     await take({ device: 'device-000' });
     await assign('device-000', model);
@@ -64,7 +64,7 @@ describe('taking a model off', () => {
     expect(statement('device-000').models).toMatchObject([{ model }]);
   });
 
-  it('a group takes it off each device that has it, and is written to the audit log', async () => {
+  it('on a group covers each device that has it, and is recorded in the audit log', async () => {
     await open({ devices: 3 });
     world.reported.clear();
     await world.director.clear('device-001', model);
@@ -82,7 +82,7 @@ describe('taking a model off', () => {
     });
   });
 
-  it('names the devices that could not be told, and tells the others', async () => {
+  it('names the devices whose statement could not be signed, and reaches the others', async () => {
     await open({ devices: 2 });
     await assign('device-001', 'other');
     await world.database
@@ -96,7 +96,7 @@ describe('taking a model off', () => {
     expect(await world.director.current(model, ['device-000', 'device-001'])).toHaveProperty('size', 1);
   });
 
-  it('is refused while a rollout of the model holds one of the devices, and where nobody has it', async () => {
+  it('is refused while a rollout of the model holds one of the devices, and where no device has it', async () => {
     await open({ devices: 2 });
     const { id } = await world.create();
     await expect(take({ group: 'default' })).rejects.toMatchObject({
@@ -109,7 +109,7 @@ describe('taking a model off', () => {
     });
   });
 
-  it('makes room for a rollout on a device that has as many models as it may', async () => {
+  it('frees a slot for a rollout on a device that has as many models as it may', async () => {
     await open({ devices: 1, running: null });
     for (let n = 0; n < limits.modelsPerDeviceMax; n += 1) await assign('device-000', `m${n}`);
     await expect(world.create()).rejects.toMatchObject({
@@ -120,7 +120,7 @@ describe('taking a model off', () => {
     expect((await world.create()).status).toBe('running');
   });
 
-  it('is not undone by a rollback: nothing is brought back to a device that the model was taken off', async () => {
+  it('is not undone by a rollback: no version returns to a device that the model was unassigned from', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.runUntil(id, ['completed']);
@@ -128,7 +128,9 @@ describe('taking a model off', () => {
     await world.settle();
     await world.service.rollback(id, { actor: operator });
     const detail = await world.runUntil(id, ['rolled-back']);
-    expect(detail.reason).toBe('1 of 2 devices are back; 1 had the model taken off them: "device-000"');
+    expect(detail.reason).toBe(
+      '1 of 2 devices have been rolled back; 1 had the model taken off them: "device-000"',
+    );
     expect(statement('device-000').models).toEqual([]);
   });
 });

@@ -25,7 +25,7 @@ describe('a rollout that is judged', () => {
     }
   });
 
-  it('shows a verdict of earlier rules as it was decided then, and tells that it was by those', async () => {
+  it('shows a verdict of earlier rules as it was decided then, with the version of those rules', async () => {
     await open({ devices: 2 });
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     const reasons = [

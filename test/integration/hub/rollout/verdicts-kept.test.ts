@@ -5,7 +5,7 @@ import { RolloutStore } from '../../../../hub/rollout/rollout-store.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { insertRollouts } from '../../../support/stored-rollouts.ts';
 
-it('keeps the latest verdicts of a rollout, however often its gates change their mind, and all of another', async () => {
+it('keeps the latest verdicts of a rollout, however often its verdict changes, and all of another', async () => {
   const database = await openDatabase(':memory:');
   onTestFinished(() => database.destroy());
   await insertRollouts(database, [

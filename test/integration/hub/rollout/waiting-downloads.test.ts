@@ -8,12 +8,12 @@ import { RolloutWorld } from '../../../support/rollout-world.ts';
 const manifest = 'a'.repeat(64);
 const chunk = 'b'.repeat(64);
 
-it('calls no device too late that waits for its turn to download: its time begins when it is served', async () => {
+it('does not time out a device that is queued for its download: its time begins when it is served', async () => {
   const world = await RolloutWorld.open({ devices: 4, manner: () => 'stuck' });
   onTestFinished(() => world.close());
   for (const id of world.devices.keys()) world.connected.add(id);
 
-  // A hub with room for one chunk, and a socket that takes nothing until it may.
+  // A hub with a capacity of one chunk, and a socket that accepts nothing until it is released.
   let isOpen = false;
   const taking: (() => void)[] = [];
   const transfer = new TransferService({
@@ -56,10 +56,10 @@ it('calls no device too late that waits for its turn to download: its time begin
   for (const take of taking) take();
   await pass(50_000);
   expect(await world.service.show(id)).toMatchObject({ status: 'running', counts: { downloading: 4 } });
-  // Served, and its chunks have just come: what is slow is the line, and that says nothing about the version.
+  // Served, and its chunks have just come: the link is slow, which is no evidence against the version.
   await pass(20_000);
   expect((await world.service.show(id)).counts).toEqual({ blocked: 4 });
-  // Served long ago: nothing more is on its way that anybody could wait for.
+  // Served long ago: no more chunks are in flight to wait for.
   await pass(limits.chunkSilenceMsMax);
   const { status, reason } = await world.service.show(id);
   expect({ status, reason }).toMatchObject({ status: 'aborted', reason: expect.stringContaining('4 of 4') });

@@ -40,7 +40,7 @@ const report = (part: Partial<DeviceMessage & { kind: 'report' }>): DeviceMessag
   sequence: 7,
   ...part,
 });
-const hear = (message: DeviceMessage, part: Partial<RolloutDevice> = {}) =>
+const apply = (message: DeviceMessage, part: Partial<RolloutDevice> = {}) =>
   applyMessage({ ...offered, ...part }, message, context);
 
 describe('applyMessage()', () => {
@@ -59,20 +59,20 @@ describe('applyMessage()', () => {
     ['rolled-back', 'rolled-back'],
     ['rejected', 'rejected'],
   ])('takes an event %s as %s', (state, status) => {
-    expect(hear(event(state)).status).toBe(status);
+    expect(apply(event(state)).status).toBe(status);
   });
 
   it('keeps the reason of a device that went back by itself', () => {
-    expect(hear(event('rolled-back', 'trial_crashed'), { status: 'trial' })).toMatchObject({
+    expect(apply(event('rolled-back', 'trial_crashed'), { status: 'trial' })).toMatchObject({
       status: 'rolled-back',
       changedAt: context.now,
       fault: { code: 'trial_crashed' },
     });
   });
 
-  it('tells what may be tried again from what is refused for good', () => {
-    expect(hear(event('rejected', 'runner_crashed', 'later')).status).toBe('failed');
-    expect(hear(event('rejected', 'golden_mismatch')).status).toBe('rejected');
+  it('distinguishes what may be retried from what is refused for good', () => {
+    expect(apply(event('rejected', 'runner_crashed', 'later')).status).toBe('failed');
+    expect(apply(event('rejected', 'golden_mismatch')).status).toBe('rejected');
   });
 
   it.each([
@@ -83,25 +83,25 @@ describe('applyMessage()', () => {
     'not_enough_space',
     'disk_full',
   ])('does not hold %s against the version: the device is still offered it', (code) => {
-    expect(hear(event('rejected', code, 'later'), { status: 'downloading' })).toMatchObject({
+    expect(apply(event('rejected', code, 'later'), { status: 'downloading' })).toMatchObject({
       status: 'offered',
       fault: null,
     });
   });
 
-  it('leaves an end only for proof of the opposite', () => {
-    expect(hear(event('downloading'), { status: 'failed' }).status).toBe('failed');
-    expect(hear(event('committed'), { status: 'failed' })).toMatchObject({
+  it('changes an end only on proof of the opposite', () => {
+    expect(apply(event('downloading'), { status: 'failed' }).status).toBe('failed');
+    expect(apply(event('committed'), { status: 'failed' })).toMatchObject({
       status: 'succeeded',
       fault: null,
     });
-    expect(hear(event('trial'), { status: 'succeeded' }).status).toBe('succeeded');
-    expect(hear(event('rolled-back', 'rolled_back_by_operator'), { status: 'succeeded' }).status).toBe(
+    expect(apply(event('trial'), { status: 'succeeded' }).status).toBe('succeeded');
+    expect(apply(event('rolled-back', 'rolled_back_by_operator'), { status: 'succeeded' }).status).toBe(
       'rolled-back',
     );
   });
 
-  it('hears nothing of a device that was not offered the version', () => {
+  it('ignores a device that was not offered the version', () => {
     const pending = {
       ...offered,
       status: 'pending',
@@ -112,94 +112,94 @@ describe('applyMessage()', () => {
     expect(applyMessage(pending, event('committed'), context)).toBe(pending);
   });
 
-  it('does not count what a device does with an offer that was taken back', () => {
+  it('does not count what a device does with an offer that was withdrawn', () => {
     const withdrawn = { status: 'withdrawn', assigned: false } as const;
-    expect(hear(event('trial'), withdrawn).status).toBe('withdrawn');
-    expect(hear(event('rolled-back', 'trial_crashed'), withdrawn)).toMatchObject({
+    expect(apply(event('trial'), withdrawn).status).toBe('withdrawn');
+    expect(apply(event('rolled-back', 'trial_crashed'), withdrawn)).toMatchObject({
       status: 'withdrawn',
       revertedAt: context.now,
     });
   });
 
-  it('knows a device is back by a commit of the version before, or a report of another version', () => {
+  it('counts a device as rolled back after a commit of the version before, or a report of another version', () => {
     const withdrawn = { status: 'withdrawn', assigned: false } as const;
     const commit: DeviceMessage = { kind: 'event', version: '1.0.0', state: 'committed' };
-    expect(hear(commit, withdrawn).revertedAt).toBe(context.now);
-    expect(hear({ ...commit, version: '0.9.0' }, withdrawn).revertedAt).toBeNull();
-    expect(hear(report({ activeVersion: '1.0.0' }), withdrawn).revertedAt).toBe(context.now);
-    expect(hear(report({ activeVersion: '2.0.0' }), withdrawn).revertedAt).toBeNull();
-    expect(hear(report({ activeVersion: '1.0.0', sequence: 6 }), withdrawn).revertedAt).toBeNull();
+    expect(apply(commit, withdrawn).revertedAt).toBe(context.now);
+    expect(apply({ ...commit, version: '0.9.0' }, withdrawn).revertedAt).toBeNull();
+    expect(apply(report({ activeVersion: '1.0.0' }), withdrawn).revertedAt).toBe(context.now);
+    expect(apply(report({ activeVersion: '2.0.0' }), withdrawn).revertedAt).toBeNull();
+    expect(apply(report({ activeVersion: '1.0.0', sequence: 6 }), withdrawn).revertedAt).toBeNull();
   });
 
-  it('does not call a device back that says it runs the version after all', () => {
+  it('does not count a device as rolled back that reports to run the version after all', () => {
     const back = { status: 'withdrawn', assigned: false, revertedAt: t0, revertOutcome: 'reverted' } as const;
-    expect(hear(report({ activeVersion: '2.0.0' }), back)).toMatchObject({
+    expect(apply(report({ activeVersion: '2.0.0' }), back)).toMatchObject({
       revertedAt: null,
       revertOutcome: null,
     });
-    expect(hear(event('committed'), back)).toMatchObject({ revertedAt: null, revertOutcome: null });
+    expect(apply(event('committed'), back)).toMatchObject({ revertedAt: null, revertOutcome: null });
     const noWay = { ...back, revertOutcome: null, revertedAt: null, previousVersion: null };
-    expect(hear(report({ activeVersion: '2.0.0' }), noWay)).toMatchObject({ revertOutcome: 'no-target' });
+    expect(apply(report({ activeVersion: '2.0.0' }), noWay)).toMatchObject({ revertOutcome: 'no-target' });
   });
 
   it('names a device that refuses to go back, until it does', () => {
     const withdrawn = { status: 'withdrawn', assigned: false } as const;
     const fault = { code: 'downgrade_refused', message: 'below the floor', retry: 'never' } as const;
-    const refused = hear({ kind: 'event', version: '1.0.0', state: 'rejected', fault }, withdrawn);
+    const refused = apply({ kind: 'event', version: '1.0.0', state: 'rejected', fault }, withdrawn);
     expect(refused).toMatchObject({ revertOutcome: 'refused', fault: { code: 'downgrade_refused' } });
     const update = { version: '1.0.0', state: 'rejected', fault } as const;
-    expect(hear(report({ activeVersion: '2.0.0', update }), withdrawn)).toMatchObject({
+    expect(apply(report({ activeVersion: '2.0.0', update }), withdrawn)).toMatchObject({
       revertOutcome: 'refused',
     });
-    expect(hear(report({ activeVersion: '1.0.0' }), refused).revertOutcome).toBe('reverted');
+    expect(apply(report({ activeVersion: '1.0.0' }), refused).revertOutcome).toBe('reverted');
     const hubs = { ...fault, code: 'link_lost' };
     expect(
-      hear({ kind: 'event', version: '1.0.0', state: 'rejected', fault: hubs }, withdrawn).revertOutcome,
+      apply({ kind: 'event', version: '1.0.0', state: 'rejected', fault: hubs }, withdrawn).revertOutcome,
     ).toBeNull();
   });
 
-  it('follows what the device says it committed last, until the version is taken back', () => {
-    expect(hear(report({ activeVersion: '1.5.0', lastGood: '1.5.0' })).previousVersion).toBe('1.5.0');
-    expect(hear(report({ activeVersion: '2.0.0', lastGood: '2.0.0' })).previousVersion).toBe('1.0.0');
+  it('follows what the device reports to have committed last, until the version is reverted', () => {
+    expect(apply(report({ activeVersion: '1.5.0', lastGood: '1.5.0' })).previousVersion).toBe('1.5.0');
+    expect(apply(report({ activeVersion: '2.0.0', lastGood: '2.0.0' })).previousVersion).toBe('1.0.0');
     const withdrawn = { status: 'withdrawn', assigned: false } as const;
-    expect(hear(report({ activeVersion: '1.5.0', lastGood: '1.5.0' }), withdrawn).previousVersion).toBe(
+    expect(apply(report({ activeVersion: '1.5.0', lastGood: '1.5.0' }), withdrawn).previousVersion).toBe(
       '1.0.0',
     );
   });
 
-  it('takes a report as proof only when it was made after the offer was seen', () => {
-    expect(hear(report({ activeVersion: '2.0.0' })).status).toBe('succeeded');
-    expect(hear(report({ activeVersion: '2.0.0', sequence: 6 })).status).toBe('offered');
+  it('accepts a report as proof only when it was made after the offer was accepted', () => {
+    expect(apply(report({ activeVersion: '2.0.0' })).status).toBe('succeeded');
+    expect(apply(report({ activeVersion: '2.0.0', sequence: 6 })).status).toBe('offered');
   });
 
-  it('does not take a version on trial for one that is committed', () => {
+  it('does not count a version on trial as committed', () => {
     const trial = { version: '2.0.0', state: 'trial' } as const;
-    expect(hear(report({ activeVersion: '2.0.0', update: trial })).status).toBe('trial');
+    expect(apply(report({ activeVersion: '2.0.0', update: trial })).status).toBe('trial');
     const committed = { version: '2.0.0', state: 'committed' } as const;
-    expect(hear(report({ activeVersion: '2.0.0', update: committed })).status).toBe('succeeded');
+    expect(apply(report({ activeVersion: '2.0.0', update: committed })).status).toBe('succeeded');
   });
 
-  it('sees in a report that a device which succeeded runs something else', () => {
-    expect(hear(report({ activeVersion: '1.0.0' }), { status: 'succeeded' })).toMatchObject({
+  it('detects from a report that a device which succeeded runs something else', () => {
+    expect(apply(report({ activeVersion: '1.0.0' }), { status: 'succeeded' })).toMatchObject({
       status: 'rolled-back',
       fault: { code: 'version_left' },
     });
-    expect(hear(report({ activeVersion: '1.0.0' })).status).toBe('offered');
+    expect(apply(report({ activeVersion: '1.0.0' })).status).toBe('offered');
   });
 });
 
 describe('a device whose version was reverted', () => {
   const told = { status: 'withdrawn', assigned: false, sequence: 8 } as const;
   const says = (part: Partial<DeviceMessage & { kind: 'report' }>, more: Partial<RolloutDevice> = {}) =>
-    hear(report({ sequence: 8, ...part }), { ...told, ...more }).revertOutcome;
+    apply(report({ sequence: 8, ...part }), { ...told, ...more }).revertOutcome;
 
-  it('is back when it says that it runs another version, and not before', () => {
+  it('is rolled back when it reports that it runs another version, and not before', () => {
     expect(says({ activeVersion: '1.0.0' })).toBe('reverted');
     expect(says({ activeVersion: '2.0.0' })).toBeNull();
     expect(says({ activeVersion: '1.0.0', sequence: 7 })).toBeNull();
   });
 
-  it('is not back while it runs nothing and has somewhere to go', () => {
+  it('is not rolled back while it runs nothing and has a rollback target', () => {
     expect(says({})).toBeNull();
     expect(says({}, { previousVersion: null })).toBe('reverted');
   });
@@ -221,7 +221,7 @@ describe('statusAt()', () => {
       downloads: new Map(download ? [[offered.deviceId, download]] : []),
     });
 
-  it('calls a device silent after silenceMs without a message, to the millisecond', () => {
+  it('reports a device as silent after silenceMs without a message, to the millisecond', () => {
     expect(at({}, 9_999)).toEqual({ status: 'offered', endedAt: null });
     expect(at({}, 10_000)).toEqual({ status: 'silent', endedAt: t0 + 10_000 });
     expect(at({ lastReportedAt: t0 + 4_000 }, 13_999).status).toBe('offered');
@@ -244,7 +244,7 @@ describe('statusAt()', () => {
     expect(at({ status: 'staged' }, 160_000, true, since).status).toBe('timed-out');
   });
 
-  it('counts no time before the hub has served a device, and lets a device that is away fall silent all the same', () => {
+  it('counts no time before the hub has served a device, and a device that is away becomes silent all the same', () => {
     const waitedUntil = t0 + 500_000;
     const download = { waitedUntil, isMoving: true };
     expect(at({ status: 'downloading' }, 559_999, true, 0, download).status).toBe('downloading');
@@ -255,7 +255,7 @@ describe('statusAt()', () => {
     expect(at({ status: 'downloading' }, 10_000, false, 0, download).status).toBe('silent');
   });
 
-  it('calls a device blocked whose chunks are still coming when its time is over, and too late when none come', () => {
+  it('reports a device as blocked whose chunks are still arriving when its time is over, and as timed out when none arrive', () => {
     const moving = { waitedUntil: undefined, isMoving: true };
     expect(at({ status: 'downloading' }, 60_000, true, 0, moving).status).toBe('blocked');
     expect(at({ status: 'qualifying' }, 60_000, true, 0, moving).status).toBe('timed-out');
@@ -264,13 +264,13 @@ describe('statusAt()', () => {
     );
   });
 
-  it('calls a device unproven that is still on trial when its time is over: nobody asks it', () => {
+  it('reports a device as unproven that is still on trial when its time is over: it has too few requests', () => {
     expect(at({ status: 'trial' }, 59_999, true).status).toBe('trial');
     expect(at({ status: 'trial' }, 60_000, true)).toEqual({ status: 'unproven', endedAt: t0 + 60_000 });
     expect(at({ status: 'trial' }, 60_000, false).status).toBe('silent');
   });
 
-  it('calls a device blocked that waits for what is not the version’s when its time is over', () => {
+  it('reports a device as blocked that waits for its environment when its time is over', () => {
     const fault = { code: 'not_enough_space', message: 'it needs 1 GiB', retry: 'later' } as const;
     expect(at({ status: 'downloading', fault }, 59_999, true).status).toBe('downloading');
     expect(at({ status: 'downloading', fault }, 60_000, true)).toEqual({
@@ -283,15 +283,15 @@ describe('statusAt()', () => {
     expect(isFailure('blocked')).toBe(false);
   });
 
-  it('forgets what a device waited for when it goes on', () => {
+  it('drops what a device waited for when it continues', () => {
     const fault = { code: 'not_enough_space', message: 'it needs 1 GiB', retry: 'later' } as const;
     const update = { version: '2.0.0', state: 'downloading', fault } as const;
-    const waiting = hear(report({ activeVersion: '1.0.0', update }));
+    const waiting = apply(report({ activeVersion: '1.0.0', update }));
     expect(waiting.fault?.code).toBe('not_enough_space');
-    expect(hear(event('verifying'), waiting).fault).toBeNull();
+    expect(apply(event('verifying'), waiting).fault).toBeNull();
   });
 
-  it('calls it too late when its trial needs no requests', () => {
+  it('reports it as timed out when its trial needs no requests', () => {
     const trial = { ...planDefaults.trial, minRequests: 0 };
     const observation = {
       now: t0 + 60_000,
@@ -304,13 +304,13 @@ describe('statusAt()', () => {
     );
   });
 
-  it('calls a device removed from the moment it was, whatever it had come to', () => {
+  it('reports a device as removed from its removal on, whatever its status was', () => {
     for (const status of ['pending', 'trial', 'succeeded', 'rolled-back', 'withdrawn'] as const) {
       expect(at({ status, removedAt: t0 + 5 }, 99_999)).toEqual({ status: 'removed', endedAt: t0 + 5 });
     }
     expect(isFailure('removed')).toBe(false);
     const gone = { ...offered, status: 'trial', removedAt: t0 } as const;
-    expect(hear(event('committed'), gone)).toEqual(gone);
+    expect(apply(event('committed'), gone)).toEqual(gone);
   });
 
   it('leaves ends as they are, and waits for those that wait', () => {

@@ -51,7 +51,7 @@ describe('judge()', () => {
 
   it.each<[string, Partial<GateInputs>, string, string]>([
     [
-      'devices are on their way',
+      'devices are in flight',
       { settledAt: null, counts: { succeeded: 9, trial: 1 } },
       'inconclusive',
       'devices_under_way',
@@ -117,7 +117,7 @@ describe('judge()', () => {
     ]);
   });
 
-  it('judges the share of completed devices early once the asked minimum has completed', () => {
+  it('judges the share of completed devices early once the required minimum has completed', () => {
     const inputs = { ...withRules({ minCompleted: 4 }), settledAt: null };
     expect(verdictOf({ ...inputs, counts: { succeeded: 3, failed: 1, trial: 6 } })[0]).toBe('roll-back');
     expect(verdictOf({ ...inputs, counts: { succeeded: 2, failed: 1, trial: 7 } })[0]).toBe('inconclusive');
@@ -127,7 +127,7 @@ describe('judge()', () => {
     expect(verdictOf({ ...good, devices: 1, counts: { 'rolled-back': 1 } })[0]).toBe('roll-back');
   });
 
-  it('never passes a phase nobody succeeded in, even when every failure is allowed', () => {
+  it('never passes a phase without a success, even when every failure is allowed', () => {
     expect(verdictOf({ ...withRules({ maxFailures: 1 }), counts: { failed: 10 } })).toEqual([
       'inconclusive',
       'too_few_completed',
@@ -155,7 +155,7 @@ describe('judge()', () => {
     );
   });
 
-  it('says how many devices wait for requests, while it waits for them', () => {
+  it('reports how many devices wait for requests, while it waits for them', () => {
     const inputs = { ...good, counts: { succeeded: 7, trial: 3 }, settledAt: null, awaitingRequests: 2 };
     expect(judge(inputs).reasons.map(({ code }) => code)).toEqual([
       'devices_under_way',
@@ -190,7 +190,7 @@ describe('judge()', () => {
     ]);
   });
 
-  it('does not look at figures the plan does not ask for', () => {
+  it('ignores figures that the plan does not need', () => {
     expect(judge({ ...good, requests: shared({ ok: 0, failed: 100 }), drift: drifting }).verdict).toBe(
       'proceed',
     );

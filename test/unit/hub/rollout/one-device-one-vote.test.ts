@@ -32,7 +32,7 @@ const verdictOf = (inputs: GateInputs) => {
 };
 
 describe('the error rate, one device one vote', () => {
-  it('is the mean of the devices’ own rates where each brings as much', () => {
+  it('is the mean of the devices’ own rates where each contributes as much', () => {
     expect(requestFigures([requests(90, 10), requests(100), requests(98, 1, 1)], 100)).toEqual({
       ok: 288,
       failed: 11,
@@ -68,7 +68,7 @@ describe('the error rate, one device one vote', () => {
     expect(requestFigures(devices, 100)).toMatchObject({ withEvidence: 3, counted: 120 });
   });
 
-  it('waits while one device alone has evidence, whatever it says', () => {
+  it('waits while one device alone has evidence, whatever it shows', () => {
     for (const one of [requests(most), requests(0, most)]) {
       const devices = [requests(1), requests(1), one];
       expect(verdictOf(phase(devices))).toEqual(['inconclusive', 'too_few_devices']);
@@ -78,7 +78,7 @@ describe('the error rate, one device one vote', () => {
     }
   });
 
-  it('says what to do about evidence that does not come, once no device is on its way', () => {
+  it('suggests what to do about missing evidence, once no device is in flight', () => {
     const help = 'update agents that are older than the hub';
     for (const devices of [
       [requests(0), requests(0)],
@@ -97,9 +97,9 @@ describe('a comparison with nothing is never a pass (promise P5)', () => {
     ['no device', phase([], { counts: {}, settledAt: t0 })],
     ['zero requests of one device', phase([requests(0)])],
     ['zero requests of all devices', phase([requests(0), requests(0), requests(0)])],
-    ['a rate that is no number', phase([requests(Number.NaN), requests(100)])],
+    ['a rate that is NaN', phase([requests(Number.NaN), requests(100)])],
     [
-      'a stored rate that is no number',
+      'a stored rate that is NaN',
       phase([], {
         devices: 2,
         counts: { succeeded: 2 },
@@ -107,13 +107,13 @@ describe('a comparison with nothing is never a pass (promise P5)', () => {
       }),
     ],
     [
-      'a number of devices that is none',
+      'a number of devices that is NaN',
       phase([requests(100), requests(100)], {
         requests: { ...requestFigures([requests(100), requests(100)], 100), withEvidence: Number.NaN },
       }),
     ],
     [
-      'a number of requests that is none',
+      'a number of requests that is NaN',
       phase([requests(100), requests(100)], {
         requests: { ...requestFigures([requests(100), requests(100)], 100), counted: Number.NaN },
       }),
@@ -123,7 +123,7 @@ describe('a comparison with nothing is never a pass (promise P5)', () => {
     ['a canary of one that was removed', phase([requests(100)], { devices: 0, counts: { removed: 1 } })],
     ['a canary of one that is unproven', phase([requests(100)], { counts: { unproven: 1 } })],
     ['a canary of one that is blocked', phase([requests(100)], { counts: { blocked: 1 } })],
-    ['a canary of one whose offer was taken back', phase([requests(100)], { counts: { withdrawn: 1 } })],
+    ['a canary of one whose offer was withdrawn', phase([requests(100)], { counts: { withdrawn: 1 } })],
   ];
   it.each(nothing)('%s', (_, inputs) => {
     expect(judge(inputs).verdict).toBe('inconclusive');
@@ -143,7 +143,7 @@ describe('a comparison with nothing is never a pass (promise P5)', () => {
       expect(judge(inputs).reasons[0]!.text).toMatch(
         /^1 of 10 devices completed .* 2 completed .*remove devices/,
       );
-      // With a second one it is the plan's word that counts.
+      // With a second one the plan decides.
       const two = { ...counts, succeeded: 2, silent: 8, blocked: 0, unproven: 0 };
       expect(judge({ ...inputs, counts: two }).verdict).toBe('proceed');
     }
@@ -160,8 +160,8 @@ describe('a comparison with nothing is never a pass (promise P5)', () => {
     ['values of one device of three', { ...drift, withEvidence: 1 }],
     ['one device of three that drifts', { ...drift, withEvidence: 1, drifting: [{ name: 'f0', psi: 3 }] }],
     ['a feature with too few values', { ...drift, tooFew: ['f0'] }],
-    ['a number of devices that is none', { ...drift, withEvidence: Number.NaN }],
-    ['a number of features that is none', { ...drift, features: Number.NaN }],
+    ['a number of devices that is NaN', { ...drift, withEvidence: Number.NaN }],
+    ['a number of features that is NaN', { ...drift, features: Number.NaN }],
   ])('drift: %s', (_, found) => {
     const rules = { ...planDefaults.gates, drift: 'roll-back' as const };
     const three = phase([requests(1), requests(1), requests(1)], { rules, drift: found });

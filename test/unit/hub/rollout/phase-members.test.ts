@@ -14,7 +14,7 @@ describe('phaseMembers()', () => {
     expect(counts).toEqual([['d0'], ['d0', 'd1', 'd2', 'd3', 'd4'], ids(devices)]);
   });
 
-  it('do not count removed devices: the next takes the place, and shares are of those that are left', () => {
+  it('do not count removed devices: the next takes the place, and shares are of the remaining ones', () => {
     const devices = Array.from({ length: 10 }, (_, n) => rolloutDevice(n, { removedAt: n < 4 ? 1 : null }));
     expect(ids(phaseMembers({ plan, phase: 0, devices }))).toEqual(['d4']);
     expect(ids(phaseMembers({ plan, phase: 1, devices }))).toEqual(['d4', 'd5', 'd6']);
@@ -22,7 +22,7 @@ describe('phaseMembers()', () => {
     expect(phaseOfEach({ plan, devices }).has('d0')).toBe(false);
   });
 
-  it('keep their place when others leave and the phase becomes smaller', () => {
+  it('keep their place when others are removed and the phase becomes smaller', () => {
     const devices = Array.from({ length: 10 }, (_, n) =>
       rolloutDevice(n, { status: n < 5 ? 'trial' : 'pending', removedAt: n > 5 ? 1 : null }),
     );

@@ -3,7 +3,7 @@ import type { PublishedVersion } from '../../../../hub/models/published-version.
 import {
   lastGoodVersion,
   planRollbackTarget,
-  type Surroundings,
+  type RollbackEnvironment,
 } from '../../../../hub/rollout/rollback-target.ts';
 import type { StoredStatus } from '../../../../shared/api/rollouts.ts';
 import type { ReportedModel } from '../../../../shared/protocol/reported-state.ts';
@@ -36,7 +36,7 @@ const published = (version: string) =>
 const known = new Map(['1.0.0', '2.0.0', '3.0.0'].map((version) => [version, published(version)]));
 
 function plan(
-  more: Partial<Surroundings>,
+  more: Partial<RollbackEnvironment>,
   status: StoredStatus = 'succeeded',
   previousVersion: string | null = '2.0.0',
 ) {
@@ -78,7 +78,7 @@ describe('the rollback target', () => {
     });
   });
 
-  it('is no version that the device was taken off before', () => {
+  it('is no version that was reverted on the device before', () => {
     const left = entry('3.0.0', [], {
       previous: [{ ...installed('2.0.0'), left: true }, installed('1.0.0')],
     });
@@ -97,24 +97,24 @@ describe('the rollback target', () => {
     });
   });
 
-  it('trusts the version before when the device has not been heard', () => {
+  it('trusts the version before when the device has not reported', () => {
     expect(plan({})).toEqual({ target: '2.0.0', outcome: null, isSteered: true });
   });
 
-  it('leaves to others what others steer, or what has moved on', () => {
+  it('leaves a device alone that another rollout steers, or that has moved on', () => {
     const others = { target: undefined, outcome: 'superseded', isSteered: false };
     expect(plan({ entry: entry('3.0.0', ['2.0.0']), isHeldByOther: true })).toEqual(others);
     expect(plan({ entry: entry('1.0.0', []), desiredVersion: '4.0.0' })).toEqual(others);
     expect(plan({ entry: entry('2.0.0', []), desiredVersion: '4.0.0' }).outcome).toBe('reverted');
   });
 
-  it('is none, and nothing is said, where the model was taken off the device', () => {
+  it('is none, and the model is not named, where it was unassigned from the device', () => {
     const off = { target: undefined, outcome: 'unassigned', isSteered: false };
     expect(plan({ entry: entry('3.0.0', ['2.0.0']), isUnassigned: true })).toEqual(off);
     expect(plan({ desiredVersion: undefined })).toEqual(off);
   });
 
-  it('does not take a version on trial for one that was proven', () => {
+  it('does not treat a version on trial as proven', () => {
     const update = { version: '3.0.0', state: 'trial', since: '2026-01-01T00:00:00Z' } as const;
     expect(lastGoodVersion(entry('3.0.0', ['2.0.0'], { update }))).toBe('2.0.0');
     expect(lastGoodVersion(entry('3.0.0', ['2.0.0']))).toBe('3.0.0');

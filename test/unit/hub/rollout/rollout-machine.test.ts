@@ -31,7 +31,7 @@ describe('statusAfter()', () => {
     }
   });
 
-  it('names the state and what one can ask for in it', () => {
+  it('names the state and the actions it allows', () => {
     expect(() => statusAfter('running', 'resume', 'r-1')).toThrow(
       'Cannot resume rollout "r-1": its status is running; possible actions: pause, abort, rollback.',
     );

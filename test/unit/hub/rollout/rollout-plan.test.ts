@@ -54,7 +54,7 @@ describe('makePlan()', () => {
 describe('checkStart()', () => {
   const now = Date.UTC(2027, 0, 31);
 
-  it.each([undefined, now - 60_000, now, now + 300 * 86_400_000])('takes a start at %s', (startAt) => {
+  it.each([undefined, now - 60_000, now, now + 300 * 86_400_000])('accepts a start at %s', (startAt) => {
     expect(() => checkStart(startAt === undefined ? {} : { startAt }, now)).not.toThrow();
   });
 
@@ -62,7 +62,7 @@ describe('checkStart()', () => {
     ['seconds for milliseconds', Math.floor(now / 1_000) + 3_600, /in the past, at 1970-01-21T/],
     ['microseconds for milliseconds', now * 1_000, /ahead, at \+059052-/],
     ['yesterday', now - 86_400_000, /in the past, at 2027-01-30T00:00:00.000Z/],
-    ['no time that there is', Number.MAX_SAFE_INTEGER, /ahead, at 9007199254740991 ms after 1970/],
+    ['a time that no Date can hold', Number.MAX_SAFE_INTEGER, /ahead, at 9007199254740991 ms after 1970/],
   ])('refuses %s', (_, startAt, message) => {
     expect(() => checkStart({ startAt }, now)).toThrow(
       expect.objectContaining({ code: 'rollout_plan_invalid', message: expect.stringMatching(message) }),
@@ -84,7 +84,7 @@ describe('phaseSizes()', () => {
     expect(phaseSize({ percent }, devices)).toBe(size);
   });
 
-  it('takes a number of devices as it is, and no more than there are', () => {
+  it('uses a number of devices as given, and no more than there are', () => {
     const plan = makePlan({ ...request, phases: [{ devices: 1 }, { devices: 10 }, { percent: 100 }] });
     expect(phaseSizes(plan, 6)).toEqual([1, 6, 6]);
     expect(phaseSizes(plan, 60)).toEqual([1, 10, 60]);

@@ -84,7 +84,7 @@ describe('planNextSteps()', () => {
     expect(begun.steps).toEqual([{ kind: 'offer', deviceIds: ['d0'] }]);
   });
 
-  it('counts no time of a phase in which a device of it stood in line for its download, or the hub did not watch', () => {
+  it('does not count the time of a phase in which a device of it was queued for its download, or the hub did not watch', () => {
     const patient = { ...plan, phases: [{ percent: 100 }], deviceTimeoutMs: 10 * plan.phaseTimeoutMs };
     const now = t0 + plan.phaseTimeoutMs;
     const running = view({
@@ -119,7 +119,7 @@ describe('planNextSteps()', () => {
   });
 
   it.each(['scheduled', 'running', 'paused'] as const)(
-    'ends a rollout that is %s and has no device left, and does not say that it went well',
+    'ends a rollout that is %s and has no device left, and does not report success',
     (status) => {
       const devices = [device(0, { status: 'succeeded', removedAt: t0 }), device(1, { removedAt: t0 })];
       expect(planNextSteps(view({ status, devices }), observation).steps).toEqual([
@@ -133,7 +133,7 @@ describe('planNextSteps()', () => {
     },
   );
 
-  it('tries again after a while what the hub could not tell a device, and does nothing of it until then', () => {
+  it('retries a statement that could not be sent after a while, and not before', () => {
     const all = { ...plan, phases: [{ percent: 100 }] };
     const tried = { triedAt: t0, assigned: true, changedAt: t0 };
     const blocked = device(0, { status: 'blocked', offeredAt: null, assigned: false, triedAt: t0 });
@@ -212,7 +212,7 @@ describe('planNextSteps()', () => {
   });
 
   it.each(['paused', 'aborted'] as const)(
-    'takes back, when %s and keeping, what was not switched to',
+    'withdraws, when %s and keeping, what was not switched to',
     (status) => {
       const stopped = view({ status, phase: 2, ending: 'keep' }, [
         'succeeded',
@@ -228,18 +228,18 @@ describe('planNextSteps()', () => {
     },
   );
 
-  it('takes back everything when aborted without keeping', () => {
+  it('reverts everything when aborted without keeping', () => {
     const stopped = view({ status: 'aborted', ending: 'revert' }, ['succeeded', 'trial', 'withdrawn']);
     expect(planNextSteps(stopped, observation).steps).toEqual([{ kind: 'revert', deviceIds: ['d0', 'd1'] }]);
   });
 
-  it('has rolled back when every device is back or silent, and not before', () => {
+  it('has rolled back when every device has been rolled back or is silent, and not before', () => {
     const back = { status: 'withdrawn', assigned: false, revertedAt: t0 } as const;
     const waits = { status: 'withdrawn', assigned: false } as const;
     const rolling = (second: Partial<RolloutDevice>) =>
       view({ status: 'rolling-back', devices: [device(0, back), device(1, second)] });
     expect(planNextSteps(rolling(back), observation).steps).toMatchObject([
-      { action: 'finish-rollback', reason: 'every device is back' },
+      { action: 'finish-rollback', reason: 'every device has been rolled back' },
     ]);
     expect(planNextSteps(rolling(waits), observation)).toMatchObject({
       steps: [],
@@ -254,7 +254,8 @@ describe('planNextSteps()', () => {
     expect(planNextSteps(rolling(waits), tooLate).steps).toMatchObject([
       {
         action: 'finish-rollback',
-        reason: '1 of 2 devices are back; 1 did not go back in time and go back when they return: "d1"',
+        reason:
+          '1 of 2 devices have been rolled back; 1 did not go back in time and go back when they return: "d1"',
       },
     ]);
   });

@@ -45,7 +45,7 @@ function takenBack(ordinal: number, part: Partial<RolloutDevice> = {}): RolloutD
 }
 
 describe('describeRollout()', () => {
-  it('counts how devices stand that a version was taken back from, and names who is awaited however many are back', () => {
+  it('counts the outcomes of devices whose version was reverted, and names the awaited ones however many are reverted', () => {
     const devices = Array.from({ length: limits.rolloutDevicesNamedMax + 50 }, (_, n) => takenBack(n));
     const awaited = takenBack(devices.length, { revertedAt: null, revertOutcome: null });
     const observation = {
@@ -60,7 +60,7 @@ describe('describeRollout()', () => {
     expect(describeRollout(record, [], [], observation).revert).toBeUndefined();
   });
 
-  it('says what it leaves out of devices and verdicts, and nothing where it leaves out nothing', () => {
+  it('states how many devices and verdicts it leaves out, and nothing where it leaves out nothing', () => {
     const observation = { now, connected: new Set<string>(), watchingSince: 0, downloads: new Map() };
     const devices = Array.from({ length: limits.rolloutDevicesNamedMax + 3 }, (_, n) => takenBack(n));
     const verdicts = Array.from({ length: limits.rolloutVerdictsShownMax + 1 }, (_, n) => ({

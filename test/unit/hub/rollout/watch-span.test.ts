@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { WatchSpan } from '../../../../hub/rollout/watch-span.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
-it('WatchSpan begins with the process, and anew when the wall clock is set', () => {
+it('WatchSpan begins with the process, and again when the wall clock is set', () => {
   const clock = new ManualClock(1_000_000);
   const watch = new WatchSpan(clock);
   clock.advance(7 * 86_400_000);
