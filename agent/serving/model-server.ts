@@ -81,7 +81,7 @@ export class ModelServer implements ServedModels {
   readonly #props: ModelServerProps;
   readonly #runners: StartedRunners;
   #isClosed = false;
-  #tellDamaged: DamageListener = () => undefined;
+  #onDamaged: DamageListener = () => undefined;
   readonly #models = new Map<string, ServedModel>();
   readonly #predictions = new PredictionLog();
   readonly #draining = new Set<Promise<void>>();
@@ -109,8 +109,8 @@ export class ModelServer implements ServedModels {
     });
   }
 
-  whenDamaged(tell: DamageListener): void {
-    this.#tellDamaged = tell;
+  whenDamaged(listener: DamageListener): void {
+    this.#onDamaged = listener;
   }
 
   /** Throws what the start of the runner throws; the version that was active then still is. */
@@ -322,7 +322,7 @@ export class ModelServer implements ServedModels {
       deadlineMs: this.deadlineMs,
       onEnd: (fault) => {
         live?.countEnd(fault);
-        if (fault.code === 'slot_damaged') this.#tellDamaged(slot.model, slot.manifestSha256);
+        if (fault.code === 'slot_damaged') this.#onDamaged(slot.model, slot.manifestSha256);
       },
     });
     live = new LiveVersion({ slot, provider, answersFor, supervisor, recorder });

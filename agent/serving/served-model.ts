@@ -62,6 +62,6 @@ export interface ServedModels {
   figures(model: string): ServedFigures | undefined;
   /** Manifest digest of the version that answers for a model; undefined when none does. */
   serving(model: string): string | undefined;
-  whenDamaged(tell: DamageListener): void;
+  whenDamaged(listener: DamageListener): void;
   close(): Promise<void>;
 }

@@ -43,7 +43,7 @@ export class ServingRestorer {
     if (served) return served;
     await this.#served.retire(model);
     const tried = candidates.map((ref) => ref.version).join(', ');
-    this.#tell(
+    this.#setServingCondition(
       model,
       tried && `"${model}" does not answer: none of its versions on this device can be served (${tried}).`,
     );
@@ -54,7 +54,7 @@ export class ServingRestorer {
   async serveFirst(model: string, refs: readonly SlotRef[]): Promise<SlotRef | undefined> {
     for (const ref of refs) {
       if (await this.#serve(model, ref, false)) continue;
-      this.#tell(model, undefined);
+      this.#setServingCondition(model, undefined);
       return ref;
     }
     return undefined;
@@ -62,9 +62,9 @@ export class ServingRestorer {
 
   /** A version of the model was switched to and answers now. */
   noteServing(model: string): void {
-    this.#tell(model, undefined);
+    this.#setServingCondition(model, undefined);
     this.#damaged.delete(model);
-    this.#tellDamaged();
+    this.#setDamagedCondition();
   }
 
   /** The model is given up: it answers no more, and nothing of it is a trouble. */
@@ -94,13 +94,13 @@ export class ServingRestorer {
     return this.#serve(model, trial, true, answersFor);
   }
 
-  #tellDamaged(): void {
+  #setDamagedCondition(): void {
     const texts = [...this.#damaged.values()];
     this.#conditions?.set('version_damaged', texts.length > 0 ? texts.join(' ') : undefined);
   }
 
-  #tell(model: string, trouble: string | undefined): void {
-    if (trouble) this.#notServing.set(model, trouble);
+  #setServingCondition(model: string, reason: string | undefined): void {
+    if (reason) this.#notServing.set(model, reason);
     else this.#notServing.delete(model);
     const texts = [...this.#notServing.values()];
     this.#conditions?.set('model_not_serving', texts.length > 0 ? texts.join(' ') : undefined);
@@ -132,7 +132,7 @@ export class ServingRestorer {
           model,
           `Files of "${model}" ${ref.version} were damaged and removed; the version is fetched again when the hub offers it.`,
         );
-        this.#tellDamaged();
+        this.#setDamagedCondition();
         await this.#slots
           .drop(model, ref.manifest)
           .catch((failed: unknown) =>

@@ -55,7 +55,7 @@ export class RecordingServed implements ServedModels {
   figuresNow: ServedFigures = { requests: 0, failed: 0, refused: 0, crashes: 0 };
   qualifyFault: UpdateFault | undefined;
   serveFault: Error | undefined;
-  tellDamaged: DamageListener = () => undefined;
+  onDamaged: DamageListener = () => undefined;
   /** Called before a golden sample counts as done, with its number from 1. */
   whenSampled: (sample: number) => void = () => undefined;
 
@@ -122,8 +122,8 @@ export class RecordingServed implements ServedModels {
     return this.active && this.figuresNow;
   }
 
-  whenDamaged(tell: DamageListener): void {
-    this.tellDamaged = tell;
+  whenDamaged(listener: DamageListener): void {
+    this.onDamaged = listener;
   }
 
   async close(): Promise<void> {}

@@ -100,7 +100,7 @@ describe('damaged files while the version runs, found when its runner starts aga
     device.link.isConnected = false;
     await flipBit(join(folder, 'slots', v2.manifestSha256, 'model.onnx'));
     device.served.serveFault = damaged;
-    device.served.tellDamaged('demo', v2.manifestSha256);
+    device.served.onDamaged('demo', v2.manifestSha256);
     return device;
   }
 
@@ -135,7 +135,7 @@ describe('damaged files while the version runs, found when its runner starts aga
       throw damaged;
     };
     device.link.isConnected = false;
-    device.served.tellDamaged('demo', v1.manifestSha256);
+    device.served.onDamaged('demo', v1.manifestSha256);
     await vi.waitFor(() => expect(device.served.active).toBeUndefined());
     expect(
       device.conditions
