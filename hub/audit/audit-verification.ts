@@ -67,7 +67,9 @@ export class AuditVerification {
         page = await this.#pageAfter(walk.at.number);
       } catch (error) {
         if (!isAppError(error)) throw error;
-        return walk.broken('the checkpoint that says which rows have left is not one that this hub signed');
+        return walk.broken(
+          'the checkpoint that states which rows were deleted is not one that this hub signed',
+        );
       }
       const fault = walk.go(page);
       if (fault !== undefined) return walk.broken(fault);

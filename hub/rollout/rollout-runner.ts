@@ -41,7 +41,7 @@ export interface RolloutRunnerProps {
 }
 
 /** Why a rollout cannot be advanced. */
-export interface RolloutTrouble {
+export interface AdvanceFailure {
   /** Milliseconds since the epoch. */
   readonly since: number;
   readonly code: string;
@@ -72,7 +72,7 @@ export class RolloutRunner {
   /** Rollouts that changed since their last evaluation began. */
   readonly #changed = new Set<string>();
   /** Of rollouts that could not be advanced at the last evaluation. */
-  readonly #troubles = new Map<string, RolloutTrouble>();
+  readonly #failures = new Map<string, AdvanceFailure>();
   readonly #stopping = new AbortController();
   #woken: () => void = () => undefined;
   #running: Promise<void> | undefined;
@@ -96,8 +96,8 @@ export class RolloutRunner {
   }
 
   /** Why the rollout could not be advanced at the last evaluation; undefined when it could. */
-  troubleOf(id: string): RolloutTrouble | undefined {
-    return this.#troubles.get(id);
+  failureOf(id: string): AdvanceFailure | undefined {
+    return this.#failures.get(id);
   }
 
   start(): void {
@@ -115,7 +115,7 @@ export class RolloutRunner {
   async tick(): Promise<void> {
     const unfinished = await this.#store.unfinished();
     const isUnfinished = new Set(unfinished);
-    for (const memory of [this.#evaluateAt, this.#changed, this.#troubles]) {
+    for (const memory of [this.#evaluateAt, this.#changed, this.#failures]) {
       for (const id of memory.keys()) if (!isUnfinished.has(id)) memory.delete(id);
     }
     for (const id of unfinished) {
@@ -236,10 +236,10 @@ export class RolloutRunner {
   async #advanceOrLog(id: string): Promise<void> {
     try {
       await this.#advance(id);
-      this.#troubles.delete(id);
+      this.#failures.delete(id);
     } catch (error) {
       this.#evaluateAt.set(id, this.#clock.monotonic() + this.#observeMs);
-      this.#reportTrouble(id, error);
+      this.#reportFailure(id, error);
     }
   }
 
@@ -277,11 +277,11 @@ export class RolloutRunner {
   }
 
   /** An error that persists is logged once. */
-  #reportTrouble(id: string, error: unknown): void {
-    const known = this.#troubles.get(id);
+  #reportFailure(id: string, error: unknown): void {
+    const known = this.#failures.get(id);
     const message = errorText(error);
     const code = isAppError(error) ? error.code : 'internal';
-    this.#troubles.set(id, { since: known?.since ?? this.#clock.now(), code, message });
+    this.#failures.set(id, { since: known?.since ?? this.#clock.now(), code, message });
     if (known?.message !== message)
       this.#logger.error({ rollout: id, reason: message }, 'a rollout could not be advanced');
   }

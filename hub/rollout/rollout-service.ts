@@ -124,14 +124,17 @@ export class RolloutService {
     const connected = new Set(devices.map((d) => d.deviceId).filter((d) => connections.isConnected(d)));
     const verdicts = await store.verdicts(id, limits.rolloutVerdictsShownMax + 1);
     const { watchingSince } = runner;
-    const trouble = runner.troubleOf(id);
+    const failure = runner.failureOf(id);
     const observation = {
       now: clock.now(),
       connected,
       watchingSince,
       downloads: observeDownloads(devices, downloads),
     };
-    return { ...describeRollout(record, devices, verdicts, observation), ...(trouble ? { trouble } : {}) };
+    return {
+      ...describeRollout(record, devices, verdicts, observation),
+      ...(failure ? { trouble: failure } : {}),
+    };
   }
 
   /** Stops offering and withdraws the offers that devices have not switched to. */

@@ -16,7 +16,7 @@ export class VersionHolders {
     this.#rollouts = props.rollouts;
   }
 
-  /** Such as `device/x` or `rollout/y`; undefined when nobody is to run it. */
+  /** Such as `device/x` or `rollout/y`; undefined when no device or rollout uses it. */
   async holderOf(
     version: { readonly model: string; readonly version: string; readonly manifestSha256: string },
     tx?: Transaction<Tables>,

@@ -1,6 +1,6 @@
 /**
- * A device as the rollout engine meets it: takes signed statements in order of their sequence, works towards what they
- * name one state at a time, and says so. What it does on the way is set by `manner`.
+ * A device as the rollout engine meets it: receives signed statements in order of their sequence, works towards what they
+ * name one state at a time, and reports it. What it does on the way is set by `manner`.
  */
 import {
   commitTrial,
@@ -29,14 +29,14 @@ export type Manner =
   | 'rejects'
   /** Switches, then goes back by itself. */
   | 'rolls-back'
-  /** Takes nothing and says nothing. */
+  /** Accepts nothing and sends nothing. */
   | 'dead'
   /** Lives, and never finishes its download. */
   | 'stuck'
-  /** Switches, and is asked too little for its trial to end. */
+  /** Switches, and gets too few requests for its trial to end. */
   | 'unasked';
 
-export interface DeviceSays {
+export interface DeviceUplink {
   event(deviceId: string, event: UpdateEvent): Promise<void>;
   reported(deviceId: string, reported: ReportedState): Promise<void>;
 }
@@ -96,7 +96,7 @@ export class RolloutDeviceModel {
   }
 
   /** Takes a statement; an unsigned or older one is refused as an agent does. */
-  async receive(envelope: Uint8Array, says: DeviceSays): Promise<void> {
+  async receive(envelope: Uint8Array, uplink: DeviceUplink): Promise<void> {
     if (this.manner === 'dead') return;
     const state = parseDesiredState(verifyDsse(envelope, desiredStateType, this.#keys));
     if (state.device !== this.id) throw new Error(`statement of ${state.device} sent to ${this.id}`);
@@ -107,7 +107,7 @@ export class RolloutDeviceModel {
       this.slots = { ...noSlots, floor: this.slots.floor };
       this.#state = 'idle';
       this.#desired = undefined;
-      return this.report(says);
+      return this.report(uplink);
     }
     const isUnderWay = path.indexOf(this.#state) >= 0 && this.#state !== 'committed';
     if (
@@ -118,14 +118,14 @@ export class RolloutDeviceModel {
       const wasSwitched = this.#state === 'trial';
       if (wasSwitched) this.slots = endTrial(this.slots);
       this.#state = wasSwitched ? 'rolled-back' : 'idle';
-      if (wasSwitched) await this.#say(says, 'rolled-back', 'desired_changed');
+      if (wasSwitched) await this.#send(uplink, 'rolled-back', 'desired_changed');
     }
     const isNew = desired !== undefined && desired.rollout !== this.#desired?.rollout;
     this.#desired = desired ?? this.#desired;
     if (desired === undefined && this.#state !== 'trial') this.#desired = undefined;
     if (isNew && desired.version === this.active) {
       this.#state = 'committed';
-      await this.#say(says, 'committed');
+      await this.#send(uplink, 'committed');
     } else if (
       desired &&
       desired.version !== this.active &&
@@ -133,11 +133,11 @@ export class RolloutDeviceModel {
     ) {
       this.#state = 'idle';
     }
-    await this.report(says);
+    await this.report(uplink);
   }
 
   /** One step of work; false when there is nothing to do. */
-  async work(says: DeviceSays): Promise<boolean> {
+  async work(uplink: DeviceUplink): Promise<boolean> {
     const desired = this.#desired;
     if (this.manner === 'dead' || desired === undefined) return false;
     if (this.#refused.has(`${desired.version} ${desired.rollout}`)) return false;
@@ -148,28 +148,28 @@ export class RolloutDeviceModel {
     if (manner === 'unasked' && this.#state === 'trial') return false;
     if (this.#state === 'checking') {
       if (this.#quarantined.has(desired.version))
-        return this.#refuse(says, 'rejected', 'version_quarantined');
+        return this.#refuse(uplink, 'rejected', 'version_quarantined');
       if (desired.release < this.slots.floor && !keepsCommitted(this.slots, desired.manifest)) {
-        return this.#refuse(says, 'rejected', 'downgrade_refused');
+        return this.#refuse(uplink, 'rejected', 'downgrade_refused');
       }
     }
     if (manner === 'rejects' && this.#state === 'qualifying') {
-      return this.#refuse(says, 'rejected', 'golden_mismatch');
+      return this.#refuse(uplink, 'rejected', 'golden_mismatch');
     }
     if (manner === 'rolls-back' && this.#state === 'trial') {
       this.slots = endTrial(this.slots);
-      return this.#refuse(says, 'rolled-back', 'trial_error_rate');
+      return this.#refuse(uplink, 'rolled-back', 'trial_error_rate');
     }
     if (next === 'trial') this.slots = startTrial(this.slots, slotOf(desired.version, desired.release));
     if (next === 'committed') this.slots = commitTrial(this.slots, KEPT);
     this.#state = next;
-    await this.#say(says, next);
-    await this.report(says);
+    await this.#send(uplink, next);
+    await this.report(uplink);
     return true;
   }
 
   /** Somebody at the device orders the version before; false when there is none. */
-  async goBack(says: DeviceSays): Promise<boolean> {
+  async goBack(uplink: DeviceUplink): Promise<boolean> {
     const [before] = versionsBefore(this.slots);
     const left = this.slots.active;
     if (this.slots.trial !== undefined || left === undefined || before === undefined) return false;
@@ -179,13 +179,13 @@ export class RolloutDeviceModel {
       version: left.version,
       manifest: left.manifest,
     };
-    await this.#refuse(says, 'rolled-back', 'rolled_back_by_operator');
+    await this.#refuse(uplink, 'rolled-back', 'rolled_back_by_operator');
     return true;
   }
 
-  async report(says: DeviceSays): Promise<void> {
+  async report(uplink: DeviceUplink): Promise<void> {
     if (this.manner === 'dead') return;
-    await says.reported(this.id, this.reportedState());
+    await uplink.reported(this.id, this.reportedState());
   }
 
   reportedState(): ReportedState {
@@ -232,20 +232,20 @@ export class RolloutDeviceModel {
     return this.mannerOf.get(desired.version) ?? this.manner;
   }
 
-  async #refuse(says: DeviceSays, state: UpdateState, code: string): Promise<boolean> {
+  async #refuse(uplink: DeviceUplink, state: UpdateState, code: string): Promise<boolean> {
     this.#refused.add(`${this.#desired!.version} ${this.#desired!.rollout}`);
     if (code !== 'version_quarantined') this.#quarantined.add(this.#desired!.version);
     this.#state = state;
-    await this.#say(says, state, code);
-    await this.report(says);
+    await this.#send(uplink, state, code);
+    await this.report(uplink);
     return true;
   }
 
-  async #say(says: DeviceSays, state: UpdateState, code?: string): Promise<void> {
+  async #send(uplink: DeviceUplink, state: UpdateState, code?: string): Promise<void> {
     const desired = this.#desired!;
     this.#events += 1;
     this.#fault = code ? { code, message: `because of ${code}`, retry: 'never' as const } : undefined;
-    await says.event(this.id, {
+    await uplink.event(this.id, {
       v: 1,
       id: `s-${this.#events}`,
       at: new Date(0).toISOString(),

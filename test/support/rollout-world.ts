@@ -37,7 +37,7 @@ import { deviceRow } from './device-row.ts';
 import { ManualClock } from './manual-clock.ts';
 import { presentAll } from './profiles.ts';
 import {
-  type DeviceSays,
+  type DeviceUplink,
   digestOf,
   facts,
   type Manner,
@@ -66,10 +66,10 @@ export class RolloutWorld {
   readonly devices = new Map<string, RolloutDeviceModel>();
   /** Retained statements by device, as the broker holds them. */
   readonly retained = new Map<string, Uint8Array>();
-  /** What each device last said of itself, as the hub has stored it. */
+  /** What each device last reported of itself, as the hub has stored it. */
   readonly reported = new Map<string, ReportedState>();
-  /** Devices that have not said anew what they run since a restore. */
-  readonly forgotten = new Set<string>();
+  /** Devices that have not reported what they run since a restore. */
+  readonly unreported = new Set<string>();
   readonly withdrawn = new Map<string, string>();
   /** Versions without a reference profile of their inputs. */
   readonly profileless = new Set<string>();
@@ -95,7 +95,7 @@ export class RolloutWorld {
   /** Called before each commit of the engine, and before each publish; throw to kill the hub there. */
   onCommit: () => void = () => undefined;
   onPublish: () => void = () => undefined;
-  readonly says: DeviceSays;
+  readonly uplink: DeviceUplink;
   store!: RolloutStore;
   rows!: RolloutDeviceStore;
   director!: Director;
@@ -116,7 +116,7 @@ export class RolloutWorld {
     const keyid = createHash('sha256').update(pem).digest('hex');
     this.#signer = { keyid, privateKey };
     this.keys = new Map([[keyid, pem]]);
-    this.says = {
+    this.uplink = {
       event: (id, event) => this.store.transaction((tx) => this.runner.handleEvent(id, event, tx)),
       reported: async (id, reported) => {
         this.reported.set(id, reported);
@@ -159,7 +159,7 @@ export class RolloutWorld {
     }
     for (const device of world.devices.values()) {
       await world.deliver(device.id);
-      await device.report(world.says);
+      await device.report(world.uplink);
     }
     return world;
   }
@@ -306,14 +306,14 @@ export class RolloutWorld {
   /** Hands the device its retained statement. */
   async deliver(deviceId: string): Promise<void> {
     const envelope = this.retained.get(deviceId);
-    if (envelope?.length) await this.devices.get(deviceId)!.receive(envelope, this.says);
+    if (envelope?.length) await this.devices.get(deviceId)!.receive(envelope, this.uplink);
   }
 
   /** Every device takes its statement and works until none has anything to do. */
   async settle(): Promise<void> {
     for (const device of this.devices.values()) {
       await this.deliver(device.id);
-      while (await device.work(this.says));
+      while (await device.work(this.uplink));
     }
     this.clock.advance(50);
     await this.runner.tick();
@@ -392,7 +392,7 @@ export class RolloutWorld {
 
   #report(id: string) {
     const reported = this.reported.get(id);
-    const isReportLost = this.forgotten.has(id);
+    const isReportLost = this.unreported.has(id);
     return { id, facts: reported?.facts ?? facts, isReportLost, ...(reported ? { reported } : {}) };
   }
 

@@ -69,8 +69,8 @@ describe('AuditRetention', () => {
       from: 4,
       checkpoint: { number: 3, firstAt: now - 500 * DAY_MS, lastAt: now - 401 * DAY_MS, signedAt: now },
     });
-    const [told] = await audit.list({ action: 'audit.rows_removed' });
-    expect(told).toMatchObject({ number: 6, actor: 'hub', details: { from: 1, to: 3 } });
+    const [recorded] = await audit.list({ action: 'audit.rows_removed' });
+    expect(recorded).toMatchObject({ number: 6, actor: 'hub', details: { from: 1, to: 3 } });
   });
 
   it('continues where it stopped, pass after pass, and keeps the last row', async () => {
@@ -230,7 +230,7 @@ describe('a checkpoint of the audit log', () => {
     expect(await verification.verify()).toMatchObject({ intact: false });
     await another.signAgain(database, audit);
     expect(await verification.verify()).toMatchObject({ intact: true, from: 3, checkpoint: { number: 2 } });
-    const [told] = await audit.list({ limit: 1 });
-    expect(told).toMatchObject({ action: 'audit.checkpoint_signed_again', details: { number: 2 } });
+    const [recorded] = await audit.list({ limit: 1 });
+    expect(recorded).toMatchObject({ action: 'audit.checkpoint_signed_again', details: { number: 2 } });
   });
 });

@@ -153,7 +153,7 @@ describe('every file of a folder', () => {
   it.each([
     ['missing', (path: string) => rm(path)],
     ['empty', (path: string) => truncate(path)],
-  ])('is named when it is %s, and the hub does not start; or it is made anew', async (what, damage) => {
+  ])('is named when it is %s, and the hub does not start; or it is created again', async (what, damage) => {
     expect(files).toEqual(expect.arrayContaining([...keyFiles, 'hub.db']));
     const { manifestSha256 } = lived.packed;
     for (const path of files) {
@@ -161,9 +161,9 @@ describe('every file of a folder', () => {
       await damage(join(hub.data, path));
       const starting = RunningHub.start({ data: hub.data }).then((started) => started.stop());
       const isPutBack = madeAnew.includes(path) || path.endsWith(`/${manifestSha256}`);
-      const said = path.startsWith('blobs/') ? '"blobs/" lacks 1 of the chunks' : `"${path}" is ${what}`;
+      const reason = path.startsWith('blobs/') ? '"blobs/" lacks 1 of the chunks' : `"${path}" is ${what}`;
       if (isPutBack) await expect(starting, path).resolves.toBeUndefined();
-      else await expect(starting, path).rejects.toEqual(incomplete(said));
+      else await expect(starting, path).rejects.toEqual(incomplete(reason));
     }
   });
 });

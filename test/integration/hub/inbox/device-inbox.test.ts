@@ -12,7 +12,7 @@ const full = Object.assign(new Error('database or disk is full'), { code: 'SQLIT
 class Texts implements EntryWriter<string> {
   fail: (text: string) => void = () => undefined;
   prepared = 0;
-  readonly told: string[] = [];
+  readonly announced: string[] = [];
 
   async prepare(entries: readonly { readonly body: string }[]): Promise<void> {
     this.prepared += entries.length;
@@ -26,7 +26,7 @@ class Texts implements EntryWriter<string> {
       this.fail(body);
       await tx.insertInto('model').values({ name: body, created_at: 0 }).execute();
     }
-    return () => this.told.push(...entries.map(({ body }) => body));
+    return () => this.announced.push(...entries.map(({ body }) => body));
   }
 }
 
@@ -68,8 +68,8 @@ describe('the inbox of device messages', () => {
 
   it('has stored what was committed, even if a listener fails', async () => {
     const { database, inbox, texts, lines, put } = await world();
-    texts.told.push = () => {
-      throw new Error('nobody is at home');
+    texts.announced.push = () => {
+      throw new Error('the listener failed');
     };
     await Promise.all([put('d0 1'), put('d1 1')]);
     expect(await stored(database)).toEqual(['d0 1', 'd1 1']);
@@ -115,7 +115,7 @@ describe('the inbox of device messages', () => {
   it('refuses a message that fails on its own account, and what its device sent after it, and stores all others', async () => {
     const { database, inbox, texts, put } = await world();
     texts.fail = (text) => {
-      if (text === 'bad 3') throw new Error('nobody can store this');
+      if (text === 'bad 3') throw new Error('cannot be stored');
     };
     const sent = Array.from({ length: 6 }, (_, n) => [
       put(`good ${n}`),
@@ -130,7 +130,7 @@ describe('the inbox of device messages', () => {
     expect(inbox.counts).toMatchObject({ stored: 15, refused: 3 });
     texts.fail = () => undefined;
     await put('bad 3');
-    expect(texts.told).toHaveLength(16);
+    expect(texts.announced).toHaveLength(16);
   });
 
   it('holds what cannot be stored now, logs it once, and stores all of it in order when it can', async () => {

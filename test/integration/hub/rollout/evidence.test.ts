@@ -220,11 +220,11 @@ describe('a device that lies', () => {
   it('is trusted about offers that a restore has lost, until it reports what it runs', async () => {
     await open({ devices: 1, running: null });
     const [device] = ids();
-    world.forgotten.add(device!);
+    world.unreported.add(device!);
     await send(device!, { version: '3.0.0', rollout: 'r-00000009', ok: 50 });
     expect(world.telemetry.counts).toMatchObject({ merged: 1, refused: {} });
     expect((await world.telemetry.evidence('r-00000009')).size).toBe(0);
-    world.forgotten.delete(device!);
+    world.unreported.delete(device!);
     await send(device!, { version: '3.0.0', rollout: 'r-00000009', ok: 50 });
     expect(world.telemetry.counts).toMatchObject({ merged: 1, refused: { telemetry_not_offered: 1 } });
   });

@@ -12,9 +12,9 @@ it('evaluates again at once when a device has reported after an evaluation read 
   world = await RolloutWorld.open({ devices: 1 });
   const { id } = await world.create({ phases: [{ percent: 100 }], soakMs: 0 });
   await world.runner.evaluate(id);
-  let said: Promise<void> | undefined;
+  let sent: Promise<void> | undefined;
   world.onCommit = () => {
-    said ??= world.says.event('device-000', {
+    sent ??= world.uplink.event('device-000', {
       v: 1,
       id: 'stream-1',
       at: new Date(world.clock.now()).toISOString(),
@@ -27,7 +27,7 @@ it('evaluates again at once when a device has reported after an evaluation read 
     });
   };
   await world.runner.evaluate(id);
-  await said;
+  await sent;
   expect((await world.service.show(id)).counts).toEqual({ succeeded: 1 });
   // No time has passed.
   await world.runner.tick();

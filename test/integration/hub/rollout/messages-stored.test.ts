@@ -33,7 +33,7 @@ describe('the report of a device', () => {
     const [device] = world.devices.values();
     for (let n = 0; n < 3; n += 1) {
       world.clock.advance(HOUR_MS);
-      expect(await rowsWritten(() => device!.report(world.says))).toBe(0);
+      expect(await rowsWritten(() => device!.report(world.uplink))).toBe(0);
     }
   });
 
@@ -44,9 +44,9 @@ describe('the report of a device', () => {
     const [device] = world.devices.values();
     world.clock.advance(60_000);
     expect((await world.service.show(id)).status).toBe('running');
-    expect(await rowsWritten(() => device!.report(world.says))).toBe(1);
+    expect(await rowsWritten(() => device!.report(world.uplink))).toBe(1);
     world.clock.advance(1_000);
-    expect(await rowsWritten(() => device!.report(world.says))).toBe(0);
+    expect(await rowsWritten(() => device!.report(world.uplink))).toBe(0);
   });
 
   it('is stored, with its consequences, in one transaction', async () => {

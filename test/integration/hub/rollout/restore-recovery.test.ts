@@ -55,12 +55,12 @@ async function world() {
     parseDesiredState(
       verifyDsse(retained.get(topics.device(id, 'desired'))!, desiredStateType, new Map([[keyid, pem]])),
     );
-  const said = (id = 'a') => desired(id).models.map(({ model, version }) => `${model} ${version}`);
+  const desiredModels = (id = 'a') => desired(id).models.map(({ model, version }) => `${model} ${version}`);
   const handleReport = async (reported: ReportedState) => {
     await database.transaction().execute((tx) => director.handleReport('a', reported, tx));
     await director.publish([]);
   };
-  return { database, director, handleReport, desired, said };
+  return { database, director, handleReport, desired, desiredModels };
 }
 
 describe('a director that catches up', () => {
@@ -91,7 +91,7 @@ describe('a director that catches up', () => {
   });
 
   it('still awaits the report of a device whose only report was in a transaction that is rolled back', async () => {
-    const { database, director, handleReport, desired, said } = await world();
+    const { database, director, handleReport, desired, desiredModels } = await world();
     await director.assign([assignment('air', '1.0.0')]);
     await director.catchUp(1_000_000);
     await director.republishAll();
@@ -103,7 +103,7 @@ describe('a director that catches up', () => {
     await expect(failing).rejects.toThrow('another message');
     expect(desired().models).toEqual([]);
     await handleReport(report(1, { air: '1.0.0' }));
-    expect(said()).toEqual(['air 1.0.0']);
+    expect(desiredModels()).toEqual(['air 1.0.0']);
   });
 
   it('unassigns no model from a device that may have been assigned it again since', async () => {
@@ -117,7 +117,7 @@ describe('a director that catches up', () => {
   });
 
   it('names no version for a device until the device has reported what it runs, and then only what is confirmed', async () => {
-    const { director, handleReport, desired, said } = await world();
+    const { director, handleReport, desired, desiredModels } = await world();
     await director.assign([assignment('air', '1.0.0'), assignment('water', '1.0.0')]);
     await director.catchUp(1_000_000);
     await director.republishAll();
@@ -126,7 +126,7 @@ describe('a director that catches up', () => {
     expect(await director.current('air', ['a'])).toEqual(new Map());
 
     await handleReport(report(900, { air: '1.0.0', water: '7.0.0' }));
-    expect(said()).toEqual(['air 1.0.0']);
+    expect(desiredModels()).toEqual(['air 1.0.0']);
     expect(await director.offered('a')).toEqual(new Set([manifestOf('air', '1.0.0')]));
     // Once: what it runs later changes no statement.
     const { sequence } = desired();
@@ -147,22 +147,22 @@ describe('a director that catches up', () => {
 
 describe('a director that does not know that it was set back', () => {
   it('goes above a later sequence that a device reports, and does not roll the device back', async () => {
-    const { director, handleReport, desired, said } = await world();
+    const { director, handleReport, desired, desiredModels } = await world();
     await director.assign([assignment('air', '1.0.0'), assignment('water', '1.0.0')]);
     await handleReport(report(41, { air: '3.0.0', water: '1.0.0' }));
     expect(desired().sequence).toBe(42);
-    expect(said()).toEqual(['water 1.0.0']);
+    expect(desiredModels()).toEqual(['water 1.0.0']);
     await director.assign([assignment('air', '4.0.0')]);
     expect(desired().sequence).toBe(43);
-    expect(said()).toEqual(['air 4.0.0', 'water 1.0.0']);
+    expect(desiredModels()).toEqual(['air 4.0.0', 'water 1.0.0']);
   });
 
   it('is not driven to the highest possible sequence by a device that lies', async () => {
-    const { director, handleReport, desired, said } = await world();
+    const { director, handleReport, desired, desiredModels } = await world();
     await director.assign([assignment('air', '1.0.0'), assignment('air', '1.0.0', 'b')]);
     await handleReport(report(Number.MAX_SAFE_INTEGER, {}));
     expect(desired().sequence).toBe(1);
-    expect(said()).toEqual(['air 1.0.0']);
+    expect(desiredModels()).toEqual(['air 1.0.0']);
     expect(desired('b').sequence).toBe(1);
   });
 });

@@ -60,7 +60,7 @@ describe('a rollback', () => {
     const { id } = await world.create({ phases: [{ percent: 100 }] });
     await world.runUntil(id, ['completed']);
     world.reported.clear();
-    for (const deviceId of world.devices.keys()) world.forgotten.add(deviceId);
+    for (const deviceId of world.devices.keys()) world.unreported.add(deviceId);
     await world.director.catchUp(1_000_000);
     world.rebuild();
     await world.director.republishAll();
@@ -68,8 +68,8 @@ describe('a rollback', () => {
     expect(begun).toMatchObject({ status: 'rolling-back', revert: { 'not-sent': 2 } });
     for (const device of world.devices.values()) {
       await world.deliver(device.id);
-      await device.report(world.says);
-      world.forgotten.delete(device.id);
+      await device.report(world.uplink);
+      world.unreported.delete(device.id);
       const reported = world.reported.get(device.id)!;
       await world.store.transaction((tx) => world.director.handleReport(device.id, reported, tx));
     }
@@ -83,7 +83,7 @@ describe('a rollback', () => {
     await world.runUntil(id, ['completed']);
     for (const device of world.devices.values()) device.manner = 'dead';
     world.reported.clear();
-    for (const deviceId of world.devices.keys()) world.forgotten.add(deviceId);
+    for (const deviceId of world.devices.keys()) world.unreported.add(deviceId);
     await world.director.catchUp(1_000_000);
     world.rebuild();
     await world.service.rollback(id, { actor: operator });
@@ -273,7 +273,7 @@ describe('a rollback', () => {
     await revert(second);
     const [odd] = [...world.devices.values()];
     odd!.slots = { ...odd!.slots, active: odd!.slots.previous[0]!, previous: [odd!.slots.active!] };
-    await odd!.report(world.says);
+    await odd!.report(world.uplink);
     const { devices } = await world.service.show(second);
     expect(devices.find(({ device }) => device === odd!.id)!.revert).toBe('pending');
   });
@@ -285,7 +285,7 @@ describe('a rollback', () => {
     await world.deliver(device!.id);
     await world.service.pause(id, { actor: operator });
     // The statement that withdraws the offer has not arrived yet.
-    while (await device!.work(world.says));
+    while (await device!.work(world.uplink));
     expect(device!.active).toBe('2.0.0');
     await world.service.resume(id, { actor: operator });
     await world.runUntil(id, ['completed']);
@@ -301,14 +301,14 @@ describe('a rollback', () => {
     await world.service.rollback(second, { actor: operator });
     await world.settle();
     const { sequence } = (await world.rows.find(second, odd!.id))!;
-    await world.says.reported(odd!.id, { ...odd!.reportedState(), sequence: sequence!, models: [] });
+    await world.uplink.reported(odd!.id, { ...odd!.reportedState(), sequence: sequence!, models: [] });
     // It was to go to 1.0.0, and runs nothing.
     expect((await world.service.show(second)).revert).toEqual({ reverted: 1, pending: 1 });
     await world.rows.save(second, {
       ...(await world.rows.find(second, odd!.id))!,
       previousVersion: null,
     });
-    await world.says.reported(odd!.id, { ...odd!.reportedState(), sequence: sequence!, models: [] });
+    await world.uplink.reported(odd!.id, { ...odd!.reportedState(), sequence: sequence!, models: [] });
     expect((await world.service.show(second)).revert).toEqual({ reverted: 2 });
   });
 
@@ -354,7 +354,7 @@ describe('a rollback', () => {
         else await world.service.abort(id, { actor: operator, keep: random() < 0.5 });
         for (const device of world.devices.values()) {
           device.manner = 'good';
-          if (random() < 0.15) await device.goBack(world.says);
+          if (random() < 0.15) await device.goBack(world.uplink);
         }
         await world.settle();
       }

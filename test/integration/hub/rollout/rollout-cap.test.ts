@@ -50,7 +50,7 @@ describe('the cap', () => {
           const ids = [...world.devices.keys()];
           for (const { kind, n } of actions) {
             if (kind === 'deliver') await world.deliver(ids[n]!);
-            if (kind === 'work') await world.devices.get(ids[n]!)!.work(world.says);
+            if (kind === 'work') await world.devices.get(ids[n]!)!.work(world.uplink);
             if (kind === 'tick') {
               world.clock.advance(n);
               await world.runner.tick();
@@ -93,7 +93,8 @@ describe('the cap', () => {
       sizes.add(cap);
       for (const device of world.devices.values()) {
         await world.deliver(device.id);
-        while (await device.work(world.says)) expect(world.carrying('2.0.0').length).toBeLessThanOrEqual(cap);
+        while (await device.work(world.uplink))
+          expect(world.carrying('2.0.0').length).toBeLessThanOrEqual(cap);
       }
       world.clock.advance(2_000);
       await world.runner.tick();
@@ -116,7 +117,7 @@ describe('concurrent actions', () => {
     const results = await Promise.allSettled([
       world.service.pause(id, { actor: operator }),
       world.runner.evaluate(id),
-      world.devices.get(first!.device)!.work(world.says),
+      world.devices.get(first!.device)!.work(world.uplink),
       world.service.pause(id, { actor: operator }),
       world.runner.evaluate(id),
     ]);

@@ -71,7 +71,7 @@ describe('create()', () => {
     const manifest = (part: object) => part as Partial<ModelManifest>;
     const first = () => [...world.devices.values()][0]!;
     /** The hub's copy of the device's last report, with one part replaced. */
-    function says(id: string, part: Partial<ReportedState>): void {
+    function setReport(id: string, part: Partial<ReportedState>): void {
       world.reported.set(id, { ...world.devices.get(id)!.reportedState(), ...part });
     }
 
@@ -110,7 +110,7 @@ describe('create()', () => {
       world.manifests.set('3.0.0', manifest({ interface: { inputs: [{ ...x, name: 'old' }], outputs: [] } }));
       const odd = { ...world.devices.get('device-002')!.reportedState() };
       const running = { version: '3.0.0', manifest: digestOf('3.0.0'), release: 3 };
-      says('device-002', { models: [{ ...odd.models[0]!, active: running }] });
+      setReport('device-002', { models: [{ ...odd.models[0]!, active: running }] });
       await expect(world.create({ version: '4.0.0' })).rejects.toMatchObject({
         message: expect.stringMatching(
           /breaks clients of 3\.0\.0 \(1 device, "device-002"\): input "old" is gone/,
@@ -120,7 +120,7 @@ describe('create()', () => {
 
     it('refuses a release below one that a device has committed, naming device and release', async () => {
       const [entry] = first().reportedState().models;
-      says(first().id, { models: [{ ...entry!, floor: 5 }] });
+      setReport(first().id, { models: [{ ...entry!, floor: 5 }] });
       await expect(world.create()).rejects.toMatchObject({
         code: 'rollout_downgrade',
         message: expect.stringMatching(
@@ -132,7 +132,7 @@ describe('create()', () => {
     it('accepts a lower release that the device still keeps: it may go back to it', async () => {
       const [entry] = first().reportedState().models;
       const previous = [{ version: '2.0.0', manifest: digestOf('2.0.0'), release: 2 }];
-      says(first().id, { models: [{ ...entry!, floor: 5, previous }] });
+      setReport(first().id, { models: [{ ...entry!, floor: 5, previous }] });
       expect((await world.create()).status).toBe('running');
     });
 
@@ -153,7 +153,7 @@ describe('create()', () => {
         ...entry!,
         model: `m${i}`,
       }));
-      says(first().id, { models: full });
+      setReport(first().id, { models: full });
       await expect(world.create()).rejects.toMatchObject({
         code: 'rollout_target_unfit',
         message: expect.stringContaining('"device-000" (16 others)'),
@@ -202,7 +202,7 @@ describe('create()', () => {
 
     it('warns of devices whose reports a restore has lost', async () => {
       world.reported.delete(first().id);
-      world.forgotten.add(first().id);
+      world.unreported.add(first().id);
       const { warnings } = await world.create();
       expect(warnings).toEqual([
         expect.stringMatching(
@@ -214,7 +214,7 @@ describe('create()', () => {
     it('warns of what may be temporary: a quarantined version, a full disk', async () => {
       const [entry] = first().reportedState().models;
       const quarantined = [{ version: '2.0.0', until: '2099-01-01T00:00:00Z', reason: 'golden_mismatch' }];
-      says(first().id, { models: [{ ...entry!, quarantined }], freeBytes: 5 });
+      setReport(first().id, { models: [{ ...entry!, quarantined }], freeBytes: 5 });
       const { warnings } = await world.create();
       expect(warnings).toEqual([
         expect.stringMatching(
@@ -273,13 +273,13 @@ describe('messages of devices', () => {
       state: 'committed' as const,
     };
     const { rollout: _, ...untagged } = event;
-    await world.says.event('stranger', event);
-    await world.says.event(target!.device, { ...event, rollout: 'r-00000000' });
-    await world.says.event(target!.device, { ...event, model: 'other' });
-    await world.says.event(target!.device, { ...event, version: '3.0.0' });
-    await world.says.event(target!.device, untagged);
+    await world.uplink.event('stranger', event);
+    await world.uplink.event(target!.device, { ...event, rollout: 'r-00000000' });
+    await world.uplink.event(target!.device, { ...event, model: 'other' });
+    await world.uplink.event(target!.device, { ...event, version: '3.0.0' });
+    await world.uplink.event(target!.device, untagged);
     const waiting = [...world.devices.keys()].find((device) => device !== target!.device)!;
-    await world.says.event(waiting, event);
+    await world.uplink.event(waiting, event);
     expect((await world.service.show(id)).counts).toEqual(before.counts);
   });
 });

@@ -85,7 +85,7 @@ describe('a rollout', () => {
     expect(counts.rejected).toBeGreaterThan(0);
   });
 
-  it('only pauses on failures when the plan says so', async () => {
+  it('only pauses on failures when the plan requires it', async () => {
     await open({ devices: 4, manner: () => 'rejects' });
     const { id } = await world.create({ onFailure: 'pause' });
     expect((await world.runUntil(id, ['paused'])).counts).toEqual({ rejected: 1, pending: 3 });
@@ -97,8 +97,8 @@ describe('a rollout', () => {
     const offered = (await world.service.show(id)).devices.map((d) => d.device);
     const [fast, slow, away] = offered as [string, string, string];
     for (const device of [fast, slow]) await world.deliver(device);
-    while (world.devices.get(fast)!.active !== '2.0.0') await world.devices.get(fast)!.work(world.says);
-    await world.devices.get(slow)!.work(world.says);
+    while (world.devices.get(fast)!.active !== '2.0.0') await world.devices.get(fast)!.work(world.uplink);
+    await world.devices.get(slow)!.work(world.uplink);
 
     const paused = await world.service.pause(id, { actor: { name: 'o', role: 'operator', address: 'x' } });
     expect(paused.counts).toEqual({ trial: 1, withdrawn: 2, pending: 3 });
@@ -252,7 +252,7 @@ describe('a rollout', () => {
     const { id } = await world.create({ phases: [{ percent: 50 }, { percent: 100 }] });
     const [first] = (await world.service.show(id)).devices;
     await world.deliver(first!.device);
-    while (await world.devices.get(first!.device)!.work(world.says));
+    while (await world.devices.get(first!.device)!.work(world.uplink));
     const actor = { name: 'o', role: 'operator', address: 'x' } as const;
     const detail = await world.service.abort(id, { actor, keep: true });
     expect(detail.counts).toEqual({ succeeded: 1, withdrawn: 1, pending: 2 });
@@ -298,7 +298,7 @@ describe('a rollout', () => {
     await world.runUntil(id, ['completed']);
     const [device] = [...world.devices.values()];
     device!.slots = goBack(device!.slots, digestOf('1.0.0'));
-    await device!.report(world.says);
+    await device!.report(world.uplink);
     const detail = await world.service.show(id);
     expect(detail.counts).toEqual({ succeeded: 1, 'rolled-back': 1 });
     expect(detail.devices[0]!.fault!.message).toBe('The device reports that it runs version 1.0.0 again.');
@@ -349,7 +349,7 @@ describe('a rollout', () => {
         async () => {
           for (const device of world.devices.values()) {
             await world.deliver(device.id);
-            while (await device.work(world.says));
+            while (await device.work(world.uplink));
           }
           world.requests = { ok: 20, failed: {}, refused: { fitBefore: 0 } };
           world.clock.advance(1_000);

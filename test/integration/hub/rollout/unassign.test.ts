@@ -29,14 +29,14 @@ describe('unassigning a model', () => {
     await open({ devices: 2 });
     for (const id of world.devices.keys()) {
       await world.director.clear(id, model);
-      world.forgotten.add(id);
+      world.unreported.add(id);
     }
     world.reported.delete('device-000');
     await expect(take({ device: 'device-000' })).rejects.toMatchObject({
       code: 'device_not_reported',
       message: expect.stringContaining('"device-000"'),
     });
-    world.forgotten.delete('device-001');
+    world.unreported.delete('device-001');
     expect(await take({ group: 'default' })).toMatchObject({
       devices: 1,
       failed: [{ device: 'device-000', code: 'device_not_reported' }],

@@ -108,7 +108,7 @@ describe('telemetry ingest', () => {
     expect(await service.figures(always)).toMatchObject({ reports: 3 });
   });
 
-  it('puts windows into buckets by the time they arrive, whatever the device’s clock says', async () => {
+  it('puts windows into buckets by the time they arrive, whatever the device’s clock shows', async () => {
     const { service, send, clock } = await world();
     await send(report(air, { from: 0, to: 1 }));
     clock.time += 600_000;

@@ -10,7 +10,7 @@ const failure = (code: string) => Object.assign(new Error(code), { code });
 
 function watched(tryWrite: () => Promise<void>) {
   const clock = new ManualClock();
-  const told: AuditEvent[] = [];
+  const recorded: AuditEvent[] = [];
   const audit = { isBroken: false };
   const watch = new StorageWatch({
     tryWrite,
@@ -18,7 +18,7 @@ function watched(tryWrite: () => Promise<void>) {
     audit: {
       append: async (event) => {
         if (audit.isBroken) throw failure('SQLITE_FULL');
-        told.push(event);
+        recorded.push(event);
       },
     },
     clock,
@@ -32,7 +32,7 @@ function watched(tryWrite: () => Promise<void>) {
     clock.advance(ms);
     for (let turn = 0; turn < 5; turn += 1) await nextTurn();
   };
-  return { pass, watch, told, audit };
+  return { pass, watch, recorded, audit };
 }
 
 describe('StorageWatch', () => {
@@ -65,7 +65,7 @@ describe('StorageWatch', () => {
 
   it('keeps a fault until the audit log has recorded it, once', async () => {
     let isFull = true;
-    const { pass, watch, told, audit } = watched(async () => {
+    const { pass, watch, recorded, audit } = watched(async () => {
       if (isFull) throw failure('ENOSPC');
     });
     audit.isBroken = true;
@@ -79,7 +79,7 @@ describe('StorageWatch', () => {
     await pass(limits.storageTriedMs);
     await watch.requireSound();
     await pass(10 * limits.storageTriedMs);
-    expect(told).toMatchObject([
+    expect(recorded).toMatchObject([
       {
         action: 'storage.recovered',
         details: {
@@ -91,13 +91,13 @@ describe('StorageWatch', () => {
   });
 
   it('does not clear damage after a write that succeeds', async () => {
-    const { pass, watch, told } = watched(async () => undefined);
+    const { pass, watch, recorded } = watched(async () => undefined);
     watch.see(failure('SQLITE_CORRUPT_INDEX'));
     watch.see(failure('SQLITE_CORRUPT'));
     watch.see(failure('SQLITE_BUSY'));
     await expect(watch.requireSound()).rejects.toMatchObject({ code: 'database_damaged' });
     await pass(3 * limits.storageTriedMs);
     await expect(watch.requireSound()).rejects.toMatchObject({ code: 'database_damaged' });
-    expect(told.map(({ action }) => action)).toEqual(['storage.damaged', 'storage.recovered']);
+    expect(recorded.map(({ action }) => action)).toEqual(['storage.damaged', 'storage.recovered']);
   });
 });

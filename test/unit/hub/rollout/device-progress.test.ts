@@ -189,19 +189,21 @@ describe('applyMessage()', () => {
 });
 
 describe('a device whose version was reverted', () => {
-  const told = { status: 'withdrawn', assigned: false, sequence: 8 } as const;
-  const says = (part: Partial<DeviceMessage & { kind: 'report' }>, more: Partial<RolloutDevice> = {}) =>
-    apply(report({ sequence: 8, ...part }), { ...told, ...more }).revertOutcome;
+  const reverted = { status: 'withdrawn', assigned: false, sequence: 8 } as const;
+  const outcomeAfter = (
+    part: Partial<DeviceMessage & { kind: 'report' }>,
+    more: Partial<RolloutDevice> = {},
+  ) => apply(report({ sequence: 8, ...part }), { ...reverted, ...more }).revertOutcome;
 
   it('is rolled back when it reports that it runs another version, and not before', () => {
-    expect(says({ activeVersion: '1.0.0' })).toBe('reverted');
-    expect(says({ activeVersion: '2.0.0' })).toBeNull();
-    expect(says({ activeVersion: '1.0.0', sequence: 7 })).toBeNull();
+    expect(outcomeAfter({ activeVersion: '1.0.0' })).toBe('reverted');
+    expect(outcomeAfter({ activeVersion: '2.0.0' })).toBeNull();
+    expect(outcomeAfter({ activeVersion: '1.0.0', sequence: 7 })).toBeNull();
   });
 
   it('is not rolled back while it runs nothing and has a rollback target', () => {
-    expect(says({})).toBeNull();
-    expect(says({}, { previousVersion: null })).toBe('reverted');
+    expect(outcomeAfter({})).toBeNull();
+    expect(outcomeAfter({}, { previousVersion: null })).toBe('reverted');
   });
 });
 

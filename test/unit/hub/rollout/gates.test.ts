@@ -146,7 +146,7 @@ describe('judge()', () => {
     ).toBe(verdict);
   });
 
-  it('lets as many devices stay unproven as the plan says, and names the flags otherwise', () => {
+  it('lets as many devices stay unproven as the plan allows, and names the flags otherwise', () => {
     const counts = { succeeded: 8, unproven: 2 };
     expect(judge({ ...withRules({ maxUnproven: 0.2 }), counts }).verdict).toBe('proceed');
     expect(judge({ ...withRules({ maxUnproven: 0.1 }), counts }).reasons[0]!.text).toBe(
@@ -196,7 +196,7 @@ describe('judge()', () => {
     );
   });
 
-  it('names the features that drift, and does what the plan says', () => {
+  it('names the features that drift, and does what the plan defines', () => {
     expect(judge({ ...withRules({ drift: 'hold' }), drift: drifting })).toMatchObject({
       verdict: 'hold',
       reasons: [{ code: 'drift_found', text: '1 of 8 features drift (at most 0 %): no2 (PSI 0.31)' }, {}, {}],

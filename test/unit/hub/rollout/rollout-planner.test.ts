@@ -206,7 +206,7 @@ describe('planNextSteps()', () => {
     expect(planNextSteps(all, soaked).steps).toMatchObject([{ kind: 'action', action: 'complete' }]);
   });
 
-  it('only pauses on failure when the plan says so', () => {
+  it('only pauses on failure when the plan requires it', () => {
     const pausing = view({ plan: { ...plan, onFailure: 'pause' } }, ['rolled-back']);
     expect(planNextSteps(pausing, observation).steps).toMatchObject([{ kind: 'action', action: 'pause' }]);
   });
