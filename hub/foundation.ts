@@ -71,7 +71,7 @@ export async function layFoundation(
   closers.push(() => lock.release());
   await requireRestored(options.data);
   const inventory = await InventoryCheck.begin({ folder: options.data, acceptLoss });
-  // Hears of failures from the first statement on; what it writes with is there by the time it does.
+  // Is called for failures from the first statement on; what it writes with is there by the time it does.
   const storage = new StorageWatch({
     tryWrite: () => tryWrite(options.data, database, clock.now()),
     findDamage: (signal) => findDamage(join(options.data, databaseFile), signal),

@@ -21,7 +21,7 @@ export interface HubAddresses {
 
 /** What the operator asks of one start. */
 export interface StartOptions {
-  /** Make an admin token even when there are tokens (the way back in when all secrets are lost). */
+  /** Make an admin token even when there are tokens (to restore access when all secrets are lost). */
   readonly newAdminToken?: boolean;
   /** Write the secret of an admin token that this start makes to a file of the data folder. */
   readonly adminTokenInFile?: boolean;

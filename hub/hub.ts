@@ -77,7 +77,7 @@ export function createHub(given: HubOptions, environment: HubEnvironment): Hub {
       try {
         return await startHub(options, environment, closers, startOptions, reloading);
       } catch (error) {
-        // What made the start fail matters more than what fails in taking it back.
+        // What made the start fail matters more than what fails while it is undone.
         await stop().catch(() => undefined);
         throw storageError(error, options.data) ?? error;
       }
@@ -362,7 +362,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
   };
 }
 
-/** From the inside out; `closers` takes them back in reverse. */
+/** From the inside out; `closers` closes them in reverse. */
 async function startParts(
   options: HubOptions,
   parts: Parts,

@@ -11,7 +11,7 @@ export function makeTokenSecret(): string {
 }
 
 /**
- * What is stored and looked up. A look-up by this hash tells an attacker nothing through its timing: how far a guess matches
+ * What is stored and looked up. A query by this hash tells an attacker nothing through its timing: how far a guess matches
  * the stored hash says nothing of how to match further.
  */
 export function tokenSecretHash(secret: string): string {

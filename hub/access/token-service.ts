@@ -64,7 +64,7 @@ export class TokenService {
 
   /**
    * Makes an admin token when there is no token at all, or `always`; undefined otherwise. The only chance to see its
-   * secret. Whoever can start the hub on its data folder may have one: that is the way back in when all are lost.
+   * secret. Whoever can start the hub on its data folder may have one: that restores access when all are lost.
    */
   async makeAdmin({ always, keep }: MakeAdmin): Promise<NewToken | undefined> {
     return this.#store.transaction(async (tx) => {

@@ -110,7 +110,7 @@ export class AedesBroker implements Broker {
     this.unanswered = new Unanswered(props.unansweredBytesMax);
     const { unfinishedBytesMax = limits.unfinishedBytesMax } = props;
     this.unfinished = new UnfinishedPackets(unfinishedBytesMax, (socket) => {
-      this.#reportRefused('packet', socket, 'the end of a packet has not come, and others need its room');
+      this.#reportRefused('packet', socket, 'the end of a packet has not come, and its memory is needed');
       socket.destroy();
     });
     this.#connections = new ConnectionLog(this.#log, props.logger);

@@ -26,7 +26,7 @@ const leafRules: Readonly<Record<DeviceSends, LeafRule>> = {
   'chunk/get': { bytesMax: limits.controlMessageBytesMax, mayRetain: false, lane: 'chunks' },
 };
 
-/** Longest packet a device may send: the largest payload, its topic, and room for the head. */
+/** Longest packet a device may send: the largest payload, its topic, and its header. */
 export const inboundPacketBytesMax =
   Math.max(...Object.values(leafRules).map((rule) => rule.bytesMax)) + limits.topicCharsMax + 64;
 

@@ -2,7 +2,7 @@
  * Connections that are not admitted yet: TLS handshake or CONNECT not finished. Anybody can open them, and each handshake costs the
  * hub more than its caller, so they are bounded, in all and by address, and only some are worked on at once: the
  * others wait, networks by turns and in each its addresses, because who has one address of IPv6 has thousands. Where
- * there are too many, the one that has waited longest makes room for the next, as in a SYN cache (Lemon 2002): whoever fills the
+ * there are too many, the one that has waited longest is closed for the next, as in a SYN cache (Lemon 2002): whoever fills the
  * line mostly pushes out what is its own. A fleet that comes back all together is then admitted at the pace of the machine, each
  * handshake soon after it began; begun all at once, none would end before its device gives up. Pure but for what it remembers.
  */

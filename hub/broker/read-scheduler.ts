@@ -1,5 +1,5 @@
 /**
- * Whose bytes are read next, of all devices. Ten thousand messages that arrive together would be one turn of the event loop, in which * nobody else is heard: so a turn reads for some milliseconds, and who is left stands in line. Devices that have no more to say than what they
+ * Whose bytes are read next, of all devices. Ten thousand messages that arrive together would be one turn of the event loop, in which * no other device is read: so a turn reads for some milliseconds, and the rest stay in the queue. Devices that have no more to say than what they
  * may bring at once have a line of their own, and the two lines are served by turns: a single message passes a burst, and neither
  * waits for ever. The more devices wait, the less each may bring at once. Pure but for what it remembers.
  */
@@ -25,7 +25,7 @@ export interface Reader {
 }
 
 export interface ReadSchedulerProps {
-  readonly unanswered: Pick<Unanswered, 'isFull' | 'onRoom'>;
+  readonly unanswered: Pick<Unanswered, 'isFull' | 'onCapacity'>;
   readonly monotonic: () => number;
   /** Calls back in the next turn of the event loop. */
   readonly nextTurn: (then: () => void) => void;
@@ -44,7 +44,7 @@ export class ReadScheduler {
 
   constructor(props: ReadSchedulerProps) {
     this.#props = props;
-    props.unanswered.onRoom(() => this.#schedule());
+    props.unanswered.onCapacity(() => this.#schedule());
   }
 
   /** How many bytes the reader may read now. When it is none, its turn comes later. */

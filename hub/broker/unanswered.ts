@@ -41,8 +41,8 @@ export class Unanswered {
     );
   }
 
-  /** `listener` receives that there is room again. */
-  onRoom(listener: () => void): void {
+  /** `listener` is called when there is capacity again. */
+  onCapacity(listener: () => void): void {
     this.#listeners.push(listener);
   }
 

@@ -1,6 +1,6 @@
 /**
  * What all connections together hold of packets whose end has not come. Whoever sends the beginning of a packet and never its end would
- * keep it in the hub's memory for as long as it likes: where there is too much, the one that was begun first makes room. Pure.
+ * keep it in the hub's memory for as long as it likes: where there is too much, the one that was begun first is dropped. Pure.
  */
 export class UnfinishedPackets<Connection> {
   readonly #bytesMax: number;

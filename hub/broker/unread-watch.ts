@@ -32,9 +32,9 @@ export class UnreadWatch {
   watch(socket: TLSSocket): void {
     const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
     socket.write = ((...args: unknown[]) => {
-      const hasRoom = write(...args);
-      if (!hasRoom) this.#add(socket);
-      return hasRoom;
+      const isWritable = write(...args);
+      if (!isWritable) this.#add(socket);
+      return isWritable;
     }) as TLSSocket['write'];
   }
 

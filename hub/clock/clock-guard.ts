@@ -48,7 +48,7 @@ export class ClockGuard {
         await this.look();
       } catch (error) {
         if (signal.aborted) return;
-        logger.error({ reason: errorText(error) }, 'times of a clock that was set are not taken back');
+        logger.error({ reason: errorText(error) }, 'times of a clock that was set are not corrected');
       }
     }
   }

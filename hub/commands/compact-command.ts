@@ -1,4 +1,4 @@
-/** `modelfleet-hub compact`: writes the database of a hub that does not run anew, without the room that nothing uses. */
+/** `modelfleet-hub compact`: rewrites the database of a stopped hub without its unused pages. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';

@@ -17,7 +17,7 @@ import type { Tables } from './tables.ts';
 export type Database = Kysely<Tables>;
 
 export interface DatabaseOptions {
-  /** Hears of every statement that fails. */
+  /** Is called for every statement that fails. */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -42,7 +42,7 @@ async function open(file: string, { onError }: DatabaseOptions): Promise<Databas
   sqlite.pragma('auto_vacuum = INCREMENTAL');
   sqlite.pragma('journal_mode = WAL');
   sqlite.pragma('synchronous = FULL');
-  // While somebody reads for long (a backup), the log beside the database grows. SQLite keeps its room, unless told to give it back.
+  // While somebody reads for long (a backup), the log beside the database grows. SQLite keeps the space unless it is limited.
   sqlite.pragma(`journal_size_limit = ${limits.databaseLogBytesKeptMax}`);
   sqlite.pragma('foreign_keys = ON');
   // From here on the driver waits for who has locked the database: SQLite's own waiting would hold up everything.

@@ -1,4 +1,4 @@
-/** A part of a transaction that can fail alone: what it wrote is taken back, and the transaction goes on. */
+/** A part of a transaction that can fail alone: its writes are rolled back, and the transaction goes on. */
 import { sql, type Transaction } from 'kysely';
 import { isDatabaseTrouble } from './storage-trouble.ts';
 import type { Tables } from './tables.ts';

@@ -1,5 +1,5 @@
 /**
- * Devices that hold on to a version by what they last said of themselves: they run it, keep it as a way back, or are about to
+ * Devices that hold on to a version by what they last said of themselves: they run it, keep it to roll back to, or are about to
  * take it. One that has said nothing holds on to every version that was there when it was enrolled: after a restore nobody knows
  * what it runs. The device found last is asked first, so that a fleet is walked once for each that lets go.
  */

@@ -201,7 +201,7 @@ export class DeviceStore {
     return count;
   }
 
-  /** Drops the oldest events of the device beyond the limit, and some more, so that the next ones find room. */
+  /** Drops the oldest events of the device beyond the limit, and some more, so that the next ones fit. */
   async trimEvents(deviceId: string, tx: Transaction<Tables>): Promise<void> {
     await tx
       .deleteFrom('device_event')

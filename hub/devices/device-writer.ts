@@ -31,7 +31,7 @@ export class DeviceWriter implements EntryWriter<InboxMessage> {
   onStored: (deviceId: string, reported: ReportedState) => void = () => undefined;
   readonly #store: DeviceStore;
   /** How many events of a device may be stored before its oldest are dropped; those of a device that it lacks are counted. */
-  readonly #eventRoom = new Map<string, number>();
+  readonly #freeEvents = new Map<string, number>();
 
   constructor(store: DeviceStore) {
     this.#store = store;
@@ -57,18 +57,18 @@ export class DeviceWriter implements EntryWriter<InboxMessage> {
         if (await this.#reported(deviceId, body, tx)) stored.set(deviceId, body.reported);
       }
     }
-    const room = new Map<string, number>();
-    for (const [deviceId, count] of added) room.set(deviceId, await this.#makeRoom(deviceId, count, tx));
+    const free = new Map<string, number>();
+    for (const [deviceId, count] of added) free.set(deviceId, await this.#trimEvents(deviceId, count, tx));
     return () => {
-      if (this.#eventRoom.size > limits.connectionsMax) this.#eventRoom.clear();
-      for (const [deviceId, left] of room) this.#eventRoom.set(deviceId, left);
+      if (this.#freeEvents.size > limits.connectionsMax) this.#freeEvents.clear();
+      for (const [deviceId, left] of free) this.#freeEvents.set(deviceId, left);
       for (const [deviceId, reported] of stored) this.onStored(deviceId, reported);
     };
   }
 
   /** Holds the bound of a device's events after `added` more of them; returns how many may follow. */
-  async #makeRoom(deviceId: string, added: number, tx: Transaction<Tables>): Promise<number> {
-    const known = this.#eventRoom.get(deviceId);
+  async #trimEvents(deviceId: string, added: number, tx: Transaction<Tables>): Promise<number> {
+    const known = this.#freeEvents.get(deviceId);
     const left =
       known === undefined
         ? limits.eventsKeptPerDeviceMax - (await this.#store.countEvents(deviceId, tx))

@@ -36,7 +36,7 @@ export function closeRequest(route: RouteOptions): void {
   };
 }
 
-/** The same schema without room for unknown fields, at any depth. Throws where one cannot be closed, which is a defect. */
+/** The same schema, closed to unknown fields at any depth. Throws where one cannot be closed, which is a defect. */
 export function closed<T extends TSchema>(schema: T): T {
   const open = unclosable.find((keyword) => Object.hasOwn(schema, keyword));
   if (open) throw new Error(`A schema with "${open}" cannot be closed: write its fields into one object.`);

@@ -11,7 +11,7 @@ import { sourceOf } from '../../shared/base/remote-source.ts';
 export interface OpenConnectionsProps {
   /** How many there may be, in all and of one source; asked for each connection. */
   readonly bounds: () => { readonly inAllMax: number; readonly perAddressMax: number };
-  /** A trusted proxy carries the requests of many: no bound of its own, and never closed to make room. */
+  /** A trusted proxy carries the requests of many: no bound of its own, and never closed for others. */
   readonly isProxy: (address: string) => boolean;
   /** Called for each connection that is closed for a bound. */
   readonly onRefused: (address: string, why: string) => void;
@@ -57,7 +57,7 @@ export class OpenConnections {
       return;
     }
     // A proxy counts as one that has few: it speaks for many.
-    if (this.#size >= inAllMax && !this.#makeRoom(isProxy ? 1 : own.size + 1)) {
+    if (this.#size >= inAllMax && !this.#closeOldest(isProxy ? 1 : own.size + 1)) {
       this.#refuse(socket, address, `more than ${inAllMax} in all`);
       return;
     }
@@ -87,7 +87,7 @@ export class OpenConnections {
   }
 
   /** False when no source but a proxy has more than `count`. */
-  #makeRoom(count: number): boolean {
+  #closeOldest(count: number): boolean {
     let [source, most] = ['', new Set<Socket>()];
     for (const [name, sockets] of this.#bySource)
       if (sockets.size > most.size && !this.#proxies.has(name)) [source, most] = [name, sockets];
@@ -96,7 +96,7 @@ export class OpenConnections {
     // Its end is told in a later turn of the event loop.
     const address = oldest.remoteAddress ?? source;
     this.#leave(oldest, source);
-    this.#refuse(oldest, address, 'the oldest of the address with the most made room');
+    this.#refuse(oldest, address, 'the oldest of the address with the most was closed');
     return true;
   }
 }

@@ -58,9 +58,9 @@ export interface HttpServerProps {
   readonly logger: Logger;
   /** Has a line for each request; none when absent. */
   readonly accessLog?: AccessLog;
-  /** Hears of whatever a request failed with. */
+  /** Is called with whatever a request failed with. */
   readonly onError?: (error: unknown) => void;
-  /** Hears of every request that was answered with an error. */
+  /** Is called for every request that was answered with an error. */
   readonly onRefused?: (refused: RefusedRequest) => void;
   /** Told of connections and handshakes that are refused. */
   readonly refusals?: RefusalListener;

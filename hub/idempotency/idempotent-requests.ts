@@ -69,7 +69,7 @@ export class IdempotentRequests {
     try {
       const stored = await this.#stored(row);
       if (!stored) {
-        await this.#checkRoom(row.token);
+        await this.#checkCapacity(row.token);
         return { claim };
       }
       if (stored.request_sha256 !== row.request_sha256) throw keyReused(request);
@@ -125,7 +125,7 @@ export class IdempotentRequests {
     return undefined;
   }
 
-  async #checkRoom(token: string): Promise<void> {
+  async #checkCapacity(token: string): Promise<void> {
     const { idempotentRequestsPerTokenMax: ofToken, idempotentRequestsMax: inAll } = limits;
     const found = await this.#store.count(token, { ofToken, inAll });
     if (found.ofToken < ofToken && found.inAll < inAll) return;

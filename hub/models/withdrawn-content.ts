@@ -29,7 +29,7 @@ export interface WithdrawnContentProps {
   readonly reporters: readonly VersionHolders[];
   readonly audit: Pick<AuditLog, 'append'>;
   readonly keptMs: number;
-  /** Hears of a version whose files are gone. */
+  /** Is called for a version whose files are gone. */
   readonly onLeft: (version: WithdrawnVersion) => void;
 }
 

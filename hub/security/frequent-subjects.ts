@@ -1,5 +1,5 @@
 /**
- * Who was heard of most often, of however many: whoever sends many strangers ahead is still named when he goes on. Counts a bounded number
+ * The most frequent subjects, of however many: whoever sends many strangers ahead is still named when he goes on. Counts a bounded number
  * of subjects; a new one takes the place, and the count, of the one with the least (Space-Saving, Metwally et al. 2005), so whoever makes
  * more than a hundredth of all is among them. Pure but for what it remembers.
  */

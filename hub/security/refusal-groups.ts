@@ -46,7 +46,7 @@ interface Group {
 }
 
 export class RefusalGroups {
-  /** By kind and subject, the one that was heard of last at the end. */
+  /** By kind and subject, the most recent at the end. */
   readonly #groups = new Map<string, Group>();
   readonly #others = new Map<RefusalKind, Group>();
   #rowsLeft: number = limits.securityRowsAtOnceMax;

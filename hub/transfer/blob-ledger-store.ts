@@ -62,7 +62,7 @@ export class BlobLedgerStore {
   }
 
   /**
-   * From now on they are nobody's upload: when they leave with the version, they take nobody's room to publish another.
+   * From now on they count for no uploader: when they leave with the version, they do not count against a quota.
    * Returns how many of the digests have a row.
    */
   async name(digests: readonly string[], tx: Tx): Promise<number> {
@@ -130,7 +130,7 @@ export class BlobLedgerStore {
       .execute();
   }
 
-  /** Takes back the row of an upload that failed, unless a version names it by now. */
+  /** Deletes the row of an upload that failed, unless a version names it by now. */
   async removeUnreferenced(sha256: string): Promise<void> {
     await this.#database
       .deleteFrom('blob')

@@ -15,7 +15,7 @@ import { partsOf } from '../../shared/base/parts.ts';
 import type { Tables } from '../db/tables.ts';
 import type { BlobLedgerStore, BlobTotal } from './blob-ledger-store.ts';
 import type { BlobStore } from './blob-store.ts';
-import { requireRoom, type UploadQuotas } from './upload-quotas.ts';
+import { requireQuota, type UploadQuotas } from './upload-quotas.ts';
 
 export interface BlobLedgerProps {
   readonly store: BlobLedgerStore;
@@ -80,7 +80,7 @@ export class BlobLedger {
         await store.renew([digest], now, tx);
         return false;
       }
-      requireRoom({ totals: await store.totals(tx), uploadedBy, bytes: bytes.byteLength, quotas });
+      requireQuota({ totals: await store.totals(tx), uploadedBy, bytes: bytes.byteLength, quotas });
       const row = { sha256: digest, bytes: bytes.byteLength, stored_at: now, unreferenced_since: now };
       await store.add([{ ...row, uploaded_by: uploadedBy }], tx);
       return true;

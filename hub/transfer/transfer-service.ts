@@ -168,7 +168,7 @@ export class TransferService {
     const { deviceId, order } = sending;
     const { digest, request } = order;
     const { manifest } = request;
-    // Asked now and not when it came: an offer may be taken back while a device waits.
+    // Asked now and not when it came: an offer may be withdrawn while a device waits.
     if (!(await director.offered(deviceId)).has(manifest)) {
       this.#schedule.drop(deviceId, clock.monotonic(), (other) => other.request === request);
       await this.#refuse(deviceId, request, 'not_offered');
@@ -185,7 +185,7 @@ export class TransferService {
       else this.#schedule.drop(deviceId, clock.monotonic());
     } else request.lacksSome = true;
     request.unanswered -= 1;
-    // Last, because the error takes back the request: what was sent has arrived before it.
+    // Last, because the error ends the request: what was sent has arrived before it.
     if (request.unanswered === 0 && request.lacksSome) await this.#refuse(deviceId, request, 'missing');
     return isTaken ? bytes?.byteLength : undefined;
   }

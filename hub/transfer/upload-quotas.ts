@@ -1,4 +1,4 @@
-/** Whether what is uploaded still finds room beside what is stored. Pure. */
+/** Whether an upload still fits beside what is stored. Pure. */
 import { AppError } from '../../shared/base/app-error.ts';
 import { formatBytes } from '../../shared/base/bytes.ts';
 import { formatDuration } from '../../shared/base/duration.ts';
@@ -38,8 +38,8 @@ export function storedBytes(totals: readonly BlobTotal[], uploadedBy?: string): 
   return stored;
 }
 
-/** Throws `upload_quota_exceeded` or `storage_quota_exceeded`, with the figures and what makes room. */
-export function requireRoom({
+/** Throws `upload_quota_exceeded` or `storage_quota_exceeded`, with the figures and what frees space. */
+export function requireQuota({
   totals,
   uploadedBy,
   bytes: length,

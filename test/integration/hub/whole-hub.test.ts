@@ -69,7 +69,7 @@ describe('a hub with all its parts', () => {
       providers: ['cpu'],
     };
     await enrol({ token, deviceId: 'sensor-1', folder: data, facts });
-    const heard: { desired: string[]; trust: Set<string> } = { desired: [], trust: new Set() };
+    const received: { desired: string[]; trust: Set<string> } = { desired: [], trust: new Set() };
     const nothing = () => undefined;
     const handlers: HubLinkHandlers = {
       connected: nothing,
@@ -77,8 +77,8 @@ describe('a hub with all its parts', () => {
       command: nothing,
       chunk: nothing,
       chunkError: nothing,
-      desired: (payload) => heard.desired.push(Buffer.from(payload).toString()),
-      trust: (role) => heard.trust.add(role).has(role),
+      desired: (payload) => received.desired.push(Buffer.from(payload).toString()),
+      trust: (role) => received.trust.add(role).has(role),
     };
     const session = new MqttSession({
       identity: await loadIdentity(data),
@@ -92,7 +92,7 @@ describe('a hub with all its parts', () => {
     session.start();
     onTestFinished(() => session.close());
     await expect
-      .poll(() => [...heard.trust].sort(), pollTimeout)
+      .poll(() => [...received.trust].sort(), pollTimeout)
       .toEqual(expect.arrayContaining(['root', 'targets', 'timestamp']));
     await expect
       .poll(async () => JSON.stringify(await hub.client.get('/devices')), pollTimeout)
@@ -105,17 +105,17 @@ describe('a hub with all its parts', () => {
       group: 'lab',
       phases: [{ percent: 100 }],
     })) as { id: string };
-    await expect.poll(() => heard.desired.length, pollTimeout).toBeGreaterThan(0);
-    const envelope = heard.desired.at(-1)!;
+    await expect.poll(() => received.desired.length, pollTimeout).toBeGreaterThan(0);
+    const envelope = received.desired.at(-1)!;
     const statement = JSON.parse(Buffer.from(JSON.parse(envelope).payload, 'base64').toString());
     expect(statement).toMatchObject({ device: 'sensor-1', models: [{ model: 'linear', version: '1.0.0' }] });
 
     // A restart loses nothing: same statement, same trust, same rollout, whole audit log.
-    heard.desired.length = 0;
-    heard.trust.clear();
+    received.desired.length = 0;
+    received.trust.clear();
     await hub.restart();
-    await expect.poll(() => heard.desired.at(-1), pollTimeout).toBe(envelope);
-    await expect.poll(() => heard.trust.has('timestamp'), pollTimeout).toBe(true);
+    await expect.poll(() => received.desired.at(-1), pollTimeout).toBe(envelope);
+    await expect.poll(() => received.trust.has('timestamp'), pollTimeout).toBe(true);
     expect(await hub.client.get(`/rollouts/${rollout.id}`)).toMatchObject({
       id: rollout.id,
       status: 'running',

@@ -1,4 +1,4 @@
-/** A hub on a disk that another program fills: it goes on reading, says what is wrong, and writes again when there is room. */
+/** A hub on a disk that another program fills: it goes on reading, says what is wrong, and writes again when there is space. */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -127,7 +127,7 @@ describe.skipIf(!canMount)('a hub whose disk is full', () => {
       .toBe(503);
   });
 
-  it('is ready again once there is room, and the audit log says what was, and for how long', async () => {
+  it('is ready again once there is space, and the audit log says what happened and for how long', async () => {
     const { disk, routes } = await onSmallDisk();
     const before = Date.now();
     const free = await fillDisk(disk);

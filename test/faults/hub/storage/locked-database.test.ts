@@ -24,7 +24,7 @@ function lock(data: string): () => void {
   return () => other.exec('rollback');
 }
 
-it('reads go on while another process holds the database, writes say so, and the audit log hears of it', async () => {
+it('reads go on while another process holds the database, writes say so, and the audit log records it', async () => {
   const stocked = await original.copy();
   const hub = await stocked.start();
   const routes = new RouteCaller(hub, stocked.adminToken);

@@ -117,7 +117,7 @@ describe('a burst of many devices', () => {
       if (bytes.includes('"busy"')) told += 1;
     });
     quiet.socket.write(packet(0xc0, new Uint8Array()));
-    // For longer than a second and a half, in which it must be heard.
+    // For longer than a second and a half, in which it must be answered.
     await expect.poll(() => told, { timeout: 20_000 }).toBeGreaterThan(10);
     expect(broker.connectedCount()).toBe(DEVICES + 1);
     // Nothing more, beyond what one device may bring at once.

@@ -18,7 +18,7 @@ describe('a connection with a keepalive of a second', () => {
   let world: BrokerWorld;
   let broker: AedesBroker;
   let socket: TLSSocket;
-  let heard: Buffer;
+  let received: Buffer;
   let store: () => Promise<void>;
   let connectedAt: number;
   beforeAll(async () => {
@@ -27,13 +27,13 @@ describe('a connection with a keepalive of a second', () => {
   afterAll(() => world.remove());
   beforeEach(async () => {
     store = async () => undefined;
-    heard = Buffer.alloc(0);
+    received = Buffer.alloc(0);
     broker = await world.startBroker({ answerLateMs: 200 }, () => store());
     socket = await world.socket(broker, 'dev');
-    socket.on('error', () => undefined).on('data', (data) => (heard = Buffer.concat([heard, data])));
+    socket.on('error', () => undefined).on('data', (data) => (received = Buffer.concat([received, data])));
     connectedAt = performance.now();
     socket.write(connectPacket(DEVICE, { keepalive: KEEPALIVE_MS / 1_000 }));
-    await expect.poll(() => heard.length).toBe(4);
+    await expect.poll(() => received.length).toBe(4);
   });
   afterEach(async () => {
     socket.destroy();
@@ -54,7 +54,7 @@ describe('a connection with a keepalive of a second', () => {
       socket.write(Buffer.from([byte]));
       await pause(KEEPALIVE_MS / 10);
     }
-    await expect.poll(() => heard.subarray(-4).toString('hex')).toBe('40020007');
+    await expect.poll(() => received.subarray(-4).toString('hex')).toBe('40020007');
     expect(broker.isConnected('dev')).toBe(true);
   });
 
@@ -72,13 +72,13 @@ describe('a connection with a keepalive of a second', () => {
       await pause(500);
     }
     expect(broker.isConnected('dev')).toBe(true);
-    const busy = heard.toString('latin1').split('"command":"busy"').length - 1;
+    const busy = received.toString('latin1').split('"command":"busy"').length - 1;
     expect(busy).toBeGreaterThan(3);
-    heard = Buffer.alloc(0);
+    received = Buffer.alloc(0);
     open();
     const puback = (id: number) => Buffer.from([0x40, 2, id >> 8, id & 0xff]);
-    const answers = () => [...Array(sent).keys()].filter((n) => heard.includes(puback(n + 1)));
+    const answers = () => [...Array(sent).keys()].filter((n) => received.includes(puback(n + 1)));
     await expect.poll(() => answers().length, { timeout: 10_000 }).toBe(sent);
-    await expect.poll(() => heard.includes(Buffer.from([0xd0, 0])), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => received.includes(Buffer.from([0xd0, 0])), { timeout: 10_000 }).toBe(true);
   });
 });

@@ -51,7 +51,7 @@ describe('packets whose end has not come', () => {
     expect(broker.unfinished.bytes).toBe(0);
   });
 
-  it('are bounded for all connections: the one begun first makes room, and others go on', async () => {
+  it('are bounded for all connections: the one begun first is dropped, and others go on', async () => {
     const { broker, payloads } = await start({ unfinishedBytesMax: 100_000 });
     const ids = ['first', 'second', 'third'];
     const sockets = await Promise.all(ids.map((id) => admitted(broker, id)));

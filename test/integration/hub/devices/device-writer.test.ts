@@ -86,9 +86,9 @@ describe('the events of a device', () => {
     expect(deletions).toBeGreaterThan(8);
   });
 
-  it('are within the bound after a start of the hub and after what was taken back', async () => {
+  it('are within the bound after a start of the hub and after a rollback', async () => {
     await send(0, keptMax);
-    await expect(send(keptMax, keptMax + 10, new Error('taken back'))).rejects.toThrow('taken back');
+    await expect(send(keptMax, keptMax + 10, new Error('rolled back'))).rejects.toThrow('rolled back');
     await send(keptMax, keptMax + 10);
     expect(await kept()).toHaveLength(keptMax - dropped);
     await send(keptMax + 10, keptMax + 10 + dropped);

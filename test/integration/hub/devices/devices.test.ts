@@ -42,7 +42,7 @@ const reported: ReportedState = {
       quarantined: [],
     },
   ],
-  conditions: [{ code: 'disk_low', severity: 'warning', text: 'little room' }],
+  conditions: [{ code: 'disk_low', severity: 'warning', text: 'little space' }],
 };
 
 describe('devices over REST', () => {
@@ -119,23 +119,23 @@ describe('devices over REST', () => {
 
   it('are removed together with what other parts know of them, or not at all', async () => {
     await hub.enrol('d-kept');
-    const heard: string[] = [];
+    const received: string[] = [];
     let fails = true;
     hub.devices.onRemoved({
       remove: async (id) => {
-        heard.push(`remove ${id}`);
+        received.push(`remove ${id}`);
         if (fails) throw new Error('cannot forget it');
       },
       removed: async (id) => {
-        heard.push(`removed ${id}`);
+        received.push(`removed ${id}`);
       },
     });
     await expect(client.delete('/devices/d-kept')).rejects.toThrow();
-    expect(heard).toEqual(['remove d-kept']);
+    expect(received).toEqual(['remove d-kept']);
     expect(await client.get('/devices/d-kept')).toMatchObject({ id: 'd-kept' });
     fails = false;
     await client.delete('/devices/d-kept');
-    expect(heard.slice(1)).toEqual(['remove d-kept', 'removed d-kept']);
+    expect(received.slice(1)).toEqual(['remove d-kept', 'removed d-kept']);
   });
 
   it('show what the device reported and its latest events', async () => {
@@ -167,11 +167,11 @@ describe('devices over REST', () => {
   });
 
   it('store an event once, together with what its listener does, before it is acknowledged', async () => {
-    const heard: string[] = [];
+    const received: string[] = [];
     let fail = true;
     hub.devices.onEvent(async (id, { id: eventId }) => {
       if (id === 'd-events' && fail) throw new Error('listener cannot store it');
-      heard.push(`${id} ${eventId}`);
+      received.push(`${id} ${eventId}`);
     });
     const identity = await hub.enrol('d-events');
     const topic = topics.device('d-events', 'events');
@@ -184,7 +184,7 @@ describe('devices over REST', () => {
     const second = await deviceClient(hub, identity);
     await second.publishAsync(topic, event('e-1'), { qos: 1 });
     await second.publishAsync(topic, event('e-1'), { qos: 1 });
-    expect(heard.filter((one) => one === 'd-events e-1')).toHaveLength(1);
+    expect(received.filter((one) => one === 'd-events e-1')).toHaveLength(1);
     expect((await hub.devices.view('d-events')).events).toHaveLength(1);
     second.end(true);
   });

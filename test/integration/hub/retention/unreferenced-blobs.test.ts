@@ -193,7 +193,7 @@ describe('uploads', () => {
   const quotas = { uploadMaxPerTokenBytes: 2 * MIB, uploadMaxBytes: 3 * MIB, storageMaxBytes: 5 * MIB };
   const mib = (version: string, model = 'demo') => packedVersion({ version, model, bytes: MIB });
 
-  it('are bounded of one token, with the figures and the way out, and publishing makes room', async () => {
+  it('are bounded of one token, with the figures and the way out, and publishing frees the quota', async () => {
     const world = await RetentionWorld.start(quotas);
     const [first, second] = [mib('1.0.0'), mib('2.0.0')];
     await world.upload(first, 'ci');
@@ -223,7 +223,7 @@ describe('uploads', () => {
     await world.upload(mib('3.0.0'), 'c');
   });
 
-  it('find no room beside versions that take it all, until one is withdrawn and has left', async () => {
+  it('do not fit beside versions that take it all, until one is withdrawn and has left', async () => {
     const world = await RetentionWorld.start({ ...quotas, storageMaxBytes: 2.5 * MIB });
     const [first, second, third] = [mib('1.0.0'), mib('2.0.0'), mib('3.0.0')];
     await world.publish(first);
@@ -250,7 +250,7 @@ describe('uploads', () => {
     expect(await world.ledger.totals()).toMatchObject([{ blobs: 24 }]);
   });
 
-  it('find room although a version as large as they may be has lost its files', async () => {
+  it('fit although a version as large as they may be has lost its files', async () => {
     const world = await RetentionWorld.start({
       ...quotas,
       uploadMaxBytes: 2 * MIB,

@@ -86,7 +86,7 @@ describe('the files of a withdrawn version', () => {
   it.each<[string, (made: Awaited<ReturnType<typeof withdrawn>>, holds: boolean) => Promise<void>]>([
     ['a device that runs it', ({ world, bad, good }, holds) => world.report('d', holds ? [bad] : [good])],
     [
-      'a device that keeps it as a way back',
+      'a device that keeps it to roll back to',
       ({ world, bad, good }, holds) => world.report('d', holds ? [good, bad] : [good]),
     ],
     ['a device that is to run it', ({ world, bad }, holds) => world.want('d', bad, holds)],

@@ -63,7 +63,7 @@ async function makeDevice(hub: ConnectionHub, id: string) {
   return { fetcher, store };
 }
 
-it('serves every device while there is room for two chunks, though a connection breaks and the hub begins anew', async () => {
+it('serves every device while two chunks fit in memory, though a connection breaks and the hub restarts', async () => {
   const hub = await ConnectionHub.start();
   onTestFinished(() => hub.stop());
   const blobs = makeBlobs();

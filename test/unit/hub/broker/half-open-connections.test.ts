@@ -41,7 +41,7 @@ describe('half-open connections', () => {
     expect(door.begun).toEqual(['a-1', 'a-2', 'a-3', 'a-4']);
   });
 
-  it('of an address that opens many and never finishes leave room for every other address', () => {
+  it('of an address that opens many and never finishes leave capacity for every other address', () => {
     const door = new Door();
     door.enter('attacker', 40);
     for (const address of ['b', 'c', 'd']) {
@@ -81,7 +81,7 @@ describe('half-open connections', () => {
     expect([busy.begun, busy.refused]).toEqual([['a-1', 'a-2'], ['a-3 in all']]);
   });
 
-  it('of somebody with a network of 48 bits, each from an address of its own, leave room and turns for all others', () => {
+  it('of somebody with a network of 48 bits, each from an address of its own, leave capacity and turns for all others', () => {
     const door = new Door();
     const flood = (count: number, from = 0) => {
       for (let n = from; n < from + count; n += 1)
@@ -110,7 +110,7 @@ describe('half-open connections', () => {
     expect(door.refused[0]).toBe('a-3 waited too long');
   });
 
-  it('keep every bound, forget nobody and wait for nothing while there is room, in any order', () => {
+  it('keep every bound, forget nobody and wait for nothing while there is capacity, in any order', () => {
     const step = fc.tuple(fc.constantFrom('enter', 'leave'), fc.constantFrom('a', 'b', 'c'), fc.nat(9));
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {

@@ -99,13 +99,13 @@ describe('ReadScheduler', () => {
 
   it('lets neither those with little to say nor those with much wait for ever', () => {
     const loud = arrive(10, 10_000 * KIB);
-    const heard = { loud: 0, quiet: 0 };
+    const reads = { loud: 0, quiet: 0 };
     for (let n = 0; n < 100; n += 1) {
       for (let q = 0; q < 10; q += 1) new Device(`quiet ${n} ${q}`, 200).readOn();
-      for (const name of loop()) heard[name.startsWith('quiet') ? 'quiet' : 'loud'] += 1;
+      for (const name of loop()) reads[name.startsWith('quiet') ? 'quiet' : 'loud'] += 1;
     }
-    expect(heard.loud).toBeGreaterThan(100);
-    expect(heard.quiet).toBeGreaterThan(700);
+    expect(reads.loud).toBeGreaterThan(100);
+    expect(reads.quiet).toBeGreaterThan(700);
     expect(loud.every(({ unread }) => unread < 10_000 * KIB)).toBe(true);
   });
 
@@ -122,7 +122,7 @@ describe('ReadScheduler', () => {
     expect(order).not.toContain('waiting');
   });
 
-  it('reads nothing while all together have too much unanswered, and goes on when there is room', () => {
+  it('reads nothing while all together have too much unanswered, and goes on when there is capacity', () => {
     for (let n = 0; n < 50; n += 1) unanswered.add(0, n);
     const [device] = arrive(1, 200);
     expect([reads, loop(), loop()]).toEqual([[], [], []]);

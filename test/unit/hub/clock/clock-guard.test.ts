@@ -3,7 +3,7 @@ import { ClockGuard } from '../../../../hub/clock/clock-guard.ts';
 import { loggedLines } from '../../../support/logged.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
-it('takes times back to the same instant in all stores: what belongs together by a time still does', async () => {
+it('clamps times to the same instant in all stores: what belongs together by a time still does', async () => {
   const clock = new ManualClock();
   const takenBackTo: number[] = [];
   const slow = {

@@ -123,7 +123,7 @@ describe('refusals that belong together', () => {
     expect(groups.size).toBeLessThanOrEqual(limits.securityGroupsMax);
   });
 
-  it('are forgotten when they are over, so that new subjects have room', () => {
+  it('are forgotten when they are over, so that new subjects fit', () => {
     const groups = new RefusalGroups();
     for (let n = 0; n < limits.securityGroupsMax; n += 1) groups.add(refusal({ actor: `device:${n}` }), 0, 0);
     groups.take(0);

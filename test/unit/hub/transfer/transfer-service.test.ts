@@ -23,7 +23,7 @@ let service: TransferService;
 let lines: LoggedLine[];
 let refused: Refusal[];
 
-/** A hub with room for so many chunks at once. */
+/** A hub that holds so many chunks at once. */
 function makeService(chunksAtOnce = 8): TransferService {
   const bytesMax = chunksAtOnce * limits.chunkBytes;
   const logged = loggedLines();
@@ -267,7 +267,7 @@ describe('TransferService', () => {
     expect([service.bytesHeld, service.devicesWaiting]).toEqual([0, 0]);
   });
 
-  it('sends nothing that was taken back while the device waited', async () => {
+  it('sends nothing that was withdrawn while the device waited', async () => {
     service = makeService(1);
     stall('a');
     await ask('a', [digest(1)]);
