@@ -23,11 +23,14 @@ import type { Leases } from './rollout/leases.ts';
 import { RolloutHistoryStore } from './rollout/rollout-history-store.ts';
 import { RolloutRetention } from './rollout/rollout-retention.ts';
 import type { VersionHolders } from './rollout/version-holders.ts';
-import { BucketRetention } from './telemetry/bucket-retention.ts';
+import { ActivityStore } from './telemetry/device-hours/activity-store.ts';
+import { DeviceHourRetention } from './telemetry/device-hours/device-hour-retention.ts';
+import { DeviceHourStore } from './telemetry/device-hours/device-hour-store.ts';
 import { EvidenceRetention } from './telemetry/evidence-retention.ts';
 import type { EvidenceStore } from './telemetry/evidence-store.ts';
+import { RollupRetention } from './telemetry/rollups/rollup-retention.ts';
+import { RollupStore } from './telemetry/rollups/rollup-store.ts';
 import { addStoredTelemetryMetrics } from './telemetry/telemetry-metrics.ts';
-import { TelemetryStore } from './telemetry/telemetry-store.ts';
 import { BlobLedgerStore } from './transfer/blob-ledger-store.ts';
 import { addBlobMetrics } from './transfer/blob-metrics.ts';
 import { BlobScan } from './transfer/blob-scan.ts';
@@ -54,14 +57,14 @@ export function makeRetention(
   const keptMs = options.uploadKeptMs;
   const { telemetryKeptMs, historyKeptMs, auditKeptMs } = options;
   const deviceStore = new DeviceStore(database);
-  const buckets = new BucketRetention({
-    store: new TelemetryStore(database),
+  const telemetry = new DeviceHourRetention({
+    store: new DeviceHourStore(database),
     clock,
     logger: logger.child({ part: 'telemetry' }),
     keptMs: telemetryKeptMs,
     bytesMax: options.telemetryMaxBytes,
   });
-  addStoredTelemetryMetrics(metrics, buckets);
+  addStoredTelemetryMetrics(metrics, telemetry);
   const retention = new Retention({
     // In the order they are shown.
     kinds: [
@@ -76,7 +79,13 @@ export function makeRetention(
       }),
       new UnreferencedBlobs({ ledger, keptMs }),
       new BlobScan({ blobs, store: new BlobLedgerStore(database), ledger, clock, keptMs }),
-      buckets,
+      telemetry,
+      new RollupRetention({
+        store: new RollupStore(database),
+        activity: new ActivityStore(database),
+        keptMs: telemetryKeptMs,
+        finestMs: options.telemetryBucketMs,
+      }),
       new EvidenceRetention({ store: evidence, keptMs: telemetryKeptMs }),
       new RolloutRetention({
         store: new RolloutHistoryStore(database),

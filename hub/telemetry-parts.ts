@@ -2,6 +2,7 @@
 import type { HubOptions } from './config/options-schema.ts';
 import type { DeviceService } from './devices/device-service.ts';
 import { DriftService } from './drift/drift-service.ts';
+import { judgeHour } from './drift/hour-verdict.ts';
 import type { Foundation, HubEnvironment } from './foundation.ts';
 import type { DeviceInbox } from './inbox/device-inbox.ts';
 import type { ModelService } from './models/model-service.ts';
@@ -10,7 +11,6 @@ import { DeviceAssignments } from './rollout/device-assignments.ts';
 import type { Director } from './rollout/director.ts';
 import { EvidenceStore } from './telemetry/evidence-store.ts';
 import { TelemetryService } from './telemetry/telemetry-service.ts';
-import { TelemetryStore } from './telemetry/telemetry-store.ts';
 
 interface TelemetryDependencies {
   readonly inbox: DeviceInbox;
@@ -33,8 +33,9 @@ export function makeTelemetryParts(
   const evidence = new EvidenceStore(database);
   const telemetry = new TelemetryService({
     inbox,
-    store: new TelemetryStore(database),
+    database,
     evidence,
+    judge: judgeHour,
     versions: models,
     assignments,
     fleet: devices,

@@ -192,7 +192,43 @@ export interface Tables {
   };
   /** telemetry: highest window number merged per stream; numbers arrive in order. */
   telemetry_stream: { device_id: string; stream: string; number: number; updated_at: number };
-  /** telemetry: merged counts per device, version and time bucket. `body` is CBOR. */
+  /** telemetry: what one device added to one cell of one version in one hour. `body` is CBOR. */
+  telemetry_device_hour: {
+    device_id: string;
+    model: string;
+    version: string;
+    hour_at: number;
+    rollout_id: string;
+    arm: string;
+    segment: string;
+    device_group: string;
+    body: Uint8Array;
+  };
+  /** telemetry: what device hours and reports add up to by cell, and by all cells (a star in each column). `body` is CBOR. */
+  telemetry_rollup: {
+    model: string;
+    version: string;
+    span_ms: number;
+    span_at: number;
+    rollout_id: string;
+    arm: string;
+    segment: string;
+    device_group: string;
+    body: Uint8Array;
+  };
+  /** telemetry: the hours in which a device reported a version first and last, and how it looked in the last hour that could be judged. */
+  telemetry_activity: {
+    model: string;
+    version: string;
+    device_id: string;
+    device_group: string;
+    first_at: number;
+    last_at: number;
+    severity: number;
+    score: number;
+    judged_at: number;
+  };
+  /** telemetry: what hubs before rollups stored by device and bucket; it leaves for device hours and rollups. */
   telemetry_bucket: {
     device_id: string;
     model: string;
@@ -200,7 +236,7 @@ export interface Tables {
     bucket_at: number;
     body: Uint8Array;
   };
-  /** telemetry: one row, about what all buckets take on the disk; triggers keep it. */
+  /** telemetry: one row, about what device hours, rollups and older buckets take on the disk; triggers keep it. */
   telemetry_size: { id: number; bytes: number };
   /**
    * telemetry: what each device brought for the offer of a rollout, made at `offered_at`. `credit_ms`: time that its windows

@@ -139,8 +139,8 @@ export class DeviceService {
   }
 
   /** Those of these ids that are devices of the hub. */
-  present(ids: readonly string[], tx: Transaction<Tables>): Promise<ReadonlySet<string>> {
-    return this.#props.store.present(ids, tx);
+  groupsOf(ids: readonly string[], tx: Transaction<Tables>): Promise<ReadonlyMap<string, string>> {
+    return this.#props.store.groupsOf(ids, tx);
   }
 
   /** Called by enrolment before its transaction: much may be left of a removed device of that id, which takes more than one. */

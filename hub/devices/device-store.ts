@@ -134,16 +134,16 @@ export class DeviceStore {
   }
 
   /** Those of these ids that are devices of the hub. */
-  async present(ids: readonly string[], tx: Transaction<Tables>): Promise<ReadonlySet<string>> {
-    if (ids.length === 0) return new Set();
+  async groupsOf(ids: readonly string[], tx: Transaction<Tables>): Promise<ReadonlyMap<string, string>> {
+    if (ids.length === 0) return new Map();
     const rows = await tx
       .selectFrom('device')
-      .select('id')
+      .select(['id', 'device_group'])
       // One parameter, however many there are: every length of a list would be a statement of its own.
       .where('id', 'in', sql<string>`(select value from json_each(${JSON.stringify(ids)}))`)
       .where('revoked_at', 'is', null)
       .execute();
-    return new Set(rows.map((row) => row.id));
+    return new Map(rows.map((row) => [row.id, row.device_group]));
   }
 
   /**

@@ -44,7 +44,7 @@ export class DeviceWriter implements EntryWriter<InboxMessage> {
     const added = new Map<string, number>();
     const speakers = entries.filter(({ body }) => body.kind === 'event').map(({ deviceId }) => deviceId);
     // What was on its way when its device was removed is nobody's.
-    const present = await this.#store.present([...new Set(speakers)], tx);
+    const present = await this.#store.groupsOf([...new Set(speakers)], tx);
     for (const { deviceId, body } of entries) {
       if (body.kind === 'event') {
         if (present.has(deviceId) && (await this.#event(deviceId, body, tx))) {

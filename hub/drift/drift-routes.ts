@@ -3,15 +3,11 @@ import { Type } from 'typebox';
 import { DriftReport } from '../../shared/api/drift.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { Routes } from '../http/routes.ts';
-import { FigureFilter, type GroupLookup, spanOf } from '../telemetry/telemetry-routes.ts';
+import { FigureFilter, spanOf } from '../telemetry/telemetry-routes.ts';
 import type { DriftService } from './drift-service.ts';
 
-export function driftRoutes(services: {
-  readonly drift: DriftService;
-  readonly devices: GroupLookup;
-  readonly clock: Clock;
-}): Routes {
-  const { drift, devices, clock } = services;
+export function driftRoutes(services: { readonly drift: DriftService; readonly clock: Clock }): Routes {
+  const { drift, clock } = services;
   return (api) => {
     api.get(
       '/drift',
@@ -28,8 +24,7 @@ export function driftRoutes(services: {
       },
       async (request) => {
         const { model, version, group, since } = request.query;
-        const among = group === undefined ? undefined : new Set(await devices.idsInGroup(group));
-        return await drift.assess({ model, version, devices: among, ...spanOf(clock, since) });
+        return await drift.assess({ model, version, group, ...spanOf(clock, since) });
       },
     );
   };

@@ -6,18 +6,19 @@ import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
-import type { FeatureCounts, LabelFigures } from '../../shared/protocol/telemetry-report.ts';
-import { sumLabels } from '../../shared/sketch/add-counts.ts';
+import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
+import type { JudgedDevice } from '../telemetry/device-hours/activity-store.ts';
 import { labelError } from '../telemetry/label-error.ts';
-import type { FigureQuery, TelemetryFigures } from '../telemetry/telemetry-figures.ts';
-import { compareVerdicts, judgeFeatures, judgeFleetInSlices, worstFirst, worstVerdict } from './verdict.ts';
+import type { RollupSums } from '../telemetry/rollups/rollup-sums.ts';
+import type { FigureQuery } from '../telemetry/telemetry-figures.ts';
+import { judgeFeatures, judgeFleetInSlices, judgeUnits, worstVerdict } from './verdict.ts';
 
 export interface DriftQuery {
   readonly model: string;
   /** The version that most devices report when left out. */
   readonly version?: string | undefined;
-  readonly devices?: ReadonlySet<string> | undefined;
+  readonly group?: string | undefined;
   readonly fromMs?: number | undefined;
   readonly toMs?: number | undefined;
 }
@@ -26,12 +27,14 @@ export interface DriftServiceProps {
   readonly clock: Clock;
   readonly versions: { find(model: string, version: string): Promise<PublishedVersion | undefined> };
   readonly telemetry: {
-    figuresByDevice(query: FigureQuery): Promise<ReadonlyMap<string, TelemetryFigures>>;
-    mainVersion(span: {
-      readonly model: string;
-      readonly fromMs: number;
-      readonly toMs: number;
-    }): Promise<string>;
+    hours(query: FigureQuery): Promise<Pick<RollupSums, 'features' | 'figures'>>;
+    countDevices(query: FigureQuery): Promise<{ readonly devices: number; readonly drifted: number }>;
+    worstDevices(query: FigureQuery, max: number): Promise<readonly JudgedDevice[]>;
+    deviceHour(
+      version: { readonly model: string; readonly version: string },
+      device: JudgedDevice,
+    ): Promise<readonly FeatureCounts[]>;
+    mainVersion(span: Omit<FigureQuery, 'version'>): Promise<string>;
   };
 }
 
@@ -52,41 +55,33 @@ export class DriftService {
     const { clock, telemetry } = this.#props;
     const toMs = query.toMs ?? clock.now() + 1;
     const fromMs = query.fromMs ?? toMs - SPAN_MS_DEFAULT;
-    const { model } = query;
-    const version = query.version ?? (await telemetry.mainVersion({ model, fromMs, toMs }));
+    const { model, group } = query;
+    const version = query.version ?? (await telemetry.mainVersion({ model, group, fromMs, toMs }));
     const profile = await this.#profile(model, version);
-    const byDevice = await telemetry.figuresByDevice({
-      model,
-      version,
-      devices: query.devices,
-      fromMs,
-      toMs,
-    });
-    const features = await judgeFleetInSlices(
-      profile,
-      [...byDevice.values()].map((figures) => figures.features),
-      nextTurn,
-    );
-    const devices = [...byDevice]
-      .map(([device, figures]) => judgeDevice(device, figures, profile))
-      .sort(worstDeviceFirst);
-    const labels = labelError(
-      [...byDevice.values()].reduce<LabelFigures | undefined>(
-        (sum, figures) => sumLabels(sum, figures.labels),
-        undefined,
-      ),
-    );
+    const span = { model, version, group, fromMs, toMs };
+    const sums = await telemetry.hours(span);
+    const counts = await telemetry.countDevices(span);
+    const features = judgeUnits(profile, sums.features()).map((feature) => ({
+      ...feature,
+      // A unit is a device in an hour: over several hours there are more of them than devices.
+      devices: Math.min(feature.devices, counts.devices),
+    }));
+    const labels = labelError(sums.figures().labels);
+    const devices: DeviceDrift[] = [];
+    for (const device of await telemetry.worstDevices(span, limits.driftDevicesNamedMax)) {
+      devices.push(await this.#describe(span, device, profile));
+    }
     return {
       model,
       version,
       fromMs: Math.round(fromMs),
       toMs: Math.round(toMs),
       verdict: worstVerdict(features.map((feature) => feature.verdict)),
-      features: [...features],
+      features,
       ...(labels ? { labels } : {}),
-      devicesSeen: devices.length,
-      devicesDrifted: devices.filter((device) => device.verdict === 'drift').length,
-      devices: devices.slice(0, limits.driftDevicesNamedMax),
+      devicesSeen: counts.devices,
+      devicesDrifted: counts.drifted,
+      devices,
     };
   }
 
@@ -99,6 +94,18 @@ export class DriftService {
     devices: readonly (readonly FeatureCounts[])[],
   ): Promise<readonly FeatureDrift[]> {
     return judgeFleetInSlices(await this.#profile(model, version), devices, nextTurn);
+  }
+
+  /** With the figures of the worst feature in the hour that was judged, for a device whose verdict says anything. */
+  async #describe(
+    version: Pick<PublishedVersion, 'model' | 'version'>,
+    device: JudgedDevice,
+    profile: ReferenceProfile,
+  ): Promise<DeviceDrift> {
+    const { deviceId, verdict } = device;
+    if (verdict === 'too-few') return { device: deviceId, verdict };
+    const [worst] = judgeFeatures(profile, await this.#props.telemetry.deviceHour(version, device));
+    return { device: deviceId, verdict, ...(worst ? { worst } : {}) };
   }
 
   async #profile(model: string, version: string): Promise<ReferenceProfile> {
@@ -115,18 +122,4 @@ export class DriftService {
     }
     return profile;
   }
-}
-
-function judgeDevice(device: string, figures: TelemetryFigures, profile: ReferenceProfile): DeviceDrift {
-  const [worst] = judgeFeatures(profile, figures.features);
-  if (worst === undefined || worst.verdict === 'too-few') return { device, verdict: 'too-few' };
-  return { device, verdict: worst.verdict, worst };
-}
-
-function worstDeviceFirst(a: DeviceDrift, b: DeviceDrift): number {
-  return (
-    compareVerdicts(a.verdict, b.verdict) ||
-    (a.worst && b.worst ? worstFirst(a.worst, b.worst) : 0) ||
-    (a.device < b.device ? -1 : 1)
-  );
 }

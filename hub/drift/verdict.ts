@@ -23,6 +23,7 @@ import { benjaminiHochberg } from './benjamini-hochberg.ts';
 import { type KolmogorovSmirnov, kolmogorovSmirnov } from './ks.ts';
 import { pooledCategories } from './pooled-categories.ts';
 import { type PooledCounts, pooledCounts } from './pooled-counts.ts';
+import { pooledUnits, type UnitSums } from './pooled-units.ts';
 import { populationStability } from './psi.ts';
 
 const driftRule = {
@@ -72,11 +73,21 @@ function* measureEach(
 ): Generator<Measured> {
   const byName = devices.map((counts) => new Map(counts.map((one) => [one.name, one])));
   for (const feature of profile.features) {
-    yield measure(
-      feature,
-      byName.map((counts) => counts.get(feature.name)),
-    );
+    const counts = byName.map((features) => features.get(feature.name));
+    yield measure(feature, pooledCounts(counts, referenceBins(feature).length));
   }
+}
+
+/** The same over the units of a rollup. */
+export function judgeUnits(
+  profile: ReferenceProfile,
+  units: ReadonlyMap<string, UnitSums>,
+): readonly FeatureDrift[] {
+  return judgeMeasured(
+    profile.features.map((feature) =>
+      measure(feature, pooledUnits(units.get(feature.name), referenceBins(feature).length)),
+    ),
+  );
 }
 
 function judgeMeasured(measured: readonly Measured[]): readonly FeatureDrift[] {
@@ -101,9 +112,12 @@ function judge({ facts, ks, enough }: Measured, limitP: number): FeatureDrift {
   return { ...facts, ...(ks ? { ks: { ...ks, significant } } : {}), verdict };
 }
 
-function measure(profile: FeatureProfile, devices: readonly (FeatureCounts | undefined)[]): Measured {
-  const cells = profile.kind === 'numeric' ? profile.counts : [...profile.counts, profile.unseen];
-  const pooled = pooledCounts(devices, cells.length);
+function referenceBins(profile: FeatureProfile): readonly number[] {
+  return profile.kind === 'numeric' ? profile.counts : [...profile.counts, profile.unseen];
+}
+
+function measure(profile: FeatureProfile, pooled: PooledCounts): Measured {
+  const cells = referenceBins(profile);
   const { counts: now, missing } = pooled;
   const present = now.reduce((sum, n) => sum + n, 0);
   const n = present + missing;

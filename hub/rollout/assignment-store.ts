@@ -21,6 +21,12 @@ export interface OfferOfRollout extends OfferedVersion {
   readonly sequence: number | null;
 }
 
+export interface WaitingDevice {
+  readonly rolloutId: string;
+  readonly deviceId: string;
+  readonly model: string;
+}
+
 export class AssignmentStore {
   readonly #database: Database;
 
@@ -42,6 +48,25 @@ export class AssignmentStore {
       .limit(1)
       .executeTakeFirst();
     return row !== undefined;
+  }
+
+  /** Rollouts under way that these devices belong to and that have not offered them their version yet. */
+  async waiting(deviceIds: readonly string[]): Promise<WaitingDevice[]> {
+    if (deviceIds.length === 0) return [];
+    const rows = await this.#database
+      .selectFrom('rollout_device')
+      .innerJoin('rollout', 'rollout.id', 'rollout_device.rollout_id')
+      .select(['rollout_id', 'device_id', 'rollout.model'])
+      .where('device_id', 'in', sql<string>`(select value from json_each(${JSON.stringify(deviceIds)}))`)
+      .where('rollout.status', 'not in', ['completed', 'aborted', 'rolled-back'])
+      .where('offered_at', 'is', null)
+      .where('removed_at', 'is', null)
+      .execute();
+    return rows.map((row) => ({
+      rolloutId: row.rollout_id,
+      deviceId: row.device_id,
+      model: row.model,
+    }));
   }
 
   /** Offers of these rollouts to these devices, as far as they were made. */

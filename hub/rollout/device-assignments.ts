@@ -72,6 +72,17 @@ export class DeviceAssignments {
       return isOfLast ? found?.offeredAt : undefined;
     });
   }
+
+  async waitingFor(
+    devices: readonly { readonly deviceId: string; readonly model: string }[],
+  ): Promise<readonly (string | undefined)[]> {
+    const ids = [...new Set(devices.map(({ deviceId }) => deviceId))];
+    const waiting = await this.#props.store.waiting(ids);
+    const rollouts = new Map(
+      waiting.map(({ deviceId, model, rolloutId }) => [`${deviceId} ${model}`, rolloutId]),
+    );
+    return devices.map(({ deviceId, model }) => rollouts.get(`${deviceId} ${model}`));
+  }
 }
 
 function reportsVersion(

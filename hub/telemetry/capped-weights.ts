@@ -18,7 +18,29 @@ export interface CappedWeights {
   readonly counted: number;
 }
 
-/** `amounts`: one entry for each device that could contribute. */
+/**
+ * The same for units that are known by class alone: `units` of them with about the same `amount` each. The classes are in ascending order
+ * of their amounts; `counted` takes each unit for one of its class's mean.
+ */
+export function weightedMedianCap(
+  classes: readonly { readonly units: number; readonly amount: number }[],
+  wanted: number,
+): CappedWeights {
+  const all = classes.reduce((sum, { units }) => sum + units, 0);
+  const part = Math.max(1, wanted / Math.max(1, all));
+  const enough = classes.filter(({ amount }) => amount >= part);
+  const withEvidence = enough.reduce((sum, { units }) => sum + units, 0);
+  let below = 0;
+  const median = enough.find(({ units }) => {
+    below += units;
+    return below > Math.floor((withEvidence - 1) / 2);
+  });
+  const cap = median?.amount ?? part;
+  const counted = classes.reduce((sum, { units, amount }) => sum + units * Math.min(amount, cap), 0);
+  return { cap, withEvidence, counted };
+}
+
+/** `amounts`: what each device brings, one entry for each device that could bring something. */
 export function capWeights(amounts: readonly number[], wanted: number): CappedWeights {
   const part = Math.max(1, wanted / Math.max(1, amounts.length));
   const enough = amounts.filter((amount) => amount >= part).sort((a, b) => a - b);

@@ -8,6 +8,7 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { errorCatalogue } from '../../shared/errors/catalogue.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import type { ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
 import type { TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
 import { countsLength } from '../../shared/telemetry/window-counts.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
@@ -25,6 +26,8 @@ export interface CheckedReport extends Addable {
   readonly rollout: string | undefined;
   /** Which offer of it; undefined for an agent that does not send it. */
   readonly offer: number | undefined;
+  /** The reference profile that the features are laid out by. */
+  readonly profile: ReferenceProfile | undefined;
 }
 
 /** Number of counts each feature must have, and the kind labels must have. */
@@ -32,6 +35,7 @@ interface Layout {
   readonly manifestSha256: string;
   readonly counts: ReadonlyMap<string, { readonly length: number; readonly moments: boolean }>;
   readonly label: 'regression' | 'classification' | undefined;
+  readonly profile: ReferenceProfile | undefined;
 }
 
 export interface VersionLookup {
@@ -97,6 +101,7 @@ export class ReportCheck {
       spanMs: spanMs(report),
       rollout: report.rollout,
       offer: report.offer,
+      profile: layout.profile,
       stream: report.stream,
       number: report.number,
       reports: 1,
@@ -134,6 +139,7 @@ function layoutOf(manifestSha256: string, manifest: ModelManifest): Layout {
       ]),
     ),
     label: manifest.label?.kind,
+    profile: manifest.profile,
   };
 }
 

@@ -66,7 +66,7 @@ export class Evidence {
   constructor(props: EvidenceProps) {
     this.#props = props;
     const read = (row: EvidenceRow): OfferEvidence => {
-      const { requests, features } = this.#sumsOf(row).figures([row.deviceId]);
+      const { requests, features } = this.#sumsOf(row).figures();
       return { offeredAt: row.offeredAt, figures: { requests, features } };
     };
     this.#cache = new EvidenceCache({ store: props.store, read });

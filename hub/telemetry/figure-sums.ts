@@ -1,6 +1,6 @@
 /**
  * A running sum of telemetry windows of one version: integer counts, moment sums, a latency sketch. Adding is
- * commutative and, for the counts, exact, so windows may arrive in any order. It is what a bucket keeps (sums-encoding.ts).
+ * commutative and, for the counts, exact, so windows may arrive in any order. Stored as sums-encoding.ts says.
  */
 
 import type { FeatureCounts, LabelFigures } from '../../shared/protocol/telemetry-report.ts';
@@ -40,8 +40,32 @@ export class FigureSums {
     }
   }
 
+  /** Subtracts requests, errors, latencies and labels that were added before; features are left as they are. */
+  remove(gone: Omit<Addable, 'features'>): void {
+    const { ok, failed, refused } = gone.requests;
+    const negative = Object.fromEntries(Object.entries(failed).map(([code, count]) => [code, -count]));
+    this.add({
+      reports: -gone.reports,
+      requests: {
+        ok: -ok,
+        failed: negative,
+        ...(refused ? { refused: { all: -refused.all, fitBefore: -refused.fitBefore } } : {}),
+      },
+      crashes: -gone.crashes,
+      dropped: -gone.dropped,
+      latency: gone.latency && {
+        first: gone.latency.first,
+        counts: gone.latency.counts.map((count) => -count),
+      },
+      labels: gone.labels && negatedLabels(gone.labels),
+      features: [],
+    });
+    for (const [code, count] of this.#failed) if (count === 0) this.#failed.delete(code);
+    if (this.#labels?.n === 0) this.#labels = undefined;
+  }
+
   /** The sum as something to add, or to show. */
-  figures(devices: readonly string[]): TelemetryFigures {
+  figures(): TelemetryFigures {
     return {
       reports: this.#reports,
       requests: {
@@ -54,11 +78,21 @@ export class FigureSums {
       features: [...this.#features.values()],
       labels: this.#labels,
       dropped: this.#dropped,
-      devices,
     };
   }
 
   encode(): Uint8Array {
-    return encodeSums(this.figures([]));
+    return encodeSums(this.figures());
   }
+}
+
+function negatedLabels(labels: LabelFigures): LabelFigures {
+  return labels.kind === 'regression'
+    ? {
+        kind: labels.kind,
+        n: -labels.n,
+        absoluteError: -labels.absoluteError,
+        squaredError: -labels.squaredError,
+      }
+    : { kind: labels.kind, n: -labels.n, correct: -labels.correct };
 }

@@ -2,8 +2,8 @@
  * Merges reports of all devices, hundreds in one transaction. A report's promise resolves when its commit is durable (promise
  * P4). Each stream's numbers grow; a report not above the stored number was merged before and changes nothing.
  *
- * A bucket is chosen by the hub's clock at the moment of the merge, not by the device's: device clocks may be years off,
- * and windows that were spooled offline are new when they arrive.
+ * The hour a report counts in is that of the hub's clock at the moment of the merge, not the device's: device clocks may be years
+ * off, and windows that were spooled offline are news when they arrive.
  */
 
 import type { Transaction } from 'kysely';
@@ -18,23 +18,31 @@ import type { DeviceInbox, Entry, EntryWriter } from '../inbox/device-inbox.ts';
 import type { RefusalListener } from '../security/refusal.ts';
 import type { CheckedReport, ReportCheck } from './checked-report.ts';
 import type { Evidence, EvidenceReport } from './evidence.ts';
-import { FigureSums } from './figure-sums.ts';
-import { addStored } from './stored-sums.ts';
-import { type Bucket, bucketText, streamText, type TelemetryStore } from './telemetry-store.ts';
+import type { Cell } from './rollups/cell.ts';
+import type { Addition, RollupWriter } from './rollups/rollup-writer.ts';
+import { streamText, type TelemetryStore } from './telemetry-store.ts';
 
 export interface IngestProps {
   readonly inbox: Pick<DeviceInbox, 'store'>;
   readonly store: TelemetryStore;
   readonly check: ReportCheck;
   readonly evidence: Evidence;
-  /** Which of these are devices of the hub. */
+  readonly rollups: Pick<RollupWriter, 'add'>;
   readonly fleet: {
-    present(deviceIds: readonly string[], tx: Transaction<Tables>): Promise<ReadonlySet<string>>;
+    /** The group of each of these that is a device of the hub. */
+    groupsOf(deviceIds: readonly string[], tx: Transaction<Tables>): Promise<ReadonlyMap<string, string>>;
   };
+  readonly controls: ControlLookup;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly refusals?: RefusalListener;
-  readonly bucketMs: number;
+}
+
+export interface ControlLookup {
+  /** For each of these, the rollout under way of the model that has not offered its version to the device yet. */
+  waitingFor(
+    devices: readonly { readonly deviceId: string; readonly model: string }[],
+  ): Promise<readonly (string | undefined)[]>;
 }
 
 /** How many reports were merged, duplicate or refused since the start. */
@@ -51,11 +59,14 @@ interface Received {
   outcome?: CheckedReport | 'refused';
   /** What it counts for, when that is a rollout under way. */
   evidence?: EvidenceReport | undefined;
+  /** The rollout that the device waits for. */
+  waitsFor?: string | undefined;
 }
 
 interface Checked {
   readonly deviceId: string;
   readonly report: CheckedReport;
+  readonly part: Pick<Cell, 'rolloutId' | 'arm'>;
 }
 
 export class TelemetryIngest implements EntryWriter<Received> {
@@ -82,17 +93,22 @@ export class TelemetryIngest implements EntryWriter<Received> {
     for (const { body } of entries) {
       if (isReport(body.outcome)) body.evidence = byReport.get(body.outcome);
     }
+    const others = entries.flatMap(({ deviceId, body }) =>
+      isReport(body.outcome) && !body.evidence ? [{ deviceId, model: body.outcome.model, body }] : [],
+    );
+    const waitsFor = await this.#props.controls.waitingFor(others);
+    for (const [i, { body }] of others.entries()) body.waitsFor = waitsFor[i];
   }
 
   async write(entries: readonly Entry<Received>[], tx: Transaction<Tables>): Promise<() => void> {
     const all = reportsOf(entries);
     const ids = new Set(all.map(({ deviceId }) => deviceId));
-    const present = await this.#props.fleet.present([...ids], tx);
+    const present = await this.#props.fleet.groupsOf([...ids], tx);
     const reports = all.filter(({ deviceId }) => present.has(deviceId));
     const belonging = entries.flatMap(({ deviceId, body }) =>
       present.has(deviceId) ? (body.evidence ?? []) : [],
     );
-    const { merged, refused } = await this.#merge(reports, belonging, tx);
+    const { merged, refused } = await this.#merge(reports, { belonging, groups: present }, tx);
     return () => {
       this.counts.merged += merged;
       this.counts.duplicate += reports.length - merged - refused.size;
@@ -108,10 +124,13 @@ export class TelemetryIngest implements EntryWriter<Received> {
   /** Returns how many were merged, and those whose time cannot hold them; the others were merged before. */
   async #merge(
     reports: readonly Checked[],
-    belonging: readonly EvidenceReport[],
+    {
+      belonging,
+      groups,
+    }: { readonly belonging: readonly EvidenceReport[]; readonly groups: ReadonlyMap<string, string> },
     tx: Transaction<Tables>,
   ): Promise<{ readonly merged: number; readonly refused: ReadonlyMap<CheckedReport, AppError> }> {
-    const { store, evidence, clock, bucketMs } = this.#props;
+    const { store, evidence, rollups, clock } = this.#props;
     const now = clock.now();
     const streams = new Map(
       reports.map(({ deviceId, report }) => {
@@ -132,7 +151,14 @@ export class TelemetryIngest implements EntryWriter<Received> {
     const claims = belonging.filter(({ report }) => isNew.has(report));
     const refused = await evidence.add(tx, claims, now);
     const fresh = newReports.filter(({ report }) => !refused.has(report));
-    await this.#addToBuckets(fresh, Math.floor(now / bucketMs) * bucketMs, tx);
+    await rollups.add(
+      tx,
+      fresh.map(({ deviceId, report, part }): Addition => {
+        const cell: Cell = { ...part, segment: '', group: groups.get(deviceId)! };
+        const { model, version } = report;
+        return { deviceId, model, version, cell, at: now, figures: report, profile: report.profile };
+      }),
+    );
     const moved = [...streams].filter(([text]) => numbers.get(text) !== before.get(text));
     await store.saveStreams(
       tx,
@@ -147,31 +173,7 @@ export class TelemetryIngest implements EntryWriter<Received> {
     return { merged: fresh.length, refused };
   }
 
-  async #addToBuckets(fresh: readonly Checked[], bucketAt: number, tx: Transaction<Tables>): Promise<void> {
-    const { store, logger } = this.#props;
-    const keys = new Map(
-      fresh.map(({ deviceId, report: { model, version } }) => {
-        const key = { deviceId, model, version, bucketAt };
-        return [bucketText(key), key];
-      }),
-    );
-    const bodies = await store.buckets(tx, [...keys.values()]);
-    const sums = new Map<string, FigureSums>();
-    for (const [text, key] of keys) {
-      const sum = new FigureSums();
-      const body = bodies.get(text);
-      if (body) addStored(sum, { ...key, body }, logger);
-      sums.set(text, sum);
-    }
-    for (const { deviceId, report } of fresh) {
-      const { model, version } = report;
-      sums.get(bucketText({ deviceId, model, version, bucketAt }))!.add(report);
-    }
-    const buckets: Bucket[] = [...keys].map(([text, key]) => ({ ...key, body: sums.get(text)!.encode() }));
-    await store.saveBuckets(tx, buckets);
-  }
-
-  /** The report, or that it is refused. Throws when that cannot be decided now. */
+  /** The report, or that it is refused. Throws when that cannot be told now. */
   async #checked(deviceId: string, payload: Uint8Array): Promise<CheckedReport | 'refused'> {
     let report: TelemetryReport | undefined;
     try {
@@ -204,7 +206,13 @@ function isReport(outcome: Received['outcome']): outcome is CheckedReport {
 }
 
 function reportsOf(entries: readonly Entry<Received>[]): Checked[] {
-  return entries.flatMap(({ deviceId, body: { outcome } }) =>
-    isReport(outcome) ? [{ deviceId, report: outcome }] : [],
+  return entries.flatMap(({ deviceId, body }) =>
+    isReport(body.outcome) ? [{ deviceId, report: body.outcome, part: partOf(body) }] : [],
   );
+}
+
+/** Counts for a rollout under way come from its canaries, and those of devices that wait for it from its controls. */
+function partOf({ evidence, waitsFor }: Received): Pick<Cell, 'rolloutId' | 'arm'> {
+  if (evidence) return { rolloutId: evidence.key.rolloutId, arm: 'canary' };
+  return waitsFor === undefined ? { rolloutId: '', arm: 'rest' } : { rolloutId: waitsFor, arm: 'control' };
 }

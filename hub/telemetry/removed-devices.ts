@@ -1,19 +1,26 @@
 /**
- * Telemetry of devices that were removed from the hub. No figure contains it from the removal on; its rows, which may be thousands,
- * are deleted in passes. A machine that is enrolled under the id waits until they are, so that it starts without telemetry.
+ * Telemetry of devices that were removed from the hub: a device that was taken over must not go on deciding with what it reported.
+ * Its rows, which may be thousands, leave in passes, each out of the rollups of hours and days as well. A machine that is enrolled
+ * under the id waits until they have left, so that it begins with nothing.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
 import type { Logger } from '../../platform/logger.ts';
 import type { Tables } from '../db/tables.ts';
+import type { ActivityStore } from './device-hours/activity-store.ts';
+import type { DeviceHourStore } from './device-hours/device-hour-store.ts';
 import type { EvidenceStore } from './evidence-store.ts';
+import type { RollupWriter } from './rollups/rollup-writer.ts';
 import type { TelemetryStore } from './telemetry-store.ts';
 
-/** Rows of one transaction: few enough not to delay others. */
-const ROWS_PER_PASS = 500;
+/** Rows of one transaction: few enough that other work does not wait for it. */
+const ROWS_PER_PASS = 100;
 
 export interface RemovedDevicesProps {
   readonly store: TelemetryStore;
+  readonly hours: Pick<DeviceHourStore, 'take'>;
+  readonly rollups: Pick<RollupWriter, 'subtract'>;
+  readonly activity: Pick<ActivityStore, 'removeDevice'>;
   readonly evidence: Pick<EvidenceStore, 'removeDevice'>;
   readonly logger: Logger;
 }
@@ -25,12 +32,14 @@ export class RemovedDevices {
     this.#props = props;
   }
 
-  /** From the commit of `tx` on no telemetry of the device counts. */
+  /** From the commit of `tx` on what there is of the device is to leave, and it counts among no version's devices. */
   async remove(deviceId: string, now: number, tx: Transaction<Tables>): Promise<void> {
-    await this.#props.store.markRemoved(deviceId, now, tx);
+    const { store, activity } = this.#props;
+    await store.markRemoved(deviceId, now, tx);
+    await activity.removeDevice(tx, deviceId);
   }
 
-  /** As `clear`; what cannot be deleted now is deleted by `clearAll`. */
+  /** As `clear`; what cannot leave now leaves with `clearAll`. */
   async clearSoon(deviceId: string): Promise<void> {
     await this.clear(deviceId).catch((error: unknown) => {
       this.#props.logger.warn(
@@ -61,9 +70,13 @@ export class RemovedDevices {
 
   /** True when there may be more. */
   async #pass(deviceId: string, rowsMax: number, tx: Transaction<Tables>): Promise<boolean> {
-    const { store, evidence } = this.#props;
+    const { store, hours, rollups, activity, evidence } = this.#props;
     if (!(await store.isRemoved(deviceId, tx))) return false;
-    let left = rowsMax - (await store.removeDevice(deviceId, rowsMax, tx));
+    await store.removeStreams(deviceId, tx);
+    await activity.removeDevice(tx, deviceId);
+    const gone = await hours.take(tx, deviceId, rowsMax);
+    await rollups.subtract(tx, gone);
+    let left = rowsMax - gone.length;
     if (left > 0) left -= await evidence.removeDevice(deviceId, left, tx);
     if (left <= 0) return true;
     await store.unmarkRemoved(deviceId, tx);

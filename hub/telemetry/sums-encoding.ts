@@ -1,6 +1,6 @@
 /**
- * How sums of telemetry are stored: CBOR, by place and not by name, because a bucket holds few counts of many features and the names
- * of fields would be larger than the counts. Also reads the maps that were stored before.
+ * How sums of telemetry are stored: CBOR, by place and not by name, for a sum holds few counts of many features and the names
+ * of fields would take more than the counts. Also reads the maps that were stored before.
  */
 import { decodeCbor, encodeCbor } from '../../shared/base/cbor.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -8,7 +8,7 @@ import type { FeatureCounts, LabelFigures } from '../../shared/protocol/telemetr
 import type { LatencyBins } from '../../shared/sketch/latency-sketch.ts';
 import type { RefusedRequests, TelemetryFigures } from './telemetry-figures.ts';
 
-/** What can be added: a device's checked report, a stored bucket, or the figures of another sum. */
+/** What can be added: a device's checked report, a stored sum, or the figures of another one. */
 export interface Addable {
   readonly reports: number;
   readonly requests: {
@@ -44,7 +44,7 @@ type StoredSums = readonly [
   features: readonly StoredFeature[],
 ];
 
-export function encodeSums(figures: Omit<TelemetryFigures, 'devices'>): Uint8Array {
+export function encodeSums(figures: TelemetryFigures): Uint8Array {
   const { reports, requests, crashes, dropped, latency, labels, features } = figures;
   const { ok, failed, refused } = requests;
   const bins = latency.count > 0 ? latency.bins() : { first: 0, counts: [] };

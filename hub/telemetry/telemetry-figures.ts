@@ -1,4 +1,4 @@
-/** Telemetry of one version over a span of time, summed over devices. */
+/** What telemetry of one version adds up to. */
 import type { FeatureCounts, LabelFigures } from '../../shared/protocol/telemetry-report.ts';
 import type { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
 
@@ -19,20 +19,18 @@ export interface TelemetryFigures {
   };
   readonly crashes: number;
   readonly latency: LatencySketch;
-  /** Counts by feature, laid out as in the version's reference profile; features that no device reported are absent. */
+  /** Counts by feature, laid out as the version's reference profile says; features that were not reported are absent. */
   readonly features: readonly FeatureCounts[];
   readonly labels: LabelFigures | undefined;
   /** Windows that devices had to drop before they could send them. */
   readonly dropped: number;
-  /** Ids of the devices that reported, sorted. */
-  readonly devices: readonly string[];
 }
 
-/** Which windows: one version, all devices or those named, buckets that overlap [fromMs, toMs). */
+/** Which windows: one version, all devices or those of a group, what was merged in spans that overlap [fromMs, toMs). */
 export interface FigureQuery {
   readonly model: string;
   readonly version: string;
-  readonly devices?: ReadonlySet<string> | undefined;
+  readonly group?: string | undefined;
   readonly fromMs: number;
   readonly toMs: number;
 }

@@ -10,11 +10,6 @@ import { labelError } from './label-error.ts';
 import type { TelemetryFigures } from './telemetry-figures.ts';
 import type { TelemetryService } from './telemetry-service.ts';
 
-export interface GroupLookup {
-  /** Devices of a group. */
-  idsInGroup(group: string | undefined): Promise<Iterable<string>>;
-}
-
 /** The span and devices that telemetry and drift are asked for. */
 export const FigureFilter = {
   model: ModelName,
@@ -31,10 +26,9 @@ export const FigureFilter = {
 
 export function telemetryRoutes(services: {
   readonly telemetry: TelemetryService;
-  readonly devices: GroupLookup;
   readonly clock: Clock;
 }): Routes {
-  const { telemetry, devices, clock } = services;
+  const { telemetry, clock } = services;
   return (api) => {
     api.get(
       '/telemetry',
@@ -53,17 +47,13 @@ export function telemetryRoutes(services: {
       async (request) => {
         const { model, version, group } = request.query;
         const span = spanOf(clock, request.query.since);
-        const among = group === undefined ? undefined : new Set(await devices.idsInGroup(group));
-        const found = version ? [{ version }] : await telemetry.versions({ model, ...span });
+        const found = version
+          ? [{ version, devices: (await telemetry.countDevices({ model, version, group, ...span })).devices }]
+          : await telemetry.versions({ model, group, ...span });
         const versions = [];
         for (const one of found.slice(0, limits.pageRowsMax)) {
-          const figures = await telemetry.figures({
-            model,
-            version: one.version,
-            devices: among,
-            ...span,
-          });
-          if (figures.reports > 0) versions.push(show(one.version, figures));
+          const figures = await telemetry.figures({ model, version: one.version, group, ...span });
+          if (figures.reports > 0) versions.push(show(one, figures));
         }
         return { model, ...span, versions };
       },
@@ -77,12 +67,15 @@ export function spanOf(clock: Clock, since = '1h'): { readonly fromMs: number; r
   return { fromMs: Math.max(0, Math.floor(now - parseDuration(since, 'since'))), toMs: Math.floor(now) + 1 };
 }
 
-function show(version: string, figures: TelemetryFigures): VersionFigures {
-  const { latency, requests, crashes, dropped, reports, devices } = figures;
+function show(
+  { version, devices }: { readonly version: string; readonly devices: number },
+  figures: TelemetryFigures,
+): VersionFigures {
+  const { latency, requests, crashes, dropped, reports } = figures;
   const labels = labelError(figures.labels);
   return {
     version,
-    devices: devices.length,
+    devices,
     windows: reports,
     requests: { ok: requests.ok, failed: { ...requests.failed }, refused: { ...requests.refused } },
     crashes,

@@ -2,48 +2,75 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { AppError } from '../../shared/base/app-error.ts';
-import { clockWatch } from '../../shared/base/retry-backoff.ts';
-import { BucketCompaction, coarseMs } from './bucket-compaction.ts';
+import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
+import type { Database } from '../db/database.ts';
 import { type OfferLookup, ReportCheck, type VersionLookup } from './checked-report.ts';
+import { type ActivityQuery, ActivityStore, type JudgedDevice } from './device-hours/activity-store.ts';
+import { DeviceHourStore } from './device-hours/device-hour-store.ts';
 import { type AssignmentLookup, Evidence } from './evidence.ts';
 import type { OfferEvidence } from './evidence-cache.ts';
 import type { EvidenceStore } from './evidence-store.ts';
 import { FigureSums } from './figure-sums.ts';
-import { type IngestCounts, type IngestProps, TelemetryIngest } from './ingest.ts';
+import { type ControlLookup, type IngestCounts, type IngestProps, TelemetryIngest } from './ingest.ts';
+import { OlderBuckets } from './older-buckets.ts';
 import { RemovedDevices } from './removed-devices.ts';
-import { addStored } from './stored-sums.ts';
+import { RollupReader, type RollupTime } from './rollups/rollup-reader.ts';
+import { RollupStore } from './rollups/rollup-store.ts';
+import type { RollupSums } from './rollups/rollup-sums.ts';
+import { type HourJudge, RollupWriter } from './rollups/rollup-writer.ts';
+import { hourMs, spanStart } from './rollups/spans.ts';
+import { decodeSums } from './sums-encoding.ts';
 import type { FigureQuery, TelemetryFigures } from './telemetry-figures.ts';
-import type { Bucket, TelemetryStore } from './telemetry-store.ts';
+import { TelemetryStore } from './telemetry-store.ts';
 
-export interface TelemetryServiceProps extends Omit<IngestProps, 'check' | 'evidence'> {
+export interface TelemetryServiceProps
+  extends Omit<IngestProps, 'store' | 'check' | 'evidence' | 'rollups' | 'controls'> {
+  readonly database: Database;
+  /** For tests that let it fail. */
+  readonly store?: TelemetryStore;
   readonly versions: VersionLookup;
   readonly evidence: EvidenceStore;
   /** Which versions devices were offered, and for which rollout. */
-  readonly assignments: OfferLookup & AssignmentLookup;
+  readonly assignments: OfferLookup & AssignmentLookup & ControlLookup;
+  readonly judge: HourJudge;
+  /** Length of the shortest spans that figures are kept for; divides an hour. */
+  readonly bucketMs: number;
 }
 
-const CLOCK_SETTLED_MS = 3_600_000;
 const TIDY_EVERY_MS = 60_000;
 const REST_MS_MAX = 100;
 
 export class TelemetryService {
-  readonly #store: TelemetryStore;
   readonly #props: TelemetryServiceProps;
   readonly #ingest: TelemetryIngest;
   readonly #evidence: Evidence;
-  readonly #compaction: BucketCompaction;
+  readonly #hours: DeviceHourStore;
+  readonly #activity: ActivityStore;
+  readonly #reader: RollupReader;
+  readonly #older: OlderBuckets;
   /** Devices that were removed from the hub, and what is left of them. */
   readonly removed: RemovedDevices;
 
   constructor(props: TelemetryServiceProps) {
-    this.#store = props.store;
     this.#props = props;
-    this.#compaction = new BucketCompaction(props);
-    this.removed = new RemovedDevices(props);
-    const { evidence: store, assignments, versions, logger } = props;
-    this.#evidence = new Evidence({ store, assignments, logger });
+    const { database, evidence: evidenceStore, assignments, versions, judge, clock, logger } = props;
+    const finestMs = props.bucketMs;
+    const store = props.store ?? new TelemetryStore(database);
+    const hours = new DeviceHourStore(database);
+    const activity = new ActivityStore(database);
+    const rollupStore = new RollupStore(database);
+    const rollups = new RollupWriter({ hours, rollups: rollupStore, activity, judge, logger, finestMs });
+    this.#hours = hours;
+    this.#activity = activity;
+    this.#reader = new RollupReader({ store: rollupStore, clock, logger, finestMs });
+    this.#older = new OlderBuckets({ database, rollups, fleet: props.fleet, logger });
+    this.removed = new RemovedDevices({ store, hours, rollups, activity, evidence: evidenceStore, logger });
+    this.#evidence = new Evidence({ store: evidenceStore, assignments, logger });
     this.#ingest = new TelemetryIngest({
       ...props,
+      store,
+      rollups,
+      controls: assignments,
       check: new ReportCheck(versions, assignments),
       evidence: this.#evidence,
     });
@@ -59,26 +86,37 @@ export class TelemetryService {
     return this.#ingest.counts;
   }
 
-  /** The sum over all devices of the query. Whole buckets: the span is widened to their borders. */
-  async figures(query: FigureQuery): Promise<TelemetryFigures> {
-    const sums = new FigureSums();
-    const devices = new Set<string>();
-    await this.#each(query, (bucket) => {
-      devices.add(bucket.deviceId);
-      addStored(sums, bucket, this.#props.logger);
-    });
-    return sums.figures([...devices].sort());
+  /** Requests, errors, latencies and labels. Whole spans: the time is widened to their borders. */
+  async figures({ group, ...time }: FigureQuery): Promise<TelemetryFigures> {
+    return (await this.#reader.figures({ ...time, ...filterOf(group) })).figures();
   }
 
-  /** The sum of each device that reported, by id. */
-  async figuresByDevice(query: FigureQuery): Promise<ReadonlyMap<string, TelemetryFigures>> {
-    const sums = new Map<string, FigureSums>();
-    await this.#each(query, (bucket) => {
-      const sum = sums.get(bucket.deviceId) ?? new FigureSums();
-      sums.set(bucket.deviceId, sum);
-      addStored(sum, bucket, this.#props.logger);
-    });
-    return new Map([...sums].map(([deviceId, sum]) => [deviceId, sum.figures([deviceId])]));
+  /** Everything that rollups know, features too, of the whole hours that overlap the time. */
+  hours({ group, ...time }: FigureQuery): Promise<RollupSums> {
+    return this.#reader.hours({ ...time, ...filterOf(group) });
+  }
+
+  /** Features of one device in the hour that starts at `hourAt`; empty when nothing is stored of it any more. */
+  async deviceHour(
+    version: { readonly model: string; readonly version: string },
+    { deviceId, judgedAt }: JudgedDevice,
+  ): Promise<readonly FeatureCounts[]> {
+    const span = { fromMs: judgedAt, toMs: judgedAt + hourMs };
+    const sums = new FigureSums();
+    for (const { body } of await this.#hours.ofDevice({ ...version, deviceId, ...span })) {
+      sums.add(decodeSums(body));
+    }
+    return sums.figures().features;
+  }
+
+  /** Devices that reported the version in the span, and those of them whose own inputs or outputs drift. */
+  countDevices(query: FigureQuery): Promise<{ readonly devices: number; readonly drifted: number }> {
+    return this.#activity.count(wholeHours(query));
+  }
+
+  /** Those of them that look worst by themselves. */
+  worstDevices(query: FigureQuery, max: number): Promise<readonly JudgedDevice[]> {
+    return this.#activity.worst(wholeHours(query), max);
   }
 
   /** What each device contributed for a rollout under way, by id: windows of the version since the rollout offered it. */
@@ -87,20 +125,14 @@ export class TelemetryService {
   }
 
   /** Versions of the model that devices reported in the span, most devices first. */
-  versions(span: {
-    readonly model: string;
-    readonly fromMs: number;
-    readonly toMs: number;
-  }): Promise<{ readonly version: string; readonly devices: number }[]> {
-    return this.#store.versions({ ...span, fromMs: this.#bucketOf(span.fromMs) });
+  versions(
+    span: Omit<FigureQuery, 'version'>,
+  ): Promise<{ readonly version: string; readonly devices: number }[]> {
+    return this.#activity.versions(wholeHours(span));
   }
 
   /** The version most devices reported in the span. Throws `no_telemetry`. */
-  async mainVersion(span: {
-    readonly model: string;
-    readonly fromMs: number;
-    readonly toMs: number;
-  }): Promise<string> {
+  async mainVersion(span: Omit<FigureQuery, 'version'>): Promise<string> {
     const [main] = await this.versions(span);
     if (main) return main.version;
     throw new AppError(
@@ -109,51 +141,33 @@ export class TelemetryService {
     );
   }
 
-  /**
-   * Compacts old buckets, a bounded number at a time, until `signal` is aborted. A clock that was just set may be wrong, and
-   * compaction cannot be undone: it is suspended for an hour then.
-   */
+  /** Removes what is left of removed devices and moves what older hubs stored, until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#props;
-    let wasClockSet = clockWatch(clock);
-    let heldUntil = clock.monotonic();
     while (!signal.aborted) {
-      if (wasClockSet()) {
-        wasClockSet = clockWatch(clock);
-        heldUntil = clock.monotonic() + CLOCK_SETTLED_MS;
-      }
-      try {
-        if (clock.monotonic() >= heldUntil) await this.tidy();
-      } catch (error) {
-        this.#props.logger.error({ err: error }, 'old telemetry could not be merged into larger buckets');
-      }
+      await this.tidy().catch((error: unknown) => {
+        this.#props.logger.error({ err: error }, 'stored telemetry could not be tidied');
+      });
       await wait(TIDY_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
 
-  /** Compacts buckets older than a day, until there is nothing left to do. */
   async tidy(): Promise<void> {
     await this.removed.clearAll();
     this.#evidence.sweep();
-    if (this.#props.bucketMs >= coarseMs) return;
     for (;;) {
       const begun = performance.now();
-      if ((await this.#compaction.pass()) === 0) return;
-      // A day of a large fleet takes long: it pauses for as long as it worked.
+      if ((await this.#older.pass()) === 0) return;
+      // Weeks of a large fleet take long: it rests as long as it works.
       await wait(Math.min(performance.now() - begun, REST_MS_MAX));
     }
   }
+}
 
-  async #each(query: FigureQuery, use: (bucket: Bucket) => void): Promise<void> {
-    for await (const bucket of this.#store.read({ ...query, fromMs: this.#bucketOf(query.fromMs) })) {
-      if (query.devices === undefined || query.devices.has(bucket.deviceId)) use(bucket);
-    }
-  }
+function filterOf(group: string | undefined): Pick<RollupTime, 'filter'> {
+  return group === undefined ? {} : { filter: { group } };
+}
 
-  /** Start of the bucket that holds a time. */
-  #bucketOf(ms: number): number {
-    const { bucketMs } = this.#props;
-    const span = ms < this.#compaction.detailFromMs() ? Math.max(bucketMs, coarseMs) : bucketMs;
-    return Math.floor(ms / span) * span;
-  }
+/** Activity is known by the hour. */
+function wholeHours<Span extends Omit<ActivityQuery, 'version'>>(span: Span): Span {
+  return { ...span, fromMs: spanStart(span.fromMs, hourMs) };
 }

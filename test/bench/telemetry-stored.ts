@@ -6,10 +6,10 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { openDatabase } from '../../hub/db/database.ts';
+import { judgeHour } from '../../hub/drift/hour-verdict.ts';
 import { DeviceInbox } from '../../hub/inbox/device-inbox.ts';
 import { EvidenceStore } from '../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../hub/telemetry/telemetry-service.ts';
-import { TelemetryStore } from '../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../platform/logger.ts';
 import { seededRandom } from '../../shared/base/seeded-random.ts';
 import { encodeTelemetryReport } from '../../shared/protocol/telemetry-report.ts';
@@ -42,7 +42,8 @@ export async function measureStored(folder: string): Promise<BenchRow> {
   const inbox = new DeviceInbox({ database, logger });
   const telemetry = new TelemetryService({
     inbox,
-    store: new TelemetryStore(database),
+    database,
+    judge: judgeHour,
     evidence: new EvidenceStore(database),
     assignments: offeredToAll,
     versions: versionsOf(version),

@@ -11,11 +11,11 @@ import { join } from 'node:path';
 import { makeCsr } from '../../agent/connection/csr.ts';
 import { AedesBroker } from '../../hub/broker/aedes-broker.ts';
 import { openDatabase } from '../../hub/db/database.ts';
+import { judgeHour } from '../../hub/drift/hour-verdict.ts';
 import { DeviceInbox } from '../../hub/inbox/device-inbox.ts';
 import { Authority } from '../../hub/pki/authority.ts';
 import { EvidenceStore } from '../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../hub/telemetry/telemetry-service.ts';
-import { TelemetryStore } from '../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../shared/protocol/telemetry-report.ts';
@@ -105,7 +105,8 @@ async function measureOurs(authority: Authority, file: string, job: Job): Promis
   const inbox = new DeviceInbox({ database, logger });
   const telemetry = new TelemetryService({
     inbox,
-    store: new TelemetryStore(database),
+    database,
+    judge: judgeHour,
     evidence: new EvidenceStore(database),
     assignments: offeredToAll,
     fleet: presentAll,

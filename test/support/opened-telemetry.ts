@@ -1,9 +1,9 @@
 /** Telemetry of a hub on a database file, with devices that were offered everything. */
 import { type Database, openDatabase } from '../../hub/db/database.ts';
+import { judgeHour } from '../../hub/drift/hour-verdict.ts';
 import { DeviceInbox } from '../../hub/inbox/device-inbox.ts';
 import { EvidenceStore } from '../../hub/telemetry/evidence-store.ts';
 import { TelemetryService, type TelemetryServiceProps } from '../../hub/telemetry/telemetry-service.ts';
-import { TelemetryStore } from '../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../platform/logger.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { offeredToAll, presentAll } from './profiles.ts';
@@ -21,7 +21,8 @@ export async function openTelemetry(
   const logger = makeLogger('test', 'silent');
   const service = new TelemetryService({
     inbox: new DeviceInbox({ database, logger }),
-    store: new TelemetryStore(database),
+    database,
+    judge: judgeHour,
     evidence: new EvidenceStore(database),
     assignments: offeredToAll,
     fleet: presentAll,

@@ -74,10 +74,13 @@ export function versionsOf(...versions: readonly PublishedVersion[]) {
 export const offeredToAll = {
   isOfDevice: async () => true,
   offeredAt: async (claims: readonly unknown[]) => claims.map(() => undefined),
+  waitingFor: async (devices: readonly unknown[]) => devices.map(() => undefined),
 };
 
-/** Says that every device is one of the hub. */
-export const presentAll = { present: async (ids: readonly string[]) => new Set(ids) };
+/** Says that every device is one of the hub, in the group `default`. */
+export const presentAll = {
+  groupsOf: async (ids: readonly string[]) => new Map(ids.map((id) => [id, 'default'])),
+};
 
 /** A report of `rows` rows, all in the first bin of each feature unless `counts` says otherwise. */
 export function report(

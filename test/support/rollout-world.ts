@@ -9,6 +9,7 @@ import { pino } from 'pino';
 import { AuditLog } from '../../hub/audit/audit-log.ts';
 import { type Database, openDatabase } from '../../hub/db/database.ts';
 import { DriftService } from '../../hub/drift/drift-service.ts';
+import { judgeHour } from '../../hub/drift/hour-verdict.ts';
 import { DeviceInbox } from '../../hub/inbox/device-inbox.ts';
 import type { PublishedVersion } from '../../hub/models/published-version.ts';
 import { AssignmentStore } from '../../hub/rollout/assignment-store.ts';
@@ -26,7 +27,6 @@ import { RolloutStore } from '../../hub/rollout/rollout-store.ts';
 import { UnassignService } from '../../hub/rollout/unassign-service.ts';
 import { EvidenceStore } from '../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../hub/telemetry/telemetry-service.ts';
-import { TelemetryStore } from '../../hub/telemetry/telemetry-store.ts';
 import type { RolloutRequest } from '../../shared/api/rollout-plan.ts';
 import type { Rollout } from '../../shared/api/rollouts.ts';
 import { AppError } from '../../shared/base/app-error.ts';
@@ -203,7 +203,8 @@ export class RolloutWorld {
     this.#inbox = new DeviceInbox({ database, logger });
     this.telemetry = new TelemetryService({
       inbox: this.#inbox,
-      store: new TelemetryStore(database),
+      database,
+      judge: judgeHour,
       evidence: new EvidenceStore(database),
       versions,
       assignments: new DeviceAssignments({

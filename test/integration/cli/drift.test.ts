@@ -10,6 +10,7 @@ import { AuditLog } from '../../../hub/audit/audit-log.ts';
 import { openDatabase } from '../../../hub/db/database.ts';
 import { driftRoutes } from '../../../hub/drift/drift-routes.ts';
 import { DriftService } from '../../../hub/drift/drift-service.ts';
+import { judgeHour } from '../../../hub/drift/hour-verdict.ts';
 import { Readiness } from '../../../hub/http/readiness.ts';
 import { RequestRate } from '../../../hub/http/request-rate.ts';
 import { HttpServer } from '../../../hub/http/server.ts';
@@ -19,12 +20,11 @@ import { EvidenceStore } from '../../../hub/telemetry/evidence-store.ts';
 import { registerTelemetryMetrics } from '../../../hub/telemetry/telemetry-metrics.ts';
 import { telemetryRoutes } from '../../../hub/telemetry/telemetry-routes.ts';
 import { TelemetryService } from '../../../hub/telemetry/telemetry-service.ts';
-import { TelemetryStore } from '../../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../../platform/logger.ts';
 import { systemClock } from '../../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../../shared/protocol/telemetry-report.ts';
 import { runCli } from '../../support/cli.ts';
-import { offeredToAll, presentAll, publishedVersion, report, versionsOf } from '../../support/profiles.ts';
+import { offeredToAll, publishedVersion, report, versionsOf } from '../../support/profiles.ts';
 
 const logger = makeLogger('test', 'silent');
 const air = publishedVersion({ label: { output: 'y', kind: 'regression' } });
@@ -45,10 +45,13 @@ beforeAll(async () => {
   const versions = versionsOf(air);
   const telemetry = new TelemetryService({
     inbox: new DeviceInbox({ database, logger }),
-    store: new TelemetryStore(database),
+    database,
+    judge: judgeHour,
     evidence: new EvidenceStore(database),
     assignments: offeredToAll,
-    fleet: presentAll,
+    fleet: {
+      groupsOf: async (ids) => new Map(ids.map((id) => [id, id === 'a' ? 'north' : 'south'])),
+    },
     versions,
     clock,
     logger,
@@ -56,7 +59,6 @@ beforeAll(async () => {
   });
   registerTelemetryMetrics(metrics, telemetry);
   const drift = new DriftService({ clock, versions, telemetry });
-  const devices = { idsInGroup: async (group?: string) => (group === 'north' ? ['a'] : []) };
   const tokens = new TokenService({
     store: new TokenStore(database),
     audit: new AuditLog({ database, clock }),
@@ -67,7 +69,7 @@ beforeAll(async () => {
     tls: { key: authority.serverKeyPem, cert: authority.serverCertPem },
     tokens,
     requestRate: new RequestRate({ perMinuteMax: 30_000, monotonic: () => performance.now() }),
-    routes: [telemetryRoutes({ telemetry, devices, clock }), driftRoutes({ drift, devices, clock })],
+    routes: [telemetryRoutes({ telemetry, clock }), driftRoutes({ drift, clock })],
     readiness: new Readiness(),
     metrics,
     logger,

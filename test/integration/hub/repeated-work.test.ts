@@ -4,8 +4,10 @@ import { type Database, openDatabase } from '../../../hub/db/database.ts';
 import { DeviceStore } from '../../../hub/devices/device-store.ts';
 import { RolloutHistoryStore } from '../../../hub/rollout/rollout-history-store.ts';
 import { RolloutStore } from '../../../hub/rollout/rollout-store.ts';
+import { ActivityStore } from '../../../hub/telemetry/device-hours/activity-store.ts';
+import { DeviceHourStore } from '../../../hub/telemetry/device-hours/device-hour-store.ts';
 import { EvidenceStore } from '../../../hub/telemetry/evidence-store.ts';
-import { TelemetryStore } from '../../../hub/telemetry/telemetry-store.ts';
+import { RollupStore } from '../../../hub/telemetry/rollups/rollup-store.ts';
 
 /** How SQLite finds the rows of the queries that `work` asks. */
 async function plansOf(work: (database: Database) => Promise<unknown>): Promise<string[]> {
@@ -39,15 +41,6 @@ describe('what the hub looks for again and again', () => {
     expect(plan).not.toMatch(/SCAN rollout/);
   });
 
-  it('is found without reading buckets that are coarse already, also right after a start', async () => {
-    const [plan] = await plansOf((database) => {
-      const store = new TelemetryStore(database);
-      return store.transaction((tx) => store.fineBefore(36e11, 10, tx));
-    });
-    expect(plan).not.toContain('TEMP B-TREE');
-    expect(plan).toContain('telemetry_bucket_fine');
-  });
-
   it('is found without sorting all events of a device', async () => {
     const plans = await plansOf(async (database) => {
       const store = new DeviceStore(database);
@@ -66,15 +59,19 @@ describe('what the hub looks for again and again', () => {
       await new RolloutHistoryStore(database).due(1e12, { limit: 1 });
       await new DeviceStore(database).removeEventsBefore(1e12, 10);
       await new DeviceStore(database).removedBefore(1e12, 10);
-      await new TelemetryStore(database).removeBefore(1e12, 10);
+      await new DeviceHourStore(database).removeBefore(1e12, 10);
+      await new RollupStore(database).removeBefore({ spanMs: 60_000, beforeMs: 1e12 }, 10);
+      await new ActivityStore(database).removeBefore(1e12, 10);
       await new EvidenceStore(database).removeBefore(1e12, 10);
     });
-    expect(plans).toHaveLength(5);
+    expect(plans).toHaveLength(7);
     expect(plans[0]).toMatch(/rollout_ended.*desired_model_by_rollout/);
     expect(plans[1]).toContain('device_event_by_time');
     expect(plans[2]).toContain('device_removed');
-    expect(plans[3]).toContain('telemetry_bucket_by_time');
-    expect(plans[4]).toContain('telemetry_evidence_by_time');
+    expect(plans[3]).toContain('telemetry_device_hour_by_time');
+    expect(plans[4]).toContain('telemetry_rollup_by_time');
+    expect(plans[5]).toContain('telemetry_activity_by_time');
+    expect(plans[6]).toContain('telemetry_evidence_by_time');
     for (const plan of plans) expect(plan).not.toMatch(/SCAN (?!\w*subquery)|TEMP B-TREE/);
   });
 });

@@ -5,9 +5,9 @@ import { Outbox } from '../../../../agent/connection/outbox.ts';
 import type { ServedVersion } from '../../../../agent/telemetry/observation.ts';
 import { WindowRecorder } from '../../../../agent/telemetry/recorder.ts';
 import { TelemetryUploader } from '../../../../agent/telemetry/uploader.ts';
+import { judgeHour } from '../../../../hub/drift/hour-verdict.ts';
 import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../../../hub/telemetry/telemetry-service.ts';
-import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { ConnectionHub } from '../../../support/connection-hub.ts';
@@ -25,7 +25,8 @@ describe('a telemetry window, from the recorder to the hub’s database', () => 
     onTestFinished(() => hub.stop());
     const service = new TelemetryService({
       inbox: hub.inbox,
-      store: new TelemetryStore(hub.database),
+      database: hub.database,
+      judge: judgeHour,
       evidence: new EvidenceStore(hub.database),
       assignments: offeredToAll,
       fleet: presentAll,
@@ -103,8 +104,9 @@ describe('a telemetry window, from the recorder to the hub’s database', () => 
     await expect.poll(() => outbox.size, { timeout: 20_000 }).toBe(0);
 
     const figures = await service.figures(always);
-    expect(figures).toMatchObject({ reports: 40, requests: { ok: 40 }, devices: ['dev-1'] });
-    expect(figures.features[0]!.counts[5]).toBe(40);
+    expect(figures).toMatchObject({ reports: 40, requests: { ok: 40 } });
+    const units = (await service.hours(always)).features().get('f0')!.classes.entries();
+    expect(units.map(([, { counts }]) => counts[5])).toEqual([40]);
     expect(service.counts.duplicate).toBeGreaterThan(0);
   });
 });

@@ -1,15 +1,15 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../../../hub/db/database.ts';
 import { DriftService } from '../../../../hub/drift/drift-service.ts';
+import { judgeHour } from '../../../../hub/drift/hour-verdict.ts';
 import { DeviceInbox } from '../../../../hub/inbox/device-inbox.ts';
 import { EvidenceStore } from '../../../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../../../hub/telemetry/telemetry-service.ts';
-import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
 import { encodeTelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
 import { countTurns } from '../../../support/loop-turns.ts';
-import { offeredToAll, presentAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
+import { offeredToAll, publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
 
 const air = publishedVersion({ label: { output: 'y', kind: 'regression' } });
 const newer = publishedVersion({ version: '1.1.0' });
@@ -29,10 +29,11 @@ async function world() {
   const logger = makeLogger('test', 'silent');
   const telemetry = new TelemetryService({
     inbox: new DeviceInbox({ database, logger }),
-    store: new TelemetryStore(database),
+    database,
+    judge: judgeHour,
     evidence: new EvidenceStore(database),
     assignments: offeredToAll,
-    fleet: presentAll,
+    fleet: { groupsOf: async (ids) => new Map(ids.map((id) => [id, `group-${id}`])) },
     versions,
     clock: systemClock,
     logger,
@@ -88,11 +89,11 @@ describe('drift service', () => {
     ]);
   });
 
-  it('assesses the requested devices alone', async () => {
+  it('judges the devices of one group alone when a group is named', async () => {
     const { drift, send } = await world();
     await send('a', calm);
     await send('b', odd);
-    expect(await drift.assess({ model: 'air', devices: new Set(['a']) })).toMatchObject({
+    expect(await drift.assess({ model: 'air', group: 'group-a' })).toMatchObject({
       verdict: 'stable',
       devicesSeen: 1,
     });
@@ -139,8 +140,8 @@ describe('drift service', () => {
     const later = await drift.assess({
       model: 'air',
       version: '1.0.0',
-      fromMs: now + 120_000,
-      toMs: now + 180_000,
+      fromMs: now + 7_200_000,
+      toMs: now + 10_800_000,
     });
     expect(later.devicesSeen).toBe(0);
   });

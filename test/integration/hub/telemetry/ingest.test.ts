@@ -11,7 +11,6 @@ import type { Clock } from '../../../../shared/base/clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import { encodeTelemetryReport, type TelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
 import { LatencySketch } from '../../../../shared/sketch/latency-sketch.ts';
-import { countTurns } from '../../../support/loop-turns.ts';
 import { openTelemetry } from '../../../support/opened-telemetry.ts';
 import { publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
@@ -71,12 +70,18 @@ describe('telemetry ingest', () => {
       crashes: 3,
       dropped: 6,
       labels: { n: 3, absoluteError: 6 },
-      devices: ['dev', 'other'],
     });
-    expect(figures.features[0]!.counts[1]).toBe(9);
+    const { classes } = (await service.hours(always)).features().get('f0')!;
+    // One device brought six rows and the other three.
+    expect(classes.entries().map(([exponent, { units, counts }]) => [exponent, units, counts[1]])).toEqual([
+      [1, 1, 3],
+      [2, 1, 6],
+    ]);
+    expect(await service.countDevices(always)).toMatchObject({ devices: 2 });
     expect(figures.latency.count).toBe(12);
     expect(figures.latency.quantileMs(0.5)! / 10).toBeCloseTo(1, 1);
-    expect((await service.figures({ ...always, devices: new Set(['other']) })).requests.ok).toBe(3);
+    expect((await service.figures({ ...always, group: 'default' })).requests.ok).toBe(9);
+    expect((await service.figures({ ...always, group: 'none' })).requests.ok).toBe(0);
     expect(await service.mainVersion(always)).toBe('1.0.0');
   });
 
@@ -108,7 +113,7 @@ describe('telemetry ingest', () => {
     expect(await service.figures(always)).toMatchObject({ reports: 3 });
   });
 
-  it('puts windows into buckets by the time they arrive, whatever the device’s clock shows', async () => {
+  it('counts windows at the time they arrive, whatever the device’s clock says', async () => {
     const { service, send, clock } = await world();
     await send(report(air, { from: 0, to: 1 }));
     clock.time += 600_000;
@@ -217,7 +222,8 @@ describe('telemetry ingest', () => {
       send(report(air)),
       service.receive('bad', Uint8Array.of(1)),
     ]);
-    expect((await service.figures(always)).devices).toEqual(['dev']);
+    expect(await service.versions(always)).toEqual([{ version: '1.0.0', devices: 1 }]);
+    expect((await service.figures(always)).reports).toBe(1);
   });
 
   it('counts unknown error codes together, so that a device cannot invent columns', async () => {
@@ -252,7 +258,7 @@ describe('telemetry ingest', () => {
       };
     }
     const inbox = new DeviceInbox({ database, logger: makeLogger('test', 'silent') });
-    const { service, send } = await world({ inbox, store: new FailingStore(database) });
+    const { service, send } = await world({ database, inbox, store: new FailingStore(database) });
     const numbers = [1, 2, 3, 4, 5];
     await Promise.all(numbers.map((number) => send(report(air, { number }))));
     expect((await service.figures(always)).reports).toBe(5);
@@ -272,30 +278,28 @@ describe('telemetry ingest', () => {
       };
     }
     const inbox = new DeviceInbox({ database, logger: makeLogger('test', 'silent') });
-    const { service, send } = await world({ inbox, store: new FailingStore(database) });
+    const { service, send } = await world({ database, inbox, store: new FailingStore(database) });
     await Promise.all([service.receive('bad', Uint8Array.of(0)), send(report(air))]);
     expect(service.counts).toMatchObject({ merged: 1, refused: { bad_input: 1 } });
   });
 
-  it('does not let one unreadable bucket stop the others', async () => {
+  it('begins an unreadable hour of a device anew, and loses nothing of the others', async () => {
     const { service, database, send } = await world();
     await send(report(air));
-    await sql`update telemetry_bucket set body = x'ff00'`.execute(database);
+    await sql`update telemetry_device_hour set body = x'ff00'`.execute(database);
     await Promise.all([send(report(air, { number: 2 })), send(report(air), 'other')]);
-    expect(await service.figures(always)).toMatchObject({ reports: 2, devices: ['dev', 'other'] });
+    expect(await service.figures(always)).toMatchObject({ reports: 3 });
+    expect(await service.versions(always)).toEqual([{ version: '1.0.0', devices: 2 }]);
   });
 
-  it('leaves an unreadable bucket out of figures, and tidies the others', async () => {
-    const { service, database, clock, send } = await world();
+  it('leaves an unreadable rollup out of figures, and begins it anew with the next report', async () => {
+    const { service, database, send, clock } = await world();
     await send(report(air));
-    await sql`update telemetry_bucket set body = x'ff00'`.execute(database);
+    await sql`update telemetry_rollup set body = x'ff00'`.execute(database);
+    expect((await service.figures(always)).reports).toBe(0);
+    clock.time += 60_000;
     await send(report(air), 'other');
-    expect((await service.figures(always)).reports).toBe(1);
-    expect((await service.figuresByDevice(always)).get('other')).toMatchObject({ reports: 1 });
-    clock.time += 30 * 3_600_000;
-    await service.tidy();
-    expect((await service.figures(always)).reports).toBe(1);
-    expect(await database.selectFrom('telemetry_bucket').select('bucket_at').execute()).toHaveLength(2);
+    expect((await service.figures({ ...always, fromMs: clock.time })).reports).toBe(1);
   });
 
   it('keeps a bounded number of streams a device, the last ones', async () => {
@@ -309,61 +313,25 @@ describe('telemetry ingest', () => {
     expect(rows[0]!.stream).toBe('6'.padStart(16, '0'));
   }, 60_000);
 
-  it('writes the hour of a device about once when it compacts it, a bounded number of buckets at a time', async () => {
-    const { service, database, clock, send } = await world();
-    await send(report(air));
-    const [{ body }] = (await database.selectFrom('telemetry_bucket').select('body').execute()) as [
-      { body: Uint8Array },
-    ];
-    const hour = Math.floor(clock.time / 3_600_000) * 3_600_000 - 3_600_000;
-    const store = new TelemetryStore(database);
-    const devices = Array.from({ length: 20 }, (_, n) => `device-${n}`);
-    for (let minute = 1; minute < 60; minute += 1) {
-      const key = { model: 'air', version: '1.0.0', bucketAt: hour + minute * 60_000 };
-      const buckets = devices.map((deviceId) => ({ deviceId, ...key, body }));
-      await store.transaction((tx) => store.saveBuckets(tx, buckets));
-    }
-    clock.time += limits.telemetryDetailKeptMs + 3_600_000;
-    await sql`create temp table written (device_id text)`.execute(database);
-    for (const act of ['insert', 'update']) {
-      await sql`create temp trigger ${sql.raw(`count_${act} after ${act}`)} on main.telemetry_bucket begin
-        insert into written values (new.device_id); end`.execute(database);
-    }
-    const turns = await countTurns(() => service.tidy());
-    const { rows } = await sql<{ n: number }>`select count(*) as n from written`.execute(database);
-    expect(rows[0]!.n).toBeLessThanOrEqual(devices.length + (devices.length * 59) / 100);
-    expect(turns).toBeGreaterThanOrEqual(8);
-    expect((await service.figures(always)).reports).toBe(1 + devices.length * 59);
-  });
-
-  it('compacts buckets after a day without changing a figure', async () => {
-    const { service, database, clock, send } = await world();
-    const rows = async () =>
-      (await database.selectFrom('telemetry_bucket').select('bucket_at').execute()).length;
+  it('gives the same figures whatever spans they are read from', async () => {
+    const { service, clock, send } = await world();
     const start = clock.time;
     for (let number = 1; number <= 13; number += 1) {
-      await Promise.all([
-        send(report(air, { number, latency: latencyOf(number) })),
-        send(report(air, { number }), 'b'),
-      ]);
+      await Promise.all([send(report(air, { number })), send(report(air, { number }), 'b')]);
       clock.time += 600_000;
     }
-    const before = await service.figures(always);
-    await service.tidy();
-    expect(await rows()).toBe(26);
-    clock.time += limits.telemetryDetailKeptMs;
-    await service.tidy();
-    expect(await rows()).toBe(6);
-    const after = await service.figures(always);
-    expect({ ...after, latency: after.latency.bins() }).toEqual({
-      ...before,
-      latency: before.latency.bins(),
-    });
-    // A span that begins in the middle of an hour still gets that hour.
-    const span = { ...always, fromMs: start + 5_400_000, toMs: clock.time };
-    expect((await service.figures(span)).reports).toBe(14);
-    await send(report(air, { number: 14 }));
-    expect((await service.figures(always)).reports).toBe(27);
+    // Two hours and ten minutes, from ten minutes to the hour on.
+    const of = async (fromMs: number, toMs: number) =>
+      (await service.figures({ ...always, fromMs, toMs })).reports;
+    expect(await of(0, Number.MAX_SAFE_INTEGER)).toBe(26);
+    expect(await of(start, clock.time)).toBe(26);
+    expect(await of(start + 600_000, clock.time)).toBe(24);
+    expect(await of(start, clock.time - 600_000)).toBe(24);
+    expect(await of(clock.time - 1_800_000, clock.time)).toBe(6);
+    clock.time += limits.telemetryDetailKeptMs + 3_600_000;
+    expect(await of(start, start + 7_800_000)).toBe(26);
+    // Nothing less than an hour is known of a day ago: one that begins within an hour has all of it.
+    expect(await of(start + 5_400_000, clock.time)).toBeGreaterThanOrEqual(8);
   });
 
   it('reports no telemetry for a model that no device reported', async () => {

@@ -1,55 +1,64 @@
+import type { Transaction } from 'kysely';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openDatabase } from '../../../../hub/db/database.ts';
-import { BucketRetention } from '../../../../hub/telemetry/bucket-retention.ts';
-import { type Bucket, TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
-import { limits } from '../../../../shared/base/limits.ts';
-import { ManualClock } from '../../../support/manual-clock.ts';
+import { openDatabase } from '../../../../../hub/db/database.ts';
+import type { Tables } from '../../../../../hub/db/tables.ts';
+import { DeviceHourRetention } from '../../../../../hub/telemetry/device-hours/device-hour-retention.ts';
+import {
+  type DeviceHour,
+  DeviceHourStore,
+} from '../../../../../hub/telemetry/device-hours/device-hour-store.ts';
+import { limits } from '../../../../../shared/base/limits.ts';
+import { ManualClock } from '../../../../support/manual-clock.ts';
 
-const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
-/** The least that the option allows is far more: these are a thousand buckets of one device. */
+/** The least that the option allows is far more: these are a thousand hours of one device. */
 const BYTES_MAX = 1_000_000;
 
 async function filled(count: number, bytesMax = BYTES_MAX) {
   const database = await openDatabase(':memory:');
   onTestFinished(() => database.destroy());
-  const store = new TelemetryStore(database);
+  const store = new DeviceHourStore(database);
   const clock = new ManualClock();
   const now = clock.now();
-  const bucket = (age: number, bytes = 700): Bucket => ({
+  const hour = (age: number, bytes = 700): DeviceHour => ({
     deviceId: 'dev',
     model: 'air',
     version: '1.0.0',
-    bucketAt: now - age * MINUTE_MS,
+    hourAt: now - age * HOUR_MS,
+    cell: { rolloutId: '', arm: 'rest', segment: '', group: 'default' },
     body: new Uint8Array(bytes),
   });
-  const save = (buckets: readonly Bucket[]) => store.transaction((tx) => store.saveBuckets(tx, buckets));
-  await save(Array.from({ length: count }, (_, age) => bucket(age + 1)));
+  const inTransaction = <T>(work: (tx: Transaction<Tables>) => Promise<T>) =>
+    database.transaction().execute(work);
+  const save = (hours: readonly DeviceHour[]) => inTransaction((tx) => store.save(tx, hours));
+  await save(Array.from({ length: count }, (_, age) => hour(age + 1)));
   const lines: string[] = [];
   const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
   return {
     store,
+    inTransaction,
     clock,
-    bucket,
+    hour,
     save,
     lines,
-    retention: new BucketRetention({ store, clock, logger, keptMs: 14 * DAY_MS, bytesMax }),
+    retention: new DeviceHourRetention({ store, clock, logger, keptMs: 100 * DAY_MS, bytesMax }),
     ages: async () => {
       const rows = await database
-        .selectFrom('telemetry_bucket')
-        .select('bucket_at')
-        .orderBy('bucket_at')
+        .selectFrom('telemetry_device_hour')
+        .select('hour_at')
+        .orderBy('hour_at')
         .execute();
-      return rows.map((row) => (now - row.bucket_at) / MINUTE_MS);
+      return rows.map((row) => (now - row.hour_at) / HOUR_MS);
     },
   };
 }
 
-describe('BucketRetention', () => {
-  it('deletes what is too old, and reports beforehand what it would delete', async () => {
+describe('DeviceHourRetention', () => {
+  it('lets leave what is too old, and says before what would', async () => {
     const { retention, clock, ages } = await filled(100);
-    clock.advance(14 * DAY_MS - 50.5 * MINUTE_MS);
+    clock.advance(100 * DAY_MS - 50.5 * HOUR_MS);
     expect(await retention.find(clock.now(), 1_000)).toEqual({
       count: 50,
       bytes: 50_000,
@@ -76,19 +85,19 @@ describe('BucketRetention', () => {
     expect(lines.filter((line) => line.includes('--telemetry-max'))).toHaveLength(1);
   });
 
-  it('knows the size of all buckets through all changes', async () => {
-    const { retention, store, bucket, save } = await filled(2);
-    const [first] = [bucket(1, 900), bucket(2)];
+  it('knows what all device hours take, whatever becomes of them', async () => {
+    const { retention, store, inTransaction, hour, save } = await filled(2);
+    const [first] = [hour(1, 900), hour(2)];
     await save([first!]);
     expect(await retention.storedBytes()).toBe(900 + 700 + 2 * 300);
-    await store.transaction((tx) => store.removeBuckets(tx, [first!]));
-    expect(await retention.storedBytes()).toBe(1_000);
+    await store.removeOldest(1, 1);
+    expect(await retention.storedBytes()).toBe(1_200);
     await expect(
-      store.transaction(async (tx) => {
-        await store.saveBuckets(tx, [bucket(3)]);
+      inTransaction(async (tx) => {
+        await store.save(tx, [hour(3)]);
         throw new Error('lost');
       }),
     ).rejects.toThrow('lost');
-    expect(await retention.storedBytes()).toBe(1_000);
+    expect(await retention.storedBytes()).toBe(1_200);
   });
 });

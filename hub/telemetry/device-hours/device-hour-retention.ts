@@ -1,40 +1,40 @@
-/** Deletes the oldest telemetry: what is past retention, and what exceeds the space limit. */
-import type { Logger } from '../../platform/logger.ts';
-import { formatBytes } from '../../shared/base/bytes.ts';
-import type { Clock } from '../../shared/base/clock.ts';
-import { formatDuration } from '../../shared/base/duration.ts';
-import { limits } from '../../shared/base/limits.ts';
-import type { Expirable, Found, Removed } from '../retention/expirable.ts';
-import type { OldBucket, TelemetryStore } from './telemetry-store.ts';
+/** Removes the oldest telemetry of devices: what is too old, and what is too much. Rollups of the same time stay. */
+import type { Logger } from '../../../platform/logger.ts';
+import { formatBytes } from '../../../shared/base/bytes.ts';
+import type { Clock } from '../../../shared/base/clock.ts';
+import { formatDuration } from '../../../shared/base/duration.ts';
+import { limits } from '../../../shared/base/limits.ts';
+import type { Expirable, Found, Removed } from '../../retention/expirable.ts';
+import type { DeviceHourStore, OldDeviceHour } from './device-hour-store.ts';
 
-/** Interval at which early deletion is logged. */
+/** How often the log says that telemetry is deleted early. */
 const REPORT_MS = 3_600_000;
 
-export interface BucketRetentionProps {
-  readonly store: TelemetryStore;
+export interface DeviceHourRetentionProps {
+  readonly store: DeviceHourStore;
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly logger: Logger;
-  /** How long buckets are kept at most. */
+  /** How long device hours are kept at most. */
   readonly keptMs: number;
-  /** Limit of their total size on the disk. */
+  /** Size on the disk above which the oldest are removed. */
   readonly bytesMax: number;
 }
 
-export class BucketRetention implements Expirable {
+export class DeviceHourRetention implements Expirable {
   readonly kind = 'telemetry';
   readonly rule: string;
   readonly bytesMax: number;
-  readonly #props: BucketRetentionProps;
+  readonly #props: DeviceHourRetentionProps;
   #sentAt = Number.NEGATIVE_INFINITY;
 
-  constructor(props: BucketRetentionProps) {
+  constructor(props: DeviceHourRetentionProps) {
     this.#props = props;
     this.bytesMax = props.bytesMax;
     const { keptMs, bytesMax } = props;
     this.rule = `older than ${formatDuration(keptMs)} (--telemetry-kept), and the oldest beyond ${formatBytes(bytesMax)} (--telemetry-max)`;
   }
 
-  /** The approximate size of all buckets on the disk. */
+  /** Approximate size of all stored telemetry. */
   storedBytes(): Promise<number> {
     return this.#props.store.storedBytes();
   }
@@ -44,13 +44,13 @@ export class BucketRetention implements Expirable {
     let count = 0;
     let bytes = 0;
     let oldestAt: number | undefined;
-    for await (const bucket of this.#props.store.oldest()) {
-      const isDue = bucket.bucketAt < now - this.#props.keptMs || bytes < excess;
+    for await (const hour of this.#props.store.oldest()) {
+      const isDue = hour.hourAt < now - this.#props.keptMs || bytes < excess;
       if (!isDue) return { count, bytes, oldestAt, isMore: false };
       if (count === limit) return { count, bytes, oldestAt, isMore: true };
-      oldestAt ??= bucket.bucketAt;
+      oldestAt ??= hour.hourAt;
       count += 1;
-      bytes += bucket.bytes;
+      bytes += hour.bytes;
     }
     return { count, bytes, oldestAt, isMore: false };
   }
@@ -67,7 +67,7 @@ export class BucketRetention implements Expirable {
     return { ...sumOf([...old, ...tooMuch]), isMore: tooMuch.length === max };
   }
 
-  #report(removed: readonly OldBucket[]): void {
+  #report(removed: readonly OldDeviceHour[]): void {
     const { clock, logger, keptMs } = this.#props;
     if (clock.monotonic() - this.#sentAt < REPORT_MS) return;
     this.#sentAt = clock.monotonic();
@@ -76,13 +76,13 @@ export class BucketRetention implements Expirable {
       {
         bytesMax: this.bytesMax,
         keptMs,
-        ...(newest ? { removedUpTo: new Date(newest.bucketAt).toISOString() } : {}),
+        ...(newest ? { removedUpTo: new Date(newest.hourAt).toISOString() } : {}),
       },
       'telemetry exceeds its limit and is deleted early: raise --telemetry-max or lower --telemetry-kept',
     );
   }
 }
 
-function sumOf(removed: readonly OldBucket[]): { readonly count: number; readonly bytes: number } {
+function sumOf(removed: readonly OldDeviceHour[]): { readonly count: number; readonly bytes: number } {
   return { count: removed.length, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
 }

@@ -1,0 +1,39 @@
+/**
+ * Counts of one feature over many units of evidence, each with its capped weight (hub/telemetry/capped-weights.ts), from sums by
+ * class (hub/telemetry/rollups/unit-classes.ts). Units of one class count as if each had the mean of them, which is within a factor
+ * of two of what each has: so none has more than twice the weight that the cap allows.
+ */
+import { limits } from '../../shared/base/limits.ts';
+import { weightedMedianCap } from '../telemetry/capped-weights.ts';
+import type { Moments } from '../telemetry/rollups/rollup-sums.ts';
+import type { UnitClass, UnitClasses } from '../telemetry/rollups/unit-classes.ts';
+import type { PooledCounts } from './pooled-counts.ts';
+
+export interface UnitSums {
+  readonly classes: Pick<UnitClasses, 'entries'>;
+  readonly moments: Moments;
+}
+
+/** `sums` is undefined where no unit has counts of the feature; `bins` is the number of its counts. */
+export function pooledUnits(sums: UnitSums | undefined, bins: number): PooledCounts {
+  const classes = (sums?.classes.entries() ?? []).map(([, units]) => ({ units, rows: rowsOf(units) }));
+  const { cap, withEvidence } = weightedMedianCap(
+    classes.map(({ units: { units }, rows }) => ({ units, amount: rows / units })),
+    limits.driftRowsMin,
+  );
+  const counts = new Array<number>(bins).fill(0);
+  let missing = 0;
+  let rows = 0;
+  for (const { units, rows: ofClass } of classes) {
+    const weight = Math.min(1, cap / (ofClass / units.units));
+    for (let bin = 0; bin < bins; bin += 1) counts[bin]! += weight * units.counts[bin]!;
+    missing += weight * units.missing;
+    rows += ofClass;
+  }
+  const moments = sums?.moments ?? { n: 0, sum: 0, sumSquares: 0 };
+  return { counts, missing, moments, rows, devices: withEvidence };
+}
+
+function rowsOf({ counts, missing }: UnitClass): number {
+  return counts.reduce((sum, n) => sum + n, missing);
+}
