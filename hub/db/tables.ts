@@ -192,7 +192,7 @@ export interface Tables {
   };
   /** telemetry: highest window number merged per stream; numbers arrive in order. */
   telemetry_stream: { device_id: string; stream: string; number: number; updated_at: number };
-  /** telemetry: what one device added to one cell of one version in one hour. `body` is CBOR. */
+  /** telemetry: what one device added to one cell of one version in one hour, and how it looks by itself. `body` is CBOR. */
   telemetry_device_hour: {
     device_id: string;
     model: string;
@@ -202,6 +202,7 @@ export interface Tables {
     arm: string;
     segment: string;
     device_group: string;
+    severity: number;
     body: Uint8Array;
   };
   /** telemetry: what device hours and reports add up to by cell, and by all cells (a star in each column). `body` is CBOR. */

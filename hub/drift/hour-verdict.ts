@@ -1,11 +1,14 @@
 /**
- * How one hour of one device looks against the reference profile, cheaply, for it is judged with each report: by PSI alone, and
- * by the same thresholds as verdict.ts.
+ * How one hour of one device looks against the reference profile, cheaply, for it is judged with each report: by PSI alone, with
+ * the thresholds of verdict.ts.
  */
-import type { ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
+import { limits } from '../../shared/base/limits.ts';
+import type { FeatureProfile, ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import type { HourVerdict } from '../telemetry/device-hours/activity-store.ts';
-import { judgeFeatures } from './verdict.ts';
+import { pooledCategories } from './pooled-categories.ts';
+import { type Psi, populationStability } from './psi.ts';
+import { driftRule } from './verdict.ts';
 
 const nothing: HourVerdict = { verdict: 'too-few', score: 0 };
 
@@ -14,9 +17,41 @@ export function judgeHour(
   profile: ReferenceProfile | undefined,
   features: readonly FeatureCounts[],
 ): HourVerdict {
-  if (profile === undefined) return nothing;
-  const [worst] = judgeFeatures(profile, features);
-  if (worst === undefined || worst.verdict === 'too-few') return nothing;
-  const score = worst.psi / worst.threshold;
-  return { verdict: worst.verdict, score: Number.isFinite(score) ? score : 0 };
+  let worst = nothing;
+  for (const feature of profile?.features ?? []) {
+    const counts = features.find(({ name }) => name === feature.name);
+    if (!counts || !hasEnough(feature, counts)) continue;
+    const judged = judge(psiOf(feature, counts));
+    if (worst === nothing || judged.score > worst.score) worst = judged;
+  }
+  return worst;
+}
+
+function hasEnough(profile: FeatureProfile, { counts, missing }: FeatureCounts): boolean {
+  const reference = sum(profile.counts) + profile.missing + (profile.kind === 'numeric' ? 0 : profile.unseen);
+  return sum(counts) + missing >= limits.driftRowsMin && reference >= limits.driftRowsMin;
+}
+
+function psiOf(profile: FeatureProfile, { counts, missing }: FeatureCounts): Psi {
+  const bins =
+    profile.kind === 'numeric'
+      ? { reference: profile.counts, current: counts }
+      : pooledCategories(profile, { counts: counts.slice(0, -1), unseen: counts.at(-1)! });
+  return populationStability(
+    [...bins.reference, profile.missing],
+    [...bins.current, missing],
+    driftRule.alpha,
+  );
+}
+
+/** A score above 1 is at least `watch`, and `drift` is above `watch`: PSI over its threshold grows with both. */
+function judge({ psi, critical }: Psi): HourVerdict {
+  if (!Number.isFinite(psi) || !Number.isFinite(critical)) return nothing;
+  const score = psi / Math.max(driftRule.watchPsi, critical);
+  if (psi > Math.max(driftRule.actPsi, critical)) return { verdict: 'drift', score };
+  return { verdict: score > 1 ? 'watch' : 'stable', score };
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, n) => total + n, 0);
 }

@@ -28,16 +28,24 @@ export function populationStability(
   current: readonly number[],
   alpha: number,
 ): Psi {
-  const used = reference.map((n, i) => [n, current[i]!] as const).filter(([a, b]) => a > 0 || b > 0);
-  const cells = used.length;
-  const referenceRows = used.reduce((sum, [n]) => sum + n, 0);
-  const currentRows = used.reduce((sum, [, n]) => sum + n, 0);
+  let cells = 0;
+  let referenceRows = 0;
+  let currentRows = 0;
+  for (const [i, n] of reference.entries()) {
+    const m = current[i]!;
+    if (!(n > 0 || m > 0)) continue;
+    cells += 1;
+    referenceRows += n;
+    currentRows += m;
+  }
   if (referenceRows === 0 || currentRows === 0) return { psi: 0, critical: Number.POSITIVE_INFINITY, cells };
   if (cells < 2) return { psi: 0, critical: 0, cells };
   let psi = 0;
-  for (const [a, b] of used) {
-    const p = (a + PRIOR) / (referenceRows + PRIOR * cells);
-    const q = (b + PRIOR) / (currentRows + PRIOR * cells);
+  for (const [i, n] of reference.entries()) {
+    const m = current[i]!;
+    if (!(n > 0 || m > 0)) continue;
+    const p = (n + PRIOR) / (referenceRows + PRIOR * cells);
+    const q = (m + PRIOR) / (currentRows + PRIOR * cells);
     psi += (p - q) * Math.log(p / q);
   }
   return {

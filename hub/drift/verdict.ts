@@ -26,7 +26,7 @@ import { type PooledCounts, pooledCounts } from './pooled-counts.ts';
 import { pooledUnits, type UnitSums } from './pooled-units.ts';
 import { populationStability } from './psi.ts';
 
-const driftRule = {
+export const driftRule = {
   watchPsi: 0.1,
   actPsi: 0.25,
   alpha: 0.01,

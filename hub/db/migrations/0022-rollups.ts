@@ -26,7 +26,8 @@ const statements = [
   `drop index telemetry_bucket_fine`,
   `create table telemetry_device_hour (
      device_id text not null, model text not null, version text not null, hour_at integer not null,
-     rollout_id text not null, arm text not null, segment text not null, device_group text not null, body blob not null,
+     rollout_id text not null, arm text not null, segment text not null, device_group text not null,
+     severity integer not null, body blob not null,
      primary key (model, version, hour_at, device_id, rollout_id, arm, segment, device_group)) strict`,
   `create index telemetry_device_hour_by_time on telemetry_device_hour (hour_at)`,
   `create index telemetry_device_hour_by_device on telemetry_device_hour (device_id, model, version, hour_at)`,

@@ -4,6 +4,7 @@ import type { DriftVerdict } from '../../../shared/api/drift.ts';
 import { compareVersions } from '../../../shared/base/version-order.ts';
 import type { Database } from '../../db/database.ts';
 import type { Tables } from '../../db/tables.ts';
+import { severityOf, verdictOf } from './severity.ts';
 
 /** What one hour of one device looks like against the version's reference profile. */
 export interface HourVerdict {
@@ -37,8 +38,6 @@ export interface JudgedDevice {
   readonly judgedAt: number;
 }
 
-const severities = ['too-few', 'stable', 'watch', 'drift'] as const;
-
 export class ActivityStore {
   readonly #database: Database;
 
@@ -46,7 +45,10 @@ export class ActivityStore {
     this.#database = database;
   }
 
-  /** An hour with too few rows says nothing, and leaves the verdict of the hour before as it is. */
+  /**
+   * To be called for an hour that is new or is judged differently. One with too few rows shows nothing, and leaves the verdict of the hour
+   * before as it is.
+   */
   async save(tx: Transaction<Tables>, activities: readonly Activity[]): Promise<void> {
     if (activities.length === 0) return;
     await tx
@@ -59,7 +61,7 @@ export class ActivityStore {
           device_group: group,
           first_at: hourAt,
           last_at: hourAt,
-          severity: severities.indexOf(verdict.verdict),
+          severity: severityOf(verdict.verdict),
           score: verdict.score,
           judged_at: hourAt,
         })),
@@ -99,7 +101,7 @@ export class ActivityStore {
     const row = await this.#inSpan(query)
       .select([
         (eb) => eb.fn.countAll<number>().as('devices'),
-        sql<number>`coalesce(sum(case when severity = 3 and judged_at >= ${query.fromMs} then 1 else 0 end), 0)`.as(
+        sql<number>`coalesce(sum(case when severity = ${severityOf('drift')} and judged_at >= ${query.fromMs} then 1 else 0 end), 0)`.as(
           'drifted',
         ),
       ])
@@ -119,7 +121,7 @@ export class ActivityStore {
       .execute();
     return rows.map((row) => ({
       deviceId: row.device_id,
-      verdict: severities[row.severity]!,
+      verdict: verdictOf(row.severity),
       judgedAt: row.judged_at,
     }));
   }

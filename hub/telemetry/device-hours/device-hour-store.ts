@@ -1,8 +1,10 @@
 /** The table of device hours: what one device added to one cell of one version in one hour, a unit of evidence. */
 import { type Selectable, sql, type Transaction } from 'kysely';
+import type { DriftVerdict } from '../../../shared/api/drift.ts';
 import type { Database } from '../../db/database.ts';
 import type { Tables } from '../../db/tables.ts';
 import type { Arm, Cell } from '../rollups/cell.ts';
+import { severityOf, verdictOf } from './severity.ts';
 
 export interface DeviceHourKey {
   readonly deviceId: string;
@@ -14,6 +16,8 @@ export interface DeviceHourKey {
 
 export interface DeviceHour extends DeviceHourKey {
   readonly body: Uint8Array;
+  /** How the hour looks by itself. */
+  readonly verdict: DriftVerdict;
 }
 
 export interface DeviceHourQuery {
@@ -56,15 +60,15 @@ export class DeviceHourStore {
     this.#database = database;
   }
 
-  /** Bodies of those that exist, by `deviceHourText`. */
-  async bodies(tx: Tx, keys: readonly DeviceHourKey[]): Promise<Map<string, Uint8Array>> {
+  /** Those that exist, by `deviceHourText`. */
+  async find(tx: Tx, keys: readonly DeviceHourKey[]): Promise<Map<string, DeviceHour>> {
     if (keys.length === 0) return new Map();
     const wanted = sql.join(keys.map(keyTuple));
     const { rows } = await sql<Row>`
       select * from telemetry_device_hour where ${sql.raw(`(${keyColumns.join()})`)} in (values ${wanted})`.execute(
       tx,
     );
-    return new Map(rows.map((row) => [deviceHourText(fromRow(row)), row.body]));
+    return new Map(rows.map(fromRow).map((hour) => [deviceHourText(hour), hour]));
   }
 
   async save(tx: Tx, hours: readonly DeviceHour[]): Promise<void> {
@@ -72,7 +76,7 @@ export class DeviceHourStore {
     await tx
       .insertInto('telemetry_device_hour')
       .values(
-        hours.map(({ deviceId, model, version, hourAt, cell, body }) => ({
+        hours.map(({ deviceId, model, version, hourAt, cell, body, verdict }) => ({
           device_id: deviceId,
           model,
           version,
@@ -81,11 +85,15 @@ export class DeviceHourStore {
           arm: cell.arm,
           segment: cell.segment,
           device_group: cell.group,
+          severity: severityOf(verdict),
           body,
         })),
       )
       .onConflict((conflict) =>
-        conflict.columns([...keyColumns]).doUpdateSet((eb) => ({ body: eb.ref('excluded.body') })),
+        conflict.columns([...keyColumns]).doUpdateSet((eb) => ({
+          body: eb.ref('excluded.body'),
+          severity: eb.ref('excluded.severity'),
+        })),
       )
       .execute();
   }
@@ -190,5 +198,6 @@ function fromRow(row: Row): DeviceHour {
       group: row.device_group,
     },
     body: row.body,
+    verdict: verdictOf(row.severity),
   };
 }

@@ -39,6 +39,8 @@ type Stored = readonly [form: typeof FORM, figures: Uint8Array, features: readon
 export class RollupSums {
   readonly #figures = new FigureSums();
   readonly #features = new Map<string, FeatureRollup>();
+  /** Features whose means are to be forgotten by what this is added to; never stored. */
+  readonly #forgotten = new Set<string>();
 
   /** Adds the requests, errors, latencies and labels of reports, and not their features. */
   addFigures(more: Addable): void {
@@ -66,11 +68,14 @@ export class RollupSums {
    * rounding error behind if its sums were subtracted.
    */
   forgetMoments(features: readonly FeatureCounts[]): void {
-    for (const { name, moments } of features) if (moments) this.#feature(name).moments = noMoments;
+    for (const { name, moments } of features) if (moments) this.#forgotten.add(name);
+    for (const name of this.#forgotten) this.#feature(name).moments = noMoments;
   }
 
+  /** Adds another one, which may be a change: sums of what was added since, less what has left. */
   add(more: RollupSums): void {
     this.#figures.add(more.figures());
+    for (const name of more.#forgotten) this.#feature(name).moments = noMoments;
     for (const [name, { classes, moments }] of more.#features) {
       const feature = this.#feature(name);
       for (const [exponent, units] of classes.entries()) feature.classes.addClass(exponent, units, 1);

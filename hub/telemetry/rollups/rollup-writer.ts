@@ -7,6 +7,7 @@
  */
 import type { Transaction } from 'kysely';
 import type { Logger } from '../../../platform/logger.ts';
+import type { DriftVerdict } from '../../../shared/api/drift.ts';
 import type { ReferenceProfile } from '../../../shared/manifest/reference-profile.ts';
 import type { FeatureCounts } from '../../../shared/protocol/telemetry-report.ts';
 import type { Tables } from '../../db/tables.ts';
@@ -19,8 +20,8 @@ import {
 } from '../device-hours/device-hour-store.ts';
 import { FigureSums } from '../figure-sums.ts';
 import { type Addable, decodeSums } from '../sums-encoding.ts';
-import type { Cell } from './cell.ts';
-import { allCells, type RollupKey, type RollupStore, rollupText } from './rollup-store.ts';
+import { type Cell, cellText } from './cell.ts';
+import { allCells, type RollupKey, type RollupStore, rollupText, type VersionName } from './rollup-store.ts';
 import { RollupSums } from './rollup-sums.ts';
 import { dayMs, hourMs, spanStart } from './spans.ts';
 
@@ -55,7 +56,11 @@ export interface RollupWriterProps {
 /** A device hour before and after a batch. */
 interface ChangedHour {
   readonly key: DeviceHourKey;
+  /** Start of the shortest span of the batch. */
+  readonly at: number;
   readonly before: readonly FeatureCounts[];
+  /** Undefined for a new hour. */
+  readonly verdictBefore: DriftVerdict | undefined;
   readonly sums: FigureSums;
   readonly profile: ReferenceProfile | undefined;
 }
@@ -69,56 +74,46 @@ export class RollupWriter {
 
   async add(tx: Transaction<Tables>, additions: readonly Addition[]): Promise<void> {
     if (additions.length === 0) return;
-    const { hours: store, activity } = this.#props;
+    const { hours: store, activity, judge, finestMs } = this.#props;
     const hours = await this.#changedHours(tx, additions);
-    const rollups = new RollupChanges();
+    const changes = new RollupChanges();
     for (const addition of additions) {
-      const { at, figures, cell, model, version } = addition;
+      const { figures } = addition;
       hours.get(deviceHourText(hourKey(addition)))!.sums.add(figures);
-      for (const spanMs of [this.#props.finestMs, hourMs, dayMs]) {
-        for (const one of [cell, allCells]) {
-          const key = { model, version, spanMs, spanAt: spanStart(at, spanMs), cell: one };
-          rollups.change(key, (sums) => {
-            sums.addFigures(figures);
-            if (spanMs >= hourMs) sums.addMoments(figures.features);
-          });
-        }
-      }
+      const change = changes.of({ ...addition, at: spanStart(addition.at, finestMs) });
+      change.addFigures(figures);
+      change.addMoments(figures.features);
     }
-    for (const { key, before, sums } of hours.values()) {
-      rollups.replaceUnit(key, before, sums.figures().features);
-    }
-    await this.#save(tx, rollups);
-    const changed = [...hours.values()];
+    const changed = [...hours.values()].map((hour) => {
+      const after = hour.sums.figures().features;
+      return { ...hour, after, judged: judge(hour.profile, after) };
+    });
+    for (const { key, at, before, after } of changed) changes.of({ ...key, at }).replaceUnit(before, after);
+    await this.#apply(tx, changes, [finestMs, hourMs, dayMs]);
     await store.save(
       tx,
-      changed.map(({ key, sums }) => ({ ...key, body: sums.encode() })),
+      changed.map(({ key, sums, judged }) => ({ ...key, body: sums.encode(), verdict: judged.verdict })),
     );
     await activity.save(
       tx,
-      changed.map(({ key: { cell, ...key }, sums, profile }) => ({
-        ...key,
-        group: cell.group,
-        verdict: this.#props.judge(profile, sums.figures().features),
-      })),
+      changed
+        .filter(({ judged, verdictBefore }) => judged.verdict !== verdictBefore)
+        .map(({ key: { cell, ...key }, judged }) => ({ ...key, group: cell.group, verdict: judged })),
     );
   }
 
   /** Takes device hours out of the rollups of hours and days; they must have left their own table in `tx`. */
   async subtract(tx: Transaction<Tables>, gone: readonly DeviceHour[]): Promise<void> {
-    const rollups = new RollupChanges();
+    const changes = new RollupChanges();
     for (const hour of gone) {
       const figures = this.#read(hour);
       if (!figures) continue;
-      rollups.replaceUnit(hour, figures.features, []);
-      for (const key of rollupKeys(hour)) {
-        rollups.change(key, (sums) => {
-          sums.removeFigures(figures);
-          sums.forgetMoments(figures.features);
-        });
-      }
+      const change = changes.of({ ...hour, at: hour.hourAt });
+      change.removeFigures(figures);
+      change.forgetMoments(figures.features);
+      change.replaceUnit(figures.features, []);
     }
-    await this.#save(tx, rollups);
+    await this.#apply(tx, changes, [hourMs, dayMs]);
   }
 
   async #changedHours(
@@ -128,41 +123,55 @@ export class RollupWriter {
     const changed = new Map(
       additions.map((addition) => {
         const key = hourKey(addition);
-        return [deviceHourText(key), { key, profile: addition.profile }];
+        const at = spanStart(addition.at, this.#props.finestMs);
+        return [deviceHourText(key), { key, at, profile: addition.profile }];
       }),
     );
     const keys = [...changed.values()].map(({ key }) => key);
-    const bodies = await this.#props.hours.bodies(tx, keys);
+    const found = await this.#props.hours.find(tx, keys);
     return new Map(
-      [...changed].map(([text, { key, profile }]) => {
-        const body = bodies.get(text);
-        const stored = body && this.#read({ ...key, body });
+      [...changed].map(([text, { key, at, profile }]) => {
+        const hour = found.get(text);
+        const stored = hour && this.#read(hour);
         const sums = new FigureSums();
         if (stored) sums.add(stored);
-        return [text, { key, sums, profile, before: stored?.features ?? [] }];
+        return [
+          text,
+          { key, at, sums, profile, before: stored?.features ?? [], verdictBefore: hour?.verdict },
+        ];
       }),
     );
   }
 
-  async #save(tx: Transaction<Tables>, changes: RollupChanges): Promise<void> {
-    const { rollups: store, logger } = this.#props;
-    const keys = changes.keys();
-    const bodies = await store.bodies(tx, keys);
-    const rows = keys.map((key) => {
-      const body = bodies.get(rollupText(key));
-      let sums = new RollupSums();
-      try {
-        if (body) sums = RollupSums.decode(body);
-      } catch (error) {
-        logger.error(
-          { rollup: rollupText(key), err: error },
-          'a telemetry rollup is unreadable and begins anew',
-        );
+  async #apply(tx: Transaction<Tables>, changes: RollupChanges, spans: readonly number[]): Promise<void> {
+    const { rollups: store } = this.#props;
+    const byRow = Map.groupBy(changes.rows(spans), ({ key }) => rollupText(key));
+    const bodies = await store.bodies(
+      tx,
+      [...byRow.values()].map(([first]) => first!.key),
+    );
+    const rows = [...byRow].map(([text, [first, ...others]]) => {
+      const sums = this.#stored(text, bodies.get(text));
+      const { key } = first!;
+      for (const { change } of [first!, ...others]) {
+        if (key.spanMs < hourMs) sums.addFigures(change.figures());
+        else sums.add(change);
       }
-      changes.apply(key, sums);
       return { ...key, body: sums.encode() };
     });
     await store.save(tx, rows);
+  }
+
+  #stored(row: string, body: Uint8Array | undefined): RollupSums {
+    try {
+      if (body) return RollupSums.decode(body);
+    } catch (error) {
+      this.#props.logger.error(
+        { rollup: row, err: error },
+        'a telemetry rollup is unreadable and begins anew',
+      );
+    }
+    return new RollupSums();
   }
 
   /** Undefined for one that cannot be read: it must not stop the telemetry of every other device. */
@@ -179,37 +188,37 @@ export class RollupWriter {
   }
 }
 
-type Change = (sums: RollupSums) => void;
-
-/** Changes of a batch by the row that they are of, so that each row is read and written once. */
-class RollupChanges {
-  readonly #byRow = new Map<string, { readonly key: RollupKey; readonly changes: Change[] }>();
-
-  change(key: RollupKey, change: Change): void {
-    const text = rollupText(key);
-    const row = this.#byRow.get(text) ?? { key, changes: [] };
-    row.changes.push(change);
-    this.#byRow.set(text, row);
-  }
-
-  replaceUnit(hour: DeviceHourKey, before: readonly FeatureCounts[], after: readonly FeatureCounts[]): void {
-    for (const key of rollupKeys(hour)) this.change(key, (sums) => sums.replaceUnit(before, after));
-  }
-
-  keys(): readonly RollupKey[] {
-    return [...this.#byRow.values()].map(({ key }) => key);
-  }
-
-  apply(key: RollupKey, sums: RollupSums): void {
-    for (const change of this.#byRow.get(rollupText(key))?.changes ?? []) change(sums);
-  }
+interface ChangeKey extends VersionName {
+  readonly cell: Cell;
+  /** Start of the shortest span. */
+  readonly at: number;
 }
 
-/** The rows of hours and days that hold a device hour. */
-function rollupKeys({ model, version, hourAt, cell }: DeviceHourKey): readonly RollupKey[] {
-  return [hourMs, dayMs].flatMap((spanMs) =>
-    [cell, allCells].map((one) => ({ model, version, spanMs, spanAt: spanStart(hourAt, spanMs), cell: one })),
-  );
+/** What a batch changes, summed up by cell and shortest span, so that a rollup is changed once, however many devices report. */
+class RollupChanges {
+  readonly #changes = new Map<string, { readonly key: ChangeKey; readonly change: RollupSums }>();
+
+  of({ model, version, cell, at }: ChangeKey): RollupSums {
+    const text = `${model} ${version} ${cellText(cell)} ${at}`;
+    const found = this.#changes.get(text) ?? {
+      key: { model, version, cell, at },
+      change: new RollupSums(),
+    };
+    this.#changes.set(text, found);
+    return found.change;
+  }
+
+  /** Each change with the rows that it belongs to: its cell and all cells, in spans of these lengths. */
+  rows(spans: readonly number[]): { readonly key: RollupKey; readonly change: RollupSums }[] {
+    return [...this.#changes.values()].flatMap(({ key: { model, version, cell, at }, change }) =>
+      spans.flatMap((spanMs) =>
+        [cell, allCells].map((one) => ({
+          key: { model, version, spanMs, spanAt: spanStart(at, spanMs), cell: one },
+          change,
+        })),
+      ),
+    );
+  }
 }
 
 function hourKey({ deviceId, model, version, cell, at }: Addition): DeviceHourKey {

@@ -28,6 +28,7 @@ async function filled(count: number, bytesMax = BYTES_MAX) {
     version: '1.0.0',
     hourAt: now - age * HOUR_MS,
     cell: { rolloutId: '', arm: 'rest', segment: '', group: 'default' },
+    verdict: 'stable',
     body: new Uint8Array(bytes),
   });
   const inTransaction = <T>(work: (tx: Transaction<Tables>) => Promise<T>) =>
