@@ -98,8 +98,17 @@ export function integerOption(
   };
 }
 
+interface DurationBounds extends Bounds {
+  /** The duration must go into this one a whole number of times. */
+  readonly divides?: number;
+}
+
 /** Milliseconds; read as a number of them or as `10s`, `5m`, `1h30m`. */
-export function durationOption(valueMs: number, { min, max }: Bounds, sentence: string): Option<number> {
+export function durationOption(
+  valueMs: number,
+  { min, max, divides }: DurationBounds,
+  sentence: string,
+): Option<number> {
   return {
     default: valueMs,
     shown: formatDuration(valueMs),
@@ -109,8 +118,10 @@ export function durationOption(valueMs: number, { min, max }: Bounds, sentence: 
     read: (found, name) => {
       const text = typeof found === 'string' && !/^\d+$/.test(found);
       const ms = text ? parseDuration(found, name) : Number(found);
-      if (Number.isFinite(ms) && ms >= min && ms <= max) return ms;
-      return refuse(name, found, `a duration from ${formatDuration(min)} to ${formatDuration(max)}`);
+      const fits = divides === undefined || divides % ms === 0;
+      if (Number.isFinite(ms) && ms >= min && ms <= max && fits) return ms;
+      const rule = divides === undefined ? '' : ` that divides ${formatDuration(divides)}`;
+      return refuse(name, found, `a duration from ${formatDuration(min)} to ${formatDuration(max)}${rule}`);
     },
   };
 }

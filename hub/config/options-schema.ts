@@ -13,6 +13,7 @@ import { limits } from '../../shared/base/limits.ts';
 import { hostPortOption, publicUrlOption } from './address-options.ts';
 
 const portBounds = { min: 0, max: 65_535 };
+const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const GIB = 1024 ** 3;
 const keptBounds = { min: 600_000, max: 3_650 * DAY_MS };
@@ -81,8 +82,8 @@ export const hubOptionTable = {
   ),
   telemetryBucketMs: durationOption(
     60_000,
-    { min: 1_000, max: DAY_MS },
-    'Time span telemetry is merged into.',
+    { min: 1_000, max: HOUR_MS, divides: HOUR_MS },
+    'Shortest span of time that requests, errors and latencies are summed up for; a day later they are known by the hour.',
   ),
   rolloutObserveMs: durationOption(
     2_000,

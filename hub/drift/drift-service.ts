@@ -14,6 +14,9 @@ import type { RollupSums } from '../telemetry/rollups/rollup-sums.ts';
 import type { FigureQuery } from '../telemetry/telemetry-figures.ts';
 import { judgeFeatures, judgeFleetInSlices, judgeUnits, worstVerdict } from './verdict.ts';
 
+/** A drift report without its devices. */
+export type FleetDrift = Omit<DriftReport, 'devices'>;
+
 export interface DriftQuery {
   readonly model: string;
   /** The version that most devices report when left out. */
@@ -48,41 +51,25 @@ export class DriftService {
   }
 
   /**
-   * Verdicts for the span, by default the last hour. Throws `not_found` for an unknown version, `drift_no_profile`, and
-   * `no_telemetry` when no version is named and none was reported. A known version without data is `too-few`.
+   * Verdicts over the fleet and by device for the span, by default the last hour. Throws `not_found` for an unknown version,
+   * `drift_no_profile`, and `no_telemetry` when no version is named and none was reported. A known version without data is `too-few`.
    */
   async assess(query: DriftQuery): Promise<DriftReport> {
-    const { clock, telemetry } = this.#props;
-    const toMs = query.toMs ?? clock.now() + 1;
-    const fromMs = query.fromMs ?? toMs - SPAN_MS_DEFAULT;
-    const { model, group } = query;
-    const version = query.version ?? (await telemetry.mainVersion({ model, group, fromMs, toMs }));
-    const profile = await this.#profile(model, version);
-    const span = { model, version, group, fromMs, toMs };
-    const sums = await telemetry.hours(span);
-    const counts = await telemetry.countDevices(span);
-    const features = judgeUnits(profile, sums.features()).map((feature) => ({
-      ...feature,
-      // A unit is a device in an hour: over several hours there are more of them than devices.
-      devices: Math.min(feature.devices, counts.devices),
-    }));
-    const labels = labelError(sums.figures().labels);
+    const { telemetry } = this.#props;
+    const span = await this.#span(query);
+    const profile = await this.#profile(span.model, span.version);
+    const fleet = await this.#assessFleet(span, profile);
     const devices: DeviceDrift[] = [];
     for (const device of await telemetry.worstDevices(span, limits.driftDevicesNamedMax)) {
       devices.push(await this.#describe(span, device, profile));
     }
-    return {
-      model,
-      version,
-      fromMs: Math.round(fromMs),
-      toMs: Math.round(toMs),
-      verdict: worstVerdict(features.map((feature) => feature.verdict)),
-      features,
-      ...(labels ? { labels } : {}),
-      devicesSeen: counts.devices,
-      devicesDrifted: counts.drifted,
-      devices,
-    };
+    return { ...fleet, devices };
+  }
+
+  /** The same without the devices, at a cost that does not depend on how many there are or for how long they have reported. */
+  async assessFleet(query: DriftQuery): Promise<FleetDrift> {
+    const span = await this.#span(query);
+    return this.#assessFleet(span, await this.#profile(span.model, span.version));
   }
 
   /**
@@ -94,6 +81,38 @@ export class DriftService {
     devices: readonly (readonly FeatureCounts[])[],
   ): Promise<readonly FeatureDrift[]> {
     return judgeFleetInSlices(await this.#profile(model, version), devices, nextTurn);
+  }
+
+  async #span(query: DriftQuery): Promise<FigureQuery> {
+    const { clock, telemetry } = this.#props;
+    const toMs = Math.round(query.toMs ?? clock.now() + 1);
+    const fromMs = Math.round(query.fromMs ?? toMs - SPAN_MS_DEFAULT);
+    const { model, group } = query;
+    const version = query.version ?? (await telemetry.mainVersion({ model, group, fromMs, toMs }));
+    return { model, version, group, fromMs, toMs };
+  }
+
+  async #assessFleet(span: FigureQuery, profile: ReferenceProfile): Promise<FleetDrift> {
+    const { telemetry } = this.#props;
+    const sums = await telemetry.hours(span);
+    const counts = await telemetry.countDevices(span);
+    const features = judgeUnits(profile, sums.features()).map((feature) => ({
+      ...feature,
+      // A unit is a device in an hour: over several hours there are more of them than devices.
+      devices: Math.min(feature.devices, counts.devices),
+    }));
+    const labels = labelError(sums.figures().labels);
+    return {
+      model: span.model,
+      version: span.version,
+      fromMs: span.fromMs,
+      toMs: span.toMs,
+      verdict: worstVerdict(features.map((feature) => feature.verdict)),
+      features,
+      ...(labels ? { labels } : {}),
+      devicesSeen: counts.devices,
+      devicesDrifted: counts.drifted,
+    };
   }
 
   /** With the figures of the worst feature in the hour that was judged, for a device whose verdict says anything. */

@@ -4,14 +4,13 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from '../../platform/logger.ts';
-import type { DriftReport } from '../../shared/api/drift.ts';
 import { isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { VersionCount } from '../devices/fleet-census.ts';
-import type { DriftQuery } from './drift-service.ts';
+import type { DriftQuery, FleetDrift } from './drift-service.ts';
 
 export interface DriftWatchProps {
-  readonly drift: { assess(query: DriftQuery): Promise<DriftReport> };
+  readonly drift: { assessFleet(query: DriftQuery): Promise<FleetDrift> };
   /** Versions on devices, published ones alone. */
   readonly versions: () => Promise<readonly Pick<VersionCount, 'model' | 'version' | 'state'>[]>;
   readonly clock: Clock;
@@ -20,7 +19,7 @@ export interface DriftWatchProps {
 
 /** What was found of a version when it was last assessed. */
 export interface AssessedVersion {
-  readonly report: DriftReport;
+  readonly report: FleetDrift;
   /** Milliseconds since the epoch. */
   readonly at: number;
 }
@@ -58,7 +57,7 @@ export class DriftWatch {
       if (signal.aborted) return;
       const begun = performance.now();
       try {
-        const report = await drift.assess({ model, version });
+        const report = await drift.assessFleet({ model, version });
         assessed.set(`${model}@${version}`, { report, at: clock.now() });
       } catch (error) {
         if (isAppError(error, 'drift_no_profile')) continue;

@@ -175,10 +175,6 @@ export function worstVerdict(verdicts: Iterable<DriftVerdict>): DriftVerdict {
 }
 
 /** Orders by verdict, then by PSI over its threshold. */
-export function worstFirst(a: FeatureDrift, b: FeatureDrift): number {
+function worstFirst(a: FeatureDrift, b: FeatureDrift): number {
   return severity[b.verdict] - severity[a.verdict] || b.psi / b.threshold - a.psi / a.threshold;
-}
-
-export function compareVerdicts(a: DriftVerdict, b: DriftVerdict): number {
-  return severity[b] - severity[a];
 }

@@ -50,6 +50,15 @@ export class OlderBuckets {
     });
   }
 
+  /** Removes at most `rowsMax` of a device; returns how many have left. */
+  async removeDevice(deviceId: string, rowsMax: number, tx: Transaction<Tables>): Promise<number> {
+    const { rows } = await sql`
+      delete from telemetry_bucket where rowid in (
+        select rowid from telemetry_bucket where device_id = ${deviceId} limit ${rowsMax})
+      returning device_id`.execute(tx);
+    return rows.length;
+  }
+
   #read({ body, ...key }: Selectable<Tables['telemetry_bucket']>) {
     try {
       return decodeSums(body);

@@ -10,6 +10,7 @@ import type { Tables } from '../db/tables.ts';
 import type { ActivityStore } from './device-hours/activity-store.ts';
 import type { DeviceHourStore } from './device-hours/device-hour-store.ts';
 import type { EvidenceStore } from './evidence-store.ts';
+import type { OlderBuckets } from './older-buckets.ts';
 import type { RollupWriter } from './rollups/rollup-writer.ts';
 import type { TelemetryStore } from './telemetry-store.ts';
 
@@ -22,6 +23,7 @@ export interface RemovedDevicesProps {
   readonly rollups: Pick<RollupWriter, 'subtract'>;
   readonly activity: Pick<ActivityStore, 'removeDevice'>;
   readonly evidence: Pick<EvidenceStore, 'removeDevice'>;
+  readonly older: Pick<OlderBuckets, 'removeDevice'>;
   readonly logger: Logger;
 }
 
@@ -70,14 +72,16 @@ export class RemovedDevices {
 
   /** True when there may be more. */
   async #pass(deviceId: string, rowsMax: number, tx: Transaction<Tables>): Promise<boolean> {
-    const { store, hours, rollups, activity, evidence } = this.#props;
+    const { store, hours, rollups, activity, evidence, older } = this.#props;
     if (!(await store.isRemoved(deviceId, tx))) return false;
     await store.removeStreams(deviceId, tx);
     await activity.removeDevice(tx, deviceId);
     const gone = await hours.take(tx, deviceId, rowsMax);
     await rollups.subtract(tx, gone);
     let left = rowsMax - gone.length;
-    if (left > 0) left -= await evidence.removeDevice(deviceId, left, tx);
+    for (const rows of [evidence, older]) {
+      if (left > 0) left -= await rows.removeDevice(deviceId, left, tx);
+    }
     if (left <= 0) return true;
     await store.unmarkRemoved(deviceId, tx);
     return false;

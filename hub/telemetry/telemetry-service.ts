@@ -63,8 +63,17 @@ export class TelemetryService {
     this.#hours = hours;
     this.#activity = activity;
     this.#reader = new RollupReader({ store: rollupStore, clock, logger, finestMs });
-    this.#older = new OlderBuckets({ database, rollups, fleet: props.fleet, logger });
-    this.removed = new RemovedDevices({ store, hours, rollups, activity, evidence: evidenceStore, logger });
+    const older = new OlderBuckets({ database, rollups, fleet: props.fleet, logger });
+    this.#older = older;
+    this.removed = new RemovedDevices({
+      store,
+      hours,
+      rollups,
+      activity,
+      evidence: evidenceStore,
+      older,
+      logger,
+    });
     this.#evidence = new Evidence({ store: evidenceStore, assignments, logger });
     this.#ingest = new TelemetryIngest({
       ...props,

@@ -32,6 +32,7 @@ import { startBareBroker } from './bare-broker.ts';
 import { type BenchRow, benchRow } from './bench-row.ts';
 import type { SendersJob } from './telemetry-senders.ts';
 import { measureStored } from './telemetry-stored.ts';
+import { measureVerdicts } from './telemetry-verdict.ts';
 
 const DEVICES = 100;
 const FEATURES = 8;
@@ -57,6 +58,7 @@ export async function run(): Promise<BenchRow[]> {
     return [
       benchRow('telemetry/durable', 'reports/s', ours, { 'bare broker, nothing kept': bare }),
       await measureStored(folder),
+      ...(await measureVerdicts(folder)),
     ];
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -46,7 +46,7 @@ it('a device that is removed leaves its last sequence, and its place in rollouts
         if (name === 'rollout_id') return sql`'r-000000000001'`;
         if (name === 'join_token_id') return sql`'jt-1'`;
         if (name.endsWith('_at')) return sql`${Date.now()}`;
-        return type === 'INTEGER' || type === 'integer'
+        return ['integer', 'real'].includes(type.toLowerCase())
           ? sql`1`
           : type.toLowerCase() === 'blob'
             ? sql`x'00'`

@@ -20,7 +20,7 @@ const active = (version: string) => ({ model: 'm', version, state: 'active' });
 
 function watchOver(props: Partial<DriftWatchProps>) {
   return new DriftWatch({
-    drift: { assess: async ({ model, version }) => reportOf(model, version!) },
+    drift: { assessFleet: async ({ model, version }) => reportOf(model, version!) },
     versions: async () => [active('1.0.0')],
     clock: systemClock,
     logger: makeLogger('test', 'silent'),
@@ -45,7 +45,7 @@ describe('DriftWatch', () => {
     const watch = watchOver({
       versions: async () => ['1.0.0', '2.0.0', '3.0.0'].map(active),
       drift: {
-        assess: async ({ model, version }) => {
+        assessFleet: async ({ model, version }) => {
           if (version === '1.0.0') throw new AppError('drift_no_profile', 'Cannot assess: no profile.');
           if (version === '2.0.0') throw new Error('damaged');
           return reportOf(model, version!);
