@@ -173,7 +173,7 @@ export class TelemetryIngest implements EntryWriter<Received> {
     return { merged: fresh.length, refused };
   }
 
-  /** The report, or that it is refused. Throws when that cannot be told now. */
+  /** The report, or that it is refused. Throws when that cannot be decided now. */
   async #checked(deviceId: string, payload: Uint8Array): Promise<CheckedReport | 'refused'> {
     let report: TelemetryReport | undefined;
     try {

@@ -1,4 +1,4 @@
-/** The table of activity: which devices have reported a version, from when to when, and how the inputs of each look by itself. */
+/** The table of activity: which devices have reported a version, from when to when, and the drift verdict of each by itself. */
 import { sql, type Transaction } from 'kysely';
 import type { DriftVerdict } from '../../../shared/api/drift.ts';
 import { compareVersions } from '../../../shared/base/version-order.ts';
