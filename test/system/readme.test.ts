@@ -29,7 +29,7 @@ let blocks: readonly CodeBlock[];
 let ports: { readonly http: number; readonly mqtt: number; readonly api: number };
 let env: NodeJS.ProcessEnv;
 
-/** On one machine, with ports that are free; a minute of trial and of soak would prove nothing more than a second. */
+/** On one machine, with ports that are free; ten seconds of trial and of soak would prove nothing more than one. */
 function asTyped(command: string): string {
   const replacements: readonly (readonly [RegExp, string])[] = [
     [/hub\.example:7443/g, `localhost:${ports.http}`],
@@ -40,7 +40,7 @@ function asTyped(command: string): string {
     [/(--ca-fingerprint) …/, `$1 ${copied.fingerprint}`],
     [/mfj1\.…/, copied.joinToken],
     [/'…'/, "'correct horse battery staple'"],
-    [/--(trial|soak) 1m/g, '--$1 1s'],
+    [/--(trial|soak) 10s/g, '--$1 1s'],
     [/\bID\b/, copied.rollout],
     // At a terminal these ask.
     [/^modelfleet (models withdraw|rollout abort|rollout rollback) .*$/, '$& --yes'],
