@@ -127,7 +127,7 @@ async function logoutOfAll(
 
 export function whoamiCommand(context: CliContext): Command {
   return new Command('whoami')
-    .description('show whom the hub takes you for, and where hub and token come from')
+    .description('show which token the hub sees and its role, and where hub and token come from')
     .action(async () => {
       const { url, sources } = await findHubAccess(context.flags(), process.env);
       const me = parseMe(await (await context.hub()).get('/me'));

@@ -116,17 +116,26 @@ function addCreate(rollout: Command, context: CliContext): void {
       'cumulative numbers of devices or shares of the target, such as 1dev,10%,50%,100%',
     )
     .option('--group <NAME>', 'devices of this group (default: every device)')
-    .option('--soak <DURATION>', 'watch each phase so long after its last device is done (default: 10m)')
-    .option('--silence <DURATION>', 'without a sign of life for so long a device is silent (default: 30m)')
+    .option(
+      '--soak <DURATION>',
+      'how long each phase is watched after its last device is done (default: 10m)',
+    )
+    .option(
+      '--silence <DURATION>',
+      'a device that sends nothing for this long counts as silent (default: 30m)',
+    )
     .option('--device-timeout <DURATION>', 'time a device has from the offer (default: 6h)')
-    .option('--phase-timeout <DURATION>', 'a phase that has not ended well by then is paused (default: 1d)')
+    .option(
+      '--phase-timeout <DURATION>',
+      'a phase that has not passed its gates by then is paused (default: 1d)',
+    )
     .option('--max-failures <SHARE>', 'failed devices among the completed, such as 5% (default: 5%)')
     .option('--min-completed <N>', 'completed devices from which failures are judged before a phase ends')
     .option('--max-silent <SHARE>', 'silent devices in a phase (default: 50%)')
     .option('--max-unproven <SHARE>', 'devices in a phase that saw too few requests (default: 0%)')
     .option(
       '--max-error-rate <SHARE>',
-      'failed requests to the version, as the mean over devices (default: not asked)',
+      'failed requests to the version, as the mean over devices (default: no limit)',
     )
     .option('--min-requests <N>', 'requests the error rate needs (default: 100)')
     .addOption(
@@ -141,7 +150,7 @@ function addCreate(rollout: Command, context: CliContext): void {
     .option('--trial-min-requests <N>', 'requests a device waits for; 0: time alone decides (default: 20)')
     .option('--trial-max-error-rate <SHARE>', 'failed requests at which a device goes back (default: 10%)')
     .option('--trial-max-crashes <N>', 'crashes a device allows in its trial (default: 1)')
-    .option('--breaking', 'although the interface breaks clients of the versions that run now')
+    .option('--breaking', 'roll out although the new interface breaks clients of the versions that run now')
     .addOption(
       new Option('--on-failure <ACTION>', 'what a verdict of roll-back does (default: roll-back)').choices([
         'roll-back',

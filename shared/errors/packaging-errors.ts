@@ -12,7 +12,7 @@ export const packagingErrors = defineErrors({
     status: 400,
     retry: 'never',
     meaning: 'A file that model.yaml names cannot be read.',
-    fix: 'Put the file at the path in the message, or correct its name in model.yaml.',
+    fix: 'Put the file at the path in the message, or correct its name in model.yaml. How to write model.yaml: docs/MODEL-YAML.md.',
   },
   model_file_invalid: {
     status: 400,

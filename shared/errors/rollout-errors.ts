@@ -7,7 +7,7 @@ export const rolloutErrors = defineErrors({
     retry: 'never',
     meaning:
       'The plan of the rollout cannot work: its phases do not rise to 100 %, or its times contradict each other.',
-    fix: 'Correct the part of the plan that the message names.',
+    fix: 'Correct the part of the plan that the message names. The last phase covers every device: --phases 1dev,50%,100%.',
   },
   rollout_target_empty: {
     status: 409,
