@@ -16,6 +16,7 @@ const requestHeaders = {
   'Idempotency-Key': Type.String({
     minLength: 1,
     maxLength: 255,
+    pattern: '^[!-~]+$',
     description:
       'Makes the request safe to repeat for a day: one with the key of an earlier one gets its answer, with `Idempotent-Replayed: true`',
   }),

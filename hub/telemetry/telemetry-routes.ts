@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { ModelTelemetry, type VersionFigures } from '../../shared/api/telemetry.ts';
 import type { Clock } from '../../shared/base/clock.ts';
-import { parseDuration } from '../../shared/base/duration.ts';
+import { durationPattern, parseDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { GroupName, ModelName, SemVer } from '../../shared/base/names.ts';
 import type { Routes } from '../http/routes.ts';
@@ -19,7 +19,7 @@ export const FigureFilter = {
     Type.String({
       maxLength: 16,
       description: 'How far back: a duration such as 10m, 1h or 7d; default 1h.',
-      pattern: '^[0-9a-z.]+$',
+      pattern: durationPattern,
     }),
   ),
 };

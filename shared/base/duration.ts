@@ -3,6 +3,9 @@ import { AppError } from './app-error.ts';
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
+/** What `parseDuration` takes, for schemas. */
+export const durationPattern = '^(?:\\d+(?:\\.\\d+)?(?:ms|s|m|h|d))+$';
+
 /** Parses a duration into milliseconds. Throws `bad_input` naming `what` when the text is no duration. */
 export function parseDuration(text: string, what = 'duration'): number {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
