@@ -32,22 +32,25 @@ export function nonconformities({ operationId, responses }: Operation, answer: A
       `the body is not of its schema: ${JSON.stringify([...Value.Errors(strict(schema) as TSchema, answer.json)].slice(0, 3))}`,
     );
   }
-  for (const [name, { schema: headerSchema }] of Object.entries(described.headers ?? {})) {
+  for (const [name, { schema: headerSchema, required }] of Object.entries(described.headers ?? {})) {
     const value = answer.headers[name.toLowerCase()];
-    if (value === undefined) continue;
+    if (value === undefined) {
+      if (required) say(`header ${name} is missing`);
+      continue;
+    }
     const read = headerSchema.type === 'integer' ? Number(value) : value;
     if (!Value.Check(headerSchema as TSchema, read)) say(`header ${name}: "${value}" is not of its schema`);
   }
-  if (answer.status === 201 && answer.headers['location'] === undefined && operationId !== 'uploadBlob')
-    say('no Location');
   return found;
 }
 
 /** Fields that a schema does not name are errors: an answer has nothing that is not described. */
 function strict(schema: Schema): Schema {
   const { properties, items, anyOf, allOf, additionalProperties } = schema;
-  // A part of an intersection names some of the fields only.
-  if (allOf) return schema;
+  if (allOf) {
+    const whole = merged(allOf);
+    return whole ? strict(whole) : schema;
+  }
   return {
     ...schema,
     ...(properties && {
@@ -56,5 +59,16 @@ function strict(schema: Schema): Schema {
     ...(properties && additionalProperties === undefined ? { additionalProperties: false } : {}),
     ...(items && { items: strict(items) }),
     ...(anyOf && { anyOf: anyOf.map(strict) }),
+  };
+}
+
+/** The parts of an intersection of objects as one object, for each part names some of the fields only; undefined for others. */
+function merged(parts: readonly Schema[]): Schema | undefined {
+  const objects = parts.map((part) => (part.allOf ? merged(part.allOf) : part));
+  if (objects.some((one) => one?.properties === undefined)) return undefined;
+  return {
+    type: 'object',
+    properties: Object.assign({}, ...objects.map((one) => one?.properties)),
+    required: objects.flatMap((one) => one?.required ?? []),
   };
 }

@@ -30,7 +30,7 @@ export interface Parameter {
 }
 
 export interface DescribedResponse {
-  readonly headers?: Readonly<Record<string, { readonly schema: Schema }>>;
+  readonly headers?: Readonly<Record<string, { readonly schema: Schema; readonly required?: boolean }>>;
   readonly content?: Readonly<Record<string, { readonly schema: Schema }>>;
 }
 
