@@ -4,7 +4,7 @@
  * 304; a change that names another one in `If-Match` is refused by preconditions.ts.
  */
 import { hash } from 'node:crypto';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 /** Names at the end of a tag which encoding the bytes have: strong tags of different bytes differ. */
 const ENCODED = /-(gzip|br|zstd)"$/;
@@ -45,11 +45,21 @@ export function addEntityTags(scope: FastifyInstance): void {
   });
 }
 
+/** Whether answers of the route have tags: not those with a secret, nor those of probes and scrapes, which are never the same. */
+export function isTagged({
+  url = '',
+  config = {},
+}: {
+  readonly url?: string | undefined;
+  readonly config?: FastifyContextConfig | undefined;
+}): boolean {
+  return !config.secret && (url.startsWith('/api/') || url === '/openapi.json');
+}
+
 /** A change that answers with what it changed gives the tag for the next `If-Match`. */
 function mayBeKept(request: FastifyRequest, reply: FastifyReply): boolean {
-  const { url = '', config } = request.routeOptions;
-  if (reply.statusCode !== 200 || config.secret) return false;
-  if (!url.startsWith('/api/') && url !== '/openapi.json') return false;
+  const { config } = request.routeOptions;
+  if (reply.statusCode !== 200 || !isTagged(request.routeOptions)) return false;
   return isRead(request) || (config.current !== undefined && request.method !== 'DELETE');
 }
 

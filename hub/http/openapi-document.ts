@@ -12,6 +12,7 @@ import { headersOf, responseHeaders } from './response-headers.ts';
 interface Operation {
   requestBody?: { required: boolean; content: Record<string, { schema: Schema }> };
   responses: Record<string, Response>;
+  readonly parameters?: readonly { readonly name?: string }[];
   readonly [ERRORS]?: readonly ErrorCode[];
 }
 interface Response {
@@ -72,7 +73,10 @@ export function finishDocument<T extends object>(document: T): T {
     Object.fromEntries(Object.entries(operations).map(([method, one]) => [method, finishOperation(one)])),
   ]);
   const headers = Object.fromEntries(
-    Object.entries(responseHeaders).map(([name, { description, schema }]) => [name, { description, schema }]),
+    Object.entries(responseHeaders).map(([name, { description, schema, required }]) => [
+      name,
+      { description, schema, ...(required ? { required } : {}) },
+    ]),
   );
   return hoistNamed({
     ...document,
@@ -86,8 +90,25 @@ function finishOperation({ requestBody, responses, [ERRORS]: codes = [], ...rest
   return {
     ...rest,
     ...(body ? { requestBody: body } : {}),
-    responses: { ...mapEntries(responses, finishSuccess), ...errorResponses(codes, responses) },
+    responses: {
+      ...mapEntries(responses, finishSuccess),
+      ...(isConditional(rest) ? { 304: notModified } : {}),
+      ...errorResponses(codes, responses),
+    },
   };
+}
+
+const notModified = {
+  description: 'The answer would be the one that `If-None-Match` names.',
+  headers: headersOf('304'),
+};
+
+function isConditional({
+  parameters = [],
+}: {
+  readonly parameters?: readonly { readonly name?: string }[];
+}): boolean {
+  return parameters.some(({ name }) => name?.toLowerCase() === 'if-none-match');
 }
 
 /** A body that may be left out is described by what it may be; one that may only be empty is not described. */

@@ -1,6 +1,7 @@
 /** Request headers as `/openapi.json` describes them: which ones an operation reads follows from its route. */
 import type { RouteOptions } from 'fastify';
 import { type TSchema, Type } from 'typebox';
+import { isTagged } from './etag.ts';
 
 const requestHeaders = {
   'X-Request-Id': Type.String({
@@ -31,10 +32,14 @@ export function takesIdempotencyKey({
 }
 
 /** Of one route, all optional. */
-export function requestHeadersOf({ method, config = {} }: Pick<RouteOptions, 'method' | 'config'>): TSchema {
+export function requestHeadersOf({
+  method,
+  url,
+  config = {},
+}: Pick<RouteOptions, 'method' | 'url' | 'config'>): TSchema {
   const isRead = [method].flat().some((one) => one === 'GET');
   const names: (keyof typeof requestHeaders)[] = ['X-Request-Id'];
-  if (isRead && config.role !== undefined) names.push('If-None-Match');
+  if (isRead && isTagged({ url, config })) names.push('If-None-Match');
   if (takesIdempotencyKey({ method, config })) names.push('Idempotency-Key');
   if (config.current) names.push('If-Match');
   return Type.Object(Object.fromEntries(names.map((name) => [name, Type.Optional(requestHeaders[name])])));

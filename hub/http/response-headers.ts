@@ -40,9 +40,9 @@ export const responseHeaders = {
     required: false,
   },
   Location: {
-    description: 'Path of the resource that was created.',
+    description: 'Path of the resource that was created, unless it is the path of the request.',
     schema: { type: 'string', format: 'uri-reference' },
-    required: true,
+    required: false,
   },
   'WWW-Authenticate': {
     description: 'The scheme to authenticate with.',

@@ -153,6 +153,11 @@ it('everything an operator and a publisher do is granted', async () => {
     'models/m/versions/1.2.0',
   ];
   for (const path of [...lists, ...rest, ...single, `rollouts/${id}`]) await granted('GET', `/${path}`);
+  // A caller that has the answer gets no other.
+  for (const { operationId } of operations.filter(({ responses }) => '304' in responses)) {
+    const read = api.read.get(operationId);
+    if (read) await api.call('GET', read, { token: admin, headers: { 'if-none-match': '*' } });
+  }
   await api.call('GET', '/api/v1/drift?model=demo&version=1.0.0', { token: admin });
   await api.call('GET', '/api/v1/drift?model=no-model', { token: admin });
   // What is there already, was withdrawn, or is the last of its kind.

@@ -12,7 +12,7 @@ export interface Answer {
 }
 
 /** What an answer has that its operation does not describe; empty when it conforms. */
-export function nonconformities({ operationId, responses }: Operation, answer: Answer): string[] {
+export function nonconformities({ operationId, method, responses }: Operation, answer: Answer): string[] {
   const found: string[] = [];
   const say = (what: string) =>
     found.push(`${operationId} answered ${answer.status}: ${what} ${answer.text.slice(0, 300)}`);
@@ -41,6 +41,7 @@ export function nonconformities({ operationId, responses }: Operation, answer: A
     const read = headerSchema.type === 'integer' ? Number(value) : value;
     if (!Value.Check(headerSchema as TSchema, read)) say(`header ${name}: "${value}" is not of its schema`);
   }
+  if (answer.status === 201 && method === 'POST' && !answer.headers['location']) say('no Location');
   return found;
 }
 

@@ -23,6 +23,8 @@ export class RecordedApi {
   readonly seen: Set<string>;
   /** What answers had that is not described. */
   readonly faults: string[];
+  /** A path that was read, by operation. */
+  readonly read = new Map<string, string>();
 
   constructor(
     operations: readonly Operation[],
@@ -40,6 +42,7 @@ export class RecordedApi {
     const operation = this.operation(method, path.split('?')[0]!);
     const answer = await send(this.#hub, method, path, call);
     this.note(operation, answer);
+    if (method === 'GET' && answer.status === 200) this.read.set(operation.operationId, path);
     return answer;
   }
 
