@@ -3,7 +3,7 @@
  * folder. Modes default to 0600: what programs keep is theirs.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AppError } from '../shared/base/app-error.ts';
 import { setAside } from './set-aside.ts';
@@ -36,7 +36,24 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string, 
 
 /** Makes a folder and its parents, readable by their owner alone. */
 export async function makePrivateFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  // Not `recursive`: Node tries for ever where a parent exists and takes no folders, as below /proc.
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    const parent = dirname(path);
+    if (code !== 'ENOENT' || parent === path || (await isFolder(parent))) throw error;
+    await makePrivateFolder(parent);
+    await makePrivateFolder(path);
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 /** Makes renames in a folder durable. */

@@ -37,6 +37,8 @@ async function readTokenFile(file: string): Promise<string> {
   try {
     return String(await readGivenFile(file, SECRET_BYTES_MAX));
   } catch (cause) {
-    throw new AppError('bad_input', `Cannot read the token file "${file}": ${errorText(cause)}.`, { cause });
+    throw new AppError('bad_input', `Cannot read the token file: ${errorText(cause).replace(/\.$/, '')}.`, {
+      cause,
+    });
   }
 }

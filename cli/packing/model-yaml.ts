@@ -203,7 +203,7 @@ function readYaml(bytes: Uint8Array): unknown {
   try {
     const document = parseDocument(new TextDecoder().decode(bytes), { logLevel: 'error' });
     const [first] = [...document.errors, ...document.warnings];
-    if (first) throw fault(first.message.split('\n')[0]!, first);
+    if (first) throw fault(first.message.split('\n')[0]!.replace(/:$/, ''), first);
     const value: unknown = document.toJS({ maxAliasCount: ALIASES_MAX });
     refuseHalfTexts(value);
     return value;

@@ -11,7 +11,7 @@ const nameOptions = { minLength: 1, maxLength: limits.nameCharsMax } as const;
 export const DeviceId = Type.String({
   ...nameOptions,
   pattern: '^(?!\\.{1,2}$)[A-Za-z0-9._-]+$',
-  description: 'Device id',
+  description: 'Device id: letters, digits, ".", "_" and "-"',
 });
 export type DeviceId = Static<typeof DeviceId>;
 
@@ -19,7 +19,7 @@ export type DeviceId = Static<typeof DeviceId>;
 export const ModelName = Type.String({
   ...nameOptions,
   pattern: '^[a-z0-9][a-z0-9-]*$',
-  description: 'Model name',
+  description: 'Model name: lower-case letters, digits and "-", not "-" first',
 });
 export type ModelName = Static<typeof ModelName>;
 
@@ -27,7 +27,7 @@ export type ModelName = Static<typeof ModelName>;
 export const GroupName = Type.String({
   ...nameOptions,
   pattern: '^(?!\\.{1,2}$)[A-Za-z0-9._-]+$',
-  description: 'Group name',
+  description: 'Group name: letters, digits, ".", "_" and "-"',
 });
 export type GroupName = Static<typeof GroupName>;
 
@@ -35,7 +35,7 @@ export type GroupName = Static<typeof GroupName>;
 export const SemVer = Type.String({
   maxLength: 64,
   pattern: '^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(-[0-9A-Za-z-]+(\\.[0-9A-Za-z-]+)*)?$',
-  description: 'Semantic version',
+  description: 'Semantic version such as 1.2.0 or 1.2.0-rc.1',
 });
 export type SemVer = Static<typeof SemVer>;
 
@@ -53,5 +53,8 @@ export const Timestamp = Type.String({
 export type Timestamp = Static<typeof Timestamp>;
 
 /** Id of a rollout: `r-` and lower-case hex. */
-export const RolloutId = Type.String({ pattern: '^r-[0-9a-f]{8,32}$', description: 'Rollout id' });
+export const RolloutId = Type.String({
+  pattern: '^r-[0-9a-f]{8,32}$',
+  description: 'Rollout id such as r-0123456789ab',
+});
 export type RolloutId = Static<typeof RolloutId>;

@@ -31,7 +31,7 @@ export function parser<T extends TSchema>(schema: T, what: string, code: ErrorCo
       );
     }
     const faults = schemaFaults(schema, value, FAULTS_MAX);
-    const text = faults.map((f) => `${f.path || 'the whole'} ${f.message} (found ${found(f)})`).join('; ');
+    const text = faults.map((f) => `${f.path || 'it'} ${f.message} (found ${found(f)})`).join('; ');
     throw new AppError(code, `Cannot read ${what}: ${text || 'it does not fit the schema'}.`, {
       details: { faults: faults.map(({ path, message }) => ({ path, message })) },
     });

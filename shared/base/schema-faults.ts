@@ -20,6 +20,7 @@ export interface SchemaFault {
 /** What of JSON Schema our schemas are made of. */
 interface Node extends TSchema {
   readonly type?: string;
+  readonly description?: string;
   readonly const?: unknown;
   readonly properties?: Readonly<Record<string, Node>>;
   readonly patternProperties?: Readonly<Record<string, Node>>;
@@ -75,7 +76,7 @@ function addOwnFaults(node: Node, { value, path }: Place, found: Found): boolean
   } = node;
   let isOfKind = true;
   for (const { keyword, message, params } of Value.Errors(own, value)) {
-    add({ path, message: faultText(message, params), value }, found);
+    add({ path, message: faultText(node, keyword, { message, params, value }), value }, found);
     if (['type', 'maxItems', 'maxProperties'].includes(keyword)) isOfKind = false;
   }
   return isOfKind;
@@ -143,14 +144,44 @@ function add(fault: SchemaFault, found: Found): void {
   found.faults.push({ ...fault, path: shorten(fault.path, PATH_CHARS_SHOWN) });
 }
 
-/** TypeBox does not say which values an enumeration or a literal allows. */
-function faultText(message: string, params: object): string {
-  const { allowedValues, allowedValue } = params as {
+interface OwnFault {
+  readonly message: string;
+  readonly params: object;
+  readonly value: unknown;
+}
+
+/** In words that name what is wanted: the validator gives a regular expression, and not the values of an enumeration. */
+function faultText(
+  { description, type }: Node,
+  keyword: string,
+  { message, params, value }: OwnFault,
+): string {
+  const { allowedValues, allowedValue, requiredProperties } = params as {
     readonly allowedValues?: readonly unknown[];
     readonly allowedValue?: unknown;
+    readonly requiredProperties?: readonly string[];
   };
   if (allowedValues) return `must be one of ${allowedValues.join(', ')}`;
-  return allowedValue === undefined ? message : `must be ${JSON.stringify(allowedValue)}`;
+  if (allowedValue !== undefined) return `must be ${JSON.stringify(allowedValue)}`;
+  if (requiredProperties) return `lacks ${requiredProperties.map((name) => `"${name}"`).join(', ')}`;
+  if (keyword === 'pattern' && description !== undefined) return `must be a ${lowerFirst(description)}`;
+  if (keyword !== 'type' || type === undefined) return message;
+  const hint = type === 'string' && typeof value === 'number' ? ': write it in quotes' : '';
+  return `must be ${ownValue(typeNames, type) ?? type}${hint}`;
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  array: 'a list',
+  boolean: 'true or false',
+  integer: 'a whole number',
+  number: 'a number',
+  object: 'an object',
+  string: 'a string',
+};
+
+/** For the middle of a sentence; what begins with two capitals is a name. */
+function lowerFirst(text: string): string {
+  return /^[A-Z][a-z]/.test(text) ? text[0]!.toLowerCase() + text.slice(1) : text;
 }
 
 function unknownText(name: string, properties: Readonly<Record<string, unknown>>): string {

@@ -6,7 +6,7 @@ export const hubErrors = defineErrors({
     status: 401,
     retry: 'never',
     meaning: 'The request has no token, or its token is unknown, expired or revoked.',
-    fix: 'Log in again with a valid token. If no admin token is left, stop the hub and start it once with --new-admin-token.',
+    fix: 'Use a token that is valid: "modelfleet login" saves one, and "modelfleet tokens create" of an admin makes one. If no admin token is left, stop the hub and start it once with --new-admin-token.',
   },
   forbidden: {
     status: 403,

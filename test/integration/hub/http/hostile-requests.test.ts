@@ -216,7 +216,7 @@ describe('the door of the hub', () => {
   it('takes fields that a newer agent may send', async () => {
     const answer = await enrol(JSON.stringify({ later: 1, facts: { npu: 'x' } }));
     expect(answer.status).toBe(400);
-    expect(answer.text).toContain('required');
+    expect(answer.text).toContain('lacks');
     expect(answer.text).not.toContain('not a known field');
   });
 });

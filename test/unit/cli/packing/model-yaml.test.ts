@@ -16,12 +16,12 @@ describe('parseModelYamlText()', () => {
     [
       'a version that YAML reads as a number',
       good.replace('1.0.0', '1.0'),
-      /\/version must be string \(found 1\)/,
+      /\/version must be a string: write it in quotes \(found 1\)/,
     ],
     [
       'a wrong model name',
       good.replace('model: m', 'model: My Model'),
-      /\/model must match .* \(found "My Model"\)/,
+      /\/model must be a model name: lower-case letters.* \(found "My Model"\)/,
     ],
     ['an unknown field', `${good}lable: {}\n`, /\/lable is not a known field/],
     [
@@ -71,10 +71,10 @@ describe('parseModelYamlText()', () => {
     [
       'infinity where a number is wanted',
       `${good}objectives: { latencyP95Ms: .inf }\n`,
-      /latencyP95Ms must be number \(found Infinity\)/,
+      /latencyP95Ms must be a number \(found Infinity\)/,
     ],
-    ['a list', '- 1\n', /the whole must be object/],
-    ['bytes that are not UTF-8', '\xff', /must be object/],
+    ['a list', '- 1\n', /it must be an object/],
+    ['bytes that are not UTF-8', '\xff', /must be an object/],
   ])('refuses %s', (_, text, message) => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'model_yaml_invalid' }));
     expect(() => parse(text)).toThrow(message);
