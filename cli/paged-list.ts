@@ -8,6 +8,7 @@ import { wholeNumber } from './flag-values.ts';
 export interface PageFlags {
   readonly after?: string;
   readonly limit?: string;
+  readonly sort?: string;
 }
 
 /** `limitDefault` absent: all rows. */
@@ -15,6 +16,7 @@ export function addPageFlags(command: Command, limitDefault?: number): Command {
   // A default that commander knows it says itself.
   const limit = limitDefault === undefined ? 'at most so many (default: all)' : 'at most so many';
   return command
+    .option('--sort <ORDER>', 'order of the rows; with - before it, the other way')
     .option('--after <CURSOR>', 'go on after this place, as the page before named it')
     .option('--limit <N>', limit, limitDefault === undefined ? undefined : String(limitDefault));
 }
@@ -31,7 +33,7 @@ export async function showList<T>(
       : wholeNumber(flags.limit, '--limit', { min: 1, max: limits.listRowsMax });
   const { rows, next } = await readPages(await context.hub(), {
     ...request,
-    query: { ...query, after: flags.after },
+    query: { ...query, sort: flags.sort, after: flags.after },
     limit,
   });
   const printer = context.printer();

@@ -37,23 +37,22 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string, 
 /** Makes a folder and its parents, readable by their owner alone. */
 export async function makePrivateFolder(path: string): Promise<void> {
   // Not `recursive`: Node tries for ever where a parent exists and takes no folders, as below /proc.
+  if (await makeFolder(path)) return;
+  await makePrivateFolder(dirname(path));
+  if (await makeFolder(path)) return;
+  throw Object.assign(new Error(`"${dirname(path)}" takes no folders`), { code: 'ENOENT' });
+}
+
+/** False where there is no parent. Another one may make the same folder at the same time. */
+async function makeFolder(path: string): Promise<boolean> {
   try {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
-    const parent = dirname(path);
-    if (code !== 'ENOENT' || parent === path || (await isFolder(parent))) throw error;
-    await makePrivateFolder(parent);
-    await makePrivateFolder(path);
+    if (code === 'ENOENT' && dirname(path) !== path) return false;
+    if (code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error;
   }
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
+  return true;
 }
 
 /** Makes renames in a folder durable. */

@@ -32,22 +32,41 @@ interface GroupFlags extends PageFlags {
   readonly group?: string;
 }
 
+interface DeviceFlags extends GroupFlags {
+  readonly model?: string;
+  readonly version?: string;
+  readonly connected?: boolean;
+  readonly disconnected?: boolean;
+}
+
 export function devicesCommand(context: CliContext): Command {
   const devices = new Command('devices').description('devices and the join tokens that enrol them');
   devices.addCommand(tokenCommand(context));
   const listing = devices
     .command('list')
     .description('list devices')
-    .option('--group <GROUP>', 'only those of a group');
-  addPageFlags(listing).action(({ group, ...flags }: GroupFlags) => {
-    const parse = (answer: unknown) => {
-      const { devices: rows, next } = parseDevicePage(answer);
-      return { rows, next };
-    };
-    return showList(context, { path: '/devices', query: { group }, flags, parse }, (printer, rows) =>
-      deviceTable(printer, rows, Date.now()),
-    );
-  });
+    .option('--group <GROUP>', 'only those of a group')
+    .option('--model <MODEL>', 'only those that are to run the model')
+    .option('--version <VERSION>', 'only those that are to run this version of it')
+    .option('--connected', 'only those that are connected')
+    .addOption(new Option('--disconnected', 'only those that are not').conflicts('connected'));
+  addPageFlags(listing).action(
+    ({ group, model, version, connected, disconnected, ...flags }: DeviceFlags) => {
+      const query = {
+        group,
+        model,
+        version,
+        connected: connected || disconnected ? String(connected === true) : undefined,
+      };
+      const parse = (answer: unknown) => {
+        const { devices: rows, next } = parseDevicePage(answer);
+        return { rows, next };
+      };
+      return showList(context, { path: '/devices', query, flags, parse }, (printer, rows) =>
+        deviceTable(printer, rows, Date.now()),
+      );
+    },
+  );
   addPageFlags(devices.command('groups').description('list groups and how many devices each has')).action(
     (flags: PageFlags) => {
       const parse = (answer: unknown) => {

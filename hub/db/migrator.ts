@@ -22,6 +22,7 @@ import { up as up0017 } from './migrations/0017-idempotent-requests.ts';
 import { up as up0018 } from './migrations/0018-orders-of-lists.ts';
 import { up as up0019 } from './migrations/0019-terms.ts';
 import { up as up0020 } from './migrations/0020-fleet-totals.ts';
+import { up as up0021 } from './migrations/0021-orders-of-devices.ts';
 import { up as up0022 } from './migrations/0022-rollups.ts';
 import type { Tables } from './tables.ts';
 
@@ -49,6 +50,7 @@ export const migrations: readonly Migration[] = [
   { number: 18, up: up0018 },
   { number: 19, up: up0019 },
   { number: 20, up: up0020 },
+  { number: 21, up: up0021 },
   { number: 22, up: up0022 },
 ];
 

@@ -1,13 +1,21 @@
 /** `/api/v1/devices`. */
 import { Type } from 'typebox';
-import { Device, DeviceChange, DevicePage, GroupPage } from '../../shared/api/devices.ts';
-import { DeviceId, GroupName } from '../../shared/base/names.ts';
-import { afterName, pageOf, pageQuery } from '../http/page.ts';
+import { Device, DeviceChange, DevicePage, type DeviceSummary, GroupPage } from '../../shared/api/devices.ts';
+import { DeviceId, GroupName, ModelName, SemVer } from '../../shared/base/names.ts';
+import { pageQuery } from '../http/page.ts';
 import type { CurrentThing } from '../http/preconditions.ts';
 import type { Routes } from '../http/routes.ts';
+import { positionOf, type Sorts, sortedPage, sortQuery } from '../http/sorting.ts';
 import type { DeviceService } from './device-service.ts';
 
 const tags = ['devices'];
+const sorts: Sorts<DeviceSummary> = {
+  id: { columns: ['id'], valuesOf: ({ id }) => [id] },
+  enrolledAt: { columns: ['enrolled_at', 'id'], valuesOf: ({ enrolledAt, id }) => [enrolledAt, id] },
+};
+const groupSorts: Sorts<{ readonly group: string }> = {
+  group: { columns: ['device_group'], valuesOf: ({ group }) => [group] },
+};
 const params = Type.Object({ id: DeviceId });
 
 export function deviceRoutes(devices: DeviceService): Routes {
@@ -20,20 +28,36 @@ export function deviceRoutes(devices: DeviceService): Routes {
         schema: {
           tags,
           operationId: 'listDevices',
-          summary: 'List devices, by id',
+          summary: 'List devices',
           querystring: Type.Object({
             group: Type.Optional(GroupName),
-            after: afterName(DeviceId),
+            model: Type.Optional({
+              ...ModelName,
+              description: 'Those whose desired state names the model',
+            }),
+            version: Type.Optional({
+              ...SemVer,
+              description: 'Those of `model` that are to run this version',
+            }),
+            connected: Type.Optional(
+              Type.Boolean({
+                description:
+                  'Those that are connected, or are not. A page may then hold fewer rows than `limit`.',
+              }),
+            ),
+            ...sortQuery(sorts, 'id'),
             ...pageQuery,
           }),
           response: { 200: DevicePage },
         },
       },
       async (request) => {
-        const { limit } = request.query;
-        const found = await devices.list({ ...request.query, limit: limit + 1 });
-        const { rows, ...rest } = pageOf(found, limit, ({ id }) => id);
-        return { devices: rows, ...rest };
+        const { sort: _, after: __, connected, limit, ...filter } = request.query;
+        const position = positionOf(sorts, request.query);
+        const found = await devices.list({ ...filter, position, limit: limit + 1 });
+        const { rows, ...rest } = sortedPage(sorts, request.query, found);
+        const wanted = rows.filter((row) => connected === undefined || row.connected === connected);
+        return { devices: wanted, ...rest };
       },
     );
     api.get(
@@ -43,15 +67,15 @@ export function deviceRoutes(devices: DeviceService): Routes {
         schema: {
           tags,
           operationId: 'listGroups',
-          summary: 'Groups that have devices, by name',
-          querystring: Type.Object({ after: afterName(GroupName), ...pageQuery }),
+          summary: 'Groups that have devices',
+          querystring: Type.Object({ ...sortQuery(groupSorts, 'group'), ...pageQuery }),
           response: { 200: GroupPage },
         },
       },
       async (request) => {
-        const { limit } = request.query;
-        const found = await devices.groups({ ...request.query, limit: limit + 1 });
-        const { rows, ...rest } = pageOf(found, limit, ({ group }) => group);
+        const position = positionOf(groupSorts, request.query);
+        const found = await devices.groups({ position, limit: request.query.limit + 1 });
+        const { rows, ...rest } = sortedPage(groupSorts, request.query, found);
         return { groups: rows, ...rest };
       },
     );

@@ -21,7 +21,7 @@ import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { DeviceInbox } from '../inbox/device-inbox.ts';
 import type { RefusalListener } from '../security/refusal.ts';
-import type { DeviceFilter, DeviceRow, DeviceStore, GroupCount } from './device-store.ts';
+import type { DeviceFilter, DevicePosition, DeviceRow, DeviceStore, GroupCount } from './device-store.ts';
 import {
   type DeviceReport,
   describe,
@@ -105,7 +105,6 @@ export class DeviceService {
     return row && summarize(row, this.#presence(row));
   }
 
-  /** In order of id. */
   async list(filter: DeviceFilter): Promise<DeviceSummary[]> {
     return (await this.#props.store.list(filter)).map((row) => summarize(row, this.#presence(row)));
   }
@@ -117,12 +116,11 @@ export class DeviceService {
   }
 
   /** What devices last said of themselves, in order of id. */
-  async reports(filter: DeviceFilter): Promise<DeviceReport[]> {
-    return (await this.#props.store.list(filter)).map(reportOf);
+  async reports(position: DevicePosition): Promise<DeviceReport[]> {
+    return (await this.#props.store.after(position)).map(reportOf);
   }
 
-  /** Groups with devices, by name. */
-  groups(page: Omit<DeviceFilter, 'group'>): Promise<GroupCount[]> {
+  groups(page: Pick<DeviceFilter, 'position' | 'limit'>): Promise<GroupCount[]> {
     return this.#props.store.groups(page);
   }
 

@@ -4,13 +4,23 @@ import { limits } from '../../shared/base/limits.ts';
 import type { UpdateEvent } from '../../shared/protocol/update-event.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
+import { inOrder, type Position } from '../http/sorting.ts';
 
 export type DeviceRow = Selectable<Tables['device']>;
 type Connection = Database | Transaction<Tables>;
 
 export interface DeviceFilter {
   readonly group?: string;
-  /** Ids after this one, in order of id. */
+  /** Those that are to run a version of the model, or this one of it. */
+  readonly model?: string;
+  readonly version?: string;
+  readonly position: Position;
+  readonly limit: number;
+}
+
+/** Devices in order of id. */
+export interface DevicePosition {
+  readonly group?: string;
   readonly after?: string;
   readonly limit: number;
 }
@@ -57,16 +67,29 @@ export class DeviceStore {
     await this.#database.updateTable('device').set({ reported: null }).execute();
   }
 
-  list({ group, after, limit }: DeviceFilter): Promise<DeviceRow[]> {
-    let query = this.#database
-      .selectFrom('device')
-      .selectAll()
-      .where('revoked_at', 'is', null)
-      .orderBy('id')
-      .limit(limit);
+  /** Those that are not removed. */
+  list({ group, model, version, position, limit }: DeviceFilter): Promise<DeviceRow[]> {
+    let query = inOrder(
+      this.#database.selectFrom('device').selectAll().where('revoked_at', 'is', null).limit(limit),
+      position,
+    );
     if (group !== undefined) query = query.where('device_group', '=', group);
-    if (after !== undefined) query = query.where('id', '>', after);
+    if (model !== undefined) {
+      query = query.where(({ exists, selectFrom }) => {
+        const desired = selectFrom('desired_model')
+          .select('model')
+          .whereRef('device_id', '=', 'device.id')
+          .where('model', '=', model);
+        return exists(version === undefined ? desired : desired.where('version', '=', version));
+      });
+    }
     return query.execute();
+  }
+
+  /** The same in order of id. */
+  after({ group, after, limit }: DevicePosition): Promise<DeviceRow[]> {
+    const position = { columns: ['id'], isDescending: false, after: [after ?? ''] };
+    return this.list({ ...(group === undefined ? {} : { group }), position, limit });
   }
 
   /** What devices that are not removed last reported, in order of id. */
@@ -110,17 +133,13 @@ export class DeviceStore {
     return { firstAt: rows[0]?.first ?? undefined, before: rows[0]?.before ?? 0 };
   }
 
-  /** Groups with devices, by name. */
-  async groups({ after, limit }: Omit<DeviceFilter, 'group'>): Promise<GroupCount[]> {
-    let query = this.#database
-      .selectFrom('device')
-      .select(['device_group as group', (eb) => eb.fn.countAll<number>().as('devices')])
-      .where('revoked_at', 'is', null)
-      .groupBy('device_group')
-      .orderBy('device_group')
+  /** Groups with devices, from sums that the database keeps. */
+  groups({ position, limit }: Pick<DeviceFilter, 'position' | 'limit'>): Promise<GroupCount[]> {
+    const query = this.#database
+      .selectFrom('device_total')
+      .select(['device_group as group', 'devices'])
       .limit(limit);
-    if (after !== undefined) query = query.where('device_group', '>', after);
-    return query.execute();
+    return inOrder(query, position).execute();
   }
 
   async idsInGroup(group: string | undefined): Promise<string[]> {

@@ -23,6 +23,7 @@ export function summarize(row: DeviceRow, presence: Presence): DeviceSummary {
     id: row.id,
     group: row.device_group,
     ...seen(presence),
+    enrolledAt: row.enrolled_at,
     models: (reported?.models ?? []).map(({ model, active, provider, update }) => ({
       model,
       ...(active ? { version: active.version } : {}),

@@ -10,10 +10,6 @@ export const pageQuery = {
   limit: Type.Integer({ minimum: 1, maximum: limits.pageRowsMax, default: 100 }),
 };
 
-/** Of lists in the order of names: the last name of the page before. */
-export const afterName = (name: ReturnType<typeof Type.String>) =>
-  Type.Optional(Type.String({ ...name, description: '`next` of the page before' }));
-
 /** Of up to `limit + 1` rows, the page and the cursor of its last row when there are more. */
 export function pageOf<T>(
   rows: readonly T[],

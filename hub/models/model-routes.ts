@@ -15,14 +15,26 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { ModelName, SemVer } from '../../shared/base/names.ts';
 import { created } from '../http/created.ts';
-import { afterName, pageOf, pageQuery } from '../http/page.ts';
+import { pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
+import { positionOf, type Sorts, sortedPage, sortQuery } from '../http/sorting.ts';
 import { publisherMetadataErrors } from '../signing/publisher-metadata-errors.ts';
 import type { ModelService } from './model-service.ts';
 
 const tags = ['models'];
 const manifestCharsMax = base64Chars(limits.manifestBytesMax);
 const metadataCharsMax = base64Chars(limits.tufFileBytesMax);
+
+const modelSorts: Sorts<{ readonly model: string }> = {
+  model: { columns: ['model'], valuesOf: ({ model }) => [model] },
+};
+const versionSorts: Sorts<VersionSummary> = {
+  release: { columns: ['release'], valuesOf: ({ release }) => [release] },
+  publishedAt: {
+    columns: ['published_at', 'release'],
+    valuesOf: ({ publishedAt, release }) => [publishedAt, release],
+  },
+};
 
 const versionParams = Type.Object({ model: ModelName, version: SemVer });
 
@@ -35,15 +47,15 @@ export function modelRoutes(models: ModelService): Routes {
         schema: {
           tags,
           operationId: 'listModels',
-          summary: 'Models by name, each with its number of versions and its newest one',
-          querystring: Type.Object({ after: afterName(ModelName), ...pageQuery }),
+          summary: 'Models, each with its number of versions and its newest one',
+          querystring: Type.Object({ ...sortQuery(modelSorts, 'model'), ...pageQuery }),
           response: { 200: ModelPage },
         },
       },
       async (request) => {
-        const { limit } = request.query;
-        const found = await models.models({ ...request.query, limit: limit + 1 });
-        const { rows, ...rest } = pageOf(found, limit, ({ model }) => model);
+        const position = positionOf(modelSorts, request.query);
+        const found = await models.models({ position, limit: request.query.limit + 1 });
+        const { rows, ...rest } = sortedPage(modelSorts, request.query, found);
         return { models: rows, ...rest };
       },
     );
@@ -54,11 +66,11 @@ export function modelRoutes(models: ModelService): Routes {
         schema: {
           tags,
           operationId: 'listVersions',
-          summary: 'Versions of a model, by release',
+          summary: 'Versions of a model',
           params: Type.Object({ model: ModelName }),
           querystring: Type.Object({
             state: Type.Optional(Type.Enum([...versionStates])),
-            after: Type.Optional(Type.Integer({ minimum: 1, description: '`next` of the page before' })),
+            ...sortQuery(versionSorts, 'release'),
             ...pageQuery,
           }),
           response: { 200: VersionPage },
@@ -66,11 +78,11 @@ export function modelRoutes(models: ModelService): Routes {
       },
       async (request) => {
         const { model } = request.params;
-        const { after, state, limit } = request.query;
-        const found = await models.list(model, { ...request.query, limit: limit + 1 });
-        const isWhole = after === undefined && state === undefined;
-        if (found.length === 0 && (isWhole || !(await models.isKnown(model)))) throw notFound(model);
-        const { rows, ...rest } = pageOf(found, limit, ({ release }) => String(release));
+        const { sort: _, after: __, limit, ...filter } = request.query;
+        const position = positionOf(versionSorts, request.query);
+        const found = await models.list(model, { ...filter, position, limit: limit + 1 });
+        if (found.length === 0 && !(await models.isKnown(model))) throw notFound(model);
+        const { rows, ...rest } = sortedPage(versionSorts, request.query, found);
         return { model, versions: rows, ...rest };
       },
     );

@@ -13,6 +13,7 @@ import type { PublisherChange } from '../../shared/tuf/published-targets.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Database } from '../db/database.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
+import type { Position } from '../http/sorting.ts';
 import type { TufRepository } from '../signing/tuf-repository.ts';
 import type { BlobLedger } from '../transfer/blob-ledger.ts';
 import type { BlobStore } from '../transfer/blob-store.ts';
@@ -72,18 +73,18 @@ export class ModelService {
   }
 
   /** Each model with its newest version, by name; those after `after`. */
-  models(page: { readonly after?: string; readonly limit: number }): Promise<ModelSummary[]> {
+  models(page: { readonly position: Position; readonly limit: number }): Promise<ModelSummary[]> {
     return this.#store.models(page);
   }
 
-  /** Versions of a model without their manifests, by release; those after release `after`. */
+  /** Versions of a model without their manifests. */
   list(model: string, page: VersionQuery): Promise<VersionSummary[]> {
     return this.#store.list(model, page);
   }
 
   /** Whether a version of the model was ever published. */
-  async isKnown(model: string): Promise<boolean> {
-    return (await this.#store.list(model, { limit: 1 })).length > 0;
+  isKnown(model: string): Promise<boolean> {
+    return this.#store.isKnown(model);
   }
 
   /** The files of a version have left. */

@@ -6,6 +6,7 @@ import { sha256 } from '../../shared/digest/sha256.ts';
 import { type ModelManifest, parseManifest } from '../../shared/manifest/model-manifest.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
+import { inOrder, type Position } from '../http/sorting.ts';
 import type { PublishedVersion } from './published-version.ts';
 
 /** Rows of one insert statement: SQLite takes a bounded number of values. */
@@ -13,11 +14,9 @@ const INSERT_ROWS = 500;
 
 export type VersionSummary = Omit<PublishedVersion, 'manifest'>;
 
-/** Versions of a model, by release. */
 export interface VersionQuery {
   readonly state?: VersionState;
-  /** Releases after this one. */
-  readonly after?: number;
+  readonly position: Position;
   readonly limit: number;
 }
 
@@ -76,48 +75,50 @@ export class ModelStore {
     return row && { ...toSummary(row), manifest: parseManifest(row.manifest) };
   }
 
-  /** Each model with its newest version, by name. */
+  /** Each model with its newest version, in the order of a sort by `model`. */
   async models({
-    after = '',
+    position,
     limit,
   }: {
-    readonly after?: string;
+    readonly position: Position;
     readonly limit: number;
   }): Promise<ModelSummary[]> {
+    const page = inOrder(
+      this.#database
+        .selectFrom('version')
+        .select(({ fn }) => [
+          'model as name',
+          fn.max('release').as('newest'),
+          fn.countAll<number>().as('versions'),
+        ])
+        .groupBy('model')
+        .limit(limit),
+      position,
+    );
     const rows = await this.#database
-      .selectFrom(
-        this.#database
-          .selectFrom('version')
-          .select(({ fn }) => [
-            'model as name',
-            fn.max('release').as('newest'),
-            fn.countAll<number>().as('versions'),
-          ])
-          .where('model', '>', after)
-          .groupBy('model')
-          .orderBy('model')
-          .limit(limit)
-          .as('found'),
-      )
+      .selectFrom(page.as('found'))
       .innerJoin('version', (join) =>
         join.onRef('version.model', '=', 'found.name').onRef('version.release', '=', 'found.newest'),
       )
       .select(summaryColumns)
       .select('versions')
-      .orderBy('model')
+      .orderBy('model', position.isDescending ? 'desc' : 'asc')
       .execute();
     return rows.map((row) => ({ model: row.model, versions: Number(row.versions), newest: toSummary(row) }));
   }
 
-  /** Versions of a model without their manifests, by release. */
-  async list(model: string, { after = 0, state, limit }: VersionQuery): Promise<VersionSummary[]> {
-    let query = this.#database
-      .selectFrom('version')
-      .select(summaryColumns)
-      .where('model', '=', model)
-      .where('release', '>', after)
-      .orderBy('release')
-      .limit(limit);
+  /** Whether a version of the model was ever published. */
+  async isKnown(model: string): Promise<boolean> {
+    const query = this.#database.selectFrom('version').select('release').where('model', '=', model).limit(1);
+    return (await query.executeTakeFirst()) !== undefined;
+  }
+
+  /** Versions of a model without their manifests. */
+  async list(model: string, { position, state, limit }: VersionQuery): Promise<VersionSummary[]> {
+    let query = inOrder(
+      this.#database.selectFrom('version').select(summaryColumns).where('model', '=', model).limit(limit),
+      position,
+    );
     if (state !== undefined)
       query = query.where('withdrawn_at', state === 'published' ? 'is' : 'is not', null);
     return (await query.execute()).map(toSummary);

@@ -13,6 +13,7 @@ export const DeviceSummary = Type.Object(
     group: GroupName,
     connected: Type.Boolean(),
     lastSeenAt: Type.Optional(Milliseconds),
+    enrolledAt: Milliseconds,
     models: Type.Array(
       Type.Object({
         model: Type.String(),

@@ -14,6 +14,13 @@ describe('a private folder', () => {
     expect((await stat(join(folder, '..'))).mode & 0o777).toBe(0o700);
   });
 
+  it('is made by many at once', async () => {
+    const folder = join(await tempFolder(), 'a', 'b', 'c');
+    const paths = Array.from({ length: 40 }, (_, i) => join(folder, String(i % 4), 'd'));
+    await Promise.all(paths.map(makePrivateFolder));
+    for (const path of paths) expect((await stat(path)).isDirectory()).toBe(true);
+  });
+
   it('is refused at once where a parent takes no folders', async () => {
     await expect(makePrivateFolder('/proc/modelfleet/hub')).rejects.toMatchObject({ code: 'ENOENT' });
     const file = join(await tempFolder(), 'file');

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../../../hub/db/database.ts';
+import { deviceRow } from '../../../support/device-row.ts';
 import { RunningHub } from '../../../support/running-hub.ts';
 import { storeRollouts } from '../../../support/stored-rollouts.ts';
 
@@ -42,6 +43,34 @@ beforeAll(async () => {
         .execute();
     }
   }
+  await database
+    .insertInto('device')
+    .values(
+      Array.from({ length: 5 }, (_, i) => ({
+        ...deviceRow(`d-${i}`),
+        device_group: i % 2 === 0 ? 'lab' : 'field',
+        certificate_serial: `s-${i}`,
+        certificate_sha256: `s-${i}`,
+        enrolled_at: 100 - Math.floor((i + 1) / 2),
+      })),
+    )
+    .execute();
+  await database
+    .insertInto('desired_model')
+    .values(
+      ['d-0', 'd-1'].map((device_id, i) => ({
+        device_id,
+        model: 'a',
+        version: i === 0 ? '1.0.1' : '1.0.2',
+        release: i + 1,
+        manifest_sha256: '0'.repeat(64),
+        rollout_id: null,
+        offer: null,
+        trial: '{}',
+        set_at: 1,
+      })),
+    )
+    .execute();
   for (let i = 0; i < 5; i += 1) {
     const id = `jt-00000000000${i}`;
     const group = i % 2 === 0 ? 'lab' : 'field';
@@ -152,6 +181,76 @@ describe('lists', () => {
       code: 'not_found',
     });
     await expect(hub.client.get('/models/none')).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('gives models, versions, devices and groups in each of their orders, both ways', async () => {
+    const names = async (path: string, key: string, of: string, sort: string) =>
+      (await all(path, key, { sort }, 2)).map((row) => row[of]);
+    expect(await names('/models', 'models', 'model', '-model')).toEqual(['c', 'b', 'a']);
+    expect(await names('/models/a', 'versions', 'release', '-release')).toEqual([10, 2, 1]);
+    expect(await names('/models/a', 'versions', 'release', 'publishedAt')).toEqual([1, 2, 10]);
+    expect(await names('/models/a', 'versions', 'release', '-publishedAt')).toEqual([10, 2, 1]);
+    expect(await names('/devices', 'devices', 'id', 'id')).toEqual(['d-0', 'd-1', 'd-2', 'd-3', 'd-4']);
+    expect(await names('/devices', 'devices', 'id', '-id')).toEqual(['d-4', 'd-3', 'd-2', 'd-1', 'd-0']);
+    // Two were enrolled at each time.
+    expect(await names('/devices', 'devices', 'id', 'enrolledAt')).toEqual([
+      'd-3',
+      'd-4',
+      'd-1',
+      'd-2',
+      'd-0',
+    ]);
+    expect(await names('/groups', 'groups', 'group', '-group')).toEqual(['lab', 'field']);
+  });
+
+  it('filters devices by group, by what they are to run, and by whether they are connected', async () => {
+    const ids = async (query: Record<string, string>) =>
+      (await all('/devices', 'devices', query, 10)).map(({ id }) => id);
+    expect(await ids({ group: 'lab' })).toEqual(['d-0', 'd-2', 'd-4']);
+    expect(await ids({ model: 'a' })).toEqual(['d-0', 'd-1']);
+    expect(await ids({ model: 'a', version: '1.0.2', group: 'field' })).toEqual(['d-1']);
+    expect(await ids({ model: 'a', version: '1.0.10' })).toEqual([]);
+    expect(await ids({ connected: 'true' })).toEqual([]);
+    expect(await ids({ connected: 'false' })).toHaveLength(5);
+  });
+
+  it('loses no device and gives none twice while others come and go between pages', async () => {
+    const database = await openDatabase(join(hub.data, 'hub.db'));
+    const first = (await hub.client.get('/devices', { limit: 2, sort: 'enrolledAt' })) as {
+      devices: Row[];
+      next: string;
+    };
+    await database
+      .insertInto('device')
+      .values({
+        ...deviceRow('d-00'),
+        certificate_serial: 'd-00',
+        certificate_sha256: 'd-00',
+        enrolled_at: 1,
+      })
+      .execute();
+    await database.updateTable('device').set({ revoked_at: 1 }).where('id', '=', 'd-3').execute();
+    const rest = (await hub.client.get('/devices', { sort: 'enrolledAt', after: first.next })) as {
+      devices: Row[];
+    };
+    const ids = [...first.devices, ...rest.devices].map(({ id }) => id);
+    expect(ids).toEqual(['d-3', 'd-4', 'd-1', 'd-2', 'd-0']);
+    await database.deleteFrom('device').where('id', '=', 'd-00').execute();
+    await database.updateTable('device').set({ revoked_at: null }).where('id', '=', 'd-3').execute();
+    await database.destroy();
+  });
+
+  it('refuses the cursor of one order in another, and a sort that there is not', async () => {
+    for (const path of ['/devices', '/models/a', '/tokens', '/rollouts']) {
+      const page = (await hub.client.get(path, { limit: 1 })) as { next: string };
+      const other = path === '/rollouts' ? 'createdAt' : path === '/models/a' ? 'publishedAt' : '-createdAt';
+      const sort = path === '/devices' ? 'enrolledAt' : other;
+      await expect(hub.client.get(path, { after: page.next, sort })).rejects.toMatchObject({
+        code: 'bad_input',
+        message: expect.stringContaining('Use the cursor with its own sort.'),
+      });
+      await expect(hub.client.get(path, { sort: 'colour' })).rejects.toMatchObject({ code: 'bad_input' });
+    }
   });
 
   it('gives the audit log in pages, and no next behind its first event', async () => {

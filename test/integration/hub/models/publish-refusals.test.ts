@@ -10,6 +10,9 @@ import { currentPublisher, ModelHub, packedFolder } from '../../../support/model
 import { packedVersion } from '../../../support/packed-version.ts';
 import { newKey } from '../../../support/trust-world.ts';
 
+const firstModels = { position: { columns: ['model'], isDescending: false }, limit: 10 };
+const firstVersions = { position: { columns: ['release'], isDescending: false }, limit: 10 };
+
 const codeOf = (code: string) => expect.objectContaining({ code });
 
 /** Posts a version with metadata made by `forge` from the current publisher metadata. */
@@ -40,7 +43,7 @@ describe('the hub refuses', () => {
     return { hub, trust, packed, next, key: trust.keys.get('publisher')! };
   }
   const notPublished = async (hub: ModelHub) => {
-    expect(await hub.models.models({ limit: 10 })).toEqual([]);
+    expect(await hub.models.models(firstModels)).toEqual([]);
     expect((await currentPublisher(hub)).signed.version).toBe(1);
   };
 
@@ -173,7 +176,7 @@ describe('the hub refuses', () => {
       hub.tools(trust),
     );
     await expect(postForged(hub, packed, encodeMetadata(metadata))).rejects.toEqual(codeOf('metadata_stale'));
-    expect(await hub.models.list('demo', { limit: 10 })).toEqual([]);
+    expect(await hub.models.list('demo', firstVersions)).toEqual([]);
   });
 
   it('a release that does not grow', async () => {
@@ -183,7 +186,7 @@ describe('the hub refuses', () => {
       const older = await packedFolder({ version: `2.0.${release}`, release, bytes: 600 });
       await expect(publishVersion(older, hub.tools(trust))).rejects.toEqual(codeOf('release_not_growing'));
     }
-    expect(await hub.models.models({ limit: 10 })).toHaveLength(1);
+    expect(await hub.models.models(firstModels)).toHaveLength(1);
   });
 
   it('an interface that breaks clients of the newest version, naming each change, unless that is meant', async () => {
@@ -194,7 +197,7 @@ describe('the hub refuses', () => {
       code: 'interface_breaking',
       message: expect.stringMatching(/clients of 1\.0\.0: input "x" is gone; input "features" is new/),
     });
-    expect(await hub.models.list('demo', { limit: 10 })).toHaveLength(1);
+    expect(await hub.models.list('demo', firstVersions)).toHaveLength(1);
     await publishVersion(renamed, hub.tools(trust), { breaking: true });
     const rows = await hub.database.selectFrom('audit_event').selectAll().execute();
     expect(rows.at(-1)!.details).toContain('input \\"x\\" is gone');

@@ -10,6 +10,8 @@ import { limits } from '../../../../shared/base/limits.ts';
 import { currentPublisher, ModelHub, packedFolder } from '../../../support/model-hub.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
+const firstModels = { position: { columns: ['model'], isDescending: false }, limit: 10 };
+
 const codeOf = (code: string) => expect.objectContaining({ code });
 
 async function deviceOf(hub: ModelHub): Promise<VerifiedVersions> {
@@ -122,7 +124,7 @@ describe('publishing a version', () => {
       ['a', 'b', 'c', 'd'].map((model) => packedFolder({ model, version: '1.0.0', bytes: 2_000 })),
     );
     await Promise.all(packs.map((packed) => publishVersion(packed, hub.tools(trust))));
-    expect((await hub.models.models({ limit: 10 })).map((version) => version.model)).toEqual([
+    expect((await hub.models.models(firstModels)).map((version) => version.model)).toEqual([
       'a',
       'b',
       'c',
