@@ -44,6 +44,11 @@ export function makeTelemetryParts(
     refusals,
     bucketMs: options.telemetryBucketMs,
   });
-  const drift = new DriftService({ clock, versions: models, telemetry });
+  const drift = new DriftService({
+    clock,
+    versions: models,
+    telemetry,
+    active: () => devices.census.versions(),
+  });
   return { assignments, evidence, telemetry, drift };
 }

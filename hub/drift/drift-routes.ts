@@ -17,7 +17,7 @@ export function driftRoutes(services: { readonly drift: DriftService; readonly c
           tags: ['telemetry'],
           operationId: 'getDrift',
           summary: 'Drift of a version against its reference profile, by feature and by device',
-          description: 'Without `version`: the one that most devices reported in the span.',
+          description: 'Without `version`: the one that most devices run, of those reported in the span.',
           querystring: Type.Object(FigureFilter),
           response: { 200: DriftReport },
         },

@@ -7,6 +7,7 @@ import type { Clock } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
+import type { VersionCount } from '../devices/fleet-census.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { JudgedDevice } from '../telemetry/device-hours/activity-store.ts';
 import { labelError } from '../telemetry/label-error.ts';
@@ -19,7 +20,7 @@ export type FleetDrift = Omit<DriftReport, 'devices'>;
 
 export interface DriftQuery {
   readonly model: string;
-  /** The version that most devices report when left out. */
+  /** When left out, the version that most devices run. */
   readonly version?: string | undefined;
   readonly group?: string | undefined;
   readonly fromMs?: number | undefined;
@@ -37,8 +38,11 @@ export interface DriftServiceProps {
       version: { readonly model: string; readonly version: string },
       device: JudgedDevice,
     ): Promise<readonly FeatureCounts[]>;
-    mainVersion(span: Omit<FigureQuery, 'version'>): Promise<string>;
+    /** Those that devices reported in the span, most devices first. */
+    versions(span: Omit<FigureQuery, 'version'>): Promise<readonly { readonly version: string }[]>;
   };
+  /** How many devices have each version active now. */
+  readonly active: () => readonly VersionCount[];
 }
 
 const SPAN_MS_DEFAULT = 3_600_000;
@@ -84,12 +88,32 @@ export class DriftService {
   }
 
   async #span(query: DriftQuery): Promise<FigureQuery> {
-    const { clock, telemetry } = this.#props;
+    const { clock } = this.#props;
     const toMs = Math.round(query.toMs ?? clock.now() + 1);
     const fromMs = Math.round(query.fromMs ?? toMs - SPAN_MS_DEFAULT);
     const { model, group } = query;
-    const version = query.version ?? (await telemetry.mainVersion({ model, group, fromMs, toMs }));
+    const version = query.version ?? (await this.#mainVersion({ model, group, fromMs, toMs }));
     return { model, version, group, fromMs, toMs };
+  }
+
+  /**
+   * The version that most devices have active, of those that were reported in the span: a version that was rolled back a minute ago has
+   * been reported by as many devices as the one that answers now.
+   */
+  async #mainVersion(span: Omit<FigureQuery, 'version'>): Promise<string> {
+    const reported = await this.#props.telemetry.versions(span);
+    const active = new Map(
+      this.#props
+        .active()
+        .filter(({ model, state }) => model === span.model && state === 'active')
+        .map(({ version, devices }) => [version, devices]),
+    );
+    const [main] = reported.toSorted((a, b) => (active.get(b.version) ?? 0) - (active.get(a.version) ?? 0));
+    if (main) return main.version;
+    throw new AppError(
+      'no_telemetry',
+      `Cannot assess drift of "${span.model}": no device reported telemetry of it in this time span.`,
+    );
   }
 
   async #assessFleet(span: FigureQuery, profile: ReferenceProfile): Promise<FleetDrift> {

@@ -1,7 +1,6 @@
 /** Telemetry of the fleet: ingests reports of devices, answers with their sums. */
 
 import { setTimeout as wait } from 'node:timers/promises';
-import { AppError } from '../../shared/base/app-error.ts';
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import type { Database } from '../db/database.ts';
 import { type OfferLookup, ReportCheck, type VersionLookup } from './checked-report.ts';
@@ -138,16 +137,6 @@ export class TelemetryService {
     span: Omit<FigureQuery, 'version'>,
   ): Promise<{ readonly version: string; readonly devices: number }[]> {
     return this.#activity.versions(wholeHours(span));
-  }
-
-  /** The version most devices reported in the span. Throws `no_telemetry`. */
-  async mainVersion(span: Omit<FigureQuery, 'version'>): Promise<string> {
-    const [main] = await this.versions(span);
-    if (main) return main.version;
-    throw new AppError(
-      'no_telemetry',
-      `Cannot show telemetry of "${span.model}": no device reported telemetry of it in this time span.`,
-    );
   }
 
   /** Removes what is left of removed devices and moves what older hubs stored, until `signal` is aborted. */

@@ -249,7 +249,7 @@ export class RolloutWorld {
         downloads,
         telemetry: this.#hasTelemetry ? this.telemetry : { evidence: (rollout) => this.#evidence(rollout) },
         drift: this.#hasTelemetry
-          ? new DriftService({ clock, versions, telemetry: this.telemetry })
+          ? new DriftService({ clock, versions, telemetry: this.telemetry, active: () => [] })
           : { judge: async (_, devices) => this.#driftFeatures(devices.length) },
       },
       leases: new ProcessLeases(),

@@ -58,7 +58,7 @@ beforeAll(async () => {
     bucketMs: 60_000,
   });
   registerTelemetryMetrics(metrics, telemetry);
-  const drift = new DriftService({ clock, versions, telemetry });
+  const drift = new DriftService({ clock, versions, telemetry, active: () => [] });
   const tokens = new TokenService({
     store: new TokenStore(database),
     audit: new AuditLog({ database, clock }),

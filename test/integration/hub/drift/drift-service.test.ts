@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../../../hub/db/database.ts';
+import type { VersionCount } from '../../../../hub/devices/fleet-census.ts';
 import { DriftService } from '../../../../hub/drift/drift-service.ts';
 import { judgeHour } from '../../../../hub/drift/hour-verdict.ts';
 import { DeviceInbox } from '../../../../hub/inbox/device-inbox.ts';
@@ -22,7 +23,7 @@ const bare = publishedVersion({ model: 'bare', profile: { rows: 0, features: [] 
 const calm = [0, ...new Array<number>(10).fill(100), 0];
 const odd = [0, ...new Array<number>(9).fill(0), 1_000, 0];
 
-async function world() {
+async function world(active: readonly VersionCount[] = []) {
   const database = await openDatabase(':memory:');
   onTestFinished(() => database.destroy());
   const versions = versionsOf(air, newer, nines, tens, candidate, bare);
@@ -39,7 +40,7 @@ async function world() {
     logger,
     bucketMs: 60_000,
   });
-  const drift = new DriftService({ clock: systemClock, versions, telemetry });
+  const drift = new DriftService({ clock: systemClock, versions, telemetry, active: () => active });
   const send = (device: string, f0: number[], f1 = calm, of = air) =>
     telemetry.receive(
       device,
@@ -111,6 +112,13 @@ describe('drift service', () => {
     const { drift, send } = await world();
     for (const [index, of] of [nines, tens, candidate].entries()) await send(`d${index}`, calm, calm, of);
     expect((await drift.assess({ model: 'air' })).version).toBe('9.10.0');
+  });
+
+  it('takes the version that devices run now, not one that as many reported before it was rolled back', async () => {
+    const { drift, send } = await world([{ model: 'air', version: '1.0.0', state: 'active', devices: 1 }]);
+    await send('a', calm);
+    await send('a', calm, calm, newer);
+    expect((await drift.assess({ model: 'air' })).version).toBe('1.0.0');
   });
 
   it('adds label errors up', async () => {

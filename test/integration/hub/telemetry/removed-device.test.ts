@@ -39,7 +39,7 @@ describe('telemetry of a device that is removed', () => {
       logger: makeLogger('test', 'silent'),
       bucketMs: 60_000,
     });
-    drift = new DriftService({ clock, versions, telemetry });
+    drift = new DriftService({ clock, versions, telemetry, active: () => [] });
     devices.onRemoved({
       remove: (id, now, tx) => telemetry.removed.remove(id, now, tx),
       removed: (id) => telemetry.removed.clearSoon(id),
