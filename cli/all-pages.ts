@@ -31,7 +31,7 @@ export async function readPages<T>(
     const wanted = Math.min(PAGE_ROWS, limit - rows.length);
     const page = parse(await hub.get(path, { ...query, after, limit: wanted }));
     rows.push(...page.rows);
-    if (page.next === undefined || page.rows.length === 0) return { rows, next: undefined };
+    if (page.next === undefined || page.next === after) return { rows, next: undefined };
     if (rows.length >= limit) return { rows, next: page.next };
     after = page.next;
   }

@@ -1,15 +1,24 @@
 /** `/api/v1/devices`. */
 import { Type } from 'typebox';
-import { Device, DeviceChange, DevicePage, type DeviceSummary, GroupPage } from '../../shared/api/devices.ts';
+import { Device, DeviceChange, DevicePage, GroupPage } from '../../shared/api/devices.ts';
+import { AppError } from '../../shared/base/app-error.ts';
 import { DeviceId, GroupName, ModelName, SemVer } from '../../shared/base/names.ts';
 import { pageQuery } from '../http/page.ts';
 import type { CurrentThing } from '../http/preconditions.ts';
 import type { Routes } from '../http/routes.ts';
-import { positionOf, type Sorts, sortedPage, sortQuery } from '../http/sorting.ts';
+import {
+  positionOf,
+  SCANNED_ROWS_MAX,
+  type Sorts,
+  scannedPage,
+  sortedPage,
+  sortQuery,
+} from '../http/sorting.ts';
 import type { DeviceService } from './device-service.ts';
+import type { ScannedDevice } from './device-store.ts';
 
 const tags = ['devices'];
-const sorts: Sorts<DeviceSummary> = {
+const sorts: Sorts<ScannedDevice> = {
   id: { columns: ['id'], valuesOf: ({ id }) => [id] },
   enrolledAt: { columns: ['enrolled_at', 'id'], valuesOf: ({ enrolledAt, id }) => [enrolledAt, id] },
 };
@@ -42,7 +51,7 @@ export function deviceRoutes(devices: DeviceService): Routes {
             connected: Type.Optional(
               Type.Boolean({
                 description:
-                  'Those that are connected, or are not. A page may then hold fewer rows than `limit`.',
+                  'Those that are connected, or are not. A page may then have fewer rows than `limit`, or none, and still a `next`.',
               }),
             ),
             ...sortQuery(sorts, 'id'),
@@ -52,12 +61,22 @@ export function deviceRoutes(devices: DeviceService): Routes {
         },
       },
       async (request) => {
-        const { sort: _, after: __, connected, limit, ...filter } = request.query;
+        const { sort, after: _, limit, ...filter } = request.query;
+        if (filter.version !== undefined && filter.model === undefined) throw versionAlone();
         const position = positionOf(sorts, request.query);
-        const found = await devices.list({ ...filter, position, limit: limit + 1 });
-        const { rows, ...rest } = sortedPage(sorts, request.query, found);
-        const wanted = rows.filter((row) => connected === undefined || row.connected === connected);
-        return { devices: wanted, ...rest };
+        const isIndexed = filter.connected === undefined && filter.model === undefined;
+        const scanLimit = isIndexed ? limit + 1 : SCANNED_ROWS_MAX;
+        const scanned = await devices.scan(filter, { position, limit: scanLimit });
+        const { rows, ...rest } = scannedPage(
+          sorts,
+          { sort, limit },
+          {
+            rows: scanned,
+            isWanted: ({ fits }) => fits,
+            scanLimit,
+          },
+        );
+        return { devices: await devices.summaries(rows.map(({ id }) => id)), ...rest };
       },
     );
     api.get(
@@ -129,4 +148,11 @@ export function deviceRoutes(devices: DeviceService): Routes {
       },
     );
   };
+}
+
+function versionAlone(): AppError {
+  return new AppError(
+    'bad_input',
+    'Cannot list devices by "version" alone: versions of different models may have the same name. Add "model".',
+  );
 }

@@ -21,7 +21,16 @@ import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
 import type { DeviceInbox } from '../inbox/device-inbox.ts';
 import type { RefusalListener } from '../security/refusal.ts';
-import type { DeviceFilter, DevicePosition, DeviceRow, DeviceStore, GroupCount } from './device-store.ts';
+import type { DeviceConnections } from './device-connections.ts';
+import type {
+  DeviceFilter,
+  DevicePagePlace,
+  DevicePosition,
+  DeviceRow,
+  DeviceStore,
+  GroupCount,
+  ScannedDevice,
+} from './device-store.ts';
 import {
   type DeviceReport,
   describe,
@@ -39,17 +48,11 @@ import {
 } from './device-writer.ts';
 import { FleetCensus } from './fleet-census.ts';
 import { IdentityWatch, type SharedIdentity } from './identity-watch.ts';
+import type { RemovedListener } from './removed-listener.ts';
 
 const EVENTS_SHOWN = 50;
 /** Parsing a page must not hold up the event loop. */
 const CENSUS_PAGE = 100;
-
-/** What devices need of the broker. */
-export interface DeviceConnections {
-  isConnected(deviceId: string): boolean;
-  disconnect(deviceId: string): void;
-  send(deviceId: string, topic: string, payload: Uint8Array, qos: 0 | 1): Promise<boolean>;
-}
 
 export interface DeviceServiceProps {
   readonly store: DeviceStore;
@@ -66,17 +69,6 @@ export interface AdmittedDevice {
   readonly group: string;
   readonly facts: DeviceFacts;
   readonly certificate: { readonly serial: string; readonly sha256: string; readonly expiresAt: number };
-}
-
-export interface RemovedListener {
-  /** Forgets the device, inside the transaction that removes it at `now`. */
-  readonly remove: (deviceId: string, now: number, tx: Transaction<Tables>) => Promise<void>;
-  /** The removal is committed. */
-  readonly removed: (deviceId: string) => Promise<void>;
-  /** Another machine is about to have the id: resolves when nothing is left of the removed one. */
-  readonly clear?: (deviceId: string) => Promise<void>;
-  /** The same, inside the transaction that enrols the other machine. */
-  readonly clearWithin?: (deviceId: string, tx: Transaction<Tables>) => Promise<void>;
 }
 
 export class DeviceService {
@@ -105,8 +97,20 @@ export class DeviceService {
     return row && summarize(row, this.#presence(row));
   }
 
-  async list(filter: DeviceFilter): Promise<DeviceSummary[]> {
-    return (await this.#props.store.list(filter)).map((row) => summarize(row, this.#presence(row)));
+  /** Devices in the order of a list, each with whether it fits: `limit` bounds what is read, not what fits. */
+  async scan(
+    { connected, ...filter }: DeviceFilter & { readonly connected?: boolean },
+    place: DevicePagePlace,
+  ): Promise<ScannedDevice[]> {
+    const { store, connections } = this.#props;
+    const places = await store.scan(filter, place);
+    if (connected === undefined) return places;
+    return places.map((one) => ({ ...one, fits: one.fits && connections.isConnected(one.id) === connected }));
+  }
+
+  /** Those of these ids that are devices of the hub, in the order of the ids. */
+  async summaries(ids: readonly string[]): Promise<DeviceSummary[]> {
+    return (await this.#props.store.pick(ids)).map((row) => summarize(row, this.#presence(row)));
   }
 
   /** What the device last said of itself; undefined when there is no such device, or it was removed. */
@@ -120,7 +124,7 @@ export class DeviceService {
     return (await this.#props.store.after(position)).map(reportOf);
   }
 
-  groups(page: Pick<DeviceFilter, 'position' | 'limit'>): Promise<GroupCount[]> {
+  groups(page: DevicePagePlace): Promise<GroupCount[]> {
     return this.#props.store.groups(page);
   }
 

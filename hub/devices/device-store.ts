@@ -14,6 +14,19 @@ export interface DeviceFilter {
   /** Those that are to run a version of the model, or this one of it. */
   readonly model?: string;
   readonly version?: string;
+}
+
+/** Where a device stands in the orders of the list. */
+export interface DevicePlace {
+  readonly id: string;
+  readonly enrolledAt: number;
+}
+
+export interface ScannedDevice extends DevicePlace {
+  readonly fits: boolean;
+}
+
+export interface DevicePagePlace {
   readonly position: Position;
   readonly limit: number;
 }
@@ -67,29 +80,62 @@ export class DeviceStore {
     await this.#database.updateTable('device').set({ reported: null }).execute();
   }
 
-  /** Those that are not removed. */
-  list({ group, model, version, position, limit }: DeviceFilter): Promise<DeviceRow[]> {
-    let query = inOrder(
-      this.#database.selectFrom('device').selectAll().where('revoked_at', 'is', null).limit(limit),
-      position,
-    );
-    if (group !== undefined) query = query.where('device_group', '=', group);
-    if (model !== undefined) {
-      query = query.where(({ exists, selectFrom }) => {
-        const desired = selectFrom('desired_model')
-          .select('model')
-          .whereRef('device_id', '=', 'device.id')
-          .where('model', '=', model);
-        return exists(version === undefined ? desired : desired.where('version', '=', version));
-      });
-    }
-    return query.execute();
+  /** Devices in the order of `position`, each with whether it fits the filter: at most `limit` are read, whatever fits. */
+  async scan(filter: DeviceFilter, place: DevicePagePlace): Promise<ScannedDevice[]> {
+    const places = await this.scanQuery(filter, place).execute();
+    return places.map((one) => ({ ...one, fits: one.fits === 1 }));
   }
 
-  /** The same in order of id. */
+  /** Goes along an index of the group or, in the order of id, of what devices are to run. */
+  scanQuery({ group, model, version }: DeviceFilter, { position, limit }: DevicePagePlace) {
+    const columns = ['device.id', 'device.enrolled_at as enrolledAt'] as const;
+    if (model !== undefined && position.columns[0] === 'id') {
+      const fits = sql<number>`revoked_at is null and device_group = ifnull(${group ?? null}, device_group)`;
+      let desired = this.#database
+        .selectFrom('desired_model')
+        .innerJoin('device', 'device.id', 'desired_model.device_id')
+        .select([...columns, fits.as('fits')])
+        .where('model', '=', model)
+        .where(sql<boolean>`unconfirmed = 0`)
+        .limit(limit);
+      if (version !== undefined) desired = desired.where('version', '=', version);
+      return inOrder(desired, { ...position, columns: ['desired_model.device_id'] });
+    }
+    const ofVersion = version === undefined ? sql`` : sql`and version = ${version}`;
+    const fits =
+      model === undefined
+        ? sql<number>`1`
+        : sql<number>`exists (select 1 from desired_model
+            where device_id = device.id and model = ${model} ${ofVersion} and unconfirmed = 0)`;
+    let devices = this.#database
+      .selectFrom('device')
+      .select([...columns, fits.as('fits')])
+      .where('revoked_at', 'is', null)
+      .limit(limit);
+    if (group !== undefined) devices = devices.where('device_group', '=', group);
+    return inOrder(devices, position);
+  }
+
+  /** Those of these ids that are devices of the hub, in the order of the ids. */
+  async pick(ids: readonly string[]): Promise<DeviceRow[]> {
+    const { rows } = await sql<DeviceRow>`select device.* from json_each(${JSON.stringify(ids)}) as wanted
+      join device on device.id = wanted.value where revoked_at is null order by wanted.key`.execute(
+      this.#database,
+    );
+    return rows;
+  }
+
+  /** Those that are not removed, in order of id. */
   after({ group, after, limit }: DevicePosition): Promise<DeviceRow[]> {
-    const position = { columns: ['id'], isDescending: false, after: [after ?? ''] };
-    return this.list({ ...(group === undefined ? {} : { group }), position, limit });
+    let query = this.#database
+      .selectFrom('device')
+      .selectAll()
+      .where('revoked_at', 'is', null)
+      .orderBy('id')
+      .limit(limit);
+    if (group !== undefined) query = query.where('device_group', '=', group);
+    if (after !== undefined) query = query.where('id', '>', after);
+    return query.execute();
   }
 
   /** What devices that are not removed last reported, in order of id. */
@@ -134,7 +180,7 @@ export class DeviceStore {
   }
 
   /** Groups with devices, from sums that the database keeps. */
-  groups({ position, limit }: Pick<DeviceFilter, 'position' | 'limit'>): Promise<GroupCount[]> {
+  groups({ position, limit }: DevicePagePlace): Promise<GroupCount[]> {
     const query = this.#database
       .selectFrom('device_total')
       .select(['device_group as group', 'devices'])

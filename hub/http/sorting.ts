@@ -93,10 +93,35 @@ export function sortedPage<Row>(
   { sort, limit }: { readonly sort: string; readonly limit: number },
   rows: readonly Row[],
 ): { readonly rows: Row[]; readonly next?: string } {
-  const { valuesOf } = sortNamed(sorts, sort);
-  return pageOf(rows, limit, (row) =>
-    Buffer.from(JSON.stringify([sort, valuesOf(row)])).toString('base64url'),
-  );
+  return pageOf(rows, limit, (row) => cursorAt(sorts, sort, row));
+}
+
+/** How many rows a page reads for a filter that no index serves. */
+export const SCANNED_ROWS_MAX = 5_000;
+
+/**
+ * As `sortedPage`, of the first `scanLimit` rows behind the cursor and of them those that are wanted. A page that ends before it is full goes
+ * on behind the last row that was read: its cost has a bound, however few rows are wanted.
+ */
+export function scannedPage<Row>(
+  sorts: Sorts<Row>,
+  { sort, limit }: { readonly sort: string; readonly limit: number },
+  scan: {
+    readonly rows: readonly Row[];
+    readonly isWanted: (row: Row) => boolean;
+    readonly scanLimit: number;
+  },
+): { readonly rows: Row[]; readonly next?: string } {
+  const wanted = scan.rows.filter(scan.isWanted);
+  const last = scan.rows.at(-1);
+  if (wanted.length > limit || scan.rows.length < scan.scanLimit || last === undefined) {
+    return sortedPage(sorts, { sort, limit }, wanted);
+  }
+  return { rows: wanted, next: cursorAt(sorts, sort, last) };
+}
+
+function cursorAt<Row>(sorts: Sorts<Row>, sort: string, row: Row): string {
+  return Buffer.from(JSON.stringify([sort, sortNamed(sorts, sort).valuesOf(row)])).toString('base64url');
 }
 
 function sortNamed<Row>(sorts: Sorts<Row>, sort: string): Sort<Row> {

@@ -1,4 +1,4 @@
-/** Orders and filters of the lists of devices and versions, each by an index. */
+/** Orders and filters of the lists of devices, versions and rollouts' devices, each by an index. */
 import { type Kysely, sql } from 'kysely';
 
 export async function up(db: Kysely<unknown>): Promise<void> {
@@ -6,8 +6,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 }
 
 const statements = [
-  `create index device_by_enrolment on device (enrolled_at, id)`,
   `drop index device_by_group`,
-  `create index device_by_group on device (device_group, id)`,
+  `create index device_by_group on device (device_group, id) where revoked_at is null`,
+  `create index device_by_enrolment on device (enrolled_at, id) where revoked_at is null`,
+  `create index device_by_group_and_enrolment on device (device_group, enrolled_at, id) where revoked_at is null`,
+  `create index desired_model_by_model on desired_model (model, device_id) where unconfirmed = 0`,
+  `create index desired_model_by_version on desired_model (model, version, device_id) where unconfirmed = 0`,
+  `create index rollout_device_by_ordinal on rollout_device (rollout_id, ordinal)`,
   `create index version_by_publication on version (model, published_at, release)`,
 ];
