@@ -1,9 +1,10 @@
 /** What the hub answers of rollouts, checked. */
-import { Rollout, RolloutPage } from '../../shared/api/rollouts.ts';
+import { Rollout, RolloutDevicePage, RolloutPage } from '../../shared/api/rollouts.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { answerParser } from '../answer-parser.ts';
 
 export const parseRollouts = answerParser(RolloutPage);
+export const parseRolloutDevices = answerParser(RolloutDevicePage);
 export const parseStatus = answerParser(Rollout);
 
 /** Throws `bad_usage` for what is no id of a rollout. */

@@ -1,6 +1,12 @@
 /** A rollout as text for people: where it is, how its devices stand, what was decided and why. */
 
-import type { DeviceStatus, RevertStatus, Rollout, RolloutSummary } from '../../shared/api/rollouts.ts';
+import type {
+  DeviceStatus,
+  RevertStatus,
+  Rollout,
+  RolloutDevice,
+  RolloutSummary,
+} from '../../shared/api/rollouts.ts';
 import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
@@ -17,6 +23,22 @@ export const rolloutColumns: readonly Column<RolloutSummary>[] = [
   { title: 'created', value: (row) => timeText(row.createdAt) },
   { title: 'by', value: (row) => row.createdBy },
 ];
+
+export function rolloutDeviceColumns(now: number): readonly Column<RolloutDevice>[] {
+  return [
+    { title: 'device', value: (row) => row.device },
+    { title: 'phase', value: (row) => row.phase ?? '-', align: 'right' },
+    { title: 'status', value: (row) => row.status },
+    { title: 'since', value: (row) => ago(row.since, now) },
+    {
+      title: 'reported',
+      value: (row) => (row.lastReportedAt === undefined ? '-' : ago(row.lastReportedAt, now)),
+    },
+    { title: 'before', value: (row) => row.previousVersion ?? '-', isWide: true },
+    { title: 'revert', value: (row) => row.revert ?? '-' },
+    { title: 'fault', value: (row) => row.fault?.code ?? '-' },
+  ];
+}
 
 const revertOrder: readonly RevertStatus[] = [
   'reverted',

@@ -1,7 +1,7 @@
 /** `modelfleet rollout`: bring a version to devices in phases, follow it, and step in. */
 import { Command, Option } from 'commander';
 import type { GateRules, PhaseSize, RolloutPlan, RolloutRequest } from '../../shared/api/rollout-plan.ts';
-import type { Rollout } from '../../shared/api/rollouts.ts';
+import { deviceStatuses, type Rollout } from '../../shared/api/rollouts.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import { addYesFlag, confirm } from '../confirm.ts';
@@ -9,8 +9,8 @@ import type { CliContext, HubClient } from '../context.ts';
 import { countText } from '../count-text.ts';
 import { duration, pointInTime, wholeNumber } from '../flag-values.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
-import { parseRollouts, parseStatus, rolloutPath } from './rollout-answers.ts';
-import { rolloutColumns, rolloutText } from './rollout-text.ts';
+import { parseRolloutDevices, parseRollouts, parseStatus, rolloutPath } from './rollout-answers.ts';
+import { rolloutColumns, rolloutDeviceColumns, rolloutText } from './rollout-text.ts';
 import { watchCodesText, watchRollout } from './rollout-watch.ts';
 
 interface CreateFlags {
@@ -74,6 +74,7 @@ export function rolloutCommand(context: CliContext): Command {
         }),
       );
     });
+  addDevices(rollout, context);
   addAction(
     rollout,
     context,
@@ -103,6 +104,26 @@ function list({ model, group, status, ...flags }: ListFlags, context: CliContext
   };
   const request = { path: '/rollouts', query: { model, group, status }, flags, parse };
   return showList(context, request, (printer, rows) => printer.table(rows, rolloutColumns));
+}
+
+function addDevices(rollout: Command, context: CliContext): void {
+  const command = rollout
+    .command('devices')
+    .description('list the devices of a rollout, in its order')
+    .argument('<id>')
+    .addOption(new Option('--status <STATUS>', 'only those in this status now').choices(deviceStatuses));
+  addPageFlags(command).action(
+    (id: string, { status, ...flags }: PageFlags & { readonly status?: string }) => {
+      const parse = (answer: unknown) => {
+        const { devices: rows, next } = parseRolloutDevices(answer);
+        return { rows, next };
+      };
+      const request = { path: `${rolloutPath(id)}/devices`, query: { status }, flags, parse };
+      return showList(context, request, (printer, rows) =>
+        printer.table(rows, rolloutDeviceColumns(Date.now())),
+      );
+    },
+  );
 }
 
 function addCreate(rollout: Command, context: CliContext): void {

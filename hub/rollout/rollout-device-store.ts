@@ -4,6 +4,7 @@ import { type Selectable, sql, type Transaction } from 'kysely';
 import type { RevertOutcome, StoredStatus } from '../../shared/api/rollouts.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
+import { inOrder, type Position } from '../http/sorting.ts';
 import type { CohortMember } from './cohort.ts';
 import type { RolloutDevice } from './device-progress.ts';
 
@@ -60,6 +61,36 @@ export class RolloutDeviceStore {
       .orderBy('ordinal')
       .execute();
     return rows.map(toDevice);
+  }
+
+  /** Some of them, in the order of `position`. */
+  async page(
+    rolloutId: string,
+    { position, limit }: { readonly position: Position; readonly limit: number },
+  ): Promise<RolloutDevice[]> {
+    const query = this.#database
+      .selectFrom('rollout_device')
+      .selectAll()
+      .where('rollout_id', '=', rolloutId)
+      .limit(limit);
+    return (await inOrder(query, position).execute()).map(toDevice);
+  }
+
+  /** Of all of them, those that are still devices of the hub, and how many of these come before `ordinal`. */
+  async countPresent(
+    rolloutId: string,
+    ordinal: number,
+  ): Promise<{ readonly total: number; readonly before: number }> {
+    const { total, before } = await this.#database
+      .selectFrom('rollout_device')
+      .select(({ fn }) => [
+        fn.countAll<number>().as('total'),
+        sql<number | null>`sum(ordinal < ${ordinal})`.as('before'),
+      ])
+      .where('rollout_id', '=', rolloutId)
+      .where('removed_at', 'is', null)
+      .executeTakeFirstOrThrow();
+    return { total, before: before ?? 0 };
   }
 
   /** Those of the rollout's devices that are named. */

@@ -2,9 +2,12 @@
 import { Type } from 'typebox';
 import { RolloutRequest } from '../../shared/api/rollout-plan.ts';
 import {
+  deviceStatuses,
   Rollout,
   RolloutAbortRequest,
   RolloutActionRequest,
+  type RolloutDevice,
+  RolloutDevicePage,
   RolloutPage,
   type RolloutSummary,
   rolloutStatuses,
@@ -14,7 +17,14 @@ import { created } from '../http/created.ts';
 import { pageQuery } from '../http/page.ts';
 import type { CurrentThing } from '../http/preconditions.ts';
 import type { Routes } from '../http/routes.ts';
-import { positionOf, type Sorts, sortedPage, sortQuery } from '../http/sorting.ts';
+import {
+  positionOf,
+  SCANNED_ROWS_MAX,
+  type Sorts,
+  scannedPage,
+  sortedPage,
+  sortQuery,
+} from '../http/sorting.ts';
 import type { RolloutService } from './rollout-service.ts';
 
 const tags = ['rollouts'];
@@ -23,6 +33,10 @@ const response = { 200: Rollout };
 
 const sorts: Sorts<RolloutSummary> = {
   createdAt: { columns: ['created_at', 'id'], valuesOf: ({ createdAt, id }) => [createdAt, id] },
+};
+
+const deviceSorts: Sorts<RolloutDevice> = {
+  ordinal: { columns: ['ordinal'], valuesOf: ({ ordinal }) => [ordinal] },
 };
 
 export function rolloutRoutes(rollouts: RolloutService): Routes {
@@ -98,6 +112,43 @@ export function rolloutRoutes(rollouts: RolloutService): Routes {
         },
       },
       (request) => rollouts.show(request.params.id),
+    );
+    api.get(
+      '/rollouts/:id/devices',
+      {
+        config: { role: 'viewer', errors: ['not_found'] },
+        schema: {
+          tags,
+          operationId: 'listRolloutDevices',
+          summary: 'List the devices of a rollout, in its order',
+          params,
+          querystring: Type.Object({
+            status: Type.Optional(
+              Type.Enum([...deviceStatuses], {
+                description:
+                  'Those in this status now. A page may then have fewer rows than `limit`, or none, and still a `next`.',
+              }),
+            ),
+            ...sortQuery(deviceSorts, 'ordinal'),
+            ...pageQuery,
+          }),
+          response: { 200: RolloutDevicePage },
+        },
+      },
+      async (request) => {
+        const { status, limit } = request.query;
+        const position = positionOf(deviceSorts, request.query);
+        // The clock decides on some statuses: no index knows them.
+        const scanLimit = status === undefined ? limit + 1 : SCANNED_ROWS_MAX;
+        const devices = await rollouts.devices(request.params.id, { position, limit: scanLimit });
+        const isWanted = (device: RolloutDevice) => status === undefined || device.status === status;
+        const { rows, ...rest } = scannedPage(deviceSorts, request.query, {
+          rows: devices,
+          isWanted,
+          scanLimit,
+        });
+        return { devices: rows, ...rest };
+      },
     );
     api.post(
       '/rollouts/:id/pause',

@@ -2,15 +2,21 @@
 
 import type { Transaction } from 'kysely';
 import type { RolloutPlan, RolloutRequest } from '../../shared/api/rollout-plan.ts';
-import type { Rollout, RolloutSummary } from '../../shared/api/rollouts.ts';
+import type {
+  Rollout,
+  RolloutDevice as RolloutDeviceView,
+  RolloutSummary,
+} from '../../shared/api/rollouts.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Tables } from '../db/tables.ts';
 import { type Actor, auditActor } from '../http/request-actor.ts';
+import type { Position } from '../http/sorting.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import { orderCohort } from './cohort.ts';
+import type { FleetObservation, RolloutDevice } from './device-progress.ts';
 import { noSuchRollout } from './no-such-rollout.ts';
 import { isPresent } from './phase-members.ts';
 import type { RolloutDeviceStore } from './rollout-device-store.ts';
@@ -26,7 +32,7 @@ import { checkStart, makePlan, phaseSizes } from './rollout-plan.ts';
 import type { Ending } from './rollout-planner.ts';
 import type { RolloutRunner } from './rollout-runner.ts';
 import type { RolloutFilter, RolloutRecord, RolloutStore } from './rollout-store.ts';
-import { describeRollout, summarizeRollout } from './rollout-view.ts';
+import { describeDevices, describeRollout, summarizeRollout } from './rollout-view.ts';
 import { checkObjections, findBreaking } from './target-check.ts';
 import { type SurveySources, surveyTarget } from './target-survey.ts';
 
@@ -117,23 +123,40 @@ export class RolloutService {
 
   /** Throws `not_found`. */
   async show(id: string): Promise<Rollout> {
-    const { store, connections, downloads, clock, runner } = this.#props;
+    const { store, runner } = this.#props;
     const record = await store.find(id);
     if (!record) throw noSuchRollout(`show rollout "${id}"`);
     const devices = await this.#props.devices.list(id);
-    const connected = new Set(devices.map((d) => d.deviceId).filter((d) => connections.isConnected(d)));
     const verdicts = await store.verdicts(id, limits.rolloutVerdictsShownMax + 1);
-    const { watchingSince } = runner;
     const failure = runner.failureOf(id);
-    const observation = {
-      now: clock.now(),
-      connected,
-      watchingSince,
-      downloads: observeDownloads(devices, downloads),
-    };
     return {
-      ...describeRollout(record, devices, verdicts, observation),
+      ...describeRollout(record, devices, verdicts, this.#observe(devices)),
       ...(failure ? { trouble: failure } : {}),
+    };
+  }
+
+  /** Some devices of a rollout, in the order of `position`. Throws `not_found`. */
+  async devices(
+    id: string,
+    page: { readonly position: Position; readonly limit: number },
+  ): Promise<RolloutDeviceView[]> {
+    const { store, devices } = this.#props;
+    const record = await store.find(id);
+    if (!record) throw noSuchRollout(`list the devices of rollout "${id}"`);
+    const found = await devices.page(id, page);
+    const ascending = page.position.isDescending ? found.toReversed() : found;
+    const present = await devices.countPresent(id, ascending[0]?.ordinal ?? 0);
+    const views = describeDevices(record.plan, { devices: ascending, present }, this.#observe(found));
+    return page.position.isDescending ? views.reverse() : views;
+  }
+
+  #observe(devices: readonly RolloutDevice[]): FleetObservation {
+    const { connections, downloads, clock, runner } = this.#props;
+    return {
+      now: clock.now(),
+      connected: new Set(devices.map((d) => d.deviceId).filter((d) => connections.isConnected(d))),
+      watchingSince: runner.watchingSince,
+      downloads: observeDownloads(devices, downloads),
     };
   }
 

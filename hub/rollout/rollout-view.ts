@@ -5,6 +5,7 @@ import type {
   RevertCounts,
   RevertStatus,
   Rollout,
+  RolloutDevice as RolloutDeviceView,
   RolloutSummary,
 } from '../../shared/api/rollouts.ts';
 import { limits } from '../../shared/base/limits.ts';
@@ -124,13 +125,50 @@ function nameDevices(
       ({ device, status }) => status !== 'pending' && (status !== 'succeeded' || device.triedAt !== null),
     )
     .sort((a, b) => a.rank - b.rank || a.device.ordinal - b.device.ordinal)
-    .map(({ device, status, endedAt }) => ({
-      device: device.deviceId,
-      status,
-      ...(phases.has(device.deviceId) ? { phase: phases.get(device.deviceId)! + 1 } : {}),
-      since: endedAt ?? device.changedAt,
-      ...(device.previousVersion === null ? {} : { previousVersion: device.previousVersion }),
-      ...(isReverted(device) ? { revert: revertStatusOf(device) } : {}),
-      ...(device.fault === null ? {} : { fault: device.fault }),
-    }));
+    .map(({ device, ...state }) => describeState(device, state, phases.get(device.deviceId)));
+}
+
+/** `phase` is 0-based. */
+function describeState(
+  device: RolloutDevice,
+  { status, endedAt }: ReturnType<typeof statusAt>,
+  phase: number | undefined,
+): Rollout['devices'][number] {
+  return {
+    device: device.deviceId,
+    status,
+    ...(phase === undefined ? {} : { phase: phase + 1 }),
+    since: endedAt ?? device.changedAt,
+    ...(device.previousVersion === null ? {} : { previousVersion: device.previousVersion }),
+    ...(isReverted(device) ? { revert: revertStatusOf(device) } : {}),
+    ...(device.fault === null ? {} : { fault: device.fault }),
+  };
+}
+
+/** Some of the devices of a rollout, which follow one another in its order. */
+export interface DeviceRun {
+  readonly devices: readonly RolloutDevice[];
+  /** Of all its devices, those that are still devices of the hub, and how many of them come before the first of these. */
+  readonly present: { readonly total: number; readonly before: number };
+}
+
+export function describeDevices(
+  plan: RolloutPlan,
+  { devices, present }: DeviceRun,
+  observation: FleetObservation,
+): RolloutDeviceView[] {
+  const sizes = phaseSizesNow(plan, present.total);
+  let place = present.before;
+  return devices.map((device) => {
+    const phase = isPresent(device) ? sizes.findIndex((size) => place < size) : -1;
+    if (isPresent(device)) place += 1;
+    return {
+      ordinal: device.ordinal,
+      // A device that was removed meanwhile can leave one more than the sizes count.
+      ...describeState(device, statusAt(device, plan, observation), phase < 0 ? undefined : phase),
+      ...(device.offeredAt === null ? {} : { offeredAt: device.offeredAt }),
+      ...(device.lastReportedAt === null ? {} : { lastReportedAt: device.lastReportedAt }),
+      ...(device.revertedAt === null ? {} : { revertedAt: device.revertedAt }),
+    };
+  });
 }

@@ -115,6 +115,26 @@ const RolloutDeviceState = Type.Object({
   fault: Type.Optional(UpdateFault),
 });
 
+/** As the list of a rollout's devices shows one. */
+export const RolloutDevice = Type.Object(
+  {
+    ordinal: Type.Integer({ description: 'Its place in the order of the rollout, from 0' }),
+    ...RolloutDeviceState.properties,
+    offeredAt: Type.Optional(Milliseconds),
+    lastReportedAt: Type.Optional(Milliseconds),
+    revertedAt: Type.Optional(Milliseconds),
+  },
+  { $id: 'RolloutDevice' },
+);
+export type RolloutDevice = Static<typeof RolloutDevice>;
+
+/** Answer of `GET /rollouts/{id}/devices`. */
+export const RolloutDevicePage = Type.Object(
+  { devices: Type.Array(RolloutDevice), next },
+  { $id: 'RolloutDevicePage' },
+);
+export type RolloutDevicePage = Static<typeof RolloutDevicePage>;
+
 const Reason = Type.Object({
   code: Type.String(),
   verdict: Type.Enum([...verdicts]),

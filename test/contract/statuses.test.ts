@@ -152,7 +152,8 @@ it('everything an operator and a publisher do is granted', async () => {
     'models/m',
     'models/m/versions/1.2.0',
   ];
-  for (const path of [...lists, ...rest, ...single, `rollouts/${id}`]) await granted('GET', `/${path}`);
+  for (const path of [...lists, ...rest, ...single, `rollouts/${id}`, `rollouts/${id}/devices`])
+    await granted('GET', `/${path}`);
   // A caller that has the answer gets no other.
   for (const { operationId } of operations.filter(({ responses }) => '304' in responses)) {
     const read = api.read.get(operationId);
