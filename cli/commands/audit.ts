@@ -20,6 +20,8 @@ interface ListFlags extends PageFlags {
   readonly actor?: string;
   readonly action?: string;
   readonly target?: string;
+  readonly since?: string;
+  readonly until?: string;
 }
 
 export function auditCommand(context: CliContext): Command {
@@ -33,12 +35,22 @@ export function auditCommand(context: CliContext): Command {
       'only this action, or a family of them such as rollout; security: what was refused',
     )
     .option('--target <TARGET>', 'only acts on this, such as device/x');
-  addPageFlags(listing, 100).action(({ actor, action, target, ...flags }: ListFlags) => {
+  listing
+    .option('--since <TIME>', 'only events of this time and later, such as 2027-01-31T00:00:00Z')
+    .option('--until <TIME>', 'only events before this time');
+  addPageFlags(listing, 100).action(({ actor, action, target, since, until, ...flags }: ListFlags) => {
     const parse = (answer: unknown) => {
       const { events, next } = parseEvents(answer);
       return { rows: events, next };
     };
-    const request = { path: '/audit', query: { actor, action, target }, flags, parse };
+    const query = {
+      actor,
+      action,
+      target,
+      since: since === undefined ? undefined : pointInTime(since, '--since'),
+      until: until === undefined ? undefined : pointInTime(until, '--until'),
+    };
+    const request = { path: '/audit', query, flags, parse };
     return showList(context, request, (printer, events) =>
       printer.table(events, [
         { title: 'number', value: (row) => row.number, align: 'right' },

@@ -131,7 +131,7 @@ function toRecord(row: AuditRow): AuditRecord {
     at: row.at,
     actor: row.actor,
     ...(row.address === null ? {} : { address: row.address }),
-    action: row.action,
+    action: row.action as AuditEvent['action'],
     target: row.target,
     details: JSON.parse(row.details) as Record<string, unknown>,
     hash: row.hash,

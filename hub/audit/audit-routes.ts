@@ -1,9 +1,17 @@
 /** `/api/v1/audit`: read the audit log, check its chain. */
 import { Type } from 'typebox';
-import { type AuditEvent, AuditEventPage, AuditHead, AuditVerdict } from '../../shared/api/audit.ts';
+import {
+  type AuditEvent,
+  AuditEventPage,
+  AuditHead,
+  AuditVerdict,
+  auditActions,
+} from '../../shared/api/audit.ts';
 import { Milliseconds } from '../../shared/api/milliseconds.ts';
 import { AppError } from '../../shared/base/app-error.ts';
+import { excerpt } from '../../shared/base/excerpt.ts';
 import { Digest } from '../../shared/base/names.ts';
+import { nearestName } from '../../shared/base/nearest-name.ts';
 import { pageQuery } from '../http/page.ts';
 import type { Routes } from '../http/routes.ts';
 import { positionOf, type Sorts, sortedPage, sortQuery } from '../http/sorting.ts';
@@ -34,7 +42,14 @@ export function auditRoutes({ audit, verification, heads }: AuditRoutesProps): R
           summary: 'Audit events, newest first',
           querystring: Type.Object({
             actor: filter,
-            action: filter,
+            action: Type.Optional(
+              Type.String({
+                minLength: 1,
+                maxLength: 256,
+                description:
+                  'An action, such as `rollout.paused`, or all that begin with a noun, such as `rollout`',
+              }),
+            ),
             target: filter,
             since: Type.Optional(Milliseconds),
             until: Type.Optional(Type.Unsafe<number>({ ...Milliseconds, description: 'Before this time' })),
@@ -46,6 +61,7 @@ export function auditRoutes({ audit, verification, heads }: AuditRoutesProps): R
       },
       async (request) => {
         const { sort, after: _, limit, ...filter } = request.query;
+        if (filter.action !== undefined) checkAction(filter.action);
         const position = positionOf(sorts, request.query);
         const found = await audit.list({ ...filter, position, limit: limit + 1 });
         const { rows, ...rest } = sortedPage(sorts, { sort, limit }, found);
@@ -93,4 +109,16 @@ export function auditRoutes({ audit, verification, heads }: AuditRoutesProps): R
       () => heads.sign(),
     );
   };
+}
+
+/** A misspelt action would find nothing, as if it had never happened. */
+function checkAction(action: string): void {
+  const known = new Set<string>(auditActions.flatMap((name) => [name, name.split('.')[0]!]));
+  if (known.has(action)) return;
+  const nearest = nearestName(action, known);
+  const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
+  throw new AppError(
+    'bad_input',
+    `Cannot list audit events: ${excerpt(action)} is not the name of an action.${hint}`,
+  );
 }

@@ -158,7 +158,8 @@ export class StorageWatch {
   }
 
   async #reportDamage(reason: string): Promise<void> {
-    const event = { actor: 'hub', action: 'storage.damaged', target: 'data-folder', details: { reason } };
+    const details = { reason };
+    const event = { actor: 'hub', action: 'storage.damaged', target: 'data-folder', details } as const;
     await this.#props.audit.append(event).catch((error: unknown) => {
       this.#props.logger.error(
         { err: error },

@@ -7,6 +7,7 @@
 import type { Transaction } from 'kysely';
 import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
+import type { AuditAction } from '../../shared/api/audit.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { TrialPlan } from '../../shared/protocol/desired-state.ts';
@@ -300,7 +301,7 @@ export class RolloutChanges {
 
   async #audit(
     record: RolloutRecord,
-    action: string,
+    action: AuditAction,
     by: Initiator,
     details: Readonly<Record<string, unknown>>,
     tx: Transaction<Tables>,

@@ -34,7 +34,7 @@ const table: Readonly<Record<RolloutStatus, Partial<Readonly<Record<RolloutActio
 };
 
 /** Past participles, as they appear in the audit log and in messages. */
-export const pastParticiple: Readonly<Record<RolloutAction, string>> = {
+export const pastParticiple = {
   submit: 'submitted',
   approve: 'approved',
   start: 'started',
@@ -45,7 +45,7 @@ export const pastParticiple: Readonly<Record<RolloutAction, string>> = {
   rollback: 'rollback_started',
   'finish-rollback': 'rolled_back',
   abandon: 'abandoned',
-};
+} as const satisfies Readonly<Record<RolloutAction, string>>;
 
 /** What people may ask for; the other actions are the engine's own. */
 const asked: ReadonlySet<string> = new Set<RolloutAction>([

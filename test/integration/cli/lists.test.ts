@@ -54,6 +54,20 @@ beforeAll(async () => {
       .values({ ...deviceRow(`d-${n}`), ...(n === 3 ? { device_group: 'lab' } : {}) })
       .execute();
     await database
+      .insertInto('desired_model')
+      .values({
+        device_id: `d-${n}`,
+        model: n === 3 ? 'm2' : 'm1',
+        version: `${n}.0.0`,
+        release: n,
+        manifest_sha256: `${n}`.padStart(64, '0'),
+        rollout_id: null,
+        offer: null,
+        trial: '{}',
+        set_at: 1,
+      })
+      .execute();
+    await database
       .insertInto('join_token')
       .values({
         id: `jt-00000000000${n}`,
@@ -115,6 +129,16 @@ describe('lists of the command line', () => {
     ['models show m1 --state published', 'version', ['1.0.0', '3.0.0']],
     ['tokens list', 'name', ['admin', 't-1', 't-2', 't-3']],
     ['tokens list --role viewer', 'name', ['t-1', 't-3']],
+    ['rollout list --sort createdAt', 'id', ['r-000000000001', 'r-000000000002', 'r-000000000003']],
+    ['rollout devices r-000000000001', 'device', ['d0']],
+    ['rollout devices r-000000000001 --status pending', 'device', ['d0']],
+    ['devices list --sort=-id', 'id', ['d-3', 'd-2', 'd-1']],
+    ['devices list --disconnected', 'id', ['d-1', 'd-2', 'd-3']],
+    ['devices list --model m1 --sort=-id', 'id', ['d-2', 'd-1']],
+    ['devices list --model m1 --version 2.0.0', 'id', ['d-2']],
+    ['devices groups --sort=-group', 'group', ['lab', 'default']],
+    ['models show m1 --sort=-release', 'version', ['3.0.0', '2.0.0', '1.0.0']],
+    ['tokens list --sort=-name', 'name', ['t-3', 't-2', 't-1', 'admin']],
     ['audit list --action token.created', 'target', ['token/t-3', 'token/t-2', 'token/t-1', 'token/admin']],
   ])('%s', async (line, key, values) => {
     const whole = await list(line);
@@ -132,6 +156,18 @@ describe('lists of the command line', () => {
 
   it.each(['0', '-1', 'all', '1.5'])('refuses a limit of %s', async (limit) => {
     await expect(list(`devices list --limit ${limit}`)).rejects.toMatchObject({ code: 'bad_usage' });
+  });
+
+  it('gives audit events of a span of time', async () => {
+    const { rows } = await list('audit list --sort number');
+    const [first, last] = [rows[0]!, rows.at(-1)!].map(({ at }) => new Date(Number(at)).toISOString());
+    expect((await list(`audit list --until ${first}`)).rows).toEqual([]);
+    expect((await list(`audit list --since ${last}`)).rows.length).toBeGreaterThan(0);
+    await expect(list('audit list --until soon')).rejects.toMatchObject({ code: 'bad_usage' });
+  });
+
+  it('gives no devices where none is connected', async () => {
+    expect((await list('devices list --connected')).rows).toEqual([]);
   });
 
   it('refuses flags of a list for one version', async () => {

@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
 import canonicalize from 'canonicalize';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { AuditEvent } from '../../../hub/audit/audit-event.ts';
 import { AuditLog } from '../../../hub/audit/audit-log.ts';
 import { AuditVerification } from '../../../hub/audit/audit-verification.ts';
 import { openDatabase } from '../../../hub/db/database.ts';
 import { systemClock } from '../../../platform/system-clock.ts';
+import type { AuditAction } from '../../../shared/api/audit.ts';
 import { limits } from '../../../shared/base/limits.ts';
 import { auditCheckpoints } from '../../support/audit-checkpoints.ts';
 import { countTurns } from '../../support/loop-turns.ts';
@@ -84,7 +86,7 @@ describe('AuditLog', () => {
     const { database, audit, verification } = await filledLog();
     await Promise.all(
       Array.from({ length: 40 }, (_, index) => {
-        const event = { actor: 'hub', action: 'test.done', target: `test/${index}` };
+        const event: AuditEvent = { actor: 'hub', action: 'hub.reloaded', target: `test/${index}` };
         return index % 2 === 0
           ? audit.append(event)
           : database.transaction().execute((tx) => audit.append(event, tx));
@@ -107,8 +109,13 @@ describe('AuditLog', () => {
     const { audit, verification } = await filledLog();
     const half = '\ud83d';
     const details = { text: `cut off ${half}`, list: [{ [half]: '\0' }] };
-    await audit.append({ actor: 'token:admin', action: 'model.withdrawn', target: `model/${half}`, details });
-    expect(await audit.list({ action: 'model.withdrawn' })).toMatchObject([
+    await audit.append({
+      actor: 'token:admin',
+      action: 'version.withdrawn',
+      target: `model/${half}`,
+      details,
+    });
+    expect(await audit.list({ action: 'version.withdrawn' })).toMatchObject([
       { target: 'model/\ufffd', details: { text: 'cut off \ufffd', list: [{ '\ufffd': '\0' }] } },
     ]);
     expect(await verification.verify()).toMatchObject({ intact: true, rows: 4 });
@@ -117,7 +124,7 @@ describe('AuditLog', () => {
   it('drops the event of a transaction that failed', async () => {
     const { database, audit, verification } = await filledLog();
     const failing = database.transaction().execute(async (tx) => {
-      await audit.append({ actor: 'hub', action: 'test.done', target: 'test/1' }, tx);
+      await audit.append({ actor: 'hub', action: 'hub.reloaded', target: 'test/1' }, tx);
       throw new Error('act failed');
     });
     await expect(failing).rejects.toThrow('act failed');
@@ -126,7 +133,7 @@ describe('AuditLog', () => {
 
   it('lists newest first, by filter, page after page', async () => {
     const { audit } = await filledLog();
-    await audit.append({ actor: 'hub', action: 'device_x.other', target: 'device/a' });
+    await audit.append({ actor: 'hub', action: 'device_x.other' as AuditAction, target: 'device/a' });
     expect((await audit.list({ limit: 2 })).map((row) => row.number)).toEqual([4, 3]);
     expect((await audit.list({ before: 3 })).map((row) => row.number)).toEqual([2, 1]);
     expect((await audit.list({ target: 'device/a' })).map((row) => row.number)).toEqual([4, 1]);

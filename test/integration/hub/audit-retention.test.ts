@@ -25,7 +25,7 @@ async function agedLog(daysOld: readonly number[]) {
   await database.transaction().execute(async (tx) => {
     for (const [index, days] of daysOld.entries()) {
       clock.set(now - days * DAY_MS);
-      await audit.append({ actor: 'hub', action: 'test.done', target: `test/${index + 1}` }, tx);
+      await audit.append({ actor: 'hub', action: 'hub.reloaded', target: `test/${index + 1}` }, tx);
     }
   });
   clock.set(now);

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { type CompiledQuery, sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../../../hub/db/database.ts';
+import { DeviceStore } from '../../../../hub/devices/device-store.ts';
 import { inOrder } from '../../../../hub/http/sorting.ts';
+import { auditActions } from '../../../../shared/api/audit.ts';
 import { RunningHub } from '../../../support/running-hub.ts';
 import { storeRollouts } from '../../../support/stored-rollouts.ts';
 import { tlsCaller } from '../../../support/tls-caller.ts';
@@ -96,6 +98,8 @@ describe('sorted lists', () => {
     ['api_token', ['name']],
     ['api_token', ['created_at', 'name']],
     ['audit_event', ['number']],
+    ['device', ['id']],
+    ['device_total', ['device_group']],
   ] as const)('reads %s by %j along an index, from the cursor on', async (table, columns) => {
     const database = await openDatabase(join(hub.data, 'hub.db'));
     try {
@@ -116,6 +120,67 @@ describe('sorted lists', () => {
     } finally {
       await database.destroy();
     }
+  });
+
+  it.each([
+    [{}, ['id']],
+    [{}, ['enrolled_at', 'id']],
+    [{ group: 'lab' }, ['id']],
+    [{ group: 'lab' }, ['enrolled_at', 'id']],
+    [{ model: 'm' }, ['id']],
+    [{ model: 'm', version: '1.0.0' }, ['id']],
+    [{ group: 'lab', model: 'm', version: '1.0.0' }, ['id']],
+    [{ model: 'm', version: '1.0.0' }, ['enrolled_at', 'id']],
+  ])('finds devices of %j in the order of %j along an index, without sorting', async (filter, columns) => {
+    const database = await openDatabase(join(hub.data, 'hub.db'));
+    try {
+      for (const isDescending of [false, true]) {
+        const position = { columns, isDescending, after: columns.map(() => 1) };
+        const query = new DeviceStore(database).scanQuery(filter, { position, limit: 10 }).compile();
+        const plan = await database.executeQuery<{ detail: string }>({
+          ...query,
+          sql: `explain query plan ${query.sql}`,
+        } as never);
+        const details = plan.rows.map(({ detail }) => detail).filter((one) => !one.includes('SUBQUERY'));
+        for (const detail of details) expect(detail).toMatch(/^SEARCH .* USING .*INDEX /);
+        expect(details[0]).toMatch(/^SEARCH (device|desired_model) .*[<>]/);
+      }
+    } finally {
+      await database.destroy();
+    }
+  });
+
+  it('finds the devices of a rollout in its order along an index', async () => {
+    const database = await openDatabase(join(hub.data, 'hub.db'));
+    try {
+      const { rows } = await sql<{
+        detail: string;
+      }>`explain query plan select * from rollout_device where rollout_id = 'r' and (ordinal) < (5) order by ordinal desc limit 5`.execute(
+        database,
+      );
+      expect(rows.map(({ detail }) => detail)).toEqual([
+        expect.stringMatching(/^SEARCH .*rollout_device_by_ordinal \(rollout_id=\? AND ordinal<\?\)/),
+      ]);
+    } finally {
+      await database.destroy();
+    }
+  });
+
+  it('refuses an audit action that there is not, with the nearest one', async () => {
+    const call = admin();
+    for (const [action, nearest] of [
+      ['rollout.pausd', 'rollout.paused'],
+      ['tokn', 'token'],
+      ['Token.created', 'token.created'],
+    ]) {
+      expect(await call('GET', `/audit?action=${action}`)).toMatchObject({
+        status: 400,
+        json: { code: 'bad_input', detail: expect.stringContaining(`Did you mean "${nearest}"?`) },
+      });
+    }
+    expect(await call('GET', '/audit?action=nothing.at.all')).toMatchObject({ status: 400 });
+    expect(await call('GET', '/audit?action=rollout')).toMatchObject({ status: 200 });
+    for (const { action } of await followed('/audit', 'events')) expect(auditActions).toContain(action);
   });
 
   it('finds the audit events of an action, an actor and a target along an index', async () => {
