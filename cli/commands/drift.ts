@@ -23,7 +23,7 @@ export function driftCommand(context: CliContext): Command {
     .command('show')
     .description('compare what devices saw with the reference profile, worst feature first')
     .requiredOption('--model <MODEL>', 'model to look at')
-    .option('--version <VERSION>', 'version to look at (default: the one most devices report)')
+    .option('--version <VERSION>', 'version to assess (default: the one most devices run)')
     .option('--group <GROUP>', 'only devices of this group')
     .option('--since <DURATION>', 'how far back to look, such as 10m, 1h or 7d', '1h')
     .action(async ({ model, version, group, since }: ShowFlags) => {
