@@ -49,6 +49,7 @@ const sources: Readonly<Record<string, Source>> = {
   'models withdraw <version>': version,
   'models unassign <model>': model,
   'rollout status <id>': rollout,
+  'rollout devices <id>': rollout,
   'rollout pause <id>': rollout,
   'rollout resume <id>': rollout,
   'rollout abort <id>': rollout,

@@ -162,6 +162,13 @@ describe('devices over REST', () => {
       freeBytes: 1_000,
       events: [{ event: { id: 's-1', state: 'staged' } }],
     });
+    const listed = async (connected: string) =>
+      ((await client.get('/devices', { connected, limit: 1_000 })) as { devices: { id: string }[] }).devices;
+    expect((await listed('true')).map(({ id }) => id)).toEqual(['d-show']);
+    const others = await listed('false');
+    expect(others.length).toBeGreaterThan(0);
+    expect(others.map(({ id }) => id)).not.toContain('d-show');
+    await expect(client.get('/devices', { version: '1.0.0' })).rejects.toMatchObject({ code: 'bad_input' });
     device.end(true);
   });
 

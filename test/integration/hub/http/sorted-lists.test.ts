@@ -150,6 +150,28 @@ describe('sorted lists', () => {
     }
   });
 
+  it.each([[['release']], [['published_at', 'release']]])(
+    'finds the versions of a model in the order of %j along an index',
+    async (columns) => {
+      const database = await openDatabase(join(hub.data, 'hub.db'));
+      try {
+        for (const isDescending of [false, true]) {
+          const after = columns.map(() => 1);
+          const query = database.selectFrom('version').select('version').where('model', '=', 'm').limit(10);
+          const compiled: CompiledQuery = inOrder(query, { columns, isDescending, after }).compile();
+          const plan = await database.executeQuery<{ detail: string }>({
+            ...compiled,
+            sql: `explain query plan ${compiled.sql}`,
+          } as never);
+          const details = plan.rows.map(({ detail }) => detail);
+          expect(details).toEqual([expect.stringMatching(/^SEARCH .*\(model=\? AND .*[<>]/)]);
+        }
+      } finally {
+        await database.destroy();
+      }
+    },
+  );
+
   it('finds the devices of a rollout in its order along an index', async () => {
     const database = await openDatabase(join(hub.data, 'hub.db'));
     try {
