@@ -85,6 +85,7 @@ describe.skipIf(!canMount)('a hub whose disk is full', () => {
       '/api/v1/telemetry': `/api/v1/telemetry?model=${stock.model}`,
       '/api/v1/drift': `/api/v1/drift?model=${stock.model}`,
       '/api/v1/rollouts/{id}': `/api/v1/rollouts/${rollout}`,
+      '/api/v1/rollouts/{id}/devices': `/api/v1/rollouts/${rollout}/devices`,
     });
     expect(answers.length).toBeGreaterThan(15);
     for (const answer of answers) {
