@@ -1,6 +1,5 @@
 /** Assesses whether inputs in service still resemble what a version was trained on: over the fleet, and by device. */
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DeviceDrift, DriftReport, FeatureDrift } from '../../shared/api/drift.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
@@ -11,9 +10,10 @@ import type { VersionCount } from '../devices/fleet-census.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { JudgedDevice } from '../telemetry/device-hours/activity-store.ts';
 import { labelError } from '../telemetry/label-error.ts';
-import type { RollupSums } from '../telemetry/rollups/rollup-sums.ts';
+import { noMoments, type RollupSums } from '../telemetry/rollups/rollup-sums.ts';
+import type { UnitClasses } from '../telemetry/rollups/unit-classes.ts';
 import type { FigureQuery } from '../telemetry/telemetry-figures.ts';
-import { judgeFeatures, judgeFleetInSlices, judgeUnits, worstVerdict } from './verdict.ts';
+import { judgeFeatures, judgeUnits, worstVerdict } from './verdict.ts';
 
 /** A drift report without its devices. */
 export type FleetDrift = Omit<DriftReport, 'devices'>;
@@ -76,15 +76,13 @@ export class DriftService {
     return this.#assessFleet(span, await this.#profile(span.model, span.version));
   }
 
-  /**
-   * Verdicts over the counts of these devices, one entry for each, empty where it has none. Throws `not_found` and
-   * `drift_no_profile`.
-   */
+  /** Verdicts over the devices of a rollout, each a unit. Throws `not_found` and `drift_no_profile`. */
   async judge(
     { model, version }: Pick<PublishedVersion, 'model' | 'version'>,
-    devices: readonly (readonly FeatureCounts[])[],
+    { units, devices }: { readonly units: ReadonlyMap<string, UnitClasses>; readonly devices: number },
   ): Promise<readonly FeatureDrift[]> {
-    return judgeFleetInSlices(await this.#profile(model, version), devices, nextTurn);
+    const sums = new Map([...units].map(([name, classes]) => [name, { classes, moments: noMoments }]));
+    return judgeUnits(await this.#profile(model, version), sums, devices);
   }
 
   async #span(query: DriftQuery): Promise<FigureQuery> {

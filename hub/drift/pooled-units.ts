@@ -7,19 +7,32 @@ import { limits } from '../../shared/base/limits.ts';
 import { weightedMedianCap } from '../telemetry/capped-weights.ts';
 import type { Moments } from '../telemetry/rollups/rollup-sums.ts';
 import type { UnitClass, UnitClasses } from '../telemetry/rollups/unit-classes.ts';
-import type { PooledCounts } from './pooled-counts.ts';
+
+export interface PooledCounts {
+  readonly counts: readonly number[];
+  readonly missing: number;
+  readonly moments: Moments;
+  /** Rows of all units. */
+  readonly rows: number;
+  /** Units with enough rows to be counted with. */
+  readonly devices: number;
+}
 
 export interface UnitSums {
   readonly classes: Pick<UnitClasses, 'entries'>;
   readonly moments: Moments;
 }
 
-/** `sums` is undefined where no unit has counts of the feature; `bins` is the number of its counts. */
-export function pooledUnits(sums: UnitSums | undefined, bins: number): PooledCounts {
+/**
+ * `sums` is undefined where no unit has counts of the feature, `bins` is the number of its counts, `all` how many units there are, also
+ * without counts.
+ */
+export function pooledUnits(sums: UnitSums | undefined, bins: number, all?: number): PooledCounts {
   const classes = (sums?.classes.entries() ?? []).map(([, units]) => ({ units, rows: rowsOf(units) }));
   const { cap, withEvidence } = weightedMedianCap(
     classes.map(({ units: { units }, rows }) => ({ units, amount: rows / units })),
     limits.driftRowsMin,
+    all,
   );
   const counts = new Array<number>(bins).fill(0);
   let missing = 0;

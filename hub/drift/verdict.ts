@@ -11,7 +11,7 @@
  * difference is significant, which is why a small one is never enough; with few rows a large one is chance, which is why
  * the critical value (alpha = 1 %) holds the threshold up. Both assume rows that are independent of each other: readings of
  * one sensor seconds apart are fewer than they look. Over several devices, each counts with its capped weight
- * (pooled-counts.ts), and the rows are those that count.
+ * (pooled-units.ts), and the rows are those that count.
  */
 
 import type { DriftVerdict, FeatureDrift } from '../../shared/api/drift.ts';
@@ -19,11 +19,12 @@ import { limits } from '../../shared/base/limits.ts';
 import type { FeatureProfile, ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import { meanAndDeviation } from '../../shared/sketch/moment-sums.ts';
+import { noMoments } from '../telemetry/rollups/rollup-sums.ts';
+import { UnitClasses } from '../telemetry/rollups/unit-classes.ts';
 import { benjaminiHochberg } from './benjamini-hochberg.ts';
 import { type KolmogorovSmirnov, kolmogorovSmirnov } from './ks.ts';
 import { pooledCategories } from './pooled-categories.ts';
-import { type PooledCounts, pooledCounts } from './pooled-counts.ts';
-import { pooledUnits, type UnitSums } from './pooled-units.ts';
+import { type PooledCounts, pooledUnits, type UnitSums } from './pooled-units.ts';
 import { populationStability } from './psi.ts';
 
 export const driftRule = {
@@ -42,50 +43,23 @@ export function judgeFeatures(
   profile: ReferenceProfile,
   counts: readonly FeatureCounts[],
 ): readonly FeatureDrift[] {
-  return judgeFleet(profile, [counts]);
+  const units = counts.map((feature) => {
+    const classes = new UnitClasses();
+    classes.add(feature, 1);
+    return [feature.name, { classes, moments: feature.moments ?? noMoments }] as const;
+  });
+  return judgeUnits(profile, new Map(units));
 }
 
-/** The same over several devices: one entry for each, empty where it has no counts. */
-export function judgeFleet(
-  profile: ReferenceProfile,
-  devices: readonly (readonly FeatureCounts[])[],
-): readonly FeatureDrift[] {
-  return judgeMeasured([...measureEach(profile, devices)]);
-}
-
-/** As `judgeFleet`; of a large fleet each feature is a piece of work, and `turn` is awaited between two. */
-export async function judgeFleetInSlices(
-  profile: ReferenceProfile,
-  devices: readonly (readonly FeatureCounts[])[],
-  turn: () => Promise<unknown>,
-): Promise<readonly FeatureDrift[]> {
-  const measured: Measured[] = [];
-  for (const one of measureEach(profile, devices)) {
-    measured.push(one);
-    await turn();
-  }
-  return judgeMeasured(measured);
-}
-
-function* measureEach(
-  profile: ReferenceProfile,
-  devices: readonly (readonly FeatureCounts[])[],
-): Generator<Measured> {
-  const byName = devices.map((counts) => new Map(counts.map((one) => [one.name, one])));
-  for (const feature of profile.features) {
-    const counts = byName.map((features) => features.get(feature.name));
-    yield measure(feature, pooledCounts(counts, referenceBins(feature).length));
-  }
-}
-
-/** The same over the units of a rollup. */
+/** The same over many units; `all`: how many there are, also without counts. */
 export function judgeUnits(
   profile: ReferenceProfile,
   units: ReadonlyMap<string, UnitSums>,
+  all?: number,
 ): readonly FeatureDrift[] {
   return judgeMeasured(
     profile.features.map((feature) =>
-      measure(feature, pooledUnits(units.get(feature.name), referenceBins(feature).length)),
+      measure(feature, pooledUnits(units.get(feature.name), referenceBins(feature).length, all)),
     ),
   );
 }

@@ -1,9 +1,10 @@
 /**
- * The part of a rollout's evidence that gates judge: requests and drift over the devices that have switched to the version. Computed
- * when evidence or devices have changed; an evaluation without changes reuses it.
+ * What gates evaluate of the evidence of a rollout: requests and drift over the devices that have switched to the version. Each device's
+ * counts are added when they come and replaced when they change, so an evaluation costs what is new since the last one.
  */
 import type { RolloutPlan } from '../../shared/api/rollout-plan.ts';
 import { isAppError } from '../../shared/base/app-error.ts';
+import { UnitClasses } from '../telemetry/rollups/unit-classes.ts';
 import type { GateInputs } from './gates.ts';
 import { isPresent } from './phase-members.ts';
 import { requestFigures } from './request-figures.ts';
@@ -11,19 +12,18 @@ import type { DeviceEvidence, RolloutDrift, RolloutTelemetry } from './rollout-e
 import type { RolloutView } from './rollout-planner.ts';
 
 type Figures = Pick<GateInputs, 'requests' | 'drift'>;
-/** What each device contributed; undefined where that is nothing. */
-type EvidencePerDevice = readonly (DeviceEvidence['figures'] | undefined)[];
+type DeviceFigures = DeviceEvidence['figures'];
 
 export const noFigures: Figures = { requests: null, drift: null };
+
+/** Rollouts whose sums are kept; those of another one are made anew. */
+const ROLLOUTS_KEPT = 64;
 
 export class EvidenceFigures {
   readonly #telemetry: RolloutTelemetry;
   readonly #drift: RolloutDrift;
-  /** By the evidence they were made from, with the devices. */
-  readonly #made = new WeakMap<
-    ReadonlyMap<string, DeviceEvidence>,
-    { readonly switched: string; readonly figures: Figures }
-  >();
+  /** By rollout, the one that was evaluated last at the end. */
+  readonly #sums = new Map<string, EvidenceSums>();
 
   constructor({ telemetry, drift }: { readonly telemetry: RolloutTelemetry; readonly drift: RolloutDrift }) {
     this.#telemetry = telemetry;
@@ -36,28 +36,78 @@ export class EvidenceFigures {
     );
     if (switched.length === 0) return noFigures;
     const evidence = await this.#telemetry.evidence(id);
-    const names = switched.map(({ deviceId, offeredAt }) => `${deviceId} ${offeredAt}`).join();
-    const made = this.#made.get(evidence);
-    if (made?.switched === names) return made.figures;
-    const perDevice = switched.map(({ deviceId, offeredAt }) => {
-      const found = evidence.get(deviceId);
-      return found?.offeredAt === offeredAt ? found?.figures : undefined;
-    });
-    const figures = {
-      requests: plan.gates.maxErrorRate === undefined ? null : countRequests(perDevice, plan),
-      drift: plan.gates.drift === 'ignore' ? null : await judgeDrift(perDevice, plan, this.#drift),
+    const sums = this.#sumsOf(id);
+    const isNew = sums.replaceAll(
+      switched.map(({ deviceId, offeredAt }) => {
+        const found = evidence.get(deviceId);
+        return [deviceId, found?.offeredAt === offeredAt ? found?.figures : undefined];
+      }),
+    );
+    if (!isNew && sums.figures) return sums.figures;
+    sums.figures = {
+      requests: plan.gates.maxErrorRate === undefined ? null : countRequests(sums.brought(), plan),
+      drift: plan.gates.drift === 'ignore' ? null : await judgeDrift(sums, plan, this.#drift),
     };
-    this.#made.set(evidence, { switched: names, figures });
-    return figures;
+    return sums.figures;
+  }
+
+  #sumsOf(rolloutId: string): EvidenceSums {
+    const sums = this.#sums.get(rolloutId) ?? new EvidenceSums();
+    this.#sums.delete(rolloutId);
+    this.#sums.set(rolloutId, sums);
+    const [oldest] = this.#sums.keys();
+    if (this.#sums.size > ROLLOUTS_KEPT && oldest !== undefined) this.#sums.delete(oldest);
+    return sums;
   }
 }
 
-function countRequests(perDevice: EvidencePerDevice, { gates, trial }: RolloutPlan): GateInputs['requests'] {
+/** What devices brought, each once, and the counts of their features by class. */
+class EvidenceSums {
+  /** Made from the devices as they are; undefined before. */
+  figures: Figures | undefined;
+  readonly units = new Map<string, UnitClasses>();
+  #devices: ReadonlyMap<string, DeviceFigures | undefined> = new Map();
+
+  /** What each device brought; undefined where it brought nothing. */
+  brought(): readonly (DeviceFigures | undefined)[] {
+    return [...this.#devices.values()];
+  }
+
+  /** From now on these are the devices. Returns whether anything is another than before. */
+  replaceAll(devices: readonly (readonly [deviceId: string, figures: DeviceFigures | undefined])[]): boolean {
+    const before = this.#devices;
+    this.#devices = new Map(devices);
+    let isNew = before.size !== this.#devices.size;
+    for (const [deviceId, figures] of devices) {
+      const known = before.get(deviceId);
+      if (known === figures && before.has(deviceId)) continue;
+      isNew = true;
+      this.#add(known, -1);
+      this.#add(figures, 1);
+    }
+    if (!isNew) return false;
+    for (const [deviceId, figures] of before) if (!this.#devices.has(deviceId)) this.#add(figures, -1);
+    return true;
+  }
+
+  #add(figures: DeviceFigures | undefined, sign: 1 | -1): void {
+    for (const feature of figures?.features ?? []) {
+      const classes = this.units.get(feature.name) ?? new UnitClasses();
+      classes.add(feature, sign);
+      this.units.set(feature.name, classes);
+    }
+  }
+}
+
+function countRequests(
+  brought: readonly (DeviceFigures | undefined)[],
+  { gates, trial }: RolloutPlan,
+): GateInputs['requests'] {
   return requestFigures(
-    perDevice.map((figures) => ({
+    brought.map((figures) => ({
       ok: figures?.requests.ok ?? 0,
       failed: Object.values(figures?.requests.failed ?? {}).reduce((sum, count) => sum + count, 0),
-      // Where the interface changes on purpose, requests that only the old one accepts are no evidence against the version.
+      // Where the interface changes on purpose, what the old one alone fits says nothing of the version.
       refused: trial.breaking ? 0 : (figures?.requests.refused.fitBefore ?? 0),
     })),
     gates.minRequests,
@@ -66,15 +116,15 @@ function countRequests(perDevice: EvidencePerDevice, { gates, trial }: RolloutPl
 
 /**
  * Inputs alone: outputs follow from them, and a new version may well answer differently from its reference. A version
- * with nothing to compare with has no figures, which no gate accepts as a pass.
+ * with nothing to compare with has no figures, which no gate takes for a pass.
  */
 async function judgeDrift(
-  perDevice: EvidencePerDevice,
+  sums: EvidenceSums,
   plan: RolloutPlan,
   drift: RolloutDrift,
 ): Promise<GateInputs['drift']> {
-  const counts = perDevice.map((figures) => figures?.features ?? []);
-  const features = await drift.judge(plan, counts).catch((error: unknown) => {
+  const devices = sums.brought().length;
+  const features = await drift.judge(plan, { units: sums.units, devices }).catch((error: unknown) => {
     if (isAppError(error, 'drift_no_profile')) return undefined;
     throw error;
   });
@@ -82,7 +132,7 @@ async function judgeDrift(
   const inputs = features.filter((feature) => feature.role === 'input');
   return {
     features: inputs.length,
-    withEvidence: inputs.reduce((least, { devices }) => Math.min(least, devices), perDevice.length),
+    withEvidence: inputs.reduce((least, feature) => Math.min(least, feature.devices), devices),
     drifting: inputs
       .filter((feature) => feature.verdict === 'drift')
       .map(({ name, psi }) => ({ name, psi: Number.isFinite(psi) ? psi : null })),

@@ -3,6 +3,7 @@ import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
+import type { UnitClasses } from '../telemetry/rollups/unit-classes.ts';
 import type { DownloadObservation } from './device-progress.ts';
 
 export interface RolloutVersions {
@@ -59,10 +60,13 @@ export interface RolloutTelemetry {
 }
 
 export interface RolloutDrift {
-  /** `devices`: the counts of each. Throws `drift_no_profile`. */
+  /**
+   * `units`: the counts of the devices by feature, each device a unit; `devices`: how many there are, also without counts. Throws
+   * `drift_no_profile`.
+   */
   judge(
     version: { readonly model: string; readonly version: string },
-    devices: readonly (readonly FeatureCounts[])[],
+    evidence: { readonly units: ReadonlyMap<string, UnitClasses>; readonly devices: number },
   ): Promise<
     readonly {
       readonly name: string;

@@ -20,13 +20,14 @@ export interface CappedWeights {
 
 /**
  * The same for units that are known by class alone: `units` of them with about the same `amount` each. The classes are in ascending order
- * of their amounts; `counted` takes each unit for one of its class's mean.
+ * of their amounts; `counted` takes each unit for one of its class's mean. `all`: units that could bring
+ * something.
  */
 export function weightedMedianCap(
   classes: readonly { readonly units: number; readonly amount: number }[],
   wanted: number,
+  all = classes.reduce((sum, { units }) => sum + units, 0),
 ): CappedWeights {
-  const all = classes.reduce((sum, { units }) => sum + units, 0);
   const part = Math.max(1, wanted / Math.max(1, all));
   const enough = classes.filter(({ amount }) => amount >= part);
   const withEvidence = enough.reduce((sum, { units }) => sum + units, 0);

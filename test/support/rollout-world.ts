@@ -250,7 +250,7 @@ export class RolloutWorld {
         telemetry: this.#hasTelemetry ? this.telemetry : { evidence: (rollout) => this.#evidence(rollout) },
         drift: this.#hasTelemetry
           ? new DriftService({ clock, versions, telemetry: this.telemetry, active: () => [] })
-          : { judge: async (_, devices) => this.#driftFeatures(devices.length) },
+          : { judge: async (_, { devices }) => this.#driftFeatures(devices) },
       },
       leases: new ProcessLeases(),
       clock,

@@ -24,7 +24,7 @@ export interface FeatureRollup {
 }
 
 const FORM = 1;
-const noMoments: Moments = { n: 0, sum: 0, sumSquares: 0 };
+export const noMoments: Moments = { n: 0, sum: 0, sumSquares: 0 };
 
 type StoredClass = readonly [exponent: number, units: number, missing: number, counts: readonly number[]];
 type StoredFeature = readonly [

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { judgeFeatures, judgeFleet } from '../../../../hub/drift/verdict.ts';
+import { judgeFeatures, judgeUnits } from '../../../../hub/drift/verdict.ts';
+import { noMoments } from '../../../../hub/telemetry/rollups/rollup-sums.ts';
+import { UnitClasses } from '../../../../hub/telemetry/rollups/unit-classes.ts';
 import type { ReferenceProfile } from '../../../../shared/manifest/reference-profile.ts';
 import { uniformFeature, uniformProfile } from '../../../support/profiles.ts';
 
@@ -9,6 +11,13 @@ const counts = (cells: number[], missing = 0) => [{ name: 'f0', counts: cells, m
 /** `rows` rows like the profile's, and all in one cell. */
 const calm = (rows: number) => counts([0, ...new Array<number>(10).fill(rows / 10), 0]);
 const odd = (rows: number) => counts([0, ...new Array<number>(9).fill(0), rows, 0]);
+
+/** One entry for each device, empty where it brought nothing. */
+function judgeFleet(of: ReferenceProfile, devices: readonly ReturnType<typeof counts>[]) {
+  const classes = new UnitClasses();
+  for (const [unit] of devices) if (unit) classes.add(unit, 1);
+  return judgeUnits(of, new Map([['f0', { classes, moments: noMoments }]]), devices.length);
+}
 
 describe('drift of a fleet, one device one vote', () => {
   it('is not hidden by a flood of one device, and not made by one', () => {
