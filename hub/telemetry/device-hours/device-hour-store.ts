@@ -3,7 +3,7 @@ import { type Selectable, sql, type Transaction } from 'kysely';
 import type { DriftVerdict } from '../../../shared/api/drift.ts';
 import type { Database } from '../../db/database.ts';
 import type { Tables } from '../../db/tables.ts';
-import type { Arm, Cell } from '../rollups/cell.ts';
+import { type Cell, cellOf } from '../rollups/cell.ts';
 import { severityOf, verdictOf } from './severity.ts';
 
 export interface DeviceHourKey {
@@ -191,12 +191,7 @@ function fromRow(row: Row): DeviceHour {
     model: row.model,
     version: row.version,
     hourAt: row.hour_at,
-    cell: {
-      rolloutId: row.rollout_id,
-      arm: row.arm as Arm,
-      segment: row.segment,
-      group: row.device_group,
-    },
+    cell: cellOf(row),
     body: row.body,
     verdict: verdictOf(row.severity),
   };

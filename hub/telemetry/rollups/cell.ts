@@ -20,3 +20,18 @@ export type CellFilter = Partial<Cell>;
 export function cellText({ rolloutId, arm, segment, group }: Cell): string {
   return `${rolloutId} ${arm} ${segment} ${group}`;
 }
+
+/** The cell that columns of a table name. */
+export function cellOf(row: {
+  readonly rollout_id: string;
+  readonly arm: string;
+  readonly segment: string;
+  readonly device_group: string;
+}): Cell {
+  return {
+    rolloutId: row.rollout_id,
+    arm: row.arm as Arm,
+    segment: row.segment,
+    group: row.device_group,
+  };
+}

@@ -2,7 +2,7 @@
 import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Database } from '../../db/database.ts';
 import type { Tables } from '../../db/tables.ts';
-import type { Arm, Cell, CellFilter } from './cell.ts';
+import { type Cell, type CellFilter, cellOf } from './cell.ts';
 import type { RowRange } from './spans.ts';
 
 export interface VersionName {
@@ -166,12 +166,7 @@ function fromRow(row: Selectable<Tables['telemetry_rollup']>): RollupRow {
     version: row.version,
     spanMs: row.span_ms,
     spanAt: row.span_at,
-    cell: {
-      rolloutId: row.rollout_id,
-      arm: row.arm as Arm,
-      segment: row.segment,
-      group: row.device_group,
-    },
+    cell: cellOf(row),
     body: row.body,
   };
 }
