@@ -161,7 +161,7 @@ function tokenCommand(context: CliContext): Command {
       printer.note(
         `Good for ${countText(made.usesTotal, 'device')} until ${timeText(made.expiresAt)}; it is not shown again. On the device:`,
       );
-      printer.note('  MODELFLEET_JOIN_TOKEN=<token> modelfleet-agent enrol --id <device-id>');
+      printer.note('  echo <token> | modelfleet-agent enrol --token-file - --id <device-id>');
     });
   const listing = token
     .command('list')
