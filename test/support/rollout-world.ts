@@ -20,6 +20,7 @@ import { Director } from '../../hub/rollout/director.ts';
 import { ProcessLeases } from '../../hub/rollout/process-leases.ts';
 import { RolloutChanges } from '../../hub/rollout/rollout-changes.ts';
 import { RolloutDeviceStore } from '../../hub/rollout/rollout-device-store.ts';
+import type { RolloutDrift } from '../../hub/rollout/rollout-evidence.ts';
 import { phaseSizesNow } from '../../hub/rollout/rollout-plan.ts';
 import { RolloutRunner } from '../../hub/rollout/rollout-runner.ts';
 import { RolloutService } from '../../hub/rollout/rollout-service.ts';
@@ -82,14 +83,7 @@ export class RolloutWorld {
   /** What each device has answered. */
   requests = { ok: 0, failed: {} as Record<string, number>, refused: { fitBefore: 0 } };
   /** Undefined: there is nothing to compare with. */
-  driftFeatures:
-    | {
-        name: string;
-        role: 'input' | 'output';
-        psi: number;
-        verdict: 'stable' | 'watch' | 'drift' | 'too-few';
-      }[]
-    | undefined = [];
+  driftFeatures: Omit<Awaited<ReturnType<RolloutDrift['judge']>>[number], 'devices'>[] | undefined = [];
   /** Makes the broker refuse. */
   isBrokerDown = false;
   /** Called before each commit of the engine, and before each publish; throw to kill the hub there. */
@@ -366,8 +360,8 @@ export class RolloutWorld {
   }
 
   #driftFeatures(devices: number) {
-    if (this.driftFeatures) return this.driftFeatures.map((feature) => ({ ...feature, devices }));
-    throw new AppError('drift_no_profile', 'Cannot assess drift: there is no profile.');
+    if (!this.driftFeatures) throw new AppError('drift_no_profile', 'Cannot assess drift.');
+    return this.driftFeatures.map((feature) => ({ ...feature, devices }));
   }
 
   #published(name: string, version: string): PublishedVersion | undefined {
@@ -393,11 +387,11 @@ export class RolloutWorld {
 
   #report(id: string) {
     const reported = this.reported.get(id);
-    const isReportLost = this.unreported.has(id);
-    return { id, facts: reported?.facts ?? facts, isReportLost, ...(reported ? { reported } : {}) };
+    const known = reported ? { reported, facts: reported.facts } : { facts };
+    return { id, isReportLost: this.unreported.has(id), ...known };
   }
 
-  async #enrol(id: string): Promise<void> {
-    await this.database.insertInto('device').values(deviceRow(id)).execute();
+  #enrol(id: string): Promise<unknown> {
+    return this.database.insertInto('device').values(deviceRow(id)).execute();
   }
 }

@@ -1,10 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type AttributeProto,
-  decodeModel,
-  encodeModel,
-  type ModelProto,
-} from '../../../../shared/onnx/model-proto.ts';
+import { decodeModel, encodeModel, type ModelProto } from '../../../../shared/onnx/model-proto.ts';
 import { readOnnxInterface } from '../../../../shared/onnx/read-model.ts';
 import { ModelBuilder } from '../../../../shared/onnx/write-model.ts';
 import {
@@ -248,46 +243,6 @@ describe('readOnnxInterface()', () => {
         ),
       },
     ]);
-  });
-
-  it('gives the classes that a classifier in the file says it knows', () => {
-    const classifier = (labels: AttributeProto) =>
-      changed(classifierModel(), (graph) => ({
-        ...graph,
-        node: [
-          {
-            input: ['x'],
-            output: ['raw', 'scores'],
-            name: 'c',
-            op_type: 'LinearClassifier',
-            domain: 'ai.onnx.ml',
-            attribute: [labels],
-          },
-          { input: ['raw'], output: ['label'], name: 'i', op_type: 'Identity', domain: '', attribute: [] },
-          {
-            input: ['scores'],
-            output: ['probabilities'],
-            name: 'n',
-            op_type: 'Normalizer',
-            domain: 'ai.onnx.ml',
-            attribute: [],
-          },
-        ],
-      }));
-    const ints = readOnnxInterface(classifier({ name: 'classlabels_ints', type: 7, ints: [1, 2, 3] }));
-    expect([...ints.classLabels]).toEqual([
-      ['label', [1, 2, 3]],
-      ['probabilities', [1, 2, 3]],
-    ]);
-    const texts = readOnnxInterface(
-      classifier({
-        name: 'classlabels_strings',
-        type: 8,
-        strings: [Buffer.from('ok'), Buffer.from('faulty')],
-      }),
-    );
-    expect(texts.classLabels.get('label')).toEqual(['ok', 'faulty']);
-    expect(readOnnxInterface(classifierModel()).classLabels.size).toBe(0);
   });
 
   it('refuses texts that a text output could not give as they are', () => {
