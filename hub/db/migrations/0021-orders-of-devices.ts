@@ -13,5 +13,8 @@ const statements = [
   `create index desired_model_by_model on desired_model (model, device_id) where unconfirmed = 0`,
   `create index desired_model_by_version on desired_model (model, version, device_id) where unconfirmed = 0`,
   `create index rollout_device_by_ordinal on rollout_device (rollout_id, ordinal)`,
+  // With `assigned` in it, what an ended rollout has yet to revert is not looked for in the order of all its devices.
+  `drop index rollout_device_assigned`,
+  `create index rollout_device_assigned on rollout_device (rollout_id, assigned, status) where assigned = 1`,
   `create index version_by_publication on version (model, published_at, release)`,
 ];
