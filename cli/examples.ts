@@ -57,6 +57,7 @@ export const examples: Examples = {
   ],
   'rollout list': ['modelfleet rollout list --status running'],
   'rollout status': ['modelfleet rollout status', 'modelfleet rollout status r-0123456789ab --watch'],
+  'rollout devices': ['modelfleet rollout devices r-0123456789ab --status failed'],
   'rollout pause': ["modelfleet rollout pause r-0123456789ab --reason 'line stops at noon'"],
   'rollout resume': ['modelfleet rollout resume r-0123456789ab'],
   'rollout abort': [

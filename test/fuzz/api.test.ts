@@ -37,6 +37,8 @@ const rulesBeyondSchema: Readonly<Record<string, string>> = {
   withdrawVersion: 'metadata is a document in Base64',
   initialiseTrust: 'each file is a document in Base64',
   refreshPublisherMetadata: 'metadata is a document in Base64',
+  listAuditEvents: '`action` is one of the log, or the beginning of some',
+  listDevices: '`version` goes with `model`',
   verifyAuditLog: '`number` and `hash` of a head go together',
   enrolDevice: 'the request for a certificate is one of its own format',
 };
