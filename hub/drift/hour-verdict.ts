@@ -8,7 +8,7 @@ import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import type { HourVerdict } from '../telemetry/device-hours/activity-store.ts';
 import { pooledCategories } from './pooled-categories.ts';
 import { type Psi, populationStability } from './psi.ts';
-import { driftRule } from './verdict.ts';
+import { compareVerdicts, driftRule } from './verdict.ts';
 
 const nothing: HourVerdict = { verdict: 'too-few', score: 0 };
 
@@ -22,7 +22,7 @@ export function judgeHour(
     const counts = features.find(({ name }) => name === feature.name);
     if (!counts || !hasEnough(feature, counts)) continue;
     const judged = judge(psiOf(feature, counts));
-    if (worst === nothing || judged.score > worst.score) worst = judged;
+    if (isWorse(judged, worst)) worst = judged;
   }
   return worst;
 }
@@ -44,7 +44,12 @@ function psiOf(profile: FeatureProfile, { counts, missing }: FeatureCounts): Psi
   );
 }
 
-/** A score above 1 is at least `watch`, and `drift` is above `watch`: PSI over its threshold grows with both. */
+/** By verdict first: features have thresholds of their own, so a score says nothing of another feature's verdict. */
+function isWorse(a: HourVerdict, b: HourVerdict): boolean {
+  return compareVerdicts(a.verdict, b.verdict) < 0 || (a.verdict === b.verdict && a.score > b.score);
+}
+
+/** A score above 1 is at least `watch`. */
 function judge({ psi, critical }: Psi): HourVerdict {
   if (!Number.isFinite(psi) || !Number.isFinite(critical)) return nothing;
   const score = psi / Math.max(driftRule.watchPsi, critical);

@@ -150,5 +150,10 @@ export function worstVerdict(verdicts: Iterable<DriftVerdict>): DriftVerdict {
 
 /** Orders by verdict, then by PSI over its threshold. */
 function worstFirst(a: FeatureDrift, b: FeatureDrift): number {
-  return severity[b.verdict] - severity[a.verdict] || b.psi / b.threshold - a.psi / a.threshold;
+  return compareVerdicts(a.verdict, b.verdict) || b.psi / b.threshold - a.psi / a.threshold;
+}
+
+/** Negative when `a` is the worse one. */
+export function compareVerdicts(a: DriftVerdict, b: DriftVerdict): number {
+  return severity[b] - severity[a];
 }
