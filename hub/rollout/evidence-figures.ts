@@ -4,6 +4,7 @@
  */
 import type { RolloutPlan } from '../../shared/api/rollout-plan.ts';
 import { isAppError } from '../../shared/base/app-error.ts';
+import { limits } from '../../shared/base/limits.ts';
 import { UnitClasses } from '../telemetry/rollups/unit-classes.ts';
 import type { GateInputs } from './gates.ts';
 import { isPresent } from './phase-members.ts';
@@ -16,9 +17,6 @@ type DeviceFigures = DeviceEvidence['figures'];
 
 export const noFigures: Figures = { requests: null, drift: null };
 
-/** Rollouts whose sums are kept; those of another one are made anew. */
-const ROLLOUTS_KEPT = 64;
-
 export class EvidenceFigures {
   readonly #telemetry: RolloutTelemetry;
   readonly #drift: RolloutDrift;
@@ -28,6 +26,11 @@ export class EvidenceFigures {
   constructor({ telemetry, drift }: { readonly telemetry: RolloutTelemetry; readonly drift: RolloutDrift }) {
     this.#telemetry = telemetry;
     this.#drift = drift;
+  }
+
+  /** Forgets every other rollout: it has ended. */
+  keepOnly(rolloutIds: ReadonlySet<string>): void {
+    for (const id of this.#sums.keys()) if (!rolloutIds.has(id)) this.#sums.delete(id);
   }
 
   async of({ id, plan, devices }: Pick<RolloutView, 'id' | 'plan' | 'devices'>): Promise<Figures> {
@@ -43,7 +46,10 @@ export class EvidenceFigures {
         return [deviceId, found?.offeredAt === offeredAt ? found?.figures : undefined];
       }),
     );
+    this.#evict();
     if (!isNew && sums.figures) return sums.figures;
+    // What fails from here on is evaluated again: these figures are of evidence that has been replaced.
+    sums.figures = undefined;
     sums.figures = {
       requests: plan.gates.maxErrorRate === undefined ? null : countRequests(sums.brought(), plan),
       drift: plan.gates.drift === 'ignore' ? null : await judgeDrift(sums, plan, this.#drift),
@@ -55,9 +61,17 @@ export class EvidenceFigures {
     const sums = this.#sums.get(rolloutId) ?? new EvidenceSums();
     this.#sums.delete(rolloutId);
     this.#sums.set(rolloutId, sums);
-    const [oldest] = this.#sums.keys();
-    if (this.#sums.size > ROLLOUTS_KEPT && oldest !== undefined) this.#sums.delete(oldest);
     return sums;
+  }
+
+  /** Sums hold the counts of each device: beyond the limit those evaluated longest ago are made again when they are needed. */
+  #evict(): void {
+    let devices = [...this.#sums.values()].reduce((total, { size }) => total + size, 0);
+    for (const [id, { size }] of this.#sums) {
+      if (devices <= limits.gateDevicesKeptMax || this.#sums.size === 1) return;
+      this.#sums.delete(id);
+      devices -= size;
+    }
   }
 }
 
@@ -67,6 +81,10 @@ class EvidenceSums {
   figures: Figures | undefined;
   readonly units = new Map<string, UnitClasses>();
   #devices: ReadonlyMap<string, DeviceFigures | undefined> = new Map();
+
+  get size(): number {
+    return this.#devices.size;
+  }
 
   /** What each device brought; undefined where it brought nothing. */
   brought(): readonly (DeviceFigures | undefined)[] {

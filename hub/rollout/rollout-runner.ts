@@ -118,6 +118,7 @@ export class RolloutRunner {
     for (const memory of [this.#evaluateAt, this.#changed, this.#failures]) {
       for (const id of memory.keys()) if (!isUnfinished.has(id)) memory.delete(id);
     }
+    this.#evidence.figures.keepOnly(isUnfinished);
     for (const id of unfinished) {
       if ((this.#evaluateAt.get(id) ?? 0) > this.#clock.monotonic()) continue;
       await this.#leases.hold(id, () => this.#advanceOrLog(id));

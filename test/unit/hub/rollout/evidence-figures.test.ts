@@ -85,3 +85,34 @@ it('an evaluation without news judges nothing', async () => {
   expect((await figures.of(view)).requests).toMatchObject({ ok: 150, devices: 2 });
   expect(drift.calls).toBe(2);
 });
+
+it('an evaluation that failed is made again: figures of before are not given for the evidence of now', async () => {
+  const drift = countingDrift();
+  let isDown = false;
+  const flaky: RolloutDrift = {
+    judge: (...args) => (isDown ? Promise.reject(new Error('busy')) : drift.judge(...args)),
+  };
+  const evidence = new Map([['a', evidenceOf(1, 100, 3)]]);
+  const figures = new EvidenceFigures({ telemetry: { evidence: async () => evidence }, drift: flaky });
+  const view = { id: 'r-1', plan, devices: [device('a', 'trial', 1)] };
+  await figures.of(view);
+  evidence.set('a', evidenceOf(1, 20, 9));
+  isDown = true;
+  await expect(figures.of(view)).rejects.toThrow('busy');
+  isDown = false;
+  expect((await figures.of(view)).requests).toMatchObject({ ok: 20 });
+});
+
+it('nothing is kept of a rollout that has ended', async () => {
+  const evidence = new Map([['a', evidenceOf(1, 100, 3)]]);
+  const drift = countingDrift();
+  const figures = new EvidenceFigures({ telemetry: { evidence: async () => evidence }, drift });
+  const view = { id: 'r-1', plan, devices: [device('a', 'trial', 1)] };
+  await figures.of(view);
+  figures.keepOnly(new Set(['r-1']));
+  await figures.of(view);
+  expect(drift.calls).toBe(1);
+  figures.keepOnly(new Set());
+  await figures.of(view);
+  expect(drift.calls).toBe(2);
+});
