@@ -34,13 +34,16 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string, 
   }
 }
 
-/** Makes a folder and its parents, readable by their owner alone. */
+/** Makes a folder and its parents, readable by their owner alone. Throws `disk_error` where a parent takes no folders. */
 export async function makePrivateFolder(path: string): Promise<void> {
   // Not `recursive`: Node tries for ever where a parent exists and takes no folders, as below /proc.
   if (await makeFolder(path)) return;
   await makePrivateFolder(dirname(path));
   if (await makeFolder(path)) return;
-  throw Object.assign(new Error(`"${dirname(path)}" takes no folders`), { code: 'ENOENT' });
+  throw new AppError(
+    'disk_error',
+    `Cannot make the folder "${path}": no folder can be made in "${dirname(path)}".`,
+  );
 }
 
 /** False where there is no parent. Another one may make the same folder at the same time. */

@@ -63,7 +63,7 @@ export class DeviceHourRetention implements Expirable {
     const excess = (await this.storedBytes()) - this.bytesMax;
     if (excess <= 0) return { ...sumOf(old), isMore: false };
     const tooMuch = await store.removeOldest(excess, max);
-    this.#report(tooMuch);
+    if (tooMuch.length > 0) this.#report(tooMuch);
     return { ...sumOf([...old, ...tooMuch]), isMore: tooMuch.length === max };
   }
 

@@ -22,7 +22,7 @@ describe('a private folder', () => {
   });
 
   it('is refused at once where a parent takes no folders', async () => {
-    await expect(makePrivateFolder('/proc/modelfleet/hub')).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(makePrivateFolder('/proc/modelfleet/hub')).rejects.toMatchObject({ code: 'disk_error' });
     const file = join(await tempFolder(), 'file');
     await writeFile(file, '');
     await expect(makePrivateFolder(file)).rejects.toMatchObject({ code: 'EEXIST' });
