@@ -50,7 +50,7 @@ export const enrolmentErrors = defineErrors({
     status: 409,
     retry: 'never',
     meaning: "The agent's data folder already contains a device identity.",
-    fix: 'Use another data folder, or pass --force to give up the old identity.',
+    fix: 'Use another data folder. To give up the old identity, pass --force; where the hub still has a device of the same id, remove it there first with "modelfleet devices remove ID".',
   },
   not_enrolled: {
     status: 409,
@@ -62,14 +62,14 @@ export const enrolmentErrors = defineErrors({
     status: 500,
     retry: 'never',
     meaning: 'The files of the device identity are missing, unreadable or do not match.',
-    fix: 'Remove the device on the hub with "modelfleet devices remove ID", then enrol it again with "modelfleet-agent enrol --force".',
+    fix: 'Remove the device on the hub with "modelfleet devices remove ID", then enrol it again with a new join token and "modelfleet-agent enrol --force".',
   },
   certificate_not_valid_now: {
     status: 500,
     retry: 'later',
     meaning:
       "A certificate is not yet valid or has expired, and the hub's clock does not show that this machine's clock is wrong.",
-    fix: 'Check this machine\'s clock. If it is right, renew the certificate: for the device, "modelfleet-agent enrol --force"; for the hub, restart the hub, or replace the file of http-tls-cert.',
+    fix: 'Check this machine\'s clock. If it is right, renew the certificate: for the device, "modelfleet devices remove ID" on the hub, then "modelfleet-agent enrol --force" with a new join token; for the hub, restart the hub, or replace the file of http-tls-cert.',
   },
   clock_skew: {
     status: 500,

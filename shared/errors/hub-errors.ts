@@ -139,6 +139,6 @@ export const hubErrors = defineErrors({
     status: 507,
     retry: 'later',
     meaning: 'Versions and uploads have reached the storage limit of the hub.',
-    fix: 'Withdraw versions that no device runs, so that the hub deletes their files; "modelfleet hub gc --dry-run" lists what it would delete. Or start the hub with a higher --storage-max.',
+    fix: 'Start the hub with a higher --storage-max for space now. Withdraw versions that no device keeps: the hub deletes their files after --withdrawn-kept (30 days by default); "modelfleet hub gc --dry-run" lists what is due.',
   },
 });

@@ -12,7 +12,7 @@ export const inferenceErrors = defineErrors({
     status: 500,
     retry: 'never',
     meaning: 'The ONNX Runtime on this machine does not include the execution provider.',
-    fix: 'Add "cpu" to the providers of the variant, or install the libraries of the provider.',
+    fix: 'Add "cpu" to the providers of the variant.',
   },
   runner_start_timeout: {
     status: 503,

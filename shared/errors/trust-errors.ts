@@ -13,14 +13,14 @@ export const trustErrors = defineErrors({
     status: 422,
     retry: 'never',
     meaning: 'Trust metadata is malformed or contains something that its role does not allow.',
-    fix: 'Create the metadata again with "modelfleet trust init", "modelfleet models publish" or "modelfleet models withdraw".',
+    fix: 'Sign the metadata of the publisher again with "modelfleet trust refresh --key FILE". For root and targets use your offline copy; "modelfleet trust init" serves only a hub that has no trust root.',
   },
   metadata_expired: {
     status: 422,
     retry: 'later',
     meaning:
       'Trust metadata expired, according to the clock of the machine that reports this. New versions are not installed; installed versions keep running.',
-    fix: 'Check the clock of that machine. Then check that the hub is running, because it renews snapshot and timestamp, and that the root, targets and publisher metadata are not due for signing.',
+    fix: 'Check the clock of that machine. Then check that the hub is running, because it renews snapshot and timestamp. "modelfleet trust status" shows what expired: "modelfleet trust refresh --key FILE" signs the metadata of the publisher again; no command renews root and targets yet.',
   },
   metadata_rolled_back: {
     status: 409,
@@ -41,7 +41,7 @@ export const trustErrors = defineErrors({
     retry: 'never',
     meaning:
       'The trust root that the device pinned at enrolment is missing from its disk or damaged. Installed versions keep running, but the device accepts nothing new.',
-    fix: 'Check the disk, then enrol the device again with a new join token: "modelfleet-agent enrol --force".',
+    fix: 'Check the disk. Remove the device on the hub with "modelfleet devices remove ID", then enrol it with a new join token: "modelfleet-agent enrol --force".',
   },
   trust_unavailable: {
     status: 503,
@@ -65,7 +65,7 @@ export const trustErrors = defineErrors({
     status: 409,
     retry: 'never',
     meaning: 'This version of the model is already published, and a published version cannot change.',
-    fix: 'Raise the version in model.yaml and pack again.',
+    fix: 'Raise version and release in model.yaml, then pack again.',
   },
   version_unknown: {
     status: 404,

@@ -13,8 +13,8 @@ export const updateErrors = defineErrors({
     status: 409,
     retry: 'never',
     meaning:
-      'The device received a desired state with a sequence number far above the one it accepted last. Accepting it could leave no numbers for later ones.',
-    fix: 'Find out who signs with the director key. If the hub can no longer reach a number that the device accepts, enrol the device again: "modelfleet-agent enrol --force".',
+      'The device received a desired state with a sequence number far above the one it accepted last. Accepting it could use up the numbers for later ones.',
+    fix: 'Find out who signs with the director key. If the hub can no longer reach a number that the device accepts, remove the device there with "modelfleet devices remove ID" and enrol it with a new join token: "modelfleet-agent enrol --force".',
   },
   desired_state_expired: {
     status: 409,
@@ -87,7 +87,7 @@ export const updateErrors = defineErrors({
     status: 507,
     retry: 'later',
     meaning: 'The disk of the device has less free space than the version needs.',
-    fix: 'Free the space that the message names, or keep fewer previous versions. The device then continues by itself.',
+    fix: 'Free the space that the message names, or start the agent with a lower --keep-previous. The device then continues by itself.',
   },
   chunk_digest_mismatch: {
     status: 502,
@@ -105,7 +105,7 @@ export const updateErrors = defineErrors({
     status: 502,
     retry: 'later',
     meaning: 'The hub does not have a chunk of a version that it offered.',
-    fix: 'Publish the files of the version again. The command uploads only the chunks that the hub lacks.',
+    fix: 'Run "modelfleet models publish" for the same packed folder again. It uploads only the chunks that the hub lacks.',
   },
   version_not_offered: {
     status: 409,
