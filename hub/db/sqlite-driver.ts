@@ -1,7 +1,8 @@
 /**
  * Kysely's driver for the one SQLite connection. A database that another process has locked is asked again without
  * holding up the event loop, which SQLite's own waiting would. Inside a transaction that cannot happen: it takes the right to
- * write when it begins.
+ * write when it begins. A lock is waited for once, not by each statement: when it has lasted too long, those that come later
+ * are tried once and fail at once, until a write succeeds.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Database as Sqlite, Statement } from 'better-sqlite3';
@@ -95,6 +96,8 @@ class CachingConnection implements DatabaseConnection {
   readonly #turns: ConnectionQueue;
   /** Least recently used first. */
   readonly #statements = new Map<string, Statement>();
+  /** When another process was first found to hold the lock; undefined once a write has succeeded. */
+  #lockedSince: number | undefined;
 
   constructor(sqlite: Sqlite, turns: ConnectionQueue) {
     this.#sqlite = sqlite;
@@ -102,14 +105,13 @@ class CachingConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const askUntil = performance.now() + limits.databaseLockedMsMax;
     for (;;) {
       try {
         return this.#execute<R>(query);
       } catch (error) {
-        if (!isDatabaseLocked(error) || this.#sqlite.inTransaction || performance.now() > askUntil) {
-          throw error;
-        }
+        if (!isDatabaseLocked(error) || this.#sqlite.inTransaction) throw error;
+        this.#lockedSince ??= performance.now();
+        if (performance.now() - this.#lockedSince > limits.databaseLockedMsMax) throw error;
       }
       // Nothing has begun: others, such as those who only read, may go on meanwhile.
       this.#turns.giveBack();
@@ -125,6 +127,13 @@ class CachingConnection implements DatabaseConnection {
 
   #execute<R>({ sql, parameters }: CompiledQuery): QueryResult<R> {
     const statement = this.#statement(sql);
+    const result = this.#run<R>(statement, sql, parameters);
+    // Reading goes on while another process may write.
+    if (!statement.readonly) this.#lockedSince = undefined;
+    return result;
+  }
+
+  #run<R>(statement: Statement, sql: string, parameters: readonly unknown[]): QueryResult<R> {
     if (statement.reader) return { rows: statement.all(...parameters) as R[] };
     if (STEPPED.test(sql)) {
       this.#sqlite.exec(sql);

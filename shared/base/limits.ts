@@ -251,7 +251,7 @@ export const limits = {
   securityRowsPerHourMax: 100,
 
   // Hub
-  /** How long a statement waits for a database that another process has locked. */
+  /** How long statements wait for a database that another process has locked, counted from when the lock was first met. */
   databaseLockedMsMax: 5_000,
   /** What the write-ahead log of the database may keep on the disk when nobody holds it any more. */
   databaseLogBytesKeptMax: 16 * 1024 * 1024,

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openDatabase } from '../../../hub/db/database.ts';
 import { type Migration, migrate, migrations } from '../../../hub/db/migrator.ts';
 import type { Tables } from '../../../hub/db/tables.ts';
@@ -123,6 +123,42 @@ describe('the one connection', () => {
       { name: 'a' },
       { name: 'b' },
     ]);
+  });
+});
+
+describe('a database that another process has locked for long', () => {
+  it('is waited for once: who comes later fails at once, until a write succeeds', async () => {
+    const file = join(await tempFolder(), 'hub.db');
+    const database = await openDatabase(file);
+    onTestFinished(() => database.destroy());
+    const other = new BetterSqlite3(file);
+    onTestFinished(() => void other.close());
+    const write = (name: string) => database.insertInto('model').values({ name, created_at: 1 }).execute();
+    const names = () => database.selectFrom('model').select('name').orderBy('name').execute();
+    const isLocked = { code: 'SQLITE_BUSY' };
+    // Time passes only when the test lets it: whoever waits without that waits for ever.
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+
+    other.exec('begin immediate');
+    const waiting = write('a');
+    // Is served after the first try of the write.
+    await names();
+    vi.advanceTimersByTime(limits.databaseLockedMsMax + 1);
+    await expect(waiting).rejects.toMatchObject(isLocked);
+    await expect(write('b')).rejects.toMatchObject(isLocked);
+    // Reading goes on all the time, and does not show that the lock has ended.
+    expect(await names()).toEqual([]);
+    await expect(database.transaction().execute(async () => 'begun')).rejects.toMatchObject(isLocked);
+    other.exec('commit');
+    await write('c');
+
+    other.exec('begin immediate');
+    const waitingAgain = write('d');
+    await names();
+    other.exec('commit');
+    await waitingAgain;
+    expect(await names()).toEqual([{ name: 'c' }, { name: 'd' }]);
   });
 });
 
