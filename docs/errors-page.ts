@@ -1,19 +1,37 @@
 /** Renders docs/ERRORS.md from the catalogue; a test fails when the page and the catalogue differ. */
-import type { ErrorEntry } from '../shared/errors/error-entry.ts';
+import type { ErrorEntry, ErrorPlace } from '../shared/errors/error-entry.ts';
 
 export function renderErrorsPage(catalogue: Readonly<Record<string, ErrorEntry>>): string {
   const sections = Object.entries(catalogue)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([code, { status, retry, meaning, fix }]) => {
-      const retryText = retry === 'later' ? 'may succeed later' : 'does not help without a change';
-      return `## ${code}\n\nHTTP ${status}. Trying again ${retryText}.\n\n${meaning}\n\n_What to do:_ ${fix}\n`;
-    });
+    .map(
+      ([code, entry]) =>
+        `## ${code}\n\n${appearanceOf(entry)} ${retryTextOf(entry)}\n\n${entry.meaning}\n\n_What to do:_ ${entry.fix}\n`,
+    );
   return `${head}\n${sections.join('\n')}`;
+}
+
+const places: Readonly<Record<ErrorPlace, string>> = {
+  command: 'in the output of a command',
+  start: 'when the hub or an agent starts, in its output or its log',
+  device: 'for a device, in its events and conditions, in a rollout and in the log of its agent',
+  audit: 'in the audit log of the hub',
+};
+
+function appearanceOf({ status, seenIn }: ErrorEntry): string {
+  return status === undefined
+    ? `Appears ${seenIn.map((place) => places[place]).join('; ')}.`
+    : `HTTP ${status}.`;
+}
+
+function retryTextOf({ retry, causeStays }: ErrorEntry): string {
+  if (retry === 'never') return 'Trying again does not help without a change.';
+  return causeStays ? 'Trying again succeeds once the cause is removed.' : 'Trying again may succeed later.';
 }
 
 const head = `# Errors
 
 Made from \`shared/errors/\` by \`npm run docs:errors\`; change it there.
 
-Every refusal of modelfleet has one of these codes: in the \`code\` field of an HTTP answer (problem details, RFC 9457), in an update event of a device, below the message of a command. A code keeps its meaning; one that is retired is not used again.
+When modelfleet refuses a request or fails, it gives one of these codes. An HTTP answer has it in the field \`code\`, a command prints it below the message, and a device sends it to the hub in its update events. "HTTP" with a number is the status of the answer when the REST API of the hub or the local API of an agent answers with the code; such a code can also appear in the other places. A code keeps its meaning; one that is retired is not used again.
 `;

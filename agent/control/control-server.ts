@@ -46,7 +46,7 @@ export async function openControlServer(file: string, actions: ControlActions): 
         const known = isAppError(error)
           ? error
           : new AppError('internal', 'The agent failed on this request. Its log has the cause.');
-        send(response, known.entry.status, { code: known.code, message: known.message });
+        send(response, known.status, { code: known.code, message: known.message });
       });
   });
   server.requestTimeout = 10_000;

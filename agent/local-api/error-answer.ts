@@ -43,12 +43,12 @@ export function asClientError({ code }: NodeJS.ErrnoException): AppError {
 }
 
 function errorAnswer(error: AppError) {
-  const { message, code, retryAfterMs, details, entry } = error;
+  const { message, code, retryAfterMs, details, status } = error;
   const headers: Record<string, string> = {};
   if (retryAfterMs !== undefined) headers['retry-after'] = String(Math.ceil(retryAfterMs / 1_000));
   const allow = details?.['allow'];
   if (typeof allow === 'string') headers['allow'] = allow;
-  return { status: entry.status, headers, body: JSON.stringify({ error: message, code }) };
+  return { status, headers, body: JSON.stringify({ error: message, code }) };
 }
 
 function asAppError(error: unknown): AppError {

@@ -97,7 +97,7 @@ export function auditRoutes({ audit, verification, heads }: AuditRoutesProps): R
     api.get(
       '/audit/head',
       {
-        config: { role: 'viewer' },
+        config: { role: 'viewer', errors: ['audit_broken'] },
         schema: {
           tags,
           operationId: 'getAuditHead',

@@ -3,7 +3,7 @@
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { Problem } from '../../shared/api/problem.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
-import type { ErrorCode } from '../../shared/errors/catalogue.ts';
+import type { HttpErrorCode } from '../../shared/errors/catalogue.ts';
 import { hoistNamed, markNamed } from './named-schemas.ts';
 import { byStatus, operationErrors } from './operation-errors.ts';
 import { requestHeadersOf } from './request-headers.ts';
@@ -13,7 +13,7 @@ interface Operation {
   requestBody?: { required: boolean; content: Record<string, { schema: Schema }> };
   responses: Record<string, Response>;
   readonly parameters?: readonly { readonly name?: string }[];
-  readonly [ERRORS]?: readonly ErrorCode[];
+  readonly [ERRORS]?: readonly HttpErrorCode[];
 }
 interface Response {
   description: string;
@@ -137,7 +137,7 @@ function finishSuccess(response: Response, status: string): Response {
 
 /** Each error status with the codes that the operation may answer with. */
 function errorResponses(
-  codes: readonly ErrorCode[],
+  codes: readonly HttpErrorCode[],
   others: Operation['responses'],
 ): Record<string, Response> {
   const found = [...byStatus(codes)].map(([number, ofStatus]): [string, Response] => {

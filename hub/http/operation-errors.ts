@@ -3,16 +3,21 @@
  * what only its own work can find is in `config.errors` of its route.
  */
 import type { RouteOptions } from 'fastify';
-import { type ErrorCode, errorCatalogue } from '../../shared/errors/catalogue.ts';
+import { errorCatalogue, type HttpErrorCode } from '../../shared/errors/catalogue.ts';
 import { takesIdempotencyKey } from './request-headers.ts';
 
 /** Of every request: what its head is too large for, a defect of the hub, its end. */
-const ofEveryone: readonly ErrorCode[] = ['headers_too_large', 'internal', 'hub_stopping'];
+const ofEveryone: readonly HttpErrorCode[] = ['headers_too_large', 'internal', 'hub_stopping'];
 /** Of what reads or writes the data folder. */
-const ofStorage: readonly ErrorCode[] = ['database_damaged', 'disk_full', 'disk_error', 'database_locked'];
-const ofBody: readonly ErrorCode[] = ['too_large', 'media_type_unsupported', 'encoding_unsupported'];
+const ofStorage: readonly HttpErrorCode[] = [
+  'database_damaged',
+  'disk_full',
+  'disk_error',
+  'database_locked',
+];
+const ofBody: readonly HttpErrorCode[] = ['too_large', 'media_type_unsupported', 'encoding_unsupported'];
 
-const ofIdempotencyKey: readonly ErrorCode[] = [
+const ofIdempotencyKey: readonly HttpErrorCode[] = [
   'idempotency_key_reused',
   'idempotency_in_progress',
   'idempotency_answer_lost',
@@ -23,7 +28,7 @@ const ofIdempotencyKey: readonly ErrorCode[] = [
 export function operationErrors({
   method,
   config = {},
-}: Pick<RouteOptions, 'method' | 'config'>): ErrorCode[] {
+}: Pick<RouteOptions, 'method' | 'config'>): HttpErrorCode[] {
   const { role, current, errors = [] } = config;
   // What is outside the API (probes, this description) reads nothing and stores nothing.
   if (role === undefined) return sorted([...ofEveryone.filter((code) => code !== 'internal'), ...errors]);
@@ -43,11 +48,11 @@ export function operationErrors({
 }
 
 /** Codes by the status they are answered with. */
-export function byStatus(codes: readonly ErrorCode[]): ReadonlyMap<number, readonly ErrorCode[]> {
+export function byStatus(codes: readonly HttpErrorCode[]): ReadonlyMap<number, readonly HttpErrorCode[]> {
   return Map.groupBy(codes, (code) => errorCatalogue[code].status);
 }
 
-function sorted(codes: readonly ErrorCode[]): ErrorCode[] {
-  const statusOf = (code: ErrorCode) => errorCatalogue[code].status;
+function sorted(codes: readonly HttpErrorCode[]): HttpErrorCode[] {
+  const statusOf = (code: HttpErrorCode) => errorCatalogue[code].status;
   return [...new Set(codes)].sort((a, b) => statusOf(a) - statusOf(b) || (a < b ? -1 : 1));
 }

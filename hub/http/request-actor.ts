@@ -1,6 +1,6 @@
 /** Who makes a request: set by authentication.ts, read by routes and the audit log. */
 import type { Role } from '../../shared/api/access.ts';
-import type { ErrorCode } from '../../shared/errors/catalogue.ts';
+import type { HttpErrorCode } from '../../shared/errors/catalogue.ts';
 
 export interface Actor {
   readonly name: string;
@@ -29,6 +29,6 @@ declare module 'fastify' {
     /** Media type of the body; JSON where a route does not say. */
     accepts?: string;
     /** Codes that the route itself may answer with, beside those that every route of its kind has. */
-    errors?: readonly ErrorCode[];
+    errors?: readonly HttpErrorCode[];
   }
 }

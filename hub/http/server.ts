@@ -139,7 +139,7 @@ async function makeApp(props: HttpServerProps): Promise<FastifyInstance> {
   const log = new LimitedLog({ logger: props.logger, monotonic: () => performance.now() });
   const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const coded = answerError(error, request, reply);
-    if (coded.entry.status >= 500) {
+    if (coded.status >= 500) {
       const alike = `${coded.code} ${request.routeOptions.url} ${shorten(errorText(error), ALIKE_CHARS_MAX)}`;
       log.error(alike, { requestId: request.id, code: coded.code, err: error }, 'request failed');
     }

@@ -24,7 +24,7 @@ const kinds: Readonly<Partial<Record<ErrorCode, RefusalKind>>> = {
 export function refusalOf({ error, actor, address }: RefusedRequest): Refusal | undefined {
   const kind =
     kinds[error.code] ?? (actor === undefined && error.code !== 'not_found' ? 'request' : undefined);
-  if (kind === undefined || error.entry.status >= 500) return undefined;
+  if (kind === undefined || error.status >= 500) return undefined;
   return {
     kind,
     ...(actor !== undefined && { actor: `token:${actor}` }),

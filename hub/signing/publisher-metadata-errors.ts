@@ -1,7 +1,7 @@
-import type { ErrorCode } from '../../shared/errors/catalogue.ts';
+import type { HttpErrorCode } from '../../shared/errors/catalogue.ts';
 
 /** What the hub refuses publisher metadata with, whichever request brings it. */
-export const publisherMetadataErrors: readonly ErrorCode[] = [
+export const publisherMetadataErrors: readonly HttpErrorCode[] = [
   'trust_not_initialised',
   'signature_invalid',
   'metadata_stale',

@@ -31,11 +31,11 @@ export const parseProblem = parser(Problem, 'problem answer');
 
 /** The answer that tells of `error`; `instance` is the request's id. */
 export function problemOf(error: AppError, instance: string): Problem {
-  const { status, retry, meaning, fix } = error.entry;
+  const { retry, meaning, fix } = error.entry;
   return {
     type: `urn:modelfleet:error:${error.code}`,
     title: meaning,
-    status,
+    status: error.status,
     detail: error.message,
     code: error.code,
     instance,

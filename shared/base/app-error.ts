@@ -30,6 +30,11 @@ export class AppError extends Error {
   get entry(): ErrorEntry {
     return errorCatalogue[this.code];
   }
+
+  /** Status of an HTTP answer with this error. A code without one was not meant for an answer. */
+  get status(): number {
+    return this.entry.status ?? 500;
+  }
 }
 
 /** True when `error` is an AppError, of the given code if one is named. */

@@ -3,35 +3,36 @@ import { defineErrors } from './error-entry.ts';
 /** Errors of backups of a hub and of restoring them. */
 export const backupErrors = defineErrors({
   backup_damaged: {
-    status: 422,
+    seenIn: ['command'],
     retry: 'never',
     meaning:
       'The folder is not a backup of a hub, or some of its files are missing or do not match its listing.',
     fix: 'Use another backup. To see which files differ, run "sha256sum -c SHA256SUMS" in the backup folder.',
   },
   backup_incomplete: {
-    status: 500,
+    seenIn: ['command'],
     retry: 'never',
     meaning:
       'The backup was made, but the hub has lost some chunks of its versions, or they are damaged. The backup contains everything else.',
     fix: 'Publish the named versions again or withdraw them, then make another backup.',
   },
   data_folder_not_empty: {
-    status: 409,
+    seenIn: ['command'],
     retry: 'never',
     meaning: 'A backup or a restore needs an empty folder, and this one contains files. Nothing was changed.',
     fix: 'Name a new folder. To restore in place of a broken data folder, move that folder away first and keep it.',
   },
   restore_unfinished: {
-    status: 500,
+    seenIn: ['start'],
     retry: 'never',
     meaning:
       'A restore into this data folder was interrupted, so the folder contains only some of the files.',
     fix: 'Run "modelfleet-hub restore" again with the same backup and the same data folder.',
   },
   restored_clock_behind: {
-    status: 503,
+    seenIn: ['start'],
     retry: 'later',
+    causeStays: true,
     meaning:
       'The hub was restored from a backup whose time is later than the clock of this machine. Sequence numbers taken from this clock would be lower than those that devices have already accepted.',
     fix: 'Set the clock of this machine and start the hub again. If the clock is right and the backup was made with a clock that ran ahead, start the hub once with --catch-up.',

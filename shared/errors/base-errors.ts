@@ -27,7 +27,7 @@ export const baseErrors = defineErrors({
     fix: 'Check the name. The list command for that kind of item shows which ones exist.',
   },
   file_unusable: {
-    status: 500,
+    seenIn: ['command', 'start', 'device'],
     retry: 'never',
     meaning: 'A file cannot be read: the path is a link, a pipe or a folder, or this user lacks permission.',
     fix: 'Correct the permissions of the path in the message, or move what is there out of the way.',
@@ -35,12 +35,14 @@ export const baseErrors = defineErrors({
   disk_full: {
     status: 503,
     retry: 'later',
+    causeStays: true,
     meaning: 'The disk has no space left for this write. Nothing already stored was changed.',
     fix: 'Free space on the disk that holds the path in the message.',
   },
   disk_error: {
     status: 503,
     retry: 'later',
+    causeStays: true,
     meaning: 'The disk or the operating system refused to read or write a file.',
     fix: 'Check the file and the reason in the message. Common causes are permissions, a disk that is failing or mounted read-only, and too many open files.',
   },

@@ -26,3 +26,8 @@ export const errorCatalogue = {
 };
 
 export type ErrorCode = keyof typeof errorCatalogue;
+
+/** The codes that an HTTP API may answer with: those that have a status. */
+export type HttpErrorCode = {
+  [Code in ErrorCode]: (typeof errorCatalogue)[Code] extends { readonly status: number } ? Code : never;
+}[ErrorCode];

@@ -15,19 +15,21 @@ export const hubErrors = defineErrors({
     fix: 'Use a token with a role that the message names.',
   },
   port_in_use: {
-    status: 500,
+    seenIn: ['start'],
     retry: 'later',
+    causeStays: true,
     meaning: 'Another process already uses the port.',
     fix: 'Stop that process, or choose another port.',
   },
   data_folder_locked: {
-    status: 500,
+    seenIn: ['command', 'start'],
     retry: 'later',
+    causeStays: true,
     meaning: 'Another process already uses this data folder.',
     fix: 'Stop the other process, or use a different folder.',
   },
   data_folder_newer: {
-    status: 500,
+    seenIn: ['command', 'start'],
     retry: 'never',
     meaning: 'A newer version of modelfleet wrote this data folder.',
     fix: 'Run the newer version. An older one would damage the data.',
@@ -46,7 +48,7 @@ export const hubErrors = defineErrors({
     fix: 'Stop the hub, keep its data folder as it is, and restore a backup. Without a backup, recover what is readable with `sqlite3 hub.db .recover | sqlite3 new.db`, then put new.db in place of hub.db and delete hub.db-wal.',
   },
   data_folder_incomplete: {
-    status: 500,
+    seenIn: ['command', 'start'],
     retry: 'never',
     meaning:
       'The data folder lacks the database, a key, the certificate authority or chunks of versions. Nothing was changed.',
@@ -110,13 +112,13 @@ export const hubErrors = defineErrors({
     fix: 'Send the request again after the hub has started.',
   },
   hub_unreachable: {
-    status: 503,
+    seenIn: ['command'],
     retry: 'later',
     meaning: 'No hub answers at this address, or the connection to it was lost.',
     fix: 'Check that the hub is running, that the address and port are right, and that no firewall blocks them.',
   },
   ca_mismatch: {
-    status: 502,
+    seenIn: ['command'],
     retry: 'never',
     meaning:
       'The server presented a certificate that the pinned or trusted CA did not issue. It may not be the hub.',
@@ -138,6 +140,7 @@ export const hubErrors = defineErrors({
   storage_quota_exceeded: {
     status: 507,
     retry: 'later',
+    causeStays: true,
     meaning: 'Versions and uploads have reached the storage limit of the hub.',
     fix: 'Start the hub with a higher --storage-max for space now. Withdraw versions that no device keeps: the hub deletes their files after --withdrawn-kept (30 days by default); "modelfleet hub gc --dry-run" lists what is due.',
   },

@@ -3,19 +3,19 @@ import { defineErrors } from './error-entry.ts';
 /** Errors of runners and of the agent's local inference API. */
 export const inferenceErrors = defineErrors({
   model_does_not_load: {
-    status: 500,
+    seenIn: ['command', 'device'],
     retry: 'never',
     meaning: 'ONNX Runtime cannot load the model file on this machine with this execution provider.',
     fix: 'Read the reason in the message. Publish a version with a model or a variant that loads on this device.',
   },
   provider_unavailable: {
-    status: 500,
+    seenIn: ['device'],
     retry: 'never',
     meaning: 'The ONNX Runtime on this machine does not include the execution provider.',
     fix: 'Add "cpu" to the providers of the variant.',
   },
   runner_start_timeout: {
-    status: 503,
+    seenIn: ['command', 'device'],
     retry: 'later',
     meaning: 'A runner did not load its model within the time limit.',
     fix: 'Check whether the machine is busy or swapping. A model this large may need a bigger device.',
@@ -34,7 +34,7 @@ export const inferenceErrors = defineErrors({
     fix: 'Use a smaller model or smaller requests, or start the agent with a higher --runner-memory-max.',
   },
   memory_short_on_device: {
-    status: 503,
+    seenIn: ['device'],
     retry: 'later',
     meaning:
       'The version gives correct answers on this device, but its runner needs more memory than is free at present.',
@@ -47,7 +47,7 @@ export const inferenceErrors = defineErrors({
     fix: 'Send fewer rows per request, or request fewer outputs.',
   },
   interface_not_met: {
-    status: 500,
+    seenIn: ['device'],
     retry: 'never',
     meaning:
       "The model as loaded on this device does not have the inputs and outputs that the version's interface declares.",
@@ -135,21 +135,21 @@ export const inferenceErrors = defineErrors({
     fix: 'Send or request the tensor as the message describes, or export the model with another type.',
   },
   golden_mismatch_on_device: {
-    status: 500,
+    seenIn: ['device'],
     retry: 'never',
     meaning:
       'The golden samples of the version gave different answers on this device than where the version was packed.',
     fix: 'Compare the values in the message. Publish a version or a variant that gives correct answers on this hardware.',
   },
   objective_missed_on_device: {
-    status: 500,
+    seenIn: ['device'],
     retry: 'later',
     meaning:
       'The version gives correct answers on this device, but uses more memory than its own objectives allow.',
     fix: 'Use a smaller model, or publish the version with other objectives.',
   },
   too_slow_on_device: {
-    status: 500,
+    seenIn: ['device'],
     retry: 'later',
     meaning:
       'The version gives correct answers on this device, but is slower than its own objectives allow. The machine may have been busy.',

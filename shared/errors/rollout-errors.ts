@@ -12,6 +12,7 @@ export const rolloutErrors = defineErrors({
   rollout_target_empty: {
     status: 409,
     retry: 'later',
+    causeStays: true,
     meaning: 'The target of the rollout contains no enrolled device.',
     fix: 'Check the group with "modelfleet devices list", or enrol devices first.',
   },
@@ -31,6 +32,7 @@ export const rolloutErrors = defineErrors({
   rollout_target_unfit: {
     status: 409,
     retry: 'later',
+    causeStays: true,
     meaning:
       'Some devices of the target cannot run the version: it has no variant for their execution provider, or they already have the maximum number of models.',
     fix: 'Choose a group without the devices that the message names, publish the version with a variant that they can run, or remove a model from them with "modelfleet models unassign".',

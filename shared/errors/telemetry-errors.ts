@@ -3,27 +3,27 @@ import { defineErrors } from './error-entry.ts';
 /** Errors of telemetry and drift. */
 export const telemetryErrors = defineErrors({
   telemetry_unknown_version: {
-    status: 400,
+    seenIn: ['audit'],
     retry: 'never',
     meaning:
       'A telemetry report names a version, or a manifest of a version, that was not published on this hub.',
     fix: 'Check what the device runs. If it belongs to another hub, enrol it again.',
   },
   telemetry_layout: {
-    status: 400,
+    seenIn: ['audit'],
     retry: 'never',
     meaning: 'The counts in a telemetry report do not match the reference profile of the version.',
     fix: 'Update the agent on that device.',
   },
   telemetry_implausible: {
-    status: 400,
+    seenIn: ['audit'],
     retry: 'never',
     meaning:
       'A telemetry report contains more than is possible in the time that it covers, or covers more time than has passed.',
     fix: 'Check the clock and the agent of that device. If both are right, do not trust the device: remove it.',
   },
   telemetry_not_offered: {
-    status: 400,
+    seenIn: ['audit'],
     retry: 'never',
     meaning:
       'A telemetry report names a version that the hub never offered to this device and that the device does not report as installed.',

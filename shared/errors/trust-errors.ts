@@ -18,12 +18,13 @@ export const trustErrors = defineErrors({
   metadata_expired: {
     status: 422,
     retry: 'later',
+    causeStays: true,
     meaning:
       'Trust metadata expired, according to the clock of the machine that reports this. New versions are not installed; installed versions keep running.',
     fix: 'Check the clock of that machine. Then check that the hub is running, because it renews snapshot and timestamp. "modelfleet trust status" shows what expired: "modelfleet trust refresh --key FILE" signs the metadata of the publisher again; no command renews root and targets yet.',
   },
   metadata_rolled_back: {
-    status: 409,
+    seenIn: ['command', 'device'],
     retry: 'never',
     meaning:
       'Trust metadata is older than metadata seen before. Somebody replayed it, or the hub was restored from an old copy.',
@@ -37,14 +38,14 @@ export const trustErrors = defineErrors({
     fix: 'Fetch the current metadata, add the change to it and sign again. The command line does this by itself.',
   },
   trust_root_lost: {
-    status: 503,
+    seenIn: ['device'],
     retry: 'never',
     meaning:
       'The trust root that the device pinned at enrolment is missing from its disk or damaged. Installed versions keep running, but the device accepts nothing new.',
     fix: 'Check the disk. Remove the device on the hub with "modelfleet devices remove ID", then enrol it with a new join token: "modelfleet-agent enrol --force".',
   },
   trust_unavailable: {
-    status: 503,
+    seenIn: ['device'],
     retry: 'later',
     meaning: 'The device has not received the current trust metadata from the hub.',
     fix: 'Check the connection between the agent and the hub. The agent retries by itself.',
@@ -52,6 +53,7 @@ export const trustErrors = defineErrors({
   trust_not_initialised: {
     status: 409,
     retry: 'later',
+    causeStays: true,
     meaning: 'The hub has no trust root yet.',
     fix: 'Run "modelfleet trust init" once.',
   },
@@ -89,6 +91,7 @@ export const trustErrors = defineErrors({
   chunks_missing: {
     status: 409,
     retry: 'later',
+    causeStays: true,
     meaning: 'The hub does not have every chunk that the manifest names.',
     fix: 'Run "modelfleet models publish" again, which uploads the missing chunks.',
   },
