@@ -11,7 +11,7 @@ const SEED = 1936;
 /** README quotes it; a test compares the two. */
 export const modelYaml = `model: iris
 version: 1.0.0
-release: 1 # grows with every version
+release: 1 # a number that grows with every version: a device does not go back to a lower one by mistake
 file: iris.onnx
 features: # CSV columns that make up the model's input "input"
   input: [sepal_length, sepal_width, petal_length, petal_width]
@@ -20,7 +20,7 @@ sample: # what inputs look like: drift is measured against it
   label: kind # the column with the truth
 golden: # rows a device must answer right before the version may serve
   rows: 8
-label: { output: output, kind: classification }
+label: { output: output, kind: classification } # which output is compared with the truth, when that is known
 classes: [setosa, versicolor, virginica]
 `;
 
