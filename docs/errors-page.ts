@@ -13,15 +13,14 @@ export function renderErrorsPage(catalogue: Readonly<Record<string, ErrorEntry>>
 
 const places: Readonly<Record<ErrorPlace, string>> = {
   command: 'in the output of a command',
-  start: 'when the hub or an agent starts, in its output or its log',
-  device: 'for a device, in its events and conditions, in a rollout and in the log of its agent',
-  audit: 'in the audit log of the hub',
+  start: 'when the hub or an agent starts',
+  device: 'in the events or conditions of a device (`modelfleet devices show ID`)',
+  audit: 'in the audit log of the hub (`modelfleet audit list`)',
 };
 
 function appearanceOf({ status, seenIn }: ErrorEntry): string {
-  return status === undefined
-    ? `Appears ${seenIn.map((place) => places[place]).join('; ')}.`
-    : `HTTP ${status}.`;
+  if (status !== undefined) return `HTTP ${status}.`;
+  return `Appears ${seenIn.map((place) => places[place]).join(', or ')}.`;
 }
 
 function retryTextOf({ retry, causeStays }: ErrorEntry): string {

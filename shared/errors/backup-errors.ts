@@ -14,13 +14,13 @@ export const backupErrors = defineErrors({
     retry: 'never',
     meaning:
       'The backup was made, but the hub has lost some chunks of its versions, or they are damaged. The backup contains everything else.',
-    fix: 'Publish the named versions again or withdraw them, then make another backup.',
+    fix: 'Publish the versions that the message names again with "modelfleet models publish", or withdraw them with "modelfleet models withdraw". Then make another backup.',
   },
   data_folder_not_empty: {
     seenIn: ['command'],
     retry: 'never',
     meaning: 'A backup or a restore needs an empty folder, and this one contains files. Nothing was changed.',
-    fix: 'Name a new folder. To restore in place of a broken data folder, move that folder away first and keep it.',
+    fix: 'Name a new folder. To restore in place of a broken data folder, first rename that folder with mv, and keep it.',
   },
   restore_unfinished: {
     seenIn: ['start'],

@@ -18,7 +18,7 @@ export const baseErrors = defineErrors({
     status: 400,
     retry: 'never',
     meaning: 'A message or file has a format version that this program does not support.',
-    fix: 'Update the older of the two programs.',
+    fix: 'Update the program that is older: the one that reports this error, or the one that wrote the message or the file.',
   },
   not_found: {
     status: 404,
@@ -29,8 +29,9 @@ export const baseErrors = defineErrors({
   file_unusable: {
     seenIn: ['command', 'start', 'device'],
     retry: 'never',
-    meaning: 'A file cannot be read: the path is a link, a pipe or a folder, or this user lacks permission.',
-    fix: 'Correct the permissions of the path in the message, or move what is there out of the way.',
+    meaning:
+      'A file cannot be read or written: the path is a link, a pipe or a folder, or this user lacks permission.',
+    fix: 'Look at the path in the message with "ls -l". Correct owner and permissions with chown and chmod. If a link, a pipe or a folder is there, rename it with mv and put the file itself in its place.',
   },
   disk_full: {
     status: 503,
@@ -49,7 +50,7 @@ export const baseErrors = defineErrors({
   internal: {
     status: 500,
     retry: 'later',
-    meaning: 'modelfleet has a defect. The log records the cause under the request id.',
-    fix: 'Report the defect with the request id and the log lines that have it.',
+    meaning: 'modelfleet has a defect. The log has the cause; for a request it stands under the request id.',
+    fix: 'Report the defect with the request id, if there is one, and the log lines of that time.',
   },
 });

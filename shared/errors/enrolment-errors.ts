@@ -44,13 +44,13 @@ export const enrolmentErrors = defineErrors({
     retry: 'never',
     meaning:
       "The key or certificate files of the hub's certificate authority are incomplete or do not match.",
-    fix: 'Restore the folder that the message names from a backup. With a new CA, every device would have to enrol again.',
+    fix: 'Stop the hub and restore the files that the message names from a backup. With a new CA, every device would have to enrol again.',
   },
   already_enrolled: {
     seenIn: ['command'],
     retry: 'never',
     meaning: "The agent's data folder already contains a device identity.",
-    fix: 'Use another data folder. To give up the old identity, pass --force; where the hub still has a device of the same id, remove it there first with "modelfleet devices remove ID".',
+    fix: 'Use another data folder. To replace the old identity, run "modelfleet-agent enrol --force" with a new join token; if the hub still has a device of the same id, remove it first with "modelfleet devices remove ID".',
   },
   not_enrolled: {
     seenIn: ['start'],
@@ -70,7 +70,7 @@ export const enrolmentErrors = defineErrors({
     causeStays: true,
     meaning:
       "A certificate is not yet valid or has expired, and the hub's clock does not show that this machine's clock is wrong.",
-    fix: 'Check this machine\'s clock. If it is right, renew the certificate: for the device, "modelfleet devices remove ID" on the hub, then "modelfleet-agent enrol --force" with a new join token; for the hub, restart the hub, or replace the file of http-tls-cert.',
+    fix: 'Check this machine\'s clock. If it is right, renew the certificate: for the device, "modelfleet devices remove ID" on the hub, then "modelfleet-agent enrol --force" with a new join token; for the hub, restart the hub, or replace the file that --http-tls-cert names.',
   },
   clock_skew: {
     seenIn: ['command', 'device'],
@@ -84,19 +84,19 @@ export const enrolmentErrors = defineErrors({
     seenIn: ['command'],
     retry: 'never',
     meaning: "The hub's answer to the enrolment does not match the request or the join token.",
-    fix: 'Create a new join token on the hub. If enrolment fails again, something between the device and the hub alters the answers.',
+    fix: 'Create a new join token with "modelfleet devices token create" and enrol with it. If enrolment fails again, something between the device and the hub alters the answers: find it before you enrol.',
   },
   link_lost: {
     seenIn: ['device'],
     retry: 'later',
     meaning: 'The connection to the hub was lost, or was not open, before the hub acknowledged a message.',
-    fix: 'Do nothing: the agent reconnects and sends the message again.',
+    fix: 'Nothing at first: the agent reconnects and sends the message again by itself. If the device stays disconnected, run "modelfleet-agent doctor" on it.',
   },
   link_refused: {
     seenIn: ['device'],
     retry: 'later',
     causeStays: true,
     meaning: "The hub refused the device's connection.",
-    fix: 'Run "modelfleet devices show ID" to see whether the device was removed. If it was, enrol it again.',
+    fix: 'Run "modelfleet devices show ID" to see whether the device was removed. If it was, enrol it again with "modelfleet-agent enrol --force" and a new join token. Otherwise the log of the hub has the reason.',
   },
 });

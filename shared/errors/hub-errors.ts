@@ -19,20 +19,20 @@ export const hubErrors = defineErrors({
     retry: 'later',
     causeStays: true,
     meaning: 'Another process already uses the port.',
-    fix: 'Stop that process, or choose another port.',
+    fix: 'Stop that process ("ss -ltnp" shows which one it is), or choose another port with the option that the message names.',
   },
   data_folder_locked: {
     seenIn: ['command', 'start'],
     retry: 'later',
     causeStays: true,
     meaning: 'Another process already uses this data folder.',
-    fix: 'Stop the other process, or use a different folder.',
+    fix: 'Stop the process whose number the message names, or use a different folder.',
   },
   data_folder_newer: {
     seenIn: ['command', 'start'],
     retry: 'never',
     meaning: 'A newer version of modelfleet wrote this data folder.',
-    fix: 'Run the newer version. An older one would damage the data.',
+    fix: 'Install and run the newer version. An older one would damage the data.',
   },
   database_locked: {
     status: 503,
@@ -45,7 +45,7 @@ export const hubErrors = defineErrors({
     retry: 'never',
     meaning:
       "Part of the hub's database cannot be read. The disk, or a program that wrote to the file, damaged it.",
-    fix: 'Stop the hub, keep its data folder as it is, and restore a backup. Without a backup, recover what is readable with `sqlite3 hub.db .recover | sqlite3 new.db`, then put new.db in place of hub.db and delete hub.db-wal.',
+    fix: 'Stop the hub, keep a copy of its data folder as it is, and restore a backup with "modelfleet-hub restore". Without a backup, recover in the data folder what is readable with `sqlite3 hub.db .recover | sqlite3 new.db`, then put new.db in place of hub.db and delete hub.db-wal.',
   },
   data_folder_incomplete: {
     seenIn: ['command', 'start'],
@@ -115,21 +115,21 @@ export const hubErrors = defineErrors({
     seenIn: ['command'],
     retry: 'later',
     meaning: 'No hub answers at this address, or the connection to it was lost.',
-    fix: 'Check that the hub is running, that the address and port are right, and that no firewall blocks them.',
+    fix: 'Check that the hub is running, that the address and the port are right, and that no firewall blocks them.',
   },
   ca_mismatch: {
     seenIn: ['command'],
     retry: 'never',
     meaning:
       'The server presented a certificate that the pinned or trusted CA did not issue. It may not be the hub.',
-    fix: 'Compare the fingerprint with the one that the hub prints when it starts. Do not send secrets until they match.',
+    fix: 'Compare the fingerprint with the one that the hub prints when it starts. Send no secrets until they match. If the hub has a new CA, log in again with "modelfleet login URL --ca-fingerprint SHA256", and enrol devices with a new join token.',
   },
   audit_broken: {
     status: 500,
     retry: 'never',
     meaning:
       'The hash chain of the audit log is broken: something other than the hub changed, removed or inserted a row.',
-    fix: 'Keep the database as it is, find out who had access to its file, and compare it with a backup.',
+    fix: 'Keep the database as it is. "modelfleet audit verify" names the first row that is wrong. Find out who had access to the file of the database, and compare it with a backup.',
   },
   upload_quota_exceeded: {
     status: 429,

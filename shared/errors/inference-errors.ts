@@ -6,25 +6,25 @@ export const inferenceErrors = defineErrors({
     seenIn: ['command', 'device'],
     retry: 'never',
     meaning: 'ONNX Runtime cannot load the model file on this machine with this execution provider.',
-    fix: 'Read the reason in the message. Publish a version with a model or a variant that loads on this device.',
+    fix: 'Read the reason in the message. Publish a new version with a model or a variant that loads on this device.',
   },
   provider_unavailable: {
     seenIn: ['device'],
     retry: 'never',
     meaning: 'The ONNX Runtime on this machine does not include the execution provider.',
-    fix: 'Add "cpu" to the providers of the variant.',
+    fix: 'Add "cpu" to "providers" of the variant in model.yaml, and publish that as a new version.',
   },
   runner_start_timeout: {
     seenIn: ['command', 'device'],
     retry: 'later',
     meaning: 'A runner did not load its model within the time limit.',
-    fix: 'Check whether the machine is busy or swapping. A model this large may need a bigger device.',
+    fix: 'Check with top whether the machine is busy or swapping. A model this large may need a bigger device.',
   },
   runner_crashed: {
     status: 503,
     retry: 'later',
     meaning: 'The process that runs the model ended during its work. The agent starts a new one.',
-    fix: "If this repeats, the model aborts or runs out of memory. The agent's log has the last output of the runner.",
+    fix: 'If this repeats, the model crashes ONNX Runtime or runs out of memory. The log of the agent ("journalctl -u modelfleet-agent") has the last output of the runner.',
   },
   runner_out_of_memory: {
     status: 507,
@@ -38,7 +38,7 @@ export const inferenceErrors = defineErrors({
     retry: 'later',
     meaning:
       'The version gives correct answers on this device, but its runner needs more memory than is free at present.',
-    fix: 'Free memory on the device or use a smaller model. The agent tries the update again.',
+    fix: 'Free memory on the device or use a smaller model. The agent tries the update again by itself.',
   },
   answer_too_large: {
     status: 500,
@@ -51,7 +51,7 @@ export const inferenceErrors = defineErrors({
     retry: 'never',
     meaning:
       "The model as loaded on this device does not have the inputs and outputs that the version's interface declares.",
-    fix: 'Pack the version again from this ONNX file. Every output that the message names must have a supported type.',
+    fix: 'Pack this ONNX file again with "modelfleet models pack", and publish it as a new version. Every output that the message names must have a supported type.',
   },
   inference_failed: {
     status: 500,
@@ -62,8 +62,8 @@ export const inferenceErrors = defineErrors({
   inference_timeout: {
     status: 504,
     retry: 'later',
-    meaning: 'The answer was not ready before the deadline. The agent ends a runner that hangs.',
-    fix: 'Send smaller requests, or find out why the model is slow on this device.',
+    meaning: 'The answer was not ready before the deadline of the agent. The agent ends a runner that hangs.',
+    fix: 'Send smaller requests, or start the agent with a longer --infer-deadline. If small requests are late too, check whether the device is busy.',
   },
   overloaded: {
     status: 503,
@@ -119,7 +119,7 @@ export const inferenceErrors = defineErrors({
     status: 503,
     retry: 'later',
     meaning: 'The runner of the model is not running at present.',
-    fix: "Try again shortly. If the error persists, the agent's log has the reason why the runner does not start.",
+    fix: 'Try again shortly. If the error persists, the log of the agent ("journalctl -u modelfleet-agent") has the reason why the runner does not start.',
   },
   tensor_invalid: {
     status: 400,
@@ -139,21 +139,21 @@ export const inferenceErrors = defineErrors({
     retry: 'never',
     meaning:
       'The golden samples of the version gave different answers on this device than where the version was packed.',
-    fix: 'Compare the values in the message. Publish a version or a variant that gives correct answers on this hardware.',
+    fix: 'Compare the values in the message. Publish a new version with a model or a variant that gives correct answers on this hardware.',
   },
   objective_missed_on_device: {
     seenIn: ['device'],
     retry: 'later',
     meaning:
-      'The version gives correct answers on this device, but uses more memory than its own objectives allow.',
-    fix: 'Use a smaller model, or publish the version with other objectives.',
+      'The version gives correct answers on this device, but its runner needs more memory than the publisher allowed it in model.yaml ("memoryBytesMax" under "objectives").',
+    fix: 'Publish a new version with a smaller model, or with a higher "memoryBytesMax" if the device can spare the memory.',
   },
   too_slow_on_device: {
     seenIn: ['device'],
     retry: 'later',
     meaning:
-      'The version gives correct answers on this device, but is slower than its own objectives allow. The machine may have been busy.',
-    fix: 'If the machine was busy, do nothing: the agent tries the version three times, ten minutes apart. Otherwise use a smaller model or a faster device, or publish the version with other objectives.',
+      'The version gives correct answers on this device, but more slowly than the publisher demanded in model.yaml ("latencyP95Ms" under "objectives"). The machine may have been busy.',
+    fix: 'If the machine was busy, wait: the agent tries the version three times, ten minutes apart. Otherwise publish a new version with a smaller model or a higher "latencyP95Ms", or use a faster device.',
   },
   prediction_unknown: {
     status: 404,

@@ -14,13 +14,13 @@ export const rolloutErrors = defineErrors({
     retry: 'later',
     causeStays: true,
     meaning: 'The target of the rollout contains no enrolled device.',
-    fix: 'Check the group with "modelfleet devices list", or enrol devices first.',
+    fix: 'List the devices of the group with "modelfleet devices list --group GROUP". Name another group, or enrol devices first.',
   },
   rollout_not_needed: {
     status: 409,
     retry: 'never',
     meaning: 'Every device of the target already runs this version.',
-    fix: 'Do nothing, or choose another version or group.',
+    fix: 'Nothing. To change what these devices run, name another version or another group.',
   },
   rollout_downgrade: {
     status: 409,

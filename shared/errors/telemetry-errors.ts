@@ -7,7 +7,7 @@ export const telemetryErrors = defineErrors({
     retry: 'never',
     meaning:
       'A telemetry report names a version, or a manifest of a version, that was not published on this hub.',
-    fix: 'Check what the device runs. If it belongs to another hub, enrol it again.',
+    fix: 'Check with "modelfleet devices show ID" what the device runs. If it belongs to another hub, enrol it there again.',
   },
   telemetry_layout: {
     seenIn: ['audit'],
@@ -20,14 +20,14 @@ export const telemetryErrors = defineErrors({
     retry: 'never',
     meaning:
       'A telemetry report contains more than is possible in the time that it covers, or covers more time than has passed.',
-    fix: 'Check the clock and the agent of that device. If both are right, do not trust the device: remove it.',
+    fix: 'Check the clock and the agent of that device with "modelfleet-agent doctor". If both are right, do not trust the device: remove it with "modelfleet devices remove ID".',
   },
   telemetry_not_offered: {
     seenIn: ['audit'],
     retry: 'never',
     meaning:
       'A telemetry report names a version that the hub never offered to this device and that the device does not report as installed.',
-    fix: 'Check what the device runs. If it belongs to another hub, enrol it again.',
+    fix: 'Check with "modelfleet devices show ID" what the device runs. If it belongs to another hub, enrol it there again.',
   },
   drift_no_profile: {
     status: 409,

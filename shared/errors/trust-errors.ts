@@ -27,7 +27,7 @@ export const trustErrors = defineErrors({
     seenIn: ['command', 'device'],
     retry: 'never',
     meaning:
-      'Trust metadata is older than metadata seen before. Somebody replayed it, or the hub was restored from an old copy.',
+      'Trust metadata is older than metadata seen before. An attacker replayed it, or the hub was restored from an old copy.',
     fix: 'Find out why the hub serves old metadata. If it was set back to an older copy, start it once with --catch-up ("modelfleet-hub restore" does this by itself); then the publisher runs "modelfleet trust refresh --restored --key FILE".',
   },
   metadata_stale: {
@@ -35,20 +35,20 @@ export const trustErrors = defineErrors({
     retry: 'later',
     meaning:
       'The metadata was built on a version that is no longer current, because somebody else published in the meantime.',
-    fix: 'Fetch the current metadata, add the change to it and sign again. The command line does this by itself.',
+    fix: 'Run the command again: it fetches the current metadata, adds the change and signs again.',
   },
   trust_root_lost: {
     seenIn: ['device'],
     retry: 'never',
     meaning:
       'The trust root that the device pinned at enrolment is missing from its disk or damaged. Installed versions keep running, but the device accepts nothing new.',
-    fix: 'Check the disk. Remove the device on the hub with "modelfleet devices remove ID", then enrol it with a new join token: "modelfleet-agent enrol --force".',
+    fix: 'Check the disk. Remove the device on the hub with "modelfleet devices remove ID", then enrol it with a new join token and "modelfleet-agent enrol --force".',
   },
   trust_unavailable: {
     seenIn: ['device'],
     retry: 'later',
     meaning: 'The device has not received the current trust metadata from the hub.',
-    fix: 'Check the connection between the agent and the hub. The agent retries by itself.',
+    fix: 'The agent tries again by itself. If this lasts, run "modelfleet-agent doctor" on the device, which checks the connection to the hub.',
   },
   trust_not_initialised: {
     status: 409,
@@ -93,14 +93,14 @@ export const trustErrors = defineErrors({
     retry: 'later',
     causeStays: true,
     meaning: 'The hub does not have every chunk that the manifest names.',
-    fix: 'Run "modelfleet models publish" again, which uploads the missing chunks.',
+    fix: 'Run "modelfleet models publish" again: it uploads the missing chunks.',
   },
   artifact_mismatch: {
     status: 422,
     retry: 'never',
     meaning:
       'The bytes of a version do not have the digest or the length in its manifest or signed metadata.',
-    fix: 'Pack the version again. If it was just packed, check for a bad disk or for something in between that changes bytes.',
+    fix: 'Pack the version again. If it was just packed, check for a bad disk, or for a proxy between this machine and the hub that changes bytes.',
   },
   key_unreadable: {
     status: 400,

@@ -16,7 +16,9 @@ describe('docs/ERRORS.md', () => {
     const both = { retry: 'never', meaning: 'It is.', fix: 'Do.' } as const;
     expect(renderErrorsPage({ a: { status: 404, ...both } })).toContain('HTTP 404. ');
     const page = renderErrorsPage({ a: { seenIn: ['command', 'audit'], ...both } });
-    expect(page).toContain('Appears in the output of a command; in the audit log of the hub. ');
+    expect(page).toContain(
+      'Appears in the output of a command, or in the audit log of the hub (`modelfleet audit list`). ',
+    );
     expect(page).not.toMatch(/HTTP \d/);
   });
 
