@@ -24,8 +24,10 @@ async function main(): Promise<void> {
   guardOutput(PROGRAM);
   const version = await programVersion();
   const program = new Command(PROGRAM)
-    .description('Device daemon of a model fleet: verifies, qualifies and serves the versions its hub wants')
-    .version(version)
+    .description(
+      'agent on a device: installs the model versions that the hub assigns, tests them, and serves them over a local HTTP API',
+    )
+    .version(version, '-V, --version', 'print the version of this program')
     .addCommand(
       enrolCommand({
         agentVersion: version,

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { reportFailure, setUpCommandLine } from '../platform/command-line.ts';
 import { addCompletion } from '../platform/completion-command.ts';
 import { programVersion } from '../platform/installation.ts';
-import { addOptionFlags, loadOptions } from '../platform/load-options.ts';
+import { addOptionFlags, loadOptions, optionSourcesText } from '../platform/load-options.ts';
 import { makeLogger, makeLogStream, setLogLevel } from '../platform/logger.ts';
 import { openFilesMax } from '../platform/open-files.ts';
 import { HangUps, reloadWith } from '../platform/reload.ts';
@@ -23,31 +23,34 @@ import type { HubAddresses } from './hub-lifecycle.ts';
 
 const PROGRAM = 'modelfleet-hub';
 const argv = process.argv.slice(2);
+const ENV_PREFIX = 'MODELFLEET_HUB';
+const ACCEPT_LOSS =
+  'start although parts of the data folder are missing, and replace those that can be made anew (README has the consequences)';
 const CATCH_UP =
-  'after the data folder was set back by other means than "restore": go above what devices have seen since';
+  'start with an older copy of the data folder that "restore" did not make: sign above what devices have accepted since, end rollouts, revoke join tokens';
+/** Of the hub's own options, what its commands use. */
+const sharedOptions = ['--config', '--data', '--json', '--version'];
 
 async function main(): Promise<void> {
   guardOutput(PROGRAM);
   const version = await programVersion();
   const program = addOptionFlags(new Command(PROGRAM), hubOptionTable)
-    .description('Central hub of a model fleet: REST API, MQTT broker, rollouts')
-    .version(version)
-    .option('--json', 'print addresses, and the file of a new admin token, as one JSON line')
+    .description('run the hub of a fleet of devices: REST API, MQTT broker, rollouts of ML models')
+    .version(version, '-V, --version', 'print the version of this program')
+    .option('--json', 'print addresses or results as one line of JSON')
     .option(
       '--new-admin-token',
-      'make one more admin token at this start, in the file admin-token of the data folder',
+      'make another admin token and write it to the file admin-token of the data folder',
     )
-    .option(
-      '--accept-loss',
-      'start although the data folder lacks what belongs to it; make anew what can be made',
-    )
+    .option('--accept-loss', ACCEPT_LOSS)
     .option('--catch-up', CATCH_UP)
+    .addHelpText('after', optionSourcesText(ENV_PREFIX))
     .action((flags: Record<string, unknown>) => runHub(flags))
     .addCommand(backupCommand(version))
     .addCommand(restoreCommand())
     .addCommand(compactCommand());
   addCompletion(program);
-  setUpCommandLine(program, examples, argv);
+  setUpCommandLine(program, examples, argv, sharedOptions);
   await program.parseAsync();
 }
 
@@ -60,7 +63,7 @@ async function runHub({
 }: Record<string, unknown>): Promise<void> {
   const hangUps = new HangUps();
   const read = () =>
-    loadOptions(hubOptionTable, { envPrefix: 'MODELFLEET_HUB', env: process.env, flags: optionFlags });
+    loadOptions(hubOptionTable, { envPrefix: ENV_PREFIX, env: process.env, flags: optionFlags });
   const options = await read().catch((error: unknown) => fail(error, exitCodes.usage));
   outliveOutput();
   const log = makeLogStream('hub');

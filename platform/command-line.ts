@@ -1,6 +1,6 @@
 /** What the command lines of all programs have in common: help, wrong usage, and how a failure is reported. */
 
-import { type Command, CommanderError } from 'commander';
+import { type Argument, type Command, CommanderError, Help, type Option } from 'commander';
 import { ownValue } from '../shared/base/own-value.ts';
 import {
   exitCodes,
@@ -17,16 +17,31 @@ const HELP_COLUMNS_MIN = 40;
 export type Examples = Readonly<Record<string, readonly string[]>>;
 
 /**
- * Prepares a program whose commands are all there: wrong usage throws instead of ending the process, help shows the options of
- * the whole program and the examples, and is no wider than 80 columns.
+ * Prepares a program whose commands are all there: wrong usage throws instead of ending the process, help shows the examples and
+ * the options of the whole program (of them `sharedOptions`, by long name, where its commands use only some), and is no wider than
+ * 80 columns.
  */
-export function setUpCommandLine(program: Command, examples: Examples, argv: readonly string[]): void {
+export function setUpCommandLine(
+  program: Command,
+  examples: Examples,
+  argv: readonly string[],
+  sharedOptions?: readonly string[],
+): void {
   const isJson = wantsJson(argv);
+  const help = Object.assign(new Help(), { showGlobalOptions: true });
   const setUp = (command: Command, path: readonly string[]) => {
     command
       .exitOverride()
       .allowExcessArguments(false)
-      .configureHelp({ showGlobalOptions: true })
+      .configureHelp({
+        showGlobalOptions: true,
+        optionDescription,
+        argumentDescription,
+        ...(sharedOptions && {
+          visibleGlobalOptions: (of) =>
+            help.visibleGlobalOptions(of).filter(({ long }) => sharedOptions.includes(long ?? '')),
+        }),
+      })
       .configureOutput({
         getOutHelpWidth: helpWidth,
         getErrHelpWidth: helpWidth,
@@ -70,6 +85,24 @@ function wantsJson(argv: readonly string[]): boolean {
       ['--json', '-ojson', '-o=json', '--output=json'].includes(flag) ||
       (flag === 'json' && ['-o', '--output'].includes(flags[at - 1] ?? '')),
   );
+}
+
+/** As commander has it, and whether the option must be given; values are shown as they are typed, without quotes. */
+function optionDescription({ description, mandatory, argChoices, defaultValue }: Option): string {
+  return withRemarks(description, [
+    mandatory ? 'required' : '',
+    argChoices ? `choices: ${argChoices.join(', ')}` : '',
+    typeof defaultValue === 'string' ? `default: ${defaultValue}` : '',
+  ]);
+}
+
+function argumentDescription({ description, argChoices }: Argument): string {
+  return withRemarks(description, [argChoices ? `choices: ${argChoices.join(', ')}` : '']);
+}
+
+function withRemarks(description: string, remarks: readonly string[]): string {
+  const given = remarks.filter((remark) => remark !== '');
+  return given.length === 0 ? description : `${description} (${given.join('; ')})`;
 }
 
 function helpWidth(): number {

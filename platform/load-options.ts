@@ -2,7 +2,7 @@
  * Where a program's options come from, weakest first: the table's defaults, a file (`--config FILE`, YAML or JSON), environment
  * variables `<PREFIX>_<KEY>`, flags.
  */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { AppError, errorText, isAppError } from '../shared/base/app-error.ts';
 import { ownValue } from '../shared/base/own-value.ts';
 import { kebabCase, type OptionsOf, type OptionTable, publicName, resolveOptions } from './option-table.ts';
@@ -18,17 +18,31 @@ export interface OptionSources {
 
 const CONFIG_BYTES_MAX = 256 * 1024;
 
-/** Adds `--config` and a flag per option. The values come back from `command.opts()`, which `loadOptions` takes. */
-export function addOptionFlags(command: Command, table: OptionTable): Command {
-  command.option('--config <FILE>', 'YAML or JSON file with options');
-  for (const [key, { default: value, shown, sentence, placeholder }] of Object.entries(table)) {
+/**
+ * Adds `--config` and a flag per option. The values come back from `command.opts()`, which `loadOptions` takes. `configDefault`:
+ * what is read without `--config`, for help.
+ */
+export function addOptionFlags(command: Command, table: OptionTable, configDefault = 'none'): Command {
+  command.option('--config <FILE>', `YAML or JSON file with options (default: ${configDefault})`);
+  for (const [key, { default: value, shown, description, placeholder, choices }] of Object.entries(table)) {
     const text = shown ?? (Array.isArray(value) ? value.join(',') : String(value));
-    command.option(
+    const option = new Option(
       `--${kebabCase(publicName(key))} <${placeholder}>`,
-      `${sentence}${text ? ` (default: ${text})` : ''}`,
+      `${description}${text ? ` (default: ${text})` : ''}`,
     );
+    // For help and completion alone: the table checks the value, from whatever source it comes.
+    if (choices) option.argChoices = [...choices];
+    command.addOption(option);
   }
   return command;
+}
+
+/** For the end of a help: the other sources of options, strongest first. */
+export function optionSourcesText(envPrefix: string): string {
+  return `
+Options with a value may also be set in the file of --config (logLevel: debug)
+or as ${envPrefix}_LOG_LEVEL. A flag wins over a variable, and a
+variable over the file.`;
 }
 
 /** Frozen options. Throws `bad_input` naming the source and the key at fault. */

@@ -1,5 +1,5 @@
 /**
- * A program's options as one table: key, default, unit, sentence, and how a value is read. Sources are laid over one another in the
+ * A program's options as one table: key, default, description, and how a value is read. Sources are laid over one another in the
  * order given (defaults first), each value is checked where it comes from, and the result is frozen.
  */
 import { AppError } from '../shared/base/app-error.ts';
@@ -8,13 +8,14 @@ import { formatDuration, parseDuration } from '../shared/base/duration.ts';
 
 export interface Option<T> {
   readonly default: T;
-  /** The default as an operator would write it, where that differs. */
+  /** The default as `--help` shows it, where that differs. */
   readonly shown?: string;
-  readonly unit?: string;
-  /** What the option decides, for `--help` and the docs. */
-  readonly sentence: string;
+  /** What the option decides, for `--help`: lower case, no full stop, neither default nor choices. */
+  readonly description: string;
   /** What stands for the value in `--help`. */
   readonly placeholder: string;
+  /** Every value there is, where they can be listed. */
+  readonly choices?: readonly string[];
   /** Reads text (flags, environment) or a decoded value (file). Throws `bad_input` that begins with `name`. */
   readonly read: (value: unknown, name: string) => T;
 }
@@ -64,10 +65,10 @@ export function kebabCase(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-export function textOption(value: string, sentence: string, placeholder = 'TEXT'): Option<string> {
+export function textOption(value: string, description: string, placeholder = 'TEXT'): Option<string> {
   return {
     default: value,
-    sentence,
+    description,
     placeholder,
     read: (found, name) => (typeof found === 'string' && found !== '' ? found : refuse(name, found, 'text')),
   };
@@ -78,16 +79,10 @@ export interface Bounds {
   readonly max: number;
 }
 
-export function integerOption(
-  value: number,
-  { min, max }: Bounds,
-  sentence: string,
-  unit?: string,
-): Option<number> {
+export function integerOption(value: number, { min, max }: Bounds, description: string): Option<number> {
   return {
     default: value,
-    ...(unit === undefined ? {} : { unit }),
-    sentence,
+    description,
     placeholder: 'N',
     read: (found, name) => {
       const number = typeof found === 'string' && /^-?\d+$/.test(found) ? Number(found) : found;
@@ -107,13 +102,12 @@ interface DurationBounds extends Bounds {
 export function durationOption(
   valueMs: number,
   { min, max, divides }: DurationBounds,
-  sentence: string,
+  description: string,
 ): Option<number> {
   return {
     default: valueMs,
     shown: formatDuration(valueMs),
-    unit: 'ms',
-    sentence,
+    description,
     placeholder: 'DURATION',
     read: (found, name) => {
       const text = typeof found === 'string' && !/^\d+$/.test(found);
@@ -127,13 +121,12 @@ export function durationOption(
 }
 
 /** Bytes; read as a number of them or as `500MiB`, `20GiB`; as `none`, without a bound, where `none` is the default. */
-export function bytesOption(value: number, { min, max }: Bounds, sentence: string): Option<number> {
+export function bytesOption(value: number, { min, max }: Bounds, description: string): Option<number> {
   const mayBeNone = value === Number.POSITIVE_INFINITY;
   return {
     default: value,
     shown: mayBeNone ? 'none' : formatBytes(value).replace('.0', '').replace(' ', ''),
-    unit: 'bytes',
-    sentence,
+    description,
     placeholder: 'SIZE',
     read: (found, name) => {
       if (mayBeNone && found === 'none') return value;
@@ -153,11 +146,11 @@ export function listOption(
   value: readonly string[],
   pattern: RegExp,
   wanted: string,
-  sentence: string,
+  description: string,
 ): Option<readonly string[]> {
   return {
     default: value,
-    sentence,
+    description,
     placeholder: 'A,B,…',
     read: (found, name) => {
       const list = typeof found === 'string' ? found.split(',').map((item) => item.trim()) : found;
@@ -173,17 +166,18 @@ export function listOption(
   };
 }
 
-/** One of `choices`. The sentence gets their names: in the placeholder they would leave help no space for its texts. */
+/** One of `choices`. `--help` shows them after the description: in the placeholder they would leave it no space. */
 export function choiceOption<const T extends string>(
   value: T,
   choices: readonly T[],
-  sentence: string,
+  description: string,
   placeholder: string,
 ): Option<T> {
   return {
     default: value,
-    sentence: `${sentence} One of ${choices.join(', ')}.`,
+    description,
     placeholder,
+    choices,
     read: (found, name) =>
       choices.find((choice) => choice === found) ?? refuse(name, found, choices.join(', ')),
   };

@@ -13,11 +13,14 @@ import { printResult } from './print-result.ts';
 export function clockCommand(): Command {
   return new Command('clock')
     .description(
-      'show the time that signed statements have proved; --reset forgets it, for a hub whose clock was ahead',
+      'show the clock and the time that signed messages prove; the later one decides what has expired',
     )
-    .option('--reset', "believe this device's own clock from now on")
+    .option(
+      '--reset',
+      "forget the proven time and trust this device's clock, after the hub's clock was ahead",
+    )
     .option(dataFlag, dataFlagText)
-    .option('--json', 'print as JSON')
+    .option('--json', 'print the result as JSON')
     .action(async (flags: { reset?: boolean; data?: string; json?: boolean }) => {
       const data = dataFolderOf(flags, process.env);
       const provenMs = flags.reset ? await resetClock(data) : (await openFloor(data)).now();

@@ -7,9 +7,11 @@ import { printResult } from './print-result.ts';
 
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('check identity, clock, hub, trust, agent, disk and runner')
+    .description(
+      'check identity, clock, hub, trust, agent, disk and model runtime, with advice for what fails',
+    )
     .option(dataFlag, dataFlagText)
-    .option('--json', 'print as JSON')
+    .option('--json', 'print the result as JSON')
     .action(async (flags: { data?: string; json?: boolean }) => {
       // Loaded here: the daemon should not carry it.
       const { examine } = await import('../health/doctor.ts');

@@ -2,7 +2,12 @@
 import type { Examples } from '../../platform/command-line.ts';
 
 export const examples: Examples = {
-  '': ['modelfleet-agent status', 'modelfleet-agent doctor'],
+  '': [
+    'modelfleet-agent enrol --id press-7 --token-file join-token.txt',
+    'modelfleet-agent run',
+    'modelfleet-agent status',
+    'modelfleet-agent doctor',
+  ],
   enrol: [
     'modelfleet-agent enrol --id press-7 --token-file join-token.txt',
     'modelfleet-agent enrol --token-file join-token.txt --data /var/lib/modelfleet',

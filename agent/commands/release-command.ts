@@ -8,10 +8,12 @@ import { printResult } from './print-result.ts';
 
 export function releaseCommand(): Command {
   return new Command('release')
-    .description('let versions that are quarantined here be tried again at once, through the running agent')
-    .option('--model <MODEL>', 'only those of one model')
+    .description(
+      'end the quarantine of versions that failed on this device: they may be installed again at once',
+    )
+    .option('--model <MODEL>', 'only versions of this model (default: every model)')
     .option(dataFlag, dataFlagText)
-    .option('--json', 'print as JSON')
+    .option('--json', 'print the result as JSON')
     .action(async (flags: { model?: string; data?: string; json?: boolean }) => {
       const query = flags.model === undefined ? '' : `?model=${encodeURIComponent(flags.model)}`;
       const answer = await askAgent(dataFolderOf(flags, process.env), 'POST', `/release${query}`);

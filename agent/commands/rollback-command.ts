@@ -7,10 +7,10 @@ import { printResult } from './print-result.ts';
 
 export function rollbackCommand(): Command {
   return new Command('rollback')
-    .description('go back to the version before, through the running agent; the hub is told')
-    .argument('[model]', 'model; may be left out when the device has one')
+    .description('make a model go back to the version before; works without the hub')
+    .argument('[model]', 'model (default: the only one on the device)')
     .option(dataFlag, dataFlagText)
-    .option('--json', 'print as JSON')
+    .option('--json', 'print the result as JSON')
     .action(async (model: string | undefined, flags: { data?: string; json?: boolean }) => {
       const query = model === undefined ? '' : `?model=${encodeURIComponent(model)}`;
       const answer = await askAgent(dataFolderOf(flags, process.env), 'POST', `/rollback${query}`);

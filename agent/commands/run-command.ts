@@ -1,21 +1,22 @@
 /** `modelfleet-agent run`. */
 import { Command } from 'commander';
-import { addOptionFlags } from '../../platform/load-options.ts';
+import { addOptionFlags, optionSourcesText } from '../../platform/load-options.ts';
 import { makeLogger, makeLogStream, setLogLevel } from '../../platform/logger.ts';
 import { HangUps, reloadWith } from '../../platform/reload.ts';
 import { LastingParts, openServiceManager } from '../../platform/service-manager.ts';
 import { endProgram, outliveOutput } from '../../platform/standard-output.ts';
 import { systemClock } from '../../platform/system-clock.ts';
 import { exitCodes } from '../../shared/errors/failure.ts';
-import { loadAgentOptions } from '../config/load-options.ts';
+import { agentEnvPrefix, loadAgentOptions } from '../config/load-options.ts';
 import { agentOptionTable } from '../config/options-schema.ts';
 import { printResult } from './print-result.ts';
 import { UsageError } from './usage-error.ts';
 
 export function runCommand(version: string): Command {
-  return addOptionFlags(new Command('run'), agentOptionTable)
-    .description('run the agent until it is told to stop')
-    .option('--json', 'print the addresses as one JSON line')
+  return addOptionFlags(new Command('run'), agentOptionTable, 'agent.yaml in the data folder')
+    .description('run the agent until SIGTERM or Ctrl-C')
+    .option('--json', 'print the addresses as one line of JSON')
+    .addHelpText('after', optionSourcesText(agentEnvPrefix))
     .action(async ({ json, ...flags }: Record<string, unknown>) => {
       const hangUps = new HangUps();
       const read = () => loadAgentOptions(flags, process.env);

@@ -12,9 +12,9 @@ import { printResult } from './print-result.ts';
 
 export function statusCommand(): Command {
   return new Command('status')
-    .description('show what this device runs and what is under way')
+    .description('show models, updates, conditions and the connection to the hub')
     .option(dataFlag, dataFlagText)
-    .option('--json', 'print as JSON')
+    .option('--json', 'print the result as JSON')
     .action(async (flags: { data?: string; json?: boolean }) => {
       const data = dataFolderOf(flags, process.env);
       const status = await readStatus(data);

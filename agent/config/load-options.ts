@@ -5,18 +5,18 @@ import { loadOptions } from '../../platform/load-options.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { type AgentOptions, agentOptionTable } from './options-schema.ts';
 
-const PREFIX = 'MODELFLEET_AGENT';
+export const agentEnvPrefix = 'MODELFLEET_AGENT';
 
 /** Throws `bad_input` naming the source and the key at fault. */
 export async function loadAgentOptions(
   flags: Readonly<Record<string, unknown>>,
   env: NodeJS.ProcessEnv,
 ): Promise<AgentOptions> {
-  const named = flags['config'] ?? env[`${PREFIX}_CONFIG`];
+  const named = flags['config'] ?? env[`${agentEnvPrefix}_CONFIG`];
   const own = join(dataFolderOf(flags, env), 'agent.yaml');
   const config = named ?? ((await isThere(own)) ? own : undefined);
   return loadOptions(agentOptionTable, {
-    envPrefix: PREFIX,
+    envPrefix: agentEnvPrefix,
     env,
     flags: { ...flags, ...(config !== undefined && { config }) },
   });
@@ -31,5 +31,5 @@ async function isThere(file: string): Promise<boolean> {
 
 /** The data folder by flag or environment, for the commands that need no other option. */
 export function dataFolderOf(flags: { readonly data?: unknown }, env: NodeJS.ProcessEnv): string {
-  return String(flags.data ?? (env[`${PREFIX}_DATA`] || agentOptionTable.data.default));
+  return String(flags.data ?? (env[`${agentEnvPrefix}_DATA`] || agentOptionTable.data.default));
 }

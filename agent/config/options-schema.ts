@@ -1,4 +1,4 @@
-/** Every option of the agent: key, default, unit, sentence. */
+/** Every option of the agent: key, default, description. */
 import { logLevels } from '../../platform/logger.ts';
 import {
   choiceOption,
@@ -15,59 +15,58 @@ const HOUR_MS = 3_600_000;
 const dataFolderDefault = './modelfleet-agent';
 
 export const agentOptionTable = {
-  data: textOption(
-    dataFolderDefault,
-    'Folder that holds all of the agent: identity, versions, state.',
-    'DIR',
+  data: textOption(dataFolderDefault, 'folder with all data of the agent: identity, versions, state', 'DIR'),
+  host: textOption(
+    '127.0.0.1',
+    'address that the local API listens on; it asks for no credentials',
+    'ADDRESS',
   ),
-  host: textOption('127.0.0.1', 'Address the local API listens on; it asks for no credentials.', 'ADDRESS'),
-  port: integerOption(7470, { min: 0, max: 65_535 }, 'Port of the local API; 0 takes a free one.'),
+  port: integerOption(7470, { min: 0, max: 65_535 }, 'port of the local API; 0 for any free one'),
   keepPrevious: integerOption(
     limits.slotsPreviousDefault,
     { min: 1, max: limits.slotsPreviousMax },
-    'Versions of each model kept to go back to.',
+    'number of earlier versions of each model that are kept for a rollback',
   ),
-  threads: integerOption(1, { min: 1, max: 256 }, 'Threads of each runner inside one operator.'),
+  threads: integerOption(
+    1,
+    { min: 1, max: 256 },
+    'CPU threads of each model for one operator (intra-op threads of ONNX Runtime)',
+  ),
   inferDeadlineMs: durationOption(
     limits.inferDeadlineMsDefault,
     { min: 100, max: limits.inferDeadlineMsMax },
-    'Longest wait of an inference request for its turn, and longest run; a run over it is ended with its runner.',
+    'longest wait of an inference request in the queue, and longest run; a run over it is ended with its process',
   ),
-  runnerMemoryMax: integerOption(
-    runnerMemoryBytesDefault(),
-    { min: limits.runnerMemoryBytesMin, max: 2 ** 40 },
-    'Memory each runner may take, a hard limit on Linux; by default half of the machine’s or of its container’s.',
-    'bytes',
-  ),
+  runnerMemoryMax: {
+    ...integerOption(
+      runnerMemoryBytesDefault(),
+      { min: limits.runnerMemoryBytesMin, max: 2 ** 40 },
+      'highest memory in bytes of the process that runs a model; enforced on Linux for models on the CPU',
+    ),
+    shown: 'half of the memory of the machine or container',
+  },
   reconnectMaxMs: durationOption(
     60_000,
     { min: 1_000, max: 24 * HOUR_MS },
-    'Longest wait before a hub that was lost is tried again; waits grow from 1 s and vary by chance.',
+    'longest wait between attempts to reach a lost hub; waits grow from 1s, with jitter',
   ),
   heartbeatMs: durationOption(
     60_000,
     { min: 100, max: 24 * HOUR_MS },
-    'How often the device reports its state when nothing changes.',
+    'interval at which the device reports its state when nothing changes',
   ),
-  windowMs: durationOption(60_000, { min: 100, max: HOUR_MS }, 'Time span of one telemetry report.'),
+  windowMs: durationOption(60_000, { min: 100, max: HOUR_MS }, 'interval of telemetry reports'),
   spoolBytesMax: integerOption(
     limits.spoolBytesMaxDefault,
     { min: 64 * 1024, max: 2 ** 40 },
-    'Disk for messages the hub has not taken yet.',
-    'bytes',
+    'highest disk use in bytes of messages that the hub has not acknowledged; above it the oldest telemetry is dropped',
   ),
   downloadBytesPerSecondMax: integerOption(
     0,
     { min: 0, max: 2 ** 40 },
-    'How fast versions are downloaded, on average; 0 is no limit.',
-    'bytes a second',
+    'highest average speed of downloads in bytes per second; 0: no limit',
   ),
-  logLevel: choiceOption(
-    'info',
-    logLevels,
-    'Least severe log line that is written (standard error).',
-    'LEVEL',
-  ),
+  logLevel: choiceOption('info', logLevels, 'lowest severity that is logged, on standard error', 'LEVEL'),
 } as const;
 
 export type AgentOptions = OptionsOf<typeof agentOptionTable>;

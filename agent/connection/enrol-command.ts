@@ -30,19 +30,19 @@ interface EnrolFlags {
 
 export function enrolCommand({ agentVersion, dataFolderDefault, providers }: EnrolCommandProps): Command {
   return new Command('enrol')
-    .description('make this machine a device of a hub')
+    .description('make this machine a device of a hub, with a join token')
     .option(
-      '--token-file <file>',
-      'file with the join token from "modelfleet devices token create"; "-" reads standard input (default: $MODELFLEET_JOIN_TOKEN)',
+      '--token-file <FILE>',
+      'file with the join token from "modelfleet devices token create"; - for standard input (default: the token in MODELFLEET_JOIN_TOKEN)',
     )
-    .option('--token <token>', 'the join token itself; other users of the machine can read it')
+    .option('--token <TOKEN>', 'the join token itself; other users of the machine can read it')
     .option(
-      '--ca-file <file>',
-      'CAs that verify the hub where its certificate is not of its own CA, PEM (default: those of the system)',
+      '--ca-file <FILE>',
+      'CAs that verify the hub where the join token names none, PEM (default: those of the system)',
     )
-    .option('--id <id>', 'device id: 1-64 of A-Z a-z 0-9 . _ - (default: host name)')
-    .option('--data <folder>', 'data folder of the agent', dataFolderDefault)
-    .option('--force', 'give up the identity that the folder holds')
+    .option('--id <ID>', 'id of the device: 1-64 of A-Z a-z 0-9 . _ - (default: host name)')
+    .option('--data <DIR>', 'data folder of the agent', dataFolderDefault)
+    .option('--force', 'replace the identity that the data folder holds')
     .action(async (flags: EnrolFlags) => {
       // Loaded here: only this command makes certificates, and the daemon should not carry the code.
       const { enrol, parseDeviceId } = await import('./enrolment.ts');

@@ -11,10 +11,8 @@ const CHUNKS_NAMED = 5;
 
 export function backupCommand(version: string): Command {
   return new Command('backup')
-    .description(
-      'copy the data folder (--data) into a new folder, also while a hub runs on it; it holds private keys',
-    )
-    .argument('<DIR>', 'folder to make; it must not exist, or be empty')
+    .description('copy the data folder with its private keys into a new folder, also while the hub runs')
+    .argument('<dir>', 'folder to make; must not exist or be empty')
     .action(async (to: string, _flags: unknown, command: Command) => {
       const data = await dataOption(command);
       const made = await makeBackup({ data, to, program: version, nowMs: systemClock.now() });

@@ -15,7 +15,7 @@ import { printResult } from './print-result.ts';
 export function compactCommand(): Command {
   return new Command('compact')
     .description(
-      'write the database of a stopped hub (--data) anew, without what is unused; needs twice as much free disk as it takes',
+      'rewrite the database of a stopped hub without unused space; needs twice its size of free disk',
     )
     .action(async (_flags: unknown, command: Command) => {
       const data = await dataOption(command);

@@ -8,10 +8,10 @@ import { printResult } from './print-result.ts';
 export function restoreCommand(): Command {
   return new Command('restore')
     .description(
-      'make the data folder (--data) from a backup; the next start catches up with what devices have seen since',
+      'make the data folder from a backup; the next start signs above what devices have accepted since',
     )
-    .argument('<DIR>', 'folder that "backup" made')
-    .option('--check', 'check the backup, and write nothing')
+    .argument('<dir>', 'folder that "backup" made')
+    .option('--check', 'only check the backup; write nothing')
     .action(async (folder: string, flags: { check?: boolean }, command: Command) => {
       const data = await dataOption(command);
       const backup = await checkBackup(folder);

@@ -9,10 +9,11 @@ export interface HostPort {
 }
 
 /** Base URL of the REST API, without a path; empty when it is not set. */
-export function publicUrlOption(sentence: string): Option<string> {
+export function publicUrlOption(description: string): Option<string> {
   return {
     default: '',
-    sentence,
+    shown: 'first of --advertise, with --http-port',
+    description,
     placeholder: 'URL',
     read: (found, name) => {
       const url = typeof found === 'string' && URL.canParse(found) ? new URL(found) : undefined;
@@ -25,11 +26,11 @@ export function publicUrlOption(sentence: string): Option<string> {
 }
 
 /** `host:port`, an IPv6 address in brackets; host empty when it is not set. */
-export function hostPortOption(sentence: string): Option<HostPort> {
+export function hostPortOption(description: string): Option<HostPort> {
   return {
     default: { host: '', port: 0 },
-    shown: '',
-    sentence,
+    shown: 'first of --advertise, with --mqtt-port',
+    description,
     placeholder: 'HOST:PORT',
     read: (found, name) => {
       const parts =

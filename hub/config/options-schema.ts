@@ -1,4 +1,4 @@
-/** Every option of the hub: key, default, unit, sentence. */
+/** Every option of the hub: key, default, description. */
 import { logLevels } from '../../platform/logger.ts';
 import {
   bytesOption,
@@ -20,126 +20,132 @@ const keptBounds = { min: 600_000, max: 3_650 * DAY_MS };
 const sizeBounds = { min: 1024 ** 2, max: 2 ** 50 };
 
 export const hubOptionTable = {
-  data: textOption('./modelfleet-hub', 'Folder that holds all of the hub: keys, database, artifacts.', 'DIR'),
-  httpHost: textOption('127.0.0.1', 'Address the REST API listens on.', 'ADDRESS'),
-  httpPort: integerOption(7443, portBounds, 'Port of the REST API; 0 takes a free one.'),
+  data: textOption('./modelfleet-hub', 'folder with all data of the hub: keys, database, model files', 'DIR'),
+  httpHost: textOption('127.0.0.1', 'address that the REST API listens on; 0.0.0.0 for all', 'ADDRESS'),
+  httpPort: integerOption(7443, portBounds, 'port of the REST API; 0 for any free one'),
   requestsPerToken: integerOption(
     30_000,
     { min: 60, max: 100_000_000 },
-    'Requests to the REST API that one token may make in a minute; each uploaded chunk is one.',
+    'highest number of REST requests per minute with one token; each uploaded chunk is a request',
   ),
-  mqttHost: textOption('127.0.0.1', 'Address the MQTT broker listens on.', 'ADDRESS'),
-  mqttPort: integerOption(8883, portBounds, 'Port of the MQTT broker; 0 takes a free one.'),
+  mqttHost: textOption('127.0.0.1', 'address that the MQTT broker listens on; 0.0.0.0 for all', 'ADDRESS'),
+  mqttPort: integerOption(8883, portBounds, 'port of the MQTT broker; 0 for any free one'),
   mqttHalfOpenPerAddress: integerOption(
     4_096,
     { min: 1, max: limits.halfOpenMax },
-    'Connections one address may have that are not admitted yet; raise it for a large fleet behind one router.',
+    'highest number of MQTT connections from one address whose TLS handshake or login is not finished; raise it when many devices share an address (NAT)',
   ),
   advertise: listOption(
     ['localhost'],
     /^[A-Za-z0-9.:_-]{1,253}$/,
     'host names or addresses, separated by commas',
-    'Host names under which devices and people reach the hub: in its certificate; the first one in join tokens.',
+    'host names and addresses of the hub, named in its certificates; join tokens contain the first',
   ),
   publicUrl: publicUrlOption(
-    'URL under which devices and people reach the REST API, where it is not the first advertised name and the port: behind a proxy.',
+    'URL of the REST API as devices and users reach it, for a hub behind a proxy or NAT',
   ),
-  publicMqtt: hostPortOption('Host and port under which devices reach the broker, where they are others.'),
+  publicMqtt: hostPortOption(
+    'host and port of the broker as devices reach it, for a hub behind a proxy or NAT',
+  ),
   publicTrust: choiceOption(
     'auto',
     ['auto', 'hub-ca', 'system'],
-    'What a device that enrols verifies the public URL with; auto: the hub CA, or what the own certificate needs.',
+    "CA that devices and users verify the REST API with: hub-ca, the hub's own; system, those of their machine; auto, what --http-tls-cert needs, else the hub's own",
     'TRUST',
   ),
-  trustedProxies: listOption(
-    [],
-    /^[0-9A-Fa-f.:]{2,45}(\/\d{1,3})?$/,
-    'addresses or networks such as 10.0.0.0/8, separated by commas',
-    'Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.',
-  ),
-  httpTlsCert: textOption('', 'Own certificate of the REST API with its chain, PEM.', 'FILE'),
-  httpTlsKey: textOption('', 'Its private key, PEM.', 'FILE'),
+  trustedProxies: {
+    ...listOption(
+      [],
+      /^[0-9A-Fa-f.:]{2,45}(\/\d{1,3})?$/,
+      'addresses or networks such as 10.0.0.0/8, separated by commas',
+      'reverse proxies, as addresses or networks, whose X-Forwarded-For and X-Forwarded-Proto headers are trusted',
+    ),
+    shown: 'none',
+  },
+  httpTlsCert: {
+    ...textOption('', 'certificate of the REST API with its chain, PEM', 'FILE'),
+    shown: 'one of the hub CA',
+  },
+  httpTlsKey: textOption('', 'private key of --http-tls-cert, PEM', 'FILE'),
   httpConnections: integerOption(
     limits.httpConnectionsMax,
     { min: 16, max: limits.httpConnectionsMax },
-    'Connections to the REST API, in all.',
+    'highest number of open connections to the REST API',
   ),
   httpConnectionsPerAddress: integerOption(
     limits.httpConnectionsPerAddressMax,
     { min: 4, max: limits.httpConnectionsPerAddressMax },
-    'Connections to the REST API of one address that is no trusted proxy.',
+    'the same from one address, except from --trusted-proxies',
   ),
-  logLevel: choiceOption(
-    'info',
-    logLevels,
-    'Least severe log line that is written (standard error).',
-    'LEVEL',
-  ),
+  logLevel: choiceOption('info', logLevels, 'lowest severity that is logged, on standard error', 'LEVEL'),
   accessLog: textOption(
     'off',
-    'Where a line for each request to the REST API goes: off, stderr (into the log, level info), or a file.',
+    'where to write a line of JSON for each REST request: a file, stderr (in the log, level info), or off',
     'off|stderr|FILE',
   ),
   telemetryBucketMs: durationOption(
     60_000,
     { min: 1_000, max: HOUR_MS, divides: HOUR_MS },
-    'Shortest span of time that requests, errors and latencies are summed up for; a day later they are known by the hour.',
+    'time resolution of the requests, errors and latencies of the last day, a part of 1h; older ones are kept per hour',
   ),
   rolloutObserveMs: durationOption(
     2_000,
     { min: 50, max: 60_000 },
-    'How often the gates of a running rollout evaluate telemetry.',
+    'interval at which the gates of running rollouts are evaluated',
   ),
   uploadKeptMs: durationOption(
     DAY_MS,
     keptBounds,
-    'How long uploaded chunks are kept that no version names; longer than the upload of a version takes.',
+    'time before uploaded chunks that no version uses are deleted; must be longer than the upload of a version takes',
   ),
   uploadMaxBytes: bytesOption(
     64 * GIB,
     sizeBounds,
-    'Uploaded chunks that no version names may take so much in all.',
+    'highest total size of uploaded chunks that no version uses yet, of all tokens together',
   ),
   uploadMaxPerTokenBytes: bytesOption(
     16 * GIB,
     sizeBounds,
-    'And of one token so much; a version that is larger cannot be published.',
+    'the same of one token; a larger version cannot be published',
   ),
   withdrawnKeptMs: durationOption(
     30 * DAY_MS,
     keptBounds,
-    'How long the files of a withdrawn version are kept that no device runs, wants or may go back to.',
+    'time before the files of a withdrawn version are deleted; they stay while a device runs, keeps or is to run it',
   ),
   storageMaxBytes: bytesOption(
     Number.POSITIVE_INFINITY,
     sizeBounds,
-    'All chunks and manifests may take so much on the disk.',
+    'highest disk use of all versions and uploads; none: no limit',
   ),
   telemetryKeptMs: durationOption(
     14 * DAY_MS,
     { min: 2 * DAY_MS, max: 400 * DAY_MS },
-    'How long telemetry is kept.',
+    'time before telemetry is deleted',
   ),
   telemetryMaxBytes: bytesOption(
     16 * GIB,
     { ...sizeBounds, min: 64 * 1024 ** 2 },
-    'Telemetry may take so much on the disk; beyond it the oldest leaves.',
+    'highest disk use of telemetry; above it the oldest is deleted before its time',
   ),
   historyKeptMs: durationOption(
     400 * DAY_MS,
     { min: 30 * DAY_MS, max: 36_500 * DAY_MS },
-    'How long ended rollouts, events of devices and removed devices are kept.',
+    'time before ended rollouts, events of devices and removed devices are deleted',
   ),
   auditKeptMs: durationOption(
     400 * DAY_MS,
     { min: 30 * DAY_MS, max: 36_500 * DAY_MS },
-    'How long rows of the audit log are kept; a signed checkpoint covers those that left.',
+    'time before rows of the audit log and ended API tokens are deleted; a signed checkpoint covers deleted rows',
   ),
-  auditHeadFile: textOption(
-    '',
-    'File outside the data folder that signed heads of the audit log are appended to, once a minute when it has grown.',
-    'FILE',
-  ),
+  auditHeadFile: {
+    ...textOption(
+      '',
+      'file outside the data folder that the signed head of the audit log is appended to, once a minute when the log has grown',
+      'FILE',
+    ),
+    shown: 'none',
+  },
 } as const;
 
 export type HubOptions = OptionsOf<typeof hubOptionTable>;
