@@ -14,7 +14,7 @@ export interface Question {
 }
 
 export function addYesFlag(command: Command): Command {
-  return command.option('-y, --yes', 'do not ask; needed where there is no terminal');
+  return command.option('-y, --yes', 'do not ask for confirmation; required without a terminal');
 }
 
 /** Returns when it is confirmed. Throws `not_confirmed`, or `confirmation_required` without a terminal. */

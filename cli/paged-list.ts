@@ -11,13 +11,19 @@ export interface PageFlags {
   readonly sort?: string;
 }
 
-/** `limitDefault` absent: all rows. */
-export function addPageFlags(command: Command, limitDefault?: number): Command {
+/** `sorts`: what the list can be sorted by, the default first, with its `-`. `limitDefault` absent: all rows. */
+export function addPageFlags(command: Command, sorts: readonly string[], limitDefault?: number): Command {
   // A default that commander knows it says itself.
-  const limit = limitDefault === undefined ? 'at most so many (default: all)' : 'at most so many';
+  const limit =
+    limitDefault === undefined ? 'highest number of rows (default: all)' : 'highest number of rows';
+  const [byDefault] = sorts;
+  const names = sorts.map((sort) => sort.replace(/^-/, ''));
   return command
-    .option('--sort <ORDER>', 'order of the rows; with - before it, the other way')
-    .option('--after <CURSOR>', 'go on after this place, as the page before named it')
+    .option(
+      '--sort <ORDER>',
+      `sort by ${names.join(' or ')}, descending with a - before it (default: ${byDefault})`,
+    )
+    .option('--after <CURSOR>', 'start after this cursor, which a list cut by --limit prints')
     .option('--limit <N>', limit, limitDefault === undefined ? undefined : String(limitDefault));
 }
 

@@ -43,19 +43,22 @@ const families: readonly ((context: CliContext) => Command)[] = [
 
 export function makeProgram(version: string, context: CliContext): Command {
   const program = new Command('modelfleet')
-    .description('Fleet manager for ML models on devices')
+    .description('publish ML models to a modelfleet hub, roll them out to devices and watch them there')
     .version(version, '-V', 'print the version of this program (also --version alone)')
     .addOption(
       new Option(
         '--hub <URL>',
-        'hub to talk to (default: MODELFLEET_HUB, else the current context)',
+        'URL of the hub (default: MODELFLEET_HUB, else that of the current context)',
       ).conflicts('context'),
     )
-    .option('--context <NAME>', 'saved login to use; "context list" shows them')
-    .option('-o, --output <FORMAT>', 'table, wide, json, yaml, name or jsonpath=PATH (default: table)')
-    .addOption(new Option('--json', 'short for -o json').conflicts('output'))
-    .option('--no-headers', 'tables without their titles')
-    .option('-q, --quiet', 'no remarks and no progress');
+    .option('--context <NAME>', 'saved login to use, by name or URL; see "context list"')
+    .option(
+      '-o, --output <FORMAT>',
+      'format of the result: table, wide, json, yaml, name or jsonpath=PATH (default: table)',
+    )
+    .addOption(new Option('--json', 'the same as -o json').conflicts('output'))
+    .option('--no-headers', 'print tables without column titles')
+    .option('-q, --quiet', 'print only the result: no remarks, no progress');
   for (const family of families) program.addCommand(family(context));
   addCompletion(program, completionValues);
   return program;

@@ -25,20 +25,21 @@ interface ListFlags extends PageFlags {
 }
 
 export function auditCommand(context: CliContext): Command {
-  const audit = new Command('audit').description('the hub’s audit log');
+  const audit = new Command('audit').description('show, export and verify the audit log of the hub');
   const listing = audit
     .command('list')
-    .description('show events, newest first')
-    .option('--actor <ACTOR>', 'only actions of this actor, such as token:admin or device:x')
+    .description('list actions of users, devices and the hub, newest first')
+    .option('--actor <ACTOR>', 'only actions of this actor, such as token:admin or device:press-7')
     .option(
       '--action <ACTION>',
-      'only this action, or a family of them such as rollout; security: what was refused',
+      'only this action, such as rollout.paused, or a family, such as rollout or security (refused requests)',
     )
-    .option('--target <TARGET>', 'only acts on this, such as device/x');
+    .option('--target <TARGET>', 'only actions on this target, such as device/press-7');
   listing
-    .option('--since <TIME>', 'only events of this time and later, such as 2027-01-31T00:00:00Z')
-    .option('--until <TIME>', 'only events before this time');
-  addPageFlags(listing, 100).action(({ actor, action, target, since, until, ...flags }: ListFlags) => {
+    .option('--since <TIME>', 'only actions at this time and later, such as 2027-01-31T00:00:00Z')
+    .option('--until <TIME>', 'only actions before this time');
+  addPageFlags(listing, ['-number'], 100);
+  listing.action(({ actor, action, target, since, until, ...flags }: ListFlags) => {
     const parse = (answer: unknown) => {
       const { events, next } = parseEvents(answer);
       return { rows: events, next };
@@ -66,8 +67,10 @@ export function auditCommand(context: CliContext): Command {
   });
   audit
     .command('head')
-    .description('fetch the signed head of the log, to keep outside the hub')
-    .option('--out <FILE>', 'where to write it (default: standard output)')
+    .description(
+      'fetch the signed hash of the newest row, to keep outside the hub and verify the log with later',
+    )
+    .option('--out <FILE>', 'file to write (default: standard output)')
     .action(async ({ out }: { readonly out?: string }) => {
       const head = parseAuditHead(await (await context.hub()).get('/audit/head'));
       if (out !== undefined) await writeFileAtomic(out, `${JSON.stringify(head)}\n`, 0o644);
@@ -79,9 +82,9 @@ export function auditCommand(context: CliContext): Command {
     });
   audit
     .command('export')
-    .description('write rows and the signed head to a file that verifies without the hub')
-    .requiredOption('--out <FILE>', 'where to write it')
-    .option('--since <TIME>', 'rows of this time and later, such as 2027-01-31T00:00:00Z')
+    .description('write rows and the signed head to a file that can be verified without the hub')
+    .requiredOption('--out <FILE>', 'file to write')
+    .option('--since <TIME>', 'only rows of this time and later, such as 2027-01-31T00:00:00Z (default: all)')
     .action(async ({ out, since }: { readonly out: string; readonly since?: string }) => {
       const from = since === undefined ? undefined : pointInTime(since, '--since');
       const rows = await exportAudit(await context.hub(), { file: out, since: from });
@@ -89,12 +92,17 @@ export function auditCommand(context: CliContext): Command {
     });
   audit
     .command('verify')
-    .description('check the hash chain of the whole log, and the checkpoint of rows that have left')
+    .description(
+      'check the hash chain of the log from its first row, or from the signed checkpoint of deleted rows',
+    )
     .option(
       '--against <FILE>',
-      'a head written earlier by "audit head" or --audit-head-file: it must be on the chain',
+      'file of an earlier "audit head" or of --audit-head-file of the hub: that head must be in the chain',
     )
-    .option('--file <FILE>', 'check an export of the log, without the hub; with --against')
+    .option(
+      '--file <FILE>',
+      'file of "audit export" to check instead of the log on the hub; requires --against',
+    )
     .action(async ({ against, file }: { readonly against?: string; readonly file?: string }) => {
       if (file !== undefined) {
         if (against === undefined) {

@@ -17,11 +17,11 @@ interface ContextRow {
 
 export function contextCommand(context: CliContext): Command {
   const contexts = new Command('context').description(
-    'saved logins ("login" makes them), and which of them is used',
+    'list, switch and rename saved logins; "login" makes them',
   );
   contexts
     .command('list')
-    .description('list the saved logins; the current one is marked')
+    .description('list saved logins; the current one is marked')
     .action(async () => {
       const rows = rowsOf(await readLogins(loginFilePath(process.env)));
       const printer = context.printer();
@@ -35,8 +35,8 @@ export function contextCommand(context: CliContext): Command {
     });
   contexts
     .command('use')
-    .description('make a saved login the one that commands use')
-    .argument('<context>', 'name, or URL of the hub')
+    .description('make a saved login the current one, which commands use')
+    .argument('<context>', 'name of the login, or URL of its hub')
     .action((wanted: string) =>
       change(
         wanted,
@@ -48,8 +48,8 @@ export function contextCommand(context: CliContext): Command {
   contexts
     .command('rename')
     .description('give a saved login another name')
-    .argument('<context>', 'name, or URL of the hub')
-    .argument('<name>', 'new name')
+    .argument('<context>', 'name of the login, or URL of its hub')
+    .argument('<name>', 'new name: 1-64 of A-Z a-z 0-9 . _ : -')
     .action((wanted: string, name: string) =>
       change(
         wanted,

@@ -40,51 +40,49 @@ interface DeviceFlags extends GroupFlags {
 }
 
 export function devicesCommand(context: CliContext): Command {
-  const devices = new Command('devices').description('devices and the join tokens that enrol them');
+  const devices = new Command('devices').description('manage devices and the join tokens that enrol them');
   devices.addCommand(tokenCommand(context));
   const listing = devices
     .command('list')
     .description('list devices')
-    .option('--group <GROUP>', 'only those of a group')
-    .option('--model <MODEL>', 'only those that are to run the model')
-    .option('--version <VERSION>', 'only those that are to run this version of it')
-    .option('--connected', 'only those that are connected')
-    .addOption(new Option('--disconnected', 'only those that are not').conflicts('connected'));
-  addPageFlags(listing).action(
-    ({ group, model, version, connected, disconnected, ...flags }: DeviceFlags) => {
-      const query = {
-        group,
-        model,
-        version,
-        connected: connected || disconnected ? String(connected === true) : undefined,
-      };
-      const parse = (answer: unknown) => {
-        const { devices: rows, next } = parseDevicePage(answer);
-        return { rows, next };
-      };
-      return showList(context, { path: '/devices', query, flags, parse }, (printer, rows) =>
-        deviceTable(printer, rows, Date.now()),
-      );
-    },
-  );
-  addPageFlags(devices.command('groups').description('list groups and how many devices each has')).action(
-    (flags: PageFlags) => {
-      const parse = (answer: unknown) => {
-        const { groups: rows, next } = parseGroups(answer);
-        return { rows, next };
-      };
-      return showList(context, { path: '/groups', flags, parse }, (printer, rows) =>
-        printer.table(rows, [
-          { title: 'group', value: (row) => row.group },
-          { title: 'devices', value: (row) => row.devices, align: 'right' },
-        ]),
-      );
-    },
-  );
+    .option('--group <GROUP>', 'only devices of this group')
+    .option('--model <MODEL>', 'only devices that are to run this model')
+    .option('--version <VERSION>', 'only devices that are to run this version of --model')
+    .option('--connected', 'only devices that are connected')
+    .addOption(new Option('--disconnected', 'only devices that are not connected').conflicts('connected'));
+  addPageFlags(listing, ['id', 'enrolledAt']);
+  listing.action(({ group, model, version, connected, disconnected, ...flags }: DeviceFlags) => {
+    const query = {
+      group,
+      model,
+      version,
+      connected: connected || disconnected ? String(connected === true) : undefined,
+    };
+    const parse = (answer: unknown) => {
+      const { devices: rows, next } = parseDevicePage(answer);
+      return { rows, next };
+    };
+    return showList(context, { path: '/devices', query, flags, parse }, (printer, rows) =>
+      deviceTable(printer, rows, Date.now()),
+    );
+  });
+  const groups = devices.command('groups').description('list groups and how many devices each has');
+  addPageFlags(groups, ['group']).action((flags: PageFlags) => {
+    const parse = (answer: unknown) => {
+      const { groups: rows, next } = parseGroups(answer);
+      return { rows, next };
+    };
+    return showList(context, { path: '/groups', flags, parse }, (printer, rows) =>
+      printer.table(rows, [
+        { title: 'group', value: (row) => row.group },
+        { title: 'devices', value: (row) => row.devices, align: 'right' },
+      ]),
+    );
+  });
   devices
     .command('show')
     .description('show one device: facts, models, conditions, latest events')
-    .argument('<id>')
+    .argument('<id>', 'id of the device')
     .action(async (id: string) => {
       const answer = await (await context.hub()).get(devicePath(id));
       const printer = context.printer();
@@ -93,17 +91,17 @@ export function devicesCommand(context: CliContext): Command {
   devices
     .command('move')
     .description('move a device to another group')
-    .argument('<id>')
-    .requiredOption('--group <GROUP>', 'the new group')
+    .argument('<id>', 'id of the device')
+    .requiredOption('--group <GROUP>', 'group to move it to')
     .action(async (id: string, { group }: { group: string }) => {
       const answer = await (await context.hub()).patch(devicePath(id), { group } satisfies DeviceChange);
       context.printer().result(answer, () => `Device "${id}" is in group "${group}" now.`, id);
     });
   devices
     .command('release')
-    .description('let a device try again at once what it has quarantined or refused of a model')
-    .argument('<id>')
-    .requiredOption('--model <MODEL>', 'the model')
+    .description('end the quarantine of versions that failed on a device: it may install them again at once')
+    .argument('<id>', 'id of the device')
+    .requiredOption('--model <MODEL>', 'model whose versions are released')
     .action(async (id: string, { model }: { model: string }) => {
       const answer = parseRelease(
         await (await context.hub()).post(`${devicePath(id)}/release`, {
@@ -113,8 +111,10 @@ export function devicesCommand(context: CliContext): Command {
       context.printer().result(answer, () => releaseText(answer), id);
     });
   addYesFlag(devices.command('remove'))
-    .description('revoke a device: its connection ends at once, its certificate is refused from then on')
-    .argument('<id>')
+    .description(
+      'delete a device from the hub: its connection ends and its certificate is refused from then on',
+    )
+    .argument('<id>', 'id of the device')
     .action(async (id: string, { yes }: { yes?: boolean }) => {
       const hub = await context.hub();
       await confirm({
@@ -142,13 +142,13 @@ function releaseText({ device, model, sequence, quarantined }: DeviceRelease): s
 }
 
 function tokenCommand(context: CliContext): Command {
-  const token = new Command('token').description('join tokens');
+  const token = new Command('token').description('create, list and revoke join tokens');
   token
     .command('create')
-    .description('make a join token; it is shown this once')
-    .option('--group <GROUP>', 'group the devices will be in', 'default')
-    .option('--uses <N>', 'how many devices it may enrol', '1')
-    .option('--ttl <DURATION>', 'how long it works, such as 30m or 1d', '1h')
+    .description('create a join token and print it; it is not shown again')
+    .option('--group <GROUP>', 'group of the devices that enrol with it', 'default')
+    .option('--uses <N>', 'number of devices that may enrol with it', '1')
+    .option('--ttl <DURATION>', 'time until it expires, such as 30m or 1d', '1h')
     .action(async (flags: { group: string; uses: string; ttl: string }) => {
       const ttlMs = duration(flags.ttl, '--ttl');
       const uses = wholeNumber(flags.uses, '--uses', { min: 1, max: limits.joinTokenUsesMax });
@@ -165,10 +165,11 @@ function tokenCommand(context: CliContext): Command {
     });
   const listing = token
     .command('list')
-    .description('list join tokens, newest first, never their secrets')
-    .option('--group <GROUP>', 'only those for a group')
-    .addOption(new Option('--status <STATUS>', 'only those that are so').choices(joinTokenStatuses));
-  addPageFlags(listing).action(({ group, status, ...flags }: GroupFlags & { readonly status?: string }) => {
+    .description('list join tokens, newest first, without their secrets')
+    .option('--group <GROUP>', 'only join tokens for this group')
+    .addOption(new Option('--status <STATUS>', 'only join tokens in this state').choices(joinTokenStatuses));
+  addPageFlags(listing, ['-createdAt', 'expiresAt']);
+  listing.action(({ group, status, ...flags }: GroupFlags & { readonly status?: string }) => {
     const parse = (answer: unknown) => {
       const { joinTokens: rows, next } = parseJoinTokens(answer);
       return { rows, next };
@@ -186,8 +187,8 @@ function tokenCommand(context: CliContext): Command {
     );
   });
   addYesFlag(token.command('revoke'))
-    .description('make a join token stop working at once; devices it enrolled stay')
-    .argument('<id>')
+    .description('revoke a join token at once; devices that enrolled with it stay')
+    .argument('<id>', 'id of the join token')
     .action(async (id: string, { yes }: { yes?: boolean }) => {
       const hub = await context.hub();
       await confirm({

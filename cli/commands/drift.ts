@@ -18,14 +18,14 @@ interface ShowFlags {
 }
 
 export function driftCommand(context: CliContext): Command {
-  const drift = new Command('drift').description('drift of models in the field');
+  const drift = new Command('drift').description('show drift of the inputs and outputs of models on devices');
   drift
     .command('show')
-    .description('compare what devices saw with the reference profile, worst feature first')
-    .requiredOption('--model <MODEL>', 'model to look at')
-    .option('--version <VERSION>', 'version to assess (default: the one most devices run)')
-    .option('--group <GROUP>', 'only devices of this group')
-    .option('--since <DURATION>', 'how far back to look, such as 10m, 1h or 7d', '1h')
+    .description('compare inputs and outputs on devices with the sample of the version, worst feature first')
+    .requiredOption('--model <MODEL>', 'name of the model')
+    .option('--version <VERSION>', 'version to compare (default: the one that most devices run)')
+    .option('--group <GROUP>', 'only devices of this group (default: every device)')
+    .option('--since <DURATION>', 'time span up to now, such as 10m, 1h or 7d', '1h')
     .action(async ({ model, version, group, since }: ShowFlags) => {
       duration(since, '--since');
       const hub = await context.hub();

@@ -16,10 +16,10 @@ interface GcFlags {
 }
 
 export function hubCommand(context: CliContext): Command {
-  const hub = new Command('hub').description('the hub itself');
+  const hub = new Command('hub').description('maintain the hub');
   addYesFlag(hub.command('gc'))
-    .description('let leave what was kept as long as the hub’s options say; it also does so by itself')
-    .option('--dry-run', 'change nothing; show what would leave')
+    .description('delete data past its retention time now; the hub also does so by itself')
+    .option('--dry-run', 'only show what would be deleted')
     .action((flags: GcFlags) => collect(flags, context));
   return hub;
 }

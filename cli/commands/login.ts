@@ -19,16 +19,16 @@ const parseMe = answerParser(Caller);
 
 export function loginCommand(context: CliContext): Command {
   return new Command('login')
-    .description('log in to a hub: check its CA, check the token, remember both')
-    .argument('<url>', 'https://host:port of the hub')
-    .option('--token-file <FILE>', 'file with the API token; "-" reads standard input')
+    .description('verify a hub and an API token, and save both as the current login')
+    .argument('<url>', 'URL of the hub, such as https://hub.example:7443')
+    .option('--token-file <FILE>', 'file with the API token; - for standard input')
     .option('--token <TOKEN>', 'the API token itself; other users of the machine can read it')
-    .option('--ca-fingerprint <SHA256>', 'SHA-256 of the hub CA, as the hub prints it at its start')
+    .option('--ca-fingerprint <SHA256>', 'SHA-256 of the CA of the hub, which the hub prints when it starts')
     .option(
       '--ca-file <FILE>',
-      'CAs that verify the hub, PEM (default without fingerprint: those of the system)',
+      'CAs that verify the hub instead of a fingerprint, PEM (default: those of the system)',
     )
-    .option('--name <NAME>', 'what to call this login (default: host and port of the hub)')
+    .option('--name <NAME>', 'name of this login (default: host and port of the hub)')
     .action(async (urlText: string, flags: LoginFlags) => {
       const url = hubOrigin(urlText);
       const token = await readTokenFlags(flags);
@@ -83,9 +83,9 @@ interface LogoutFlags {
 
 export function logoutCommand(context: CliContext): Command {
   const logout = new Command('logout')
-    .description('forget a saved login; the token itself stays valid until it is revoked')
-    .argument('[context]', 'name, or URL of the hub (default: the current one)')
-    .option('--all', 'forget every saved login');
+    .description('delete a saved login; its token stays valid until it is revoked')
+    .argument('[context]', 'name of the login, or URL of its hub (default: the current one)')
+    .option('--all', 'delete every saved login');
   return addYesFlag(logout).action(async (wanted: string | undefined, flags: LogoutFlags) => {
     const path = loginFilePath(process.env);
     const logins = await readLogins(path);
@@ -127,7 +127,7 @@ async function logoutOfAll(
 
 export function whoamiCommand(context: CliContext): Command {
   return new Command('whoami')
-    .description('show which token the hub sees and its role, and where hub and token come from')
+    .description('show name and role of the token in use, and where hub, token and CA come from')
     .action(async () => {
       const { url, sources } = await findHubAccess(context.flags(), process.env);
       const me = parseMe(await (await context.hub()).get('/me'));

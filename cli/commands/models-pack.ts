@@ -14,10 +14,13 @@ interface PackFlags {
 
 export function packCommand(context: CliContext): Command {
   return new Command('pack')
-    .description('make a version from a folder with model.yaml, ONNX files and samples')
-    .argument('<dir>', 'folder that holds model.yaml (docs/MODEL-YAML.md)')
-    .option('--out <dir>', 'where the packed version goes (default: <dir>/packed)')
-    .option('--skip-golden-check', 'pack although the model does not give the expected golden outputs')
+    .description('check a model and write a version to publish; nothing is signed or uploaded')
+    .argument('<dir>', 'folder with model.yaml, ONNX files and samples; see docs/MODEL-YAML.md')
+    .option('--out <DIR>', 'folder to write the version to (default: <dir>/packed)')
+    .option(
+      '--skip-golden-check',
+      'do not compare answers of the model with the golden samples; devices do, and may reject the version',
+    )
     .action(async (folder: string, { out, skipGoldenCheck }: PackFlags) => {
       const printer = context.printer();
       const progress = printer.progress();

@@ -47,14 +47,22 @@ interface VersionFlags extends PageFlags {
 }
 
 export function modelsCommand(context: CliContext): Command {
-  const models = new Command('models').description('versions of models: pack, sign, publish, withdraw');
+  const models = new Command('models').description('pack, sign, publish and withdraw versions of models');
   models.addCommand(packCommand(context));
   withKey(models.command('publish'))
-    .description('sign a version on this machine and publish it')
-    .argument('<dir>', 'packed folder, or a folder with model.yaml, which is packed if it was not')
-    .option('--breaking', 'although its interface breaks clients of the version before')
+    .description(
+      'sign a version on this machine and upload it to the hub; no device installs it before a rollout',
+    )
+    .argument(
+      '<dir>',
+      'folder that "pack" wrote, or a folder with model.yaml, which is packed first if it was not',
+    )
+    .option(
+      '--breaking',
+      'publish although clients of the version before would break: inputs or outputs changed',
+    )
     .action((folder: string, flags: PublishFlags) => publish(folder, flags, context));
-  addPageFlags(models.command('list').description('models with their newest version')).action(
+  addPageFlags(models.command('list').description('list models with their newest version'), ['model']).action(
     (flags: PageFlags) => {
       const parse = (answer: unknown) => {
         const { models: rows, next } = parseModels(answer);
@@ -75,20 +83,21 @@ export function modelsCommand(context: CliContext): Command {
   );
   const showing = models
     .command('show')
-    .description('the versions of a model, or one version in full')
-    .argument('<model>')
-    .argument('[version]')
-    .addOption(new Option('--state <STATE>', 'only versions that are so').choices(versionStates));
-  addPageFlags(showing).action((model: string, version: string | undefined, flags: VersionFlags) =>
-    version === undefined
-      ? showVersions(model, flags, context)
-      : showVersion({ model, version }, flags, context),
+    .description('list the versions of a model, or show one version in full')
+    .argument('<model>', 'name of the model')
+    .argument('[version]', 'version to show in full (default: a list of all)')
+    .addOption(new Option('--state <STATE>', 'only versions in this state').choices(versionStates));
+  addPageFlags(showing, ['release', 'publishedAt']).action(
+    (model: string, version: string | undefined, flags: VersionFlags) =>
+      version === undefined
+        ? showVersions(model, flags, context)
+        : showVersion({ model, version }, flags, context),
   );
   addYesFlag(withKey(models.command('withdraw')))
-    .description('sign that a version must no longer be installed')
-    .argument('<model>')
-    .argument('<version>')
-    .requiredOption('--reason <TEXT>', 'why; operators and devices are shown it')
+    .description('sign that a version must not be installed any more; devices that run it go on')
+    .argument('<model>', 'name of the model')
+    .argument('<version>', 'version to withdraw; it can never be published again')
+    .requiredOption('--reason <TEXT>', 'reason, shown to operators and on devices')
     .action(async (model: string, version: string, flags: WithdrawFlags) => {
       const tools = await publisherTools(flags, context);
       await confirm({
@@ -104,10 +113,10 @@ export function modelsCommand(context: CliContext): Command {
       context.printer().result(withdrawn, () => `${model} ${version} is withdrawn: ${flags.reason}`, version);
     });
   addYesFlag(models.command('unassign'))
-    .description('take a model off a device or a group: it stops answering there and is deleted there')
-    .argument('<model>')
-    .option('--device <ID>', 'off this device')
-    .option('--group <GROUP>', 'off every device of this group')
+    .description('remove a model from a device or a group: they stop serving it and delete its versions')
+    .argument('<model>', 'name of the model')
+    .option('--device <ID>', 'remove it from this device')
+    .option('--group <GROUP>', 'remove it from every device of this group')
     .action((model: string, flags: UnassignFlags) => unassign(model, flags, context));
   return models;
 }
@@ -147,8 +156,11 @@ async function unassign(model: string, flags: UnassignFlags, context: CliContext
 
 function withKey(command: Command): Command {
   return command
-    .requiredOption('--key <FILE>', 'the publisher key, as "trust init" made it')
-    .option('--passphrase-file <FILE>', 'file with its passphrase (else MODELFLEET_PASSPHRASE)');
+    .requiredOption('--key <FILE>', 'publisher key, made by "trust init"')
+    .option(
+      '--passphrase-file <FILE>',
+      'file with the passphrase of the key (default: the passphrase in MODELFLEET_PASSPHRASE)',
+    );
 }
 
 async function publish(folder: string, flags: PublishFlags, context: CliContext): Promise<void> {

@@ -1,7 +1,7 @@
 /** `modelfleet rollout`: bring a version to devices in phases, follow it, and step in. */
 import { Command, Option } from 'commander';
 import type { GateRules, PhaseSize, RolloutPlan, RolloutRequest } from '../../shared/api/rollout-plan.ts';
-import { deviceStatuses, type Rollout } from '../../shared/api/rollouts.ts';
+import { deviceStatuses, type Rollout, rolloutStatuses } from '../../shared/api/rollouts.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import { addYesFlag, confirm } from '../confirm.ts';
@@ -40,21 +40,23 @@ interface CreateFlags {
 }
 
 export function rolloutCommand(context: CliContext): Command {
-  const rollout = new Command('rollout').description('bring a version to devices in phases');
+  const rollout = new Command('rollout').description(
+    'install a version on devices in phases, each judged by gates',
+  );
   addCreate(rollout, context);
   const listing = rollout
     .command('list')
     .description('list rollouts, newest first')
-    .option('--model <NAME>', 'only those of a model')
-    .option('--group <NAME>', 'only those to a group')
-    .option('--status <STATUS>', 'only those that are scheduled, running, paused, completed, aborted, …');
-  addPageFlags(listing).action((flags: ListFlags) => list(flags, context));
+    .option('--model <NAME>', 'only rollouts of this model')
+    .option('--group <NAME>', 'only rollouts to this group')
+    .addOption(new Option('--status <STATUS>', 'only rollouts in this status').choices(rolloutStatuses));
+  addPageFlags(listing, ['-createdAt']).action((flags: ListFlags) => list(flags, context));
   rollout
     .command('status')
-    .description('show phases, devices, verdicts and faults')
-    .argument('[id]', 'default: the newest rollout')
-    .option('--watch', 'show it again with every change, until it has ended or is paused')
-    .option('--give-up <DURATION>', 'end the watch when the hub does not answer for so long', '15m')
+    .description('show phases, devices, verdicts of gates, and errors')
+    .argument('[id]', 'id of the rollout (default: the newest)')
+    .option('--watch', 'show it again after each change, until it has ended or is paused')
+    .option('--give-up <DURATION>', 'time without an answer of the hub after which --watch ends', '15m')
     .addHelpText('after', watchCodesText)
     .action(async (id: string | undefined, flags: { watch?: boolean; giveUp: string }) => {
       const giveUpMs = duration(flags.giveUp, '--give-up');
@@ -79,14 +81,19 @@ export function rolloutCommand(context: CliContext): Command {
     rollout,
     context,
     'pause',
-    'stop offering, and withdraw the offers that devices have not switched to',
+    'offer the version to no more devices, and withdraw offers; devices that switched keep it',
   );
-  addAction(rollout, context, 'resume', 'go on; gates are judged anew');
+  addAction(rollout, context, 'resume', 'continue a paused rollout; its gates are evaluated anew');
   addYesFlag(
-    addAction(rollout, context, 'abort', 'end it; its devices go back to the version before'),
-  ).option('--keep', 'leave the version on the devices that took it');
+    addAction(rollout, context, 'abort', 'end a rollout; its devices go back to the version before'),
+  ).option('--keep', 'leave the version on the devices that have it');
   addYesFlag(
-    addAction(rollout, context, 'rollback', 'revert the version on every device, also after the end'),
+    addAction(
+      rollout,
+      context,
+      'rollback',
+      'end a rollout, or undo one that has completed: its devices go back to the version before',
+    ),
   );
   return rollout;
 }
@@ -109,10 +116,10 @@ function list({ model, group, status, ...flags }: ListFlags, context: CliContext
 function addDevices(rollout: Command, context: CliContext): void {
   const command = rollout
     .command('devices')
-    .description('list the devices of a rollout, in its order')
-    .argument('<id>')
-    .addOption(new Option('--status <STATUS>', 'only those in this status now').choices(deviceStatuses));
-  addPageFlags(command).action(
+    .description('list the devices of a rollout, in the order of its offers')
+    .argument('<id>', 'id of the rollout')
+    .addOption(new Option('--status <STATUS>', 'only devices in this status').choices(deviceStatuses));
+  addPageFlags(command, ['ordinal']).action(
     (id: string, { status, ...flags }: PageFlags & { readonly status?: string }) => {
       const parse = (answer: unknown) => {
         const { devices: rows, next } = parseRolloutDevices(answer);
@@ -130,55 +137,84 @@ function addCreate(rollout: Command, context: CliContext): void {
   rollout
     .command('create')
     .description('create a rollout and start it')
-    .requiredOption('--model <NAME>', 'model')
-    .requiredOption('--version <VERSION>', 'version to bring to the devices')
+    .requiredOption('--model <NAME>', 'name of the model')
+    .requiredOption('--version <VERSION>', 'published version to install')
     .requiredOption(
       '--phases <LIST>',
-      'cumulative numbers of devices or shares of the target, such as 1dev,10%,50%,100%',
+      'devices that have the version at the end of each phase: shares of all (10% or 10) or numbers (1dev); the last is 100%',
     )
-    .option('--group <NAME>', 'devices of this group (default: every device)')
+    .option('--group <NAME>', 'only devices of this group (default: every device)')
     .option(
       '--soak <DURATION>',
-      'how long each phase is watched after its last device is done (default: 10m)',
+      'time to observe a phase after the last of its devices has kept the version, failed or run out of time (default: 10m)',
     )
     .option(
       '--silence <DURATION>',
-      'a device that sends nothing for this long counts as silent (default: 30m)',
+      'time without a message after which a device that is not connected counts as silent (default: 30m)',
     )
-    .option('--device-timeout <DURATION>', 'time a device has from the offer (default: 6h)')
+    .option(
+      '--device-timeout <DURATION>',
+      'time for a device from the offer to the end of its trial; a device that takes longer counts as timed-out, which is a failure, or as blocked or unproven (default: 6h)',
+    )
     .option(
       '--phase-timeout <DURATION>',
-      'a phase that has not passed its gates by then is paused (default: 1d)',
+      'time for a phase to pass its gates; after it the rollout is paused (default: 1d)',
     )
-    .option('--max-failures <SHARE>', 'failed devices among the completed, such as 5% (default: 5%)')
-    .option('--min-completed <N>', 'completed devices from which failures are judged before a phase ends')
-    .option('--max-silent <SHARE>', 'silent devices in a phase (default: 50%)')
-    .option('--max-unproven <SHARE>', 'devices in a phase that saw too few requests (default: 0%)')
+    .option(
+      '--max-failures <SHARE>',
+      'highest share of failed devices among those that succeeded or failed (default: 5%)',
+    )
+    .option(
+      '--min-completed <N>',
+      'number of devices that must succeed or fail for a phase to pass; with so many, --max-failures is judged before all are done (default: 2, judged when all are done)',
+    )
+    .option(
+      '--max-silent <SHARE>',
+      'highest share of silent or blocked devices in a phase; blocked: without disk space, files or the hub (default: 50%)',
+    )
+    .option(
+      '--max-unproven <SHARE>',
+      'highest share of unproven devices in a phase: their trials had too few requests (default: 0%)',
+    )
     .option(
       '--max-error-rate <SHARE>',
-      'failed requests to the version, as the mean over devices (default: no limit)',
+      'highest share of failed requests to the version, as the mean over devices (default: no limit)',
     )
-    .option('--min-requests <N>', 'requests the error rate needs (default: 100)')
+    .option('--min-requests <N>', 'number of requests needed to judge --max-error-rate (default: 100)')
     .addOption(
-      new Option('--drift <ACTION>', 'what drift of the inputs does (default: ignore)').choices([
-        'hold',
-        'roll-back',
-        'ignore',
-      ]),
+      new Option(
+        '--drift <ACTION>',
+        'effect of drift of inputs or outputs; hold pauses the rollout (default: ignore)',
+      ).choices(['hold', 'roll-back', 'ignore']),
     )
-    .option('--max-drift-share <SHARE>', 'share of features that may drift (default: 0%)')
-    .option('--trial <DURATION>', 'how long a device tries the version before it keeps it (default: 10m)')
-    .option('--trial-min-requests <N>', 'requests a device waits for; 0: time alone decides (default: 20)')
-    .option('--trial-max-error-rate <SHARE>', 'failed requests at which a device goes back (default: 10%)')
-    .option('--trial-max-crashes <N>', 'crashes a device allows in its trial (default: 1)')
-    .option('--breaking', 'roll out although the new interface breaks clients of the versions that run now')
+    .option('--max-drift-share <SHARE>', 'highest share of features that may drift (default: 0%)')
+    .option(
+      '--trial <DURATION>',
+      'time that a device serves the version on trial before it keeps it (default: 10m)',
+    )
+    .option(
+      '--trial-min-requests <N>',
+      'number of requests that a device needs to keep the version; 0: time alone decides (default: 20)',
+    )
+    .option(
+      '--trial-max-error-rate <SHARE>',
+      'highest share of failed requests on a device; above it the device goes back (default: 10%)',
+    )
+    .option(
+      '--trial-max-crashes <N>',
+      'highest number of crashes on a device; above it the device goes back (default: 1)',
+    )
+    .option(
+      '--breaking',
+      'allow a version whose changed inputs or outputs break clients of those that run now',
+    )
     .addOption(
-      new Option('--on-failure <ACTION>', 'what a verdict of roll-back does (default: roll-back)').choices([
-        'roll-back',
-        'pause',
-      ]),
+      new Option(
+        '--on-failure <ACTION>',
+        'effect when a gate decides to roll back: roll-back ends the rollout and reverts its devices; pause waits for you (default: roll-back)',
+      ).choices(['roll-back', 'pause']),
     )
-    .option('--start-at <TIME>', 'start not before this time, such as 2027-01-31T06:00:00Z')
+    .option('--start-at <TIME>', 'earliest start, such as 2027-01-31T06:00:00Z (default: now)')
     .action(async (flags: CreateFlags) => {
       const body = requestOf(flags);
       const status = parseStatus(await (await context.hub()).post('/rollouts', body));
@@ -191,8 +227,8 @@ function addAction(rollout: Command, context: CliContext, action: string, descri
   return rollout
     .command(action)
     .description(description)
-    .argument('<id>')
-    .option('--reason <TEXT>', 'for the audit log')
+    .argument('<id>', 'id of the rollout')
+    .option('--reason <TEXT>', 'reason, for the audit log')
     .action(async (id: string, { yes, ...flags }: ActionFlags) => {
       const hub = await context.hub();
       const effect = ownValue(undone, action);

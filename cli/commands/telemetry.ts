@@ -15,14 +15,16 @@ interface ShowFlags {
 }
 
 export function telemetryCommand(context: CliContext): Command {
-  const telemetry = new Command('telemetry').description('figures of models in the field');
+  const telemetry = new Command('telemetry').description(
+    'show requests, errors and latency of models on devices',
+  );
   telemetry
     .command('show')
-    .description('show requests, errors, latency and label error by version')
-    .requiredOption('--model <MODEL>', 'model to look at')
-    .option('--version <VERSION>', 'only this version')
-    .option('--group <GROUP>', 'only devices of this group')
-    .option('--since <DURATION>', 'how far back to look, such as 10m, 1h or 7d', '1h')
+    .description('show requests, errors, latency and error against labels, by version')
+    .requiredOption('--model <MODEL>', 'name of the model')
+    .option('--version <VERSION>', 'only this version (default: all)')
+    .option('--group <GROUP>', 'only devices of this group (default: every device)')
+    .option('--since <DURATION>', 'time span up to now, such as 10m, 1h or 7d', '1h')
     .action(async ({ model, version, group, since }: ShowFlags) => {
       duration(since, '--since');
       const hub = await context.hub();

@@ -17,15 +17,19 @@ import { timeText } from '../time-text.ts';
 
 const parseCreated = answerParser(CreatedApiToken);
 const parseList = answerParser(ApiTokenPage);
+const ROLE_TEXT =
+  'permissions: viewer reads; operator also manages devices and rollouts; publisher reads and publishes versions; admin does everything';
 
 export function tokensCommand(context: CliContext): Command {
-  const tokens = new Command('tokens').description('API tokens of people and programs');
+  const tokens = new Command('tokens').description(
+    'create, list and revoke API tokens of users and programs',
+  );
   tokens
     .command('create')
-    .description('make a token; its secret is shown this once')
-    .argument('<name>')
-    .addOption(new Option('--role <ROLE>', 'what it may do').choices(roles).makeOptionMandatory())
-    .option('--ttl <DURATION>', 'how long it works, such as 8h or 90d (default: until revoked)')
+    .description('create an API token and print its secret, which is not shown again')
+    .argument('<name>', 'name of the new token')
+    .addOption(new Option('--role <ROLE>', ROLE_TEXT).choices(roles).makeOptionMandatory())
+    .option('--ttl <DURATION>', 'time until it expires, such as 8h or 90d (default: never)')
     .action(async (name: string, flags: { role: Role; ttl?: string }) => {
       const ttlMs = flags.ttl === undefined ? undefined : duration(flags.ttl, '--ttl');
       const hub = await context.hub();
@@ -38,9 +42,10 @@ export function tokensCommand(context: CliContext): Command {
     });
   const listing = tokens
     .command('list')
-    .description('list tokens, never their secrets')
-    .addOption(new Option('--role <ROLE>', 'only those of a role').choices(roles));
-  addPageFlags(listing).action(({ role, ...flags }: PageFlags & { readonly role?: string }) => {
+    .description('list API tokens, without their secrets')
+    .addOption(new Option('--role <ROLE>', 'only tokens with this role').choices(roles));
+  addPageFlags(listing, ['name', 'createdAt']);
+  listing.action(({ role, ...flags }: PageFlags & { readonly role?: string }) => {
     const parse = (answer: unknown) => {
       const { tokens: rows, next } = parseList(answer);
       return { rows, next };
@@ -58,8 +63,8 @@ export function tokensCommand(context: CliContext): Command {
     );
   });
   addYesFlag(tokens.command('revoke'))
-    .description('make a token stop working at once')
-    .argument('<name>')
+    .description('revoke an API token; requests with it are refused at once')
+    .argument('<name>', 'name of the token')
     .action(async (name: string, { yes }: { yes?: boolean }) => {
       const hub = await context.hub();
       await confirm({

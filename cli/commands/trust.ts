@@ -30,19 +30,24 @@ interface InitFlags {
 }
 
 export function trustCommand(context: CliContext): Command {
-  const trust = new Command('trust').description('who may publish: signing keys and trust metadata');
+  const trust = new Command('trust').description(
+    'manage the signing keys and trust metadata that devices verify versions with',
+  );
   trust
     .command('init')
-    .description('make the signing keys and give the hub its trust root; once per hub')
-    .option('--keys <DIR>', 'folder for the encrypted keys', 'modelfleet-keys')
+    .description('create the signing keys and the trust root of a hub; once per hub')
+    .option('--keys <DIR>', 'folder to write the encrypted keys to', 'modelfleet-keys')
     .option('--root-keys <N>', 'number of root keys', '1')
-    .option('--root-threshold <M>', 'how many of them must sign a new root', '1')
-    .option('--model <NAME>', 'limit the publisher to one model')
-    .option('--passphrase-file <FILE>', 'file with the passphrase (else MODELFLEET_PASSPHRASE)')
+    .option('--root-threshold <M>', 'number of root keys that must sign a later change of the root', '1')
+    .option('--model <NAME>', 'only model that the publisher key may sign (default: every model)')
+    .option(
+      '--passphrase-file <FILE>',
+      'file with the passphrase of the keys (default: the passphrase in MODELFLEET_PASSPHRASE)',
+    )
     .action((flags: InitFlags) => initialise(flags, context));
   trust
     .command('status')
-    .description('version and expiry of each trust role')
+    .description('show version and expiry of each trust role')
     .action(async () => {
       const status = parseStatus(await (await context.hub()).get('/trust'));
       const printer = context.printer();
@@ -50,10 +55,16 @@ export function trustCommand(context: CliContext): Command {
     });
   trust
     .command('refresh')
-    .description("sign the publisher's metadata once more: it is good for another year")
-    .requiredOption('--key <FILE>', 'publisher key')
-    .option('--restored', 'the hub was restored from a backup: go above what this key signed since')
-    .option('--passphrase-file <FILE>', 'file with the passphrase (else MODELFLEET_PASSPHRASE)')
+    .description('sign the metadata of the publisher again, for another year')
+    .requiredOption('--key <FILE>', 'publisher key, made by "trust init"')
+    .option(
+      '--restored',
+      'sign with a version above all that this key has signed, after the hub was restored from a backup',
+    )
+    .option(
+      '--passphrase-file <FILE>',
+      'file with the passphrase of the key (default: the passphrase in MODELFLEET_PASSPHRASE)',
+    )
     .action((flags: RefreshFlags) => refresh(flags, context));
   return trust;
 }
