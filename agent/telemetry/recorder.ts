@@ -10,6 +10,7 @@ import { isAppError } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
+import { type OpenFeatureBlocks, openFeatureBlocks } from '../../shared/telemetry/window-counts.ts';
 import type { Recorder, RequestTime, ServedVersion } from './observation.ts';
 import { type ClosedWindow, Window } from './window.ts';
 
@@ -29,6 +30,8 @@ export class WindowRecorder implements Recorder {
   readonly #log: LimitedLog;
   /** Open windows by `windowKey`. */
   readonly #open = new Map<string, Window>();
+  /** Blocks of rows that go on from one window to the next, by the key of the windows. */
+  readonly #blocks = new Map<string, OpenFeatureBlocks>();
   /** Version that answers now, by model. */
   readonly #serving = new Map<string, ServedVersion>();
   #sending: Promise<void> = Promise.resolve();
@@ -44,6 +47,7 @@ export class WindowRecorder implements Recorder {
     if (before !== undefined && windowKey(before) !== windowKey(version)) {
       const window = this.#open.get(windowKey(before));
       this.#open.delete(windowKey(before));
+      this.#blocks.delete(windowKey(before));
       if (window) this.#send([window]);
     }
     this.#window(version);
@@ -125,11 +129,21 @@ export class WindowRecorder implements Recorder {
         this.#log.error('', { open: this.#open.size }, 'too many telemetry windows are open');
         return undefined;
       }
-      window = new Window(served, this.#props.clock);
+      window = new Window(served, this.#props.clock, this.#openBlocks(served));
       this.#open.set(windowKey(served), window);
       if (!this.#serving.has(served.model)) this.#serving.set(served.model, served);
     }
     return window;
+  }
+
+  /** Those of the version that answers: what another one still answers is too little to go on. */
+  #openBlocks(served: ServedVersion): OpenFeatureBlocks | undefined {
+    const serving = this.#serving.get(served.model);
+    const { profile } = served.manifest;
+    if (!profile || (serving && windowKey(serving) !== windowKey(served))) return undefined;
+    const found = this.#blocks.get(windowKey(served)) ?? openFeatureBlocks(profile);
+    this.#blocks.set(windowKey(served), found);
+    return found;
   }
 
   #send(windows: readonly Window[]): void {

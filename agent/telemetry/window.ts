@@ -10,7 +10,7 @@ import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { LabelFigures, TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
 import { sumLabels } from '../../shared/sketch/add-counts.ts';
 import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
-import { WindowCounts } from '../../shared/telemetry/window-counts.ts';
+import { type OpenFeatureBlocks, WindowCounts } from '../../shared/telemetry/window-counts.ts';
 import type { ServedVersion } from './observation.ts';
 
 /** A closed window: the report less what names it on the wire. */
@@ -30,11 +30,12 @@ export class Window {
   #crashes = 0;
   #labels: LabelFigures | undefined;
 
-  constructor(served: ServedVersion, clock: Pick<Clock, 'now' | 'monotonic'>) {
+  /** `blocks`: those that the window before has left open. */
+  constructor(served: ServedVersion, clock: Pick<Clock, 'now' | 'monotonic'>, blocks?: OpenFeatureBlocks) {
     this.served = served;
     this.#fromMs = clock.now();
     this.#openedAt = clock.monotonic();
-    this.#counts = served.manifest.profile && new WindowCounts(served.manifest.profile);
+    this.#counts = served.manifest.profile && new WindowCounts(served.manifest.profile, blocks);
   }
 
   get isEmpty(): boolean {

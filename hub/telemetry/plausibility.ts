@@ -5,6 +5,7 @@
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
+import { SCORE_MAX, sumsByLength } from '../../shared/sketch/block-sums.ts';
 
 /** Milliseconds that the window covers, by the device's clock. */
 export function spanMs({ from, to }: Pick<TelemetryReport, 'from' | 'to'>): number {
@@ -26,7 +27,7 @@ export function checkPlausible(report: TelemetryReport): void {
   atMost(report, { what: 'labels', found: report.labels?.n ?? 0, most: labelsMax });
   atMost(report, { what: 'crashes', found: report.crashes, most: seconds * limits.requestsPerSecondMax });
   const rowsMax = Math.min(ok * limits.rowsCountedPerRequestMax, seconds * limits.rowsPerSecondMax);
-  for (const { name, counts, missing, moments } of report.features) {
+  for (const { name, counts, missing, moments, blocks = [] } of report.features) {
     const present = sum(counts);
     atMost(report, { what: `rows of feature "${name}"`, found: present + missing, most: rowsMax });
     atMost(report, {
@@ -34,9 +35,32 @@ export function checkPlausible(report: TelemetryReport): void {
       found: moments?.n ?? 0,
       most: present,
     });
+    checkBlocks(report, { name, blocks, present });
   }
   if (report.labels?.kind === 'classification') {
     atMost(report, { what: 'right answers', found: report.labels.correct, most: report.labels.n });
+  }
+}
+
+/** A block may have begun before the window. What scores add up to is bounded by themselves and by their squares (Cauchy–Schwarz). */
+function checkBlocks(
+  report: TelemetryReport,
+  {
+    name,
+    blocks,
+    present,
+  }: { readonly name: string; readonly blocks: readonly number[]; readonly present: number },
+): void {
+  for (const sums of sumsByLength(blocks)) {
+    const scoreMax = SCORE_MAX * sums.rows;
+    const of = `in blocks of ${sums.rows} of feature "${name}"`;
+    atMost(report, { what: `rows ${of}`, found: sums.blocks * sums.rows, most: present + sums.rows - 1 });
+    atMost(report, { what: `as squares ${of}`, found: sums.sumSquares, most: sums.blocks * scoreMax ** 2 });
+    atMost(report, {
+      what: `as the square of the sum ${of}`,
+      found: sums.sum ** 2,
+      most: sums.blocks * sums.sumSquares,
+    });
   }
 }
 

@@ -27,8 +27,16 @@ export interface Addable {
 /** First item of the array; the places below belong to it. */
 const FORM = 2;
 
-type StoredMoments = readonly [] | readonly [n: number, sum: number, sumSquares: number];
-type StoredFeature = readonly [name: string, missing: number, counts: number[], ...moments: StoredMoments];
+type StoredMoments = readonly [n: number, sum: number, sumSquares: number];
+type StoredFeature = readonly [
+  name: string,
+  missing: number,
+  counts: number[],
+  ...rest:
+    | readonly []
+    | StoredMoments
+    | readonly [...moments: StoredMoments | readonly [null, null, null], blocks: number[]],
+];
 type StoredSums = readonly [
   form: typeof FORM,
   reports: number,
@@ -60,11 +68,7 @@ export function encodeSums(figures: TelemetryFigures): Uint8Array {
     bins.first,
     bins.counts,
     labels ?? null,
-    features.map(({ name, missing, counts, moments }) =>
-      moments === undefined
-        ? [name, missing, counts]
-        : [name, missing, counts, moments.n, moments.sum, moments.sumSquares],
-    ),
+    features.map(storedFeature),
   ];
   return encodeCbor(stored);
 }
@@ -86,13 +90,25 @@ export function decodeSums(bytes: Uint8Array): Addable {
   };
 }
 
-function featureOf([name, missing, counts, n, sum, sumSquares]: StoredFeature): FeatureCounts {
+function storedFeature({ name, missing, counts, moments, blocks }: FeatureCounts): StoredFeature {
+  if (blocks) {
+    return moments
+      ? [name, missing, counts, moments.n, moments.sum, moments.sumSquares, blocks]
+      : [name, missing, counts, null, null, null, blocks];
+  }
+  return moments
+    ? [name, missing, counts, moments.n, moments.sum, moments.sumSquares]
+    : [name, missing, counts];
+}
+
+function featureOf([name, missing, counts, n, sum, sumSquares, blocks]: StoredFeature): FeatureCounts {
   return {
     name,
     missing,
     counts,
-    ...(n === undefined || sum === undefined || sumSquares === undefined
-      ? {}
-      : { moments: { n, sum, sumSquares } }),
+    ...(typeof n === 'number' && typeof sum === 'number' && typeof sumSquares === 'number'
+      ? { moments: { n, sum, sumSquares } }
+      : {}),
+    ...(blocks ? { blocks } : {}),
   };
 }

@@ -13,14 +13,21 @@ export class CategoryCounts {
     this.#index = new Map(categories.map((category, i) => [category, i]));
   }
 
-  /** Numbers are compared by their shortest decimal text (`3`, `0.5`); NaN is missing. */
-  add(value: number | bigint | string): void {
+  /**
+   * Numbers are compared by their shortest decimal text (`3`, `0.5`); NaN is missing. Returns the index of the category, their number
+   * for an unseen one, undefined for a missing value.
+   */
+  add(value: number | bigint | string): number | undefined {
     if (typeof value === 'number' && Number.isNaN(value)) {
       this.missing += 1;
-      return;
+      return undefined;
     }
     const at = this.#index.get(String(value));
-    if (at === undefined) this.unseen += 1;
-    else this.counts[at]! += 1;
+    if (at === undefined) {
+      this.unseen += 1;
+      return this.categories.length;
+    }
+    this.counts[at]! += 1;
+    return at;
   }
 }

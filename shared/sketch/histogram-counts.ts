@@ -32,8 +32,14 @@ export class HistogramCounts {
     this.counts = new Array<number>(edges.length + 1).fill(0);
   }
 
-  add(value: number): void {
-    if (Number.isNaN(value)) this.missing += 1;
-    else this.counts[cellOf(this.edges, value)]! += 1;
+  /** Returns the cell; undefined for a missing value. */
+  add(value: number): number | undefined {
+    if (Number.isNaN(value)) {
+      this.missing += 1;
+      return undefined;
+    }
+    const cell = cellOf(this.edges, value);
+    this.counts[cell]! += 1;
+    return cell;
   }
 }

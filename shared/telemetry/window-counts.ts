@@ -6,6 +6,7 @@ import { limits } from '../base/limits.ts';
 import type { Tensor } from '../inference/tensor.ts';
 import type { FeatureProfile, ReferenceProfile } from '../manifest/reference-profile.ts';
 import type { FeatureCounts } from '../protocol/telemetry-report.ts';
+import { OpenBlocks, scoreOf } from '../sketch/block-sums.ts';
 import { CategoryCounts } from '../sketch/category-counts.ts';
 import { HistogramCounts } from '../sketch/histogram-counts.ts';
 import { MomentSums } from '../sketch/moment-sums.ts';
@@ -18,13 +19,23 @@ interface CountedFeature {
   result(): FeatureCounts;
 }
 
+/** The open blocks of each feature; they pass from one window of a version to the next. */
+export type OpenFeatureBlocks = ReadonlyMap<string, OpenBlocks>;
+
+export function openFeatureBlocks({ features }: ReferenceProfile): OpenFeatureBlocks {
+  return new Map(features.map(({ name }) => [name, new OpenBlocks()]));
+}
+
 export class WindowCounts {
   readonly #features: readonly CountedFeature[];
   /** Tensors that a feature names. */
   readonly #names: Readonly<Record<'input' | 'output', ReadonlySet<string>>>;
 
-  constructor({ features }: ReferenceProfile) {
-    this.#features = features.map(countedFeature);
+  /** `blocks`: those that the window before has left open. */
+  constructor({ features }: ReferenceProfile, blocks?: OpenFeatureBlocks) {
+    this.#features = features.map((feature) =>
+      countedFeature(feature, blocks?.get(feature.name) ?? new OpenBlocks()),
+    );
     const namesOf = (role: 'input' | 'output') =>
       new Set(features.filter((one) => one.role === role).map((one) => one.source.tensor));
     this.#names = { input: namesOf('input'), output: namesOf('output') };
@@ -52,7 +63,7 @@ export class WindowCounts {
     }
   }
 
-  /** The counts so far, in the profile's order. */
+  /** The counts so far, in the profile's order; to be called once, for it takes the full blocks out. */
   result(): FeatureCounts[] {
     return this.#features.map((feature) => feature.result());
   }
@@ -67,16 +78,22 @@ function readNamed(
   return new Map(named.map((tensor) => [tensor.name, { tensor, reading: new TensorReading(tensor) }]));
 }
 
-function countedFeature(profile: FeatureProfile): CountedFeature {
+function countedFeature(profile: FeatureProfile, blocks: OpenBlocks): CountedFeature {
+  const cells = countsLength(profile);
+  const scores = Array.from({ length: cells }, (_, cell) => scoreOf(cell, cells));
+  const addBlock = (cell: number | undefined) => {
+    if (cell !== undefined) blocks.add(scores[cell]!);
+  };
   if (profile.kind === 'categorical') {
     const counts = new CategoryCounts(profile.categories);
     return {
       profile,
-      add: (value) => counts.add(value),
+      add: (value) => addBlock(counts.add(value)),
       result: () => ({
         name: profile.name,
         counts: [...counts.counts, counts.unseen],
         missing: counts.missing,
+        ...takeBlocks(blocks),
       }),
     };
   }
@@ -86,7 +103,7 @@ function countedFeature(profile: FeatureProfile): CountedFeature {
     profile,
     add(value) {
       const number = typeof value === 'string' ? Number.NaN : Number(value);
-      counts.add(number);
+      addBlock(counts.add(number));
       moments.add(number);
     },
     result: () => ({
@@ -97,8 +114,14 @@ function countedFeature(profile: FeatureProfile): CountedFeature {
       ...(moments.n >= limits.momentRowsMin
         ? { moments: { n: moments.n, sum: moments.sum, sumSquares: moments.sumSquares } }
         : {}),
+      ...takeBlocks(blocks),
     }),
   };
+}
+
+function takeBlocks(open: OpenBlocks): Pick<FeatureCounts, 'blocks'> {
+  const blocks = open.take();
+  return blocks.length > 0 ? { blocks } : {};
 }
 
 /** Number of counts a feature of this profile has in a report. */

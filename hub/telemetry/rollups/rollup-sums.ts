@@ -26,7 +26,14 @@ export interface FeatureRollup {
 const FORM = 1;
 export const noMoments: Moments = { n: 0, sum: 0, sumSquares: 0 };
 
-type StoredClass = readonly [exponent: number, units: number, missing: number, counts: readonly number[]];
+type StoredClass = readonly [
+  exponent: number,
+  units: number,
+  missing: number,
+  counts: readonly number[],
+  /** Absent in what was stored before there were any. */
+  blocks?: readonly number[],
+];
 type StoredFeature = readonly [
   name: string,
   n: number,
@@ -96,7 +103,15 @@ export class RollupSums {
       const { n, sum, sumSquares } = moments;
       const stored = classes
         .entries()
-        .map(([exponent, { units, missing, counts }]): StoredClass => [exponent, units, missing, counts]);
+        .map(
+          ([exponent, { units, missing, counts, blocks }]): StoredClass => [
+            exponent,
+            units,
+            missing,
+            counts,
+            blocks,
+          ],
+        );
       return [name, n, sum, sumSquares, stored];
     });
     return encodeCbor([FORM, this.#figures.encode(), features] satisfies Stored);
@@ -114,8 +129,8 @@ export class RollupSums {
     for (const [name, n, sum, sumSquares, classes] of features) {
       const feature = sums.#feature(name);
       feature.moments = { n, sum, sumSquares };
-      for (const [exponent, units, missing, counts] of classes) {
-        feature.classes.addClass(exponent, { units, missing, counts: [...counts] }, 1);
+      for (const [exponent, units, missing, counts, blocks = []] of classes) {
+        feature.classes.addClass(exponent, { units, missing, counts: [...counts], blocks: [...blocks] }, 1);
       }
     }
     return sums;

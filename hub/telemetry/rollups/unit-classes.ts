@@ -5,15 +5,18 @@
  * class and joins the next: the result depends on the units alone, never on the order or the number of their reports.
  */
 import type { FeatureCounts } from '../../../shared/protocol/telemetry-report.ts';
+import { addBlockNumbers } from '../../../shared/sketch/block-sums.ts';
 
 export interface UnitClass {
   units: number;
   missing: number;
   /** Rows by bin, laid out as the profile of the feature says. */
   readonly counts: number[];
+  /** Block sums (shared/sketch/block-sums.ts). */
+  readonly blocks: number[];
 }
 
-export type UnitCounts = Pick<FeatureCounts, 'counts' | 'missing'>;
+export type UnitCounts = Pick<FeatureCounts, 'counts' | 'missing' | 'blocks'>;
 
 export class UnitClasses {
   readonly #classes = new Map<number, UnitClass>();
@@ -21,7 +24,9 @@ export class UnitClasses {
   /** Adds (`sign` 1) or removes (−1) one unit; one without rows is none. */
   add(unit: UnitCounts, sign: 1 | -1): void {
     const rows = rowsOf(unit);
-    if (rows > 0) this.addClass(Math.floor(Math.log2(rows)), { units: 1, ...unit }, sign);
+    if (rows === 0) return;
+    const { counts, missing, blocks = [] } = unit;
+    this.addClass(Math.floor(Math.log2(rows)), { units: 1, counts, missing, blocks }, sign);
   }
 
   /** Adds or removes units of one class. */
@@ -30,10 +35,12 @@ export class UnitClasses {
       units: 0,
       missing: 0,
       counts: new Array<number>(more.counts.length).fill(0),
+      blocks: [],
     };
     found.units += sign * more.units;
     found.missing += sign * more.missing;
     for (let bin = 0; bin < found.counts.length; bin += 1) found.counts[bin]! += sign * more.counts[bin]!;
+    addBlockNumbers(found.blocks, more.blocks, sign);
     if (isEmpty(found)) this.#classes.delete(exponent);
     else this.#classes.set(exponent, found);
   }

@@ -137,9 +137,10 @@ describe('packVersion() with an odd sample', () => {
     });
     const counts = new WindowCounts(profile);
     counts.add([texts('colour'), flags('open')], [flags('shut'), texts('seen')]);
-    expect(counts.result()[0]).toEqual({ name: 'colour', counts: [0, 50, 50], missing: 0 });
-    expect(JSON.stringify(counts.result())).not.toContain('secret');
-    const verdicts = judgeFeatures(profile, counts.result()).map(({ verdict }) => verdict);
+    const counted = counts.result();
+    expect(counted[0]).toMatchObject({ name: 'colour', counts: [0, 50, 50], missing: 0 });
+    expect(JSON.stringify(counted)).not.toContain('secret');
+    const verdicts = judgeFeatures(profile, counted).map(({ verdict }) => verdict);
     expect(verdicts).toEqual(['drift', 'drift', 'drift', 'drift']);
   });
 

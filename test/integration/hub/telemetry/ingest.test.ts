@@ -215,6 +215,17 @@ describe('telemetry ingest', () => {
     expect((await service.figures(always)).reports).toBe(0);
   });
 
+  it.each([
+    ['more rows than its counts can fill', [5, 0, 0]],
+    ['a sum that its squares do not allow', [2, 60, 1_799]],
+    ['squares beyond the scores', [2, 0, 2 * 40 ** 2 + 1]],
+  ])('refuses blocks with %s', async (_, blocks) => {
+    const { service, send } = await world();
+    const counts = [0, 10, ...new Array<number>(10).fill(0)];
+    await send(report(air, { features: [{ name: 'f0', counts, missing: 0, blocks }] }));
+    expect(service.counts).toMatchObject({ merged: 0, refused: { telemetry_implausible: 1 } });
+  });
+
   it('merges what arrived in one batch with garbage', async () => {
     const { service, send } = await world();
     await Promise.all([

@@ -247,6 +247,29 @@ describe('what leaves the device (promise P7)', () => {
   });
 });
 
+describe('blocks of consecutive rows', () => {
+  it('go on from one window to the next', async () => {
+    const { sent, recorder } = world();
+    for (let request = 0; request < 6; request += 1) {
+      recorder.answered(served(), [rows(0.5, 0.5)], [], took(1));
+      if (request === 2) await recorder.flush();
+    }
+    await recorder.flush();
+    expect(sent.map(({ features: [first] }) => first!.blocks?.[0])).toEqual([undefined, 1]);
+  });
+
+  it('begin anew with another version', async () => {
+    const { sent, recorder } = world();
+    for (const version of ['1.0.0', '2.0.0', '1.0.0']) {
+      recorder.serving(served(version));
+      for (let i = 0; i < 3; i += 1) recorder.answered(served(version), [rows(0.5, 0.5)], [], took(1));
+    }
+    await recorder.flush();
+    expect(sent).toHaveLength(3);
+    expect(sent.flatMap(({ features }) => features.flatMap(({ blocks = [] }) => blocks))).toEqual([]);
+  });
+});
+
 describe('telemetry uploader', () => {
   const window: ClosedWindow = {
     from: 0,

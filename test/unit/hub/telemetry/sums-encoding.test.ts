@@ -15,6 +15,7 @@ function sumsOf(featureCount: number) {
   const features = sent.features.map((feature, i) => ({
     ...feature,
     ...(i % 2 === 0 ? { moments: { n: 60, sum: 1.25 * i, sumSquares: 5.5 } } : {}),
+    ...(i % 3 === 0 ? { blocks: [15, -20, 300, 3, -20, 400] } : {}),
   }));
   const full = {
     ...sent,
@@ -26,7 +27,7 @@ function sumsOf(featureCount: number) {
   };
   const sums = new FigureSums();
   sums.add({ ...full, reports: 1 });
-  return { sums, sent: encodeTelemetryReport(sent) };
+  return { sums, sent: encodeTelemetryReport({ ...sent, features }) };
 }
 
 describe('stored sums of telemetry', () => {

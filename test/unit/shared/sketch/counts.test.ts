@@ -73,7 +73,8 @@ describe('moment sums', () => {
 
 describe('adding window figures', () => {
   const cells = fc.array(fc.nat({ max: 2 ** 40 }), { minLength: 4, maxLength: 4 });
-  const feature = fc.record({ name: fc.constant('f'), counts: cells, missing: fc.nat() });
+  const blocks = fc.array(fc.nat({ max: 2 ** 40 }), { minLength: 3, maxLength: 3 });
+  const feature = fc.record({ name: fc.constant('f'), counts: cells, missing: fc.nat(), blocks });
 
   it('is exact and free of order for counts', () => {
     fc.assert(

@@ -31,13 +31,19 @@ const between = fc.constantFrom('together', 'one by one', 'hour passes', 'twice'
 const hour = 3_600_000;
 const always = { model: 'air', version: '1.0.0', fromMs: 0, toMs: Number.MAX_SAFE_INTEGER };
 
+/** As many blocks of four as the rows fill, each with the score 1. */
+function blocksOf(rows: number): number[] {
+  const blocks = Math.floor(rows / 4);
+  return [blocks, blocks, blocks];
+}
+
 function reportOf({ number, first, second, failed }: Window) {
   const rows = first + second;
   const counts = [0, first, second, ...new Array<number>(9).fill(0)];
   return report(air, {
     number,
     requests: { ok: rows, failed: failed > 0 ? { internal: failed } : {} },
-    features: [{ name: 'f0', counts, missing: 0 }],
+    features: [{ name: 'f0', counts, missing: 0, blocks: blocksOf(rows) }],
   });
 }
 
@@ -56,14 +62,15 @@ async function opened(file: string, clock: ManualClock) {
 /** What the rollup of hours must be, from the windows themselves: one unit for each device and hour. */
 function expectedClasses(sent: readonly { readonly window: Window; readonly hour: number }[]) {
   const units = Map.groupBy(sent, ({ window: { device }, hour: at }) => `${device} ${at}`);
-  const classes = new Map<number, { units: number; counts: [number, number] }>();
+  const classes = new Map<number, { units: number; counts: [number, number]; blocks: number }>();
   for (const windows of units.values()) {
     const first = windows.reduce((sum, { window: { first: n } }) => sum + n, 0);
     const second = windows.reduce((sum, { window: { second: n } }) => sum + n, 0);
     if (first + second === 0) continue;
     const exponent = Math.floor(Math.log2(first + second));
-    const found = classes.get(exponent) ?? { units: 0, counts: [0, 0] };
+    const found = classes.get(exponent) ?? { units: 0, counts: [0, 0], blocks: 0 };
     found.units += 1;
+    found.blocks += windows.reduce((sum, { window: one }) => sum + blocksOf(one.first + one.second)[0]!, 0);
     found.counts[0] += first;
     found.counts[1] += second;
     classes.set(exponent, found);
@@ -73,7 +80,10 @@ function expectedClasses(sent: readonly { readonly window: Window; readonly hour
 
 function shownClasses(sums: RollupSums) {
   const classes = sums.features().get('f0')?.classes.entries() ?? [];
-  return classes.map(([exponent, { units, counts }]) => [exponent, { units, counts: counts.slice(1, 3) }]);
+  return classes.map(([exponent, { units, counts, blocks }]) => [
+    exponent,
+    { units, counts: counts.slice(1, 3), blocks: blocks[0] },
+  ]);
 }
 
 /** Each row of a cell and span, and of all cells, as it was stored. */
