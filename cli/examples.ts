@@ -3,8 +3,10 @@ import type { Examples } from '../platform/command-line.ts';
 
 export const examples: Examples = {
   '': [
-    'modelfleet devices list --group field',
-    'modelfleet rollout list -o json',
+    'modelfleet login https://hub.example:7443 --token-file token.txt',
+    'modelfleet models publish ./iris --key modelfleet-keys/publisher.pem',
+    'modelfleet rollout create --model iris --version 1.2.0 --phases 1dev,10%,100%',
+    'modelfleet rollout status --watch',
     "modelfleet devices list -o jsonpath='{[*].id}'",
     'source <(modelfleet completion bash)',
   ],

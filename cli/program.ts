@@ -24,6 +24,10 @@ export interface GlobalFlags {
   readonly quiet?: boolean;
 }
 
+const withoutLoginText = `
+A script needs no saved login: it sets MODELFLEET_HUB, MODELFLEET_TOKEN and, for
+a hub whose CA is not one of the system, MODELFLEET_CA_FILE.`;
+
 /** Command families, in the order `--help` shows them. */
 const families: readonly ((context: CliContext) => Command)[] = [
   loginCommand,
@@ -59,6 +63,7 @@ export function makeProgram(version: string, context: CliContext): Command {
     .addOption(new Option('--json', 'the same as -o json').conflicts('output'))
     .option('--no-headers', 'print tables without column titles')
     .option('-q, --quiet', 'print only the result: no remarks, no progress');
+  program.addHelpText('after', withoutLoginText);
   for (const family of families) program.addCommand(family(context));
   addCompletion(program, completionValues);
   return program;

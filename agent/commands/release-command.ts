@@ -9,7 +9,7 @@ import { printResult } from './print-result.ts';
 export function releaseCommand(): Command {
   return new Command('release')
     .description(
-      'end the quarantine of versions that failed on this device: they may be installed again at once',
+      'end the quarantine of versions that failed or were refused here; they may be installed at once',
     )
     .option('--model <MODEL>', 'only versions of this model (default: every model)')
     .option(dataFlag, dataFlagText)

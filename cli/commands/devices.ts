@@ -99,7 +99,9 @@ export function devicesCommand(context: CliContext): Command {
     });
   devices
     .command('release')
-    .description('end the quarantine of versions that failed on a device: it may install them again at once')
+    .description(
+      'end the quarantine of versions that failed on a device or that it refused; it may install them at once',
+    )
     .argument('<id>', 'id of the device')
     .requiredOption('--model <MODEL>', 'model whose versions are released')
     .action(async (id: string, { model }: { model: string }) => {

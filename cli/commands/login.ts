@@ -21,7 +21,10 @@ export function loginCommand(context: CliContext): Command {
   return new Command('login')
     .description('verify a hub and an API token, and save both as the current login')
     .argument('<url>', 'URL of the hub, such as https://hub.example:7443')
-    .option('--token-file <FILE>', 'file with the API token; - for standard input')
+    .option(
+      '--token-file <FILE>',
+      'file with the API token; - for standard input (required unless --token is given)',
+    )
     .option('--token <TOKEN>', 'the API token itself; other users of the machine can read it')
     .option('--ca-fingerprint <SHA256>', 'SHA-256 of the CA of the hub, which the hub prints when it starts')
     .option(

@@ -115,7 +115,7 @@ export function modelsCommand(context: CliContext): Command {
   addYesFlag(models.command('unassign'))
     .description('remove a model from a device or a group: they stop serving it and delete its versions')
     .argument('<model>', 'name of the model')
-    .option('--device <ID>', 'remove it from this device')
+    .option('--device <ID>', 'remove it from this device; either this or --group is required')
     .option('--group <GROUP>', 'remove it from every device of this group')
     .action((model: string, flags: UnassignFlags) => unassign(model, flags, context));
   return models;

@@ -85,14 +85,19 @@ export function rolloutCommand(context: CliContext): Command {
   );
   addAction(rollout, context, 'resume', 'continue a paused rollout; its gates are evaluated anew');
   addYesFlag(
-    addAction(rollout, context, 'abort', 'end a rollout; its devices go back to the version before'),
+    addAction(
+      rollout,
+      context,
+      'abort',
+      'end a rollout before it completes; its devices go back to the version before',
+    ),
   ).option('--keep', 'leave the version on the devices that have it');
   addYesFlag(
     addAction(
       rollout,
       context,
       'rollback',
-      'end a rollout, or undo one that has completed: its devices go back to the version before',
+      'make the devices of a rollout go back to the version before, also after it has ended',
     ),
   );
   return rollout;

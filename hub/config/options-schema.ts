@@ -86,7 +86,7 @@ export const hubOptionTable = {
   telemetryBucketMs: durationOption(
     60_000,
     { min: 1_000, max: HOUR_MS, divides: HOUR_MS },
-    'time resolution of the requests, errors and latencies of the last day, a part of 1h; older ones are kept per hour',
+    'time resolution of requests, errors and latencies of the last day, which must divide 1h; older ones are kept per hour',
   ),
   rolloutObserveMs: durationOption(
     2_000,

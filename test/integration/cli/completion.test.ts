@@ -110,6 +110,7 @@ describe.each([
     expect(await ask('modelfleet tokens create ci --role v')).toEqual(['viewer']);
     expect(await ask('modelfleet-agent sta')).toEqual(['status']);
     expect(await ask('modelfleet-hub res')).toEqual(['restore']);
+    expect(await ask('modelfleet-hub --log-level tr')).toEqual(['trace']);
   });
 
   given('offers what the hub has, and nothing while it is away', async () => {

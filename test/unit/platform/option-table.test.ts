@@ -11,13 +11,13 @@ import {
 import { isAppError } from '../../../shared/base/app-error.ts';
 
 const table = {
-  data: textOption('./data', 'Folder.'),
-  httpPort: integerOption(7443, { min: 0, max: 65_535 }, 'Port.'),
-  tickMs: durationOption(1_000, { min: 10, max: 60_000 }, 'Tick.'),
-  advertise: listOption(['localhost'], /^[a-z.]+$/, 'host names', 'Hosts.'),
-  logLevel: choiceOption('info', ['info', 'debug'], 'Level.', 'LEVEL'),
-  cacheMaxBytes: bytesOption(2 * 1024 ** 2, { min: 1024, max: 1024 ** 3 }, 'Cache.'),
-  storeMaxBytes: bytesOption(Number.POSITIVE_INFINITY, { min: 1024, max: 2 ** 50 }, 'Store.'),
+  data: textOption('./data', 'folder'),
+  httpPort: integerOption(7443, { min: 0, max: 65_535 }, 'port'),
+  tickMs: durationOption(1_000, { min: 10, max: 60_000 }, 'tick'),
+  advertise: listOption(['localhost'], /^[a-z.]+$/, 'host names', 'hosts'),
+  logLevel: choiceOption('info', ['info', 'debug'], 'level', 'LEVEL'),
+  cacheMaxBytes: bytesOption(2 * 1024 ** 2, { min: 1024, max: 1024 ** 3 }, 'cache'),
+  storeMaxBytes: bytesOption(Number.POSITIVE_INFINITY, { min: 1024, max: 2 ** 50 }, 'store'),
 };
 const source = (values: Record<string, unknown>) => ({ values, spell: (key: string) => `--${key}` });
 
