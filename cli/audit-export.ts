@@ -54,7 +54,7 @@ export async function exportAudit(
   const head = parseHead(await hub.get('/audit/head'));
   const [first] = parsePage(await hub.get('/audit', { sort: 'number', since, limit: 1 })).events;
   if (first === undefined || first.number > head.number)
-    throw new AppError('bad_input', 'Cannot export the audit log: it has no row of that time.');
+    throw new AppError('bad_input', 'Cannot export the audit log: it has no row from that time or later.');
   const partial = `${file}.partial`;
   const lines = exportLines(hub, { first, head });
   await pipeline(Readable.from(lines), createWriteStream(partial, { mode: 0o600 }));
@@ -102,7 +102,7 @@ export async function verifyExport(file: string, against: string): Promise<Expor
   let held: string | undefined;
   const passed = () => {
     if (number === kept.number && hash !== kept.hash)
-      throw broken(`row ${number} is not the one that the kept head names: it was rewritten`);
+      throw broken(`row ${number} does not have the hash in the kept head: it was rewritten`);
   };
   for await (const line of linesOf(file)) {
     if (begin === undefined) {
@@ -117,7 +117,7 @@ export async function verifyExport(file: string, against: string): Promise<Expor
       if (row.number !== number + 1) throw broken(`row ${number + 1} is missing`);
       if (hashOf(row, hash) !== row.hash)
         throw broken(
-          `the content of row ${row.number} does not fit its hash, or the row before it was replaced`,
+          `the content of row ${row.number} does not match its hash, or the row before it was replaced`,
         );
       [number, hash] = [row.number, row.hash];
       passed();
@@ -129,7 +129,7 @@ export async function verifyExport(file: string, against: string): Promise<Expor
   try {
     end = parseEnd(Buffer.from(held)).head;
   } catch (cause) {
-    throw broken(`its last line is no signed head (${errorText(cause)})`);
+    throw broken(`its last line is not a signed head (${errorText(cause)})`);
   }
   const signed = verifyHead(end.envelope, kept.publicKey);
   if (signed.number !== number || signed.hash !== hash)

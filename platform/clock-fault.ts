@@ -50,7 +50,7 @@ export function clockFault({ subject, span, nowMs, hubMs, ...props }: ClockFault
   const way =
     hubMs === undefined
       ? `The clock is ahead, or the certificate ${nowMs < from ? 'is not valid yet' : 'expired'}.`
-      : `The certificate ${hubMs < from ? 'is not valid yet' : 'expired'}, and the hub's clock says so too.`;
+      : `The certificate ${hubMs < from ? 'is not valid yet' : 'expired'} by the hub's clock too.`;
   return new AppError('certificate_not_valid_now', `${times}${compared}. ${way}`);
 }
 

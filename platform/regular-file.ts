@@ -18,13 +18,13 @@ const GROW_BYTES_MIN = 64 * 1024;
 const READ_BYTES_MAX = 64 * 1024 * 1024;
 
 const reasons: Readonly<Record<string, string>> = {
-  EACCES: 'it may not be read by this user',
-  EPERM: 'it may not be read by this user',
+  EACCES: 'this user has no permission to read it',
+  EPERM: 'this user has no permission to read it',
   EIO: 'the disk cannot read it',
   EISDIR: 'it is a folder',
   ELOOP: 'it is a symbolic link',
   ENOENT: 'there is no such file',
-  ENOTDIR: 'what should be its folder is a file',
+  ENOTDIR: 'a file stands in the place of its folder',
   ENXIO: 'it is not a regular file',
 };
 
@@ -34,12 +34,12 @@ export function unreadableReason(cause: unknown): string {
 }
 
 const unwritableReasons: Readonly<Record<string, string>> = {
-  EACCES: 'this user may not write there',
-  EPERM: 'this user may not write there',
+  EACCES: 'this user has no permission to write there',
+  EPERM: 'this user has no permission to write there',
   EROFS: 'the file system is read-only',
   ENOENT: 'there is no such folder',
-  ENOTDIR: 'what should be its folder is a file',
-  EEXIST: 'what should be its folder is a file',
+  ENOTDIR: 'a file stands in the place of its folder',
+  EEXIST: 'a file stands in the place of its folder',
   EIO: 'the disk cannot write it',
 };
 

@@ -171,7 +171,7 @@ function checkAnswerBytes(answers: readonly (readonly [string, OrtTensor])[]): v
     if (total <= limits.inferAnswerBytesMax) continue;
     throw new AppError(
       'answer_too_large',
-      `Cannot answer: with output "${name}" [${tensor.dims.join(', ')}] the answer has ${formatBytes(total)}, at most ${formatBytes(limits.inferAnswerBytesMax)} are allowed.`,
+      `Cannot answer: with output "${name}" [${tensor.dims.join(', ')}] the answer has ${formatBytes(total)}, but at most ${formatBytes(limits.inferAnswerBytesMax)} are allowed.`,
     );
   }
 }

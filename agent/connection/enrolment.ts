@@ -73,7 +73,7 @@ export async function enrol(options: EnrolOptions): Promise<Enrolled> {
   if (!options.force) {
     throw new AppError(
       'already_enrolled',
-      `Cannot enrol "${device}": "${options.folder}" holds the identity of an enrolled device.`,
+      `Cannot enrol "${device}": "${options.folder}" already contains the identity of an enrolled device.`,
     );
   }
   // Not under an agent that runs with the identity it is about to lose.

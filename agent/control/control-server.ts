@@ -110,7 +110,10 @@ function modelOf(given: URLSearchParams): string | undefined {
 function refuseUnknown(given: URLSearchParams, known: readonly string[]): void {
   const unknown = [...given.keys()].find((name) => !known.includes(name));
   if (unknown === undefined) return;
-  throw new AppError('bad_input', `Cannot accept the request: it has no parameter ${excerpt(unknown)}.`);
+  throw new AppError(
+    'bad_input',
+    `Cannot accept the request: this path has no parameter ${excerpt(unknown)}.`,
+  );
 }
 
 function carries(request: IncomingMessage, secret: string): boolean {

@@ -191,7 +191,7 @@ export class ChunkFetcher {
         const names = refused.map((digest) => digest.slice(0, 12)).join(', ');
         fetch.fault = new AppError(
           'chunk_missing',
-          `Cannot fetch version "${fetch.manifest}": the hub lacks some of its chunks (one of ${names}).`,
+          `Cannot fetch version "${fetch.manifest}": the hub lacks at least one of its chunks ${names}.`,
         );
       }
     }

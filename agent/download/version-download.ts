@@ -146,10 +146,10 @@ export class VersionDownload {
     const wanted = this.#bytesStillNeeded(own) + promised + limits.freeSpaceMarginBytes;
     const free = await this.#props.freeBytes();
     if (free >= wanted) return;
-    const beside = promised > 0 ? ` (${formatBytes(promised)} of it for other downloads under way)` : '';
+    const beside = promised > 0 ? ` (${formatBytes(promised)} of it for other downloads in progress)` : '';
     throw new AppError(
       'not_enough_space',
-      `Cannot install "${manifest.model}" ${manifest.version}: it needs ${formatBytes(wanted)} of disk space${beside}, and ${formatBytes(free)} are free.`,
+      `Cannot install "${manifest.model}" ${manifest.version}: it needs ${formatBytes(wanted)} of disk space${beside}, but only ${formatBytes(free)} is free.`,
       { details: { bytesWanted: wanted, bytesFree: free } },
     );
   }

@@ -76,7 +76,7 @@ export function* readInferMessage(body: Uint8Array, jsonBytes = body.byteLength)
   if (!Number.isInteger(jsonBytes) || jsonBytes <= 0 || jsonBytes > body.byteLength) {
     throw new AppError(
       'bad_input',
-      `Cannot read the inference request: its JSON part is declared as ${jsonBytes} bytes, and the body has ${body.byteLength}.`,
+      `Cannot read the inference request: its JSON part is declared as ${jsonBytes} bytes, but the body has only ${body.byteLength}.`,
     );
   }
   const json = body.subarray(0, jsonBytes);
@@ -122,7 +122,7 @@ class RawTensors {
     if (typeof size !== 'number' || !Number.isInteger(size) || size < 0 || size > left) {
       throw new AppError(
         'tensor_invalid',
-        `Cannot read input "${name}": binary_data_size is ${excerpt(size)}, and ${left} bytes of the body are left.`,
+        `Cannot read input "${name}": binary_data_size is ${excerpt(size)}, but ${left} bytes of the body are left.`,
       );
     }
     this.#at += size;

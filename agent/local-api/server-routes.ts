@@ -86,7 +86,7 @@ function indexEntry(live: LiveVersion) {
 const refuseControl = ({ params }: FastifyRequest<ModelRoute>): never => {
   throw new AppError(
     'not_offered',
-    `Cannot load or unload "${params.model}": the hub decides which models this device runs. Use rollouts and assignments.`,
+    `Cannot load or unload "${params.model}": the hub decides which models this device runs. Use "modelfleet rollout create" and "modelfleet models unassign".`,
   );
 };
 

@@ -23,7 +23,7 @@ export function checkLoadedInterface(manifest: Versioned, loaded: LoadedInterfac
       const found = loaded[side].find((one) => one.name === spec.name);
       if (!found) refuse(manifest, side, `"${spec.name}" is missing or cannot be ${verbs[side]}`);
       if (!agrees(spec, found)) {
-        refuse(manifest, side, `"${spec.name}" is ${show(found)}, and the interface declares ${show(spec)}`);
+        refuse(manifest, side, `"${spec.name}" is ${show(found)}, but the interface declares ${show(spec)}`);
       }
     }
   }
@@ -43,7 +43,7 @@ export function checkAnswerInterface(manifest: Versioned, answer: readonly Tenso
       refuse(
         manifest,
         'outputs',
-        `"${spec.name}" came as ${show(found)}, and the interface declares ${show(spec)}`,
+        `"${spec.name}" is ${show(found)} in the answer, but the interface declares ${show(spec)}`,
       );
     }
   }

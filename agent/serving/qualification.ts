@@ -167,13 +167,13 @@ function checkObjectives(slot: Slot, sortedMs: readonly number[], peakBytes: num
   if (latencyP95Ms !== undefined && p95Ms > latencyP95Ms) {
     refuse(
       'too_slow_on_device',
-      `the 95th percentile of its golden runs took ${p95Ms.toFixed(2)} ms, and its objective is ${latencyP95Ms} ms`,
+      `the 95th percentile of its golden runs was ${p95Ms.toFixed(2)} ms, but its objective is ${latencyP95Ms} ms`,
     );
   }
   if (memoryBytesMax !== undefined && peakBytes > memoryBytesMax) {
     refuse(
       'objective_missed_on_device',
-      `its runner used up to ${formatBytes(peakBytes)}, and its objective is at most ${formatBytes(memoryBytesMax)}`,
+      `its runner used up to ${formatBytes(peakBytes)}, but its objective is at most ${formatBytes(memoryBytesMax)}`,
     );
   }
 }
@@ -182,6 +182,6 @@ function checkFreeMemory({ model, version }: Slot, peakBytes: number, freeBytes:
   if (freeBytes >= peakBytes + limits.freeMemoryMarginBytes) return;
   throw new AppError(
     'memory_short_on_device',
-    `Cannot serve ${model} ${version}: its runner used up to ${formatBytes(peakBytes)}, and ${formatBytes(freeBytes)} are free, of which ${formatBytes(limits.freeMemoryMarginBytes)} must stay free.`,
+    `Cannot serve ${model} ${version}: its runner used up to ${formatBytes(peakBytes)}, but only ${formatBytes(freeBytes)} is free, of which ${formatBytes(limits.freeMemoryMarginBytes)} must stay free.`,
   );
 }

@@ -54,7 +54,7 @@ export class RequestQueue {
     const waitMs = waiting * this.#pace.eachMs;
     if (waitMs > waitMsMax) {
       throw overloaded(
-        `it would wait ${Math.round(waitMs)} ms for its turn, at most ${waitMsMax} are allowed`,
+        `it would wait ${Math.round(waitMs)} ms for its turn, but at most ${waitMsMax} are allowed`,
         1_000,
       );
     }

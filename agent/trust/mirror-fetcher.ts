@@ -31,7 +31,7 @@ export class MirrorFetcher implements Fetcher {
       if (bytes.byteLength > maxLength) {
         throw new AppError(
           'too_large',
-          `Cannot read trust metadata "${url}": ${bytes.byteLength} bytes, at most ${maxLength} are allowed.`,
+          `Cannot read trust metadata "${url}": it has ${bytes.byteLength} bytes, but at most ${maxLength} are allowed.`,
         );
       }
       return Buffer.from(bytes);

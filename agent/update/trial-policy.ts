@@ -61,7 +61,7 @@ function failureFault(plan: TrialPlan, figures: TrialFigures, proof: string, las
   if (!plan.breaking && refused > failed) {
     const message =
       `The version refused the tensors of ${refused} of ${counted.requests} requests in its trial that the version before ` +
-      `takes, and ${failed} more failed (${share}); ${limit}`;
+      `accepts, and ${failed} more failed (${share}); ${limit}`;
     return { code: 'trial_requests_refused', message, retry: 'never' };
   }
   const also = counted.failed === failed ? '' : `, ${refused} of them refused for their tensors,`;

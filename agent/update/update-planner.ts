@@ -61,7 +61,7 @@ export function planUpdate(situation: Situation): Plan {
 
 const orderFault: UpdateFault = {
   code: 'rolled_back_by_operator',
-  message: 'The version before was ordered back at the device.',
+  message: 'Somebody at the device rolled it back to the version before.',
   retry: 'later',
 };
 
@@ -125,7 +125,7 @@ function planTrial({ trial, notServing }: Situation, attempt: Attempt): Plan {
 function notServingFault(reason: UpdateFault | undefined): UpdateFault {
   if (reason && isEnvironmental(reason.code)) return reason;
   const why = reason ? `: ${reason.message}` : '.';
-  const message = `The version on trial does not serve after the agent was started again${why}`;
+  const message = `The version on trial could not be served after a restart of the agent${why}`;
   return { code: 'trial_not_serving', message: shorten(message, 2_000), retry: 'never' };
 }
 
@@ -175,6 +175,6 @@ function act(name: Step['name'], attempt: Attempt): Plan {
 }
 
 function loopFault(attempt: Attempt): UpdateFault {
-  const message = `The agent ended ${attempt.restarts} times in the middle of the work of state "${attempt.state}" of version ${attempt.version}.`;
+  const message = `The agent ended ${attempt.restarts} times while version ${attempt.version} was in state "${attempt.state}".`;
   return { code: 'restart_loop', message, retry: 'never' };
 }

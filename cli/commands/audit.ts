@@ -131,7 +131,7 @@ export function auditCommand(context: CliContext): Command {
       if (verdict.headRemoved) {
         throw new AppError(
           'bad_input',
-          `Cannot compare with "${against}": row ${query?.number} has left the log. Expected a head of row ${verdict.from} or later.`,
+          `Cannot compare with "${against}": row ${query?.number} was deleted from the log. Expected a head of row ${verdict.from} or later.`,
         );
       }
       if (!verdict.intact) {

@@ -64,13 +64,19 @@ export function contextCommand(context: CliContext): Command {
 /** The logins with the one of `url` called `name`. Throws `bad_usage` for a name that cannot be used. */
 export function named(logins: Logins, url: string, name: string): Logins {
   if (!NAME.test(name)) {
-    throw new AppError('bad_usage', `Cannot call a context "${name}": expected 1-64 of A-Z a-z 0-9 . _ : -`);
+    throw new AppError(
+      'bad_usage',
+      `Cannot name a context "${name}": expected 1 to 64 letters, digits and . _ : -, beginning with a letter or a digit.`,
+    );
   }
   const other = Object.keys(logins.hubs).find(
     (hub) => hub !== url && contextName(hub, ownValue(logins.hubs, hub)!) === name,
   );
   if (other !== undefined) {
-    throw new AppError('bad_usage', `Cannot call a context "${name}": ${other} is called so.`);
+    throw new AppError(
+      'bad_usage',
+      `Cannot name a context "${name}": the context of ${other} already has this name.`,
+    );
   }
   return { ...logins, hubs: { ...logins.hubs, [url]: { ...ownValue(logins.hubs, url)!, name } } };
 }

@@ -112,7 +112,7 @@ async function logoutOfAll(
   context: CliContext,
 ): Promise<void> {
   if (wanted !== undefined) {
-    throw new AppError('bad_usage', `Cannot log out of "${wanted}" and of all: expected one of them.`);
+    throw new AppError('bad_usage', `Cannot log out of "${wanted}" with --all. Use one of them.`);
   }
   const hubs = Object.entries(logins.hubs);
   const text = countText(hubs.length, 'login');

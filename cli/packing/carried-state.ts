@@ -14,12 +14,12 @@ export function carriedState({ state = {} }: ModelYaml, { inputs, outputs }: Onn
     const input = inputs.find((spec) => spec.name === from);
     const output = outputs.find((spec) => spec.name === to);
     if (input === undefined)
-      throw mismatch(`names input ${quoteText(from)}, the model has ${listed(inputs)}`);
+      throw mismatch(`names input ${quoteText(from)}, but the model has ${listed(inputs)}`);
     if (output === undefined)
-      throw mismatch(`names output ${quoteText(to)}, the model has ${listed(outputs)}`);
+      throw mismatch(`names output ${quoteText(to)}, but the model has ${listed(outputs)}`);
     if (!fits(output, input)) {
       throw mismatch(
-        `hands output ${listed([output])} back as input ${listed([input])}, which it does not fit`,
+        `feeds output ${listed([output])} into input ${listed([input])}, which has another type or shape`,
       );
     }
     carried.set(from, to);

@@ -46,7 +46,7 @@ export class CsvTable {
     if (bytes.byteLength > limits.sampleFileBytesMax) {
       throw new AppError(
         'too_large',
-        `Cannot read ${what}: ${formatBytes(bytes.byteLength)}, at most ${formatBytes(limits.sampleFileBytesMax)} are allowed.`,
+        `Cannot read ${what}: it has ${formatBytes(bytes.byteLength)}, but at most ${formatBytes(limits.sampleFileBytesMax)} are allowed.`,
       );
     }
     const kind = binaryKind(bytes);

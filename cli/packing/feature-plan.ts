@@ -46,7 +46,7 @@ export function planFeatures({ inputs, outputs, columnNames, categories }: PlanO
   if (plans.length > limits.featuresMax) {
     throw new AppError(
       'too_large',
-      `Cannot profile the sample: ${plans.length} features, at most ${limits.featuresMax} are allowed.`,
+      `Cannot profile the sample: it has ${plans.length} features, but at most ${limits.featuresMax} are allowed.`,
     );
   }
   const names = plans.map((plan) => plan.name);

@@ -55,7 +55,7 @@ export async function pickRows(
     if (rows.count > limits.goldenSamplesMax) {
       throw new AppError(
         'too_large',
-        `Cannot pack: ${rows.count} golden samples, at most ${limits.goldenSamplesMax} are allowed.`,
+        `Cannot pack: there are ${rows.count} golden samples, but at most ${limits.goldenSamplesMax} are allowed.`,
       );
     }
     return { rows: Array.from({ length: rows.count }, (_, row) => row), remarks: [] };
@@ -135,7 +135,7 @@ export async function loadExpected(
       if (shape[0] !== rows.count) {
         throw new AppError(
           'sample_invalid',
-          `Cannot read "${from}": it has ${shape[0] ?? 0} rows, and the golden samples have ${rows.count}.`,
+          `Cannot read "${from}": it has ${shape[0] ?? 0} rows, but the golden samples have ${rows.count}.`,
         );
       }
       readers.set(output, (row) => Array.from({ length: width }, (_, i) => values[row * width + i]!));
@@ -162,11 +162,12 @@ export async function loadExpected(
         `Cannot read expected "${output.name}" of row ${row + 1}: ${reason}.`,
       );
     if (values.length !== elementCount(output.shape)) {
-      throw refuse(`${values.length} values a row, the model gives ${elementCount(output.shape)}`);
+      throw refuse(
+        `it has ${values.length} values per row, but the model gives ${elementCount(output.shape)}`,
+      );
     }
     const wrong = values.find((value) => !fitsDatatype(output.datatype, value));
-    if (wrong !== undefined)
-      throw refuse(`${wrong} where the output wants ${wantedElement(output.datatype)}`);
+    if (wrong !== undefined) throw refuse(`found ${wrong}, expected ${wantedElement(output.datatype)}`);
     return { ...output, data: encodeElements(output.datatype, values) };
   };
 }
@@ -245,7 +246,7 @@ export function encodeGolden(samples: readonly GoldenSample[]): Uint8Array {
   if (bytes.byteLength > limits.goldenFileBytesMax) {
     throw new AppError(
       'too_large',
-      `Cannot pack: the golden samples have ${bytes.byteLength} bytes, at most ${limits.goldenFileBytesMax} are allowed. Use fewer rows.`,
+      `Cannot pack: the golden samples have ${bytes.byteLength} bytes, but at most ${limits.goldenFileBytesMax} are allowed. Use fewer rows.`,
     );
   }
   return bytes;

@@ -56,13 +56,13 @@ export class LabelCheck {
     const { label, classes } = this.#terms;
     if (this.#outside !== undefined) {
       throw mismatch(
-        `output "${label.output}" gives ${this.#outside}, which is no probability; say from where on it means the second class with "label.threshold" (0 for a logit), or "label.read: class" if it is the class itself`,
+        `output "${label.output}" gives ${this.#outside}, which is not a probability; set "label.threshold" to the value from which it means the second class (0 for a logit), or use "label.read: class" if it is the class itself`,
       );
     }
     if (this.#unknown.size > 0) {
       const known = label.values ?? classes!.map((_, i) => i);
       throw mismatch(
-        `output "${label.output}" gives ${listed([...this.#unknown])}, expected one of ${listed(known)}; name what the model gives for each class, in the order of "classes", under "label.values"`,
+        `output "${label.output}" gives ${listed([...this.#unknown])}, expected one of ${listed(known)}; list under "label.values" what the model gives for each class, in the order of "classes"`,
       );
     }
     if (this.#rows === 0) return [];
@@ -70,7 +70,7 @@ export class LabelCheck {
     if (this.#agreed === 0 && this.#rows >= limits.labelRowsMin) {
       const { where, predicted, actual } = this.#first!;
       throw mismatch(
-        `none of ${this.#rows} labels agrees with output "${label.output}" (${where} says "${actual}", read is "${predicted}"); the rule reads the output wrongly, or the labels are of something else`,
+        `none of the ${this.#rows} labels agrees with output "${label.output}" (${where} is "${actual}", but the model predicts "${predicted}"); either the label rule reads the output wrongly, or the labels belong to something else`,
       );
     }
     const share = Number(((100 * this.#agreed) / this.#rows).toPrecision(4));

@@ -63,10 +63,12 @@ export function completeLabelRule({ label, classes, output, known }: LabelRuleOp
   const shown = `output "${output.name}" ${output.datatype} ${showShape(output.shape)}`;
   if (kind === 'regression') {
     if (read !== undefined || threshold !== undefined || values !== undefined) {
-      throw mismatch('"read", "threshold" and "values" are of a classification, its kind is regression');
+      throw mismatch(
+        '"read", "threshold" and "values" apply to a classification only, and its kind is regression',
+      );
     }
     if (output.datatype === 'BYTES' || output.datatype === 'BOOL') {
-      throw mismatch(`a regression is compared by number, and ${shown} holds none`);
+      throw mismatch(`a regression compares numbers, but ${shown} does not contain numbers`);
     }
     return label;
   }
@@ -75,37 +77,41 @@ export function completeLabelRule({ label, classes, output, known }: LabelRuleOp
   for (const names of [classes ?? [], values ?? []]) {
     const spelled = names.map((name) => String(name).normalize('NFC'));
     const twice = spelled.find((name, i) => spelled.indexOf(name) !== i);
-    if (twice !== undefined) throw mismatch(`two classes are called "${twice}"`);
+    if (twice !== undefined) throw mismatch(`two classes have the name "${twice}"`);
   }
   if (threshold !== undefined && reading !== 'threshold') {
-    throw mismatch(`"threshold" is for one score, and the class is read by "${reading}" from ${shown}`);
+    throw mismatch(
+      `"threshold" needs a single score, but the class is read with "read: ${reading}" from ${shown}`,
+    );
   }
   if (reading === 'threshold') {
-    if (output.datatype === 'BYTES') throw mismatch(`${shown} is no score to hold to a threshold`);
-    if (columns > 1) throw mismatch(`one score is held to a threshold, and ${shown} has ${columns} columns`);
+    if (output.datatype === 'BYTES')
+      throw mismatch(`${shown} is not a score that can be compared with a threshold`);
+    if (columns > 1) throw mismatch(`a threshold needs a single score, but ${shown} has ${columns} columns`);
     if (count !== undefined && count !== 2) {
       throw mismatch(
-        `a threshold tells two classes apart, found ${count}; of a score for each class the best is read ("read: argmax"), a class that the model gives as such with "read: class"`,
+        `a threshold separates two classes, found ${count}; use "read: argmax" if the model gives one score for each class, or "read: class" if it gives the class itself`,
       );
     }
   }
   if (reading === 'argmax') {
-    if (output.datatype === 'BYTES') throw mismatch(`${shown} has no scores to take the best of`);
+    if (output.datatype === 'BYTES')
+      throw mismatch(`${shown} does not contain scores, which "read: argmax" needs`);
     if (columns === 1) {
       throw mismatch(
-        `of one column the best is always the first, in ${shown}; say "read: threshold" or "read: class"`,
+        `"read: argmax" needs one score for each class, but ${shown} has one column; use "read: threshold" or "read: class"`,
       );
     }
     if (count !== undefined && columns > 1 && count !== columns) {
-      throw mismatch(`${shown} has ${columns} columns, found ${count} classes`);
+      throw mismatch(`${shown} has ${columns} columns, but there are ${count} classes`);
     }
   }
   if (reading === 'class' && columns > 1) {
-    throw mismatch(`a class is read from one column, and ${shown} has ${columns}`);
+    throw mismatch(`"read: class" needs a single column, but ${shown} has ${columns}`);
   }
   if (classes && values && classes.length !== values.length) {
     throw mismatch(
-      `"values" has ${values.length} entries, "classes" ${classes.length}: each class has one value`,
+      `"values" has ${values.length} entries and "classes" has ${classes.length}; each class needs one value`,
     );
   }
   return { ...label, read: reading, ...valuesOf({ label, classes, output, known }) };
@@ -123,18 +129,18 @@ function valuesOf({
   if (values !== undefined) {
     if (values.map(String).join() === known.map(String).join()) return {};
     throw mismatch(
-      `"values" are ${values.join(', ')}, the model file says that "${output.name}" knows ${listed}`,
+      `"values" are ${values.join(', ')}, but by the model file "${output.name}" gives ${listed}`,
     );
   }
   const byName = typeof known[0] === 'string' && classes?.every((name) => known.includes(name));
   if (byName && output.datatype === 'BYTES') return {};
   if (classes !== undefined && classes.length !== known.length) {
     throw mismatch(
-      `"classes" names ${classes.length}, the model file says that "${output.name}" knows ${listed}`,
+      `"classes" names ${classes.length}, but by the model file "${output.name}" gives ${listed}`,
     );
   }
   if (byName && classes!.some((name, i) => name !== known[i])) {
-    throw mismatch(`"classes" are in another order than the model file has them: ${listed}`);
+    throw mismatch(`"classes" are in another order than in the model file, which has ${listed}`);
   }
   return { values: [...known] };
 }

@@ -35,7 +35,7 @@ export async function loadVariants(folder: string, yaml: ModelYaml): Promise<rea
   for (const [i, { file, precision, providers }] of declared.entries()) {
     const path = await resolved(await findNamedFile(folder, file));
     const twin = variants.find((variant) => variant.path === path);
-    if (twin) throw mismatch(`variants "${twin.name}" and "${file}" are one file`);
+    if (twin) throw mismatch(`variants "${twin.name}" and "${file}" are the same file`);
     const bytes = await readModelFile(path, file);
     const onnx = readNamed(file, bytes);
     const isHalf = onnx.inputs.some((input) => input.datatype === 'FP16');
@@ -121,7 +121,7 @@ function checkSame(first: VariantFile, other: VariantFile): void {
     const [want, found] = [showSpecs(first.onnx[side]), showSpecs(other.onnx[side])];
     if (want === found) continue;
     throw mismatch(
-      `variant "${other.variant.file}" has ${side} ${found}, "${first.variant.file}" has ${want}; variants of one version share one interface`,
+      `variant "${other.variant.file}" has ${side} ${found}, but "${first.variant.file}" has ${want}; all variants of a version must have the same interface`,
     );
   }
 }
@@ -140,7 +140,7 @@ function checkDeclared(
     if (!wrong) continue;
     throw mismatch(
       `model.yaml declares ${what} "${name}" ${datatype ?? ''} ${shape ? showShape(shape) : ''}`.trimEnd() +
-        `, the model has ${showSpecs(specs)}`,
+        `, but the model has ${showSpecs(specs)}`,
     );
   }
 }
@@ -149,12 +149,12 @@ function checkFeatures({ features = {} }: ModelYaml, inputs: readonly TensorSpec
   for (const [name, columns] of Object.entries(features)) {
     const spec = inputs.find((input) => input.name === name);
     if (spec === undefined)
-      throw mismatch(`"features" names input "${name}", the model has ${showSpecs(inputs)}`);
+      throw mismatch(`"features" names input "${name}", but the model has ${showSpecs(inputs)}`);
     // One axis of a fixed size is one row, an open one counts rows of one column.
     const last = spec.shape.length < 2 ? Math.max(1, spec.shape[0] ?? 1) : spec.shape.at(-1)!;
     if (last !== -1 && last !== columns.length) {
       throw mismatch(
-        `"features.${name}" names ${columns.length} columns, the model's input has ${last}: ${showSpecs([spec])}`,
+        `"features.${name}" names ${columns.length} columns, but the model's input has ${last}: ${showSpecs([spec])}`,
       );
     }
   }
@@ -171,7 +171,7 @@ function checkOutputNames(
   ];
   for (const [field, name] of named) {
     if (outputs.some((output) => output.name === name)) continue;
-    throw mismatch(`"${field}" names output "${name}", the model has ${showSpecs(outputs)}`);
+    throw mismatch(`"${field}" names output "${name}", but the model has ${showSpecs(outputs)}`);
   }
 }
 
@@ -179,7 +179,7 @@ function checkUnits({ units = {} }: ModelYaml, { inputs, outputs }: OnnxInterfac
   const specs = [...inputs, ...outputs];
   const unknown = Object.keys(units).find((name) => !specs.some((spec) => spec.name === name));
   if (unknown === undefined) return;
-  throw mismatch(`"units" names "${unknown}", the model has ${showSpecs(specs)}`);
+  throw mismatch(`"units" names "${unknown}", but the model has ${showSpecs(specs)}`);
 }
 
 function showSpecs(specs: readonly TensorSpec[]): string {

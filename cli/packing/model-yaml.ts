@@ -147,7 +147,7 @@ export function parseModelYamlText(bytes: Uint8Array): ModelYaml {
   if (bytes.byteLength > limits.modelYamlBytesMax) {
     throw new AppError(
       'too_large',
-      `Cannot read model.yaml: ${bytes.byteLength} bytes, at most ${limits.modelYamlBytesMax} are allowed.`,
+      `Cannot read model.yaml: it has ${bytes.byteLength} bytes, but at most ${limits.modelYamlBytesMax} are allowed.`,
     );
   }
   const parsed = parseModelYaml(readYaml(bytes));

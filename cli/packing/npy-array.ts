@@ -55,7 +55,7 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
     throw fault(`it is not an NPY file${kind === undefined ? '' : ` but ${kind}`}`);
   }
   const major = bytes[6]!;
-  if (major < 1 || major > 3) throw fault(`NPY format ${major} is unknown`);
+  if (major < 1 || major > 3) throw fault(`NPY format ${major} is not supported`);
   const headerAt = major === 1 ? 10 : 12;
   const headerBytes = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   const dataAt = headerAt + headerBytes;
@@ -84,12 +84,12 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
     .map(Number);
   // A tensor's axes, and one of rows before them.
   const rankMax = limits.tensorRankMax + 1;
-  if (shape.length > rankMax) throw fault(`its rank is ${shape.length}, at most ${rankMax} are read`);
+  if (shape.length > rankMax) throw fault(`its rank is ${shape.length}, but at most ${rankMax} is supported`);
   const size = datatype ? elementBytes(datatype)! : Number(width) * (descr.startsWith('|S') ? 1 : 4);
   const wanted = elementCount(shape) * size;
   const data = bytes.subarray(dataAt);
   if (wanted !== data.byteLength) {
-    throw fault(`shape (${shape}) of "${descr}" is ${wanted} bytes, found ${data.byteLength}`);
+    throw fault(`shape (${shape}) of "${descr}" needs ${wanted} bytes, found ${data.byteLength}`);
   }
   if (datatype) return { shape, values: tensorValues({ name: what, datatype, shape, data }) };
   const decode = descr.startsWith('|S') ? utf8Text : utf32Text;

@@ -68,12 +68,12 @@ export interface Fill {
 export function filledInput(spec: TensorSpec, fill: Fill): RowInput {
   const shape = fill.shape ?? spec.shape;
   if (shape.includes(-1)) {
-    throw mismatch(`fill of "${spec.name}" wants a "shape": the model declares ${showShape(spec.shape)}`);
+    throw mismatch(`the fill of "${spec.name}" needs a "shape": the model declares ${showShape(spec.shape)}`);
   }
   const fits = shape.length === spec.shape.length && spec.shape.every((d, i) => d === -1 || d === shape[i]);
   if (!fits) {
     throw mismatch(
-      `fill of "${spec.name}" has shape ${showShape(shape)}, the model ${showShape(spec.shape)}`,
+      `the fill of "${spec.name}" has shape ${showShape(shape)}, but the model declares ${showShape(spec.shape)}`,
     );
   }
   const value = fillValue(spec, fill.value);
@@ -96,8 +96,8 @@ function fillValue({ name, datatype }: TensorSpec, given: Fill['value']): Elemen
   const fault = typeof value === 'string' ? inputTextFault(value) : undefined;
   if (value !== undefined && fault === undefined && !(rounded && datatype.endsWith('INT64'))) return value;
   const why =
-    fault ?? (rounded ? 'may have been rounded: write it in quotes' : `wanted ${wantedElement(datatype)}`);
-  throw mismatch(`fill of "${name}" is ${quoteText(String(given))}, ${why}`);
+    fault ?? (rounded ? 'may have been rounded: write it in quotes' : `expected ${wantedElement(datatype)}`);
+  throw mismatch(`the fill of "${name}" is ${quoteText(String(given))}, ${why}`);
 }
 
 /** True when the first axis counts rows, so that a row is what is left of the shape. */
@@ -115,7 +115,7 @@ function rowShape(
   const declared = hasRowAxis(spec) ? spec.shape.slice(1) : spec.shape;
   const refuse = () =>
     mismatch(
-      `input "${spec.name}" is ${spec.datatype} ${showShape(spec.shape)}, which one row of ${what} does not fill${bakedBatch(spec, elements)}`,
+      `input "${spec.name}" is ${spec.datatype} ${showShape(spec.shape)}, which one row of ${what} does not fit${bakedBatch(spec, elements)}`,
     );
   if (known && known.length === declared.length) {
     if (!declared.every((size, i) => size === -1 || size === known[i])) throw refuse();

@@ -252,7 +252,7 @@ function checkNames(source: SampleSource, inputs: readonly TensorSpec[]): void {
     const unknown = Object.keys(source[field] ?? {}).find((name) => !known.includes(name));
     if (unknown === undefined) continue;
     throw mismatch(
-      `"${field}" names input "${unknown}", the model has ${known.map((n) => `"${n}"`).join(', ')}`,
+      `"${field}" names input "${unknown}", but the model has ${known.map((n) => `"${n}"`).join(', ')}`,
     );
   }
 }

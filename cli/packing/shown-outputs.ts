@@ -26,7 +26,7 @@ export function openSizes(outputs: readonly TensorSpec[], answer: readonly Tenso
     if (shown.length !== spec.shape.length) {
       throw new AppError(
         'interface_mismatch',
-        `Cannot pack: output ${quoteText(spec.name)} is declared as ${showShape(spec.shape)} but comes as ${showShape(shown)}, so every device would refuse the version. Correct the shape that the file declares.`,
+        `Cannot pack: output ${quoteText(spec.name)} is declared with shape ${showShape(spec.shape)}, but the model gives shape ${showShape(shown)}, so every device would refuse the version. Correct the shape that the file declares.`,
       );
     }
     return { ...spec, shape: spec.shape.map((size, axis) => (size === shown[axis] ? size : -1)) };

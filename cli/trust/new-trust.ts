@@ -40,7 +40,7 @@ export function makeNewTrust({ online, rootKeys, rootThreshold, model, nowMs }: 
   ) {
     throw new AppError(
       'bad_input',
-      `Cannot make a root of ${rootKeys} keys with threshold ${rootThreshold}: expected 1 to ${limits.trustKeysPerRoleMax} keys and a threshold of 1 to that many.`,
+      `Cannot make a root of ${rootKeys} keys with threshold ${rootThreshold}: expected 1 to ${limits.trustKeysPerRoleMax} keys and a threshold from 1 to the number of keys.`,
     );
   }
   const root = Array.from({ length: rootKeys }, newKey);

@@ -30,6 +30,6 @@ export function faultOf(row: AuditRow, before: ChainPosition): string | undefine
     return `row ${row.number} does not follow the row before it: a row was replaced`;
   const { hash, ...unhashed } = row;
   if (auditRowHash(unhashed) !== hash)
-    return `the content of row ${row.number} does not fit its hash: it was changed`;
+    return `the content of row ${row.number} does not match its hash: it was changed`;
   return undefined;
 }

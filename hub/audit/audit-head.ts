@@ -147,7 +147,7 @@ export class AuditHeads {
     if (!found && checkpoint && checkpoint.number >= kept.number) return;
     throw new AppError(
       'audit_broken',
-      `Cannot sign the head of the audit log: row ${kept.number} is not the one whose hash was signed before. ${WAY_OUT}`,
+      `Cannot sign the head of the audit log: row ${kept.number} does not have the hash that was signed before. ${WAY_OUT}`,
     );
   }
 

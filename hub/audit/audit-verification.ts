@@ -59,7 +59,7 @@ export class AuditVerification {
       if (kept !== undefined) walk.expect(kept);
     } catch (error) {
       if (!isAppError(error)) throw error;
-      return walk.broken('the head of the log that lies beside the database is not one that this hub signed');
+      return walk.broken('the head of the log that is kept beside the database was not signed by this hub');
     }
     for (;;) {
       let page: Page;
@@ -67,9 +67,7 @@ export class AuditVerification {
         page = await this.#pageAfter(walk.at.number);
       } catch (error) {
         if (!isAppError(error)) throw error;
-        return walk.broken(
-          'the checkpoint that states which rows were deleted is not one that this hub signed',
-        );
+        return walk.broken('the checkpoint that states which rows were deleted was not signed by this hub');
       }
       const fault = walk.go(page);
       if (fault !== undefined) return walk.broken(fault);
@@ -157,7 +155,7 @@ class Walk {
 
   #headFault({ number, hash }: ChainPosition): string | undefined {
     if (this.#heads.every((one) => one.number !== number || one.hash === hash)) return undefined;
-    return `row ${number} is not the one whose hash was signed as the head of the log: it was rewritten`;
+    return `row ${number} does not have the hash that was signed as the head of the log: it was rewritten`;
   }
 
   #found() {

@@ -43,9 +43,9 @@ export type PublishVerdict =
 
 export function judgePublish(deviceId: string, message: SentMessage): PublishVerdict {
   const parsed = parseTopic(message.topic);
-  if (parsed?.kind !== 'device' || parsed.deviceId !== deviceId) return refuse('topic of another');
+  if (parsed?.kind !== 'device' || parsed.deviceId !== deviceId) return refuse('topic of another device');
   const leaf = deviceSends.find((known) => known === parsed.leaf);
-  if (!leaf) return refuse('topic not for devices to send on');
+  if (!leaf) return refuse('topic on which devices do not publish');
   const rule = leafRules[leaf];
   if (message.qos > 1) return refuse('QoS 2');
   if (message.retain && !rule.mayRetain) return refuse('retained message');

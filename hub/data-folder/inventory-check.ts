@@ -49,7 +49,8 @@ export class InventoryCheck {
     if (isUsed) this.#isNew = false;
     const lacks = this.#lacks.filter(({ path }) => path !== databaseFile);
     const hasNone = lacks.length < this.#lacks.length;
-    if (!isUsed && !hasNone) lacks.unshift({ path: databaseFile, reason: 'holds nothing of a hub' });
+    if (!isUsed && !hasNone)
+      lacks.unshift({ path: databaseFile, reason: 'does not contain the data of a hub' });
     this.#settle([...lacks, ...blobs]);
     for (const { path, reason } of this.#lost) {
       if (path !== databaseFile && reason === 'is empty') await setAside(join(this.#props.folder, path));

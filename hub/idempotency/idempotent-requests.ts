@@ -130,10 +130,12 @@ export class IdempotentRequests {
     const found = await this.#store.count(token, { ofToken, inAll });
     if (found.ofToken < ofToken && found.inAll < inAll) return;
     const whose =
-      found.ofToken < ofToken ? `all tokens has the ${inAll}` : `token "${token}" has the ${ofToken}`;
+      found.ofToken < ofToken
+        ? `all tokens together have used all ${inAll}`
+        : `token "${token}" has used all ${ofToken}`;
     throw new AppError(
       'idempotency_keys_exhausted',
-      `Refused the request with an idempotency key: of ${whose} requests of a day that can be stored. Send it without the key, or later.`,
+      `Refused the request with an idempotency key: ${whose} keys of a day. Send it without the key, or later.`,
       { retryAfterMs: limits.retentionEveryMs },
     );
   }
@@ -146,7 +148,7 @@ function nameOf({ token, key_sha256 }: Claim['row']): string {
 function keyReused({ idempotencyKey }: KeyedRequest): AppError {
   return new AppError(
     'idempotency_key_reused',
-    `Refused the request: idempotency key "${idempotencyKey}" was sent with another request before. Nothing was changed.`,
+    `Refused the request: idempotency key "${idempotencyKey}" was already sent with another request. Nothing was changed.`,
   );
 }
 
@@ -154,7 +156,7 @@ function answerLost({ idempotencyKey }: KeyedRequest, target: string | null): Ap
   const what = target === null ? '' : ` It changed "${target}".`;
   return new AppError(
     'idempotency_answer_lost',
-    `Cannot repeat the answer to the request with idempotency key "${idempotencyKey}": it took effect, and its answer is not stored.${what}`,
+    `Cannot repeat the answer to the request with idempotency key "${idempotencyKey}": the request took effect, but its answer is not stored.${what}`,
     target === null ? {} : { details: { target } },
   );
 }

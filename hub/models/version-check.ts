@@ -16,11 +16,14 @@ export function checkManifest(manifest: ModelManifest): void {
     roles.set(file.path, file.role);
     const wanted = Math.ceil(file.bytes / limits.chunkBytes);
     if (file.chunks.length !== wanted) {
-      throw refuse(`"${file.path}" has ${file.chunks.length} chunks, ${file.bytes} bytes make ${wanted}`);
+      throw refuse(
+        `"${file.path}" has ${file.chunks.length} chunks, but its ${file.bytes} bytes make ${wanted}`,
+      );
     }
   }
   for (const { file } of manifest.variants) {
-    if (roles.get(file) !== 'model') throw refuse(`a variant uses "${file}", which is no model file of it`);
+    if (roles.get(file) !== 'model')
+      throw refuse(`a variant uses "${file}", which is not one of its model files`);
   }
   if (roles.get(manifest.golden.file) !== 'golden') {
     throw refuse(`the golden file "${manifest.golden.file}" is not among the files`);

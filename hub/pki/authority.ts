@@ -162,7 +162,7 @@ async function read(file: string): Promise<KeyedCertificate | undefined> {
     const certificate = new X509Certificate(pair.certificatePem);
     if (certificate.checkPrivateKey(createPrivateKey(pair.keyPem))) return pair;
   } catch (cause) {
-    throw damaged(file, 'it holds no private key and certificate in PEM', cause);
+    throw damaged(file, 'it does not contain a private key and a certificate in PEM', cause);
   }
   throw damaged(file, 'its key does not belong to its certificate');
 }

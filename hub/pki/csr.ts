@@ -28,11 +28,11 @@ export function readDeviceCsr(csrPem: string, deviceId: string): string {
   }
   const signed = Buffer.from(forge.asn1.toDer(request.certificationRequestInfo).getBytes(), 'binary');
   if (!verify(digest, signed, key, Buffer.from(request.signature, 'binary'))) {
-    throw refusal('it is not signed by the key it names');
+    throw refusal('it is not signed by the key that it contains');
   }
   const subject = request.subject.attributes;
   if (subject.length !== 1 || subject[0]?.name !== 'commonName' || subject[0].value !== deviceId) {
-    throw refusal(`its subject is not the common name "${deviceId}" alone`);
+    throw refusal(`its subject must be the common name "${deviceId}" and nothing else`);
   }
   return key.export({ type: 'spki', format: 'pem' }).toString();
 }

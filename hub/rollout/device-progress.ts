@@ -165,7 +165,7 @@ function handleReport(
   return advance(
     device,
     'rolled-back',
-    { code: 'version_left', message: `The device reports that it runs ${running} again.`, retry: 'never' },
+    { code: 'version_left', message: `The device reports that it now runs ${running}.`, retry: 'never' },
     now,
   );
 }

@@ -61,7 +61,7 @@ export function phaseSizes(
   }
   const { minCompleted } = plan.gates;
   if (minCompleted !== undefined && minCompleted > targetSize) {
-    throw refused(`it waits for ${minCompleted} completed devices, and the target has ${targetSize}`);
+    throw refused(`it waits for ${minCompleted} completed devices, but the target has only ${targetSize}`);
   }
   return sizes;
 }
@@ -93,7 +93,7 @@ export const parsePlan = parser(RolloutPlan, 'stored rollout plan', 'internal');
 function checkPhasesRise(phases: readonly PhaseSize[]): void {
   const last = phases.at(-1)!;
   if (!('percent' in last) || last.percent !== 100) {
-    throw refused(`its last phase is ${phaseText(last)}, and 100 % is wanted`);
+    throw refused(`its last phase is ${phaseText(last)}, expected 100 %`);
   }
   for (const unit of ['percent', 'devices'] as const) {
     let highest = 0;
@@ -101,7 +101,7 @@ function checkPhasesRise(phases: readonly PhaseSize[]): void {
       const size = (phase as Partial<Record<typeof unit, number>>)[unit];
       if (size === undefined) continue;
       if (size <= highest) {
-        throw refused(`phase ${index + 1} (${phaseText(phase)}) is not larger than one before it`);
+        throw refused(`phase ${index + 1} (${phaseText(phase)}) is not larger than an earlier one`);
       }
       highest = size;
     }
@@ -112,12 +112,12 @@ function checkTimes(plan: RolloutPlan): void {
   const trialMs = plan.trial.seconds * 1_000;
   if (trialMs >= plan.deviceTimeoutMs) {
     throw refused(
-      `a trial of ${formatDuration(trialMs)} does not end within the ${formatDuration(plan.deviceTimeoutMs)} a device has`,
+      `a trial of ${formatDuration(trialMs)} does not end within the ${formatDuration(plan.deviceTimeoutMs)} that a device has (--device-timeout)`,
     );
   }
   if (plan.soakMs + trialMs >= plan.phaseTimeoutMs) {
     throw refused(
-      `a trial of ${formatDuration(trialMs)} and a soak of ${formatDuration(plan.soakMs)} do not fit into the ${formatDuration(plan.phaseTimeoutMs)} a phase has`,
+      `a trial of ${formatDuration(trialMs)} and a soak of ${formatDuration(plan.soakMs)} do not fit into the ${formatDuration(plan.phaseTimeoutMs)} that a phase has (--phase-timeout)`,
     );
   }
 }

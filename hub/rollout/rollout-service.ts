@@ -275,7 +275,7 @@ export class RolloutService {
     if (deviceIds.length > limits.devicesPerRolloutMax) {
       throw new AppError(
         'too_large',
-        `Cannot roll out ${what}: ${target} has ${deviceIds.length} devices, at most ${limits.devicesPerRolloutMax} are allowed in one rollout.`,
+        `Cannot roll out ${what}: ${target} has ${deviceIds.length} devices, but at most ${limits.devicesPerRolloutMax} are allowed in one rollout.`,
       );
     }
     return deviceIds;

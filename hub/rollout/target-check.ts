@@ -41,8 +41,8 @@ const texts: Readonly<
   },
   memory: {
     why: [
-      'has less memory than its smallest file has bytes',
-      'have less memory than its smallest file has bytes',
+      'has less memory than the smallest model file of the version needs',
+      'have less memory than the smallest model file of the version needs',
     ],
     fix: 'They may fail to load it.',
   },

@@ -145,7 +145,9 @@ export class UnassignService {
         if (found.length > 0) return { deviceIds: found, unreported };
         if (unreported.length > 0) throw deviceNotReported(what, nameDevices(unreported));
         const why =
-          'device' in target && page.length === 0 ? 'no device has this id' : 'no device of it has the model';
+          'device' in target && page.length === 0
+            ? 'no device has this id'
+            : 'no device of the target has the model';
         throw new AppError('not_found', `Cannot ${what}: ${why}.`);
       }
       after = ids.at(-1)!;

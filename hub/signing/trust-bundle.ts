@@ -73,7 +73,7 @@ function checkRoot(root: Metadata<Root>, { publicKeys }: Pick<OnlineKeys, 'publi
   for (const name of ['snapshot', 'timestamp'] as const) {
     const role = roles[name];
     if (role?.threshold !== 1 || role.keyIDs.length !== 1 || role.keyIDs[0] !== publicKeys[name].keyid) {
-      throw refuse(`the role "${name}" of the root is not this hub's ${name} key alone`);
+      throw refuse(`the role "${name}" of the root must have this hub's ${name} key and no other`);
     }
   }
   const online: string[] = Object.values(publicKeys).map((key) => key.keyid);
@@ -96,7 +96,7 @@ function checkDelegation(targets: Metadata<Targets>): void {
     path === publisherPaths()[0] || /^models\/[a-z0-9][a-z0-9-]*\/\*\/manifest\.json$/.test(path);
   if (paths.length === 0 || !paths.every(allowed)) {
     throw refuse(
-      `the delegation to "${publisherRole}" covers other paths than "${manifestTarget('NAME', '*')}"`,
+      `the delegation to "${publisherRole}" covers paths other than "${manifestTarget('NAME', '*')}"`,
     );
   }
 }

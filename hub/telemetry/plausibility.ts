@@ -73,7 +73,7 @@ export function spanTooLong(report: {
   return implausible(
     report,
     `a window of ${report.spanMs} ms`,
-    'no more time than has passed since the window before it, or since the offer',
+    'at most the time that has passed since the previous window or since the offer',
   );
 }
 

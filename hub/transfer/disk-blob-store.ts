@@ -95,7 +95,11 @@ export class DiskBlobStore implements BlobStore {
   }
 
   async removeUnfinished(name: string): Promise<void> {
-    if (!UNFINISHED.test(name)) throw new AppError('bad_input', 'Cannot remove what no write left behind.');
+    if (!UNFINISHED.test(name))
+      throw new AppError(
+        'bad_input',
+        'Cannot remove the file: it is not one that an interrupted write left.',
+      );
     await rm(join(this.#folder, name.slice(0, 2), name), { force: true });
   }
 

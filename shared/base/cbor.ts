@@ -24,7 +24,7 @@ export function decodeCbor(bytes: Uint8Array, what: string, bytesMax: number): u
   if (bytes.byteLength > bytesMax) {
     throw new AppError(
       'too_large',
-      `Cannot read ${what}: ${bytes.byteLength} bytes, at most ${bytesMax} are allowed.`,
+      `Cannot read ${what}: it has ${bytes.byteLength} bytes, but at most ${bytesMax} are allowed.`,
     );
   }
   const end = skipItem(bytes, 0, 0);

@@ -25,7 +25,7 @@ export function readJson(
   if (bytes.byteLength > bytesMax) {
     throw new AppError(
       'too_large',
-      `Cannot read ${what}: ${bytes.byteLength} bytes, at most ${bytesMax} are allowed.`,
+      `Cannot read ${what}: it has ${bytes.byteLength} bytes, but at most ${bytesMax} are allowed.`,
     );
   }
   const refuse = (why: string, cause?: unknown) =>

@@ -40,7 +40,10 @@ export function* readOutline(bytes: Uint8Array): Slices<RequestOutline> {
   let last: DataSpan = { from: 0, to: 0 };
   for (let at = 0; at < bytes.length; at += 1) {
     if (kept + at - copied > limits.inferOutlineBytesMax)
-      refuse('too_large', `what is not data of an input is over ${limits.inferOutlineBytesMax} bytes`);
+      refuse(
+        'too_large',
+        `everything in it except the data of inputs exceeds ${limits.inferOutlineBytesMax} bytes`,
+      );
     const byte = bytes[at]!;
     if (byte === 0x22) {
       const to = copied + limits.inferOutlineBytesMax - kept;
@@ -52,7 +55,7 @@ export function* readOutline(bytes: Uint8Array): Slices<RequestOutline> {
       if (depth === ROOT) hasInputs = key === 'inputs';
       if (depth !== INPUT || !hasInputs || key !== 'data') continue;
       const from = skipSpace(bytes, at + 1);
-      if (bytes[from] !== 0x5b) refuse('bad_input', 'the data of an input is no list');
+      if (bytes[from] !== 0x5b) refuse('bad_input', 'the data of an input is not a list');
       const to = yield* listEnd(bytes, from);
       parts.push(bytes.subarray(copied, from), Buffer.from(String(spans.length)));
       kept += from - copied;

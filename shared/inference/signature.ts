@@ -25,7 +25,7 @@ export function checkOutputNames(names: readonly string[], specs: readonly Tenso
     if (!specs.some((spec) => spec.name === name)) {
       refuse(`there is no output "${name}"; outputs are ${showSpecs(specs)}`);
     }
-    if (names.indexOf(name) !== i) refuse(`output "${name}" is asked for twice`);
+    if (names.indexOf(name) !== i) refuse(`output "${name}" is requested twice`);
   }
 }
 
@@ -38,7 +38,7 @@ function checkInput(input: Described, spec: TensorSpec): void {
     spec.shape.every((size, axis) => size === -1 || size === input.shape[axis]);
   if (!fits) {
     refuse(
-      `input "${input.name}" has shape ${showShape(input.shape)}, expected ${showShape(spec.shape)} (? is any size)`,
+      `input "${input.name}" has shape ${showShape(input.shape)}, expected ${showShape(spec.shape)} (? stands for any size)`,
     );
   }
 }

@@ -101,7 +101,7 @@ function decode(bytes: Uint8Array): { model: ModelProto; graph: GraphProto } {
   if (bytes.byteLength > limits.artifactBytesMax) {
     throw new AppError(
       'too_large',
-      `Cannot read the ONNX model: ${bytes.byteLength} bytes, at most ${limits.artifactBytesMax} are allowed.`,
+      `Cannot read the ONNX model: it has ${bytes.byteLength} bytes, but at most ${limits.artifactBytesMax} are allowed.`,
     );
   }
   let model: ModelProto;
@@ -110,8 +110,8 @@ function decode(bytes: Uint8Array): { model: ModelProto; graph: GraphProto } {
   } catch (cause) {
     throw foreign(bytes) ?? invalid(`its protobuf is damaged or cut short (${errorText(cause)})`, cause);
   }
-  if (model.graph === undefined) throw foreign(bytes) ?? invalid('it holds no graph');
-  if (model.graph.node.length === 0) throw invalid('its graph holds no nodes');
+  if (model.graph === undefined) throw foreign(bytes) ?? invalid('it contains no graph');
+  if (model.graph.node.length === 0) throw invalid('its graph contains no nodes');
   return { model, graph: model.graph };
 }
 
@@ -128,7 +128,8 @@ function readSpec(value: ValueInfoProto): ReadSpec {
       `the name ${start} has ${name.length} characters, at most ${NAME_CHARS_MAX} can be served`,
     );
   }
-  if (CONTROL.test(name)) throw invalid(`the name ${JSON.stringify(quoted(name))} holds a control character`);
+  if (CONTROL.test(name))
+    throw invalid(`the name ${JSON.stringify(quoted(name))} contains a control character`);
   // The decoder puts these in place of bytes that are no text; the runtime knows the tensor by another name.
   if (!name.isWellFormed() || name.includes('\ufffd')) {
     throw invalid(`the name ${JSON.stringify(quoted(name))} is not UTF-8`);
@@ -144,7 +145,7 @@ function readSpec(value: ValueInfoProto): ReadSpec {
   if (dims.length > limits.tensorRankMax) {
     throw new AppError(
       'too_large',
-      `Cannot read the ONNX model: "${quoted(name)}" has rank ${dims.length}, at most ${limits.tensorRankMax} is allowed.`,
+      `Cannot read the ONNX model: "${quoted(name)}" has rank ${dims.length}, but at most ${limits.tensorRankMax} is allowed.`,
     );
   }
   const shape = dims.map(({ dim_value: size }) => (size === undefined || size < 0 ? -1 : size));
@@ -202,7 +203,7 @@ function checkCount(what: string, count: number): void {
   if (count <= limits.tensorsPerModelMax) return;
   throw new AppError(
     'too_large',
-    `Cannot read the ONNX model: it has ${count} ${what}, at most ${limits.tensorsPerModelMax} are allowed.`,
+    `Cannot read the ONNX model: it has ${count} ${what}, but at most ${limits.tensorsPerModelMax} are allowed.`,
   );
 }
 

@@ -91,7 +91,7 @@ export function encodeTelemetryReport(report: TelemetryReport): Uint8Array {
   if (bytes.byteLength > limits.telemetryReportBytesMax) {
     throw new AppError(
       'too_large',
-      `Cannot send the telemetry window: ${bytes.byteLength} bytes, at most ${limits.telemetryReportBytesMax} are allowed.`,
+      `Cannot send the telemetry window: it has ${bytes.byteLength} bytes, but at most ${limits.telemetryReportBytesMax} are allowed.`,
     );
   }
   return bytes;
@@ -104,7 +104,7 @@ export function decodeTelemetryReport(bytes: Uint8Array): TelemetryReport {
   if (latency !== undefined && latency.first + latency.counts.length - 1 > latencyKeys.max) {
     throw new AppError(
       'bad_input',
-      `Cannot read telemetry report: /latency ends above bin ${latencyKeys.max}.`,
+      `Cannot read the telemetry report: /latency ends above bin ${latencyKeys.max}.`,
     );
   }
   return report;

@@ -62,10 +62,10 @@ export function actualLabel(terms: LabelTerms, actual: Label | boolean): Label {
   const { label, classes } = terms;
   if (label.kind === 'regression') {
     if (typeof actual === 'number' && Number.isFinite(actual)) return actual;
-    return refuse(`${shown(actual)} is not a number, and the model predicts numbers`);
+    return refuse(`${shown(actual)} is not a number, but the model predicts numbers`);
   }
   if (typeof actual === 'number' && Number.isInteger(actual) && !Number.isSafeInteger(actual)) {
-    return refuse(`${actual} may have been rounded on its way; send a class of that size as a text`);
+    return refuse(`${actual} may have been rounded in transit; send so large a number as text`);
   }
   const text = String(actual);
   const known = classes ?? label.values?.map(String);
@@ -79,7 +79,7 @@ export function actualLabel(terms: LabelTerms, actual: Label | boolean): Label {
     return classAt(terms, place);
   }
   return refuse(
-    `${shown(actual)} is no class of the model; classes are ${known.slice(0, CLASSES_NAMED_MAX).join(', ')}`,
+    `${shown(actual)} is not a class of the model; its classes are ${known.slice(0, CLASSES_NAMED_MAX).join(', ')}`,
   );
 }
 

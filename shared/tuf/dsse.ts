@@ -55,7 +55,7 @@ export function signDsse(payloadType: string, payload: Uint8Array, signer: DsseS
   if (bytes.byteLength > limits.controlMessageBytesMax) {
     throw new AppError(
       'too_large',
-      `Cannot sign a ${payloadType}: the envelope has ${bytes.byteLength} bytes, at most ${limits.controlMessageBytesMax} are allowed.`,
+      `Cannot sign a ${payloadType}: the envelope has ${bytes.byteLength} bytes, but at most ${limits.controlMessageBytesMax} are allowed.`,
     );
   }
   return bytes;

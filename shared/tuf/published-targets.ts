@@ -124,7 +124,7 @@ export function comparePublisher(
   const changes: PublisherChange[] = [];
   for (const [path, target] of Object.entries(before.signed.targets)) {
     const same = ownValue(after.signed.targets, path);
-    if (!same) throw invalid(`"${path}" vanished`);
+    if (!same) throw invalid(`"${path}" is missing`);
     if (isSame(target.toJSON(), same.toJSON())) continue;
     changes.push({ kind: 'withdrawn', version: withdrawal(target, same) });
   }
@@ -159,7 +159,8 @@ export function requireSameTargets(
   const targets = (of: Metadata<Targets>) =>
     Object.fromEntries(Object.entries(of.signed.targets).map(([path, target]) => [path, target.toJSON()]));
   if (after.signed.delegations) throw invalid('it delegates further');
-  if (!isSame(targets(before), targets(after))) throw invalid('it does not say the same as the one before');
+  if (!isSame(targets(before), targets(after)))
+    throw invalid('its content differs from that of the version before');
 }
 
 /** The only change an existing target may undergo: the flag is added, all else stays. */

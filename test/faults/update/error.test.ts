@@ -95,7 +95,7 @@ describe('Error_in_downloading', () => {
     const { device } = await prepared({ freeBytes: async () => free, clock: hastyClock });
     device.setDesired(2, [desiredFor(v2, { rollout })]);
     await vi.waitFor(() => expect(update(device)?.fault?.code).toBe('not_enough_space'));
-    expect(update(device)?.fault?.message).toMatch(/needs 16\.5 MiB of disk space, and 1000 B are free/);
+    expect(update(device)?.fault?.message).toMatch(/needs 16\.5 MiB of disk space, but only 1000 B is free/);
     await evaluations(device, 20);
     expect(update(device)?.state).toBe('downloading');
     expect(device.updates.report(Date.now())[0]?.quarantined).toEqual([]);

@@ -37,7 +37,7 @@ describe('modelfleet context', () => {
     await runCli(config, ['context', 'use', 'lab']);
     expect(await list()).toMatch(/^lab +https:\/\/other\.example:7443 +\*$/m);
     const taken = await runCli(config, ['context', 'rename', 'lab', 'prod']);
-    expect(taken).toMatchObject({ code: 2, stderr: expect.stringContaining('is called so') });
+    expect(taken).toMatchObject({ code: 2, stderr: expect.stringContaining('already has this name') });
   });
 
   it('names the logins there are when another one is wanted', async () => {

@@ -65,7 +65,7 @@ it('a chain that was recomputed as a whole is detected: by the head beside the d
   await hub.halt();
   await writeFile(join(data, 'audit-head.json'), stored.replace(/"sig":"..../, '"sig":"AAAA'));
   await hub.restart();
-  expect((await cli('audit', 'verify')).stderr).toContain('not one that this hub signed');
+  expect((await cli('audit', 'verify')).stderr).toContain('not signed by this hub');
   await rm(join(data, 'audit-head.json'));
   expect(await cli('audit', 'verify')).toMatchObject({ code: 0 });
   for (const file of [kept, headFile.replace('heads', 'first')]) {

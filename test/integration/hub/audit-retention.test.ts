@@ -173,7 +173,7 @@ describe('a checkpoint of the audit log', () => {
     expect(await verification.verify()).toMatchObject({
       intact: false,
       brokenAt: 1,
-      reason: expect.stringContaining('not one that this hub signed'),
+      reason: expect.stringContaining('not signed by this hub'),
     });
   });
 
@@ -184,13 +184,9 @@ describe('a checkpoint of the audit log', () => {
       `update meta set value = json_set(value, '$.payload',
         'eyJ2IjoxLCJudW1iZXIiOjQsImhhc2giOiJhYSIsImZpcnN0QXQiOjEsImxhc3RBdCI6Miwic2lnbmVkQXQiOjN9')
         where key = 'audit_checkpoint'`,
-      'not one that this hub signed',
+      'not signed by this hub',
     ],
-    [
-      'is rubbish',
-      "update meta set value = '{' where key = 'audit_checkpoint'",
-      'not one that this hub signed',
-    ],
+    ['is rubbish', "update meta set value = '{' where key = 'audit_checkpoint'", 'not signed by this hub'],
   ])('that %s shows', async (_what, statement, reason) => {
     const { retention, verification, clock, intruder } = await agedLog([500, 500, 2, 1]);
     await retention.removeSome(clock.now());

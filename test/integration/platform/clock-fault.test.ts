@@ -25,7 +25,7 @@ const cases = [
   ['expired', -15, 'clock_skew', /15d.* ahead of the hub's \(.*Set this machine's clock/],
   ['coming', 15, 'clock_skew', /1[45]d.* behind the hub's \(.*Set this machine's clock/],
   ['coming', undefined, 'clock_skew', /this machine's clock shows .*Set this machine's clock/],
-  ['expired', 0, 'certificate_not_valid_now', /the same as the hub's .*expired, and the hub's clock says so/],
+  ['expired', 0, 'certificate_not_valid_now', /the same as the hub's .*expired by the hub's clock too/],
   ['expired', undefined, 'certificate_not_valid_now', /The clock is ahead, or the certificate expired/],
 ] as const;
 

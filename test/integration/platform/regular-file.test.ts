@@ -70,7 +70,7 @@ describe('a regular file', () => {
   it.skipIf(isRoot)('that this user may not read is told as such', async () => {
     const path = join(await tempFolder(), 'file');
     await writeFile(path, '', { mode: 0 });
-    await expect(readRegularFile(path, 100)).rejects.toThrow('it may not be read by this user');
+    await expect(readRegularFile(path, 100)).rejects.toThrow('this user has no permission to read it');
   });
 
   it('that an operator names may be the end of a pipe', async () => {

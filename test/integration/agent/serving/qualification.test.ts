@@ -149,13 +149,13 @@ describe('qualification', () => {
   it('refuses a version that misses its own objectives', async () => {
     const slow = await qualify(linearModel(), { objectives: { latencyP95Ms: 1e-6 } });
     expect(slow).toMatchObject({
-      fault: { code: 'too_slow_on_device', message: expect.stringMatching(/ms, and its objective is/) },
+      fault: { code: 'too_slow_on_device', message: expect.stringMatching(/ms, but its objective is/) },
     });
     const large = await qualify(linearModel(), { objectives: { memoryBytesMax: 1_000_000 } });
     expect(large).toMatchObject({
       fault: {
         code: 'objective_missed_on_device',
-        message: expect.stringMatching(/MiB, and its objective is/),
+        message: expect.stringMatching(/MiB, but its objective is/),
       },
     });
   });
@@ -213,7 +213,7 @@ describe('qualification', () => {
       'an output whose rank only a run shows',
       rankUnknownModel(),
       { outputs: [fp32Spec('y', [-1, 2])] },
-      /"y" came as FP32 \[2\]/,
+      /"y" is FP32 \[2\] in the answer/,
     ],
     [
       'an input of another name',

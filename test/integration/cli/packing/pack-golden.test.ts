@@ -133,22 +133,22 @@ describe('packVersion() makes golden samples', () => {
       'fewer rows than there are samples',
       [1, 1],
       'sample_invalid',
-      /"w.npy": it has 1 rows, and the golden samples have 2/,
+      /"w.npy": it has 1 rows, but the golden samples have 2/,
     ],
     [
       'more rows than there are samples',
       [3, 1],
       'sample_invalid',
-      /it has 3 rows, and the golden samples have 2/,
+      /it has 3 rows, but the golden samples have 2/,
     ],
     ['no axis of rows', [], 'sample_invalid', /it has 0 rows/],
     [
       'more values a row than the output',
       [2, 2],
       'interface_mismatch',
-      /expected "y" of row 1: 2 values a row, the model gives 1/,
+      /expected "y" of row 1: it has 2 values per row, but the model gives 1/,
     ],
-    ['no value in a row', [2, 0], 'interface_mismatch', /0 values a row, the model gives 1/],
+    ['no value in a row', [2, 0], 'interface_mismatch', /0 values per row, but the model gives 1/],
   ])('refuses an array of expected outputs with %s', async (_, shape, code, message) => {
     const count = shape.reduce((product, size) => product * size, 1);
     const golden = 'golden: { file: g.csv, expected: { y: w.npy } }\n';

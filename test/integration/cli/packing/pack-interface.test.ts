@@ -196,7 +196,9 @@ describe('packVersion()', () => {
       }),
     ).rejects.toMatchObject({
       code: 'interface_mismatch',
-      message: expect.stringMatching(/"y" is declared as \[\?, 2, 1\] but comes as \[1, 2\]/),
+      message: expect.stringMatching(
+        /"y" is declared with shape \[\?, 2, 1\], but the model gives shape \[1, 2\]/,
+      ),
     });
   });
 

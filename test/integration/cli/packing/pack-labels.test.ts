@@ -212,7 +212,7 @@ describe('packVersion() with a label rule', () => {
         rule: 'label: { output: label, kind: classification }\nclasses: [low, mid, high]\n',
       },
       'interface_mismatch',
-      /output "label" gives 3, expected one of 0, 1, 2; name what the model gives for each class, .* under "label.values"/,
+      /output "label" gives 3, expected one of 0, 1, 2; list under "label.values" what the model gives for each class/,
     ],
     [
       'a logit read as a probability',
@@ -222,7 +222,7 @@ describe('packVersion() with a label rule', () => {
         rule: 'label: { output: p, kind: classification }\nclasses: [ok, faulty]\n',
       },
       'interface_mismatch',
-      /output "p" gives .*, which is no probability; .*"label.threshold"/,
+      /output "p" gives .*, which is not a probability; .*"label.threshold"/,
     ],
     [
       'one column by its best',
@@ -232,7 +232,7 @@ describe('packVersion() with a label rule', () => {
         rule: 'label: { output: p, kind: classification, read: argmax }\nclasses: [ok, faulty]\n',
       },
       'interface_mismatch',
-      /of one column the best is always the first, .*; say "read: threshold" or "read: class"/,
+      /"read: argmax" needs one score for each class, .*; use "read: threshold" or "read: class"/,
     ],
     [
       'a threshold for three classes',
@@ -242,7 +242,7 @@ describe('packVersion() with a label rule', () => {
         rule: 'label: { output: p, kind: classification }\nclasses: [ok, odd, faulty]\n',
       },
       'interface_mismatch',
-      /a threshold tells two classes apart, found 3/,
+      /a threshold separates two classes, found 3/,
     ],
     [
       'more class names than scores',
@@ -252,7 +252,7 @@ describe('packVersion() with a label rule', () => {
         rule: 'label: { output: probabilities, kind: classification }\nclasses: [p, q, r, s]\n',
       },
       'interface_mismatch',
-      /has 3 columns, found 4 classes/,
+      /has 3 columns, but there are 4 classes/,
     ],
     [
       'a label that is no class, by its row',
@@ -268,7 +268,7 @@ describe('packVersion() with a label rule', () => {
         rule: 'label: { output: p, kind: classification }\nclasses: [ok, faulty]\n',
       },
       'sample_invalid',
-      /row 2, column "y": "good" is no class of the model; classes are ok, faulty/,
+      /row 2, column "y": "good" is not a class of the model; its classes are ok, faulty/,
     ],
     [
       'labels of which none agrees',
@@ -281,7 +281,7 @@ describe('packVersion() with a label rule', () => {
         rule: 'label: { output: p, kind: classification }\nclasses: [ok, faulty]\n',
       },
       'interface_mismatch',
-      /none of 20 labels agrees with output "p" \(row 1, column "y" says "ok", read is "faulty"\)/,
+      /none of the 20 labels agrees with output "p" \(row 1, column "y" is "ok", but the model predicts "faulty"\)/,
     ],
     [
       'a regression of texts',
@@ -291,7 +291,7 @@ describe('packVersion() with a label rule', () => {
         rule: 'label: { output: label, kind: regression }\n',
       },
       'interface_mismatch',
-      /a regression is compared by number/,
+      /a regression compares numbers/,
     ],
   ])('refuses %s', async (_, options, code, message) => {
     await expect(labelled(options)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });

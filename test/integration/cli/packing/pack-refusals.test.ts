@@ -75,13 +75,13 @@ describe('packVersion() refuses', () => {
       'features for an input there is not',
       { 'model.yaml': yaml.replace('{ x:', '{ z:') },
       'interface_mismatch',
-      /"features" names input "z", the model has "x" FP32/,
+      /"features" names input "z", but the model has "x" FP32/,
     ],
     [
       'too few features',
       { 'model.yaml': yaml.replace('[a, b]', '[a]') },
       'interface_mismatch',
-      /names 1 columns, the model's input has 2/,
+      /names 1 columns, but the model's input has 2/,
     ],
     [
       'a label output there is not',
@@ -105,7 +105,7 @@ describe('packVersion() refuses', () => {
       'a unit of a tensor there is not',
       { 'model.yaml': `${yaml}units: { y: ppm, z: K }\n` },
       'interface_mismatch',
-      /"units" names "z", the model has "x" FP32 .*, "y" FP32/,
+      /"units" names "z", but the model has "x" FP32 .*, "y" FP32/,
     ],
   ])('%s', async (_, changes, code, message) => {
     const files = { 'model.yaml': yaml, 'm.onnx': linear, 's.csv': sampleCsv, ...changes };
@@ -132,7 +132,7 @@ describe('packVersion() refuses', () => {
     await symlink('m.onnx', join(folder.path, 'link.onnx'));
     await expect(pack(folder)).rejects.toMatchObject({
       code: 'interface_mismatch',
-      message: expect.stringContaining(`variants "m.onnx" and "${name}" are one file`),
+      message: expect.stringContaining(`variants "m.onnx" and "${name}" are the same file`),
     });
   });
 

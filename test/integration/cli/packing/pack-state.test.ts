@@ -125,13 +125,13 @@ describe('packVersion() of a model with state', () => {
   });
 
   it.each([
-    ['an input there is not', '{ other: stateN }', /"state" names input "other", the model has "x" FP32/],
-    ['an output there is not', '{ state: other }', /"state" names output "other", the model has "y" FP32/],
+    ['an input there is not', '{ other: stateN }', /"state" names input "other", but the model has "x" FP32/],
     [
-      'tensors that do not fit',
-      '{ state: y }',
-      /"state" hands output "y" FP32 \[\?, 1\] back as input "state"/,
+      'an output there is not',
+      '{ state: other }',
+      /"state" names output "other", but the model has "y" FP32/,
     ],
+    ['tensors that do not fit', '{ state: y }', /"state" feeds output "y" FP32 \[\?, 1\] into input "state"/],
   ])('refuses a state of %s', async (_, state, message) => {
     await expect(
       pack(`${head.replace('{ state: stateN }', state)}sample: { file: s.csv }\n`),

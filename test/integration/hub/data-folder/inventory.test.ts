@@ -88,7 +88,7 @@ describe('a data folder', () => {
     const file = new BetterSqlite3(join(hub.data, 'hub.db'));
     file.exec('delete from api_token; delete from inventory');
     file.close();
-    await expect(hub.start()).rejects.toEqual(incomplete('"hub.db" holds nothing of a hub'));
+    await expect(hub.start()).rejects.toEqual(incomplete('"hub.db" does not contain the data of a hub'));
   });
 
   it.each([

@@ -301,7 +301,7 @@ describe('a rollout', () => {
     await device!.report(world.uplink);
     const detail = await world.service.show(id);
     expect(detail.counts).toEqual({ succeeded: 1, 'rolled-back': 1 });
-    expect(detail.devices[0]!.fault!.message).toBe('The device reports that it runs version 1.0.0 again.');
+    expect(detail.devices[0]!.fault!.message).toBe('The device reports that it now runs version 1.0.0.');
   });
 
   it('starts at the requested time', async () => {

@@ -85,7 +85,7 @@ describe('refusals of devices', () => {
         actor: 'device:loud',
         action: 'security.publish',
         count: count('publish'),
-        reasons: ['topic of another'],
+        reasons: ['topic of another device'],
       }),
     );
     expect(told.length).toBeLessThan(4);

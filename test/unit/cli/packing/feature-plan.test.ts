@@ -59,7 +59,7 @@ describe('planFeatures()', () => {
     expect(() => planFeatures({ ...none, inputs, outputs: [table('y', 1)] })).toThrow(
       expect.objectContaining({
         code: 'too_large',
-        message: `Cannot profile the sample: ${limits.featuresMax + 1} features, at most ${limits.featuresMax} are allowed.`,
+        message: `Cannot profile the sample: it has ${limits.featuresMax + 1} features, but at most ${limits.featuresMax} are allowed.`,
       }),
     );
   });

@@ -55,41 +55,45 @@ describe('completeLabelRule()', () => {
     [
       'values other than those in the file',
       { output: numbers, rule: { values: [0, 1] }, known: [1, 2] },
-      /"values" are 0, 1, the model file says that "y" knows 1, 2/,
+      /"values" are 0, 1, but by the model file "y" gives 1, 2/,
     ],
     [
       'another number of names than the file has classes',
       { output: numbers, classes: ['a'], known: [1, 2] },
-      /"classes" names 1, the model file says that "y" knows 1, 2/,
+      /"classes" names 1, but by the model file "y" gives 1, 2/,
     ],
     [
       'names of scores in another order than the file',
       { output: scores, classes: ['q', 'p', 'r'], known: ['p', 'q', 'r'] },
-      /another order than the model file has them: p, q, r/,
+      /another order than in the model file, which has p, q, r/,
     ],
     [
       'values and names of different number',
       { output: numbers, rule: { values: [1, 2, 3] }, classes: ['a', 'b'] },
-      /"values" has 3 entries, "classes" 2/,
+      /"values" has 3 entries and "classes" has 2/,
     ],
-    ['two classes of one name', { output: scores, classes: ['a', 'b', 'a'] }, /two classes are called "a"/],
+    [
+      'two classes of one name',
+      { output: scores, classes: ['a', 'b', 'a'] },
+      /two classes have the name "a"/,
+    ],
     [
       'a class in several columns',
       { output: { ...numbers, shape: [-1, 2] } },
-      /a class is read from one column/,
+      /"read: class" needs a single column/,
     ],
     [
       'a threshold beside the best of several',
       { output: scores, rule: { threshold: 0.1 } },
-      /"threshold" is for one score/,
+      /"threshold" needs a single score/,
     ],
     [
       'values of a regression',
       { output: scores, rule: { kind: 'regression', values: [1] } },
-      /are of a classification/,
+      /apply to a classification only/,
     ],
-    ['texts held to a threshold', { output: texts, rule: { read: 'threshold' } }, /is no score/],
-    ['the best of texts', { output: texts, rule: { read: 'argmax' } }, /no scores to take the best of/],
+    ['texts held to a threshold', { output: texts, rule: { read: 'threshold' } }, /is not a score/],
+    ['the best of texts', { output: texts, rule: { read: 'argmax' } }, /does not contain scores/],
   ])('refuses %s', (_, given, message) => {
     expect(() => complete(given)).toThrow(expect.objectContaining({ code: 'interface_mismatch' }));
     expect(() => complete(given)).toThrow(message);

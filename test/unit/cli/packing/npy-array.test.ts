@@ -54,7 +54,7 @@ describe('parseNpy()', () => {
     ['other bytes', Buffer.from('PK\x03\x04 not an array'), /not an NPY file/],
     ['nothing', new Uint8Array(), /not an NPY file/],
     ['a header cut short', byNumpy.subarray(0, 60), /header is cut short/],
-    ['data cut short', byNumpy.subarray(0, -1), /is 8 bytes, found 7/],
+    ['data cut short', byNumpy.subarray(0, -1), /needs 8 bytes, found 7/],
     ['big-endian numbers', replaced('<i2', '>i2'), /elements are ">i2", .*; save array\.astype\("<i2"\)\.$/],
     ['Python objects', replaced("'<i2'", "'|O' "), /elements are "\|O", .*; save array\.astype\("<f4"\)\.$/],
     ['big-endian texts', replaced('<i2', '>U2'), /elements are ">U2", .*; save array\.astype\("<U2"\)\.$/],
@@ -73,7 +73,7 @@ describe('parseNpy()', () => {
     [
       'more axes than a tensor and its rows have',
       npyFile(new Array<number>(limits.tensorRankMax + 2).fill(1), [1]),
-      new RegExp(`its rank is ${limits.tensorRankMax + 2}, at most ${limits.tensorRankMax + 1}`),
+      new RegExp(`its rank is ${limits.tensorRankMax + 2}, but at most ${limits.tensorRankMax + 1}`),
     ],
     ['Fortran order', replaced('False', 'True '), /Fortran order/],
     ['a shape that is none', replaced('(2, 2)', '(2; 2)'), /header is damaged/],

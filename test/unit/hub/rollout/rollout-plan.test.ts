@@ -42,7 +42,7 @@ describe('makePlan()', () => {
     [
       'a soak that does not fit into the phase',
       { soakMs: 3_600_000, phaseTimeoutMs: 3_600_000 },
-      /do not fit into the 1h a phase has/,
+      /do not fit into the 1h that a phase has/,
     ],
   ])('refuses %s', (_, part, message) => {
     expect(() => makePlan({ ...request, ...part })).toThrow(
@@ -100,6 +100,6 @@ describe('phaseSizes()', () => {
 
   it('refuses to wait for more completed devices than there are', () => {
     const plan = makePlan({ ...request, gates: { minCompleted: 7 } });
-    expect(() => phaseSizes(plan, 6)).toThrow(/it waits for 7 completed devices, and the target has 6/);
+    expect(() => phaseSizes(plan, 6)).toThrow(/it waits for 7 completed devices, but the target has only 6/);
   });
 });

@@ -40,6 +40,6 @@ describe('checkOutputNames', () => {
   it('refuses outputs that do not exist or are asked for twice', () => {
     expect(() => checkOutputNames(['x', 'rate'], specs)).not.toThrow();
     expect(() => checkOutputNames(['y'], specs)).toThrow(refused('no output "y"'));
-    expect(() => checkOutputNames(['x', 'x'], specs)).toThrow(refused('"x" is asked for twice'));
+    expect(() => checkOutputNames(['x', 'x'], specs)).toThrow(refused('"x" is requested twice'));
   });
 });
