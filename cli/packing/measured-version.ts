@@ -276,7 +276,11 @@ async function profileSample(
     check?.add(batch, answers);
   }
   const cells = yaml.profile?.cells ?? CELLS_DEFAULT;
-  const { profile, remarks } = builder.build({ rows: rows.length, cells });
+  const { profile, remarks } = builder.build({
+    rows: rows.length,
+    cells,
+    ordered: yaml.sample?.ordered ?? false,
+  });
   const incomplete = rows.length - complete.length;
   return {
     profile,

@@ -56,7 +56,14 @@ const csvFields = {
   ),
 };
 
-export const SampleSource = Type.Object(csvFields, closed);
+export const SampleSource = Type.Object(
+  {
+    ...csvFields,
+    /** The rows are in the order of time, as far apart as in service: the profile then knows how much they depend on each other. */
+    ordered: Type.Optional(Type.Boolean()),
+  },
+  closed,
+);
 export type SampleSource = Static<typeof SampleSource>;
 
 export const GoldenSource = Type.Object(

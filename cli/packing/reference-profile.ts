@@ -11,11 +11,13 @@ import type {
   NumericProfile,
   ReferenceProfile,
 } from '../../shared/manifest/reference-profile.ts';
+import { OpenBlocks, scoreOf } from '../../shared/sketch/block-sums.ts';
 import { CategoryCounts } from '../../shared/sketch/category-counts.ts';
 import { HistogramCounts } from '../../shared/sketch/histogram-counts.ts';
 import { MomentSums } from '../../shared/sketch/moment-sums.ts';
 import { type FeatureValue, featureValues } from '../../shared/telemetry/feature-value.ts';
 import { TensorReading } from '../../shared/telemetry/tensor-reading.ts';
+import { countsLength } from '../../shared/telemetry/window-counts.ts';
 import { countText } from '../count-text.ts';
 import type { FeaturePlan } from './feature-plan.ts';
 import { numericEdges } from './numeric-edges.ts';
@@ -51,8 +53,19 @@ export class ProfileBuilder {
     }
   }
 
-  /** The profile over everything added. Features of tensors that were never added, or never had a row, are left out. */
-  build({ rows, cells }: { readonly rows: number; readonly cells: number }): BuiltProfile {
+  /**
+   * The profile over everything added. Features of tensors that were never added, or never had a row, are left out. `ordered`: rows were added
+   * in the order of time.
+   */
+  build({
+    rows,
+    cells,
+    ordered = false,
+  }: {
+    readonly rows: number;
+    readonly cells: number;
+    readonly ordered?: boolean;
+  }): BuiltProfile {
     const features: FeatureProfile[] = [];
     const remarks: string[] = [];
     const budget = categoryBudget(this.#plans.filter(({ kind }) => kind !== 'numeric').length);
@@ -68,7 +81,7 @@ export class ProfileBuilder {
         continue;
       }
       const feature = profileFeature(plan, values, cells, budget);
-      features.push(feature);
+      features.push(ordered ? { ...feature, blocks: blocksOf(feature, values) } : feature);
       remarks.push(...remarksOn(feature, values));
     }
     const fewest = Math.min(...this.#values.flatMap(({ length }) => (length > 0 ? [length] : [])));
@@ -79,6 +92,18 @@ export class ProfileBuilder {
     }
     return { profile: { rows, features }, remarks };
   }
+}
+
+/** Block sums of the values in their order. */
+function blocksOf(feature: FeatureProfile, values: readonly FeatureValue[]): number[] {
+  const blocks = new OpenBlocks();
+  const counts =
+    feature.kind === 'numeric' ? new HistogramCounts(feature.edges) : new CategoryCounts(feature.categories);
+  for (const value of values) {
+    const cell = counts instanceof HistogramCounts ? counts.add(Number(value)) : counts.add(value);
+    if (cell !== undefined) blocks.add(scoreOf(cell, countsLength(feature)));
+  }
+  return blocks.take();
 }
 
 /** An output may have the name of an input. */

@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from 'typebox';
 import { limits } from '../base/limits.ts';
+import { BlockNumbers } from '../sketch/block-sums.ts';
 
 const count = Type.Integer({ minimum: 0 });
 
@@ -61,6 +62,8 @@ export const NumericProfile = Type.Object({
   counts: Type.Array(count, { minItems: 3, maxItems: limits.binsMax + 2 }),
   missing: count,
   moments: Moments,
+  /** Of the rows of the sample, where they are in the order of time. */
+  blocks: Type.Optional(BlockNumbers),
 });
 export type NumericProfile = Static<typeof NumericProfile>;
 
@@ -77,6 +80,7 @@ export const CategoricalProfile = Type.Object({
   counts: Type.Array(count, { minItems: 1, maxItems: limits.categoriesMax }),
   unseen: count,
   missing: count,
+  blocks: Type.Optional(BlockNumbers),
 });
 export type CategoricalProfile = Static<typeof CategoricalProfile>;
 

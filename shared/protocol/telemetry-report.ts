@@ -10,7 +10,7 @@ import { limits } from '../base/limits.ts';
 import { mapOf } from '../base/map-of.ts';
 import { Digest, ModelName, RolloutId, SemVer } from '../base/names.ts';
 import { parser } from '../base/parse.ts';
-import { blockNumbersMax } from '../sketch/block-sums.ts';
+import { BlockNumbers } from '../sketch/block-sums.ts';
 import { latencyKeys } from '../sketch/latency-sketch.ts';
 
 const count = Type.Integer({ minimum: 0, maximum: limits.telemetryCountMax });
@@ -25,14 +25,9 @@ export const FeatureCounts = Type.Object({
    * `limits.momentRowsMin` rows: the sums of one row would be the row. No minimum or maximum, for the same reason. */
   moments: Type.Optional(Type.Object({ n: count, sum: Type.Number(), sumSquares: Type.Number() })),
   /**
-   * Blocks of rows with a value that were filled in the window: for each length of shared/sketch/block-sums.ts, ascending, how many, the sum of
-   * their scores and the sum of the squares of these. Longer lengths without a block are left out. Says how much rows depend on each other.
+   * Blocks of rows with a value that were filled in the window: they say how much rows depend on each other.
    */
-  blocks: Type.Optional(
-    Type.Array(Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }), {
-      maxItems: blockNumbersMax,
-    }),
-  ),
+  blocks: Type.Optional(BlockNumbers),
 });
 export type FeatureCounts = Static<typeof FeatureCounts>;
 

@@ -4,13 +4,22 @@
  * and the sum of the squares of these sums are kept. Sums over independent rows vary as the number of rows does, over dependent ones
  * more: batch means (G. S. Fishman, "Grouping observations in digital simulation", Management Science 24, 1978).
  */
+import { type Static, Type } from 'typebox';
 
 /** Rows of a block; each length is four of the one before. */
 export const blockLengths = [4, 16, 64, 256, 1024] as const;
 
 /** Numbers kept for each length: blocks, sum, sum of squares. */
 const NUMBERS = 3;
-export const blockNumbersMax = NUMBERS * blockLengths.length;
+const numbersMax = NUMBERS * blockLengths.length;
+
+/** For each length, ascending, as many as have a block: how many, the sum of their scores, the sum of the squares of these. */
+export const BlockNumbers = Type.Array(
+  Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }),
+  { maxItems: numbersMax },
+);
+export type BlockNumbers = Static<typeof BlockNumbers>;
+
 /** Scores reach from −SCORE_MAX to SCORE_MAX. */
 export const SCORE_MAX = 10;
 
@@ -45,7 +54,7 @@ export class OpenBlocks {
   #rows = 0;
   /** Score of the open block of each length, without the open blocks of the lengths below. */
   readonly #open = blockLengths.map(() => 0);
-  #closed = new Array<number>(blockNumbersMax).fill(0);
+  #closed = new Array<number>(numbersMax).fill(0);
 
   add(score: number): void {
     this.#open[0]! += score;
@@ -56,7 +65,7 @@ export class OpenBlocks {
   /** What was filled since the last call: flat numbers without trailing zeros. */
   take(): number[] {
     const closed = this.#closed;
-    this.#closed = new Array<number>(blockNumbersMax).fill(0);
+    this.#closed = new Array<number>(numbersMax).fill(0);
     const used = NUMBERS * blockLengths.filter((_, i) => closed[i * NUMBERS]! > 0).length;
     return closed.slice(0, used);
   }

@@ -8,6 +8,7 @@ import { encodeStrings } from '../../../../shared/inference/exact-values.ts';
 import type { Tensor } from '../../../../shared/inference/tensor.ts';
 import { encodeNumbers } from '../../../../shared/inference/tensor-values.ts';
 import { ModelBuilder } from '../../../../shared/onnx/write-model.ts';
+import { sumsByLength } from '../../../../shared/sketch/block-sums.ts';
 import { WindowCounts } from '../../../../shared/telemetry/window-counts.ts';
 import { linearModel } from '../../../support/models.ts';
 import { makePackFolder, npyFile } from '../../../support/pack-folder.ts';
@@ -53,6 +54,30 @@ describe('packVersion() with an odd sample', () => {
         dead.map(([a]) => [a!, 1]),
       ),
     ).toBe('drift');
+  });
+
+  it('measures how much the rows of an ordered sample depend on each other, inputs and outputs', async () => {
+    const files = { 's.csv': csv(64, (i) => `${i < 32 ? 0 : 1},${i % 2}`) };
+    const ordered = yaml.replace('s.csv', 's.csv, ordered: true');
+    const { packed } = await pack({ ...files, 'model.yaml': `${ordered}golden: { rows: 2 }\n` });
+    const blocksOf = (name: string) =>
+      packed.manifest.profile!.features.find((f) => f.name === name)!.blocks!;
+    // Halves of one value each vary from block to block; alternating values do not.
+    const [slow, fast] = [sumsByLength(blocksOf('a')), sumsByLength(blocksOf('b'))];
+    expect(slow.map(({ rows, blocks }) => [rows, blocks])).toEqual([
+      [4, 16],
+      [16, 4],
+      [64, 1],
+    ]);
+    const variance = ({ blocks, sum, sumSquares }: (typeof slow)[0]) =>
+      sumSquares / blocks - (sum / blocks) ** 2;
+    expect(variance(slow[1]!)).toBeGreaterThan(0);
+    expect(variance(fast[1]!)).toBe(0);
+    expect(sumsByLength(blocksOf('y'))).toHaveLength(3);
+    const unordered = await pack({ ...files, 'model.yaml': `${yaml}golden: { rows: 2 }\n` });
+    expect(unordered.packed.manifest.profile!.features.every(({ blocks }) => blocks === undefined)).toBe(
+      true,
+    );
   });
 
   it('says which output has no row in the whole sample, and no more of those that have some', async () => {
