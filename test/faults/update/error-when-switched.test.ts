@@ -5,6 +5,7 @@ import { AppError } from '../../../shared/base/app-error.ts';
 import { packedVersion, writeBlobs } from '../../support/packed-version.ts';
 import {
   ends,
+  evaluations,
   expectUntouched,
   flipBit,
   hastyClock,
@@ -57,7 +58,7 @@ describe('Error_in_trial', () => {
   const trial = { seconds: 600, minRequests: 10, maxErrorRate: 0.1, maxCrashes: 1 };
 
   async function inTrial() {
-    const made = await prepared();
+    const made = await prepared({ clock: hastyClock });
     made.device.setDesired(2, [desiredFor(v2, { rollout, trial })]);
     await ends(made.device, 'trial');
     expect(made.device.served.active).toEqual({ version: '2.0.0', standby: '1.0.0' });
@@ -77,7 +78,7 @@ describe('Error_in_trial', () => {
   it('errors over the limit: back, as soon as they cannot be chance', async () => {
     const { device } = await inTrial();
     device.served.figuresNow = { requests: 3, failed: 1, refused: 0, crashes: 0 };
-    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    await evaluations(device, 2);
     expect(update(device)?.state).toBe('trial');
     device.served.figuresNow = {
       requests: 10,
@@ -101,11 +102,13 @@ describe('Error_in_trial', () => {
   });
 
   it('nobody who asks: the trial goes on after its time, and ends when requests come', async () => {
-    const { device } = await prepared();
-    const short = { ...trial, seconds: 0.1 };
-    device.setDesired(2, [desiredFor(v2, { rollout, trial: short })]);
+    let passed = 0;
+    const clock = { ...hastyClock, monotonic: () => hastyClock.monotonic() + passed };
+    const { device } = await prepared({ clock });
+    device.setDesired(2, [desiredFor(v2, { rollout, trial })]);
     await ends(device, 'trial');
-    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    passed += 2 * trial.seconds * 1_000;
+    await evaluations(device, 2);
     expect(update(device)?.state).toBe('trial');
     device.served.figuresNow = { requests: 10, failed: 0, refused: 0, crashes: 0 };
     await ends(device, 'committed');
@@ -129,7 +132,7 @@ describe('Error_in_trial', () => {
     await ends(device, 'rolled-back');
     expect(lastFault(device)).toMatchObject({ code: 'rolled_back_by_operator' });
     device.setDesired(3, [desiredFor(v2, { rollout })]);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await evaluations(device, 2);
     expect(update(device)?.state).toBe('rolled-back');
     expectUntouched(device);
   });

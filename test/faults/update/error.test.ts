@@ -79,9 +79,9 @@ describe('Error_in_checking', () => {
     await ends(device, 'rejected');
     device.setDesired(3, [desiredFor(v2, { rollout })]);
     await device.close();
-    const again = await reopen(folder, blobs);
+    const again = await reopen(folder, blobs, { clock: hastyClock });
     again.setDesired(3, [desiredFor(v2, { rollout })]);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await evaluations(again, 2);
     expect(statesOf2(again)).toEqual(['checking', 'rejected']);
     again.setDesired(4, [desiredFor(v2, { rollout: 'r-00000002' })]);
     await vi.waitFor(() => expect(lastFault(again)?.code).toBe('version_quarantined'));

@@ -170,9 +170,12 @@ describe('the MQTT session', () => {
     const elsewhere = await hub.startBrokerNamed('elsewhere.example');
     const named = await hub.startBrokerNamed('localhost');
     try {
-      const session = begin({ ...identity, mqtt: { host: 'localhost', port: elsewhere.port } });
-      await systemClock.sleep(300);
+      const { clock, waits } = countedWaits();
+      const session = begin({ ...identity, mqtt: { host: 'localhost', port: elsewhere.port } }, clock);
+      // It has tried more than once.
+      await expect.poll(() => waits.length).toBeGreaterThan(1);
       expect(session.isConnected).toBe(false);
+      expect(events).toEqual([]);
       const other = begin({ ...identity, mqtt: { host: 'localhost', port: named.port } });
       await expect.poll(() => other.isConnected).toBe(true);
     } finally {

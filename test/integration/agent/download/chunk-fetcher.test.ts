@@ -254,11 +254,13 @@ describe('ChunkFetcher', () => {
     }, 60_000);
     const fetched = fetcher.fetch(manifest, digests, never);
     await vi.waitFor(() => expect(requests).toHaveLength(1));
-    transport.isReady = false;
+    const isReady = vi.fn(() => false);
+    Object.defineProperty(transport, 'isReady', { get: isReady });
     fetcher.linkChanged();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    // It would have asked: it has found out that it cannot.
+    await vi.waitFor(() => expect(isReady).toHaveBeenCalled());
     expect(requests).toHaveLength(1);
-    transport.isReady = true;
+    isReady.mockReturnValue(true);
     fetcher.linkChanged();
     await fetched;
     expect(store.has(digests[0]!)).toBe(true);

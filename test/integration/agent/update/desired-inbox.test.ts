@@ -248,6 +248,7 @@ describe('DesiredInbox', () => {
     const waits: number[] = [];
     let nowMs = 0;
     let attempts = 0;
+    let isHeld = false;
     const clock = {
       now: () => systemClock.now() + nowMs,
       monotonic: systemClock.monotonic,
@@ -255,7 +256,8 @@ describe('DesiredInbox', () => {
         waits.push(ms);
         await new Promise<void>((resolve) => {
           tick = resolve;
-          if (attempts < stopsAfterAttempts) setImmediate(resolve);
+          isHeld = attempts >= stopsAfterAttempts;
+          if (!isHeld) setImmediate(resolve);
           signal?.addEventListener('abort', () => resolve(), { once: true });
         });
         signal?.throwIfAborted();
@@ -275,6 +277,8 @@ describe('DesiredInbox', () => {
       ...opened,
       waits,
       attempts: () => attempts,
+      /** Whether it is in the wait that only news end. */
+      isHeld: () => isHeld,
       setClock: (ms: number) => {
         nowMs = ms;
         tick();
@@ -304,14 +308,14 @@ describe('DesiredInbox', () => {
     'attempts at once when %s in the middle of a long wait',
     async (news) => {
       let isOver = false;
-      const { inbox, accepted, attempts, waits, setClock } = await failing(
+      const { inbox, accepted, attempts, waits, isHeld, setClock } = await failing(
         () => (isOver ? undefined : expired(1)),
         7,
       );
       const { signal } = new AbortController();
       inbox.receive(statement(), signal);
-      await vi.waitFor(() => expect(attempts()).toBe(7));
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await vi.waitFor(() => expect(isHeld()).toBe(true));
+      expect(attempts()).toBe(7);
       isOver = true;
       const before = waits.length;
       if (news === 'trust metadata comes') inbox.retryNow(signal);
