@@ -68,12 +68,16 @@ describe('a runner that is told a digest', () => {
         await writeFile(file, turn % 3 === 0 ? foreign : signed);
       }
     })();
-    for (let attempt = 0; attempt < 12; attempt += 1) {
+    let answered = 0;
+    for (let attempt = 0; attempt < 12 || answered === 0; attempt += 1) {
       const runner = await start(file).catch((error: unknown) => {
         expect(isAppError(error, 'slot_damaged')).toBe(true);
       });
       const answer = await runner?.infer([fp32('x', [1, 2], [1, 2])]);
-      if (answer) expect([...numbersOf(answer.outputs[0]!)]).toEqual([3]);
+      if (answer) {
+        expect([...numbersOf(answer.outputs[0]!)]).toEqual([3]);
+        answered += 1;
+      }
       await runner?.close();
     }
     going = false;

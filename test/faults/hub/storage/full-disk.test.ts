@@ -59,11 +59,12 @@ describe.skipIf(!canMount)('a hub whose disk is full', () => {
       expect(refused.text).not.toContain(disk);
     }
     const answers = await routes.everyRoute();
-    expect(answers.length).toBeGreaterThan(30);
-    for (const answer of answers) {
-      if (answer.status >= 500) expect(answer).toMatchObject({ status: 503, code: 'disk_full' });
-      if (answer.route.startsWith('GET ')) expect(answer.status, answer.route).toBeLessThan(500);
-    }
+    const failed = answers.filter(({ status }) => status >= 500);
+    expect(failed.length).toBeGreaterThan(0);
+    for (const answer of failed) expect(answer).toMatchObject({ status: 503, code: 'disk_full' });
+    const reads = answers.filter(({ route }) => route.startsWith('GET '));
+    expect(reads.length).toBeGreaterThan(20);
+    for (const { route, status } of reads) expect(status, route).toBeLessThan(500);
     expect((await routes.call('GET', '/api/v1/me')).json).toMatchObject({ name: 'admin' });
     expect((await routes.call('GET', '/api/v1/audit/verify')).json).toMatchObject({ intact: true });
     await free();

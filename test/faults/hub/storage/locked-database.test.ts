@@ -64,10 +64,13 @@ it('no route answers with a defect', async () => {
   const hub = await stocked.start();
   const routes = new RouteCaller(hub, stocked.adminToken);
   const unlock = lock(stocked.data);
-  for (const answer of await routes.everyRoute()) {
-    if (answer.status >= 500) expect(answer).toMatchObject({ status: 503, code: 'database_locked' });
-    if (answer.route.startsWith('GET ')) expect(answer.status, answer.route).toBeLessThan(500);
-  }
+  const answers = await routes.everyRoute();
+  const failed = answers.filter(({ status }) => status >= 500);
+  expect(failed.length).toBeGreaterThan(0);
+  for (const answer of failed) expect(answer).toMatchObject({ status: 503, code: 'database_locked' });
+  const reads = answers.filter(({ route }) => route.startsWith('GET '));
+  expect(reads.length).toBeGreaterThan(20);
+  for (const { route, status } of reads) expect(status, route).toBeLessThan(500);
   unlock();
 });
 

@@ -191,7 +191,9 @@ describe('ModelServer', () => {
     process.kill(models.find('m').supervisor.pid!, 'SIGKILL');
     expect((await ask(models)).version).toBe('1.0.0');
     expect(models.figures('m')).toMatchObject({ failed: 1 });
-    await expect(models.infer({ model: 'm', version: '2.0.0', inputs: [x] })).rejects.toBeDefined();
+    await expect(models.infer({ model: 'm', version: '2.0.0', inputs: [x] })).rejects.toMatchObject({
+      code: 'model_not_ready',
+    });
   });
 
   it('goes back to the standby at once, with new figures', async () => {

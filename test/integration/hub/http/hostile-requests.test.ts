@@ -81,16 +81,21 @@ const isOpen = ({ path }: Route) => path === '/api/v1/enrol';
 
 describe('every route of the hub', () => {
   it('is described with what it takes and no more', () => {
-    expect(routes.length).toBeGreaterThan(20);
-    for (const route of routes) {
+    const bodies = routes.flatMap((route) => {
       const object = objectOf(route.body);
-      if (object) expect(object.additionalProperties, name(route)).toBe(isOpen(route));
+      return object ? [{ route, object }] : [];
+    });
+    expect(bodies.length).toBeGreaterThan(10);
+    for (const { route, object } of bodies) {
+      expect(object.additionalProperties, name(route)).toBe(isOpen(route));
     }
   });
 
   it('refuses a query parameter that it does not know, and names the one that was meant', async () => {
     // A body that is wanted is asked for first.
-    for (const route of routes.filter(({ body }) => objectOf(body) === undefined)) {
+    const bodiless = routes.filter(({ body }) => objectOf(body) === undefined);
+    expect(bodiless.filter(({ query }) => query.length > 0).length).toBeGreaterThan(5);
+    for (const route of bodiless) {
       const known = route.query[0];
       const wrong = known === undefined ? 'verbose' : `${known}s`;
       const answer = await send(route.method, `${route.path}?${wrong}=1`);

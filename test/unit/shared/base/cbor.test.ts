@@ -5,6 +5,46 @@ import { decodeCbor, encodeCbor } from '../../../../shared/base/cbor.ts';
 
 const read = (...bytes: number[]) => decodeCbor(Uint8Array.from(bytes), 'test', 1_000);
 
+/** From RFC 8949, appendix A. */
+const examples: readonly (readonly [unknown, string])[] = [
+  [0, '00'],
+  [23, '17'],
+  [24, '1818'],
+  [1_000, '1903e8'],
+  [1_000_000, '1a000f4240'],
+  [-1, '20'],
+  [-1_000, '3903e7'],
+  [1.1, 'fb3ff199999999999a'],
+  [-4.1, 'fbc010666666666666'],
+  [1e300, 'fb7e37e43c8800759c'],
+  [false, 'f4'],
+  [true, 'f5'],
+  [null, 'f6'],
+  ['', '60'],
+  ['IETF', '6449455446'],
+  ['\u6c34', '63e6b0b4'],
+  [[1, [2, 3], [4, 5]], '8301820203820405'],
+  [Array.from({ length: 25 }, (_, i) => i + 1), '98190102030405060708090a0b0c0d0e0f101112131415161718181819'],
+];
+
+describe('CBOR', () => {
+  it.each(examples)('writes and reads %j as %s', (value, hex) => {
+    expect(Buffer.from(encodeCbor(value)).toString('hex')).toBe(hex);
+    expect(read(...Buffer.from(hex, 'hex'))).toEqual(value);
+  });
+
+  it.each([
+    [{ a: 1, b: [2, 3] }, 'a26161016162820203'],
+    [{ a: 'A', b: 'B' }, 'a26161614161626142'],
+  ])('reads the map %j', (value, hex) => {
+    expect(read(...Buffer.from(hex, 'hex'))).toEqual(value);
+  });
+
+  it('reads a byte string', () => {
+    expect([...(read(0x44, 1, 2, 3, 4) as Uint8Array)]).toEqual([1, 2, 3, 4]);
+  });
+});
+
 describe('CBOR from outside', () => {
   it('reads back what it wrote', () => {
     const value = { a: [0, -1, 1.5, 2 ** 40, 'ü', true, null], b: Uint8Array.of(1, 2), c: { d: '' } };
