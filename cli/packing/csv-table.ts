@@ -174,7 +174,7 @@ function delimiterHint(first: readonly string[], delimiter: string): string {
   const mark = DELIMITERS.find((one) => one !== delimiter && line.split(one).length > first.length);
   return mark === undefined
     ? ''
-    : `; cells seem to be parted by ${JSON.stringify(mark)}: say so with "delimiter"`;
+    : `; the cells seem to be separated by ${JSON.stringify(mark)}: set "delimiter" to it`;
 }
 
 function cellHint(cell: string): string {

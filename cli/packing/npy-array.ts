@@ -95,7 +95,7 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
   const decode = descr.startsWith('|S') ? utf8Text : utf32Text;
   const values = Array.from({ length: elementCount(shape) }, (_, i) => {
     const text = decode(data.subarray(i * size, (i + 1) * size));
-    const why = text === undefined ? 'is no text' : inputTextFault(text);
+    const why = text === undefined ? 'is not valid text' : inputTextFault(text);
     if (why === undefined) return text!;
     throw fault(`element ${i}${text === undefined ? '' : ` is ${quoteText(text)}, it`} ${why}`);
   });

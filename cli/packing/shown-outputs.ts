@@ -41,6 +41,6 @@ export function sizeRemarks(
   return declared.flatMap(({ name, shape }) => {
     const shown = outputs.find((spec) => spec.name === name)!;
     if (unranked.includes(name) || showShape(shown.shape) === showShape(shape)) return [];
-    return `output ${quoteText(name)} comes in other sizes than the file declares, ${showShape(shape)}: the interface says ${showShape(shown.shape)}`;
+    return `output ${quoteText(name)} has other sizes than the file declares, ${showShape(shape)}: the interface has ${showShape(shown.shape)}`;
   });
 }

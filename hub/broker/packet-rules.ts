@@ -66,7 +66,7 @@ export function judgeConnect(body: Uint8Array, keepaliveSecondsMax: number): Pac
   const [hasUser, hasPassword] = [(flags & 0x80) !== 0, (flags & 0x40) !== 0];
   const [willQos, hasWill, isClean] = [(flags >> 3) & 3, (flags & 4) !== 0, (flags & 2) !== 0];
   if (willQos === 3) return fault('last will with QoS 3 [MQTT-3.1.2-14]');
-  if (!hasWill && flags & 0x38) return fault('QoS or retain of no last will [MQTT-3.1.2-13]');
+  if (!hasWill && flags & 0x38) return fault('QoS or retain flag without a last will [MQTT-3.1.2-13]');
   if (!hasUser && hasPassword) return fault('password without user name [MQTT-3.1.2-22]');
   if (hasWill) {
     const [topic, message] = [fields.text(), fields.binary()];
@@ -75,8 +75,8 @@ export function judgeConnect(body: Uint8Array, keepaliveSecondsMax: number): Pac
   }
   if (hasUser && fields.text() === undefined) return fault('user name [MQTT-3.1.3-11]');
   if (hasPassword && fields.binary() === undefined) return malformed();
-  if (fields.left > 0) return fault('payload that no connect flag announces [MQTT-3.1.3-1]');
-  if (clientId === '' && !isClean) return fault('no client id for a session to be kept [MQTT-3.1.3-8]', 2);
+  if (fields.left > 0) return fault('bytes after the fields that the connect flags announce [MQTT-3.1.3-1]');
+  if (clientId === '' && !isClean) return fault('no client id for a session that is kept [MQTT-3.1.3-8]', 2);
   // 3.1.1 has no code for it; one that a client knows says more than a closed connection.
   if (keepalive === 0 || keepalive > keepaliveSecondsMax) return fault(`keepalive of ${keepalive} s`, 5);
   return undefined;
@@ -86,7 +86,7 @@ export function judgeConnect(body: Uint8Array, keepaliveSecondsMax: number): Pac
 export function judgePublishStart(firstByte: number, start: Uint8Array): PacketFault | undefined {
   const fields = new PacketFields(start);
   const topic = fields.text();
-  if (topic === undefined) return fault('topic too long or no text [MQTT-3.3.2-1]');
+  if (topic === undefined) return fault('topic too long or not UTF-8 text [MQTT-3.3.2-1]');
   if (!isTopicName(topic)) return fault('topic with a wildcard, or empty [MQTT-3.3.2-2]');
   return (firstByte >> 1) & 3 ? judgeId(fields) : undefined;
 }
@@ -108,7 +108,8 @@ export function judgeFilters(
   for (let filters = 0; ; filters += 1) {
     if (fields.left === 0) return { filters };
     const filter = fields.text();
-    if (filter === undefined) return { filters, fault: fault('topic filter no text [MQTT-3.8.3-1]') };
+    if (filter === undefined)
+      return { filters, fault: fault('topic filter is not UTF-8 text [MQTT-3.8.3-1]') };
     if (!isTopicFilter(filter)) return { filters, fault: fault('topic filter [MQTT-4.7.1-1]') };
     if (type === packetTypes.unsubscribe) continue;
     const qos = fields.byte();

@@ -67,7 +67,7 @@ export class InventoryCheck {
     this.#settle(
       foreign
         .filter(([path]) => !lost.has(path))
-        .map(([path]) => ({ path, reason: `and "${databaseFile}" are of different hubs` })),
+        .map(([path]) => ({ path, reason: `and "${databaseFile}" belong to different hubs` })),
     );
   }
 

@@ -49,7 +49,8 @@ export function faultOfNames(bytes: Uint8Array): NamesFault | undefined {
 
 function faultOfName(name: string, names: ReadonlySet<string>): NamesFault | undefined {
   // Copied by assignment, a field of this name would change what an object inherits.
-  if (name === '__proto__') return { text: '"__proto__" is no name of a field', isTooMany: false };
+  if (name === '__proto__')
+    return { text: '"__proto__" is not allowed as the name of a field', isTooMany: false };
   if (!names.has(name)) return undefined;
   const shown = JSON.stringify(shorten(name, NAME_CHARS_SHOWN));
   return { text: `${shown} is given twice`, isTooMany: false };

@@ -47,7 +47,8 @@ export function compareOutputs({ got, want, tolerances }: Comparison): OutputMis
 export function describeMismatch(mismatch: OutputMismatch): string {
   const { output, index, got, want, allowed, wrong } = mismatch;
   if (index === undefined) return `output "${output}" is ${got}, expected ${want}`;
-  const others = wrong !== undefined && wrong > 1 ? `; ${wrong} elements are out, this is the worst` : '';
+  const others =
+    wrong !== undefined && wrong > 1 ? `; ${wrong} elements are out of tolerance, and this is the worst` : '';
   return `output "${output}" element ${index} is ${got}, expected ${want} ± ${allowed}${others}`;
 }
 

@@ -86,7 +86,7 @@ function countStrings(name: string, data: Uint8Array): number {
   let count = 0;
   let at = 0;
   while (at < data.byteLength) {
-    if (at + 4 > data.byteLength) throw fault(count, 'has no length of 4 bytes before it');
+    if (at + 4 > data.byteLength) throw fault(count, 'is not preceded by its length in 4 bytes');
     const end = at + 4 + view.getUint32(at, true);
     if (end > data.byteLength) throw fault(count, `is cut short by ${end - data.byteLength} bytes`);
     const text = data.subarray(at + 4, end);
@@ -126,7 +126,7 @@ export function encodeStrings(strings: readonly string[]): Uint8Array {
 
 /** Why ONNX Runtime would not see a text as it is; undefined where it would. Its binding ends a text at a NUL. */
 export function inputTextFault(text: string): string | undefined {
-  if (!text.isWellFormed()) return 'holds half a surrogate pair, which is no text';
+  if (!text.isWellFormed()) return 'contains half a surrogate pair, which is not valid text';
   return text.includes('\0') ? 'holds a NUL, at which ONNX Runtime would cut it' : undefined;
 }
 

@@ -70,7 +70,7 @@ export function fileKind(bytes: Uint8Array): string | undefined {
   if (head.startsWith('ORTM', 4)) return 'a model in ORT format; pack the ONNX file it was made from';
   if (head.startsWith('ustar', TAR_MAGIC_AT)) return 'a tar archive; unpack it';
   if (/^.{8}\{\s*"/s.test(head) && /"data_offsets"|"__metadata__"/.test(head)) {
-    return 'a safetensors file, which holds weights and no graph; export the model with torch.onnx.export';
+    return 'a safetensors file, which contains weights but no graph; export the model with torch.onnx.export';
   }
   if (isUtf16(bytes)) return 'UTF-16 text; save it as UTF-8';
   return textKind(bytes, head) ?? tensorFlowKind(head);
@@ -95,7 +95,7 @@ function zipKind(bytes: Uint8Array, head: string): string {
     return 'a PyTorch checkpoint or TorchScript archive; export the model with torch.onnx.export';
   }
   if (all.includes('model.weights.h5')) return `a Keras archive; ${convertKeras}`;
-  if (all.includes('.npy')) return 'an archive of NumPy arrays; save the one that is meant with numpy.save';
+  if (all.includes('.npy')) return 'an archive of NumPy arrays; save the array that you need with numpy.save';
   if (all.includes('xl/workbook')) return 'an Excel workbook';
   if (all.includes('opendocument.spreadsheet')) return 'an OpenDocument spreadsheet';
   return 'a ZIP archive; unpack it';

@@ -60,7 +60,7 @@ export function readOnnxInterface(bytes: Uint8Array): OnnxInterface {
       const element = output.type?.tensor_type?.elem_type;
       if (element !== undefined && !isLoaded(element)) {
         throw unsupported(
-          `output "${quoted(output.name)}" ${read.reason}, and ONNX Runtime for Node loads no model that gives it; cast it to float, or export the model without it`,
+          `output "${quoted(output.name)}" ${read.reason}, and ONNX Runtime for Node cannot load a model with such an output; cast it to float, or export the model without it`,
         );
       }
       leftOut.push({ name: quoted(output.name), reason: `${read.reason}${wayOut(graph, output)}` });
@@ -125,7 +125,7 @@ function readSpec(value: ValueInfoProto): ReadSpec {
   if (name.length > NAME_CHARS_MAX) {
     const start = JSON.stringify(quoted(name));
     throw unsupported(
-      `the name ${start} has ${name.length} characters, at most ${NAME_CHARS_MAX} can be served`,
+      `the name ${start} has ${name.length} characters, but at most ${NAME_CHARS_MAX} can be served`,
     );
   }
   if (CONTROL.test(name))
@@ -157,7 +157,7 @@ function readSpec(value: ValueInfoProto): ReadSpec {
 function wayOut(graph: GraphProto, { name, type }: ValueInfoProto): string {
   const producer = producerOf(graph, name ?? '');
   if (producer?.op_type === 'ZipMap') {
-    return `: ZipMap makes it of the tensor "${quoted(producer.input[0])}"; export the model without it (options={"zipmap": False} in skl2onnx, zipmap=False in onnxmltools) to have the probabilities`;
+    return `: ZipMap makes it from the tensor "${quoted(producer.input[0])}"; export the model without it (options={"zipmap": False} in skl2onnx, zipmap=False in onnxmltools) to have the probabilities`;
   }
   return type?.sequence_type || type?.map_type || type?.optional_type
     ? '; export its tensors as outputs of their own'
@@ -191,11 +191,11 @@ function refuseOutsideData(model: ModelProto): void {
 function refuseForeignTexts(model: ModelProto): void {
   const isForeign = (texts: readonly Uint8Array[] = []) => texts.some((text) => !isUtf8(text));
   for (const { tensor, place } of modelTensors(model)) {
-    if (isForeign(tensor.string_data)) throw unsupported(`constant ${place} holds text that is not UTF-8`);
+    if (isForeign(tensor.string_data)) throw unsupported(`constant ${place} contains text that is not UTF-8`);
   }
   for (const node of modelNodes(model)) {
     const attribute = node.attribute.find(({ s, strings }) => isForeign(s ? [s] : []) || isForeign(strings));
-    if (attribute) throw unsupported(`attribute ${placeOf(attribute, node)} holds text that is not UTF-8`);
+    if (attribute) throw unsupported(`attribute ${placeOf(attribute, node)} contains text that is not UTF-8`);
   }
 }
 

@@ -174,7 +174,7 @@ describe('packVersion()', () => {
       'a size',
       ['batch', 7],
       [-1, -1],
-      /output "y" comes in other sizes than the file declares, \[\?, 7\]: .* \[\?, \?\]/,
+      /output "y" has other sizes than the file declares, \[\?, 7\]: .* \[\?, \?\]/,
     ],
     ['a batch size', [1, 2], [-1, 2], /output "y" .* declares, \[1, 2\]: .* \[\?, 2\]/],
   ])('promises no more of an output than the model keeps: %s', async (_, dims, promised, remark) => {

@@ -241,7 +241,7 @@ golden: { file: iris.csv, skipLines: 1, header: false, columns: { X: ['1', '2', 
     expect(packed.manifest.interface.outputs.map((o) => o.name)).toEqual(['output_label']);
     expect(remarks).toContainEqual(
       expect.stringMatching(
-        /^output "output_probability" is a sequence, not a tensor: ZipMap makes it of the tensor "probabilities"; .*: left out of the interface$/,
+        /^output "output_probability" is a sequence, not a tensor: ZipMap makes it from the tensor "probabilities"; .*: left out of the interface$/,
       ),
     );
   });

@@ -62,7 +62,7 @@ describe.each([...keyFiles, 'hub.db'])('a data folder whose %s', (path) => {
     const named = path === 'hub.db' ? keyFiles : [path];
     if (path === 'hub.db') await cp(join(other.data, 'blobs'), join(hub.data, 'blobs'), { recursive: true });
     await expect(hub.start()).rejects.toEqual(
-      incomplete(...named.map((one) => `"${one}" and "hub.db" are of different hubs`)),
+      incomplete(...named.map((one) => `"${one}" and "hub.db" belong to different hubs`)),
     );
   });
 });
@@ -122,7 +122,9 @@ describe('a data folder', () => {
       .prepare(`insert into enrolment values ('d', 't', '', ?)`)
       .run(certificate.slice(certificate.indexOf('-----BEGIN CERTIFICATE')));
     file.close();
-    await expect(hub.start()).rejects.toEqual(incomplete('"pki/ca.pem" and "hub.db" are of different hubs'));
+    await expect(hub.start()).rejects.toEqual(
+      incomplete('"pki/ca.pem" and "hub.db" belong to different hubs'),
+    );
   });
 });
 

@@ -39,7 +39,7 @@ describe('create()', () => {
       'more completed devices than there are',
       { gates: { minCompleted: 5 } },
       'rollout_plan_invalid',
-      /the target has 4/,
+      /the target has only 4/,
     ],
   ])('refuses %s', async (_, request, code, message) => {
     await expect(world.create(request)).rejects.toMatchObject({

@@ -50,18 +50,18 @@ describe('CsvTable', () => {
   });
 
   it.each([
-    ['semicolons', 'a;b\n1;2\n', /"a;b"; cells seem to be parted by ";": say so with "delimiter"/],
-    ['semicolons beside decimal commas', 'a;b\n1,5;2,5\n', /parted by ";": say so with "delimiter"/],
-    ['tabs', 'a\tb\n1\t2\n', /parted by "\\t": say so with "delimiter"/],
-    ['bars', 'a|b\n1|2\n', /parted by "\|": say so with "delimiter"/],
+    ['semicolons', 'a;b\n1;2\n', /"a;b"; the cells seem to be separated by ";": set "delimiter"/],
+    ['semicolons beside decimal commas', 'a;b\n1,5;2,5\n', /separated by ";": set "delimiter"/],
+    ['tabs', 'a\tb\n1\t2\n', /separated by "\\t": set "delimiter"/],
+    ['bars', 'a|b\n1|2\n', /separated by "\|": set "delimiter"/],
   ])('tells what parts the cells where it is %s', (_, text, message) => {
     expect(() => parse(text).requireColumns(['a'])).toThrow(message);
   });
 
   it('tells what parts the cells where commas do not, though they were asked for or stand in names', () => {
-    expect(() => parse('a,b\n1,2\n', { delimiter: ';' }).requireColumns(['a'])).toThrow(/parted by ","/);
-    expect(() => parse('T (a, b);RH;AH\n1;2;3\n').requireColumns(['RH'])).toThrow(/parted by ";"/);
-    expect(() => parse('a;b\n1;2\n', { header: false }).requireColumns(['2'])).toThrow(/parted by ";"/);
+    expect(() => parse('a,b\n1,2\n', { delimiter: ';' }).requireColumns(['a'])).toThrow(/separated by ","/);
+    expect(() => parse('T (a, b);RH;AH\n1;2;3\n').requireColumns(['RH'])).toThrow(/separated by ";"/);
+    expect(() => parse('a;b\n1;2\n', { header: false }).requireColumns(['2'])).toThrow(/separated by ";"/);
     expect(() => parse('a|b,c\n1,2\n').requireColumns(['d'])).toThrow(/columns "a\|b", "c"\.$/);
   });
 

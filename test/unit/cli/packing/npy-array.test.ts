@@ -42,10 +42,10 @@ describe('parseNpy()', () => {
   });
 
   it.each([
-    ['<U1', Uint32Array.of(0xd800), /element 0 is "\\ud800", it holds half a surrogate pair/],
-    ['<U1', Uint32Array.of(0x110000), /element 0 is no text/],
+    ['<U1', Uint32Array.of(0xd800), /element 0 is "\\ud800", it contains half a surrogate pair/],
+    ['<U1', Uint32Array.of(0x110000), /element 0 is not valid text/],
     ['<U3', Uint32Array.of(97, 0, 98), /it holds a NUL/],
-    ['|S1', Uint8Array.of(0xff), /element 0 is no text/],
+    ['|S1', Uint8Array.of(0xff), /element 0 is not valid text/],
   ])('refuses a text of %s that is none', (descr, data, message) => {
     expect(() => parseNpy(npyBytes(descr, [1], data), 'a')).toThrow(message);
   });

@@ -10,8 +10,8 @@ describe('readJson()', () => {
     ['{"a":1,"a":2}', '"a" is given twice'],
     ['{"a":{"b":1,"c":[],"b":2}}', '"b" is given twice'],
     ['[{"a":1},{"x":"}{","\\u0061":1,"a":2}]', '"a" is given twice'],
-    ['{"__proto__":{"role":"admin"}}', '"__proto__" is no name of a field'],
-    ['{"a":{"\\u005f_proto__":1}}', '"__proto__" is no name of a field'],
+    ['{"__proto__":{"role":"admin"}}', '"__proto__" is not allowed as the name of a field'],
+    ['{"a":{"\\u005f_proto__":1}}', '"__proto__" is not allowed as the name of a field'],
   ])('refuses %s in a request', (text, why) => {
     expect(() => read(text, true)).toThrow(
       expect.objectContaining({ code: 'bad_input', message: `Cannot read the file: ${why}.` }),

@@ -35,7 +35,7 @@ describe('compareOutputs', () => {
     const mismatch = compare([1.5, 9, 2.5], [1, 2, 2], { absolute: 0.1, relative: 0 })!;
     expect(mismatch).toMatchObject({ index: 1, wrong: 3 });
     expect(describeMismatch(mismatch)).toBe(
-      'output "y" element 1 is 9, expected 2 ± 0.1; 3 elements are out, this is the worst',
+      'output "y" element 1 is 9, expected 2 ± 0.1; 3 elements are out of tolerance, and this is the worst',
     );
   });
 

@@ -83,7 +83,7 @@ describe('readOnnxInterface()', () => {
     expect(() => readOnnxInterface(bytes)).toThrow(
       expect.objectContaining({
         code: 'model_unsupported',
-        message: `Cannot serve the ONNX model: output "z" has element type ${name}, and ONNX Runtime for Node loads no model that gives it; cast it to float, or export the model without it.`,
+        message: `Cannot serve the ONNX model: output "z" has element type ${name}, and ONNX Runtime for Node cannot load a model with such an output; cast it to float, or export the model without it.`,
       }),
     );
   });
@@ -239,7 +239,7 @@ describe('readOnnxInterface()', () => {
       {
         name: 'z',
         reason: expect.stringMatching(
-          /^is a sequence, not a tensor: ZipMap makes it of the tensor "probabilities"; .*"zipmap": False/,
+          /^is a sequence, not a tensor: ZipMap makes it from the tensor "probabilities"; .*"zipmap": False/,
         ),
       },
     ]);
@@ -259,7 +259,7 @@ describe('readOnnxInterface()', () => {
       initializer: [{ name: 'names', dims: [1], data_type: 8, string_data: [latin] }],
     });
     expect(() => readOnnxInterface(encodeModel(constant))).toThrow(
-      /constant "names" holds text that is not UTF-8/,
+      /constant "names" contains text that is not UTF-8/,
     );
   });
 
@@ -279,7 +279,7 @@ describe('readOnnxInterface()', () => {
     expect(() => readOnnxInterface(bytes)).toThrow(
       expect.objectContaining({
         code: 'model_unsupported',
-        message: expect.stringMatching(/"pixelsx.* has 306 characters, at most 256/),
+        message: expect.stringMatching(/"pixelsx.* has 306 characters, but at most 256/),
       }),
     );
   });
