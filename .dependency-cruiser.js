@@ -13,6 +13,8 @@ const features = [
   'drift',
   'data-folder',
   'retention',
+  'objectives',
+  'alerts',
 ];
 
 /** Folders of shared/ that run in a browser too. */

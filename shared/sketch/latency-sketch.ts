@@ -72,6 +72,13 @@ export class LatencySketch implements LatencyBins {
     return mapping.value(this.#first + at) / 1_000;
   }
 
+  /** How many took longer, in whole bins: a latency up to 2 % beyond `ms` may share its bin and not count. */
+  countAbove(ms: number): number {
+    const microseconds = Math.min(Math.max(ms * 1_000, MICROSECONDS_MIN), MICROSECONDS_MAX);
+    const beyond = mapping.key(microseconds) + 1 - this.#first;
+    return this.#counts.slice(Math.max(0, beyond)).reduce((sum, count) => sum + count, 0);
+  }
+
   /** A copy to send or store. */
   bins(): { first: number; counts: number[] } {
     return { first: this.#first, counts: this.#counts.slice() };

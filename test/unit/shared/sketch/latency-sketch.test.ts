@@ -42,6 +42,17 @@ describe('latency sketch', () => {
     );
   });
 
+  it('counts what took longer than a limit, give or take the 2 % of a bin', () => {
+    fc.assert(
+      fc.property(latencies, fc.double({ min: 0.01, max: 1e6, noNaN: true }), (values, limit) => {
+        const above = sketchOf(values).countAbove(limit);
+        expect(above).toBeLessThanOrEqual(values.filter((value) => value > limit).length);
+        expect(above).toBeGreaterThanOrEqual(values.filter((value) => value > limit * 1.021).length);
+      }),
+    );
+    expect(new LatencySketch().countAbove(1)).toBe(0);
+  });
+
   it('stays within its bins whatever it is fed', () => {
     const sketch = new LatencySketch();
     for (const ms of [0, -5, 1e-9, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 1e300]) {
