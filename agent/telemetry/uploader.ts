@@ -1,9 +1,10 @@
 /**
- * Puts closed windows into the outbox as CBOR reports. Each start of the agent is a stream of its own, with a random id
+ * Puts closed windows into the outbox as deflated CBOR reports. Each start of the agent is a stream of its own, with a random id
  * and numbers from 1, so that a report's identity is never used twice: not after a crash, not when the data folder was
  * put back from a backup or copied to another device.
  */
 
+import { deflated } from '../../platform/deflated.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { isAppError } from '../../shared/base/app-error.ts';
 import { encodeTelemetryReport, type TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
@@ -45,7 +46,7 @@ export class TelemetryUploader {
     try {
       await outbox.enqueue(
         'telemetry',
-        this.#encode({ v: 1, stream, number: this.#number, dropped, ...window }),
+        deflated(this.#encode({ v: 1, stream, number: this.#number, dropped, ...window })),
       );
     } catch (error) {
       this.#lost += 1;

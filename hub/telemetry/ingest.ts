@@ -7,6 +7,7 @@
  */
 
 import type { Transaction } from 'kysely';
+import { inflated } from '../../platform/deflated.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { AppError, errorText, isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
@@ -81,9 +82,17 @@ export class TelemetryIngest implements EntryWriter<Received> {
    * Resolves when the report is durably merged, was merged before, or is refused (counted and logged): the device need
    * not send it again. Rejects when it could not be stored: the device must keep it.
    */
-  receive(deviceId: string, payload: Uint8Array): Promise<void> {
+  async receive(deviceId: string, sent: Uint8Array): Promise<void> {
+    let payload: Uint8Array;
+    try {
+      // Before it is queued: a batch is bounded by the bytes of what is in it, not by what they were deflated to.
+      payload = inflated(sent, 'telemetry report', limits.telemetryReportBytesMax);
+    } catch (error) {
+      this.#refuse(deviceId, error);
+      return;
+    }
     const body: Received = { payload };
-    return this.#props.inbox.store(this, { deviceId, body, bytes: payload.byteLength });
+    await this.#props.inbox.store(this, { deviceId, body, bytes: payload.byteLength });
   }
 
   async prepare(entries: readonly Entry<Received>[]): Promise<void> {

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
+import { deflateSync } from 'node:zlib';
 import { sql } from 'kysely';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Database, openDatabase } from '../../../../hub/db/database.ts';
 import { DeviceInbox } from '../../../../hub/inbox/device-inbox.ts';
 import type { TelemetryService, TelemetryServiceProps } from '../../../../hub/telemetry/telemetry-service.ts';
 import { TelemetryStore } from '../../../../hub/telemetry/telemetry-store.ts';
+import { deflated } from '../../../../platform/deflated.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { encodeCbor } from '../../../../shared/base/cbor.ts';
 import type { Clock } from '../../../../shared/base/clock.ts';
@@ -224,6 +226,13 @@ describe('telemetry ingest', () => {
     const counts = [0, 10, ...new Array<number>(10).fill(0)];
     await send(report(air, { features: [{ name: 'f0', counts, missing: 0, blocks }] }));
     expect(service.counts).toMatchObject({ merged: 0, refused: { telemetry_implausible: 1 } });
+  });
+
+  it('merges deflated reports, and refuses those that inflate to too much', async () => {
+    const { service } = await world();
+    await service.receive('dev', deflated(encodeTelemetryReport(report(air))));
+    await service.receive('dev', deflateSync(Buffer.alloc(limits.telemetryReportBytesMax + 1)));
+    expect(service.counts).toMatchObject({ merged: 1, refused: { too_large: 1 } });
   });
 
   it('merges what arrived in one batch with garbage', async () => {

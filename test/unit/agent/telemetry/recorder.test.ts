@@ -3,6 +3,7 @@ import type { ServedVersion } from '../../../../agent/telemetry/observation.ts';
 import { WindowRecorder } from '../../../../agent/telemetry/recorder.ts';
 import { TelemetryUploader } from '../../../../agent/telemetry/uploader.ts';
 import type { ClosedWindow } from '../../../../agent/telemetry/window.ts';
+import { inflated } from '../../../../platform/deflated.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import type { Clock } from '../../../../shared/base/clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
@@ -303,7 +304,7 @@ describe('telemetry uploader', () => {
     full = false;
     await uploader.send(window);
     await uploader.send(window);
-    expect(payloads.map(decodeTelemetryReport).map((r) => [r.stream, r.number, r.dropped])).toEqual([
+    expect(payloads.map(read).map((r) => [r.stream, r.number, r.dropped])).toEqual([
       ['0123456789abcdef', 1, 3],
       ['0123456789abcdef', 3, 1],
       ['0123456789abcdef', 4, 0],
@@ -320,9 +321,12 @@ describe('telemetry uploader', () => {
     const counts = new Array<number>(258).fill(2 ** 31);
     const features = Array.from({ length: 256 }, (_, i) => ({ name: `f${i}`, counts, missing: 0 }));
     await uploader.send({ ...window, requests: { ok: 5, failed: {} }, features });
-    expect(decodeTelemetryReport(payloads[0]!)).toMatchObject({ requests: { ok: 5 }, features: [] });
+    expect(read(payloads[0]!)).toMatchObject({ requests: { ok: 5 }, features: [] });
   });
 });
+
+const read = (payload: Uint8Array) =>
+  decodeTelemetryReport(inflated(payload, 'report', limits.telemetryReportBytesMax));
 
 /** The ways a number could be written into a message. */
 function encodings(value: number): Buffer[] {
