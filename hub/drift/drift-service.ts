@@ -13,7 +13,9 @@ import { labelError } from '../telemetry/label-error.ts';
 import { noMoments, type RollupSums } from '../telemetry/rollups/rollup-sums.ts';
 import type { UnitClasses } from '../telemetry/rollups/unit-classes.ts';
 import type { FigureQuery } from '../telemetry/telemetry-figures.ts';
-import { judgeFeatures, judgeUnits, worstVerdict } from './verdict.ts';
+import { worstVerdict } from './drift-rule.ts';
+import { onEveryReading } from './significance.ts';
+import { judgeFeatures, judgeUnits } from './verdict.ts';
 
 /** A drift report without its devices. */
 export type FleetDrift = Omit<DriftReport, 'devices'>;
@@ -76,13 +78,16 @@ export class DriftService {
     return this.#assessFleet(span, await this.#profile(span.model, span.version));
   }
 
-  /** Verdicts over the devices of a rollout, each a unit. Throws `not_found` and `drift_no_profile`. */
+  /** Verdicts over the devices of a rollout, each a unit, at a level that holds however often they are asked for. Throws `not_found` and `drift_no_profile`. */
   async judge(
     { model, version }: Pick<PublishedVersion, 'model' | 'version'>,
     { units, devices }: { readonly units: ReadonlyMap<string, UnitClasses>; readonly devices: number },
   ): Promise<readonly FeatureDrift[]> {
     const sums = new Map([...units].map(([name, classes]) => [name, { classes, moments: noMoments }]));
-    return judgeUnits(await this.#profile(model, version), sums, devices);
+    return judgeUnits(await this.#profile(model, version), sums, {
+      all: devices,
+      significance: onEveryReading,
+    });
   }
 
   async #span(query: DriftQuery): Promise<FigureQuery> {

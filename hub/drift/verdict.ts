@@ -1,133 +1,183 @@
 /**
  * From counts to verdicts. Pure: profile and counts in, verdicts out. The rule, per feature:
  *
- *   too-few  fewer than `limits.driftRowsMin` rows that count now or in the profile, or figures that are not finite;
- *   drift    PSI above both 0.25 and the critical value of these sample sizes;
- *   watch    PSI above threshold = max(0.1, critical), or a KS difference that stands over all features
- *            (Benjamini–Hochberg, q = 1 %) and is large in itself (D ≥ 0.1);
+ *   drift    PSI is significant, and in excess of chance by more than 0.2;
+ *   watch    PSI is significant, and in excess by more than 0.05; or a KS difference is significant and D ≥ 0.08;
+ *   too-few  otherwise, where fewer than `limits.driftRowsMin` independent rows count now or in the profile: they are too few to
+ *            pass. With fewer rows than that, or figures that are not finite, nothing is found at all;
  *   stable   otherwise.
  *
- * 0.1 and 0.25 are the convention of credit scoring (N. Siddiqi, "Credit Risk Scorecards", 2006). With many rows every
- * difference is significant, which is why a small one is never enough; with few rows a large one is chance, which is why
- * the critical value (alpha = 1 %) holds the threshold up. Both assume rows that are independent of each other: readings of
- * one sensor seconds apart are fewer than they look. Over several devices, each counts with its capped weight
- * (pooled-units.ts), and the rows are those that count.
+ * drift-rule.ts has the limits and their reasons. Significant is what Benjamini and Hochberg's procedure rejects at 1 % over all PSI
+ * and KS of the version together. Rows that depend on each other count as fewer: by the design effect of the feature, and over several
+ * devices by capped weights (pooled-units.ts).
  */
 
-import type { DriftVerdict, FeatureDrift } from '../../shared/api/drift.ts';
-import { limits } from '../../shared/base/limits.ts';
+import type { FeatureDrift } from '../../shared/api/drift.ts';
 import type { FeatureProfile, ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import { meanAndDeviation } from '../../shared/sketch/moment-sums.ts';
 import { noMoments } from '../telemetry/rollups/rollup-sums.ts';
 import { UnitClasses } from '../telemetry/rollups/unit-classes.ts';
-import { benjaminiHochberg } from './benjamini-hochberg.ts';
-import { type KolmogorovSmirnov, kolmogorovSmirnov } from './ks.ts';
-import { pooledCategories } from './pooled-categories.ts';
+import { rejectionLimit } from './benjamini-hochberg.ts';
+import { decilePsi } from './decile-psi.ts';
+import { compareVerdicts, driftRule, verdictOf } from './drift-rule.ts';
+import {
+  type DesignEffect,
+  type DesignEffects,
+  featureCells,
+  independentRows,
+  referenceCounts,
+  rowsOf,
+  sufficiency,
+} from './feature-cells.ts';
+import { hellingerDistance } from './hellinger.ts';
+import { jensenShannonDistance } from './jensen-shannon.ts';
+import { kolmogorovSmirnov } from './ks.ts';
+import type { PooledCells } from './pooled-categories.ts';
 import { type PooledCounts, pooledUnits, type UnitSums } from './pooled-units.ts';
-import { populationStability } from './psi.ts';
+import { excessOf, type Psi, populationStability } from './psi.ts';
+import { onSingleReading, type Significance } from './significance.ts';
+import { twoSampleChiSquare } from './two-sample-chi-square.ts';
+import { wassersteinDistance } from './wasserstein.ts';
 
-export const driftRule = {
-  watchPsi: 0.1,
-  actPsi: 0.25,
-  alpha: 0.01,
-  falseDiscoveryRate: 0.01,
-  ksDistanceMin: 0.1,
-} as const;
-
-/** Verdicts from calm to bad; `too-few` is no verdict on drift and has no rank. */
-const severity: Readonly<Record<DriftVerdict, number>> = { 'too-few': 0, stable: 1, watch: 2, drift: 3 };
+export interface JudgeOptions {
+  /** Units that could have brought something, also without counts; by default those with counts. */
+  readonly all?: number | undefined;
+  /** By feature; a feature without one has independent rows. */
+  readonly designEffects?: DesignEffects | undefined;
+  /** Chance of any false alarm over the features. */
+  readonly level?: number | undefined;
+  /** Whether the counts are judged once, or again and again while they grow; KS is a test for one reading alone. */
+  readonly significance?: Significance | undefined;
+}
 
 /** Each feature of the profile against the counts of one device, worst first; a feature without counts has `too-few`. */
 export function judgeFeatures(
   profile: ReferenceProfile,
   counts: readonly FeatureCounts[],
+  options: JudgeOptions = {},
 ): readonly FeatureDrift[] {
   const units = counts.map((feature) => {
     const classes = new UnitClasses();
     classes.add(feature, 1);
     return [feature.name, { classes, moments: feature.moments ?? noMoments }] as const;
   });
-  return judgeUnits(profile, new Map(units));
+  return judgeUnits(profile, new Map(units), options);
 }
 
-/** The same over many units; `all`: how many there are, also without counts. */
+/** The same over many units. */
 export function judgeUnits(
   profile: ReferenceProfile,
   units: ReadonlyMap<string, UnitSums>,
-  all?: number,
+  { all, designEffects, level = driftRule.level, significance = onSingleReading }: JudgeOptions = {},
 ): readonly FeatureDrift[] {
-  return judgeMeasured(
-    profile.features.map((feature) =>
-      measure(feature, pooledUnits(units.get(feature.name), referenceBins(feature).length, all)),
-    ),
-  );
-}
-
-function judgeMeasured(measured: readonly Measured[]): readonly FeatureDrift[] {
-  const pValues = measured.filter((m) => m.enough).flatMap((m) => (m.ks ? [m.ks.p] : []));
-  const rejected = benjaminiHochberg(pValues, driftRule.falseDiscoveryRate);
-  const limitP = Math.max(-1, ...pValues.filter((_, i) => rejected[i]));
-  return measured.map((m) => judge(m, limitP)).sort(worstFirst);
+  const measured = profile.features.map((feature) => {
+    const pooled = pooledUnits(units.get(feature.name), referenceCounts(feature).counts.length, all);
+    return measure(feature, pooled, designEffects?.get(feature.name) ?? independentRows);
+  });
+  const tested = measured.filter(({ canFind }) => canFind);
+  const pValues = tested.map(({ psi }) => significance.pValue(psi));
+  const ofKs = isOnce(significance) ? tested.flatMap(({ facts: { ks } }) => (ks ? [ks.p] : [])) : [];
+  const limit = rejectionLimit([...pValues, ...ofKs], level);
+  return measured.map((m) => judge(m, { limit, significance })).sort(worstFirst);
 }
 
 interface Measured {
-  readonly facts: Omit<FeatureDrift, 'ks' | 'verdict'>;
-  readonly ks: KolmogorovSmirnov | undefined;
-  readonly enough: boolean;
+  readonly facts: Omit<FeatureDrift, 'p' | 'psiCritical' | 'threshold' | 'significant' | 'verdict'>;
+  readonly psi: Psi;
+  /** Whether there are rows enough for a difference to be found. */
+  readonly canFind: boolean;
+  /** Whether there are enough that finding none is a pass. */
+  readonly canPass: boolean;
 }
 
-function judge({ facts, ks, enough }: Measured, limitP: number): FeatureDrift {
-  const significant = ks !== undefined && ks.p <= limitP;
-  let verdict: DriftVerdict = 'stable';
-  if (!enough || !Number.isFinite(facts.psi)) verdict = 'too-few';
-  else if (facts.psi > Math.max(driftRule.actPsi, facts.psiCritical)) verdict = 'drift';
-  else if (facts.psi > facts.threshold || (significant && ks.d >= driftRule.ksDistanceMin)) verdict = 'watch';
-  return { ...facts, ...(ks ? { ks: { ...ks, significant } } : {}), verdict };
-}
-
-function referenceBins(profile: FeatureProfile): readonly number[] {
-  return profile.kind === 'numeric' ? profile.counts : [...profile.counts, profile.unseen];
-}
-
-function measure(profile: FeatureProfile, pooled: PooledCounts): Measured {
-  const cells = referenceBins(profile);
-  const { counts: now, missing } = pooled;
-  const present = now.reduce((sum, n) => sum + n, 0);
-  const n = present + missing;
-  const referencePresent = cells.reduce((sum, c) => sum + c, 0);
-  const referenceN = referencePresent + profile.missing;
-  // Missing values are a cell of their own: a sensor that went dead is the strongest drift there is.
-  const seen =
-    profile.kind === 'numeric'
-      ? { reference: cells, current: now }
-      : pooledCategories(profile, { counts: now.slice(0, -1), unseen: now.at(-1)! });
-  const { psi, critical } = populationStability(
-    [...seen.reference, profile.missing],
-    [...seen.current, missing],
-    driftRule.alpha,
-  );
-  // A feature that the sample never had a value of has its cells at random: every value is outside.
-  let outside = profile.kind === 'numeric' ? now[0]! + now.at(-1)! : now.at(-1)!;
-  if (referencePresent === 0) outside = present;
+function measure(profile: FeatureProfile, pooled: PooledCounts, effect: DesignEffect): Measured {
+  const { name, role, kind } = profile;
+  const counted = rowsOf(pooled);
+  const { canFind, canPass } = sufficiency(profile, pooled, effect);
+  const cells = featureCells(profile, pooled, effect);
+  const psi = populationStability(cells.reference, cells.current);
   return {
     facts: {
-      name: profile.name,
-      role: profile.role,
-      kind: profile.kind,
+      name,
+      role,
+      kind,
       n: pooled.rows,
-      counted: n,
+      counted,
+      independent: counted / effect.current,
       devices: pooled.devices,
-      referenceN,
-      psi,
-      psiCritical: Number.isFinite(critical) ? critical : 0,
-      threshold: Math.max(driftRule.watchPsi, Number.isFinite(critical) ? critical : 0),
-      missingShare: n === 0 ? 0 : missing / n,
-      outsideShare: present === 0 ? 0 : outside / present,
+      referenceN: rowsOf(referenceCounts(profile)),
+      psi: psi.psi,
+      excess: Number.isFinite(psi.perDegree) ? excessOf(psi) : 0,
+      ...distances(profile, cells),
+      ...shares(profile, pooled),
       ...means(profile, pooled),
     },
-    ks: profile.kind === 'numeric' ? kolmogorovSmirnov(cells, now) : undefined,
-    enough: n >= limits.driftRowsMin && referenceN >= limits.driftRowsMin,
+    psi,
+    canFind: canFind && Number.isFinite(psi.psi),
+    canPass,
+  };
+}
+
+interface Family {
+  /** p-values up to this one are significant. */
+  readonly limit: number;
+  readonly significance: Significance;
+}
+
+function judge({ facts, psi, canFind, canPass }: Measured, { limit, significance }: Family): FeatureDrift {
+  const p = significance.pValue(psi);
+  const critical = Number.isFinite(psi.perDegree) ? significance.critical(limit, psi) : 0;
+  const ks = facts.ks && { ...facts.ks, significant: canFind && isOnce(significance) && facts.ks.p <= limit };
+  const figures: FeatureDrift = {
+    ...facts,
+    ...(ks ? { ks } : {}),
+    p,
+    significant: canFind && p <= limit,
+    psiCritical: critical,
+    threshold: Math.max(facts.psi - facts.excess + driftRule.watchExcess, critical),
+    verdict: 'too-few',
+  };
+  if (!canFind) return figures;
+  const byPsi = verdictOf(facts.excess, figures.significant);
+  const isWatched = ks?.significant === true && ks.d >= driftRule.watchDistance;
+  const found = byPsi === 'stable' && isWatched ? 'watch' : byPsi;
+  return { ...figures, verdict: found === 'stable' && !canPass ? 'too-few' : found };
+}
+
+/** Distances between the shares, each a figure of its own that no verdict depends on, and D of Kolmogorov and Smirnov. */
+function distances(profile: FeatureProfile, cells: PooledCells) {
+  const { reference, current } = cells;
+  const chiSquare = twoSampleChiSquare(reference, current);
+  const figures = {
+    jensenShannon: jensenShannonDistance(reference, current),
+    hellinger: hellingerDistance(reference, current),
+    ...(chiSquare ? { chiSquare } : {}),
+  };
+  if (profile.kind !== 'numeric') return figures;
+  const [present, presentNow] = [reference.slice(0, -1), current.slice(0, -1)];
+  const deviation = meanAndDeviation(profile.moments, profile.moments.shift)?.deviation ?? 0;
+  const wasserstein = wassersteinDistance(profile.edges, present, presentNow) / deviation;
+  const psiDeciles = decilePsi(present, presentNow);
+  const ks = kolmogorovSmirnov(present, presentNow);
+  return {
+    ...figures,
+    ...(Number.isFinite(wasserstein) ? { wasserstein } : {}),
+    ...(psiDeciles === undefined ? {} : { psiDeciles }),
+    ...(ks ? { ks: { ...ks, significant: false } } : {}),
+  };
+}
+
+function shares(profile: FeatureProfile, { counts, missing }: PooledCounts) {
+  const present = counts.reduce((sum, n) => sum + n, 0);
+  const all = present + missing;
+  const neverPresent = referenceCounts(profile).counts.every((n) => n === 0);
+  let outside = profile.kind === 'numeric' ? counts[0]! + counts.at(-1)! : counts.at(-1)!;
+  // A feature that the sample never had a value of has its cells at random: every value is outside.
+  if (neverPresent) outside = present;
+  return {
+    missingShare: all === 0 ? 0 : missing / all,
+    outsideShare: present === 0 ? 0 : outside / present,
   };
 }
 
@@ -141,19 +191,12 @@ function means(profile: FeatureProfile, { moments }: PooledCounts) {
   };
 }
 
-/** The worst verdict; `too-few` when there is none or nothing else. */
-export function worstVerdict(verdicts: Iterable<DriftVerdict>): DriftVerdict {
-  let worst: DriftVerdict = 'too-few';
-  for (const verdict of verdicts) if (severity[verdict] > severity[worst]) worst = verdict;
-  return worst;
+/** D is compared with its distribution in one reading. */
+function isOnce(significance: Significance): boolean {
+  return significance === onSingleReading;
 }
 
 /** Orders by verdict, then by PSI over its threshold. */
 function worstFirst(a: FeatureDrift, b: FeatureDrift): number {
   return compareVerdicts(a.verdict, b.verdict) || b.psi / b.threshold - a.psi / a.threshold;
-}
-
-/** Negative when `a` is the worse one. */
-export function compareVerdicts(a: DriftVerdict, b: DriftVerdict): number {
-  return severity[b] - severity[a];
 }

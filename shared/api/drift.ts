@@ -20,14 +20,34 @@ export const FeatureDrift = Type.Object(
     n: Type.Integer(),
     /** Those of them that count: no device has more weight than the median device. */
     counted: Type.Number(),
+    /** Those of them by the design effect of the feature, as many as would say the same if rows did not depend on each other. */
+    independent: Type.Number(),
     /** Devices with rows enough to be counted with. */
     devices: Type.Integer(),
     referenceN: Type.Integer(),
     psi: Type.Number(),
-    /** PSI that chance alone exceeds with probability 1 % at these sample sizes. */
+    /** PSI less what it is on average without drift at these sample sizes. */
+    excess: Type.Number(),
+    /** Chance of a PSI as large as this one without drift, or of a two-sample χ² as large, whichever is more. */
+    p: Type.Number(),
+    /** Whether `p` stands over all features together (Benjamini–Hochberg). */
+    significant: Type.Boolean(),
+    /** PSI that is significant at these sample sizes, among these features, where cells are well filled. */
     psiCritical: Type.Number(),
-    /** PSI above this is at least `watch`. */
+    /** PSI above this is at least `watch`, where cells are well filled. */
     threshold: Type.Number(),
+    /** PSI over ten bins at the deciles of the reference with a floor of 1e-4, where the edges of the profile allow it. */
+    psiDeciles: Type.Optional(Type.Number()),
+    /** Jensen–Shannon distance to base 2, from 0 to 1. */
+    jensenShannon: Type.Number(),
+    /** Hellinger distance, from 0 to 1. */
+    hellinger: Type.Number(),
+    /** Wasserstein-1 distance over the standard deviation of the reference, from binned counts; numeric features that vary alone. */
+    wasserstein: Type.Optional(Type.Number()),
+    /** Two-sample χ² test. */
+    chiSquare: Type.Optional(
+      Type.Object({ statistic: Type.Number(), degrees: Type.Integer(), p: Type.Number() }),
+    ),
     /** Kolmogorov–Smirnov on the binned counts, numeric features alone. */
     ks: Type.Optional(Type.Object({ d: Type.Number(), p: Type.Number(), significant: Type.Boolean() })),
     missingShare: Type.Number(),

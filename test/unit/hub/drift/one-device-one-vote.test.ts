@@ -16,7 +16,7 @@ const odd = (rows: number) => counts([0, ...new Array<number>(9).fill(0), rows, 
 function judgeFleet(of: ReferenceProfile, devices: readonly ReturnType<typeof counts>[]) {
   const classes = new UnitClasses();
   for (const [unit] of devices) if (unit) classes.add(unit, 1);
-  return judgeUnits(of, new Map([['f0', { classes, moments: noMoments }]]), devices.length);
+  return judgeUnits(of, new Map([['f0', { classes, moments: noMoments }]]), { all: devices.length });
 }
 
 describe('drift of a fleet, one device one vote', () => {

@@ -23,7 +23,7 @@ function countingDrift(): RolloutDrift & { calls: number } {
     judge: async (_: unknown, { units, devices }: Parameters<RolloutDrift['judge']>[1]) => {
       drift.calls += 1;
       const sums = new Map([...units].map(([name, classes]) => [name, { classes, moments: noMoments }]));
-      return judgeUnits(profile, sums, devices);
+      return judgeUnits(profile, sums, { all: devices });
     },
   };
   return drift;
