@@ -57,11 +57,20 @@ function featureTable(features: readonly FeatureDrift[], printer: Printer): read
     { title: 'n', value: (f) => f.n, align: 'right' },
     { title: 'psi', value: (f) => f.psi.toFixed(3), align: 'right' },
     { title: 'threshold', value: (f) => f.threshold.toFixed(3), align: 'right' },
-    { title: 'ks d', value: (f) => f.ks?.d.toFixed(3) ?? '–', align: 'right' },
-    { title: 'p', value: (f) => (f.ks ? probability(f.ks.p) : '–'), align: 'right' },
+    { title: 'p', value: (f) => probability(f.p), align: 'right' },
+    { title: 'ks d', value: (f) => figure(f.ks?.d), align: 'right' },
     { title: 'mean', value: (f) => number(f.mean), align: 'right' },
     { title: 'was', value: (f) => number(f.referenceMean), align: 'right' },
     { title: 'missing', value: (f) => share(f.missingShare), align: 'right' },
+    { title: 'outside', value: (f) => share(f.outsideShare), align: 'right', isWide: true },
+    { title: 'independent', value: (f) => Math.round(f.independent), align: 'right', isWide: true },
+    { title: 'excess', value: (f) => figure(f.excess), align: 'right', isWide: true },
+    { title: 'decile psi', value: (f) => figure(f.psiDeciles), align: 'right', isWide: true },
+    { title: 'js (base 2)', value: (f) => figure(f.jensenShannon), align: 'right', isWide: true },
+    { title: 'hellinger', value: (f) => figure(f.hellinger), align: 'right', isWide: true },
+    { title: 'w1/σ', value: (f) => figure(f.wasserstein), align: 'right', isWide: true },
+    { title: 'ks p', value: (f) => probability(f.ks?.p), align: 'right', isWide: true },
+    { title: 'χ² p', value: (f) => probability(f.chiSquare?.p), align: 'right', isWide: true },
   ]);
 }
 
@@ -78,7 +87,12 @@ function number(value: number | undefined): string {
   return value === undefined ? '–' : String(Number(value.toPrecision(4)));
 }
 
-function probability(p: number): string {
+function figure(value: number | undefined): string {
+  return value === undefined ? '–' : value.toFixed(3);
+}
+
+function probability(p: number | undefined): string {
+  if (p === undefined) return '–';
   return p < 0.001 ? '<0.001' : p.toFixed(3);
 }
 

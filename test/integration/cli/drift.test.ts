@@ -126,9 +126,19 @@ describe('modelfleet drift', () => {
     expect(lines.findIndex((line) => line.startsWith('f0'))).toBeLessThan(
       lines.findIndex((line) => line.startsWith('f1')),
     );
-    expect(stdout).toMatch(/^f0 +drift +2000 +\d\.\d{3} +0\.100/m);
+    expect(stdout).toMatch(/^f0 +drift +2000 +\d\.\d{3} +0\.05\d +<0\.001 +0\.450 /m);
     expect(stdout).toMatch(/^b +drift +f0/m);
     expect(stdout).not.toMatch(/^a +/m);
+  });
+
+  it('shows every distance with -o wide', async () => {
+    const { stdout } = await run('drift', 'show', '--model', 'air', '-o', 'wide');
+    expect(stdout).toMatch(
+      /MISSING +OUTSIDE +INDEPENDENT +EXCESS +DECILE PSI +JS \(BASE 2\) +HELLINGER +W1\/Σ +KS P +Χ² P/,
+    );
+    expect(stdout).toMatch(
+      /^f1 +stable .* 0\.0 % +0\.0 % +2000 +-?0\.0\d\d +0\.000 +0\.000 +0\.000 +0\.000 +1\.000 +1\.000$/m,
+    );
   });
 
   it('answers as JSON, for one group', async () => {
