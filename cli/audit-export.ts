@@ -10,7 +10,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import canonicalize from 'canonicalize';
 import { type Static, Type } from 'typebox';
-import { openRegularFile } from '../platform/regular-file.ts';
+import { openRegularFile, unreadableReason } from '../platform/regular-file.ts';
 import { AuditEvent, AuditEventPage, AuditHead, AuditVerdict } from '../shared/api/audit.ts';
 import { AppError, errorText } from '../shared/base/app-error.ts';
 import { limits } from '../shared/base/limits.ts';
@@ -157,7 +157,9 @@ async function* linesOf(path: string): AsyncGenerator<string> {
     const file = await openRegularFile(path, { links: true });
     input = file.createReadStream();
   } catch (cause) {
-    throw new AppError('bad_input', `Cannot read the export "${path}": ${errorText(cause)}.`, { cause });
+    throw new AppError('bad_input', `Cannot read the export "${path}": ${unreadableReason(cause)}.`, {
+      cause,
+    });
   }
   for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) yield line;
 }

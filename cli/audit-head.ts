@@ -1,8 +1,8 @@
 /** Signed heads of the audit log in files: written as the hub answers, checked before they are used. */
 import { type Static, Type } from 'typebox';
-import { readGivenFile } from '../platform/regular-file.ts';
+import { readGivenFile, unreadableReason } from '../platform/regular-file.ts';
 import { AuditHead } from '../shared/api/audit.ts';
-import { AppError, errorText } from '../shared/base/app-error.ts';
+import { AppError } from '../shared/base/app-error.ts';
 import { Digest } from '../shared/base/names.ts';
 import { jsonParser } from '../shared/base/parse.ts';
 import { auditHeadType } from '../shared/tuf/audit-head-type.ts';
@@ -31,7 +31,9 @@ export async function readHeadFile(file: string, publicKey?: string): Promise<Ke
       .split('\n')
       .at(-1)!;
   } catch (cause) {
-    throw new AppError('bad_input', `Cannot read the audit head "${file}": ${errorText(cause)}.`, { cause });
+    throw new AppError('bad_input', `Cannot read the audit head "${file}": ${unreadableReason(cause)}.`, {
+      cause,
+    });
   }
   const head = parseHead(Buffer.from(text));
   const key = publicKey ?? head.publicKey;

@@ -1,6 +1,6 @@
 /** Which hub a command talks to, and as whom: flags first, then the environment, then the saved logins, each part by itself. */
-import { readGivenFile } from '../platform/regular-file.ts';
-import { AppError, errorText } from '../shared/base/app-error.ts';
+import { readGivenFile, unreadableReason } from '../platform/regular-file.ts';
+import { AppError } from '../shared/base/app-error.ts';
 import { limits } from '../shared/base/limits.ts';
 import { ownValue } from '../shared/base/own-value.ts';
 import type { HubAccess } from './hub-client.ts';
@@ -95,7 +95,7 @@ export async function readCa(file: string, named: string): Promise<string> {
   try {
     return String(await readGivenFile(file, limits.certificateChainBytesMax));
   } catch (cause) {
-    throw new AppError('bad_input', `Cannot read ${named} "${file}": ${errorText(cause)}.`, {
+    throw new AppError('bad_input', `Cannot read ${named} "${file}": ${unreadableReason(cause)}.`, {
       cause,
     });
   }

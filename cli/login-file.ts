@@ -66,7 +66,7 @@ export async function readLogins(path: string): Promise<Logins> {
     if (isAppError(cause, 'unsupported_version')) throw cause;
     throw new AppError(
       'login_file_damaged',
-      `Cannot read the saved logins in "${path}": ${errorText(cause)}`,
+      errorText(cause).replace('saved logins', () => `the saved logins in "${path}"`),
       {
         cause,
       },

@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { AppError, errorText } from '../shared/base/app-error.ts';
+import { AppError, errorText, isAppError } from '../shared/base/app-error.ts';
 import { formatBytes } from '../shared/base/bytes.ts';
 import { ownValue } from '../shared/base/own-value.ts';
 
@@ -28,8 +28,10 @@ const reasons: Readonly<Record<string, string>> = {
   ENXIO: 'it is not a regular file',
 };
 
-/** Why a file cannot be read, as the end of a sentence. */
+/** Why a file cannot be read, as the end of a sentence; also of what the functions below throw, whose messages name the file too. */
 export function unreadableReason(cause: unknown): string {
+  const isRefusal = isAppError(cause, 'file_unusable') || isAppError(cause, 'too_large');
+  if (isRefusal && cause.cause !== undefined) return unreadableReason(cause.cause);
   return ownValue(reasons, (cause as NodeJS.ErrnoException | undefined)?.code ?? '') ?? errorText(cause);
 }
 
@@ -125,13 +127,11 @@ async function readToEnd(file: FileHandle, path: string, bytesMax: number): Prom
   }
 }
 
-function unusable(path: string, reason: string, cause?: unknown): AppError {
+function unusable(path: string, reason: string, cause: unknown = new Error(reason)): AppError {
   return new AppError('file_unusable', `Cannot read "${path}": ${reason}.`, { cause });
 }
 
 function tooLarge(path: string, bytesMax: number): AppError {
-  return new AppError(
-    'too_large',
-    `Cannot read "${path}": it is larger than ${formatBytes(bytesMax)}, the maximum.`,
-  );
+  const reason = `it is larger than ${formatBytes(bytesMax)}, the maximum`;
+  return new AppError('too_large', `Cannot read "${path}": ${reason}.`, { cause: new Error(reason) });
 }

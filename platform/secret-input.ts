@@ -3,8 +3,8 @@
  * the list of processes and which stays in the shell's history. The last still works, with a warning.
  */
 import { text } from 'node:stream/consumers';
-import { AppError, errorText } from '../shared/base/app-error.ts';
-import { readGivenFile } from './regular-file.ts';
+import { AppError } from '../shared/base/app-error.ts';
+import { readGivenFile, unreadableReason } from './regular-file.ts';
 
 const SECRET_BYTES_MAX = 16 * 1024;
 
@@ -37,7 +37,7 @@ async function readTokenFile(file: string): Promise<string> {
   try {
     return String(await readGivenFile(file, SECRET_BYTES_MAX));
   } catch (cause) {
-    throw new AppError('bad_input', `Cannot read the token file: ${errorText(cause).replace(/\.$/, '')}.`, {
+    throw new AppError('bad_input', `Cannot read the token file "${file}": ${unreadableReason(cause)}.`, {
       cause,
     });
   }

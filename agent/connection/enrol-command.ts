@@ -1,10 +1,10 @@
 /** `modelfleet-agent enrol`. */
 import { hostname } from 'node:os';
 import { Command } from 'commander';
-import { readGivenFile } from '../../platform/regular-file.ts';
+import { readGivenFile, unreadableReason } from '../../platform/regular-file.ts';
 import { readTokenFlags } from '../../platform/secret-input.ts';
 import { usageValue } from '../../platform/usage-value.ts';
-import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { AppError } from '../../shared/base/app-error.ts';
 import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { safeLines } from '../../shared/base/safe-text.ts';
@@ -86,7 +86,9 @@ async function readCaFile(file: string): Promise<string> {
   try {
     return String(await readGivenFile(file, limits.certificateChainBytesMax));
   } catch (cause) {
-    throw new AppError('bad_input', `Cannot read --ca-file "${file}": ${errorText(cause)}.`, { cause });
+    throw new AppError('bad_input', `Cannot read --ca-file "${file}": ${unreadableReason(cause)}.`, {
+      cause,
+    });
   }
 }
 

@@ -5,7 +5,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
-import { readRegularFile } from '../../platform/regular-file.ts';
+import { readRegularFile, unreadableReason } from '../../platform/regular-file.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { DeviceId, GroupName } from '../../shared/base/names.ts';
@@ -123,7 +123,7 @@ async function readPem(folder: string, name: string): Promise<string> {
   } catch (cause) {
     throw new AppError(
       'identity_damaged',
-      `Cannot read "${join(folder, name)}" of the device identity: ${errorText(cause)}.`,
+      `Cannot read "${join(folder, name)}" of the device identity: ${unreadableReason(cause)}.`,
       { cause },
     );
   }

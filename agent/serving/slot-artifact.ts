@@ -5,8 +5,8 @@
  */
 
 import { basename, join } from 'node:path';
-import { readRegularFile } from '../../platform/regular-file.ts';
-import { AppError, errorText } from '../../shared/base/app-error.ts';
+import { readRegularFile, unreadableReason } from '../../platform/regular-file.ts';
+import { AppError } from '../../shared/base/app-error.ts';
 import { sha256 } from '../../shared/digest/sha256.ts';
 import type { Slot } from '../slots/slot.ts';
 
@@ -32,7 +32,9 @@ export async function readArtifact(
   bytesMax: number,
 ): Promise<Uint8Array> {
   const bytes = await readRegularFile(file, bytesMax).catch((cause: unknown) => {
-    throw new AppError('slot_damaged', `Cannot use "${basename(file)}": ${errorText(cause)}.`, { cause });
+    throw new AppError('slot_damaged', `Cannot use "${basename(file)}": ${unreadableReason(cause)}.`, {
+      cause,
+    });
   });
   const found = sha256(bytes);
   if (found === wanted) return bytes;

@@ -5,7 +5,12 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { writeFileAtomic } from '../../../platform/atomic-file.ts';
 import { lockFolder } from '../../../platform/folder-lock.ts';
-import { openRegularFile, readGivenFile, readRegularFile } from '../../../platform/regular-file.ts';
+import {
+  openRegularFile,
+  readGivenFile,
+  readRegularFile,
+  unreadableReason,
+} from '../../../platform/regular-file.ts';
 import { makeStateFolder } from '../../../platform/state-folder.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
@@ -71,6 +76,17 @@ describe('a regular file', () => {
     const path = join(await tempFolder(), 'file');
     await writeFile(path, '', { mode: 0 });
     await expect(readRegularFile(path, 100)).rejects.toThrow('this user has no permission to read it');
+  });
+
+  it('that was refused has its reason alone for a message that names the file itself', async () => {
+    const folder = await tempFolder();
+    const path = join(folder, 'file');
+    await writeFile(path, 'more than two');
+    const reasonOf = (reading: Promise<unknown>) => reading.then(() => undefined, unreadableReason);
+    expect(await reasonOf(readRegularFile(folder, 100))).toBe('it is a folder');
+    expect(await reasonOf(readGivenFile(folder, 100))).toBe('it is a folder');
+    expect(await reasonOf(readGivenFile(join(folder, 'no'), 100))).toBe('there is no such file');
+    expect(await reasonOf(readRegularFile(path, 2))).toBe('it is larger than 2 B, the maximum');
   });
 
   it('that an operator names may be the end of a pipe', async () => {
