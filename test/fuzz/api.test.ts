@@ -230,6 +230,6 @@ describe(`the REST API under random requests (seed ${seed}, ${runs} runs)`, () =
     );
     // It is no fuzzing where nothing was granted.
     const granted = [...record.seen].filter((one) => / 20[0-9]$/.test(one));
-    expect(granted.length, granted.join()).toBeGreaterThan(20);
+    expect(granted.length, granted.join()).toBeGreaterThan(10);
   });
 });

@@ -104,7 +104,10 @@ describe('the runner process', () => {
       expect(found).not.toBe(guard);
       return found!;
     });
-    await vi.waitFor(() => expect(readFileSync(`/proc/${next}/stat`, 'utf8')).toMatch(/ S /));
+    // Its parent has named the runner to it, and it has read that: both are at rest.
+    for (const one of [child.pid!, next]) {
+      await vi.waitFor(() => expect(readFileSync(`/proc/${one}/stat`, 'utf8')).toMatch(/ S /));
+    }
     child.kill('SIGKILL');
     await vi.waitFor(() => expect([pid, next].filter(isAlive)).toEqual([]), { timeout: 5_000 });
   });

@@ -100,9 +100,13 @@ describe('the local API', () => {
   it('refuses large bodies by their heads while others fill the space for them', async () => {
     const { api, infer } = await serve();
     const holding = [open(api.port), open(api.port)];
-    for (const socket of holding) socket.write(`${head(60 * MB)}{`);
+    for (const socket of holding) {
+      socket.write(head(60 * MB, 'Expect: 100-continue'));
+      // It has been let in, and its space is taken.
+      expect((await once(socket, 'data'))[0]).toMatch(/^HTTP\/1.1 100 Continue/);
+      socket.write('{');
+    }
     const third = open(api.port);
-    await new Promise((resolve) => setTimeout(resolve, 100));
     third.write(head(60 * MB, 'Expect: 100-continue'));
     const [answer] = await once(third, 'data');
     expect(answer).toMatch(/^HTTP\/1.1 503 .*retry-after: 1.*"code":"overloaded"/is);

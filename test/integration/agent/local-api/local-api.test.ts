@@ -268,13 +268,16 @@ describe('local API', () => {
   });
 
   it('closes in spite of a client that never finishes its request', async () => {
-    const { api } = await runLocalApi();
-    const client = connect(api.port, '127.0.0.1');
+    const { api } = await serveLinear();
+    const client = connect(api.port, '127.0.0.1').setEncoding('utf8');
     onTestFinished(() => void client.destroy());
     client.on('error', () => undefined);
-    client.write('POST /v2/models/m/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"half"');
-    await once(client, 'connect');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    client.write(
+      'POST /v2/models/air/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n',
+    );
+    // The request has begun, and its body is waited for.
+    expect((await once(client, 'data'))[0]).toMatch(/^HTTP\/1.1 100 Continue/);
+    client.write('{"half"');
     const began = performance.now();
     await api.close();
     expect(performance.now() - began).toBeLessThan(8_000);

@@ -177,7 +177,7 @@ describe('packVersion() makes golden samples', () => {
     expect(few.remarks.at(-1)).toMatch(/the golden samples take 5\.1 MiB beside \d+ B of models/);
     const asked = await pack({ ...files, 'model.yaml': `${text}golden: { rows: 3 }\n` });
     expect(asked.goldenSamples).toBe(3);
-  });
+  }, 120_000);
 
   it('names the row that a model fails on', async () => {
     const failing = new ModelBuilder('failing')
