@@ -118,15 +118,6 @@ export class BrokerWorld {
   }
 }
 
-/** True when `promise` settles within `ms`. */
-export function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  const settled = promise.then(
-    () => true,
-    () => true,
-  );
-  return Promise.race([settled, new Promise<false>((resolve) => setTimeout(resolve, ms, false))]);
-}
-
 export function closeOf(client: MqttClient): Promise<void> {
   return new Promise((resolve) => client.once('close', () => resolve()));
 }

@@ -8,7 +8,6 @@ import {
   resolveOptions,
   textOption,
 } from '../../../platform/option-table.ts';
-import { isAppError } from '../../../shared/base/app-error.ts';
 
 const table = {
   data: textOption('./data', 'folder'),
@@ -77,10 +76,6 @@ describe('resolveOptions()', () => {
     const resolve = () => resolveOptions(table, [source({ [key]: value })]);
     expect(resolve).toThrow(wanted);
     expect(resolve).toThrow(`--${key}`);
-    try {
-      resolve();
-    } catch (error) {
-      expect(isAppError(error, 'bad_input')).toBe(true);
-    }
+    expect(resolve).toThrow(expect.objectContaining({ code: 'bad_input' }));
   });
 });
