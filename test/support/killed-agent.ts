@@ -2,6 +2,7 @@
  * An agent in a process of its own that dies by SIGKILL at a step of an update: right after the state was stored, before
  * anything is done in it. Run by small-fleet.ts.
  */
+import { flushCompileCache } from 'node:module';
 import { createAgent } from '../../agent/agent.ts';
 import { type AgentOptions, agentOptionTable } from '../../agent/config/options-schema.ts';
 import { makeLogger } from '../../platform/logger.ts';
@@ -27,4 +28,6 @@ const agent = createAgent(
     },
   },
 );
+// Node writes what it has compiled at an exit, which never comes.
+flushCompileCache();
 process.stdout.write(`${JSON.stringify(await agent.start())}\n`);

@@ -280,7 +280,6 @@ export class SmallFleet {
     };
     const child = spawn(process.execPath, [killedAgent, JSON.stringify(order)], {
       stdio: ['ignore', 'pipe', 'ignore'],
-      env: { ...process.env, NODE_COMPILE_CACHE: join(this.fleet.folder, 'compiled') },
     });
     const armed = new RunningProgram(child, `agent-${id}`);
     this.#armed.push(armed);
