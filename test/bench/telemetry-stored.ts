@@ -10,6 +10,7 @@ import { judgeHour } from '../../hub/drift/hour-verdict.ts';
 import { DeviceInbox } from '../../hub/inbox/device-inbox.ts';
 import { EvidenceStore } from '../../hub/telemetry/evidence-store.ts';
 import { TelemetryService } from '../../hub/telemetry/telemetry-service.ts';
+import { deflated } from '../../platform/deflated.ts';
 import { makeLogger } from '../../platform/logger.ts';
 import { seededRandom } from '../../shared/base/seeded-random.ts';
 import { encodeTelemetryReport } from '../../shared/protocol/telemetry-report.ts';
@@ -85,5 +86,5 @@ function windowOf(
     const n = counts.reduce((sum, count) => sum + count, 0);
     return { ...feature, counts, moments: { n, sum: random() * 100, sumSquares: random() * 1_000 } };
   });
-  return encodeTelemetryReport({ ...base, features });
+  return deflated(encodeTelemetryReport({ ...base, features }));
 }

@@ -33,6 +33,7 @@ import { type BenchRow, benchRow } from './bench-row.ts';
 import type { SendersJob } from './telemetry-senders.ts';
 import { measureStored } from './telemetry-stored.ts';
 import { measureVerdicts } from './telemetry-verdict.ts';
+import { measureWindows } from './telemetry-window.ts';
 
 const DEVICES = 100;
 const FEATURES = 8;
@@ -58,6 +59,7 @@ export async function run(): Promise<BenchRow[]> {
     return [
       benchRow('telemetry/durable', 'reports/s', ours, { 'bare broker, nothing kept': bare }),
       await measureStored(folder),
+      ...measureWindows(),
       ...(await measureVerdicts(folder)),
     ];
   } finally {
