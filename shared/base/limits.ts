@@ -350,6 +350,8 @@ export const limits = {
   telemetryDetailKeptMs: 86_400_000,
   /** Evidence of rollouts under way that the hub keeps at hand, as it is stored; several times of it in memory. */
   evidenceCachedBytesMax: 32 * 1024 * 1024,
+  /** Stored bytes of telemetry rollups that are kept decoded; in memory they take some four times as much. */
+  rollupsDecodedBytesMax: 4 * 1024 * 1024,
   /** Devices of rollouts under way whose counts gates keep at hand. */
   gateDevicesKeptMax: 100_000,
   telemetryRowsRemovedPerPassMax: 500,

@@ -2,6 +2,7 @@
 import type { Logger } from '../../../platform/logger.ts';
 import type { Clock } from '../../../shared/base/clock.ts';
 import type { CellFilter } from './cell.ts';
+import { DecodedRollups } from './decoded-rollups.ts';
 import { type RollupStore, rollupText, type VersionName } from './rollup-store.ts';
 import { RollupSums } from './rollup-sums.ts';
 import { coveringRows, hourMs } from './spans.ts';
@@ -21,6 +22,7 @@ export interface RollupReaderProps {
 
 export class RollupReader {
   readonly #props: RollupReaderProps;
+  readonly #decoded = new DecodedRollups();
 
   constructor(props: RollupReaderProps) {
     this.#props = props;
@@ -45,7 +47,7 @@ export class RollupReader {
     const sums = new RollupSums();
     for await (const row of store.read({ model, version, ranges, filter })) {
       try {
-        sums.add(RollupSums.decode(row.body));
+        sums.add(this.#decoded.of(row));
       } catch (error) {
         logger.error(
           { rollup: rollupText(row), err: error },
