@@ -275,7 +275,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       trustRoutes({ repository: trust, keys }),
       blobRoutes(ledger),
       modelRoutes(models),
-      telemetryRoutes({ telemetry, clock }),
+      telemetryRoutes({ telemetry, versions: models, clock }),
       driftRoutes({ drift, clock }),
       ...rollout.routes,
       retentionRoutes(retention),

@@ -264,8 +264,8 @@ export class ModelServer implements ServedModels {
   /** Takes a label for an earlier answer. Throws `model_not_served`, `prediction_unknown`, `label_known`, `label_invalid`. */
   label(model: string, id: string, label: GivenLabel | readonly GivenLabel[]): void {
     this.find(model);
-    const { version, pairs } = this.#predictions.label(model, id, label);
-    for (const { predicted, actual } of pairs) this.#props.recorder.labelled(version, predicted, actual);
+    const { version, rows } = this.#predictions.label(model, id, label);
+    this.#props.recorder.labelled(version, rows);
   }
 
   /** Ends every runner, those that serve after the requests they have taken. */

@@ -6,10 +6,12 @@ import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { LabelRule, ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import type { LabelledRow } from '../../shared/telemetry/label-figures.ts';
 import {
   actualLabel,
   type Label,
   type LabelTerms,
+  predictedConfidences,
   predictedLabels,
 } from '../../shared/telemetry/label-reading.ts';
 import type { ServedVersion } from '../telemetry/observation.ts';
@@ -20,6 +22,7 @@ export type GivenLabel = Label | boolean;
 interface Prediction {
   readonly version: ServedVersion;
   readonly rows: readonly Label[];
+  readonly confidences: readonly (number | undefined)[] | undefined;
   labelled: boolean;
 }
 
@@ -37,6 +40,7 @@ export class PredictionLog {
     kept.set(id, {
       version,
       rows: predictedLabels(termsOf(version.manifest, label), output),
+      confidences: predictedConfidences(termsOf(version.manifest, label), output),
       labelled: false,
     });
     if (kept.size > limits.predictionsKeptForFeedback) kept.delete(kept.keys().next().value!);
@@ -50,7 +54,7 @@ export class PredictionLog {
     model: string,
     id: string,
     label: GivenLabel | readonly GivenLabel[],
-  ): { readonly version: ServedVersion; readonly pairs: readonly { predicted: Label; actual: Label }[] } {
+  ): { readonly version: ServedVersion; readonly rows: readonly LabelledRow[] } {
     const prediction = this.#byModel.get(model)?.get(id);
     if (!prediction) {
       throw new AppError(
@@ -65,14 +69,18 @@ export class PredictionLog {
       );
     }
     const labels = Array.isArray(label) ? (label as readonly GivenLabel[]) : [label as GivenLabel];
-    const { version, rows } = prediction;
-    if (labels.length !== rows.length) {
-      refuse(`the answer has ${rows.length} rows, and the request has ${labels.length} labels`);
+    const { version, rows: predictions, confidences } = prediction;
+    if (labels.length !== predictions.length) {
+      refuse(`the answer has ${predictions.length} rows, and the request has ${labels.length} labels`);
     }
     const terms = termsOf(version.manifest, version.manifest.label!);
-    const pairs = rows.map((predicted, row) => ({ predicted, actual: actualLabel(terms, labels[row]!) }));
+    const rows = predictions.map((predicted, row) => ({
+      predicted,
+      actual: actualLabel(terms, labels[row]!),
+      ...(confidences?.[row] !== undefined && { confidence: confidences[row] }),
+    }));
     prediction.labelled = true;
-    return { version, pairs };
+    return { version, rows };
   }
 }
 

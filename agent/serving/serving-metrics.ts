@@ -1,6 +1,7 @@
 /** Requests of each version that this device serves, for `/metrics`. It is a recorder, beside that of telemetry. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Tensor } from '../../shared/inference/tensor.ts';
+import type { LabelledRow } from '../../shared/telemetry/label-figures.ts';
 import { queueMs, type Recorder, type RequestTime, type ServedVersion } from '../telemetry/observation.ts';
 import { batchSize } from './batching.ts';
 
@@ -78,8 +79,8 @@ export class ServingMetrics implements Recorder {
     this.#crashes.inc(labelsOf(served));
   }
 
-  labelled(served: ServedVersion): void {
-    this.#labels.inc(labelsOf(served));
+  labelled(served: ServedVersion, rows: readonly LabelledRow[]): void {
+    this.#labels.inc(labelsOf(served), rows.length);
   }
 
   #count(served: ServedVersion, outcome: Outcome, by = 1): void {

@@ -3,6 +3,7 @@
 import type { ComputeStages } from '../../runner/runner-protocol.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import type { LabelledRow } from '../../shared/telemetry/label-figures.ts';
 
 /** The offer of a rollout that a version answers for. */
 export interface AnsweredOffer {
@@ -44,6 +45,6 @@ export interface Recorder {
   /** A request whose tensors do not fit the version's interface. `fitsBefore`: the version before would have taken it. */
   refused(version: ServedVersion, fitsBefore: boolean): void;
   crashed(version: ServedVersion): void;
-  /** `predicted` and `actual` as numbers (regression) or class labels (classification). */
-  labelled(version: ServedVersion, predicted: number | string, actual: number | string): void;
+  /** Labels came for an answer, one for each of its rows. */
+  labelled(version: ServedVersion, rows: readonly LabelledRow[]): void;
 }

@@ -10,6 +10,7 @@ import { isAppError } from '../../shared/base/app-error.ts';
 import type { Clock, Random } from '../../shared/base/clock.ts';
 import { limits } from '../../shared/base/limits.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
+import type { LabelledRow } from '../../shared/telemetry/label-figures.ts';
 import { type OpenFeatureBlocks, openFeatureBlocks } from '../../shared/telemetry/window-counts.ts';
 import type { Recorder, RequestTime, ServedVersion } from './observation.ts';
 import { type ClosedWindow, Window } from './window.ts';
@@ -87,8 +88,8 @@ export class WindowRecorder implements Recorder {
     this.#window(version)?.addCrash();
   }
 
-  labelled(version: ServedVersion, predicted: number | string, actual: number | string): void {
-    this.#window(version)?.addLabel(predicted, actual);
+  labelled(version: ServedVersion, rows: readonly LabelledRow[]): void {
+    this.#window(version)?.addLabels(rows);
   }
 
   /** Closes windows on time until `signal` is aborted. The first window is cut short by chance, so that a fleet that

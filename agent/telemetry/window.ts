@@ -8,8 +8,9 @@ import { limits } from '../../shared/base/limits.ts';
 import { errorCatalogue } from '../../shared/errors/catalogue.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { LabelFigures, TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
-import { sumLabels } from '../../shared/sketch/add-counts.ts';
+import { sumLabels } from '../../shared/sketch/label-sums.ts';
 import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
+import { type LabelledRow, labelFigures } from '../../shared/telemetry/label-figures.ts';
 import { type OpenFeatureBlocks, WindowCounts } from '../../shared/telemetry/window-counts.ts';
 import type { ServedVersion } from './observation.ts';
 
@@ -68,9 +69,11 @@ export class Window {
     this.#crashes += 1;
   }
 
-  /** Figures of the kind the version's label rule names; a label that does not fit it is left out. */
-  addLabel(predicted: number | string, actual: number | string): void {
-    this.#labels = sumLabels(this.#labels, figuresOf(this.served, predicted, actual));
+  /** The labels of one answer. */
+  addLabels(rows: readonly LabelledRow[]): void {
+    const { label, interface: face } = this.served.manifest;
+    if (label === undefined) return;
+    this.#labels = sumLabels(this.#labels, labelFigures({ label, classes: face.classes }, rows));
   }
 
   close(clock: Pick<Clock, 'monotonic'>): ClosedWindow {
@@ -95,19 +98,4 @@ export class Window {
       ...(this.#labels ? { labels: this.#labels } : {}),
     };
   }
-}
-
-function figuresOf(
-  { manifest }: ServedVersion,
-  predicted: number | string,
-  actual: number | string,
-): LabelFigures | undefined {
-  if (manifest.label === undefined) return undefined;
-  if (manifest.label.kind === 'classification') {
-    return { kind: 'classification', n: 1, correct: String(predicted) === String(actual) ? 1 : 0 };
-  }
-  const error = Math.abs(Number(predicted) - Number(actual));
-  const squaredError = error * error;
-  if (!Number.isFinite(squaredError)) return undefined;
-  return { kind: 'regression', n: 1, absoluteError: error, squaredError };
 }

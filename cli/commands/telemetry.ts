@@ -2,10 +2,11 @@
 import { Command } from 'commander';
 import { type LabelError, ModelTelemetry, type VersionFigures } from '../../shared/api/telemetry.ts';
 import { answerParser } from '../answer-parser.ts';
-import type { CliContext } from '../context.ts';
+import type { CliContext, Column } from '../context.ts';
 import { duration } from '../flag-values.ts';
 
 const parseAnswer = answerParser(ModelTelemetry);
+const CONFUSED_SHOWN = 5;
 
 interface ShowFlags {
   readonly model: string;
@@ -42,7 +43,7 @@ export function telemetryCommand(context: CliContext): Command {
           { title: 'p50 ms', value: (v) => v.latencyMs?.p50.toFixed(2) ?? '–', align: 'right' },
           { title: 'p95 ms', value: (v) => v.latencyMs?.p95.toFixed(2) ?? '–', align: 'right' },
           { title: 'p99 ms', value: (v) => v.latencyMs?.p99.toFixed(2) ?? '–', align: 'right' },
-          { title: 'against labels', value: (v) => (v.labels ? labelText(v.labels) : '–') },
+          ...labelTitles,
           { title: 'windows lost', value: (v) => v.dropped, align: 'right' },
         ]);
       });
@@ -50,13 +51,49 @@ export function telemetryCommand(context: CliContext): Command {
   return telemetry;
 }
 
-/** The label error in words: `MAE 0.412, RMSE 0.553 over 120 labels`. */
+export const labelTitles: readonly Column<VersionFigures>[] = [
+  { title: 'against labels', value: (v) => (v.labels ? labelText(v.labels) : '–') },
+  { title: 'labelled', value: labelledText, align: 'right' },
+  { title: 'confused most often', value: confusedText, isWide: true },
+];
+
+/** The label error in words: `MAE 0.412, RMSE 0.553, bias -0.1 over 120 labels`. */
 export function labelText(labels: LabelError): string {
-  const error =
-    labels.kind === 'regression'
-      ? `MAE ${labels.mae.toPrecision(3)}, RMSE ${labels.rmse.toPrecision(3)}`
-      : `accuracy ${(labels.accuracy * 100).toFixed(1)} %`;
-  return `${error} over ${labels.n} labels`;
+  return `${errorsOf(labels).join(', ')} over ${labels.n} labels`;
+}
+
+function errorsOf(labels: LabelError): readonly string[] {
+  if (labels.kind === 'regression') {
+    const { mae, rmse, bias } = labels;
+    return [
+      `MAE ${mae.toPrecision(3)}`,
+      `RMSE ${rmse.toPrecision(3)}`,
+      ...(bias === undefined ? [] : [`bias ${bias.toPrecision(3)}`]),
+    ];
+  }
+  const { accuracy, calibration } = labels;
+  return [
+    `accuracy ${(accuracy * 100).toFixed(1)} %`,
+    ...(calibration ? [`calibration error ${(calibration.error * 100).toFixed(1)} %`] : []),
+  ];
+}
+
+/** Share of answered requests that got a label. */
+function labelledText({ labelledShare }: VersionFigures): string {
+  return labelledShare === undefined ? '–' : `${(labelledShare * 100).toFixed(1)} %`;
+}
+
+/** `dog as cat 7, cat as bird 2`: the actual class first. */
+function confusedText({ labels }: VersionFigures): string {
+  if (labels?.kind !== 'classification' || !labels.confusion) return '–';
+  const { classes, counts } = labels.confusion;
+  const wrong = counts.flatMap((row, actual) =>
+    row.flatMap((n, predicted) =>
+      n > 0 && actual !== predicted ? [{ n, text: `${classes[actual]} as ${classes[predicted]} ${n}` }] : [],
+    ),
+  );
+  const most = wrong.sort((a, b) => b.n - a.n).slice(0, CONFUSED_SHOWN);
+  return most.length === 0 ? '–' : most.map(({ text }) => text).join(', ');
 }
 
 function failures({ requests }: VersionFigures): number {

@@ -10,6 +10,7 @@ import { errorCatalogue } from '../../shared/errors/catalogue.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { ReferenceProfile } from '../../shared/manifest/reference-profile.ts';
 import type { TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
+import { countedClasses } from '../../shared/telemetry/label-figures.ts';
 import { countsLength } from '../../shared/telemetry/window-counts.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import { checkPlausible, spanMs } from './plausibility.ts';
@@ -35,6 +36,8 @@ interface Layout {
   readonly manifestSha256: string;
   readonly counts: ReadonlyMap<string, { readonly length: number; readonly moments: boolean }>;
   readonly label: 'regression' | 'classification' | undefined;
+  /** Number of confusion counts; 0 for none. */
+  readonly confusion: number;
   readonly profile: ReferenceProfile | undefined;
 }
 
@@ -74,6 +77,10 @@ export class ReportCheck {
     checkFeatures(report, layout);
     if (report.labels !== undefined && report.labels.kind !== layout.label) {
       throw layoutError(report, `labels of kind "${report.labels.kind}"`, `"${layout.label ?? 'none'}"`);
+    }
+    const confusion = report.labels?.kind === 'classification' ? report.labels.confusion : undefined;
+    if (confusion !== undefined && confusion.length !== layout.confusion) {
+      throw layoutError(report, `${confusion.length} confusion counts`, String(layout.confusion));
     }
     const latencies = report.latency?.counts.reduce((sum, n) => sum + n, 0) ?? 0;
     const requests = Object.values(report.requests.failed).reduce((sum, n) => sum + n, report.requests.ok);
@@ -130,6 +137,8 @@ export class ReportCheck {
 }
 
 function layoutOf(manifestSha256: string, manifest: ModelManifest): Layout {
+  const { label, interface: face } = manifest;
+  const classes = label && countedClasses({ label, classes: face.classes });
   return {
     manifestSha256,
     counts: new Map(
@@ -138,7 +147,8 @@ function layoutOf(manifestSha256: string, manifest: ModelManifest): Layout {
         { length: countsLength(feature), moments: feature.kind === 'numeric' },
       ]),
     ),
-    label: manifest.label?.kind,
+    label: label?.kind,
+    confusion: (classes?.length ?? 0) ** 2,
     profile: manifest.profile,
   };
 }

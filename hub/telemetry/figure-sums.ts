@@ -4,7 +4,8 @@
  */
 
 import type { FeatureCounts, LabelFigures } from '../../shared/protocol/telemetry-report.ts';
-import { addFeatureCounts, copyFeatureCounts, sumLabels } from '../../shared/sketch/add-counts.ts';
+import { addFeatureCounts, copyFeatureCounts } from '../../shared/sketch/add-counts.ts';
+import { negatedLabels, sumLabels } from '../../shared/sketch/label-sums.ts';
 import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
 import { type Addable, encodeSums } from './sums-encoding.ts';
 import type { TelemetryFigures } from './telemetry-figures.ts';
@@ -84,15 +85,4 @@ export class FigureSums {
   encode(): Uint8Array {
     return encodeSums(this.figures());
   }
-}
-
-function negatedLabels(labels: LabelFigures): LabelFigures {
-  return labels.kind === 'regression'
-    ? {
-        kind: labels.kind,
-        n: -labels.n,
-        absoluteError: -labels.absoluteError,
-        squaredError: -labels.squaredError,
-      }
-    : { kind: labels.kind, n: -labels.n, correct: -labels.correct };
 }

@@ -4,8 +4,12 @@
  */
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
-import type { TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
+import type { LabelFigures, TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
 import { SCORE_MAX, sumsByLength } from '../../shared/sketch/block-sums.ts';
+import { confidenceScale, labelledAnswers } from '../../shared/sketch/label-sums.ts';
+
+/** What sums of floating point may differ by from what they are in truth. */
+const ROUNDING = 1 + 1e-9;
 
 /** Milliseconds that the window covers, by the device's clock. */
 export function spanMs({ from, to }: Pick<TelemetryReport, 'from' | 'to'>): number {
@@ -37,8 +41,54 @@ export function checkPlausible(report: TelemetryReport): void {
     });
     checkBlocks(report, { name, blocks, present });
   }
-  if (report.labels?.kind === 'classification') {
-    atMost(report, { what: 'right answers', found: report.labels.correct, most: report.labels.n });
+  if (report.labels) checkLabels(report, report.labels);
+}
+
+function checkLabels(report: TelemetryReport, labels: LabelFigures): void {
+  const { n } = labels;
+  const answers = labelledAnswers(labels);
+  atMost(report, { what: 'answers with a label', found: answers, most: n });
+  atMost(report, { what: 'labels', found: n, most: answers * limits.rowsPerPredictionMax });
+  if (labels.kind === 'classification') checkClasses(report, labels);
+  else checkErrors(report, labels);
+}
+
+function checkErrors(report: TelemetryReport, labels: Extract<LabelFigures, { kind: 'regression' }>): void {
+  const { n, absoluteError, squaredError, signedError = { n: 0, sum: 0 } } = labels;
+  atMost(report, {
+    what: 'as the square of the absolute error',
+    found: absoluteError ** 2,
+    most: n * squaredError * ROUNDING,
+  });
+  atMost(report, { what: 'labels with a signed error', found: signedError.n, most: n });
+  atMost(report, {
+    what: 'as the signed error',
+    found: Math.abs(signedError.sum),
+    most: absoluteError * ROUNDING,
+  });
+}
+
+/** Each label is in one cell and one bin at most, and right or wrong in all of them alike. */
+function checkClasses(
+  report: TelemetryReport,
+  { n, correct, confusion = [], calibration }: Extract<LabelFigures, { kind: 'classification' }>,
+): void {
+  atMost(report, { what: 'right answers', found: correct, most: n });
+  const wrong = n - correct;
+  const right = sum(confusion.filter((_, cell) => cell % (Math.sqrt(confusion.length) + 1) === 0));
+  atMost(report, { what: 'right answers by class', found: right, most: correct });
+  atMost(report, { what: 'wrong answers by class', found: sum(confusion) - right, most: wrong });
+  if (!calibration) return;
+  const binned = sum(calibration.correct);
+  atMost(report, { what: 'right answers by confidence', found: binned, most: correct });
+  atMost(report, { what: 'wrong answers by confidence', found: sum(calibration.n) - binned, most: wrong });
+  for (const [bin, inBin] of calibration.n.entries()) {
+    const of = `in bin ${bin + 1} of confidence`;
+    const confidence = calibration.confidence[bin]!;
+    const width = confidenceScale / limits.calibrationBins;
+    atMost(report, { what: `right answers ${of}`, found: calibration.correct[bin]!, most: inBin });
+    atMost(report, { what: `thousandths ${of}`, found: confidence, most: inBin * width * (bin + 1) });
+    atMost(report, { what: `thousandths at least ${of}`, found: inBin * width * bin, most: confidence });
   }
 }
 

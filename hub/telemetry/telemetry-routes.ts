@@ -5,7 +5,11 @@ import type { Clock } from '../../shared/base/clock.ts';
 import { durationPattern, parseDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { GroupName, ModelName, SemVer } from '../../shared/base/names.ts';
+import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
+import { labelledAnswers } from '../../shared/sketch/label-sums.ts';
+import { countedClasses } from '../../shared/telemetry/label-figures.ts';
 import type { Routes } from '../http/routes.ts';
+import type { VersionLookup } from './checked-report.ts';
 import { labelError } from './label-error.ts';
 import type { TelemetryFigures } from './telemetry-figures.ts';
 import type { TelemetryService } from './telemetry-service.ts';
@@ -26,9 +30,10 @@ export const FigureFilter = {
 
 export function telemetryRoutes(services: {
   readonly telemetry: TelemetryService;
+  readonly versions: VersionLookup;
   readonly clock: Clock;
 }): Routes {
-  const { telemetry, clock } = services;
+  const { telemetry, versions: published, clock } = services;
   return (api) => {
     api.get(
       '/telemetry',
@@ -53,7 +58,9 @@ export function telemetryRoutes(services: {
         const versions = [];
         for (const one of found.slice(0, limits.pageRowsMax)) {
           const figures = await telemetry.figures({ model, version: one.version, group, ...span });
-          if (figures.reports > 0) versions.push(show(one, figures));
+          if (figures.reports === 0) continue;
+          const manifest = (await published.find(model, one.version))?.manifest;
+          versions.push(show({ ...one, classes: manifest && classesOf(manifest) }, figures));
         }
         return { model, ...span, versions };
       },
@@ -67,12 +74,20 @@ export function spanOf(clock: Clock, since = '1h'): { readonly fromMs: number; r
   return { fromMs: Math.max(0, Math.floor(now - parseDuration(since, 'since'))), toMs: Math.floor(now) + 1 };
 }
 
-function show(
-  { version, devices }: { readonly version: string; readonly devices: number },
-  figures: TelemetryFigures,
-): VersionFigures {
+/** Those that confusion is counted by. */
+function classesOf({ label, interface: { classes } }: ModelManifest): readonly string[] | undefined {
+  return label && countedClasses({ label, classes });
+}
+
+interface ShownVersion {
+  readonly version: string;
+  readonly devices: number;
+  readonly classes: readonly string[] | undefined;
+}
+
+function show({ version, devices, classes }: ShownVersion, figures: TelemetryFigures): VersionFigures {
   const { latency, requests, crashes, dropped, reports } = figures;
-  const labels = labelError(figures.labels);
+  const labels = labelError(figures.labels, classes);
   return {
     version,
     devices,
@@ -89,6 +104,7 @@ function show(
         }
       : {}),
     ...(labels ? { labels } : {}),
+    ...(labels && requests.ok > 0 ? { labelledShare: labelledAnswers(figures.labels!) / requests.ok } : {}),
     dropped,
   };
 }

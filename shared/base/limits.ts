@@ -93,6 +93,10 @@ export const limits = {
   telemetryCountMax: 2 ** 40,
   telemetryErrorCodesMax: 64,
   momentRowsMin: 16,
+  /** Classes that are told apart in confusion counts; a version with more has none. */
+  confusionClassesMax: 16,
+  /** Bins of confidence, of equal width from 0 to 1. */
+  calibrationBins: 10,
   windowsOpenMax: 32,
   /** What one device can have answered in a second, and rows of one feature it can have counted; a window claims no more. */
   requestsPerSecondMax: 100_000,

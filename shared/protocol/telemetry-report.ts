@@ -31,14 +31,35 @@ export const FeatureCounts = Type.Object({
 });
 export type FeatureCounts = Static<typeof FeatureCounts>;
 
+const bins = Type.Array(count, { minItems: limits.calibrationBins, maxItems: limits.calibrationBins });
+
+/** By bin of confidence: labels, the sum of their confidence in thousandths, right answers. */
+export const Calibration = Type.Object({ n: bins, confidence: bins, correct: bins });
+export type Calibration = Static<typeof Calibration>;
+
+/** Answers that the labels are of; an answer of many rows has a label for each. Older agents do not count them. */
+const answers = Type.Optional(count);
+
 export const LabelFigures = Type.Union([
   Type.Object({
     kind: Type.Literal('regression'),
     n: count,
+    answers,
     absoluteError: Type.Number({ minimum: 0 }),
     squaredError: Type.Number({ minimum: 0 }),
+    /** Predicted less actual, and over how many labels. */
+    signedError: Type.Optional(Type.Object({ n: count, sum: Type.Number() })),
   }),
-  Type.Object({ kind: Type.Literal('classification'), n: count, correct: count }),
+  Type.Object({
+    kind: Type.Literal('classification'),
+    n: count,
+    answers,
+    correct: count,
+    /** Of k classes, cell actual·k + predicted; absent where the classes are not known or more than are told apart. */
+    confusion: Type.Optional(Type.Array(count, { minItems: 1, maxItems: limits.confusionClassesMax ** 2 })),
+    /** Of labels whose answer gave a probability. */
+    calibration: Type.Optional(Calibration),
+  }),
 ]);
 export type LabelFigures = Static<typeof LabelFigures>;
 

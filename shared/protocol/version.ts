@@ -25,5 +25,7 @@
  *      2026-11-27  Desired state says which offer of a rollout brings a version (`offer`), and a telemetry window says it back; it is
  *                  cut when that changes. A window that names another offer than the last one is evidence for nothing.
  *      2026-11-27  Reported state is version 2: a model's `parked` is now `quarantined`. A hub still reads version 1.
+ *      2026-11-28  Label figures count answers (`answers`), classes (`confusion`) and confidence (`calibration`), and add up
+ *                  signed errors (`signedError`). Each may be missing; a label without `answers` is of an answer of its own.
  */
 export const protocolVersion = 1;

@@ -1,5 +1,5 @@
 /** Sums of window figures. Counts add exactly and in any order; the moment sums are floating point and add to rounding. */
-import type { FeatureCounts, LabelFigures } from '../protocol/telemetry-report.ts';
+import type { FeatureCounts } from '../protocol/telemetry-report.ts';
 import { addBlockNumbers } from './block-sums.ts';
 
 /** Adds `more` to `sum` in place. Both are laid out by the same profile. */
@@ -29,24 +29,4 @@ export function copyFeatureCounts(from: FeatureCounts): FeatureCounts {
     ...(from.moments ? { moments: { ...from.moments } } : {}),
     ...(from.blocks ? { blocks: from.blocks.slice() } : {}),
   };
-}
-
-/** The sum of two label figures; undefined in one stands for none. Both are of the kind that the version's label rule names. */
-export function sumLabels(
-  a: LabelFigures | undefined,
-  b: LabelFigures | undefined,
-): LabelFigures | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  if (a.kind === 'regression' && b.kind === 'regression') {
-    return {
-      kind: 'regression',
-      n: a.n + b.n,
-      absoluteError: a.absoluteError + b.absoluteError,
-      squaredError: a.squaredError + b.squaredError,
-    };
-  }
-  if (a.kind === 'classification' && b.kind === 'classification') {
-    return { kind: 'classification', n: a.n + b.n, correct: a.correct + b.correct };
-  }
-  return a;
 }

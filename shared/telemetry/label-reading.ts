@@ -8,7 +8,9 @@ import { quoteText } from '../inference/exact-values.ts';
 import type { Tensor } from '../inference/tensor.ts';
 import { elementCount } from '../inference/tensor-values.ts';
 import type { LabelRule } from '../manifest/model-manifest.ts';
+import { confidenceScale } from '../sketch/label-sums.ts';
 import { type FeatureValue, featureValues } from './feature-value.ts';
+import { TensorReading } from './tensor-reading.ts';
 
 export type Label = number | string;
 
@@ -18,6 +20,8 @@ export interface LabelTerms {
 }
 
 const thresholdDefault = 0.5;
+/** By how much probabilities may miss 0, 1 or a sum of 1: those of half precision do. */
+const ROUNDING = 0.01;
 const CLASSES_NAMED_MAX = 10;
 const TRUTH: ReadonlyMap<string, number> = new Map([
   ['true', 1],
@@ -52,6 +56,47 @@ export function predictedLabels(terms: LabelTerms, output: Tensor): readonly Lab
   return values.map((value) =>
     Number.isNaN(value) ? Number.NaN : classAt(terms, Number(value) >= threshold ? 1 : 0),
   );
+}
+
+/**
+ * How sure the model is of each prediction, in thousandths: the probability of the class that it predicts. Undefined for a
+ * row whose scores are no probabilities (a logit, a distance, NaN), and for all of an output that gives no scores.
+ */
+export function predictedConfidences(
+  { label }: LabelTerms,
+  output: Tensor,
+): readonly (number | undefined)[] | undefined {
+  if (label.kind === 'regression') return undefined;
+  const reading = readingOf(label, output);
+  if (reading === 'class' || !isReal(output.datatype)) return undefined;
+  if (reading === 'threshold') {
+    const threshold = label.threshold ?? thresholdDefault;
+    // Held to 0, as a logit is, a score is no probability even where it looks like one.
+    if (threshold <= 0 || threshold >= 1) return undefined;
+    return featureValues({ tensor: output.name, column: 0 }, output).map((value) =>
+      thousandths(Number(value) >= threshold ? Number(value) : 1 - Number(value)),
+    );
+  }
+  const read = new TensorReading(output);
+  const size = elementCount(output.shape.slice(1));
+  const least = read.rowExtremes('min');
+  const means = read.rowMoments();
+  return read.rowExtremes('max').map(({ value }, row) => {
+    const isDistribution =
+      least[row]!.value >= -ROUNDING && Math.abs(means[row]!.mean * size - 1) <= ROUNDING;
+    return isDistribution ? thousandths(value) : undefined;
+  });
+}
+
+/** Undefined for what is no probability. */
+function thousandths(probability: number): number | undefined {
+  if (!(probability >= -ROUNDING && probability <= 1 + ROUNDING)) return undefined;
+  return Math.round(Math.min(1, Math.max(0, probability)) * confidenceScale);
+}
+
+/** The classes of a label rule in their order, as predictions name them; undefined when they are not known. */
+export function labelClasses({ label, classes }: LabelTerms): readonly string[] | undefined {
+  return label.kind === 'regression' ? undefined : (classes ?? label.values?.map(String));
 }
 
 /**

@@ -16,7 +16,9 @@ export function makeRecording(): Recording {
     failed: ({ version }, code) => told.push(`failed ${version} ${code}`),
     refused: ({ version }, fitsBefore) => told.push(`refused ${version}${fitsBefore ? ' fits before' : ''}`),
     crashed: ({ version }) => told.push(`crashed ${version}`),
-    labelled: ({ version }, predicted, actual) => told.push(`labelled ${version} ${predicted} ${actual}`),
+    labelled: ({ version }, rows) => {
+      for (const { predicted, actual } of rows) told.push(`labelled ${version} ${predicted} ${actual}`);
+    },
   };
 }
 

@@ -69,7 +69,7 @@ beforeAll(async () => {
     tls: { key: authority.serverKeyPem, cert: authority.serverCertPem },
     tokens,
     requestRate: new RequestRate({ perMinuteMax: 30_000, monotonic: () => performance.now() }),
-    routes: [telemetryRoutes({ telemetry, clock }), driftRoutes({ drift, clock })],
+    routes: [telemetryRoutes({ telemetry, versions, clock }), driftRoutes({ drift, clock })],
     readiness: new Readiness(),
     metrics,
     logger,
@@ -185,7 +185,7 @@ describe('modelfleet telemetry', () => {
     const { code, stdout } = await run('telemetry', 'show', '--model', 'air');
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /^1\.0\.0 +2 +2000 +8 internal +0 +0 +\d+\.\d\d +\d+\.\d\d +\d+\.\d\d +MAE 0\.500/m,
+      /^1\.0\.0 +2 +2000 +8 internal +0 +0 +\d+\.\d\d +\d+\.\d\d +\d+\.\d\d +MAE 0\.500, RMSE 1\.00 over 8 labels +0\.4 % +0$/m,
     );
   });
 

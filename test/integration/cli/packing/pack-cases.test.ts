@@ -119,8 +119,8 @@ function accurate(label: (values: readonly number[]) => string | number): Check 
     await onDevice(packed, async (infer) =>
       log.keep('one', version, await infer([fp32(input!.name, [20, columns], rows.flat())])),
     );
-    const { pairs } = log.label(packed.manifest.model, 'one', rows.map(label));
-    expect(pairs.filter(({ predicted, actual }) => predicted === actual)).toHaveLength(20);
+    const { rows: labelled } = log.label(packed.manifest.model, 'one', rows.map(label));
+    expect(labelled.filter(({ predicted, actual }) => predicted === actual)).toHaveLength(20);
   });
 }
 

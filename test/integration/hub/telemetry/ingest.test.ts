@@ -11,7 +11,11 @@ import { makeLogger } from '../../../../platform/logger.ts';
 import { encodeCbor } from '../../../../shared/base/cbor.ts';
 import type { Clock } from '../../../../shared/base/clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
-import { encodeTelemetryReport, type TelemetryReport } from '../../../../shared/protocol/telemetry-report.ts';
+import {
+  encodeTelemetryReport,
+  type LabelFigures,
+  type TelemetryReport,
+} from '../../../../shared/protocol/telemetry-report.ts';
 import { LatencySketch } from '../../../../shared/sketch/latency-sketch.ts';
 import { openTelemetry } from '../../../support/opened-telemetry.ts';
 import { publishedVersion, report, versionsOf } from '../../../support/profiles.ts';
@@ -215,6 +219,69 @@ describe('telemetry ingest', () => {
     await service.receive('dev', payload);
     expect(service.counts).toMatchObject({ merged: 0, refused: { [code]: 1 } });
     expect((await service.figures(always)).reports).toBe(0);
+  });
+
+  const right = { n: 10, answers: 4, correct: 6 };
+  const bins = (...first: number[]) => [...first, ...new Array<number>(10 - first.length).fill(0)];
+  it.each<[string, object]>([
+    ['more answers than labels', { answers: 11 }],
+    ['more labels than the rows of their answers', { n: 257, answers: 1 }],
+    ['more right answers than labels', { correct: 11 }],
+    ['more right answers by class than there are', { confusion: [7, 0, 0, 0] }],
+    ['more wrong answers by class than there are', { confusion: [0, 3, 2, 0] }],
+    [
+      'more right answers by confidence than there are',
+      { calibration: { n: bins(7), confidence: bins(7), correct: bins(7) } },
+    ],
+    [
+      'more wrong answers by confidence than there are',
+      { calibration: { n: bins(5), confidence: bins(5), correct: bins(0) } },
+    ],
+    [
+      'more right answers in a bin than labels',
+      { calibration: { n: bins(1, 3), confidence: bins(50, 500), correct: bins(2, 2) } },
+    ],
+    ['a confidence above its bin', { calibration: { n: bins(2), confidence: bins(201), correct: bins(1) } }],
+    [
+      'a confidence below its bin',
+      { calibration: { n: bins(0, 2), confidence: bins(0, 199), correct: bins(0, 1) } },
+    ],
+  ])('refuses classification figures with %s', async (_, fields) => {
+    const label = { output: 'y', kind: 'classification' as const, values: ['cat', 'dog'] };
+    const version = publishedVersion({ version: '3.0.0', label });
+    const { service, send } = await world({ versions: versionsOf(version) });
+    await send(report(version, { labels: { kind: 'classification', ...right, ...fields } as LabelFigures }));
+    expect(service.counts).toMatchObject({ merged: 0, refused: { telemetry_implausible: 1 } });
+    const confusion = [3, 1, 2, 3];
+    const calibration = { n: bins(1, 5), confidence: bins(99, 1_000), correct: bins(1, 2) };
+    const labels: LabelFigures = { kind: 'classification', ...right, confusion, calibration };
+    await send(report(version, { number: 2, labels }));
+    expect(service.counts).toMatchObject({ merged: 1 });
+    await send(report(version, { number: 3, labels: { ...labels, confusion: [1] } }));
+    expect(service.counts).toMatchObject({ merged: 1, refused: { telemetry_layout: 1 } });
+  });
+
+  it.each([
+    ['a sum that its squares do not allow', { squaredError: 0.9 }],
+    ['a bias above its absolute error', { signedError: { n: 1, sum: -1.1 } }],
+    ['more signed errors than labels', { signedError: { n: 2, sum: 1 } }],
+  ])('refuses regression figures with %s', async (_, fields) => {
+    const version = publishedVersion({ version: '3.0.0', label: { output: 'y', kind: 'regression' } });
+    const { service, send } = await world({ versions: versionsOf(version) });
+    const labels: LabelFigures = { kind: 'regression', n: 1, answers: 1, absoluteError: 1, squaredError: 1 };
+    await send(report(version, { labels: { ...labels, ...fields } }));
+    expect(service.counts).toMatchObject({ merged: 0, refused: { telemetry_implausible: 1 } });
+    await send(report(version, { number: 2, labels }));
+    await send(report(version, { number: 3, labels: { ...labels, signedError: { n: 1, sum: -1 } } }));
+    expect(service.counts).toMatchObject({ merged: 2 });
+    expect((await service.figures({ ...always, version: '3.0.0' })).labels).toEqual({
+      kind: 'regression',
+      n: 2,
+      answers: 2,
+      absoluteError: 2,
+      squaredError: 2,
+      signedError: { n: 1, sum: -1 },
+    });
   });
 
   it.each([

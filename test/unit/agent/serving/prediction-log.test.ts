@@ -20,8 +20,8 @@ describe('PredictionLog', () => {
     const log = new PredictionLog();
     log.keep('one', regression, [fp32('other', [1], [9]), fp32('y', [1, 1], [2])]);
     log.keep('two', regression, [fp32('y', [2, 2], [1, 9, 3, 9])]);
-    expect(log.label('m', 'one', 2.5).pairs).toEqual([{ predicted: 2, actual: 2.5 }]);
-    expect(log.label('m', 'two', [1, 2]).pairs).toEqual([
+    expect(log.label('m', 'one', 2.5).rows).toEqual([{ predicted: 2, actual: 2.5 }]);
+    expect(log.label('m', 'two', [1, 2]).rows).toEqual([
       { predicted: 1, actual: 1 },
       { predicted: 3, actual: 2 },
     ]);
@@ -32,18 +32,20 @@ describe('PredictionLog', () => {
     const label = { name: 'y', datatype: 'INT64' as const, shape: [1] };
     log.keep('scores', classes, [fp32('y', [1, 2], [0.2, 0.8])]);
     log.keep('number', classes, [{ ...label, data: new Uint8Array(BigInt64Array.of(0n).buffer) }]);
-    expect(log.label('m', 'scores', 'cat').pairs).toEqual([{ predicted: 'dog', actual: 'cat' }]);
-    expect(log.label('m', 'number', 1).pairs).toEqual([{ predicted: 'cat', actual: 'dog' }]);
+    expect(log.label('m', 'scores', 'cat').rows).toEqual([
+      { predicted: 'dog', actual: 'cat', confidence: 800 },
+    ]);
+    expect(log.label('m', 'number', 1).rows).toEqual([{ predicted: 'cat', actual: 'dog' }]);
   });
 
   it('holds one score to a threshold, and takes truth values as labels', () => {
     const log = new PredictionLog();
     const sigmoid = version({ output: 'y', kind: 'classification' }, ['ok', 'faulty']);
     log.keep('a', sigmoid, [fp32('y', [3, 1], [0.2, 0.5, 0.9])]);
-    expect(log.label('m', 'a', ['ok', 1, true]).pairs).toEqual([
-      { predicted: 'ok', actual: 'ok' },
-      { predicted: 'faulty', actual: 'faulty' },
-      { predicted: 'faulty', actual: 'faulty' },
+    expect(log.label('m', 'a', ['ok', 1, true]).rows).toEqual([
+      { predicted: 'ok', actual: 'ok', confidence: 800 },
+      { predicted: 'faulty', actual: 'faulty', confidence: 500 },
+      { predicted: 'faulty', actual: 'faulty', confidence: 900 },
     ]);
   });
 
@@ -55,7 +57,7 @@ describe('PredictionLog', () => {
     expect(() => log.label('m', 'a', [1, 2])).toThrow(coded('label_invalid'));
     expect(() => log.label('m', 'b', 'bird')).toThrow(coded('label_invalid'));
     expect(() => log.label('m', 'b', 2)).toThrow(coded('label_invalid'));
-    expect(log.label('m', 'a', 1).pairs).toHaveLength(1);
+    expect(log.label('m', 'a', 1).rows).toHaveLength(1);
     expect(() => log.label('m', 'a', 1)).toThrow(coded('label_known'));
   });
 
@@ -71,6 +73,6 @@ describe('PredictionLog', () => {
       log.keep(`id-${i}`, regression, [fp32('y', [1, 1], [i])]);
     }
     expect(() => log.label('m', 'id-0', 1)).toThrow(coded('prediction_unknown'));
-    expect(log.label('m', 'id-1', 1).pairs).toEqual([{ predicted: 1, actual: 1 }]);
+    expect(log.label('m', 'id-1', 1).rows).toEqual([{ predicted: 1, actual: 1 }]);
   });
 });

@@ -166,14 +166,23 @@ describe('telemetry recorder', () => {
 
   it('turns labels into figures of the kind the version declares', async () => {
     const { sent, recorder } = world();
-    recorder.labelled(served('1.0.0', 'regression'), 3, 5);
-    recorder.labelled(served('1.0.0', 'regression'), 3, Number.NaN);
-    recorder.labelled(served('2.0.0', 'classification'), 'cat', 'cat');
-    recorder.labelled(served('2.0.0', 'classification'), 1, 2);
+    recorder.labelled(served('1.0.0', 'regression'), [{ predicted: 3, actual: 5 }]);
+    recorder.labelled(served('1.0.0', 'regression'), [{ predicted: 3, actual: Number.NaN }]);
+    recorder.labelled(served('2.0.0', 'classification'), [
+      { predicted: 'cat', actual: 'cat' },
+      { predicted: 1, actual: 2 },
+    ]);
     await recorder.flush();
     expect(sent.map((w) => w.labels)).toEqual([
-      { kind: 'regression', n: 1, absoluteError: 2, squaredError: 4 },
-      { kind: 'classification', n: 2, correct: 1 },
+      {
+        kind: 'regression',
+        n: 1,
+        answers: 1,
+        absoluteError: 2,
+        squaredError: 4,
+        signedError: { n: 1, sum: -2 },
+      },
+      { kind: 'classification', n: 2, answers: 1, correct: 1 },
     ]);
   });
 

@@ -9,6 +9,8 @@ import { publishedVersion, report, uniformProfile } from '../../../support/profi
 const latency = new LatencySketch();
 for (let i = 0; i < 60; i += 1) latency.add(1 + i / 7);
 
+const tens = (first: number) => [first, ...new Array<number>(9).fill(0)];
+
 function sumsOf(featureCount: number) {
   const version = publishedVersion({ profile: uniformProfile(featureCount) });
   const sent = report(version, { rows: 60, latency: latency.bins() });
@@ -23,7 +25,14 @@ function sumsOf(featureCount: number) {
     requests: { ok: 50, failed: { timed_out: 3, __proto__x: 1 }, refused: { all: 2, fitBefore: 1 } },
     crashes: 4,
     dropped: 5,
-    labels: { kind: 'classification' as const, n: 7, correct: 6 },
+    labels: {
+      kind: 'classification' as const,
+      n: 7,
+      answers: 5,
+      correct: 6,
+      confusion: [4, 1, 0, 2],
+      calibration: { n: tens(7), confidence: tens(430), correct: tens(6) },
+    },
   };
   const sums = new FigureSums();
   sums.add({ ...full, reports: 1 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { FeatureCounts, LabelFigures } from '../../../../shared/protocol/telemetry-report.ts';
-import { addFeatureCounts, copyFeatureCounts, sumLabels } from '../../../../shared/sketch/add-counts.ts';
+import type { FeatureCounts } from '../../../../shared/protocol/telemetry-report.ts';
+import { addFeatureCounts, copyFeatureCounts } from '../../../../shared/sketch/add-counts.ts';
 import { CategoryCounts } from '../../../../shared/sketch/category-counts.ts';
 import { cellOf, HistogramCounts } from '../../../../shared/sketch/histogram-counts.ts';
 import { MomentSums, meanAndDeviation } from '../../../../shared/sketch/moment-sums.ts';
@@ -104,15 +104,6 @@ describe('adding window figures', () => {
     addFeatureCounts(sum, { name: 'f', counts: [2], missing: 1, moments: { n: 2, sum: 3, sumSquares: 5 } });
     addFeatureCounts(sum, { name: 'f', counts: [0], missing: 0, moments: { n: 1, sum: 1, sumSquares: 1 } });
     expect(sum).toEqual({ name: 'f', counts: [3], missing: 1, moments: { n: 3, sum: 4, sumSquares: 6 } });
-  });
-
-  it('adds label figures of one kind', () => {
-    const wrong: LabelFigures = { kind: 'classification', n: 4, correct: 1 };
-    const right: LabelFigures = { kind: 'classification', n: 6, correct: 6 };
-    expect(sumLabels(wrong, right)).toEqual({ kind: 'classification', n: 10, correct: 7 });
-    expect(sumLabels(undefined, right)).toBe(right);
-    const error: LabelFigures = { kind: 'regression', n: 2, absoluteError: 3, squaredError: 5 };
-    expect(sumLabels(error, error)).toEqual({ kind: 'regression', n: 4, absoluteError: 6, squaredError: 10 });
   });
 });
 

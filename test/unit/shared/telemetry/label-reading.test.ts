@@ -7,6 +7,7 @@ import {
   actualLabel,
   type Label,
   type LabelTerms,
+  predictedConfidences,
   predictedLabels,
 } from '../../../../shared/telemetry/label-reading.ts';
 
@@ -141,5 +142,43 @@ describe('predictedLabels() and actualLabel()', () => {
     [terms(), 2 ** 53],
   ])('refuse a label that the model does not know', (rule, label) => {
     expect(() => actualLabel(rule, label)).toThrow(expect.objectContaining({ code: 'label_invalid' }));
+  });
+});
+
+describe('predictedConfidences()', () => {
+  it.each<[string, LabelTerms, Tensor, (number | undefined)[] | undefined]>([
+    [
+      'the probability of the best of several scores',
+      terms({}, ['a', 'b', 'c']),
+      output('FP32', [2, 3], [0.25, 0.7, 0.05, 0.4, 0.2, 0.4]),
+      [700, 400],
+    ],
+    [
+      'the probability of the class that one score means',
+      terms({}, ['ok', 'faulty']),
+      output('FP32', [3, 1], [0.25, 0.5, 0.9]),
+      [750, 500, 900],
+    ],
+    [
+      'less than half where the threshold is low',
+      terms({ threshold: 0.25 }, ['ok', 'faulty']),
+      output('FP32', [1, 1], [0.375]),
+      [375],
+    ],
+    ['one at most, though rounding exceeds it', terms(), output('FP32', [1, 2], [1.004, -0.001]), [1_000]],
+    ['nothing for logits', terms({}, ['a', 'b']), output('FP32', [1, 2], [4, -3]), [undefined]],
+    [
+      'nothing for scores that do not add up to one',
+      terms({}, ['a', 'b']),
+      output('FP32', [1, 2], [0.9, 0.8]),
+      [undefined],
+    ],
+    ['nothing for NaN', terms({}, ['a', 'b']), output('FP32', [1, 2], [Number.NaN, 1]), [undefined]],
+    ['nothing for a score held to zero', terms({ threshold: 0 }), output('FP32', [1, 1], [0.5]), undefined],
+    ['nothing for a class', terms(), output('INT64', [1], [1n]), undefined],
+    ['nothing for a text', terms({}, ['a']), texts(['a']), undefined],
+    ['nothing for a number', terms({ kind: 'regression' }), output('FP32', [1, 1], [0.5]), undefined],
+  ])('give %s', (_, rule, tensor, confidences) => {
+    expect(predictedConfidences(rule, tensor)).toEqual(confidences);
   });
 });
