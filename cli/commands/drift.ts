@@ -40,6 +40,7 @@ function describe(report: DriftReport, since: string, printer: Printer): readonl
   const { model, version, verdict, devicesSeen, devicesDrifted, labels } = report;
   const lines = [
     `${model} ${version}, last ${since}: ${verdict} (${countText(devicesSeen, 'device')} reported, ${devicesDrifted} drifted on their own)`,
+    `one reading of this span: without drift it finds any with a chance of at most ${percent(report.level)}`,
     ...(labels ? [labelText(labels)] : []),
     '',
     ...featureTable(report.features, printer),
@@ -94,6 +95,11 @@ function figure(value: number | undefined): string {
 function probability(p: number | undefined): string {
   if (p === undefined) return '–';
   return p < 0.001 ? '<0.001' : p.toFixed(3);
+}
+
+/** A level, which is seldom a round number of tenths. */
+function percent(value: number): string {
+  return `${Number((value * 100).toPrecision(2))} %`;
 }
 
 function share(value: number): string {

@@ -13,7 +13,7 @@ import { labelError } from '../telemetry/label-error.ts';
 import { noMoments, type RollupSums } from '../telemetry/rollups/rollup-sums.ts';
 import type { UnitClasses } from '../telemetry/rollups/unit-classes.ts';
 import type { FigureQuery } from '../telemetry/telemetry-figures.ts';
-import { worstVerdict } from './drift-rule.ts';
+import { driftRule, worstVerdict } from './drift-rule.ts';
 import { onEveryReading } from './significance.ts';
 import { judgeFeatures, judgeUnits } from './verdict.ts';
 
@@ -27,6 +27,8 @@ export interface DriftQuery {
   readonly group?: string | undefined;
   readonly fromMs?: number | undefined;
   readonly toMs?: number | undefined;
+  /** Chance of any false alarm over the features of the fleet; by default that of one reading. */
+  readonly level?: number | undefined;
 }
 
 export interface DriftServiceProps {
@@ -64,7 +66,7 @@ export class DriftService {
     const { telemetry } = this.#props;
     const span = await this.#span(query);
     const profile = await this.#profile(span.model, span.version);
-    const fleet = await this.#assessFleet(span, profile);
+    const fleet = await this.#assessFleet(span, profile, query.level);
     const devices: DeviceDrift[] = [];
     for (const device of await telemetry.worstDevices(span, limits.driftDevicesNamedMax)) {
       devices.push(await this.#describe(span, device, profile));
@@ -75,7 +77,7 @@ export class DriftService {
   /** The same without the devices, at a cost that does not depend on how many there are or for how long they have reported. */
   async assessFleet(query: DriftQuery): Promise<FleetDrift> {
     const span = await this.#span(query);
-    return this.#assessFleet(span, await this.#profile(span.model, span.version));
+    return this.#assessFleet(span, await this.#profile(span.model, span.version), query.level);
   }
 
   /** Verdicts over the devices of a rollout, each a unit, at a level that holds however often they are asked for. Throws `not_found` and `drift_no_profile`. */
@@ -119,11 +121,15 @@ export class DriftService {
     );
   }
 
-  async #assessFleet(span: FigureQuery, profile: ReferenceProfile): Promise<FleetDrift> {
+  async #assessFleet(
+    span: FigureQuery,
+    profile: ReferenceProfile,
+    level: number = driftRule.level,
+  ): Promise<FleetDrift> {
     const { telemetry } = this.#props;
     const sums = await telemetry.hours(span);
     const counts = await telemetry.countDevices(span);
-    const features = judgeUnits(profile, sums.features()).map((feature) => ({
+    const features = judgeUnits(profile, sums.features(), { level }).map((feature) => ({
       ...feature,
       // A unit is a device in an hour: over several hours there are more of them than devices.
       devices: Math.min(feature.devices, counts.devices),
@@ -134,6 +140,7 @@ export class DriftService {
       version: span.version,
       fromMs: span.fromMs,
       toMs: span.toMs,
+      level,
       verdict: worstVerdict(features.map((feature) => feature.verdict)),
       features,
       ...(labels ? { labels } : {}),

@@ -1,5 +1,7 @@
 /**
- * Assesses drift periodically for each version that devices report, for `/metrics`: an alert must not depend on a request. It
+ * Assesses drift periodically for each version that devices report, for `/metrics`: an alert must not depend on a request. What is
+ * assessed are the last hour and the last day that are over, at the levels of reading-levels.ts, so that assessing them again
+ * finds the same. It
  * pauses for as long as it worked, so a large fleet is assessed less often and never takes more than half of the event loop.
  */
 import { setTimeout as wait } from 'node:timers/promises';
@@ -7,7 +9,9 @@ import type { Logger } from '../../platform/logger.ts';
 import { isAppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { VersionCount } from '../devices/fleet-census.ts';
+import { spanStart } from '../telemetry/rollups/spans.ts';
 import type { DriftQuery, FleetDrift } from './drift-service.ts';
+import { type ClosedSpan, closedSpans } from './reading-levels.ts';
 
 export interface DriftWatchProps {
   readonly drift: { assessFleet(query: DriftQuery): Promise<FleetDrift> };
@@ -17,8 +21,9 @@ export interface DriftWatchProps {
   readonly logger: Logger;
 }
 
-/** What was found of a version when it was last assessed. */
+/** What was found of a version in the last span of this length, when it was last assessed. */
 export interface AssessedVersion {
+  readonly span: ClosedSpan['name'];
   readonly report: FleetDrift;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -57,8 +62,11 @@ export class DriftWatch {
       if (signal.aborted) return;
       const begun = performance.now();
       try {
-        const report = await drift.assessFleet({ model, version });
-        assessed.set(`${model}@${version}`, { report, at: clock.now() });
+        for (const { name, spanMs, level } of closedSpans) {
+          const toMs = spanStart(clock.now(), spanMs);
+          const report = await drift.assessFleet({ model, version, fromMs: toMs - spanMs, toMs, level });
+          assessed.set(`${model}@${version} ${name}`, { span: name, report, at: clock.now() });
+        }
       } catch (error) {
         if (isAppError(error, 'drift_no_profile')) continue;
         logger.error({ model, version, err: error }, 'drift of a version could not be assessed');

@@ -78,6 +78,8 @@ export const DriftReport = Type.Object(
     version: Type.String(),
     fromMs: Type.Integer(),
     toMs: Type.Integer(),
+    /** Chance that a version without drift has any feature that is not `stable`, where the span is read once. */
+    level: Type.Number(),
     /** The worst verdict of any feature over the fleet; `too-few` when no feature has enough rows. */
     verdict: DriftVerdict,
     /** Worst first. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { DriftQuery } from '../../../../hub/drift/drift-service.ts';
 import { DriftWatch, type DriftWatchProps } from '../../../../hub/drift/drift-watch.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
 import { systemClock } from '../../../../platform/system-clock.ts';
@@ -10,6 +11,7 @@ const reportOf = (model: string, version: string): DriftReport => ({
   version,
   fromMs: 0,
   toMs: 1,
+  level: 0.01,
   verdict: 'stable',
   features: [],
   devicesSeen: 1,
@@ -28,6 +30,8 @@ function watchOver(props: Partial<DriftWatchProps>) {
   });
 }
 
+const found = (watch: DriftWatch) => watch.assessed().map(({ report, span }) => `${report.version} ${span}`);
+
 const { signal } = new AbortController();
 
 describe('DriftWatch', () => {
@@ -35,10 +39,10 @@ describe('DriftWatch', () => {
     let versions = [active('1.0.0'), { model: 'm', version: '2.0.0', state: 'downloading' }];
     const watch = watchOver({ versions: async () => versions });
     await watch.assessAll(signal);
-    expect(watch.assessed().map(({ report }) => report.version)).toEqual(['1.0.0']);
+    expect(found(watch)).toEqual(['1.0.0 hour', '1.0.0 day']);
     versions = [active('2.0.0')];
     await watch.assessAll(signal);
-    expect(watch.assessed().map(({ report }) => report.version)).toEqual(['2.0.0']);
+    expect(found(watch)).toEqual(['2.0.0 hour', '2.0.0 day']);
   });
 
   it('leaves out a version without a profile, and continues after one that cannot be assessed', async () => {
@@ -53,6 +57,30 @@ describe('DriftWatch', () => {
       },
     });
     await watch.assessAll(signal);
-    expect(watch.assessed().map(({ report }) => report.version)).toEqual(['3.0.0']);
+    expect(found(watch)).toEqual(['3.0.0 hour', '3.0.0 day']);
+  });
+
+  it('judges the hour and the day that are over, so that a year of readings finds as much as one of each', async () => {
+    const asked: DriftQuery[] = [];
+    const now = Date.UTC(2026, 10, 27, 13, 59, 59);
+    const watch = watchOver({
+      clock: { ...systemClock, now: () => now },
+      drift: {
+        assessFleet: async (query) => {
+          asked.push(query);
+          return reportOf(query.model, query.version!);
+        },
+      },
+    });
+    await watch.assessAll(signal);
+    await watch.assessAll(signal);
+    const [hour, day, ...again] = asked;
+    expect(again).toEqual([hour, day]);
+    expect(hour).toMatchObject({
+      fromMs: Date.UTC(2026, 10, 27, 12),
+      toMs: Date.UTC(2026, 10, 27, 13),
+    });
+    expect(day).toMatchObject({ fromMs: Date.UTC(2026, 10, 26), toMs: Date.UTC(2026, 10, 27) });
+    expect(8_760 * hour!.level! + 365 * day!.level!).toBeCloseTo(0.01, 12);
   });
 });
