@@ -83,7 +83,7 @@ describe('space on the disk', () => {
     device.setDesired(2, [desiredFor(large), desiredFor(other)]);
     const faultOf = () =>
       device.updates.report(Date.now()).find((one) => one.model === 'other')?.update?.fault;
-    await vi.waitFor(() => expect(faultOf()?.message).toMatch(/for other downloads under way/));
+    await vi.waitFor(() => expect(faultOf()?.message).toMatch(/for other downloads in progress/));
     expect(faultOf()?.code).toBe('not_enough_space');
   });
 
