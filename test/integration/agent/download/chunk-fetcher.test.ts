@@ -160,7 +160,7 @@ describe('ChunkFetcher', () => {
     );
     const giveUp = new AbortController();
     const fetched = fetcher.fetch(manifest, digests, giveUp.signal);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await vi.waitFor(() => expect(fetcher.queuedSince(manifest)).toBeDefined());
     clock.advance(300_000);
     for (const digest of requests[0]!.chunks) fetcher.receive(digest, blobs.get(digest)!);
     await vi.waitFor(() => expect(requests.length).toBeGreaterThan(1));
