@@ -24,6 +24,8 @@ export interface Column<T> {
 export interface Printer {
   /** True when results are printed for a program (JSON, YAML, a path, names): remarks are left out. */
   readonly isData: boolean;
+  /** Columns of the terminal that results are shown on as text, where charts can be drawn; undefined in a pipe and for data. */
+  readonly width?: number | undefined;
   /** True when neither remarks nor progress are shown. */
   readonly isQuiet: boolean;
   /**

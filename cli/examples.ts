@@ -67,7 +67,16 @@ export const examples: Examples = {
     'modelfleet rollout abort r-0123456789ab --keep --yes',
   ],
   'rollout rollback': ["modelfleet rollout rollback r-0123456789ab --reason 'false alarms'"],
-  'telemetry show': ['modelfleet telemetry show --model iris --since 1d'],
+  'telemetry show': [
+    'modelfleet telemetry show --model iris --since 1d',
+    'modelfleet telemetry show --model iris --by device',
+    'modelfleet telemetry show --model iris --by hour --device press-7 --since 7d',
+  ],
+  'telemetry export': [
+    'modelfleet telemetry export --model iris --since 7d --out iris.csv',
+    'modelfleet telemetry export --model iris --by device --format ndjson --out -',
+  ],
+  'telemetry tail': ['modelfleet telemetry tail --model iris --version 1.2.0'],
   'drift show': ['modelfleet drift show --model iris --version 1.2.0 --since 7d'],
   'audit list': [
     'modelfleet audit list --action rollout --limit 20',

@@ -24,12 +24,14 @@ export interface PrinterProps {
 export class StreamPrinter implements Printer {
   readonly isData: boolean;
   readonly isQuiet: boolean;
+  readonly width: number | undefined;
   readonly #props: PrinterProps;
   #printed = 0;
 
   constructor(props: PrinterProps) {
     this.#props = props;
     this.isData = props.format !== 'table' && props.format !== 'wide';
+    this.width = this.isData ? undefined : props.width;
     this.isQuiet = this.isData || (props.isQuiet ?? false);
   }
 

@@ -43,6 +43,7 @@ import { refusalOf } from './security/refused-request.ts';
 import { runExpiryRefresh } from './signing/expiry-refresh.ts';
 import { trustRoutes } from './signing/trust-routes.ts';
 import { TufRepository } from './signing/tuf-repository.ts';
+import { figureRoutes } from './telemetry/breakdown/figure-routes.ts';
 import { telemetryRoutes } from './telemetry/telemetry-routes.ts';
 import { makeTelemetryParts } from './telemetry-parts.ts';
 import { BlobLedgerStore } from './transfer/blob-ledger-store.ts';
@@ -276,6 +277,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       blobRoutes(ledger),
       modelRoutes(models),
       telemetryRoutes({ telemetry, versions: models, clock }),
+      figureRoutes({ breakdown: telemetry.breakdown, clock }),
       driftRoutes({ drift, clock }),
       ...rollout.routes,
       retentionRoutes(retention),

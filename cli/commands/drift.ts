@@ -5,7 +5,7 @@ import { answerParser } from '../answer-parser.ts';
 import type { CliContext, Printer } from '../context.ts';
 import { countText } from '../count-text.ts';
 import { duration } from '../flag-values.ts';
-import { labelText } from './telemetry.ts';
+import { labelText } from './telemetry-text.ts';
 
 const parseReport = answerParser(DriftReport);
 const DEVICES_SHOWN = 10;

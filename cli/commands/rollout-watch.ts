@@ -1,11 +1,10 @@
 /** `--watch`: shows a rollout with every change until it has ended or waits for a person, and says with the exit code which. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Rollout } from '../../shared/api/rollouts.ts';
-import { type AppError, isAppError } from '../../shared/base/app-error.ts';
-import { formatDuration } from '../../shared/base/duration.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import { exitCodes } from '../../shared/errors/failure.ts';
 import type { Printer } from '../context.ts';
+import { HubPatience } from '../hub-patience.ts';
 
 const POLL_MS = 1_000;
 
@@ -41,14 +40,11 @@ export async function watchRollout({
   giveUpMs,
   pollMs = POLL_MS,
 }: Watch): Promise<number> {
+  const patience = new HubPatience({ printer, giveUpMs });
   let shown = '';
-  let lostAt: number | undefined;
   for (;;) {
-    let retryMs = 0;
-    try {
-      const status = await fetchStatus();
-      if (lostAt !== undefined) printer.note('The hub answers again.');
-      lostAt = undefined;
+    const { value: status, retryMs } = await patience.attempt(fetchStatus);
+    if (status) {
       const changes = changesOf(status);
       if (changes !== shown) {
         if (shown !== '' && !printer.isData) printer.note('');
@@ -57,22 +53,9 @@ export async function watchRollout({
       shown = changes;
       const ending = ownValue(endings, status.status);
       if (ending !== undefined) return ending;
-    } catch (error) {
-      if (!mayPass(error)) throw error;
-      const now = performance.now();
-      if (lostAt === undefined) {
-        lostAt = now;
-        printer.note(`${error.message} Looking again for ${formatDuration(giveUpMs)}.`);
-      }
-      if (now - lostAt >= giveUpMs) throw error;
-      retryMs = Math.min(error.retryAfterMs ?? 0, giveUpMs);
     }
     await wait(Math.max(pollMs, retryMs));
   }
-}
-
-function mayPass(error: unknown): error is AppError {
-  return isAppError(error) && error.entry.retry === 'later';
 }
 
 function changesOf({ status, phase, counts, trouble, revert, devices, verdicts }: Rollout): string {

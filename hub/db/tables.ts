@@ -204,6 +204,8 @@ export interface Tables {
     device_group: string;
     severity: number;
     body: Uint8Array;
+    /** Failed requests in `body`; 0 in rows that an older hub wrote last. */
+    failed: Generated<number>;
   };
   /** telemetry: what device hours and reports add up to by cell, and by all cells (a star in each column). `body` is CBOR. */
   telemetry_rollup: {

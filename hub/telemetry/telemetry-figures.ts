@@ -26,6 +26,11 @@ export interface TelemetryFigures {
   readonly dropped: number;
 }
 
+/** Failed requests of all codes. */
+export function failedOf({ requests }: Pick<TelemetryFigures, 'requests'>): number {
+  return Object.values(requests.failed).reduce((sum, n) => sum + n, 0);
+}
+
 /** Which windows: one version, all devices or those of a group, what was merged in spans that overlap [fromMs, toMs). */
 export interface FigureQuery {
   readonly model: string;

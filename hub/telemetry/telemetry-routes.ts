@@ -85,7 +85,8 @@ interface ShownVersion {
   readonly classes: readonly string[] | undefined;
 }
 
-function show({ version, devices, classes }: ShownVersion, figures: TelemetryFigures): VersionFigures {
+/** Figures as the API shows them; without `classes` labels are not counted by class. */
+export function show({ version, devices, classes }: ShownVersion, figures: TelemetryFigures): VersionFigures {
   const { latency, requests, crashes, dropped, reports } = figures;
   const labels = labelError(figures.labels, classes);
   return {

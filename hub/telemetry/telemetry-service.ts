@@ -3,6 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import type { Database } from '../db/database.ts';
+import { FigureBreakdown } from './breakdown/figure-breakdown.ts';
 import { type OfferLookup, ReportCheck, type VersionLookup } from './checked-report.ts';
 import { type ActivityQuery, ActivityStore, type JudgedDevice } from './device-hours/activity-store.ts';
 import { DeviceHourStore } from './device-hours/device-hour-store.ts';
@@ -49,6 +50,8 @@ export class TelemetryService {
   readonly #older: OlderBuckets;
   /** Devices that were removed from the hub, and what is left of them. */
   readonly removed: RemovedDevices;
+  /** Figures by time, device, group, version or arm. */
+  readonly breakdown: FigureBreakdown;
 
   constructor(props: TelemetryServiceProps) {
     this.#props = props;
@@ -62,6 +65,7 @@ export class TelemetryService {
     this.#hours = hours;
     this.#activity = activity;
     this.#reader = new RollupReader({ store: rollupStore, clock, logger, finestMs });
+    this.breakdown = new FigureBreakdown({ reader: this.#reader, hours, activity, logger });
     const older = new OlderBuckets({ database, rollups, fleet: props.fleet, logger });
     this.#older = older;
     this.removed = new RemovedDevices({

@@ -358,6 +358,12 @@ export const limits = {
   rollupsDecodedBytesMax: 4 * 1024 * 1024,
   /** Devices of rollouts under way whose counts gates keep at hand. */
   gateDevicesKeptMax: 100_000,
+  /** Longest time that figures are broken down over at once, but for hours and minutes, which come in pages. */
+  figureSpanMsMax: 31 * 86_400_000,
+  /** Of devices each hour is read. */
+  deviceFigureSpanMsMax: 86_400_000,
+  /** Device hours with the most failures that are read of each hour to find the devices that fail most. */
+  failingHoursReadMax: 1_000,
   telemetryRowsRemovedPerPassMax: 500,
   auditRowsRemovedPerPassMax: 500,
   eventsRemovedPerPassMax: 500,

@@ -38,6 +38,13 @@ export interface JudgedDevice {
   readonly judgedAt: number;
 }
 
+export interface ActiveDevice {
+  readonly deviceId: string;
+  /** Start of the first and of the last hour. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
 export class ActivityStore {
   readonly #database: Database;
 
@@ -124,6 +131,23 @@ export class ActivityStore {
       verdict: verdictOf(row.severity),
       judgedAt: row.judged_at,
     }));
+  }
+
+  /** The first `rowsMax` devices behind `after` by id that ever reported the version, with the hours they did so in. */
+  async page(
+    { model, version, after }: { readonly model: string; readonly version: string; readonly after: string },
+    rowsMax: number,
+  ): Promise<ActiveDevice[]> {
+    const rows = await this.#database
+      .selectFrom('telemetry_activity')
+      .select(['device_id', 'first_at', 'last_at'])
+      .where('model', '=', model)
+      .where('version', '=', version)
+      .where('device_id', '>', after)
+      .orderBy('device_id')
+      .limit(rowsMax)
+      .execute();
+    return rows.map((row) => ({ deviceId: row.device_id, firstAt: row.first_at, lastAt: row.last_at }));
   }
 
   async removeDevice(tx: Transaction<Tables>, deviceId: string): Promise<void> {

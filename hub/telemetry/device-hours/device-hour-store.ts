@@ -18,6 +18,8 @@ export interface DeviceHour extends DeviceHourKey {
   readonly body: Uint8Array;
   /** How the hour looks by itself. */
   readonly verdict: DriftVerdict;
+  /** Failed requests in `body`, for the index of the devices that fail most. */
+  readonly failed: number;
 }
 
 export interface DeviceHourQuery {
@@ -27,6 +29,13 @@ export interface DeviceHourQuery {
   /** Hours that start at or after `fromMs` and before `toMs`. */
   readonly fromMs: number;
   readonly toMs: number;
+}
+
+/** What one device added to one cell in an hour, without its figures. */
+export interface FailingHour {
+  readonly deviceId: string;
+  readonly group: string;
+  readonly failed: number;
 }
 
 /** One that is to leave, or has left. */
@@ -76,7 +85,7 @@ export class DeviceHourStore {
     await tx
       .insertInto('telemetry_device_hour')
       .values(
-        hours.map(({ deviceId, model, version, hourAt, cell, body, verdict }) => ({
+        hours.map(({ deviceId, model, version, hourAt, cell, body, verdict, failed }) => ({
           device_id: deviceId,
           model,
           version,
@@ -86,6 +95,7 @@ export class DeviceHourStore {
           segment: cell.segment,
           device_group: cell.group,
           severity: severityOf(verdict),
+          failed,
           body,
         })),
       )
@@ -93,6 +103,7 @@ export class DeviceHourStore {
         conflict.columns([...keyColumns]).doUpdateSet((eb) => ({
           body: eb.ref('excluded.body'),
           severity: eb.ref('excluded.severity'),
+          failed: eb.ref('excluded.failed'),
         })),
       )
       .execute();
@@ -111,6 +122,25 @@ export class DeviceHourStore {
       .orderBy('hour_at')
       .execute();
     return rows.map(fromRow);
+  }
+
+  /** Those of one hour with failed requests, most first, at most `max`. */
+  async failing(
+    { model, version, hourAt }: Pick<DeviceHourKey, 'model' | 'version' | 'hourAt'>,
+    max: number,
+  ): Promise<FailingHour[]> {
+    const rows = await this.#database
+      .selectFrom('telemetry_device_hour')
+      .select(['device_id', 'device_group', 'failed'])
+      .where('model', '=', model)
+      .where('version', '=', version)
+      .where('hour_at', '=', hourAt)
+      // The index is partial: it serves a number in the statement, and not one that is bound.
+      .where('failed', '>', sql.lit(0))
+      .orderBy('failed', 'desc')
+      .limit(max)
+      .execute();
+    return rows.map((row) => ({ deviceId: row.device_id, group: row.device_group, failed: row.failed }));
   }
 
   /** Takes at most `rowsMax` of a device out of the table, and gives them. */
@@ -194,5 +224,6 @@ function fromRow(row: Row): DeviceHour {
     cell: cellOf(row),
     body: row.body,
     verdict: verdictOf(row.severity),
+    failed: row.failed,
   };
 }

@@ -2,8 +2,8 @@
 import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Database } from '../../db/database.ts';
 import type { Tables } from '../../db/tables.ts';
-import { type Cell, type CellFilter, cellOf } from './cell.ts';
-import type { RowRange } from './spans.ts';
+import { type Cell, type CellFilter, cellOf, cellText } from './cell.ts';
+import { dayMs, type RowRange, spanStart } from './spans.ts';
 
 export interface VersionName {
   readonly model: string;
@@ -125,6 +125,44 @@ export class RollupStore {
         await new Promise((resolve) => setImmediate(resolve));
       }
     }
+  }
+
+  /** Versions of the model with a row of a day that overlaps the time, in the order of their text; one search of an index for each. */
+  async versions(
+    model: string,
+    { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+  ): Promise<string[]> {
+    const { rows } = await sql<{ version: string }>`
+      with recursive known (version) as (
+        select min(version) from telemetry_rollup where model = ${model}
+        union all
+        select (select min(version) from telemetry_rollup where model = ${model} and version > known.version)
+        from known where known.version is not null)
+      select version from known where version is not null and exists (
+        select 1 from telemetry_rollup where model = ${model} and version = known.version and span_ms = ${dayMs}
+          and span_at >= ${spanStart(fromMs, dayMs)} and span_at < ${toMs})
+      order by version`.execute(this.#database);
+    return rows.map(({ version }) => version);
+  }
+
+  /** The cells that have a row in one of the ranges. */
+  async cells({ model, version, ranges }: Omit<RollupQuery, 'filter'>): Promise<Cell[]> {
+    const found = new Map<string, Cell>();
+    for (const { spanMs, fromMs, toMs } of ranges) {
+      const rows = await this.#database
+        .selectFrom('telemetry_rollup')
+        .select(['rollout_id', 'arm', 'segment', 'device_group'])
+        .distinct()
+        .where('model', '=', model)
+        .where('version', '=', version)
+        .where('span_ms', '=', spanMs)
+        .where('span_at', '>=', fromMs)
+        .where('span_at', '<', toMs)
+        .where('arm', '<>', allCells.arm)
+        .execute();
+      for (const cell of rows.map(cellOf)) found.set(cellText(cell), cell);
+    }
+    return [...found.values()];
   }
 
   /** Rows of spans of `spanMs` that start before `beforeMs`; counts at most `rowsMax`. */

@@ -20,6 +20,7 @@ import {
 } from '../device-hours/device-hour-store.ts';
 import { FigureSums } from '../figure-sums.ts';
 import { type Addable, decodeSums } from '../sums-encoding.ts';
+import { failedOf } from '../telemetry-figures.ts';
 import { type Cell, cellText } from './cell.ts';
 import { allCells, type RollupKey, type RollupStore, rollupText, type VersionName } from './rollup-store.ts';
 import { RollupSums } from './rollup-sums.ts';
@@ -92,7 +93,12 @@ export class RollupWriter {
     await this.#apply(tx, changes, [finestMs, hourMs, dayMs]);
     await store.save(
       tx,
-      changed.map(({ key, sums, judged }) => ({ ...key, body: sums.encode(), verdict: judged.verdict })),
+      changed.map(({ key, sums, judged }) => ({
+        ...key,
+        body: sums.encode(),
+        verdict: judged.verdict,
+        failed: failedOf(sums.figures()),
+      })),
     );
     await activity.save(
       tx,

@@ -29,6 +29,7 @@ async function filled(count: number, bytesMax = BYTES_MAX) {
     hourAt: now - age * HOUR_MS,
     cell: { rolloutId: '', arm: 'rest', segment: '', group: 'default' },
     verdict: 'stable',
+    failed: 0,
     body: new Uint8Array(bytes),
   });
   const inTransaction = <T>(work: (tx: Transaction<Tables>) => Promise<T>) =>

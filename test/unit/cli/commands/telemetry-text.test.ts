@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { labelText, labelTitles } from '../../../../cli/commands/telemetry.ts';
+import { labelText, labelTitles } from '../../../../cli/commands/telemetry-text.ts';
 import { StreamPrinter } from '../../../../cli/printer.ts';
 import type { LabelError, VersionFigures } from '../../../../shared/api/telemetry.ts';
 
