@@ -4,7 +4,7 @@ import type { Rollout } from '../../shared/api/rollouts.ts';
 import { ownValue } from '../../shared/base/own-value.ts';
 import { exitCodes } from '../../shared/errors/failure.ts';
 import type { Printer } from '../context.ts';
-import { HubPatience } from '../hub-patience.ts';
+import { HubRetry } from '../hub-retry.ts';
 
 const POLL_MS = 1_000;
 
@@ -40,10 +40,10 @@ export async function watchRollout({
   giveUpMs,
   pollMs = POLL_MS,
 }: Watch): Promise<number> {
-  const patience = new HubPatience({ printer, giveUpMs });
+  const retry = new HubRetry({ printer, giveUpMs });
   let shown = '';
   for (;;) {
-    const { value: status, retryMs } = await patience.attempt(fetchStatus);
+    const { value: status, retryMs } = await retry.attempt(fetchStatus);
     if (status) {
       const changes = changesOf(status);
       if (changes !== shown) {

@@ -5,7 +5,7 @@ import { FigurePage, type FigureRow } from '../../shared/api/telemetry-figures.t
 import { answerParser } from '../answer-parser.ts';
 import type { CliContext, Column, HubClient, Printer } from '../context.ts';
 import { duration } from '../flag-values.ts';
-import { HubPatience } from '../hub-patience.ts';
+import { HubRetry } from '../hub-retry.ts';
 import { timeText } from '../time-text.ts';
 import { addFigureFlags, type FigureFlags, figuresPath } from './figure-flags.ts';
 import { figureColumns } from './figure-text.ts';
@@ -46,12 +46,12 @@ export interface Tail {
 /** Returns when `signal` is aborted. Throws what a repetition cannot mend. */
 export async function tail({ hub, filter, printer, everyMs, giveUpMs, signal }: Tail): Promise<void> {
   const columns = figureColumns('minute');
-  const patience = new HubPatience({ printer, giveUpMs });
+  const retry = new HubRetry({ printer, giveUpMs });
   // Of each version, the last minute that was shown.
   const shown = new Map<string, number>();
   let fromMs: number | undefined;
   while (!signal?.aborted) {
-    const { value, retryMs } = await patience.attempt(() => endedMinutes(hub, filter, fromMs));
+    const { value, retryMs } = await retry.attempt(() => endedMinutes(hub, filter, fromMs));
     if (value) {
       const fresh = value.rows.filter((row) => row.fromMs! > (shown.get(row.version) ?? 0));
       for (const row of fresh) shown.set(row.version, row.fromMs!);

@@ -144,7 +144,14 @@ it('everything an operator and a publisher do is granted', async () => {
     'groups',
     'trust',
   ];
-  const rest = ['trust/root', 'models', 'rollouts', 'telemetry?model=m', 'drift?model=m&version=1.2.0'];
+  const rest = [
+    'trust/root',
+    'models',
+    'rollouts',
+    'telemetry?model=m',
+    'telemetry/figures?model=m&by=hour',
+    'drift?model=m&version=1.2.0',
+  ];
   const single = [
     'tokens/ci',
     `join-tokens/${join.id}`,

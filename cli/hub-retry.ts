@@ -3,7 +3,7 @@ import { type AppError, isAppError } from '../shared/base/app-error.ts';
 import { formatDuration } from '../shared/base/duration.ts';
 import type { Printer } from './context.ts';
 
-export interface HubPatienceProps {
+export interface HubRetryProps {
   readonly printer: Pick<Printer, 'note'>;
   /** How long the hub may not answer. */
   readonly giveUpMs: number;
@@ -15,11 +15,11 @@ export interface Attempt<T> {
   readonly retryMs: number;
 }
 
-export class HubPatience {
-  readonly #props: HubPatienceProps;
+export class HubRetry {
+  readonly #props: HubRetryProps;
   #lostAt: number | undefined;
 
-  constructor(props: HubPatienceProps) {
+  constructor(props: HubRetryProps) {
     this.#props = props;
   }
 
