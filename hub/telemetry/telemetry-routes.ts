@@ -1,17 +1,15 @@
 /** `/api/v1/telemetry`: what devices report of a model, by version. */
 import { Type } from 'typebox';
-import { ModelTelemetry, type VersionFigures } from '../../shared/api/telemetry.ts';
+import { ModelTelemetry } from '../../shared/api/telemetry.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import { durationPattern, parseDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { GroupName, ModelName, SemVer } from '../../shared/base/names.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
-import { labelledAnswers } from '../../shared/sketch/label-sums.ts';
 import { countedClasses } from '../../shared/telemetry/label-figures.ts';
 import type { Routes } from '../http/routes.ts';
 import type { VersionLookup } from './checked-report.ts';
-import { labelError } from './label-error.ts';
-import type { TelemetryFigures } from './telemetry-figures.ts';
+import { show } from './shown-figures.ts';
 import type { TelemetryService } from './telemetry-service.ts';
 
 /** The span and devices that telemetry and drift are asked for. */
@@ -77,35 +75,4 @@ export function spanOf(clock: Clock, since = '1h'): { readonly fromMs: number; r
 /** Those that confusion is counted by. */
 function classesOf({ label, interface: { classes } }: ModelManifest): readonly string[] | undefined {
   return label && countedClasses({ label, classes });
-}
-
-interface ShownVersion {
-  readonly version: string;
-  readonly devices: number;
-  readonly classes: readonly string[] | undefined;
-}
-
-/** Figures as the API shows them; without `classes` labels are not counted by class. */
-export function show({ version, devices, classes }: ShownVersion, figures: TelemetryFigures): VersionFigures {
-  const { latency, requests, crashes, dropped, reports } = figures;
-  const labels = labelError(figures.labels, classes);
-  return {
-    version,
-    devices,
-    windows: reports,
-    requests: { ok: requests.ok, failed: { ...requests.failed }, refused: { ...requests.refused } },
-    crashes,
-    ...(latency.count > 0
-      ? {
-          latencyMs: {
-            p50: latency.quantileMs(0.5)!,
-            p95: latency.quantileMs(0.95)!,
-            p99: latency.quantileMs(0.99)!,
-          },
-        }
-      : {}),
-    ...(labels ? { labels } : {}),
-    ...(labels && requests.ok > 0 ? { labelledShare: labelledAnswers(figures.labels!) / requests.ok } : {}),
-    dropped,
-  };
 }

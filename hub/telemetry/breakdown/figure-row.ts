@@ -1,7 +1,7 @@
 /** A row of a breakdown, and its place in the order of the rows. */
 import type { FigureRow } from '../../../shared/api/telemetry-figures.ts';
+import { show } from '../shown-figures.ts';
 import { failedOf, type TelemetryFigures } from '../telemetry-figures.ts';
-import { show } from '../telemetry-routes.ts';
 
 /** Rows go by version and, within one, by time or by a name. */
 export interface Place {
