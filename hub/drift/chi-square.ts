@@ -19,23 +19,23 @@ export function chiSquareTail(x: number, k: number): number {
   return y < a + 1 ? 1 - seriesP(a, y) : fractionQ(a, y);
 }
 
-/** x with P(χ²_k > x) = `tail`, which lies in (0, 1): Newton's method on the logarithm of the tail, kept within a bracket. */
+/**
+ * x with P(χ²_k > x) = `tail`, which lies in (0, 1): Newton's method on the logarithm of the tail, kept within a bracket. The logarithm is
+ * concave, so from above, where the bound of B. Laurent and P. Massart lies (Annals of Statistics 28, 2000, lemma 1), it comes down to x.
+ */
 export function chiSquareQuantile(tail: number, k: number): number {
+  const t = -Math.log(tail);
   let low = 0;
-  let high = k + 10;
-  while (chiSquareTail(high, k) > tail) {
-    low = high;
-    high *= 2;
-  }
-  let x = (low + high) / 2;
+  let high = k + 2 * Math.sqrt(k * t) + 2 * t;
+  let x = high;
   for (let i = 0; i < 100; i += 1) {
     const q = chiSquareTail(x, k);
     if (q > tail) low = x;
     else high = x;
-    const next = x + (Math.log(q / tail) * q) / density(x, k);
-    const inside = next > low && next < high ? next : (low + high) / 2;
-    if (Math.abs(inside - x) <= 1e-14 * x) return inside;
-    x = inside;
+    const newton = x + (Math.log(q / tail) * q) / density(x, k);
+    const next = newton >= low && newton <= high ? newton : (low + high) / 2;
+    if (Math.abs(next - x) <= 1e-14 * x) return next;
+    x = next;
   }
   return x;
 }

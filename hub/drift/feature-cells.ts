@@ -3,7 +3,9 @@
  * design effect of its sample. Missing values are a cell of their own: a sensor that went dead is the strongest drift there is.
  */
 import { limits } from '../../shared/base/limits.ts';
-import type { FeatureProfile } from '../../shared/manifest/reference-profile.ts';
+import type { FeatureProfile, NumericProfile } from '../../shared/manifest/reference-profile.ts';
+import type { Moments } from '../telemetry/rollups/rollup-sums.ts';
+import { isNoiseAboutConstant } from './constant-noise.ts';
 import { type PooledCells, pooledCategories } from './pooled-categories.ts';
 
 /**
@@ -22,6 +24,8 @@ export const independentRows: DesignEffect = { reference: 1, current: 1 };
 export interface SeenCounts {
   readonly counts: readonly number[];
   readonly missing: number;
+  /** Of numeric values, where they are known. */
+  readonly moments?: Moments | undefined;
 }
 
 /** The counts of the profile, laid out as a report has them. */
@@ -43,12 +47,22 @@ export function featureCells(
   const current = divided(seen, effect.current);
   const present =
     profile.kind === 'numeric'
-      ? { reference: reference.counts, current: current.counts }
+      ? { reference: reference.counts, current: withoutNoise(profile, seen, current.counts) }
       : pooledCategories(asCategories(reference.counts), asCategories(current.counts));
   return {
     reference: [...present.reference, reference.missing],
     current: [...present.current, current.missing],
   };
+}
+
+/** Noise about the one value of a column is that value. */
+function withoutNoise(
+  profile: NumericProfile,
+  seen: SeenCounts,
+  counts: readonly number[],
+): readonly number[] {
+  if (!isNoiseAboutConstant(profile, seen)) return counts;
+  return [0, counts.reduce((sum, n) => sum + n, 0), 0];
 }
 
 function divided({ counts, missing }: SeenCounts, effect: number): SeenCounts {

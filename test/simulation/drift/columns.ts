@@ -6,6 +6,7 @@ import { profileFeature } from '../../../cli/packing/reference-profile.ts';
 import type { Random } from '../../../shared/base/clock.ts';
 import type { FeatureProfile } from '../../../shared/manifest/reference-profile.ts';
 import type { FeatureCounts } from '../../../shared/protocol/telemetry-report.ts';
+import { addBlockNumbers, OpenBlocks, scoreOf } from '../../../shared/sketch/block-sums.ts';
 import { cellOf } from '../../../shared/sketch/histogram-counts.ts';
 import { binomial, multinomial } from './binomial.ts';
 import { type Distribution, normalPairs } from './distributions.ts';
@@ -18,6 +19,17 @@ export function packedColumn(
   values: readonly number[],
 ): FeatureProfile {
   return profileFeature({ name, role: 'input', source: { tensor: 'x', column: 0 }, kind }, values, CELLS);
+}
+
+/** Of a column in the order of time, as `sample.ordered` has it: with its block sums. */
+export function orderedProfile(name: string, values: readonly number[]): FeatureProfile {
+  const profile = packedColumn(name, 'numeric', values);
+  if (profile.kind !== 'numeric') throw new Error('Expected a numeric feature.');
+  const open = new OpenBlocks();
+  for (const value of values) {
+    open.add(scoreOf(cellOf(profile.edges, value), profile.counts.length));
+  }
+  return { ...profile, blocks: open.take() };
 }
 
 /** Counts that grow as rows are drawn. */
@@ -52,12 +64,19 @@ export function autoregressiveColumn(
   { rho, random }: { rho: number; random: Random },
 ): Column {
   if (profile.kind !== 'numeric') throw new Error('A normal process needs a numeric feature.');
-  const counts = emptyCounts(profile);
+  const counts = { ...emptyCounts(profile), blocks: [] as number[] };
   const next = autoregressive(rho, random);
+  const open = new OpenBlocks();
+  const cells = counts.counts.length;
   return {
     counts,
     draw(rows) {
-      for (let i = 0; i < rows; i += 1) counts.counts[cellOf(profile.edges, next())]! += 1;
+      for (let i = 0; i < rows; i += 1) {
+        const cell = cellOf(profile.edges, next());
+        counts.counts[cell]! += 1;
+        open.add(scoreOf(cell, cells));
+      }
+      addBlockNumbers(counts.blocks, open.take());
     },
     clear: () => clear(counts),
   };

@@ -1,42 +1,19 @@
-/**
- * How often a version alarms whose rows come from what it was trained on. Each run packs a reference sample of its own and draws rows
- * that grow through the sizes asked for; a version of fewer features is the first ones of a larger one.
- */
-import { driftRule, worstVerdict } from '../../../hub/drift/drift-rule.ts';
-import type { DesignEffects } from '../../../hub/drift/feature-cells.ts';
-import { onEveryReading, onSingleReading, type Significance } from '../../../hub/drift/significance.ts';
-import { judgeFeatures } from '../../../hub/drift/verdict.ts';
-import type { FeatureProfile } from '../../../shared/manifest/reference-profile.ts';
-import type { FeatureCounts } from '../../../shared/protocol/telemetry-report.ts';
-import {
-  autoregressive,
-  autoregressiveColumn,
-  type Column,
-  independentColumn,
-  packedColumn,
-} from './columns.ts';
-import type { Distribution } from './distributions.ts';
-import { sfc32 } from './sfc32.ts';
+/** How often versions without drift alarm: in one reading, in readings of growing counts, and in a year of closed hours. */
+import { closedSpans } from '../../../hub/drift/reading-levels.ts';
+import { onEveryReading, onSingleReading } from '../../../hub/drift/significance.ts';
+import { isAlarm, type KnownEffect, type Rows, SimulatedVersion } from './versions.ts';
 
-/** Rows as they come: independent draws of a distribution, or a normal process whose neighbours correlate by `rho`. */
-export type Rows = { readonly distribution: Distribution } | { readonly rho: number };
-
-export interface FalseAlarmStudy {
+export interface Study {
   readonly name: string;
   readonly rows: Rows;
   readonly seed: number;
   readonly runs: number;
   readonly referenceRows: number;
-  /** Rising. */
-  readonly sizes: readonly number[];
-  /** How many features a version has. */
-  readonly widths: readonly number[];
-  /** Rows that make one independent row, of the reference as of what comes. */
-  readonly designEffect?: number;
 }
 
-export interface FalseAlarmCount {
+export interface OneReadingCount {
   readonly name: string;
+  readonly effect: KnownEffect;
   readonly features: number;
   readonly size: number;
   readonly runs: number;
@@ -45,6 +22,40 @@ export interface FalseAlarmCount {
   readonly drift: number;
   /** Runs in which no feature has rows enough for a verdict. */
   readonly tooFew: number;
+}
+
+/** `sizes` rise; `widths` are how many features a version has. */
+export function countOneReading(
+  study: Study,
+  {
+    sizes,
+    widths,
+    effects = ['none'],
+  }: {
+    readonly sizes: readonly number[];
+    readonly widths: readonly number[];
+    readonly effects?: readonly KnownEffect[];
+  },
+): readonly OneReadingCount[] {
+  const { name, runs } = study;
+  const found = effects.flatMap((effect) =>
+    widths.flatMap((features) =>
+      sizes.map((size) => ({ name, effect, features, size, runs, watch: 0, drift: 0, tooFew: 0 })),
+    ),
+  );
+  for (let run = 0; run < runs; run += 1) {
+    const version = new SimulatedVersion({ ...study, run, features: Math.max(...widths) });
+    for (const [at, size] of sizes.entries()) {
+      version.draw(size - (sizes[at - 1] ?? 0));
+      for (const count of found.filter((f) => f.size === size)) {
+        const verdict = version.verdict(count.features, {}, count.effect);
+        if (verdict === 'drift') count.drift += 1;
+        if (isAlarm(verdict)) count.watch += 1;
+        if (verdict === 'too-few') count.tooFew += 1;
+      }
+    }
+  }
+  return found;
 }
 
 export interface RepeatedCount {
@@ -57,82 +68,60 @@ export interface RepeatedCount {
   readonly onEvery: number;
 }
 
-export function countFalseAlarms(study: FalseAlarmStudy): readonly FalseAlarmCount[] {
-  const { name, sizes, widths, runs } = study;
-  const found = widths.flatMap((features) =>
-    sizes.map((size) => ({ name, features, size, runs, watch: 0, drift: 0, tooFew: 0 })),
-  );
-  for (let run = 0; run < runs; run += 1) {
-    const version = simulatedVersion(study, run);
+/** The same counts judged while they grow, at each size: whether any reading alarms. */
+export function countRepeatedReadings(
+  study: Study,
+  { sizes, features }: { readonly sizes: readonly number[]; readonly features: number },
+): RepeatedCount {
+  let onSingle = 0;
+  let onEvery = 0;
+  for (let run = 0; run < study.runs; run += 1) {
+    const version = new SimulatedVersion({ ...study, run, features });
+    let single = false;
+    let every = false;
     for (const [at, size] of sizes.entries()) {
       version.draw(size - (sizes[at - 1] ?? 0));
-      for (const count of found.filter((f) => f.size === size)) {
-        const verdict = version.verdict(count.features, onSingleReading);
-        if (verdict === 'drift') count.drift += 1;
-        if (verdict === 'drift' || verdict === 'watch') count.watch += 1;
-        if (verdict === 'too-few') count.tooFew += 1;
-      }
+      single ||= isAlarm(version.verdict(features, { significance: onSingleReading }));
+      every ||= isAlarm(version.verdict(features, { significance: onEveryReading }));
     }
+    if (single) onSingle += 1;
+    if (every) onEvery += 1;
   }
-  return found;
+  return { name: study.name, features, readings: sizes.length, runs: study.runs, onSingle, onEvery };
 }
 
-/** The same counts judged while they grow, at each size: whether any reading alarms. */
-export function countRepeatedReadings(study: FalseAlarmStudy): readonly RepeatedCount[] {
-  return study.widths.map((features) => {
-    let onSingle = 0;
-    let onEvery = 0;
-    for (let run = 0; run < study.runs; run += 1) {
-      const version = simulatedVersion({ ...study, widths: [features] }, run);
-      const ever = { single: false, every: false };
-      for (const [at, size] of study.sizes.entries()) {
-        version.draw(size - (study.sizes[at - 1] ?? 0));
-        ever.single ||= isAlarm(version.verdict(features, onSingleReading));
-        ever.every ||= isAlarm(version.verdict(features, onEveryReading));
+export interface ClosedSpansCount {
+  readonly name: string;
+  readonly features: number;
+  readonly rowsPerHour: number;
+  readonly runs: number;
+  /** Years with an alarm of any hour or day. */
+  readonly alarmed: number;
+}
+
+/** Each run is a year of one version. */
+export function countClosedSpans(
+  study: Study,
+  {
+    rowsPerHour,
+    features,
+    days,
+  }: { readonly rowsPerHour: number; readonly features: number; readonly days: number },
+): ClosedSpansCount {
+  let alarmed = 0;
+  for (let run = 0; run < study.runs; run += 1) {
+    const version = new SimulatedVersion({ ...study, run, features });
+    let ever = false;
+    // Rows of a day are drawn anew and not added up from its hours: Bonferroni's inequality does not ask how they depend on each other.
+    for (const { name, level } of closedSpans) {
+      const spans = name === 'hour' ? 24 * days : days;
+      for (let i = 0; i < spans && !ever; i += 1) {
+        version.clear();
+        version.draw(name === 'hour' ? rowsPerHour : 24 * rowsPerHour);
+        ever = isAlarm(version.verdict(features, { level }));
       }
-      if (ever.single) onSingle += 1;
-      if (ever.every) onEvery += 1;
     }
-    return { name: study.name, features, readings: study.sizes.length, runs: study.runs, onSingle, onEvery };
-  });
-}
-
-function isAlarm(verdict: string): boolean {
-  return verdict === 'drift' || verdict === 'watch';
-}
-
-function simulatedVersion(study: FalseAlarmStudy, run: number) {
-  const { rows, seed, referenceRows, designEffect } = study;
-  const random = sfc32(seed, run);
-  const pairs = Array.from({ length: Math.max(...study.widths) }, (_, i): [FeatureProfile, Column] => {
-    const name = `f${i}`;
-    if ('rho' in rows) {
-      const next = autoregressive(rows.rho, random);
-      const profile = packedColumn(name, 'numeric', Array.from({ length: referenceRows }, next));
-      return [profile, autoregressiveColumn(profile, { rho: rows.rho, random })];
-    }
-    const { distribution } = rows;
-    const values = Array.from({ length: referenceRows }, distribution.draws(random));
-    const profile = packedColumn(name, distribution.kind, values);
-    return [profile, independentColumn(profile, { distribution, random })];
-  });
-  const features = pairs.map(([profile]) => profile);
-  const columns = pairs.map(([, column]) => column);
-  const designEffects: DesignEffects | undefined = designEffect
-    ? new Map(features.map(({ name }) => [name, { reference: designEffect, current: designEffect }]))
-    : undefined;
-  return {
-    draw(more: number) {
-      for (const column of columns) column.draw(more);
-    },
-    verdict(width: number, significance: Significance) {
-      const counts: FeatureCounts[] = columns.slice(0, width).map((column) => column.counts);
-      const judged = judgeFeatures({ rows: referenceRows, features: features.slice(0, width) }, counts, {
-        designEffects,
-        significance,
-        level: driftRule.level,
-      });
-      return worstVerdict(judged.map(({ verdict }) => verdict));
-    },
-  };
+    if (ever) alarmed += 1;
+  }
+  return { name: study.name, features, rowsPerHour, runs: study.runs, alarmed };
 }
