@@ -19,9 +19,11 @@ const FAULTS_MAX = 5;
  * the one the schema wants is `unsupported_version`, not `bad_input`: of another version, nothing else can be told.
  */
 export function parser<T extends TSchema>(schema: T, what: string, code: ErrorCode = 'bad_input') {
-  const validator = Compile(schema);
+  // Compiled for the first value: a command that ends soon uses few of the schemas that it loads.
+  let validator: ReturnType<typeof Compile<T>> | undefined;
   const wantedVersion = (schema as { properties?: { v?: { const?: unknown } } }).properties?.v?.const;
   return (value: unknown): Static<T> => {
+    validator ??= Compile(schema);
     if (validator.Check(value)) return value as Static<T>;
     const version = typeof value === 'object' && value !== null ? (value as { v?: unknown }).v : undefined;
     if (wantedVersion !== undefined && typeof version === 'number' && version !== wantedVersion) {
