@@ -1,16 +1,21 @@
-/** What Prometheus' own checker says of a page of metrics; it comes with Debian's package `prometheus`. */
+/** What Prometheus' own checker says of metrics and rules; it comes with Debian's package `prometheus`. */
 import { spawnSync } from 'node:child_process';
 
 export const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
 
 /** Complaints, one a line; empty when there are none. */
 export function checkMetrics(page: string): string {
-  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
-    input: page,
-    encoding: 'utf8',
-  });
-  const complaints = `${stdout}${stderr}`.trim();
-  return status === 0 ? complaints : complaints || `promtool ended with ${status}`;
+  const { status, text } = runPromtool(['check', 'metrics'], page);
+  return status === 0 ? text : text || `promtool ended with ${status}`;
+}
+
+/** How `promtool` ended, and all that it has written. */
+export function runPromtool(
+  args: readonly string[],
+  input = '',
+): { readonly status: number | null; readonly text: string } {
+  const { status, stdout, stderr } = spawnSync('promtool', args, { input, encoding: 'utf8' });
+  return { status, text: `${stdout}${stderr}`.trim() };
 }
 
 /** The value of a sample; undefined when the page has none of that name with these labels. */
