@@ -39,6 +39,7 @@ const rulesBeyondSchema: Readonly<Record<string, string>> = {
   refreshPublisherMetadata: 'metadata is a document in Base64',
   listAuditEvents: '`action` is one of the log, or the beginning of some',
   listDevices: '`version` goes with `model`',
+  listFigures: '`device`, `sort`, `after` and the longest time go with `by`',
   verifyAuditLog: '`number` and `hash` of a head go together',
   enrolDevice: 'the request for a certificate is one of its own format',
 };
