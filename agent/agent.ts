@@ -43,6 +43,7 @@ import { providersOffered } from './providers-offered.ts';
 import { makeServing, type Serving } from './serving-parts.ts';
 import { SlotChunks } from './slots/slot-chunks.ts';
 import { SlotStore } from './slots/slot-store.ts';
+import { PredictionStore } from './telemetry/prediction-store.ts';
 import { ClockFloor } from './trust/clock-floor.ts';
 import { VerifiedFiles } from './trust/verified-files.ts';
 import { VerifiedVersions } from './trust/verified-versions.ts';
@@ -147,7 +148,16 @@ async function layFoundation(options: AgentOptions, { clock, logger }: AgentEnvi
   closers.push(() => outbox.close());
   // The hub signed the certificate: it cannot be earlier than when it begins.
   const floor = await ClockFloor.open(paths.clock, clock, identity.certificateFrom);
-  return { paths, identity, slots, chunks, outbox, floor, reserve, boot: await readBootId() };
+  const predictions = await PredictionStore.open({
+    folder: paths.predictions,
+    bytesMax: options.predictionsMaxBytes,
+    ageMaxMs: options.predictionsKeptMs,
+    clock,
+    now: () => floor.now(),
+    logger: logger.child({ part: 'telemetry' }),
+  });
+  closers.push(() => predictions.close());
+  return { paths, identity, slots, chunks, outbox, floor, predictions, reserve, boot: await readBootId() };
 }
 
 type Parts = ReturnType<typeof makeParts>;
@@ -156,7 +166,7 @@ type Parts = ReturnType<typeof makeParts>;
 function makeParts(
   options: AgentOptions,
   { clock, random, logger, logLost, version, onTransition }: AgentEnvironment,
-  { paths, identity, slots, chunks, outbox, floor, boot, reserve }: Foundation,
+  { paths, identity, slots, chunks, outbox, predictions, floor, boot, reserve }: Foundation,
   { server, metrics }: Serving,
 ) {
   const stopping = new AbortController();
@@ -309,6 +319,7 @@ function makeParts(
     noteLink: () => linkWatch.note(),
     isConnected: () => link.isConnected,
     dropped: () => outbox.dropped,
+    predictionFault: () => predictions.fault,
     holdFile: paths.hold,
     data: options.data,
     logLost,

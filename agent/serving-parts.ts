@@ -10,6 +10,8 @@ import { fanOutRecorder } from './serving/fan-out-recorder.ts';
 import { ModelServer } from './serving/model-server.ts';
 import { addServedMetrics, ServingMetrics } from './serving/serving-metrics.ts';
 import { TritonMetrics } from './serving/triton-metrics.ts';
+import { addPredictionMetrics } from './telemetry/prediction-metrics.ts';
+import type { PredictionStore } from './telemetry/prediction-store.ts';
 import { WindowRecorder } from './telemetry/recorder.ts';
 import { TelemetryUploader } from './telemetry/uploader.ts';
 
@@ -18,7 +20,7 @@ export type Serving = ReturnType<typeof makeServing>;
 export function makeServing(
   options: AgentOptions,
   { clock, random, logger, logLost, version }: AgentEnvironment,
-  { outbox }: { readonly outbox: Outbox },
+  { outbox, predictions }: { readonly outbox: Outbox; readonly predictions: PredictionStore },
 ) {
   const uploader = new TelemetryUploader({
     outbox,
@@ -30,13 +32,19 @@ export function makeServing(
     random,
     logger: logger.child({ part: 'telemetry' }),
     windowMs: options.windowMs,
-    send: (window) => uploader.send(window),
+    send: async (window) => {
+      // That a label was taken is on the disk before it is counted, or a crash would let it count twice.
+      await predictions.flush({ isDurable: true });
+      await uploader.send(window);
+    },
   });
   const metrics = new Registry();
   addProcessMetrics(metrics, version);
   if (logLost) addLogMetric(metrics, logLost);
   const triton = new TritonMetrics();
+  addPredictionMetrics(metrics, predictions);
   const server = new ModelServer({
+    predictions,
     recorder: fanOutRecorder([telemetry, new ServingMetrics(metrics), triton]),
     clock,
     random,

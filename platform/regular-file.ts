@@ -7,6 +7,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { AppError, errorText, isAppError } from '../shared/base/app-error.ts';
 import { formatBytes } from '../shared/base/bytes.ts';
 import { ownValue } from '../shared/base/own-value.ts';
+import { setAside } from './set-aside.ts';
 
 export interface RegularFileOptions {
   /** Whether a symbolic link may stand in for the file: in what a user keeps, not in what a program keeps for itself. */
@@ -74,6 +75,29 @@ export async function openRegularFile(
     await file.close();
     throw error;
   }
+}
+
+/** What `open` meets that is no regular file: a folder, a link, a pipe that nobody reads. */
+const inTheWay: ReadonlySet<string | undefined> = new Set(['EISDIR', 'ELOOP', 'ENXIO']);
+
+/**
+ * Opens a program's own file for writing, and makes it when there is none. What is in its way and no regular file is set
+ * aside. Throws the system's own error, `file_unusable`.
+ */
+export async function openRegularFileToWrite(path: string, mode = 0o600): Promise<FileHandle> {
+  const { O_WRONLY, O_CREAT, O_NONBLOCK, O_NOFOLLOW } = constants;
+  const flags = O_WRONLY | O_CREAT | (O_NONBLOCK ?? 0) | (O_NOFOLLOW ?? 0);
+  for (const isLast of [false, true]) {
+    const file = await open(path, flags, mode).catch((error: NodeJS.ErrnoException) => {
+      if (isLast || !inTheWay.has(error.code)) throw error;
+      return undefined;
+    });
+    const isFile = (await file?.stat())?.isFile();
+    if (file && isFile) return file;
+    await file?.close();
+    if (!isLast) await setAside(path);
+  }
+  throw unusable(path, 'it is not a regular file');
 }
 
 /** The bytes of a regular file of at most `bytesMax`. Throws `too_large` before more are read, and what `openRegularFile` throws. */

@@ -11,6 +11,8 @@ export interface DataFolder {
   readonly desired: string;
   readonly clock: string;
   readonly outbox: string;
+  /** What was predicted, until the label comes. */
+  readonly predictions: string;
   readonly state: string;
   /** Address and secret of the running agent's control port. */
   readonly control: string;
@@ -34,6 +36,7 @@ export function dataFolder(root: string): DataFolder {
     desired: join(state, 'desired.json'),
     clock: join(state, 'clock.json'),
     outbox: join(root, 'outbox'),
+    predictions: join(root, 'predictions'),
     state,
     control: join(state, 'control.json'),
     hold: join(root, 'hold'),

@@ -1,6 +1,7 @@
 /** Every option of the agent: key, default, description. */
 import { logLevels } from '../../platform/logger.ts';
 import {
+  bytesOption,
   choiceOption,
   durationOption,
   integerOption,
@@ -60,6 +61,16 @@ export const agentOptionTable = {
     limits.spoolBytesMaxDefault,
     { min: 64 * 1024, max: 2 ** 40 },
     'highest disk use in bytes of messages that the hub has not acknowledged; above it the oldest telemetry is dropped',
+  ),
+  predictionsMaxBytes: bytesOption(
+    limits.predictionsMaxBytesDefault,
+    { min: 0, max: limits.predictionsMaxBytesMax },
+    'highest disk use of predictions that are kept for later labels; above it the oldest are deleted; 0: the latest, in memory alone',
+  ),
+  predictionsKeptMs: durationOption(
+    limits.predictionsKeptMsDefault,
+    { min: HOUR_MS, max: 400 * 24 * HOUR_MS },
+    'time before predictions that are kept for later labels are deleted',
   ),
   downloadBytesPerSecondMax: integerOption(
     0,

@@ -52,6 +52,10 @@ export const conditionCatalogue = {
   foreign_entries: warning('Move the file elsewhere, or leave it: it does not affect the agent.'),
   /** The outbox is full: telemetry is being given up. */
   spool_dropping: warning('Restore the connection to the hub, or enlarge the outbox (--spool-bytes-max).'),
+  /** Answers are in memory alone, and a later label may find none. */
+  predictions_not_stored: warning(
+    'Free space on the disk of the data folder, or correct the cause that the text names. The agent keeps trying.',
+  ),
   /** Log lines of the agent could not be written. */
   log_lost: warning(
     'Check where the standard error of the agent goes: the disk may be full, or the process that reads it may have stopped.',

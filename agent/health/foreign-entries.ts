@@ -8,6 +8,7 @@ import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { type DataFolder, dataFolder } from '../config/data-folder.ts';
 import { isUnfinished, parseEntryName } from '../connection/outbox-file.ts';
+import { parseSegmentName } from '../telemetry/prediction-segment.ts';
 import { isJournalName } from '../update/update-journal.ts';
 
 type IsOurs = (entry: Dirent) => boolean;
@@ -18,6 +19,7 @@ const ours: Readonly<Partial<Record<keyof DataFolder, IsOurs>>> = {
   chunks: (entry) => entry.isFile() && /^[0-9a-f]{64}(\.[0-9a-f]+\.tmp)?$/.test(entry.name),
   slots: (entry) => entry.isDirectory() && /^[0-9a-f]{64}(\.new)?$/.test(entry.name),
   outbox: (entry) => entry.isFile() && (parseEntryName(entry.name) !== undefined || isUnfinished(entry.name)),
+  predictions: (entry) => entry.isFile() && parseSegmentName(entry.name) !== undefined,
   updates: (entry) =>
     entry.isFile() && isJournalName(entry.name.replace(/\.(unreadable|[0-9a-f]+\.tmp)$/, '')),
   state: (entry) => entry.isFile() || (entry.isDirectory() && entry.name === 'updates'),

@@ -37,6 +37,8 @@ export interface HealthWatchProps {
   readonly noteLink: () => void;
   readonly isConnected: () => boolean;
   readonly dropped: () => { readonly events: number; readonly telemetry: number };
+  /** Why predictions are not stored for later labels; undefined when they are. */
+  readonly predictionFault: () => string | undefined;
   readonly holdFile: string;
   /** Log lines lost since the start. */
   readonly logLost?: (() => number) | undefined;
@@ -78,6 +80,7 @@ export class HealthWatch {
     this.noteLog();
     this.#props.noteLink();
     this.noteUpdates();
+    this.#notePredictions();
     await this.#checkDisk();
     await this.#findForeignEntries();
     await this.#findWithdrawn();
@@ -111,6 +114,14 @@ export class HealthWatch {
       isRecent(this.#logLostAt, clock)
         ? `Log lines of the agent could not be written. Lines lost since the start: ${lost}.`
         : undefined,
+    );
+  }
+
+  #notePredictions(): void {
+    const fault = this.#props.predictionFault();
+    this.#props.conditions.set(
+      'predictions_not_stored',
+      fault && `Predictions cannot be stored, so that labels for them may be refused later. ${fault}`,
     );
   }
 

@@ -62,9 +62,9 @@ export function addModelRoutes(
       );
     });
   }
-  app.post<ModelRoute>('/v2/models/:model/feedback', ({ params, body }) => {
+  app.post<ModelRoute>('/v2/models/:model/feedback', async ({ params, body }) => {
     const feedback = parseFeedback(bodyBytes(body));
-    models.label(params.model, feedback.id, feedback.label);
+    await models.label(params.model, feedback.id, feedback.label);
     return { model_name: params.model, id: feedback.id };
   });
 }

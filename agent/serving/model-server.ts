@@ -3,6 +3,7 @@
  * request away: the new runner is up before the switch, and what the old one has taken it finishes.
  */
 import { freeMemoryBytes } from '../../platform/free-memory.ts';
+import { LimitedLog } from '../../platform/limited-log.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { RunnerProcess } from '../../runner/runner-client.ts';
 import type { ComputeStages } from '../../runner/runner-protocol.ts';
@@ -14,6 +15,7 @@ import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 import type { Slot } from '../slots/slot.ts';
 import type { AnsweredOffer, Recorder, ServedVersion } from '../telemetry/observation.ts';
+import { PredictionStore } from '../telemetry/prediction-store.ts';
 import { LiveVersion } from './live-version.ts';
 import { type GivenLabel, PredictionLog } from './prediction-log.ts';
 import { qualifySlot } from './qualification.ts';
@@ -31,6 +33,8 @@ import { variantChain } from './variant-chain.ts';
 
 export interface ModelServerProps {
   readonly recorder: Recorder;
+  /** What was predicted, until the label comes; in memory alone when absent. */
+  readonly predictions?: PredictionStore;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -83,13 +87,19 @@ export class ModelServer implements ServedModels {
   #isClosed = false;
   #onDamaged: DamageListener = () => undefined;
   readonly #models = new Map<string, ServedModel>();
-  readonly #predictions = new PredictionLog();
+  readonly #predictions: PredictionLog;
   readonly #draining = new Set<Promise<void>>();
   readonly #idStem: string;
   #lastId = 0;
 
   constructor(props: ModelServerProps) {
     this.#props = props;
+    const { clock, logger } = props;
+    this.#predictions = new PredictionLog(
+      props.predictions ??
+        PredictionStore.inMemory({ clock, logger, ageMaxMs: limits.predictionsKeptMsDefault }),
+      new LimitedLog({ logger, monotonic: () => clock.monotonic() }),
+    );
     this.#runners = new StartedRunners(
       props.startRunner ?? ((options, runnerProps) => RunnerProcess.start(options, runnerProps)),
     );
@@ -261,10 +271,10 @@ export class ModelServer implements ServedModels {
     }
   }
 
-  /** Takes a label for an earlier answer. Throws `model_not_served`, `prediction_unknown`, `label_known`, `label_invalid`. */
-  label(model: string, id: string, label: GivenLabel | readonly GivenLabel[]): void {
+  /** Takes a label for an earlier answer, of whichever version. Throws `model_not_served`, `prediction_unknown`, `label_known`, `label_invalid`. */
+  async label(model: string, id: string, label: GivenLabel | readonly GivenLabel[]): Promise<void> {
     this.find(model);
-    const { version, rows } = this.#predictions.label(model, id, label);
+    const { version, rows } = await this.#predictions.label(model, id, label);
     this.#props.recorder.labelled(version, rows);
   }
 

@@ -2,7 +2,13 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { LabelledRow } from '../../shared/telemetry/label-figures.ts';
-import { queueMs, type Recorder, type RequestTime, type ServedVersion } from '../telemetry/observation.ts';
+import {
+  type CountedVersion,
+  queueMs,
+  type Recorder,
+  type RequestTime,
+  type ServedVersion,
+} from '../telemetry/observation.ts';
 import { batchSize } from './batching.ts';
 
 const labelNames = ['model', 'version'] as const;
@@ -79,7 +85,7 @@ export class ServingMetrics implements Recorder {
     this.#crashes.inc(labelsOf(served));
   }
 
-  labelled(served: ServedVersion, rows: readonly LabelledRow[]): void {
+  labelled(served: CountedVersion, rows: readonly LabelledRow[]): void {
     this.#labels.inc(labelsOf(served), rows.length);
   }
 
@@ -125,6 +131,6 @@ export function addServedMetrics(
   });
 }
 
-export function labelsOf({ model, version }: ServedVersion) {
+export function labelsOf({ model, version }: CountedVersion) {
   return { model, version };
 }

@@ -12,10 +12,17 @@ export interface AnsweredOffer {
   readonly offer?: number;
 }
 
-export interface ServedVersion extends Partial<AnsweredOffer> {
+/** A version as counting needs it: one that no longer answers has no more than its answers were stored with. */
+export interface CountedVersion extends Partial<AnsweredOffer> {
   readonly model: string;
   readonly version: string;
   readonly manifestSha256: string;
+  readonly manifest: Pick<ModelManifest, 'label' | 'profile'> & {
+    readonly interface: Pick<ModelManifest['interface'], 'classes'>;
+  };
+}
+
+export interface ServedVersion extends CountedVersion {
   readonly manifest: ModelManifest;
 }
 
@@ -45,6 +52,6 @@ export interface Recorder {
   /** A request whose tensors do not fit the version's interface. `fitsBefore`: the version before would have taken it. */
   refused(version: ServedVersion, fitsBefore: boolean): void;
   crashed(version: ServedVersion): void;
-  /** Labels came for an answer, one for each of its rows. */
-  labelled(version: ServedVersion, rows: readonly LabelledRow[]): void;
+  /** Labels came for an answer, one for each of its rows. The version need not answer any more. */
+  labelled(version: CountedVersion, rows: readonly LabelledRow[]): void;
 }

@@ -12,7 +12,7 @@ import { limits } from '../../shared/base/limits.ts';
 import type { Tensor } from '../../shared/inference/tensor.ts';
 import type { LabelledRow } from '../../shared/telemetry/label-figures.ts';
 import { type OpenFeatureBlocks, openFeatureBlocks } from '../../shared/telemetry/window-counts.ts';
-import type { Recorder, RequestTime, ServedVersion } from './observation.ts';
+import type { CountedVersion, Recorder, RequestTime, ServedVersion } from './observation.ts';
 import { type ClosedWindow, Window } from './window.ts';
 
 const windowMsDefault = 60_000;
@@ -88,8 +88,8 @@ export class WindowRecorder implements Recorder {
     this.#window(version)?.addCrash();
   }
 
-  labelled(version: ServedVersion, rows: readonly LabelledRow[]): void {
-    this.#window(version)?.addLabels(rows);
+  labelled(version: CountedVersion, rows: readonly LabelledRow[]): void {
+    this.#openWindow(version)?.addLabels(rows);
   }
 
   /** Closes windows on time until `signal` is aborted. The first window is cut short by chance, so that a fleet that
@@ -122,23 +122,35 @@ export class WindowRecorder implements Recorder {
     await this.#sending;
   }
 
-  /** The open window of a version; undefined when too many versions are observed at once. */
+  /** The open window of a version that answers; undefined when too many versions are observed at once. */
   #window(served: ServedVersion): Window | undefined {
-    let window = this.#open.get(windowKey(served));
+    const window = this.#openWindow(served);
+    if (window && !this.#serving.has(served.model)) this.#serving.set(served.model, served);
+    return window;
+  }
+
+  #openWindow(version: CountedVersion): Window | undefined {
+    const key = windowKey(version);
+    let window = this.#open.get(key);
+    if (window && !window.served.manifest.profile && version.manifest.profile) {
+      // A late label has opened it, and only answers know what else to count.
+      this.#open.delete(key);
+      this.#send([window]);
+      window = undefined;
+    }
     if (window === undefined) {
       if (this.#open.size >= limits.windowsOpenMax) {
         this.#log.error('', { open: this.#open.size }, 'too many telemetry windows are open');
         return undefined;
       }
-      window = new Window(served, this.#props.clock, this.#openBlocks(served));
-      this.#open.set(windowKey(served), window);
-      if (!this.#serving.has(served.model)) this.#serving.set(served.model, served);
+      window = new Window(version, this.#props.clock, this.#openBlocks(version));
+      this.#open.set(key, window);
     }
     return window;
   }
 
   /** Those of the version that answers: what another one still answers is too little to go on. */
-  #openBlocks(served: ServedVersion): OpenFeatureBlocks | undefined {
+  #openBlocks(served: CountedVersion): OpenFeatureBlocks | undefined {
     const serving = this.#serving.get(served.model);
     const { profile } = served.manifest;
     if (!profile || (serving && windowKey(serving) !== windowKey(served))) return undefined;
@@ -165,6 +177,6 @@ export class WindowRecorder implements Recorder {
 }
 
 /** What is counted for one offer is not counted for another. */
-function windowKey({ manifestSha256, rollout = '', offer = 0 }: ServedVersion): string {
+function windowKey({ manifestSha256, rollout = '', offer = 0 }: CountedVersion): string {
   return `${manifestSha256} ${rollout} ${offer}`;
 }

@@ -12,13 +12,13 @@ import { sumLabels } from '../../shared/sketch/label-sums.ts';
 import { LatencySketch } from '../../shared/sketch/latency-sketch.ts';
 import { type LabelledRow, labelFigures } from '../../shared/telemetry/label-figures.ts';
 import { type OpenFeatureBlocks, WindowCounts } from '../../shared/telemetry/window-counts.ts';
-import type { ServedVersion } from './observation.ts';
+import type { CountedVersion } from './observation.ts';
 
 /** A closed window: the report less what names it on the wire. */
 export type ClosedWindow = Omit<TelemetryReport, 'v' | 'stream' | 'number' | 'dropped'>;
 
 export class Window {
-  readonly served: ServedVersion;
+  readonly served: CountedVersion;
   readonly #fromMs: number;
   /** By the monotonic clock: what the window covers does not change with a clock that is set. */
   readonly #openedAt: number;
@@ -32,7 +32,7 @@ export class Window {
   #labels: LabelFigures | undefined;
 
   /** `blocks`: those that the window before has left open. */
-  constructor(served: ServedVersion, clock: Pick<Clock, 'now' | 'monotonic'>, blocks?: OpenFeatureBlocks) {
+  constructor(served: CountedVersion, clock: Pick<Clock, 'now' | 'monotonic'>, blocks?: OpenFeatureBlocks) {
     this.served = served;
     this.#fromMs = clock.now();
     this.#openedAt = clock.monotonic();

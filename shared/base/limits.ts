@@ -165,7 +165,10 @@ export const limits = {
   statisticsBatchSizesMax: 64,
   inferDeadlineMsDefault: 10_000,
   inferDeadlineMsMax: 600_000,
-  predictionsKeptForFeedback: 4_096,
+  predictionsMaxBytesDefault: 16 * 1024 * 1024,
+  /** An index of some eight bytes an answer is in memory. */
+  predictionsMaxBytesMax: 256 * 1024 * 1024,
+  predictionsKeptMsDefault: 14 * 86_400_000,
   rowsPerPredictionMax: 256,
   runnerLoadMsMax: 60_000,
   /** All outputs of one answer, in their binary form; a runner sends no more to its parent. */

@@ -159,13 +159,13 @@ export const inferenceErrors = defineErrors({
     status: 404,
     retry: 'never',
     meaning:
-      'The agent remembers no answer with this id. It keeps only the most recent answers, and only until it restarts.',
-    fix: 'Send the label sooner, with the id of the answer that it belongs to.',
+      'The agent stores no answer with this id: it was never given, is of a version without a label rule, had more than 256 rows, or was deleted because it was too old (--predictions-kept) or newer answers needed the space (--predictions-max). A crash of the agent loses the answers of the last second.',
+    fix: 'Send the id of the answer that the label belongs to, and send it sooner; or keep more answers with --predictions-max and --predictions-kept.',
   },
   label_known: {
     status: 409,
     retry: 'never',
-    meaning: 'The answer with this id already has a label. A second label would count twice.',
+    meaning: 'The answer with this id already has a label, which stays. A second label would count twice.',
     fix: 'Send one label for each answer.',
   },
   label_invalid: {

@@ -4,13 +4,12 @@
  */
 import { AppError } from '../base/app-error.ts';
 import { isReal } from '../inference/element-range.ts';
-import { quoteText } from '../inference/exact-values.ts';
+import { quoteText, tensorValues } from '../inference/exact-values.ts';
 import type { Tensor } from '../inference/tensor.ts';
 import { elementCount } from '../inference/tensor-values.ts';
 import type { LabelRule } from '../manifest/model-manifest.ts';
 import { confidenceScale } from '../sketch/label-sums.ts';
 import { type FeatureValue, featureValues } from './feature-value.ts';
-import { TensorReading } from './tensor-reading.ts';
 
 export type Label = number | string;
 
@@ -77,15 +76,22 @@ export function predictedConfidences(
       thousandths(Number(value) >= threshold ? Number(value) : 1 - Number(value)),
     );
   }
-  const read = new TensorReading(output);
+  const scores = tensorValues(output) as ArrayLike<number>;
   const size = elementCount(output.shape.slice(1));
-  const least = read.rowExtremes('min');
-  const means = read.rowMoments();
-  return read.rowExtremes('max').map(({ value }, row) => {
-    const isDistribution =
-      least[row]!.value >= -ROUNDING && Math.abs(means[row]!.mean * size - 1) <= ROUNDING;
-    return isDistribution ? thousandths(value) : undefined;
-  });
+  return Array.from({ length: output.shape[0] ?? 1 }, (_, row) => bestProbability(scores, row * size, size));
+}
+
+/** The greatest of `size` scores, when together they are a distribution. */
+function bestProbability(scores: ArrayLike<number>, from: number, size: number): number | undefined {
+  let sum = 0;
+  let best = 0;
+  for (let at = from; at < from + size; at += 1) {
+    const score = scores[at]!;
+    if (!(score >= -ROUNDING)) return undefined;
+    sum += score;
+    best = Math.max(best, score);
+  }
+  return Math.abs(sum - 1) <= ROUNDING ? thousandths(best) : undefined;
 }
 
 /** Undefined for what is no probability. */

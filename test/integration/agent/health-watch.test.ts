@@ -28,6 +28,7 @@ async function watch(more: Partial<HealthWatchProps> = {}) {
     noteLink: () => undefined,
     isConnected: () => false,
     dropped: () => ({ events: 0, telemetry: 0 }),
+    predictionFault: () => undefined,
     holdFile: join(data, 'hold'),
     data,
     clock,

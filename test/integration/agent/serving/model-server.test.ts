@@ -336,13 +336,17 @@ describe('ModelServer', () => {
       fresh,
     );
     const { id } = await ask(models);
-    models.label('m', id, 4.5);
+    await models.label('m', id, 4.5);
     expect(recording.told.at(-1)).toBe('labelled 1.0.0 4 4.5');
-    expect(() => models.label('m', id, 4.5)).toThrow(expect.objectContaining({ code: 'label_known' }));
-    expect(() => models.label('m', 'other', 1)).toThrow(
+    await expect(models.label('m', id, 4.5)).rejects.toEqual(
+      expect.objectContaining({ code: 'label_known' }),
+    );
+    await expect(models.label('m', 'other', 1)).rejects.toEqual(
       expect.objectContaining({ code: 'prediction_unknown' }),
     );
-    expect(() => models.label('none', id, 1)).toThrow(expect.objectContaining({ code: 'model_not_served' }));
+    await expect(models.label('none', id, 1)).rejects.toEqual(
+      expect.objectContaining({ code: 'model_not_served' }),
+    );
   });
 
   it('fetches the output its labels need even when a request does not ask for it', async () => {
@@ -357,7 +361,7 @@ describe('ModelServer', () => {
     await models.serve(slot, 'cpu', fresh);
     const answer = await models.infer({ model: 'm', inputs: [x], outputs: [] });
     expect(answer.outputs).toEqual([]);
-    models.label('m', answer.id, 2);
+    await models.label('m', answer.id, 2);
     expect(recording.told.at(-1)).toBe('labelled 1.0.0 2 2');
   });
 

@@ -6,7 +6,6 @@ import { existsSync, readdirSync } from 'node:fs';
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { PredictionLog } from '../../../../agent/serving/prediction-log.ts';
 import { type PackResult, packVersion } from '../../../../cli/packing/pack.ts';
 import { judgeFeatures } from '../../../../hub/drift/verdict.ts';
 import { makeLogger } from '../../../../platform/logger.ts';
@@ -15,6 +14,7 @@ import { tensorValues } from '../../../../shared/inference/exact-values.ts';
 import type { Tensor } from '../../../../shared/inference/tensor.ts';
 import { parseGoldenFile } from '../../../../shared/manifest/golden-file.ts';
 import { WindowCounts } from '../../../../shared/telemetry/window-counts.ts';
+import { logInMemory } from '../../../support/prediction-stores.ts';
 import { runLocalApi } from '../../../support/running-models.ts';
 import { fp32 } from '../../../support/serving-slot.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
@@ -115,11 +115,11 @@ function accurate(label: (values: readonly number[]) => string | number): Check 
     const rows = Array.from({ length: 20 }, (_, i) =>
       Array.from({ length: columns }, (_, column) => Math.sin(7 * i + 3 * column)),
     );
-    const log = new PredictionLog();
+    const log = logInMemory();
     await onDevice(packed, async (infer) =>
       log.keep('one', version, await infer([fp32(input!.name, [20, columns], rows.flat())])),
     );
-    const { rows: labelled } = log.label(packed.manifest.model, 'one', rows.map(label));
+    const { rows: labelled } = await log.label(packed.manifest.model, 'one', rows.map(label));
     expect(labelled.filter(({ predicted, actual }) => predicted === actual)).toHaveLength(20);
   });
 }

@@ -186,6 +186,47 @@ describe('telemetry recorder', () => {
     ]);
   });
 
+  it('counts a late label for the version and the offer that answered, whichever answers now', async () => {
+    const { sent, recorder } = world();
+    const before = { ...served('1.0.0', 'regression'), rollout: 'r-00000001', offer: 2 };
+    recorder.serving(served('2.0.0', 'regression'));
+    const { label, interface: face } = before.manifest;
+    recorder.labelled({ ...before, manifest: { label, interface: face } }, [{ predicted: 3, actual: 5 }]);
+    await recorder.flush();
+    expect(
+      sent.map(({ version, rollout, offer, requests, labels }) => [
+        version,
+        rollout,
+        offer,
+        requests.ok,
+        labels?.n,
+      ]),
+    ).toEqual([
+      ['2.0.0', undefined, undefined, 0, undefined],
+      ['1.0.0', 'r-00000001', 2, 0, 1],
+    ]);
+    // It answers no requests, so no window of it follows.
+    await recorder.flush();
+    expect(sent.at(-1)!.version).toBe('2.0.0');
+    expect(sent).toHaveLength(3);
+  });
+
+  it('counts features of a version that answers again after a late label', async () => {
+    const { sent, recorder } = world();
+    const version = served('1.0.0', 'regression');
+    recorder.serving(served('2.0.0', 'regression'));
+    const { label, interface: face } = version.manifest;
+    recorder.labelled({ ...version, manifest: { label, interface: face } }, [{ predicted: 3, actual: 5 }]);
+    recorder.serving(version);
+    recorder.answered(version, [rows(0.05, 0.95)], [], took(4));
+    await recorder.flush();
+    const windows = sent.filter((window) => window.version === '1.0.0');
+    expect(windows.map(({ labels, features }) => [labels?.n, features.length])).toEqual([
+      [1, 0],
+      [undefined, version.manifest.profile!.features.length],
+    ]);
+  });
+
   it('goes on when a tensor cannot be counted or a window cannot be kept', async () => {
     const clock = new HandClock();
     let calls = 0;
