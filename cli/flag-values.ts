@@ -28,3 +28,12 @@ export function duration(text: string, flag: string): number {
 export function pointInTime(text: string, flag: string): number {
   return usageValue(() => parseTime(text, flag));
 }
+
+/** `5%` or `0.05`. A bare number above 1 is refused, because it could mean either. Throws `bad_usage` naming flag and value. */
+export function share(text: string, flag: string): number {
+  const match = /^(\d{1,3}(?:\.\d{1,9})?)(%)?$/.exec(text);
+  // Read as written: 99.9 / 100 is a little more than 0.999.
+  const number = match ? Number(`${match[1]}e${match[2] ? -2 : 0}`) : Number.NaN;
+  if (number >= 0 && number <= 1) return number;
+  throw new AppError('bad_usage', `Cannot read ${flag} "${text}": expected a share such as 5% or 0.05.`);
+}

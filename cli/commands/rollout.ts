@@ -7,7 +7,7 @@ import { ownValue } from '../../shared/base/own-value.ts';
 import { addYesFlag, confirm } from '../confirm.ts';
 import type { CliContext, HubClient } from '../context.ts';
 import { countText } from '../count-text.ts';
-import { duration, pointInTime, wholeNumber } from '../flag-values.ts';
+import { duration, pointInTime, share, wholeNumber } from '../flag-values.ts';
 import { addPageFlags, type PageFlags, showList } from '../paged-list.ts';
 import { parseRolloutDevices, parseRollouts, parseStatus, rolloutPath } from './rollout-answers.ts';
 import { rolloutColumns, rolloutDeviceColumns, rolloutText } from './rollout-text.ts';
@@ -314,13 +314,8 @@ function parsePhases(text: string): PhaseSize[] {
   });
 }
 
-/** `5%` or `0.05`. A bare number above 1 is refused, because it could mean either. */
 function parseShare(text: string | undefined, flag: string): number | undefined {
-  if (text === undefined) return undefined;
-  const match = /^(\d{1,3}(?:\.\d{1,9})?)(%)?$/.exec(text);
-  const share = match ? Number(match[1]) / (match[2] ? 100 : 1) : Number.NaN;
-  if (share >= 0 && share <= 1) return share;
-  throw new AppError('bad_usage', `Cannot read ${flag} "${text}": expected a share such as 5% or 0.05.`);
+  return text === undefined ? undefined : share(text, flag);
 }
 
 function parseCount(text: string | undefined, flag: string): number | undefined {
