@@ -13,6 +13,7 @@ import { limits } from '../shared/base/limits.ts';
 import { AdminTokenFile } from './access/admin-token-file.ts';
 import { TokenService } from './access/token-service.ts';
 import { TokenStore } from './access/token-store.ts';
+import { readReceivers } from './alerts/receiver-file.ts';
 import { AuditCheckpoints } from './audit/audit-checkpoint.ts';
 import { AuditHeads } from './audit/audit-head.ts';
 import { AuditLog } from './audit/audit-log.ts';
@@ -66,6 +67,8 @@ export async function layFoundation(
   closers: Closers,
   acceptLoss: boolean,
 ) {
+  // Before anything is made: a fault in the file is one of the command.
+  const alertReceivers = await readReceivers(options.alertReceivers);
   await makePrivateFolder(options.data);
   const lock = lockFolder(options.data);
   closers.push(() => lock.release());
@@ -203,5 +206,6 @@ export async function layFoundation(
     blobs,
     ledger,
     version,
+    alertReceivers,
   };
 }

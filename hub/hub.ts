@@ -5,12 +5,12 @@
 
 import type { Reloaded } from '../platform/reload.ts';
 import { tokenRoutes } from './access/token-routes.ts';
-import { TokenStore } from './access/token-store.ts';
+import { makeAlertParts } from './alert-parts.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
 import { catchUp, requireClock } from './backup/catch-up.ts';
 import { AedesBroker } from './broker/aedes-broker.ts';
 import { Dispatch } from './broker/dispatch.ts';
-import { ClockGuard } from './clock/clock-guard.ts';
+import { makeClockGuard } from './clock-parts.ts';
 import { publicAddresses } from './config/address-options.ts';
 import type { HubOptions } from './config/options-schema.ts';
 import { storageError } from './db/storage-error.ts';
@@ -25,10 +25,8 @@ import { HttpServer } from './http/server.ts';
 import { TrustedProxies } from './http/trusted-proxies.ts';
 import { makeHttpParts } from './http-parts.ts';
 import type { Hub, HubAddresses, StartOptions } from './hub-lifecycle.ts';
-import { IdempotentRequestStore } from './idempotency/idempotent-request-store.ts';
 import { DeviceInbox } from './inbox/device-inbox.ts';
 import { addFleetFigures } from './metrics-parts.ts';
-import { ContentStore } from './models/content-store.ts';
 import { modelRoutes } from './models/model-routes.ts';
 import { ModelService } from './models/model-service.ts';
 import { runCertificateRenewal, type ServerIdentity } from './pki/certificate-renewal.ts';
@@ -37,7 +35,6 @@ import { retentionRoutes } from './retention/retention-routes.ts';
 import { makeRetention } from './retention-parts.ts';
 import { DesiredStore } from './rollout/desired-store.ts';
 import { Director } from './rollout/director.ts';
-import { clampFutureRolloutTimes } from './rollout/future-times.ts';
 import { makeRolloutParts } from './rollout-parts.ts';
 import { refusalOf } from './security/refused-request.ts';
 import { runExpiryRefresh } from './signing/expiry-refresh.ts';
@@ -46,7 +43,6 @@ import { TufRepository } from './signing/tuf-repository.ts';
 import { figureRoutes } from './telemetry/breakdown/figure-routes.ts';
 import { telemetryRoutes } from './telemetry/telemetry-routes.ts';
 import { makeTelemetryParts } from './telemetry-parts.ts';
-import { BlobLedgerStore } from './transfer/blob-ledger-store.ts';
 import { blobRoutes } from './transfer/blob-routes.ts';
 import { TransferService } from './transfer/transfer-service.ts';
 
@@ -237,6 +233,13 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     clearWithin: (id, tx) => telemetry.removed.clearWithin(id, tx),
   });
 
+  const alerting = makeAlertParts(options, { clock, random, logger }, foundation, {
+    devices,
+    models,
+    telemetry,
+    driftWatch,
+    updating: rollout.updating,
+  });
   const retention = makeRetention(options, { clock, random, logger }, foundation, {
     models,
     versionHolders: rollout.holders,
@@ -253,7 +256,10 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       reported: (id, payload) => devices.receiveReported(id, payload),
       events: (id, payload) => devices.receiveEvent(id, payload),
       presence: (id, payload) => devices.receivePresence(id, payload),
-      telemetry: (id, payload) => telemetry.receive(id, payload),
+      telemetry: (id, payload) => {
+        alerting.reportTimes.note(id);
+        return telemetry.receive(id, payload);
+      },
       'chunk/get': (id, payload) => transfer.receive(id, payload),
       // Answers to commands; there are no commands yet.
       reply: async () => undefined,
@@ -280,6 +286,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
       figureRoutes({ breakdown: telemetry.breakdown, clock }),
       driftRoutes({ drift, clock }),
       ...rollout.routes,
+      ...alerting.routes,
       retentionRoutes(retention),
     ],
     readiness,
@@ -299,20 +306,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     publicUrl: options.publicUrl,
     version,
   });
-  const clockGuard = new ClockGuard({
-    clock,
-    audit,
-    logger: logger.child({ part: 'clock' }),
-    stores: [
-      { clampFutureTimes: (now) => clampFutureRolloutTimes(database, now) },
-      evidence,
-      enrolment.joinTokenStore,
-      new TokenStore(database),
-      new IdempotentRequestStore(database),
-      new BlobLedgerStore(database),
-      new ContentStore(database),
-    ],
-  });
+  const clockGuard = makeClockGuard({ clock, logger }, foundation, [evidence, enrolment.joinTokenStore]);
   const restListener = {
     useCertificate: (identity: ServerIdentity) => {
       if (!restIdentity.own) http.useCertificate(identity);
@@ -338,6 +332,7 @@ function makeParts(options: HubOptions, { clock, random, logger }: HubEnvironmen
     (signal: AbortSignal) => foundation.auditHeads.run(signal),
     (signal: AbortSignal) => telemetry.run(signal),
     (signal: AbortSignal) => driftWatch.run(signal),
+    ...alerting.background,
     (signal: AbortSignal) => refusals.run(signal),
     (signal: AbortSignal) => storage.run(signal),
     (signal: AbortSignal) => storage.runIntegrity(signal),

@@ -1,6 +1,9 @@
 /** What leaves the hub, and when. Part of the composition root (hub.ts). */
 import { TokenRetention } from './access/token-retention.ts';
 import { TokenStore } from './access/token-store.ts';
+import { AlertRetention } from './alerts/alert-retention.ts';
+import { AlertStore } from './alerts/alert-store.ts';
+import { DeliveryStore } from './alerts/delivery-store.ts';
 import { AuditRetention } from './audit/audit-retention.ts';
 import type { HubOptions } from './config/options-schema.ts';
 import { UnusedPages } from './data-folder/unused-pages.ts';
@@ -97,6 +100,11 @@ export function makeRetention(
       new DeviceRetention({
         store: deviceStore,
         parts: [(ids, tx) => director.forgetSequences(ids, tx)],
+        keptMs: historyKeptMs,
+      }),
+      new AlertRetention({
+        alerts: new AlertStore(database),
+        deliveries: new DeliveryStore(database),
         keptMs: historyKeptMs,
       }),
       new JoinTokenRetention(new JoinTokenStore(database)),

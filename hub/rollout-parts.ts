@@ -103,6 +103,8 @@ export function makeRolloutParts(
     runner,
     holders: new VersionHolders({ desired, rollouts: store }),
     leases,
+    /** Devices that a rollout of the model is updating now. */
+    updating: async (model: string) => new Set(await rolloutDevices.updating(model)),
     routes: [rolloutRoutes(rollouts), releaseRoutes(releases), unassignRoutes(unassigning)],
   };
 }

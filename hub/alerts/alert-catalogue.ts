@@ -1,4 +1,4 @@
-/** Every condition that can be an alert, as data: how urgent it is, who is asked, and how long it must hold and be gone. */
+/** Every alert rule, as data: how urgent it is, who is asked, and how long it must hold and not hold. */
 import type { AlertCode, AlertSeverity } from '../../shared/api/alerts.ts';
 
 export interface AlertRule {
@@ -6,9 +6,9 @@ export interface AlertRule {
   /** Who is asked first, unless a receiver is chosen by something else. */
   readonly owner: 'operations' | 'model-team';
   readonly meaning: string;
-  /** The condition must hold for so long before the alert fires, … */
+  /** The rule must hold for so long before the alert fires, … */
   readonly forMs: number;
-  /** … and be gone for so long before it is resolved. */
+  /** … and not hold for so long before it is resolved. */
   readonly clearMs: number;
 }
 

@@ -1,13 +1,13 @@
 /**
- * How an alert goes from state to state. Pure: time is given, and so is whether the condition holds.
+ * How an alert goes from state to state. Pure: time is given, and so is whether the rule of the alert holds.
  *
- *   pending       the condition holds, not yet for `forMs`; when it is gone, so is the alert
+ *   pending       the rule holds, not yet for `forMs`; when it no longer does, the alert is gone
  *   firing        it has held for `forMs`
  *   acknowledged  a person has seen it; otherwise as firing
- *   resolved      the condition was gone for `clearMs` without a break
+ *   resolved      the rule has not held for `clearMs`
  *
- * A condition that comes and goes faster than `clearMs` leaves the alert firing. One that comes and goes more slowly must be gone
- * twice as long with each recurrence, so that an alert that flaps for a day is a handful of notifications and not hundreds.
+ * What comes and goes faster than `clearMs` leaves the alert firing. What comes and goes more slowly must stay away twice as long
+ * with each recurrence, so that an alert that flaps for a day is a handful of notifications and not hundreds.
  */
 import type { AlertState } from '../../shared/api/alerts.ts';
 import type { AlertRule } from './alert-catalogue.ts';
@@ -15,10 +15,10 @@ import type { AlertRule } from './alert-catalogue.ts';
 /** Times are milliseconds since the epoch. */
 export interface AlertProgress {
   readonly state: AlertState;
-  /** When the condition was first seen. */
+  /** When the rule first held. */
   readonly pendingAt: number;
   readonly firedAt: number | null;
-  /** Since when the condition is gone; null while it holds. */
+  /** Since when the rule does not hold; null while it does. */
   readonly clearSince: number | null;
   readonly resolvedAt: number | null;
   readonly recurrences: number;
@@ -30,7 +30,7 @@ type Durations = Pick<AlertRule, 'forMs' | 'clearMs'>;
 export const recurrenceMs = 6 * 3_600_000;
 const DOUBLED_MAX = 5;
 
-/** A new alert of a condition that holds. `previous` is the last one of the same condition that was resolved. */
+/** A new alert of a rule that holds. `previous` is the last one of the same rule and subject that was resolved. */
 export function beginAlert(
   durations: Durations,
   previous: Pick<AlertProgress, 'resolvedAt' | 'recurrences'> | undefined,
@@ -49,7 +49,7 @@ export function beginAlert(
   return advanceAlert(durations, pending, { holds: true, now }) ?? pending;
 }
 
-/** Undefined: it was pending and its condition is gone. One that was resolved stays as it is. */
+/** Undefined: it was pending and its rule no longer holds. One that was resolved stays as it is. */
 export function advanceAlert(
   { forMs, clearMs }: Durations,
   alert: AlertProgress,

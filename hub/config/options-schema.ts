@@ -88,6 +88,10 @@ export const hubOptionTable = {
     { min: 1_000, max: HOUR_MS, divides: HOUR_MS },
     'time resolution of requests, errors and latencies of the last day, which must divide 1h; older ones are kept per hour',
   ),
+  alertReceivers: {
+    ...textOption('', 'YAML file with the receivers of alerts: webhooks and Alertmanagers', 'FILE'),
+    shown: 'none',
+  },
   rolloutObserveMs: durationOption(
     2_000,
     { min: 50, max: 60_000 },

@@ -24,6 +24,7 @@ import { up as up0019 } from './migrations/0019-terms.ts';
 import { up as up0020 } from './migrations/0020-fleet-totals.ts';
 import { up as up0021 } from './migrations/0021-orders-of-devices.ts';
 import { up as up0022 } from './migrations/0022-rollups.ts';
+import { up as up0023 } from './migrations/0023-alerts.ts';
 import { up as up0026 } from './migrations/0026-failing-hours.ts';
 import type { Tables } from './tables.ts';
 
@@ -53,6 +54,7 @@ export const migrations: readonly Migration[] = [
   { number: 20, up: up0020 },
   { number: 21, up: up0021 },
   { number: 22, up: up0022 },
+  { number: 23, up: up0023 },
   { number: 26, up: up0026 },
 ];
 

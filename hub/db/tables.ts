@@ -257,4 +257,47 @@ export interface Tables {
   };
   /** telemetry: devices that were removed from the hub and whose telemetry has not all gone yet; it counts for nothing. */
   telemetry_removed: { device_id: string; removed_at: number };
+  /** objectives: of models for which they were set. `body` json. */
+  objective: { model: string; body: string; set_at: number };
+  /** alerts: one row for each time that a rule held for a subject; at most one of both is not resolved. */
+  alert: {
+    id: string;
+    code: string;
+    subject: string;
+    severity: string;
+    state: string;
+    summary: string;
+    pending_at: number;
+    fired_at: number | null;
+    clear_since: number | null;
+    resolved_at: number | null;
+    acknowledged_at: number | null;
+    acknowledged_by: string | null;
+    recurrences: number;
+    /** What receivers were last sent of it: `firing` or `resolved`. */
+    notified: string | null;
+  };
+  /** alerts: null in `code` or `subject` matches every one. */
+  alert_silence: {
+    id: string;
+    code: string | null;
+    subject: string | null;
+    reason: string;
+    created_at: number;
+    created_by: string;
+    ends_at: number;
+  };
+  /** alerts: notifications that a receiver has not accepted yet, in the order of `number`, and those that were given up. `body` json. */
+  alert_delivery: {
+    number: Generated<number>;
+    id: string;
+    receiver: string;
+    subject: string;
+    body: string;
+    created_at: number;
+    tries: number;
+    tried_at: number | null;
+    dead_at: number | null;
+    fault: string | null;
+  };
 }

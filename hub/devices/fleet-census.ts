@@ -61,6 +61,21 @@ export class FleetCensus {
       });
   }
 
+  /** Each device with each model that it has active. */
+  *running(): Generator<{ readonly deviceId: string; readonly model: string }> {
+    const models = new Map<string, string | undefined>();
+    for (const key of this.#counts.keys()) {
+      const [model, , state] = key.startsWith('[') ? (JSON.parse(key) as string[]) : [];
+      if (state === 'active') models.set(key, model);
+    }
+    for (const [deviceId, keys] of this.#byDevice) {
+      for (const key of keys) {
+        const model = models.get(key);
+        if (model !== undefined) yield { deviceId, model };
+      }
+    }
+  }
+
   /** Devices whose last report has at least one condition of the severity. */
   withConditions(): ReadonlyMap<Severity, number> {
     return new Map(severities.map((severity) => [severity, this.#counts.get(severity)?.devices ?? 0]));

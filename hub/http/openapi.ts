@@ -8,6 +8,7 @@ import { describeOperation, finishDocument } from './openapi-document.ts';
 /** What the tags of the operations stand for; an operation with another tag cannot be registered. */
 const tags = [
   { name: 'access', description: 'API tokens, and who the caller is' },
+  { name: 'alerts', description: 'Objectives of models, alerts, silences and notifications' },
   { name: 'audit', description: 'The log of everything that people and the hub did' },
   { name: 'devices', description: 'Devices, their groups, and how they enrol' },
   { name: 'hub', description: 'The state of the hub itself: probes, metrics, retention, this description' },

@@ -217,6 +217,20 @@ export class RolloutDeviceStore {
       .execute();
   }
 
+  /** Devices that a rollout of the model is updating now. */
+  async updating(model: string): Promise<string[]> {
+    const rows = await this.#database
+      .selectFrom('rollout')
+      .innerJoin('rollout_device', 'rollout_device.rollout_id', 'rollout.id')
+      .select('device_id')
+      .where('rollout.model', '=', model)
+      .where('rollout.status', 'in', ['running', 'paused', 'rolling-back'])
+      .where('assigned', '=', 1)
+      .where('rollout_device.status', 'in', ['offered', 'downloading', 'staged', 'qualifying', 'trial'])
+      .execute();
+    return rows.map(({ device_id }) => device_id);
+  }
+
   /** Ids of rollouts that have not ended and that the device is, or was, one of. */
   async underWayWith(deviceId: string): Promise<string[]> {
     const rows = await this.#database

@@ -143,6 +143,11 @@ export class TelemetryService {
     return this.#activity.versions(wholeHours(span));
   }
 
+  /** Versions of the model with figures in the days of the time, at a cost that does not depend on devices. */
+  storedVersions(model: string, time: Pick<FigureQuery, 'fromMs' | 'toMs'>): Promise<string[]> {
+    return this.#reader.versions(model, time);
+  }
+
   /** Removes what is left of removed devices and moves what older hubs stored, until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {

@@ -10,7 +10,7 @@ export type AlertSeverity = (typeof alertSeverities)[number];
 export const alertStates = ['pending', 'firing', 'acknowledged', 'resolved'] as const;
 export type AlertState = (typeof alertStates)[number];
 
-/** Every condition that can be an alert (hub/alerts/alert-catalogue.ts). */
+/** Every alert rule (hub/alerts/alert-catalogue.ts). */
 export const alertCodes = [
   'accuracy_burns_fast',
   'accuracy_burns_slowly',
@@ -51,7 +51,7 @@ const sent = {
   owner: Type.String(),
   summary: Type.String(),
   runbook: Type.String({ description: 'Page and heading of the documentation' }),
-  /** When the condition was first seen, when it had held for long enough, and when it had been gone for long enough. */
+  /** When the rule first held, when it had held for long enough, and when it had not held for long enough. */
   pendingAt: Milliseconds,
   firedAt: Type.Optional(Milliseconds),
   resolvedAt: Type.Optional(Milliseconds),

@@ -8,6 +8,8 @@ const Time = Type.Integer({ minimum: 0 });
 
 /** Everything the audit log records: noun and past participle. */
 export const auditActions = [
+  'alert.acknowledged',
+  'alert.tested',
   'audit.checkpoint_signed_again',
   'audit.head_set_aside',
   'audit.rows_removed',
@@ -24,6 +26,8 @@ export const auditActions = [
   'join_token.revoked',
   'loss.accepted',
   'model.unassigned',
+  'objectives.reset',
+  'objectives.set',
   'retention.collected',
   'rollout.abandoned',
   'rollout.aborted',
@@ -57,6 +61,8 @@ export const auditActions = [
   'security.request',
   'security.role',
   'security.subscribe',
+  'silence.created',
+  'silence.ended',
   'storage.damaged',
   'storage.recovered',
   'token.created',

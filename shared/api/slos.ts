@@ -19,43 +19,37 @@ const target = Type.Number({
   description: 'Share of the events that must be good, such as 0.999',
 });
 
+const objectives = {
+  availability: Type.Optional(
+    Type.Object({ target }, { description: 'Requests that were answered, of those that fit the interface' }),
+  ),
+  latency: Type.Optional(
+    Type.Object(
+      { target, limitMs: Type.Number({ exclusiveMinimum: 0, maximum: DAY_MS }) },
+      { description: 'Answered requests that took no longer than `limitMs`' },
+    ),
+  ),
+  accuracy: Type.Optional(
+    Type.Object({ target }, { description: 'Labels that agree with the answer; classification alone' }),
+  ),
+  freshness: Type.Optional(
+    Type.Object(
+      { target, withinMs: Type.Integer({ minimum: 60_000, maximum: 7 * DAY_MS }) },
+      { description: 'Devices that run the model and sent telemetry during the last `withinMs`' },
+    ),
+  ),
+  drift: Type.Optional(Type.Boolean({ description: 'Whether the verdict `drift` on a version is an alert' })),
+  requestsMin: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000_000,
+      description: 'Events that a window must hold before its burn rate counts',
+    }),
+  ),
+};
+
 /** Body of `PUT /slos/{model}`: an objective that is left out is not watched. */
-export const Objectives = Type.Object(
-  {
-    availability: Type.Optional(
-      Type.Object(
-        { target },
-        { description: 'Requests that were answered, of those that fit the interface' },
-      ),
-    ),
-    latency: Type.Optional(
-      Type.Object(
-        { target, limitMs: Type.Number({ exclusiveMinimum: 0, maximum: DAY_MS }) },
-        { description: 'Answered requests that took no longer than `limitMs`' },
-      ),
-    ),
-    accuracy: Type.Optional(
-      Type.Object({ target }, { description: 'Labels that agree with the answer; classification alone' }),
-    ),
-    freshness: Type.Optional(
-      Type.Object(
-        { target, withinMs: Type.Integer({ minimum: 60_000, maximum: 7 * DAY_MS }) },
-        { description: 'Devices that run the model and sent telemetry during the last `withinMs`' },
-      ),
-    ),
-    drift: Type.Optional(
-      Type.Boolean({ description: 'Whether the verdict `drift` on a version is an alert' }),
-    ),
-    requestsMin: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 1_000_000_000,
-        description: 'Events that a window must hold before its burn rate counts',
-      }),
-    ),
-  },
-  { $id: 'Objectives' },
-);
+export const Objectives = Type.Object(objectives, { $id: 'Objectives' });
 export type Objectives = Static<typeof Objectives>;
 
 const BurnWindow = Type.Object({
@@ -87,7 +81,7 @@ export const SloStatus = Type.Object(
     source: Type.Enum(['manifest', 'set'], {
       description: '`manifest`: the objectives are those of the version that most devices run',
     }),
-    objectives: Objectives,
+    objectives: Type.Object(objectives),
     evaluatedAt: Milliseconds,
     /** One for each objective with a budget. */
     budgets: Type.Array(ErrorBudget),
@@ -102,7 +96,12 @@ export const SloStatus = Type.Object(
         known: Type.Boolean(),
       }),
     ),
-    drift: Type.Optional(Type.Array(Type.Object({ version: Type.String(), verdict: DriftVerdict }))),
+    /** Of each version in the last hour and the last day that are over. */
+    drift: Type.Optional(
+      Type.Array(
+        Type.Object({ version: Type.String(), span: Type.Enum(['hour', 'day']), verdict: DriftVerdict }),
+      ),
+    ),
   },
   { $id: 'SloStatus' },
 );

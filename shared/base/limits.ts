@@ -374,6 +374,23 @@ export const limits = {
   telemetryVersionsKnownMax: 1_000,
   /** Pairs of device and version that are known to belong together without a query. */
   telemetryOffersKnownMax: 100_000,
+  /** What the long window of a burn rate must hold: events, and those that missed the objective. */
+  burnEventsMin: 30,
+  burnBadEventsMin: 5,
+  alertsEvaluatedEveryMs: 60_000,
+  /** Silences that have not ended. */
+  alertSilencesMax: 1_000,
+  alertRowsRemovedPerPassMax: 500,
+  alertReceiversMax: 16,
+  /** How long a receiver may take to answer, and how much of the answer is read. */
+  alertAnswerMsMax: 10_000,
+  alertAnswerBytesMax: 64 * 1024,
+  /** Waits between the tries of a notification, and after how long it is given up. */
+  alertRetryMsMin: 1_000,
+  alertRetryMsMax: 300_000,
+  alertDeliveryMsMax: 86_400_000,
+  /** A receiver has failed when a notification has waited so long. */
+  alertDeliveryLateMs: 900_000,
   driftRowsMin: 50,
   /** Devices that must bring evidence before a gate of a phase of several looks at it: one says nothing of the others. */
   evidenceDevicesMin: 2,

@@ -56,6 +56,8 @@ function pathOf({ operationId, path }: Operation): string {
   return path.replaceAll(/\{(\w+)\}/g, (_, name) => {
     if (name === 'id' && /JoinToken/.test(operationId)) return 'jt-000000000000';
     if (name === 'id' && /Rollout/.test(operationId)) return 'r-00000000';
+    if (name === 'id' && /Silence/.test(operationId)) return 's-000000000000';
+    if (name === 'id' && /Alert/.test(operationId)) return 'a-000000000000';
     return unknown[name]!;
   });
 }
@@ -133,6 +135,13 @@ it('everything an operator and a publisher do is granted', async () => {
   assign('dev-1', 'demo');
   await granted('POST', '/models/demo/unassign', { body: { device: 'dev-1' } });
   await granted('POST', '/hub/gc', { body: { dryRun: true } });
+  await granted('PUT', '/slos/m', { body: { availability: { target: 0.99 } } });
+  const [firing, resolved] = storeAlerts();
+  await granted('POST', `/alerts/${firing}/acknowledge`);
+  await api.call('POST', `/api/v1/alerts/${resolved}/acknowledge`, { token: admin });
+  await granted('POST', '/alerts/test', { body: {} });
+  await api.call('POST', '/api/v1/alerts/test', { token: admin, body: { receiver: 'nobody' } });
+  const silence = await granted('POST', '/alert-silences', { body: { reason: 'a test', forMs: 60_000 } });
   const lists = [
     'me',
     'tokens',
@@ -143,6 +152,10 @@ it('everything an operator and a publisher do is granted', async () => {
     'devices',
     'groups',
     'trust',
+    'slos',
+    'alerts',
+    'alert-silences',
+    'alert-deliveries',
   ];
   const rest = [
     'trust/root',
@@ -158,6 +171,9 @@ it('everything an operator and a publisher do is granted', async () => {
     'devices/dev-1',
     'models/m',
     'models/m/versions/1.2.0',
+    'slos/m',
+    `alerts/${firing}`,
+    `alert-silences/${silence.id}`,
   ];
   for (const path of [...lists, ...rest, ...single, `rollouts/${id}`, `rollouts/${id}/devices`])
     await granted('GET', `/${path}`);
@@ -183,6 +199,8 @@ it('everything an operator and a publisher do is granted', async () => {
   await granted('DELETE', '/devices/dev-1');
   await granted('DELETE', `/join-tokens/${join.id}`);
   await granted('DELETE', '/tokens/ci');
+  await granted('DELETE', '/slos/m');
+  await granted('DELETE', `/alert-silences/${silence.id}`);
 });
 
 it('what names nothing, is malformed, too large, of another type or not allowed is refused', async () => {
@@ -352,6 +370,20 @@ async function enrolDevice(device: string): Promise<string> {
   const { secret } = parseJoinToken(join.token);
   await granted('POST', '/enrol', { token: undefined, body: { v: 1, secret, device, csr: csrPem, facts } });
   return device;
+}
+
+/** An alert that fires and one that was resolved; their ids. */
+function storeAlerts(): readonly [string, string] {
+  const database = new SQLite(`${hub.data}/hub.db`);
+  const insert = database.prepare(
+    `insert into alert (id, code, subject, severity, state, summary, pending_at, fired_at, resolved_at, recurrences)
+     values (?, 'drift_found', 'm', 'ticket', ?, 'm: drift was found', 1, 1, ?, 0)`,
+  );
+  const ids = ['a-00000000000f', 'a-00000000000e'] as const;
+  insert.run(ids[0], 'firing', null);
+  insert.run(ids[1], 'resolved', 2);
+  database.close();
+  return ids;
 }
 
 /** As a rollout of long ago left it. */

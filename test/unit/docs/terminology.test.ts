@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { conditionCatalogue } from '../../../agent/health/conditions.ts';
 import { roles } from '../../../shared/api/access.ts';
+import { alertSeverities, alertStates } from '../../../shared/api/alerts.ts';
 import { deviceStatuses, revertStatuses, rolloutStatuses, verdicts } from '../../../shared/api/rollouts.ts';
 import { updateStates } from '../../../shared/protocol/update-event.ts';
 
@@ -38,6 +39,8 @@ describe('docs/TERMINOLOGY.md', () => {
     ['## State of an update on a device', updateStates],
     ['## Verdict of a gate', verdicts],
     ['## Role of a token', roles],
+    ['## State of an alert', alertStates],
+    ['## Severity of an alert', alertSeverities],
     ['## Condition of a device', Object.keys(conditionCatalogue)],
   ])('has under "%s" every value of the code and no other', (heading, values) => {
     expect([...firstCells(heading)].sort()).toEqual([...values].sort());

@@ -100,6 +100,9 @@ describe('sorted lists', () => {
     ['audit_event', ['number']],
     ['device', ['id']],
     ['device_total', ['device_group']],
+    ['alert', ['pending_at', 'id']],
+    ['alert_silence', ['created_at', 'id']],
+    ['alert_delivery', ['number']],
   ] as const)('reads %s by %j along an index, from the cursor on', async (table, columns) => {
     const database = await openDatabase(join(hub.data, 'hub.db'));
     try {

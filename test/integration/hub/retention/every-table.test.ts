@@ -4,6 +4,9 @@ import { openDatabase } from '../../../../hub/db/database.ts';
 
 /** How the rows of each table leave: the kind of the retention that lets them, or what bounds them (docs/OPERATIONS.md says it to people). */
 const leaving: Readonly<Record<string, string>> = {
+  alert: 'alerts',
+  alert_delivery: 'alerts',
+  alert_silence: 'alerts',
   api_token: 'api-tokens',
   audit_event: 'audit-rows',
   blob: 'unreferenced-blobs',
@@ -21,6 +24,7 @@ const leaving: Readonly<Record<string, string>> = {
   join_token: 'join-tokens',
   meta: 'one for each fact of the hub',
   model: 'a name is given once',
+  objective: 'one for each model',
   rollout: 'rollouts',
   rollout_device: 'rollouts',
   rollout_verdict: 'rollouts',

@@ -14,7 +14,7 @@ const minute = 60_000;
 const rule = { forMs: 5 * minute, clearMs: 10 * minute };
 const start = 1_700_000_000_000;
 
-/** Runs one condition, looked at each minute, and returns what it sent, with the minute. */
+/** Evaluates one rule each minute, and returns what it sent, with the minute. */
 function run(holds: (minute: number) => boolean, minutes: number, durations = rule): string[] {
   const sent: string[] = [];
   let alert: AlertProgress | undefined;
@@ -40,7 +40,7 @@ function run(holds: (minute: number) => boolean, minutes: number, durations = ru
 }
 
 describe('the states of an alert', () => {
-  it('fires when its condition has held for long enough, and is resolved when it was gone for long enough', () => {
+  it('fires when its rule has held for long enough, and is resolved when it has not held for long enough', () => {
     expect(run((at) => at >= 2 && at < 20, 60)).toEqual(['firing 7', 'resolved 30']);
   });
 
@@ -48,12 +48,12 @@ describe('the states of an alert', () => {
     expect(run((at) => at === 3, 30, { forMs: 0, clearMs: minute })).toEqual(['firing 3', 'resolved 5']);
   });
 
-  it('is forgotten when its condition ends before it fires', () => {
+  it('is forgotten when its rule no longer holds before it fires', () => {
     expect(run((at) => at < 5, 60)).toEqual([]);
     expect(run((at) => at % 5 !== 4, 200)).toEqual([]);
   });
 
-  it('stays as it is while its condition comes and goes faster than it is resolved', () => {
+  it('stays as it is while its cause comes and goes faster than it is resolved', () => {
     expect(run((at) => at < 100 && (at < 10 || at % 10 === 0), 200)).toEqual(['firing 5', 'resolved 101']);
   });
 
@@ -88,7 +88,7 @@ describe('the states of an alert', () => {
     expect(advanceAlert(rule, back, { holds: true, now: start - 55 * minute })!.state).toBe('firing');
   });
 
-  it('sends firing and resolved in turn, whatever its condition does', () => {
+  it('sends firing and resolved in turn, whatever its rule finds', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 400 }), (holds) => {
         const kinds = run((at) => holds[at]!, holds.length, { forMs: minute, clearMs: 2 * minute }).map(

@@ -1,0 +1,387 @@
+/** Notifications to receivers over real HTTP: signed, in order, tried again, given up. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { AlertStore } from '../../../../hub/alerts/alert-store.ts';
+import { DeliveryStore } from '../../../../hub/alerts/delivery-store.ts';
+import { readReceivers } from '../../../../hub/alerts/receiver-file.ts';
+import { Receivers } from '../../../../hub/alerts/receivers.ts';
+import { AuditLog } from '../../../../hub/audit/audit-log.ts';
+import { type Database, openDatabase } from '../../../../hub/db/database.ts';
+import { makeLogger } from '../../../../platform/logger.ts';
+import type { AlertNotification } from '../../../../shared/api/alerts.ts';
+import { limits } from '../../../../shared/base/limits.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
+import { tempFolder } from '../../../support/temp-folder.ts';
+import { isSigned, WebhookServer } from '../../../support/webhook-server.ts';
+
+const secret = 'a secret of more than sixteen bytes';
+const actor = { name: 'admin', role: 'admin', address: '127.0.0.1' } as const;
+const byNumber = { position: { columns: ['number'], isDescending: false }, limit: 100 };
+
+interface World {
+  readonly server: WebhookServer;
+  readonly clock: ManualClock;
+  readonly database: Database;
+  readonly receivers: Receivers;
+  readonly stop: () => Promise<void>;
+  readonly notify: (id: string, fields?: Partial<AlertNotification['alerts'][number]>) => Promise<void>;
+  /** Lets waits between tries pass until the server was sent `posts`. */
+  readonly until: (posts: number) => Promise<void>;
+  readonly restart: () => Promise<World>;
+}
+
+async function world(receiver = '', old?: Pick<World, 'server' | 'clock' | 'database'>): Promise<World> {
+  const folder = await tempFolder();
+  const server = old?.server ?? (await WebhookServer.start());
+  await writeFile(join(folder, 'secret'), secret);
+  const file = join(folder, 'receivers.yaml');
+  const webhook = `{ name: on-call, kind: webhook, url: "${server.url}/hook", secretFile: secret }`;
+  await writeFile(file, `receivers: [${receiver.replaceAll('URL', server.url) || webhook}]`);
+  const clock = old?.clock ?? new ManualClock();
+  const database = old?.database ?? (await openDatabase(join(folder, 'hub.db')));
+  if (!old) onTestFinished(() => database.destroy());
+  const receivers = new Receivers({
+    receivers: await readReceivers(file),
+    deliveries: new DeliveryStore(database),
+    alerts: new AlertStore(database),
+    audit: new AuditLog({ database, clock }),
+    clock,
+    random: () => 0.5,
+    logger: makeLogger('test', 'silent'),
+  });
+  const stopping = new AbortController();
+  const running = receivers.run(stopping.signal);
+  const stop = async () => {
+    stopping.abort();
+    await running;
+  };
+  onTestFinished(stop);
+  return {
+    server,
+    clock,
+    database,
+    receivers,
+    stop,
+    notify: async (id, fields = {}) => {
+      const notification = notificationOf(id, fields);
+      const now = clock.now();
+      await database.transaction().execute((tx) => receivers.add([notification], now, tx));
+      receivers.wake();
+    },
+    until: async (posts) => {
+      await expect
+        .poll(() => {
+          if (server.posts.length < posts && clock.sleeping > 0) clock.advance(1_000);
+          return server.posts.length;
+        })
+        .toBeGreaterThanOrEqual(posts);
+    },
+    restart: async () => {
+      await stop();
+      return world(receiver, { server, clock, database });
+    },
+  };
+}
+
+function notificationOf(id: string, fields: Partial<AlertNotification['alerts'][number]>): AlertNotification {
+  const alert = {
+    id: 'a-00000000000a',
+    code: 'drift_found',
+    subject: 'air',
+    severity: 'ticket',
+    owner: 'model-team',
+    summary: 'air: drift was found',
+    runbook: 'docs/ALERTS.md#drift_found',
+    pendingAt: 1,
+    status: 'firing',
+    ...fields,
+  } as const;
+  return { v: 1, id, kind: 'alerts', subject: alert.subject, alerts: [alert] };
+}
+
+const idsOf = (posts: readonly { readonly json: { readonly id: string } }[]) =>
+  posts.map(({ json }) => json.id);
+
+describe('a webhook', () => {
+  it('is sent notifications in order, each signed, and again until it accepts them', async () => {
+    const { server, notify, until, receivers } = await world();
+    server.answer = (n) => (n < 3 ? 503 : 200);
+    for (const id of ['n-1', 'n-2', 'n-3']) await notify(id);
+    await until(6);
+    expect(idsOf(server.posts)).toEqual(['n-1', 'n-1', 'n-1', 'n-1', 'n-2', 'n-3']);
+    for (const post of server.posts) {
+      expect(isSigned(post, secret)).toBe(true);
+      expect(post.headers['webhook-id']).toBe(post.json.id);
+    }
+    const times = server.posts.map(({ headers }) => Number(headers['webhook-timestamp']));
+    // The time is that of the try: a receiver may refuse what is replayed.
+    expect(times[3]).toBeGreaterThan(times[0]!);
+    await expect.poll(() => receivers.counts.get('on-call')).toEqual({ delivered: 3, failed: 3, dead: 0 });
+    expect(await receivers.deliveries(byNumber)).toEqual([]);
+  });
+
+  it('waits longer with each try that failed', async () => {
+    const { server, notify, until } = await world();
+    server.answer = () => 500;
+    await notify('n-1');
+    await until(6);
+    const times = server.posts.map(({ headers }) => Number(headers['webhook-timestamp']));
+    expect(times[5]! - times[4]!).toBeGreaterThan(times[3]! - times[2]!);
+    expect(times[5]! - times[4]!).toBeGreaterThan(5);
+  });
+
+  it('does not block those behind it with what it cannot read, which is kept in the dead-letter list', async () => {
+    const { server, notify, until, receivers } = await world();
+    server.answer = (n) => (n === 0 ? 400 : 200);
+    await notify('n-1');
+    await notify('n-2');
+    await until(2);
+    expect(idsOf(server.posts)).toEqual(['n-1', 'n-2']);
+    await expect
+      .poll(() => receivers.deliveries(byNumber))
+      .toMatchObject([
+        { id: 'n-1', receiver: 'on-call', tries: 1, fault: 'status 400', deadAt: expect.any(Number) },
+      ]);
+    expect(await receivers.observations()).toMatchObject([
+      { code: 'receiver_failed', subject: 'on-call', holds: true },
+    ]);
+  });
+
+  it('gives a notification up after a day, and goes on with the next', async () => {
+    const { server, notify, until, receivers, clock } = await world();
+    server.answer = () => 500;
+    await notify('n-1');
+    await until(2);
+    clock.advance(limits.alertDeliveryMsMax);
+    await until(3);
+    await expect.poll(() => receivers.deliveries({ ...byNumber, dead: true })).toMatchObject([{ id: 'n-1' }]);
+    server.answer = () => 200;
+    await notify('n-2');
+    await until(4);
+    expect(server.accepted.map(({ json }) => json.id)).toEqual(['n-2']);
+  });
+
+  it('has what waited delivered after a restart of the hub, once', async () => {
+    const before = await world();
+    before.server.answer = () => 500;
+    await before.notify('n-1');
+    await before.notify('n-2');
+    await before.until(1);
+    const after = await before.restart();
+    after.server.answer = () => 200;
+    await expect.poll(() => idsOf(after.server.accepted)).toEqual(['n-1', 'n-2']);
+  });
+
+  it('that never answers does not hold up the end of the hub', async () => {
+    const { server, notify, until, stop, receivers } = await world();
+    server.answer = () => 'never';
+    await notify('n-1');
+    await until(1);
+    await stop();
+    expect(await receivers.deliveries(byNumber)).toMatchObject([{ id: 'n-1' }]);
+  });
+
+  it('is not followed where it redirects to', async () => {
+    const { server, receivers } = await world();
+    server.answer = () => 307;
+    expect(await receivers.test(undefined, actor)).toEqual({
+      receivers: [{ receiver: 'on-call', delivered: false, fault: 'status 307' }],
+    });
+  });
+
+  it('is sent only the alerts that it wants', async () => {
+    const { server, notify, until } = await world(
+      '{ name: on-call, kind: webhook, url: URL, secretFile: secret, severities: [page], subjects: [air] }',
+    );
+    await notify('n-1');
+    await notify('n-2', { severity: 'page', subject: 'water' });
+    await notify('n-3', { severity: 'page' });
+    await until(1);
+    expect(idsOf(server.posts)).toEqual(['n-3']);
+  });
+
+  it('that has left the file has what waits for it given up', async () => {
+    const before = await world();
+    before.server.answer = () => 500;
+    await before.notify('n-1');
+    await before.until(1);
+    await before.stop();
+    const other = '{ name: other, kind: webhook, url: URL, secretFile: secret }';
+    const { receivers } = await world(other, before);
+    await expect
+      .poll(() => receivers.deliveries({ ...byNumber, dead: true }))
+      .toMatchObject([{ id: 'n-1', fault: 'the receiver is not configured any more' }]);
+  });
+});
+
+describe('a receiver that cannot be reached', () => {
+  it('is an alert when a notification has waited for long', async () => {
+    const { server, notify, until, receivers, clock } = await world();
+    server.answer = () => 500;
+    await notify('n-1');
+    await until(1);
+    expect(await receivers.observations()).toMatchObject([{ holds: false }]);
+    clock.advance(limits.alertDeliveryLateMs);
+    expect(await receivers.observations()).toMatchObject([
+      {
+        code: 'receiver_failed',
+        subject: 'on-call',
+        holds: true,
+        summary: expect.stringContaining('1 notifications wait'),
+      },
+    ]);
+  });
+});
+
+describe('an Alertmanager', () => {
+  const alertmanager =
+    '{ name: cluster, kind: alertmanager, url: "URL/prefix/", tokenFile: secret, severities: [page] }';
+
+  async function store({ database }: World, id: string, fields: object): Promise<void> {
+    await database
+      .insertInto('alert')
+      .values({
+        id,
+        code: 'availability_burns_fast',
+        subject: 'air',
+        severity: 'page',
+        state: 'firing',
+        summary: 'air: 9 of 10 requests failed',
+        pending_at: 1_000,
+        fired_at: 2_000,
+        clear_since: null,
+        resolved_at: null,
+        acknowledged_at: null,
+        acknowledged_by: null,
+        recurrences: 0,
+        notified: 'firing',
+        ...fields,
+      })
+      .execute();
+  }
+
+  it('is sent what fires and what was resolved lately, as its API v2 takes them', async () => {
+    const one = await world(alertmanager);
+    const { server, receivers, clock } = one;
+    const now = clock.now();
+    await store(one, 'a-1', {});
+    await store(one, 'a-2', {
+      subject: 'water',
+      state: 'resolved',
+      resolved_at: now - 60_000,
+      notified: 'resolved',
+    });
+    await store(one, 'a-3', {
+      subject: 'fire',
+      state: 'resolved',
+      resolved_at: now - 3_600_000,
+      notified: 'resolved',
+    });
+    await store(one, 'a-4', { code: 'drift_found', severity: 'ticket' });
+    await store(one, 'a-5', { subject: 'silenced', notified: null });
+    await receivers.push();
+    expect(server.posts).toHaveLength(1);
+    const [post] = server.posts;
+    expect(post).toMatchObject({
+      path: '/prefix/api/v2/alerts',
+      headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+    });
+    expect(post!.json).toEqual([
+      {
+        labels: {
+          alertname: 'availability_burns_fast',
+          subject: 'air',
+          severity: 'page',
+          owner: 'operations',
+          source: 'modelfleet',
+        },
+        annotations: {
+          summary: 'air: 9 of 10 requests failed',
+          description: expect.stringContaining('error budget'),
+          runbook: 'docs/ALERTS.md#availability_burns_fast',
+          id: 'a-1',
+        },
+        startsAt: '1970-01-01T00:00:02.000Z',
+        endsAt: new Date(now + 4 * limits.alertsEvaluatedEveryMs).toISOString(),
+      },
+      expect.objectContaining({ endsAt: new Date(now - 60_000).toISOString() }),
+    ]);
+  });
+
+  it('that does not accept them is an alert after a while, and is asked again by the next evaluation', async () => {
+    const { server, receivers, clock } = await world(alertmanager);
+    server.answer = () => 500;
+    await receivers.push();
+    expect(await receivers.observations()).toMatchObject([{ subject: 'cluster', holds: false }]);
+    clock.advance(limits.alertDeliveryLateMs);
+    await receivers.push();
+    expect(await receivers.observations()).toMatchObject([{ subject: 'cluster', holds: true }]);
+    server.answer = () => 200;
+    await receivers.push();
+    expect(await receivers.observations()).toMatchObject([{ subject: 'cluster', holds: false }]);
+  });
+});
+
+describe('alerts test', () => {
+  it('says of each receiver whether it accepted a notification, and is recorded', async () => {
+    const { server, receivers, database, clock } = await world(
+      '{ name: on-call, kind: webhook, url: URL, secretFile: secret }, { name: cluster, kind: alertmanager, url: URL }',
+    );
+    server.answer = () => (server.posts.some(({ path }) => path === '/') ? 503 : 200);
+    const { receivers: results } = await receivers.test(undefined, actor);
+    expect(results.map(({ receiver }) => receiver)).toEqual(['on-call', 'cluster']);
+    const webhook = server.posts.find(({ path }) => path === '/')!;
+    expect(isSigned(webhook, secret)).toBe(true);
+    expect(webhook.json).toMatchObject({ kind: 'test', alerts: [] });
+    const audited = await new AuditLog({ database, clock }).list();
+    expect(audited).toMatchObject([{ action: 'alert.tested', target: 'receivers', actor: 'token:admin' }]);
+    await expect(receivers.test('nobody', actor)).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
+
+describe('the file of receivers', () => {
+  async function refusalOf(text: string): Promise<string> {
+    const folder = await tempFolder();
+    await writeFile(join(folder, 'secret'), secret);
+    await writeFile(join(folder, 'short'), 'hush');
+    await writeFile(join(folder, 'receivers.yaml'), text);
+    const error = await readReceivers(join(folder, 'receivers.yaml')).catch((cause: unknown) => cause);
+    expect(error).toMatchObject({ code: 'bad_input' });
+    return (error as Error).message;
+  }
+  const hook = (url: string, more = 'secretFile: secret') =>
+    `receivers: [{ name: a, kind: webhook, url: "${url}", ${more} }]`;
+
+  it.each([
+    [hook('http://on-call.example/'), 'http to another machine'],
+    [hook('http://127.0.0.1.example/'), 'http to another machine'],
+    [hook('file:///etc/passwd'), 'https:// or http://'],
+    [hook('https://user:pass@on-call.example/'), 'holds a password'],
+    [hook('https://on-call.example/', 'secretFile: short'), 'shorter than 16 bytes'],
+    [hook('https://on-call.example/', 'secretFile: absent'), 'no such file'],
+    [hook('https://on-call.example/', 'secret: hush'), 'Cannot read the receivers'],
+    ['receivers: [{ name: a, kind: pager, url: "https://x.example" }]', 'Cannot read the receivers'],
+    [
+      'receivers: [{ name: a, kind: alertmanager, url: "https://x" }, { name: a, kind: alertmanager, url: "https://y" }]',
+      'two receivers "a"',
+    ],
+    ['receivers: [', 'receivers.yaml'],
+  ])('is refused: %s', async (text, reason) => {
+    const message = await refusalOf(text);
+    expect(message).toContain(reason);
+    expect(message).not.toContain('hush');
+  });
+
+  it('may name another machine over http where it says so, and secrets of the Standard Webhooks form', async () => {
+    const folder = await tempFolder();
+    await writeFile(join(folder, 'secret'), `whsec_${Buffer.from(secret).toString('base64')}\n`);
+    await writeFile(
+      join(folder, 'receivers.yaml'),
+      hook('http://on-call.example/', 'secretFile: secret, plaintext: true'),
+    );
+    const [receiver] = await readReceivers(join(folder, 'receivers.yaml'));
+    expect(receiver).toMatchObject({ url: new URL('http://on-call.example/'), secret: Buffer.from(secret) });
+    expect(await readReceivers('')).toEqual([]);
+  });
+});
