@@ -23,6 +23,8 @@ const model: Source = { path: () => '/models', list: 'models', key: 'model' };
 const rollout: Source = { path: () => '/rollouts', list: 'rollouts', key: 'id' };
 const token: Source = { path: () => '/tokens', list: 'tokens', key: 'name' };
 const joinToken: Source = { path: () => '/join-tokens', list: 'joinTokens', key: 'id' };
+const alert: Source = { path: () => '/alerts', list: 'alerts', key: 'id' };
+const silence: Source = { path: () => '/alert-silences', list: 'silences', key: 'id' };
 const version: Source = {
   path: (given) => {
     const of = given['--model'] ?? given['model'];
@@ -38,6 +40,9 @@ const sources: Readonly<Record<string, Source>> = {
   '--group': group,
   '--model': model,
   '--version': version,
+  'alerts show <id>': alert,
+  'alerts ack <id>': alert,
+  'alerts silence end <id>': silence,
   'devices show <id>': device,
   'devices move <id>': device,
   'devices release <id>': device,
@@ -54,6 +59,9 @@ const sources: Readonly<Record<string, Source>> = {
   'rollout resume <id>': rollout,
   'rollout abort <id>': rollout,
   'rollout rollback <id>': rollout,
+  'slo show <model>': model,
+  'slo set <model>': model,
+  'slo reset <model>': model,
   'tokens revoke <name>': token,
 };
 

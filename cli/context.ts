@@ -7,6 +7,7 @@ export interface HubClient {
   get(path: string, query?: Readonly<Record<string, string | number | undefined>>): Promise<unknown>;
   post(path: string, body?: unknown): Promise<unknown>;
   patch(path: string, body: unknown): Promise<unknown>;
+  put(path: string, body: unknown): Promise<unknown>;
   delete(path: string): Promise<unknown>;
   /** `PUT path` with raw bytes. */
   putBytes(path: string, bytes: Uint8Array): Promise<unknown>;

@@ -58,6 +58,10 @@ export class HttpHubClient implements HubClient {
     return this.#call('PATCH', path, { body });
   }
 
+  put(path: string, body: unknown): Promise<unknown> {
+    return this.#call('PUT', path, { body });
+  }
+
   delete(path: string): Promise<unknown> {
     return this.#call('DELETE', path, {});
   }

@@ -1,6 +1,7 @@
 /** The commands of `modelfleet`, and the options that all of them take. */
 import { Command, Option } from 'commander';
 import { addCompletion } from '../platform/completion-command.ts';
+import { alertsCommand } from './commands/alerts.ts';
 import { auditCommand } from './commands/audit.ts';
 import { contextCommand } from './commands/context.ts';
 import { devicesCommand } from './commands/devices.ts';
@@ -9,6 +10,7 @@ import { hubCommand } from './commands/hub.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
 import { modelsCommand } from './commands/models.ts';
 import { rolloutCommand } from './commands/rollout.ts';
+import { sloCommand } from './commands/slo.ts';
 import { telemetryCommand } from './commands/telemetry.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import { trustCommand } from './commands/trust.ts';
@@ -41,6 +43,8 @@ const families: readonly ((context: CliContext) => Command)[] = [
   rolloutCommand,
   telemetryCommand,
   driftCommand,
+  sloCommand,
+  alertsCommand,
   auditCommand,
   hubCommand,
 ];

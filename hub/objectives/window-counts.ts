@@ -8,10 +8,7 @@ import type { EventCounts } from './burn-rate.ts';
 
 export interface CountedTelemetry {
   figures(query: FigureQuery): Promise<TelemetryFigures>;
-  storedVersions(
-    model: string,
-    time: Pick<FigureQuery, 'fromMs' | 'toMs'>,
-  ): Promise<readonly string[]>;
+  storedVersions(model: string, time: Pick<FigureQuery, 'fromMs' | 'toMs'>): Promise<readonly string[]>;
 }
 
 type Figures = Pick<TelemetryFigures, 'requests' | 'latency' | 'labels'>;

@@ -78,6 +78,7 @@ export class RecordedApi {
       },
       post: (path, body) => ask('POST', path, body ?? {}),
       patch: (path, body) => ask('PATCH', path, body),
+      put: (path, body) => ask('PUT', path, body),
       delete: (path) => ask('DELETE', path),
       putBytes: (path, bytes) => ask('PUT', path, Buffer.from(bytes)),
       close: async () => undefined,

@@ -12,6 +12,7 @@ const pages = [
   'docs/OPERATIONS.md',
   'docs/MODEL-YAML.md',
   'docs/DRIFT.md',
+  'docs/ALERTS.md',
   'docs/ERRORS.md',
 ];
 const trees = await commandTrees();
