@@ -18,6 +18,7 @@ const good = {
   crashes: 0,
   latency: { first: 0, counts: [1] },
   features: [{ name: 'f', counts: [1, 2], missing: 0, moments: { n: 3, sum: 1, sumSquares: 1 } }],
+  labels: { kind: 'classification', n: 1, answers: 1, correct: 1, confusion: [1] },
   dropped: 0,
 };
 
