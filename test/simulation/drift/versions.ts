@@ -4,7 +4,7 @@
  */
 import { designEffect } from '../../../hub/drift/design-effect.ts';
 import { worstVerdict } from '../../../hub/drift/drift-rule.ts';
-import type { DesignEffects } from '../../../hub/drift/feature-cells.ts';
+import { type DesignEffect, type DesignEffects, independentRows } from '../../../hub/drift/feature-cells.ts';
 import { type JudgeOptions, judgeFeatures } from '../../../hub/drift/verdict.ts';
 import type { DriftVerdict } from '../../../shared/api/drift.ts';
 import type { FeatureProfile } from '../../../shared/manifest/reference-profile.ts';
@@ -78,11 +78,12 @@ export class SimulatedVersion {
 
   #effects(effect: KnownEffect): DesignEffects | undefined {
     const { rows } = this.#props;
-    if (effect === 'none' || !('rho' in rows)) return undefined;
+    if (!('rho' in rows)) return undefined;
     const ofMean = (1 + rows.rho) / (1 - rows.rho);
-    return new Map(
+    return new Map<string, DesignEffect>(
       this.#features.map((profile, i) => {
         const { name, counts, blocks = [] } = profile;
+        if (effect === 'none') return [name, independentRows];
         if (effect === 'true') return [name, { reference: ofMean, current: ofMean }];
         const now = this.#columns[i]!.counts;
         return [
