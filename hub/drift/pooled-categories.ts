@@ -24,7 +24,8 @@ export interface PooledCells {
   readonly current: readonly number[];
 }
 
-export function pooledCategories(reference: CategoryCells, current: CategoryCells): PooledCells {
+export function pooledCategories(sample: CategoryCells, current: CategoryCells): PooledCells {
+  const reference = withoutSelection(sample, current);
   const total = sumOf(reference.counts) + reference.unseen;
   const perRow = Math.min(1, (sumOf(current.counts) + current.unseen) / Math.max(1, total));
   const listed = reference.counts.filter((n) => n > 0);
@@ -50,6 +51,27 @@ export function pooledCategories(reference: CategoryCells, current: CategoryCell
     { reference: reference.unseen + once, current: current.unseen },
   ];
   return { reference: all.map((cell) => cell.reference), current: all.map((cell) => cell.current) };
+}
+
+/**
+ * A full list holds the categories that were most frequent in the sample, and the sample's chance is among the reasons: those at its end are less
+ * frequent elsewhere, and the ones left out more. By how much is not known, since those left out are one number; it is at most about
+ * one standard deviation √n of each. Within that bound as many rows are taken for unseen as the span has.
+ */
+function withoutSelection(reference: CategoryCells, current: CategoryCells): CategoryCells {
+  const listed = reference.counts.filter((n) => n > 0);
+  if (reference.unseen === 0 || listed.length === 0) return reference;
+  const least = Math.min(...listed);
+  const isLast = (n: number) => n > 0 && n <= least + 2 * Math.sqrt(least);
+  const last = sumOf(reference.counts.filter(isLast));
+  const lastNow = sumOf(current.counts.filter((_, i) => isLast(reference.counts[i]!)));
+  const bound = sumOf(reference.counts.filter(isLast).map(Math.sqrt));
+  const asNow = ((reference.unseen + last) * current.unseen) / Math.max(1, current.unseen + lastNow);
+  const moved = Math.min(bound, Math.max(0, asNow - reference.unseen));
+  return {
+    counts: reference.counts.map((n) => (isLast(n) ? n * (1 - moved / last) : n)),
+    unseen: reference.unseen + moved,
+  };
 }
 
 function sumOf(counts: readonly number[]): number {

@@ -18,7 +18,10 @@ export function packedColumn(
   kind: Distribution['kind'],
   values: readonly number[],
 ): FeatureProfile {
-  return profileFeature({ name, role: 'input', source: { tensor: 'x', column: 0 }, kind }, values, CELLS);
+  const plan = { name, role: 'input', source: { tensor: 'x', column: 0 } } as const;
+  return kind === 'texts'
+    ? profileFeature({ ...plan, kind: [] }, values.map(String), CELLS)
+    : profileFeature({ ...plan, kind }, values, CELLS);
 }
 
 /** Of a column in the order of time, as `sample.ordered` has it: with its block sums. */

@@ -8,7 +8,7 @@ import type { Random } from '../../../shared/base/clock.ts';
 export interface Distribution {
   readonly name: string;
   /** As a plan for packing says it. */
-  readonly kind: 'numeric' | 'integers';
+  readonly kind: 'numeric' | 'integers' | 'texts';
   /** Values one after the other. */
   draws(random: Random): () => number;
   /** P(X < x). */
@@ -77,6 +77,13 @@ export const heavyTies = ofAtoms('heavy ties', 'numeric', [
     weight: (0.6 * 0.9 ** i * 0.1) / (1 - 0.9 ** 80),
   })),
 ]);
+
+/** 400 names whose frequency falls as 1/rank: more than a profile lists. */
+export const manyCategories = ofAtoms(
+  '400 categories',
+  'texts',
+  Array.from({ length: 400 }, (_, i) => ({ value: i, weight: 1 / (i + 1) })),
+);
 
 function ofAtoms(
   name: string,

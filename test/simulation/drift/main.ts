@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { driftRule } from '../../../hub/drift/drift-rule.ts';
 import { closedSpans } from '../../../hub/drift/reading-levels.ts';
-import { discrete, heavyTies, lognormal, normal, shiftedNormal } from './distributions.ts';
+import { discrete, heavyTies, lognormal, manyCategories, normal, shiftedNormal } from './distributions.ts';
 import { countClosedSpans, countOneReading, countRepeatedReadings } from './false-alarms.ts';
 import { countPower } from './power.ts';
 import { reportOf, type Simulation } from './report.ts';
@@ -48,6 +48,10 @@ function simulate(seed: number, share: number): Simulation {
           { ...study(distribution.name, 2_000), rows: { distribution } },
           { sizes, widths: [8, 20] },
         ),
+      ),
+      ...countOneReading(
+        { ...study(manyCategories.name, 500), rows: { distribution: manyCategories } },
+        { sizes, widths: [8, 20] },
       ),
       ...countOneReading(
         { ...study('AR(1), ρ = 0.9', 500), rows: { rho: 0.9 } },

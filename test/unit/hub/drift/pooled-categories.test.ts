@@ -42,4 +42,20 @@ describe('pooledCategories()', () => {
     expect(sum(pooled.reference)).toBeCloseTo(sum(counts) + 7, 9);
     expect(sum(pooled.current)).toBe(sum(now) + 9);
   });
+
+  it('takes for unseen what the end of a full list owes to the chance of the sample, within its deviation', () => {
+    // Listed: four of 100 rows, and sixteen of 4, which are no more frequent than those that were left out.
+    const reference = { counts: [100, 100, 100, 100, ...new Array<number>(16).fill(4)], unseen: 20 };
+    const span = (last: number, unseen: number) => ({
+      counts: [100, 100, 100, 100, ...new Array<number>(16).fill(last)],
+      unseen,
+    });
+    expect(pooledCategories(reference, span(4, 20)).reference.at(-1)).toBe(20);
+    expect(pooledCategories(reference, span(3, 36)).reference.at(-1)).toBeCloseTo(36, 9);
+    // Sixteen deviations of 2 and no more, however many are unseen now.
+    expect(pooledCategories(reference, span(0, 84)).reference.at(-1)).toBeCloseTo(52, 9);
+    expect(sum(pooledCategories(reference, span(0, 84)).reference)).toBeCloseTo(484, 9);
+    // A list that is not full has nothing to owe.
+    expect(pooledCategories({ ...reference, unseen: 0 }, span(3, 36)).reference.at(-1)).toBe(0);
+  });
 });
