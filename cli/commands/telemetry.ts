@@ -20,12 +20,14 @@ import { addTail } from './telemetry-tail.ts';
 import { failedOf, failureText, labelTitles, refusedText } from './telemetry-text.ts';
 
 const parseAnswer = answerParser(ModelTelemetry);
+const ROWS_SHOWN = 200;
+const FAILING_SHOWN = 20;
 const sorts = ['-failed', 'device'] as const;
 
 interface ShowFlags extends BreakdownFlags {
   readonly sort?: (typeof sorts)[number];
   readonly after?: string;
-  readonly limit: string;
+  readonly limit?: string;
 }
 
 export function telemetryCommand(context: CliContext): Command {
@@ -43,7 +45,10 @@ export function telemetryCommand(context: CliContext): Command {
       ).choices(sorts),
     )
     .option('--after <CURSOR>', 'start after this cursor, which a list cut by --limit prints')
-    .option('--limit <N>', 'highest number of rows', '200')
+    .option(
+      '--limit <N>',
+      `highest number of rows (default: ${ROWS_SHOWN}, of devices that fail ${FAILING_SHOWN})`,
+    )
     .action((flags: ShowFlags) =>
       flags.by === undefined && flags.from === undefined && flags.to === undefined
         ? showVersions(flags, context)
@@ -82,7 +87,7 @@ async function showVersions(flags: ShowFlags, context: CliContext): Promise<void
 
 async function showBreakdown(flags: ShowFlags, context: CliContext): Promise<void> {
   const { by = 'version', device, sort, after } = flags;
-  const limit = wholeNumber(flags.limit, '--limit', { min: 1, max: limits.listRowsMax });
+  const limit = limitOf(flags);
   const query = { ...figureQuery(flags), by, sort, after };
   const { rows, next } = await readPages<FigureRow>(await context.hub(), {
     path: figuresPath,
@@ -98,6 +103,11 @@ async function showBreakdown(flags: ShowFlags, context: CliContext): Promise<voi
   });
   if (rows.length === 0 && !isByFailures(flags)) printer.note(nothingYetText);
   if (next !== undefined) printer.more(next);
+}
+
+function limitOf(flags: ShowFlags): number {
+  if (flags.limit === undefined) return isByFailures(flags) ? FAILING_SHOWN : ROWS_SHOWN;
+  return wholeNumber(flags.limit, '--limit', { min: 1, max: limits.listRowsMax });
 }
 
 function isByFailures({ by, sort }: ShowFlags): boolean {

@@ -366,7 +366,7 @@ export const limits = {
   /** Of devices each hour is read. */
   deviceFigureSpanMsMax: 86_400_000,
   /** Device hours with the most failures that are read of each hour to find the devices that fail most. */
-  failingHoursReadMax: 1_000,
+  failingHoursReadMax: 500,
   telemetryRowsRemovedPerPassMax: 500,
   auditRowsRemovedPerPassMax: 500,
   eventsRemovedPerPassMax: 500,

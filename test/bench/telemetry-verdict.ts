@@ -25,7 +25,7 @@ const FEATURES = 20;
 const RUNS = 9;
 const HOUR_MS = 3_600_000;
 const GROUPS = ['north', 'east', 'south', 'west'];
-const version = publishedVersion({ profile: uniformProfile(FEATURES) });
+export const version = publishedVersion({ profile: uniformProfile(FEATURES) });
 
 export async function measureVerdicts(folder: string): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
@@ -70,8 +70,8 @@ async function measure(file: string, devices: number, hours: number): Promise<nu
   return measured;
 }
 
-/** One addition of each device and hour: sixty windows of a minute, as one sum. */
-async function writeHistory(
+/** One addition of each device and hour: sixty windows of a minute, as one sum, some requests of each failed. */
+export async function writeHistory(
   database: Database,
   {
     devices,
@@ -108,6 +108,7 @@ async function writeHistory(
         figures: {
           ...base,
           reports: 60,
+          requests: { ...base.requests, failed: { internal: 1 + Math.floor(random() * 5) } },
           features: base.features.map((feature) => ({
             ...feature,
             counts: feature.counts.map(() => Math.floor(random() * 40)),

@@ -30,6 +30,7 @@ import {
 } from '../support/profiles.ts';
 import { startBareBroker } from './bare-broker.ts';
 import { type BenchRow, benchRow } from './bench-row.ts';
+import { measureFigures } from './telemetry-figures.ts';
 import type { SendersJob } from './telemetry-senders.ts';
 import { measureStored } from './telemetry-stored.ts';
 import { measureVerdicts } from './telemetry-verdict.ts';
@@ -61,6 +62,7 @@ export async function run(): Promise<BenchRow[]> {
       await measureStored(folder),
       ...measureWindows(),
       ...(await measureVerdicts(folder)),
+      ...(await measureFigures(folder)),
     ];
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -109,6 +109,7 @@ export class DeviceFigures {
         if (group !== undefined && one.group !== group) continue;
         sums.set(one.deviceId, (sums.get(one.deviceId) ?? 0) + one.failed);
       }
+      await otherWork();
     }
     return sums;
   }
@@ -166,7 +167,7 @@ function worstOf(hours: readonly DeviceHour[]) {
   return hours.map(({ verdict }) => verdict).reduce((a, b) => (severityOf(b) > severityOf(a) ? b : a));
 }
 
-/** Lets device messages and other requests through between two devices. */
+/** Lets device messages and other requests through between two hours or devices. */
 function otherWork(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
