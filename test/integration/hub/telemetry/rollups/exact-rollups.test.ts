@@ -5,23 +5,27 @@ import { expect, it } from 'vitest';
 import type { Database } from '../../../../../hub/db/database.ts';
 import { RollupSums } from '../../../../../hub/telemetry/rollups/rollup-sums.ts';
 import type { TelemetryService } from '../../../../../hub/telemetry/telemetry-service.ts';
-import { encodeTelemetryReport } from '../../../../../shared/protocol/telemetry-report.ts';
+import { encodeTelemetryReport, type LabelFigures } from '../../../../../shared/protocol/telemetry-report.ts';
 import { ManualClock } from '../../../../support/manual-clock.ts';
 import { openTelemetry } from '../../../../support/opened-telemetry.ts';
 import { offeredToAll, publishedVersion, report, versionsOf } from '../../../../support/profiles.ts';
 import { tempFolder } from '../../../../support/temp-folder.ts';
 
-const air = publishedVersion();
+const air = publishedVersion({
+  label: { output: 'y', kind: 'classification', values: ['cat', 'dog'] },
+});
 const groups = { a: 'north', b: 'north', c: 'south' } as const;
 const arms = { a: undefined, b: 'r-000000000001', c: undefined } as const;
 type Device = keyof typeof groups;
 
-/** One window of a device: rows in each of two bins, failed requests. */
+/** One window of a device: rows in each of two bins, failed requests, labels of right and of wrong answers. */
 const window = fc.record({
   device: fc.constantFrom<Device>('a', 'b', 'c'),
   first: fc.integer({ min: 0, max: 70 }),
   second: fc.integer({ min: 0, max: 70 }),
   failed: fc.integer({ min: 0, max: 3 }),
+  right: fc.integer({ min: 0, max: 3 }),
+  wrong: fc.integer({ min: 0, max: 3 }),
 });
 type Window = (typeof window extends fc.Arbitrary<infer T> ? T : never) & { readonly number: number };
 
@@ -37,13 +41,31 @@ function blocksOf(rows: number): number[] {
   return [blocks, blocks, blocks];
 }
 
-function reportOf({ number, first, second, failed }: Window) {
+/** Labels of answers of which the model was sure to 95 %. */
+function labelsOf(right: number, wrong: number): LabelFigures | undefined {
+  const n = right + wrong;
+  if (n === 0) return undefined;
+  const last = (count: number) => [...new Array<number>(9).fill(0), count];
+  const calibration = { n: last(n), confidence: last(950 * n), correct: last(right) };
+  return {
+    kind: 'classification',
+    n,
+    answers: n,
+    correct: right,
+    confusion: [right, wrong, 0, 0],
+    calibration,
+  };
+}
+
+function reportOf({ number, first, second, failed, right, wrong }: Window) {
+  const labels = labelsOf(right, wrong);
   const rows = first + second;
   const counts = [0, first, second, ...new Array<number>(9).fill(0)];
   return report(air, {
     number,
     requests: { ok: rows, failed: failed > 0 ? { internal: failed } : {} },
     features: [{ name: 'f0', counts, missing: 0, blocks: blocksOf(rows) }],
+    ...(labels && { labels }),
   });
 }
 
@@ -138,6 +160,13 @@ it('is exact for any order, split, duplicate and restart', async () => {
         const north = sent.filter(({ window: { device } }) => groups[device] === 'north');
         const ofNorth = await world.service.figures({ ...always, group: 'north' });
         expect(ofNorth.requests.failed.internal ?? 0).toBe(total(({ failed }) => failed, north));
+        const labelled = (among: typeof sent) =>
+          labelsOf(
+            total(({ right }) => right, among),
+            total(({ wrong }) => wrong, among),
+          );
+        expect(sums.figures().labels).toEqual(labelled(sent));
+        expect(ofNorth.labels).toEqual(labelled(north));
         const rows = await storedFigures(world.database);
         for (const spanMs of [60_000, hour, 24 * hour]) {
           const ofSpan = rows.filter((row) => row.span_ms === spanMs);
