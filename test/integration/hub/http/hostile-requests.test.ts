@@ -36,14 +36,22 @@ const ids: Readonly<Record<string, string>> = {
   sha256: 'a'.repeat(64),
 };
 
+/** Ids of another form than a rollout's. */
+const idsOf = [
+  ['/api/v1/join-tokens/', 'jt-001122334455'],
+  ['/api/v1/alerts/', 'a-0011223344aa'],
+  ['/api/v1/alert-silences/', 's-0011223344aa'],
+] as const;
+
 /** What stands outside the API (probes, metrics) reads no query and no body. */
 function describedRoutes(document: object): Route[] {
   return describedOperations(document)
     .filter(({ path }) => path.startsWith('/api/'))
     .map(({ method, path, body, parameters }) => ({
       method,
-      path: path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
-        path.startsWith('/api/v1/join-tokens/') ? 'jt-001122334455' : ids[name]!,
+      path: path.replaceAll(
+        /\{(\w+)\}/g,
+        (_, name: string) => idsOf.find(([prefix]) => path.startsWith(prefix))?.[1] ?? ids[name]!,
       ),
       body: body?.schema,
       query: parameters.filter((one) => one.in === 'query').map((one) => one.name),

@@ -88,7 +88,9 @@ describe('HttpServer', () => {
       '/api/v1/thing has no operationId',
     );
     await expect(start({ ...schema, summary: undefined })).rejects.toThrow('has no summary');
-    await expect(start({ ...schema, tags: ['no-such-tag'] })).rejects.toThrow('has no tag of access, alerts, audit');
+    await expect(start({ ...schema, tags: ['no-such-tag'] })).rejects.toThrow(
+      'has no tag of access, alerts, audit',
+    );
   });
 
   it('answers a defect as internal with the request id, without its text or stack, and logs it once', async () => {
