@@ -164,7 +164,8 @@ function faultText(
   if (allowedValues) return `must be one of ${allowedValues.join(', ')}`;
   if (allowedValue !== undefined) return `must be ${JSON.stringify(allowedValue)}`;
   if (requiredProperties) return `lacks ${requiredProperties.map((name) => `"${name}"`).join(', ')}`;
-  if (keyword === 'pattern' && description !== undefined) return `must be a ${lowerFirst(description)}`;
+  if (keyword === 'pattern' && description !== undefined)
+    return `must be ${article(description)} ${lowerFirst(description)}`;
   if (keyword !== 'type' || type === undefined) return message;
   const hint = type === 'string' && typeof value === 'number' ? ': write it in quotes' : '';
   return `must be ${ownValue(typeNames, type) ?? type}${hint}`;
@@ -178,6 +179,10 @@ const typeNames: Readonly<Record<string, string>> = {
   object: 'an object',
   string: 'a string',
 };
+
+function article(noun: string): 'a' | 'an' {
+  return /^[aeio]/i.test(noun) ? 'an' : 'a';
+}
 
 /** For the middle of a sentence; what begins with two capitals is a name. */
 function lowerFirst(text: string): string {
