@@ -1,5 +1,7 @@
 /** What is put right when the hub's clock was ahead. Part of the composition root (hub.ts). */
 import { TokenStore } from './access/token-store.ts';
+import { AlertStore } from './alerts/alert-store.ts';
+import { DeliveryStore } from './alerts/delivery-store.ts';
 import { ClockGuard, type ClockGuardProps } from './clock/clock-guard.ts';
 import type { Foundation, HubEnvironment } from './foundation.ts';
 import { IdempotentRequestStore } from './idempotency/idempotent-request-store.ts';
@@ -20,6 +22,8 @@ export function makeClockGuard(
     stores: [
       { clampFutureTimes: (now) => clampFutureRolloutTimes(database, now) },
       ...stores,
+      new AlertStore(database),
+      new DeliveryStore(database),
       new TokenStore(database),
       new IdempotentRequestStore(database),
       new BlobLedgerStore(database),

@@ -31,7 +31,7 @@ export interface AlertServiceProps {
 /** What an evaluation found. */
 export interface Findings {
   readonly observations: readonly Observation[];
-  /** Whether nothing is known of the rule of an alert, which then stays as it is. */
+  /** Whether nothing is known of an alert that no observation is of: it stays as it is. */
   readonly isUnknown: (alert: Pick<StoredAlert, 'code' | 'subject'>) => boolean;
 }
 
@@ -56,7 +56,8 @@ export class AlertService {
       for (const key of new Set([...live.keys(), ...found.keys()])) {
         const alert = live.get(key);
         const observation = found.get(key);
-        if (alert && !observation && isUnknown(alert)) continue;
+        const isKnown = observation ? observation.holds !== undefined : !(alert && isUnknown(alert));
+        if (!isKnown) continue;
         const next = alert
           ? this.#advance(alert, observation, now)
           : observation?.holds && (await this.#begin(observation, now, tx));

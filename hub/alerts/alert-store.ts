@@ -1,5 +1,5 @@
 /** Alerts and silences as rows. */
-import type { Selectable, Transaction } from 'kysely';
+import { type Selectable, sql, type Transaction } from 'kysely';
 import type { AlertCode, AlertSeverity, AlertState, Silence } from '../../shared/api/alerts.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
@@ -149,6 +149,16 @@ export class AlertStore {
     let query = this.#database.selectFrom('alert_silence').selectAll().limit(limit);
     if (active !== undefined) query = query.where('ends_at', active ? '>' : '<=', now);
     return (await inOrder(query, position).execute()).map(toSilence);
+  }
+
+  /** A silence made while the clock was ahead begins now, and lasts as long as it was to. Returns how many there were. */
+  async clampFutureTimes(now: number): Promise<number> {
+    const { numUpdatedRows } = await this.#database
+      .updateTable('alert_silence')
+      .set({ ends_at: sql`ends_at - created_at + ${now}`, created_at: now })
+      .where('created_at', '>', now)
+      .executeTakeFirst();
+    return Number(numUpdatedRows);
   }
 
   /** Alerts resolved and silences ended before `before`; counts at most `rowsMax`. */

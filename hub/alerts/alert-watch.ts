@@ -35,12 +35,12 @@ export class AlertWatch {
     this.#props = props;
   }
 
-  /** Runs until `signal` is aborted. */
+  /** Runs until `signal` is aborted. At first it waits: after a start the devices are not counted yet. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#props;
-    while (!signal.aborted) {
+    for (;;) {
+      await this.#props.clock.sleep(limits.alertsEvaluatedEveryMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
       await this.evaluate();
-      await clock.sleep(limits.alertsEvaluatedEveryMs, signal).catch(() => undefined);
     }
   }
 

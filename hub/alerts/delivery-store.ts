@@ -127,6 +127,16 @@ export class DeliveryStore {
     return (await inOrder(query, position).execute()).map(toListed);
   }
 
+  /** Notifications made while the clock was ahead are of now: else they would be tried for longer. Returns how many there were. */
+  async clampFutureTimes(now: number): Promise<number> {
+    const { numUpdatedRows } = await this.#database
+      .updateTable('alert_delivery')
+      .set({ created_at: now })
+      .where('created_at', '>', now)
+      .executeTakeFirst();
+    return Number(numUpdatedRows);
+  }
+
   async deadBefore(
     before: number,
     rowsMax: number,

@@ -8,7 +8,8 @@ import { type BurnRule, burningRules } from '../objectives/burn-rate.ts';
 export interface Observation {
   readonly code: AlertCode;
   readonly subject: string;
-  readonly holds: boolean;
+  /** Undefined: nothing is known, and an alert stays as it is. */
+  readonly holds: boolean | undefined;
   /** One sentence with the figures, for people. */
   readonly summary: string;
 }
@@ -61,7 +62,7 @@ function freshnessObservation({ model, freshness }: SloStatus): readonly Observa
     {
       code: 'reports_missing',
       subject: model,
-      holds: known && devices > 0 && fresh / devices < target,
+      holds: known ? devices > 0 && fresh / devices < target : undefined,
       summary: `${model}: ${devices - fresh} of ${devices} devices have sent no telemetry for ${formatDuration(withinMs)}; ${percent(target)} of them should`,
     },
   ];
@@ -76,7 +77,8 @@ function driftObservation({ model, drift }: SloStatus): readonly Observation[] {
     {
       code: 'drift_found',
       subject: model,
-      holds: drifted.length > 0,
+      // After a start nothing has been assessed yet.
+      holds: drift.length > 0 ? drifted.length > 0 : undefined,
       summary: `${model} ${drifted.join(', ')}: drift was found; "modelfleet drift show --model ${model}" has the features`,
     },
   ];

@@ -66,7 +66,7 @@ describe('what is observed of a model', () => {
     [{ devices: 10, fresh: 9, known: true }, false],
     [{ devices: 10, fresh: 8, known: true }, true],
     // The hub has just started: nobody can have reported for long.
-    [{ devices: 10, fresh: 0, known: false }, false],
+    [{ devices: 10, fresh: 0, known: false }, undefined],
     [{ devices: 0, fresh: 0, known: true }, false],
   ])('of %j is that reports are missing: %s', (counts, holds) => {
     const freshness = { target: 0.9, withinMs: 15 * minute, updating: 0, ...counts };
@@ -81,6 +81,7 @@ describe('what is observed of a model', () => {
     expect(observationsOf(status({ drift: [...drift] }))).toMatchObject([
       { code: 'drift_found', holds: true, summary: expect.stringContaining('air 1.1.0 (last day): drift') },
     ]);
-    expect(holding(status({ drift: [drift[0]] }))).toEqual([]);
+    expect(observationsOf(status({ drift: [drift[0]] }))).toMatchObject([{ holds: false }]);
+    expect(observationsOf(status({ drift: [] }))).toMatchObject([{ holds: undefined }]);
   });
 });
