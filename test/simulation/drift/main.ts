@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { driftRule } from '../../../hub/drift/drift-rule.ts';
 import { closedSpans } from '../../../hub/drift/reading-levels.ts';
+import { countDevices } from './devices.ts';
 import { discrete, heavyTies, lognormal, manyCategories, normal, shiftedNormal } from './distributions.ts';
 import { countClosedSpans, countOneReading, countRepeatedReadings } from './false-alarms.ts';
 import { countPower } from './power.ts';
@@ -74,6 +75,12 @@ function simulate(seed: number, share: number): Simulation {
         { rowsPerHour: 100, features: 8, days: 365 },
       ),
     ),
+    devices: countDevices({
+      ...study('devices', 500),
+      devices: [2, 5, 10, 20, 50],
+      rowsPerDevice: 500,
+      spread: 0.3,
+    }),
     power: countPower({
       ...study('power', 500),
       changes: [

@@ -1,5 +1,6 @@
 /** Tables of a simulation, as they stand in docs/STATISTICS.md. */
 import { driftRule } from '../../../hub/drift/drift-rule.ts';
+import type { DevicesCount } from './devices.ts';
 import type { ClosedSpansCount, OneReadingCount, RepeatedCount } from './false-alarms.ts';
 import type { PowerCount } from './power.ts';
 
@@ -9,12 +10,21 @@ export interface Simulation {
   readonly oneReading: readonly OneReadingCount[];
   readonly repeated: readonly RepeatedCount[];
   readonly closed: readonly ClosedSpansCount[];
+  readonly devices: readonly DevicesCount[];
   readonly power: readonly PowerCount[];
 }
 
 const { level } = driftRule;
 
-export function reportOf({ seed, referenceRows, oneReading, repeated, closed, power }: Simulation): string {
+export function reportOf({
+  seed,
+  referenceRows,
+  oneReading,
+  repeated,
+  closed,
+  devices,
+  power,
+}: Simulation): string {
   const sizes = [...new Set(oneReading.map(({ size }) => size))];
   return [
     `Made with seed ${seed}. Every run packs a reference of ${referenceRows.toLocaleString('en')} rows with the code of \`models pack\`, 20 cells a column.`,
@@ -78,6 +88,20 @@ export function reportOf({ seed, referenceRows, oneReading, repeated, closed, po
     ),
     '',
     '`met`: no share is above the level. `met within chance`: a share is above, by no more than a version that keeps the level exceeds it by in one simulation of a hundred.',
+    '',
+    '### Devices that differ',
+    '',
+    'Share of columns without drift that are `watch` or `drift`, in brackets `drift` alone, where each device has a mean of its own, 0.3 σ apart, and 500 rows. No level is stated.',
+    '',
+    ...table(
+      ['devices', ...devices.map((count) => String(count.devices))],
+      [
+        [
+          `of ${devices[0]?.runs ?? 0} runs`,
+          ...devices.map(({ watch, drift, runs }) => `${percent(watch, runs)} (${percent(drift, runs)})`),
+        ],
+      ],
+    ),
     '',
     '### Power',
     '',
