@@ -129,11 +129,13 @@ export class DriftService {
     const { telemetry } = this.#props;
     const sums = await telemetry.hours(span);
     const counts = await telemetry.countDevices(span);
-    const features = judgeUnits(profile, sums.features(), { level }).map((feature) => ({
-      ...feature,
-      // A unit is a device in an hour: over several hours there are more of them than devices.
-      devices: Math.min(feature.devices, counts.devices),
-    }));
+    const features = judgeUnits(profile, sums.features(), { level, streams: counts.devices }).map(
+      (feature) => ({
+        ...feature,
+        // A unit is a device in an hour: over several hours there are more of them than devices.
+        devices: Math.min(feature.devices, counts.devices),
+      }),
+    );
     const labels = labelError(sums.figures().labels);
     return {
       model: span.model,

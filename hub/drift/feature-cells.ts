@@ -26,14 +26,17 @@ export interface SeenCounts {
   readonly missing: number;
   /** Of numeric values, where they are known. */
   readonly moments?: Moments | undefined;
+  /** Block sums (shared/sketch/block-sums.ts); absent where rows were not counted in their order. */
+  readonly blocks?: readonly number[] | undefined;
 }
 
 /** The counts of the profile, laid out as a report has them. */
 export function referenceCounts(profile: FeatureProfile): SeenCounts {
-  const { missing } = profile;
+  const { missing, blocks } = profile;
   return {
     counts: profile.kind === 'numeric' ? profile.counts : [...profile.counts, profile.unseen],
     missing,
+    blocks,
   };
 }
 

@@ -6,8 +6,9 @@ import type { ReferenceProfile } from '../../shared/manifest/reference-profile.t
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import type { HourVerdict } from '../telemetry/device-hours/activity-store.ts';
 import { rejectionLimit } from './benjamini-hochberg.ts';
+import { measuredEffect } from './design-effect.ts';
 import { compareVerdicts, driftRule, verdictOf } from './drift-rule.ts';
-import { type DesignEffects, featureCells, sufficiency } from './feature-cells.ts';
+import { featureCells, sufficiency } from './feature-cells.ts';
 import { excessOf, populationStability } from './psi.ts';
 import { onEveryReading } from './significance.ts';
 
@@ -17,12 +18,11 @@ const nothing: HourVerdict = { verdict: 'too-few', score: 0 };
 export function judgeHour(
   profile: ReferenceProfile | undefined,
   features: readonly FeatureCounts[],
-  designEffects?: DesignEffects,
 ): HourVerdict {
   const tested = (profile?.features ?? []).flatMap((feature) => {
     const counts = features.find(({ name }) => name === feature.name);
     if (!counts) return [];
-    const effect = designEffects?.get(feature.name);
+    const effect = measuredEffect(feature, counts);
     const { canFind, canPass } = sufficiency(feature, counts, effect);
     const cells = featureCells(feature, counts, effect);
     const psi = populationStability(cells.reference, cells.current);

@@ -20,12 +20,12 @@ import { noMoments } from '../telemetry/rollups/rollup-sums.ts';
 import { UnitClasses } from '../telemetry/rollups/unit-classes.ts';
 import { rejectionLimit } from './benjamini-hochberg.ts';
 import { decilePsi } from './decile-psi.ts';
+import { measuredEffect } from './design-effect.ts';
 import { compareVerdicts, driftRule, verdictOf } from './drift-rule.ts';
 import {
   type DesignEffect,
   type DesignEffects,
   featureCells,
-  independentRows,
   referenceCounts,
   rowsOf,
   sufficiency,
@@ -43,8 +43,10 @@ import { wassersteinDistance } from './wasserstein.ts';
 export interface JudgeOptions {
   /** Units that could have brought something, also without counts; by default those with counts. */
   readonly all?: number | undefined;
-  /** By feature; a feature without one has independent rows. */
+  /** By feature; one without is measured. */
   readonly designEffects?: DesignEffects | undefined;
+  /** Streams that the rows come from, where units are parts of one: an hour of a device goes on in the next. */
+  readonly streams?: number | undefined;
   /** Chance of any false alarm over the features. */
   readonly level?: number | undefined;
   /** Whether the counts are judged once, or again and again while they grow; KS is a test for one reading alone. */
@@ -69,11 +71,14 @@ export function judgeFeatures(
 export function judgeUnits(
   profile: ReferenceProfile,
   units: ReadonlyMap<string, UnitSums>,
-  { all, designEffects, level = driftRule.level, significance = onSingleReading }: JudgeOptions = {},
+  options: JudgeOptions = {},
 ): readonly FeatureDrift[] {
+  const { all, designEffects, level = driftRule.level, significance = onSingleReading } = options;
   const measured = profile.features.map((feature) => {
     const pooled = pooledUnits(units.get(feature.name), referenceCounts(feature).counts.length, all);
-    return measure(feature, pooled, designEffects?.get(feature.name) ?? independentRows);
+    const streams = Math.max(1, Math.min(pooled.units, options.streams ?? pooled.units));
+    const effect = designEffects?.get(feature.name) ?? measuredEffect(feature, pooled, streams);
+    return measure(feature, pooled, effect);
   });
   const tested = measured.filter(({ canFind }) => canFind);
   const pValues = tested.map(({ psi }) => significance.pValue(psi));

@@ -93,7 +93,7 @@ function checkClasses(
   }
 }
 
-/** A block may have begun before the window. What scores add up to is bounded by themselves and by their squares (Cauchy–Schwarz). */
+/** A block may have begun before the window, and the one before it ended there. */
 function checkBlocks(
   report: TelemetryReport,
   {
@@ -108,9 +108,9 @@ function checkBlocks(
     atMost(report, { what: `rows ${of}`, found: sums.blocks * sums.rows, most: present + sums.rows - 1 });
     atMost(report, { what: `as squares ${of}`, found: sums.sumSquares, most: sums.blocks * scoreMax ** 2 });
     atMost(report, {
-      what: `as the square of the sum ${of}`,
-      found: sums.sum ** 2,
-      most: sums.blocks * sums.sumSquares,
+      what: `as squares of steps ${of}`,
+      found: sums.squaredSteps,
+      most: sums.blocks * (2 * scoreMax) ** 2,
     });
   }
 }

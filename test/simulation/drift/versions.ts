@@ -2,7 +2,6 @@
  * Simulated versions without drift: each packs a reference sample of its own, and rows come from what the sample came from. The counts
  * grow as rows are drawn; a version of fewer features is the first ones of a larger one.
  */
-import { designEffect } from '../../../hub/drift/design-effect.ts';
 import { worstVerdict } from '../../../hub/drift/drift-rule.ts';
 import { type DesignEffect, type DesignEffects, independentRows } from '../../../hub/drift/feature-cells.ts';
 import { type JudgeOptions, judgeFeatures } from '../../../hub/drift/verdict.ts';
@@ -78,27 +77,12 @@ export class SimulatedVersion {
 
   #effects(effect: KnownEffect): DesignEffects | undefined {
     const { rows } = this.#props;
-    if (!('rho' in rows)) return undefined;
+    // What is not given is measured.
+    if (!('rho' in rows) || effect === 'estimated') return undefined;
     const ofMean = (1 + rows.rho) / (1 - rows.rho);
-    return new Map<string, DesignEffect>(
-      this.#features.map((profile, i) => {
-        const { name, counts, blocks = [] } = profile;
-        if (effect === 'none') return [name, independentRows];
-        if (effect === 'true') return [name, { reference: ofMean, current: ofMean }];
-        const now = this.#columns[i]!.counts;
-        return [
-          name,
-          { reference: estimated(blocks, counts), current: estimated(now.blocks ?? [], now.counts) },
-        ];
-      }),
-    );
+    const known = effect === 'none' ? independentRows : { reference: ofMean, current: ofMean };
+    return new Map<string, DesignEffect>(this.#features.map(({ name }) => [name, known]));
   }
-}
-
-/** Without blocks enough the rows may be as few as one. */
-function estimated(blocks: readonly number[], counts: readonly number[]): number {
-  const rows = counts.reduce((sum, n) => sum + n, 0);
-  return designEffect(blocks, counts, rows) ?? rows;
 }
 
 export function isAlarm(verdict: DriftVerdict): boolean {

@@ -84,7 +84,8 @@ describe('packVersion() of a model with state', () => {
     const result = await pack(`${head}sample: { file: s.csv }\n`);
     expect(result.packed.manifest.profile!.features.map((feature) => feature.name)).toEqual(['x', 'y']);
     expect(result.remarks).toEqual([]);
-    expect(verdictOf(result, served())).toBe('stable');
+    // Its answers repeat each other: six hundred are too few to pass, and they are no drift.
+    expect(verdictOf(result, served())).toBe('too-few');
   });
 
   it('would call it drift if each row began anew', async () => {

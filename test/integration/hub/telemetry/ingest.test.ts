@@ -285,9 +285,9 @@ describe('telemetry ingest', () => {
   });
 
   it.each([
-    ['more rows than its counts can fill', [5, 0, 0]],
-    ['a sum that its squares do not allow', [2, 60, 1_799]],
-    ['squares beyond the scores', [2, 0, 2 * 40 ** 2 + 1]],
+    ['more rows than its counts can fill', [11, 0, 0]],
+    ['squares beyond the scores', [2, 2 * 10 ** 2 + 1, 0]],
+    ['steps beyond the scores', [2, 2 * 10 ** 2, 2 * 20 ** 2 + 1]],
   ])('refuses blocks with %s', async (_, blocks) => {
     const { service, send } = await world();
     const counts = [0, 10, ...new Array<number>(10).fill(0)];

@@ -12,6 +12,7 @@ import {
   decodeTelemetryReport,
   encodeTelemetryReport,
 } from '../../../../shared/protocol/telemetry-report.ts';
+import { sumsByLength } from '../../../../shared/sketch/block-sums.ts';
 import { LatencySketch } from '../../../../shared/sketch/latency-sketch.ts';
 import { publishedVersion, uniformProfile } from '../../../support/profiles.ts';
 import { took } from '../../../support/took.ts';
@@ -77,7 +78,7 @@ describe('telemetry recorder', () => {
       requests: { ok: 2, failed: { internal: 1 } },
       crashes: 1,
     });
-    expect(window!.features).toEqual([
+    expect(window!.features).toMatchObject([
       { name: 'f0', counts: [0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], missing: 0 },
       { name: 'f1', counts: [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0], missing: 1 },
     ]);
@@ -299,14 +300,23 @@ describe('what leaves the device (promise P7)', () => {
 });
 
 describe('blocks of consecutive rows', () => {
+  const blocksOf = ({ features: [first] }: ClosedWindow) => sumsByLength(first!.blocks ?? []);
+
   it('go on from one window to the next', async () => {
     const { sent, recorder } = world();
-    for (let request = 0; request < 6; request += 1) {
+    for (let request = 0; request < 20; request += 1) {
       recorder.answered(served(), [rows(0.5, 0.5)], [], took(1));
-      if (request === 2) await recorder.flush();
+      if (request === 11) await recorder.flush();
     }
     await recorder.flush();
-    expect(sent.map(({ features: [first] }) => first!.blocks?.[0])).toEqual([undefined, 1]);
+    // Each row but the first follows one, and so does the second block of eight.
+    expect(sent.map(blocksOf).map((sums) => sums.map(({ rows: n, blocks }) => [n, blocks]))).toEqual([
+      [[1, 11]],
+      [
+        [1, 8],
+        [8, 1],
+      ],
+    ]);
   });
 
   it('begin anew with another version', async () => {
@@ -316,8 +326,7 @@ describe('blocks of consecutive rows', () => {
       for (let i = 0; i < 3; i += 1) recorder.answered(served(version), [rows(0.5, 0.5)], [], took(1));
     }
     await recorder.flush();
-    expect(sent).toHaveLength(3);
-    expect(sent.flatMap(({ features }) => features.flatMap(({ blocks = [] }) => blocks))).toEqual([]);
+    expect(sent.map((window) => blocksOf(window).map(({ blocks }) => blocks))).toEqual([[2], [2], [2]]);
   });
 });
 

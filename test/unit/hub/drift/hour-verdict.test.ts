@@ -1,8 +1,18 @@
 import { expect, it } from 'vitest';
 import { judgeHour } from '../../../../hub/drift/hour-verdict.ts';
+import { OpenBlocks, scoreOf } from '../../../../shared/sketch/block-sums.ts';
 import { uniformProfile } from '../../../support/profiles.ts';
 
 const even = (rows: number) => [0, ...new Array<number>(10).fill(rows / 10), 0];
+const countedInOrder = (bins: readonly number[]) => {
+  const open = new OpenBlocks();
+  const counts = new Array<number>(12).fill(0);
+  for (const bin of bins) {
+    counts[bin]! += 1;
+    open.add(scoreOf(bin, counts.length));
+  }
+  return { name: 'f0', counts, missing: 0, blocks: open.take() };
+};
 const feature = (name: string, counts: number[]) => ({ name, counts, missing: 0 });
 
 it('an hour is judged by its worst verdict, also beside a feature whose larger excess may be chance', () => {
@@ -23,11 +33,27 @@ it('an hour is judged by its worst verdict, also beside a feature whose larger e
 
 it('an hour of rows that repeat each other counts as many as are independent, and too few of those are no pass', () => {
   const profile = uniformProfile(1);
-  const effect = (current: number) => new Map([['f0', { reference: 1, current }]]);
-  const odd = [feature('f0', [0, 50, 40, 30, 20, 15, 15, 10, 10, 5, 5, 0])];
-  expect(judgeHour(profile, odd).verdict).toBe('drift');
-  expect(judgeHour(profile, odd, effect(10)).verdict).toBe('too-few');
-  expect(judgeHour(profile, [feature('f0', even(1_000))], effect(10)).verdict).toBe('stable');
+  // Each value ten times over, then each one once: the same counts in another order.
+  const values = [50, 40, 30, 20, 15, 15, 10, 10, 5, 5].flatMap((n, bin) =>
+    new Array<number>(n).fill(bin + 1),
+  );
+  const repeated = countedInOrder(values);
+  const mixed = countedInOrder(values.map((_, i) => values[(i * 73) % values.length]!));
+  expect(repeated.counts).toEqual(mixed.counts);
+  expect(judgeHour(profile, [mixed]).verdict).toBe('drift');
+  expect(judgeHour(profile, [repeated]).verdict).toBe('too-few');
+});
+
+it('a sample in the order of time tells of hours that are too short to tell of themselves', () => {
+  const [f0] = uniformProfile(1).features;
+  const days = Array.from({ length: 10_000 }, (_, row) => Math.floor(5 + 4.9 * Math.sin(row / 100)) + 1);
+  const ordered = { rows: days.length, features: [{ ...f0!, blocks: countedInOrder(days).blocks }] };
+  // Without an order of their own, as an older agent sends them.
+  const morning = feature('f0', [0, 60, 40, ...new Array<number>(9).fill(0)]);
+  expect(judgeHour(uniformProfile(1), [morning]).verdict).toBe('drift');
+  expect(judgeHour(ordered, [morning]).verdict).toBe('too-few');
+  const dead = { ...feature('f0', new Array<number>(12).fill(0)), missing: 200 };
+  expect(judgeHour(ordered, [dead]).verdict).toBe('drift');
 });
 
 it('an hour with too few rows, without counts or of a version without profile has no verdict', () => {

@@ -11,17 +11,17 @@ import {
 
 const scores = fc.array(fc.integer({ min: -SCORE_MAX, max: SCORE_MAX }), { maxLength: 3_000 });
 
-/** The definition, for one length: full blocks of consecutive rows. */
+/** The definition, for one length: full blocks of consecutive rows, each but the first. */
 function expectedSums(all: readonly number[], rows: number) {
-  const blocks = Math.floor(all.length / rows);
-  const sums = Array.from({ length: blocks }, (_, i) =>
+  const scoresOf = Array.from({ length: Math.floor(all.length / rows) }, (_, i) =>
     all.slice(i * rows, (i + 1) * rows).reduce((sum, score) => sum + score, 0),
   );
+  const following = scoresOf.slice(1);
   return {
     rows,
-    blocks,
-    sum: sums.reduce((a, b) => a + b, 0),
-    sumSquares: sums.reduce((a, b) => a + b * b, 0),
+    blocks: following.length,
+    sumSquares: following.reduce((sum, score) => sum + score ** 2, 0),
+    squaredSteps: following.reduce((sum, score, i) => sum + (score - scoresOf[i]!) ** 2, 0),
   };
 }
 
@@ -42,10 +42,12 @@ describe('block sums', () => {
     );
   });
 
-  it('hold nothing where no block is full', () => {
+  it('hold nothing before a block follows another one', () => {
     const open = new OpenBlocks();
-    for (let row = 0; row < blockLengths[0] - 1; row += 1) open.add(SCORE_MAX);
+    open.add(SCORE_MAX);
     expect(open.take()).toEqual([]);
+    open.add(SCORE_MAX);
+    expect(open.take()).toEqual([1, SCORE_MAX ** 2, 0]);
   });
 
   it('score the cells of any feature from one end to the other, in their order', () => {
