@@ -84,10 +84,13 @@ function termsOf({ manifest }: CountedVersion, label: LabelRule): LabelTerms {
 }
 
 function unknown(model: string, id: string, since: number | undefined): AppError {
-  const kept = since === undefined ? 'none is' : `those since ${new Date(since).toISOString()} are`;
+  const oldest =
+    since === undefined
+      ? 'No answers are stored.'
+      : `The oldest that is stored was given at ${new Date(since).toISOString()}.`;
   return new AppError(
     'prediction_unknown',
-    `Cannot accept the label: no answer "${id}" of "${model}" is stored; of all answers, ${kept}.`,
+    `Cannot accept the label: no answer "${id}" of "${model}" is stored. ${oldest}`,
   );
 }
 

@@ -8,19 +8,24 @@
  * segment holds, and the fault is there to be shown.
  */
 
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { asDiskError } from '../../platform/atomic-file.ts';
 import { LimitedLog } from '../../platform/limited-log.ts';
-import type { Logger } from '../../platform/logger.ts';
-import { openRegularFileToWrite, readRegularFile } from '../../platform/regular-file.ts';
-import { setAside } from '../../platform/set-aside.ts';
+import { openRegularFileToWrite } from '../../platform/regular-file.ts';
 import { makeStateFolder } from '../../platform/state-folder.ts';
 import { errorText } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
 import type { CountedVersion } from './observation.ts';
+import {
+  deleteSegments,
+  type PredictionFolder,
+  readSegment,
+  segmentBytesMax,
+  segmentNumbers,
+} from './prediction-folder.ts';
 import {
   answerBytes,
   answerPlace,
@@ -31,23 +36,13 @@ import {
   type Prediction,
   readAnswer,
   readVersion,
-  segmentHead,
   versionRecord,
 } from './prediction-record.ts';
-import {
-  closedSegment,
-  indexRecords,
-  OpenSegment,
-  PredictionIndex,
-  parseSegmentName,
-  type Segment,
-  segmentName,
-} from './prediction-segment.ts';
+import { closedSegment, OpenSegment, type Segment, segmentName } from './prediction-segment.ts';
 
 const WRITE_BEHIND_MS = 1_000;
 const SEGMENTS = 8;
 const SEGMENT_BYTES_MIN = 128 * 1024;
-const SEGMENT_BYTES_MAX = 2 * 1024 * 1024;
 /** A record that would take a larger part of a segment is not kept. */
 const RECORD_SHARE = 4;
 /** Answers that are read for one id: hashes of others may be the same, by chance or because somebody wants a label to be slow. */
@@ -55,15 +50,13 @@ const CANDIDATES_MAX = 16;
 /** Segments in memory that are full and not written yet. */
 const UNWRITTEN_MAX = 1;
 
-export interface PredictionStoreProps {
-  readonly folder: string;
+export interface PredictionStoreProps extends PredictionFolder {
   /** With 0 the latest answers are kept in memory alone. */
   readonly bytesMax: number;
   readonly ageMaxMs: number;
   readonly clock: Clock;
   /** Time that decides on ages, milliseconds since the epoch; that of `clock` when absent. */
   readonly now?: () => number;
-  readonly logger: Logger;
 }
 
 /** An answer that a label is for. */
@@ -103,12 +96,16 @@ export class PredictionStore {
     return new PredictionStore({ ...props, folder: '', bytesMax: 0 });
   }
 
-  /** Opens what the last run left. Older segments are read behind; a label waits for them. */
+  /**
+   * Opens what the last run left; never fails. Older segments are read behind, and a label waits for them. With a size of 0
+   * what was left is deleted.
+   */
   static async open(props: PredictionStoreProps): Promise<PredictionStore> {
-    if (props.bytesMax === 0) return PredictionStore.inMemory(props);
-    await makeStateFolder(props.folder);
-    const names = await readdir(props.folder);
-    const numbers = names.flatMap((name) => parseSegmentName(name) ?? []).sort((a, b) => a - b);
+    const numbers = await segmentNumbers(props);
+    if (props.bytesMax === 0) {
+      await deleteSegments(props, numbers);
+      return PredictionStore.inMemory(props);
+    }
     const labels: LabelPlace[] = [];
     const last = numbers.at(-1);
     const left = last === undefined ? undefined : await readSegment(props, last, labels);
@@ -347,39 +344,9 @@ export class PredictionStore {
 }
 
 function segmentBytes(bytesMax: number): number {
-  return Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, Math.floor(bytesMax / SEGMENTS)));
+  return Math.min(segmentBytesMax, Math.max(SEGMENT_BYTES_MIN, Math.floor(bytesMax / SEGMENTS)));
 }
 
 function hashOf(model: string, id: string): number {
   return crc32(`${model}\n${id}`);
-}
-
-/** The whole records of a segment, and its index; undefined when there are none: what is no segment is set aside. */
-async function readSegment(
-  { folder, logger }: Pick<PredictionStoreProps, 'folder' | 'logger'>,
-  number: number,
-  labels: LabelPlace[],
-): Promise<{ readonly bytes: Buffer; readonly index: PredictionIndex } | undefined> {
-  const path = join(folder, segmentName(number));
-  let reason = 'it has another format';
-  try {
-    const bytes = await readRegularFile(path, SEGMENT_BYTES_MAX);
-    const index = new PredictionIndex();
-    const end = indexRecords(bytes, index, (place) => labels.push(place));
-    if (end < bytes.length && end > 0) {
-      const lost = bytes.length - end;
-      logger.warn({ segment: number, bytes: lost }, 'the end of a file of stored answers was damaged');
-    }
-    if (end > 0) return { bytes: bytes.subarray(0, end), index };
-    if (bytes.length < segmentHead.length) {
-      // A crash came between its making and the first write.
-      await rm(path, { force: true });
-      return undefined;
-    }
-  } catch (error) {
-    reason = errorText(error);
-  }
-  logger.error({ segment: number, reason }, 'a file of stored answers was unreadable and was moved aside');
-  await setAside(path).catch(() => undefined);
-  return undefined;
 }

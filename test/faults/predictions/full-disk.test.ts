@@ -72,6 +72,22 @@ describe.runIf(canMount)('predictions on a full disk', () => {
     await after.close();
   });
 
+  it('error at the first start: a disk without space for the folder does not hold up the agent', async () => {
+    const { root, open, clock } = await world();
+    const empty = await fillDisk(root);
+    const store = await open();
+    store.keep(version, large('a'));
+    await store.flush();
+    expect(await store.find('m', 'a')).toBeDefined();
+    await empty();
+    clock.advance(1_000);
+    await store.close();
+    expect(store.fault).toBeUndefined();
+    const after = await open();
+    expect(await after.find('m', 'a')).toBeDefined();
+    await after.close();
+  });
+
   it('error from the start on: answers are kept in memory until there is space', async () => {
     const { root, folder, open, clock } = await world();
     const made = await open();

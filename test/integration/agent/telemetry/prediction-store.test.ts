@@ -135,6 +135,17 @@ describe('PredictionStore', () => {
     await expect(readdir(folder)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
+  it('deletes what was stored when it is opened with a size of 0', async () => {
+    const { open, folder, clock } = await world();
+    const store = await open();
+    store.keep(one, { id: 'a', rows: [1] });
+    await store.close();
+    expect(await readdir(folder)).toHaveLength(1);
+    const after = await PredictionStore.open({ ...storeProps(folder, clock), bytesMax: 0 });
+    expect(await after.find('m', 'a')).toBeUndefined();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it('keeps no answer that would take too much of a segment, and those of other versions all the same', async () => {
     const { open } = await world({ bytesMax: 1024 * 1024 });
     const store = await open();
@@ -279,6 +290,19 @@ describe('PredictionStore on a disk that somebody had hands on', () => {
     expect(store.fault).toBeUndefined();
     const foreign = await findForeignEntries(join(folder, '..'));
     expect(foreign).toEqual([expect.stringMatching(/^predictions\/00000001\.predictions\.set-aside-/)]);
+    const again = await open();
+    expect(await again.find('m', 'a')).toBeDefined();
+    await again.close();
+  });
+
+  it('sets aside a dangling link in the place of its folder', async () => {
+    const { folder, open } = await world();
+    await symlink('nowhere/at/all', folder);
+    const store = await open();
+    store.keep(one, { id: 'a', rows: [1] });
+    await store.flush();
+    expect(store.fault).toBeUndefined();
+    await store.close();
     const again = await open();
     expect(await again.find('m', 'a')).toBeDefined();
     await again.close();

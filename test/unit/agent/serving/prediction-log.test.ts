@@ -67,7 +67,7 @@ describe('PredictionLog', () => {
     await expect(log.label('m', 'id-0', 1)).rejects.toMatchObject({
       code: 'prediction_unknown',
       message: expect.stringContaining(
-        'no answer "id-0" of "m" is stored; of all answers, those since 2023-11-14',
+        'no answer "id-0" of "m" is stored. The oldest that is stored was given at 2023-11-14',
       ),
     });
     const { rows } = await log.label('m', `id-${given - 1}`, 1);
