@@ -1,4 +1,5 @@
 /** Figures of a breakdown as text: a table, and charts of the hours on a terminal. */
+import type { DriftVerdict } from '../../shared/api/drift.ts';
 import type { LabelError } from '../../shared/api/telemetry.ts';
 import type { Breakdown, FigureRow } from '../../shared/api/telemetry-figures.ts';
 import type { Column, Printer } from '../context.ts';
@@ -51,13 +52,24 @@ interface Series {
   readonly title: string;
   readonly value: (row: FigureRow) => number | undefined;
   readonly text: (value: number) => string;
+  /** Height of the highest bar; default the highest value. */
+  readonly max?: number;
 }
+
+const severities: readonly DriftVerdict[] = ['stable', 'watch', 'drift'];
 
 const series: readonly Series[] = [
   { title: 'requests', value: (row) => row.requests.ok + failedOf(row), text: String },
   { title: 'error rate', value: (row) => row.errorRate, text: share },
   { title: 'p95 ms', value: (row) => row.latencyMs?.p95, text: ms },
   { title: 'label error', value: ({ labels }) => labels && errorOf(labels), text: (n) => n.toPrecision(3) },
+  {
+    title: 'drift',
+    value: ({ verdict }) =>
+      verdict === undefined || verdict === 'too-few' ? undefined : severities.indexOf(verdict),
+    text: (n) => severities[n]!,
+    max: severities.length - 1,
+  },
 ];
 /** Beside the bars: the title, and the highest value. */
 const TEXT_COLUMNS = 40;
@@ -88,12 +100,12 @@ function chartOf(version: string, rows: readonly FigureRow[], barsMax: number): 
   );
   return [
     `${version}, ${timeText(first)} to ${timeText(last + lengthMs)}`,
-    ...series.flatMap(({ title, value, text }) => {
+    ...series.flatMap(({ title, value, text, max }) => {
       const values = slots.map((row) => row && value(row));
       const known = values.filter((one) => one !== undefined);
       if (known.length === 0) return [];
-      const max = Math.max(...known);
-      return [`${title.padEnd(12)} ${sparkline(values, max)}  at most ${text(max)}`];
+      const highest = Math.max(...known);
+      return [`${title.padEnd(12)} ${sparkline(values, max ?? highest)}  at most ${text(highest)}`];
     }),
   ];
 }

@@ -36,6 +36,19 @@ it('draws a bar for each hour on a terminal, and leaves an hour without reports 
   ]);
 });
 
+it('draws the verdicts of a device, stable lowest, and nothing for an hour with too few rows', () => {
+  const verdicts = ['stable', 'too-few', 'watch', 'drift'] as const;
+  const rows = verdicts.map((verdict, at) => ({ ...hour(at, 10, 0), verdict }));
+  const printer = new StreamPrinter({
+    format: 'table',
+    out: () => undefined,
+    err: () => undefined,
+    width: 80,
+  });
+  const lines = hourText(rows, printer, figureColumns('hour', true));
+  expect(lines).toContain('drift        ▁ ▅█  at most drift');
+});
+
 it('draws the newest hours when a terminal is too narrow for all', () => {
   expect(shown(42)[0]).toBe('1.0.0, 2026-11-20 12:00Z to 2026-11-20 14:00Z');
 });
