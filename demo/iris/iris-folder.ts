@@ -13,14 +13,14 @@ export const modelYaml = `model: iris
 version: 1.0.0
 release: 1 # a number that grows with every version: a device does not go back to a lower one by mistake
 file: iris.onnx
-features: # CSV columns that make up the model's input "input"
+features: # CSV columns that make up each input of the model; this one has the input "input"
   input: [sepal_length, sepal_width, petal_length, petal_width]
 sample: # what inputs look like: drift is measured against it
   file: iris.csv
-  label: kind # the column with the truth
+  label: kind # the CSV column with the correct answers
 golden: # rows a device must answer right before the version may serve
   rows: 8
-label: { output: output, kind: classification } # which output is compared with the truth, when that is known
+label: { output: output, kind: classification } # the output "output" is compared with the correct answer, once known
 classes: [setosa, versicolor, virginica]
 `;
 
