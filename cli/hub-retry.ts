@@ -36,7 +36,7 @@ export class HubRetry {
       const now = performance.now();
       if (this.#lostAt === undefined) {
         this.#lostAt = now;
-        printer.note(`${error.message} Looking again for ${formatDuration(giveUpMs)}.`);
+        printer.note(`${error.message} Trying again for ${formatDuration(giveUpMs)}.`);
       }
       if (now - this.#lostAt >= giveUpMs) throw error;
       return { retryMs: Math.min(error.retryAfterMs ?? 0, giveUpMs) };

@@ -27,7 +27,7 @@ const ENV_PREFIX = 'MODELFLEET_HUB';
 const ACCEPT_LOSS =
   'start although parts of the data folder are missing, and replace those that can be made anew (README has the consequences)';
 const CATCH_UP =
-  'start with an older copy of the data folder that "restore" did not make: sign above what devices have accepted since, end rollouts, revoke join tokens';
+  'start with an older copy of the data folder that "restore" did not make: number what it signs above what devices have accepted since, end rollouts, revoke join tokens';
 /** Of the hub's own options, what its commands use. */
 const sharedOptions = ['--config', '--data', '--json', '--version'];
 

@@ -39,8 +39,8 @@ export function driftCommand(context: CliContext): Command {
 function describe(report: DriftReport, since: string, printer: Printer): readonly string[] {
   const { model, version, verdict, devicesSeen, devicesDrifted, labels } = report;
   const lines = [
-    `${model} ${version}, last ${since}: ${verdict} (${countText(devicesSeen, 'device')} reported, ${devicesDrifted} drifted on their own)`,
-    `one reading of this span: without drift it finds any with a chance of at most ${percent(report.level)}`,
+    `${model} ${version}, last ${since}: ${verdict} (${countText(devicesSeen, 'device')} reported, ${devicesDrifted} drifted when judged alone)`,
+    `chance of a false alarm in one reading of this span: at most ${percent(report.level)}`,
     ...(labels ? [labelText(labels)] : []),
     '',
     ...featureTable(report.features, printer),

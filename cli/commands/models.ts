@@ -149,7 +149,7 @@ async function unassign(model: string, flags: UnassignFlags, context: CliContext
   context
     .printer()
     .result(answer, () => [
-      `"${model}" is taken off ${countText(answer.devices, 'device')}; one that is offline learns it when it returns.`,
+      `"${model}" is taken off ${countText(answer.devices, 'device')}; an offline device removes it when it reconnects.`,
       ...answer.failed.map((one) => `${one.device}  could not be told: ${one.code}: ${one.message}`),
     ]);
 }

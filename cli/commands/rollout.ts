@@ -171,7 +171,7 @@ function addCreate(rollout: Command, context: CliContext): void {
     )
     .option(
       '--min-completed <N>',
-      'number of devices that must succeed or fail for a phase to pass; with so many, --max-failures is judged before all are done (default: 2, judged when all are done)',
+      'number of devices that must succeed or fail for a phase to pass, or all of a smaller phase; with so many, --max-failures is judged before all have finished (default: 2, judged when all have finished)',
     )
     .option(
       '--max-silent <SHARE>',

@@ -36,7 +36,9 @@ export function telemetryCommand(context: CliContext): Command {
   );
   const show = telemetry
     .command('show')
-    .description('show requests, errors, latency and error against labels, by version or what --by names');
+    .description(
+      'show requests, errors, latency and error against labels: one row for each version, or for what --by names',
+    );
   addBreakdownFlags(show, 'version')
     .addOption(
       new Option(
@@ -122,4 +124,4 @@ function emptyText(flags: ShowFlags): string {
 }
 
 const nothingYetText =
-  'A device reports when its telemetry window ends, each minute unless its agent has another --window: what has just begun is shown after that.';
+  'Check the name with "modelfleet models list". A device reports at the end of each telemetry window, by default every minute: a model that has just begun to serve is shown after that.';

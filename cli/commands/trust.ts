@@ -131,7 +131,7 @@ function describeKeys(
     `The hub has its trust root: ${made.rootSha256}`,
     `Encrypted keys are in ${keys}:`,
     `  take OFFLINE now   ${roots}   needed to replace keys (${made.rootThreshold} of ${made.rootKeys} must sign)`,
-    '  take OFFLINE now   targets.pem   says who publishes and which director key counts',
+    '  take OFFLINE now   targets.pem   names who may publish, and the key of the hub that devices obey',
     `  keep at hand       publisher.pem   signs versions of ${made.model ?? 'every model'}: models publish --key ${keys}/publisher.pem`,
     'Move the offline keys to media that no network reaches, with root.json and targets.json, and delete them here.',
     'Without the passphrase the keys are lost; without root keys no key can ever be replaced.',

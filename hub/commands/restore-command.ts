@@ -8,7 +8,7 @@ import { printResult } from './print-result.ts';
 export function restoreCommand(): Command {
   return new Command('restore')
     .description(
-      'make the data folder from a backup; the next start signs above what devices have accepted since',
+      'make the data folder from a backup; at the next start the hub numbers what it signs above what devices have accepted since',
     )
     .argument('<dir>', 'folder that "backup" made')
     .option('--check', 'only check the backup; write nothing')

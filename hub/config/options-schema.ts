@@ -50,7 +50,7 @@ export const hubOptionTable = {
   publicTrust: choiceOption(
     'auto',
     ['auto', 'hub-ca', 'system'],
-    "CA that devices and users verify the REST API with: hub-ca, the hub's own; system, those of their machine; auto, what --http-tls-cert needs, else the hub's own",
+    "CA that devices and users verify the REST API with: hub-ca, the hub's own; system, those that their machine trusts; auto, that of --http-tls-cert if it is given, else the hub's own",
     'TRUST',
   ),
   trustedProxies: {

@@ -126,7 +126,7 @@ function judgeFailures({ counts, devices, settledAt, rules, awaitingRequests = 0
   }
   if (settledAt === null) {
     const underWay = devices - completed - outOfReach(counts) - (counts.unproven ?? 0);
-    const text = `${underWay} of ${devices} devices are not done`;
+    const text = `${underWay} of ${devices} devices not finished yet`;
     const reasons: Reason[] = [{ code: 'devices_under_way', verdict: 'inconclusive', text }];
     if (awaitingRequests === 0) return reasons;
     const wanting = `${awaitingRequests} of them have finished the trial time and wait for enough requests; ${wayOut}`;

@@ -39,6 +39,6 @@ export const telemetryErrors = defineErrors({
     status: 404,
     retry: 'later',
     meaning: 'No device reported telemetry of the model in this time span.',
-    fix: 'Check that devices serve the model, wait for one telemetry window, or request a longer span.',
+    fix: 'Check the name with "modelfleet models list" and that devices serve the model, wait for one telemetry window (a minute), or request a longer span.',
   },
 });

@@ -73,7 +73,7 @@ export const trustErrors = defineErrors({
     status: 404,
     retry: 'later',
     meaning: 'The verified metadata contains no such version.',
-    fix: 'Check the model and the version with "modelfleet models list".',
+    fix: 'Check the model with "modelfleet models list" and its versions with "modelfleet models show MODEL".',
   },
   interface_breaking: {
     status: 409,

@@ -43,5 +43,13 @@ export function parseJoinToken(text: string): JoinToken {
       `Cannot read the join token: expected text that starts with "${PREFIX}", as "modelfleet devices token create" prints it.`,
     );
   }
-  return parseJson(bytes);
+  try {
+    return parseJson(bytes);
+  } catch (cause) {
+    throw new AppError(
+      'bad_input',
+      'Cannot read the join token: it is damaged, cut off or of another version of modelfleet. Copy the whole line that was printed.',
+      { cause },
+    );
+  }
 }

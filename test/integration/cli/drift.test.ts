@@ -121,10 +121,8 @@ describe('modelfleet drift', () => {
     expect(stderr).toBe('');
     expect(code).toBe(0);
     const lines = stdout.split('\n');
-    expect(lines[0]).toContain('air 1.0.0, last 1h: drift (2 devices reported, 1 drifted on their own)');
-    expect(lines[1]).toBe(
-      'one reading of this span: without drift it finds any with a chance of at most 1 %',
-    );
+    expect(lines[0]).toContain('air 1.0.0, last 1h: drift (2 devices reported, 1 drifted when judged alone)');
+    expect(lines[1]).toBe('chance of a false alarm in one reading of this span: at most 1 %');
     expect(stdout).toContain('MAE 0.500, RMSE 1.00 over 8 labels');
     expect(lines.findIndex((line) => line.startsWith('f0'))).toBeLessThan(
       lines.findIndex((line) => line.startsWith('f1')),

@@ -87,7 +87,7 @@ describe('modelfleet telemetry show --by', () => {
     const { code, stdout, stderr } = await run('show', '--model', 'none', '--by', 'hour');
     expect(code).toBe(0);
     expect(stdout).toBe('No device reported none in this time span.\n');
-    expect(stderr).toContain('A device reports when its telemetry window ends');
+    expect(stderr).toContain('A device reports at the end of each telemetry window');
   });
 
   it.each([

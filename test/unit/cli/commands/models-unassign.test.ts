@@ -27,7 +27,7 @@ describe('modelfleet models unassign', () => {
     const { asked, printed } = await run('iris', '--group', 'lab', '--yes');
     expect(asked).toEqual([['/models/iris/unassign', { group: 'lab' }]]);
     expect(printed).toEqual([
-      '"iris" is taken off 2 devices; one that is offline learns it when it returns.',
+      '"iris" is taken off 2 devices; an offline device removes it when it reconnects.',
       'b  could not be told: internal: it cannot be read',
     ]);
   });

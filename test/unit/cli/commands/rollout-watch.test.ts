@@ -40,7 +40,7 @@ describe('watchRollout()', () => {
       { ...running, status: 'completed' },
     ]);
     expect({ code, shown }).toEqual({ code: 0, shown: ['running', 'completed'] });
-    expect(told.match(/Cannot reach the hub\. Looking again for 1m\./g)).toHaveLength(1);
+    expect(told.match(/Cannot reach the hub\. Trying again for 1m\./g)).toHaveLength(1);
     expect(told).toContain('The hub answers again.');
   });
 

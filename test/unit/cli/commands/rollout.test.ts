@@ -33,7 +33,9 @@ const status = rolloutAnswer({
       at: now - 5_000,
       phase: 2,
       verdict: 'inconclusive',
-      reasons: [{ code: 'devices_under_way', verdict: 'inconclusive', text: '2 of 6 devices are not done' }],
+      reasons: [
+        { code: 'devices_under_way', verdict: 'inconclusive', text: '2 of 6 devices not finished yet' },
+      ],
     },
   ],
 });
@@ -234,7 +236,7 @@ describe('rolloutText()', () => {
       'devices  2 trial, 3 succeeded, 1 rolled-back',
       'waits    for sensor-4 (trial for 0ms) and 1 more',
       'verdict  inconclusive (phase 2, 5s ago)',
-      '         - 2 of 6 devices are not done',
+      '         - 2 of 6 devices not finished yet',
       '',
       'sensor-3  rolled-back 1m 5s ago: trial_error_rate: bad\u001b[2J',
     ]);

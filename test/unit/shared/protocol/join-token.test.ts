@@ -25,3 +25,9 @@ it.each(['mfj1.!!!!', 'mfj1.A', 'mfj2.e30', 'mfj1.e30'])(
     );
   },
 );
+
+it('parseJoinToken() asks for the whole line where only a part of the token was copied', () => {
+  expect(() => parseJoinToken(encodeJoinToken(token).slice(0, 41))).toThrow(
+    'it is damaged, cut off or of another version of modelfleet. Copy the whole line that was printed.',
+  );
+});
