@@ -61,7 +61,7 @@ export const trustErrors = defineErrors({
     status: 409,
     retry: 'never',
     meaning: 'The hub already has a trust root, and a new one cannot replace it.',
-    fix: 'Use the keys that the first "modelfleet trust init" created.',
+    fix: 'Use the keys that the first "modelfleet trust init" created. If they are lost, begin with an empty data folder of the hub and enrol the devices again.',
   },
   version_exists: {
     status: 409,

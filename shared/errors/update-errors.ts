@@ -46,7 +46,7 @@ export const updateErrors = defineErrors({
     retry: 'never',
     meaning:
       'The version has a lower release than one that this device has committed, and the device no longer keeps it.',
-    fix: 'Publish the older model again with a higher release, or return to a version that the device still keeps.',
+    fix: 'Publish the older model again with a higher release, or roll out a version that the device still keeps: "modelfleet devices show ID" lists it as previous.',
   },
   version_quarantined: {
     seenIn: ['device'],
@@ -140,7 +140,7 @@ export const updateErrors = defineErrors({
     seenIn: ['device'],
     retry: 'never',
     meaning: 'The version failed more requests than its trial allows.',
-    fix: 'The message has the last error. "modelfleet telemetry show --model MODEL --version VERSION --json" counts the failed requests by error code.',
+    fix: 'The message has the last error. "modelfleet telemetry show --model MODEL --version VERSION --json" counts the failed requests by error code. Publish a new version without the cause.',
   },
   trial_requests_refused: {
     seenIn: ['device'],
