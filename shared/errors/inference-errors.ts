@@ -160,7 +160,7 @@ export const inferenceErrors = defineErrors({
     retry: 'never',
     meaning:
       'The agent stores no answer with this id: it was never given, is of a version without a label rule, had more than 256 rows, or was deleted because it was too old (--predictions-kept) or newer answers needed the space (--predictions-max). A crash of the agent loses the answers of the last second.',
-    fix: 'Send the id of the answer that the label belongs to, and send it sooner; or keep more answers with --predictions-max and --predictions-kept.',
+    fix: 'Send the id of the answer that the label belongs to, and send it sooner; or keep more answers with --predictions-max and --predictions-kept. If the version has no label rule, publish a version with one.',
   },
   label_known: {
     status: 409,
@@ -171,8 +171,9 @@ export const inferenceErrors = defineErrors({
   label_invalid: {
     status: 400,
     retry: 'never',
-    meaning: "The label does not match the model's label rule, or the version has no label rule.",
-    fix: 'Send a number for a regression or a class for a classification. If the version has no label rule, publish a version with one.',
+    meaning:
+      "The label does not match the model's label rule, or there is not one for each row of the answer.",
+    fix: 'Send a number for a regression or a class for a classification, and for an answer of many rows a list of them.',
   },
   host_refused: {
     status: 403,

@@ -73,6 +73,16 @@ describe('HealthWatch', () => {
     expect(codes()).toEqual([]);
   });
 
+  it('says that predictions are not stored for as long as they are not', async () => {
+    let fault: string | undefined = 'Cannot write "/data/predictions": the disk is full.';
+    const { health, codes } = await watch({ predictionFault: () => fault });
+    await health.check();
+    expect(codes()).toEqual(['predictions_not_stored']);
+    fault = undefined;
+    await health.check();
+    expect(codes()).toEqual([]);
+  });
+
   it('sets space aside for a rollback while the disk has some, and goes on looking when it cannot', async () => {
     let free = 2 ** 20;
     let made = 0;

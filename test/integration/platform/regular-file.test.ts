@@ -7,6 +7,7 @@ import { writeFileAtomic } from '../../../platform/atomic-file.ts';
 import { lockFolder } from '../../../platform/folder-lock.ts';
 import {
   openRegularFile,
+  openRegularFileToWrite,
   readGivenFile,
   readRegularFile,
   unreadableReason,
@@ -98,6 +99,31 @@ describe('a regular file', () => {
 });
 
 describe('what is in the way', () => {
+  it.each(['folder', 'pipe', 'socket', 'link', 'dangling'])(
+    'of a file that is written piece by piece is set aside without a wait: a %s',
+    async (kind) => {
+      const found = await inTheWay();
+      const file = await openRegularFileToWrite(found[kind]!);
+      await file.write('new');
+      await file.close();
+      expect(await readFile(found[kind]!, 'utf8')).toBe('new');
+      expect(await readFile(found['file']!, 'utf8')).toBe('content');
+      const names = await readdir(join(found['folder']!, '..'));
+      expect(names.filter((name) => name.startsWith(`${kind}.set-aside-`))).toHaveLength(1);
+    },
+  );
+
+  it('is nothing where there is no file or a regular one, which is written in place', async () => {
+    const path = join(await tempFolder(), 'file');
+    for (const text of ['new', 'NEW']) {
+      const file = await openRegularFileToWrite(path);
+      await file.write(text, 0);
+      await file.close();
+      expect(await readFile(path, 'utf8')).toBe(text);
+    }
+    await expect(openRegularFileToWrite(join(path, 'below'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+  });
+
   it('of a file is set aside when it is a folder, and replaced when it is not', async () => {
     const found = await inTheWay();
     for (const path of Object.values(found)) {
