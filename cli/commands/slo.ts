@@ -10,8 +10,13 @@ import { duration, share, wholeNumber } from '../flag-values.ts';
 
 const parseStatus = answerParser(SloStatus);
 const parsePage = answerParser(SloPage);
+const GROUP_TEXT = 'only devices of this group (default: every device)';
 
-interface SetFlags {
+interface GroupFlag {
+  readonly group?: string;
+}
+
+interface SetFlags extends GroupFlag {
   readonly availability?: string;
   readonly latency?: string;
   readonly latencyLimit?: string;
@@ -28,11 +33,12 @@ export function sloCommand(context: CliContext): Command {
     .command('show')
     .description('show what is left of the error budgets, of every model or of one with its burn rates')
     .argument('[model]', 'name of the model (default: every model)')
-    .action(async (model: string | undefined) => {
+    .option('--group <GROUP>', GROUP_TEXT)
+    .action(async (model: string | undefined, { group }: GroupFlag) => {
       const hub = await context.hub();
       const printer = context.printer();
       if (model !== undefined) {
-        const status = parseStatus(await hub.get(pathOf(model)));
+        const status = parseStatus(await hub.get(pathOf(model, group)));
         printer.result(status, () => statusText(status, printer), model);
         return;
       }
@@ -47,6 +53,7 @@ export function sloCommand(context: CliContext): Command {
     .command('set')
     .description('set all objectives of a model; those that are left out are not watched')
     .argument('<model>', 'name of the model')
+    .option('--group <GROUP>', GROUP_TEXT)
     .option('--availability <SHARE>', 'share of requests that must be answered, such as 99.9%')
     .option('--latency <SHARE>', 'share of answers that must come within --latency-limit')
     .option('--latency-limit <DURATION>', 'longest time that an answer may take, such as 40ms')
@@ -57,7 +64,7 @@ export function sloCommand(context: CliContext): Command {
     .option('--min-requests <N>', 'requests that a window needs before its burn rate counts (default: 30)')
     .action(async (model: string, flags: SetFlags) => {
       const objectives = objectivesOf(flags);
-      const status = parseStatus(await (await context.hub()).put(pathOf(model), objectives));
+      const status = parseStatus(await (await context.hub()).put(pathOf(model, flags.group), objectives));
       const printer = context.printer();
       printer.result(status, () => statusText(status, printer), model);
     });
@@ -65,11 +72,19 @@ export function sloCommand(context: CliContext): Command {
     .command('reset')
     .description('use the objectives of the manifest again')
     .argument('<model>', 'name of the model')
-    .action(async (model: string) => {
-      await (await context.hub()).delete(pathOf(model));
+    .option('--group <GROUP>', GROUP_TEXT)
+    .action(async (model: string, { group }: GroupFlag) => {
+      await (await context.hub()).delete(pathOf(model, group));
       context
         .printer()
-        .result({ reset: model }, () => `Model "${model}" has the objectives of its manifest.`, model);
+        .result(
+          { reset: model, ...(group === undefined ? {} : { group }) },
+          () =>
+            group === undefined
+              ? `Model "${model}" has the objectives of its manifest.`
+              : `Of objectives, model "${model}" has none of its own in group "${group}".`,
+          model,
+        );
     });
   return slo;
 }
@@ -112,19 +127,23 @@ function requireBoth(flags: Readonly<Record<string, string | undefined>>): void 
 }
 
 function overview(rows: readonly SloStatus[], printer: Printer): readonly string[] {
-  const budgets = rows.flatMap(({ model, budgets: of }) => of.map((budget) => ({ model, ...budget })));
+  const budgets = rows.flatMap(({ model, group, budgets: of }) =>
+    of.map((budget) => ({ model, group, ...budget })),
+  );
   return printer.table(budgets, [
     { title: 'model', value: (row) => row.model },
+    { title: 'group', value: (row) => row.group ?? 'all' },
     ...budgetColumns<(typeof budgets)[number]>(),
   ]);
 }
 
 function statusText(status: SloStatus, printer: Printer): readonly string[] {
-  const { model, source, budgets, freshness, drift } = status;
+  const { model, group, source, budgets, freshness, drift } = status;
   const from = source === 'set' ? 'objectives were set' : 'objectives are those of the manifest';
-  if (budgets.length === 0 && !freshness && !drift) return [`${model}: ${from}; there are none`];
+  const what = group === undefined ? model : `${model} in group ${group}`;
+  if (budgets.length === 0 && !freshness && !drift) return [`${what}: ${from}; there are none`];
   return [
-    `${model}: ${from}`,
+    `${what}: ${from}`,
     ...(budgets.length > 0 ? ['', ...printer.table(budgets, budgetColumns<ErrorBudget>())] : []),
     ...budgets.flatMap((budget) => ['', ...windowTable(budget, printer)]),
     ...(freshness
@@ -166,6 +185,7 @@ function percent(value: number): string {
   return `${Number((value * 100).toFixed(2))} %`;
 }
 
-function pathOf(model: string): string {
-  return `/slos/${encodeURIComponent(model)}`;
+function pathOf(model: string, group: string | undefined): string {
+  const query = group === undefined ? '' : `?group=${encodeURIComponent(group)}`;
+  return `/slos/${encodeURIComponent(model)}${query}`;
 }

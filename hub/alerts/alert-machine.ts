@@ -105,6 +105,11 @@ export function isSilenced(
     ({ code, subject, endsAt }) =>
       now < endsAt &&
       (code === undefined || code === alert.code) &&
-      (subject === undefined || subject === alert.subject),
+      (subject === undefined || isAbout(alert.subject, subject)),
   );
+}
+
+/** A model is meant in all of its groups. */
+export function isAbout(subject: string, wanted: string): boolean {
+  return subject === wanted || subject.startsWith(`${wanted}/`);
 }

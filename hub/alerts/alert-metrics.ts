@@ -20,14 +20,14 @@ export function addAlertMetrics(
   new Gauge({
     name: 'modelfleet_slo_burn_rate',
     help: 'How many times faster than allowed the error budget of the objective is spent, over the window in seconds',
-    labelNames: ['model', 'objective', 'window'],
+    labelNames: ['model', 'group', 'objective', 'window'],
     registers,
     collect() {
       this.reset();
-      for (const { model, budgets } of objectives.latest()) {
+      for (const { model, group = '', budgets } of objectives.latest()) {
         for (const { objective, windows } of budgets) {
           for (const { windowMs, burnRate } of windows) {
-            this.set({ model, objective, window: windowMs / 1_000 }, burnRate);
+            this.set({ model, group, objective, window: windowMs / 1_000 }, burnRate);
           }
         }
       }
@@ -36,12 +36,12 @@ export function addAlertMetrics(
   new Gauge({
     name: 'modelfleet_slo_error_budget_left',
     help: 'Share of the error budget of the objective that is left; below 0 when it is overspent',
-    labelNames: ['model', 'objective'],
+    labelNames: ['model', 'group', 'objective'],
     registers,
     collect() {
       this.reset();
-      for (const { model, budgets } of objectives.latest()) {
-        for (const { objective, left } of budgets) this.set({ model, objective }, left);
+      for (const { model, group = '', budgets } of objectives.latest()) {
+        for (const { objective, left } of budgets) this.set({ model, group, objective }, left);
       }
     },
   });

@@ -50,7 +50,7 @@ export function alertRoutes(alerts: AlertService, receivers: Receivers): Routes 
             active: Type.Optional(Type.Boolean({ description: 'Whether they are not resolved yet' })),
             severity: Type.Optional(Type.Enum([...alertSeverities])),
             code: Type.Optional(AlertCodeName),
-            subject: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+            subject: Type.Optional(Type.String({ minLength: 1, maxLength: 129 })),
             ...sortQuery(alertSorts, '-pendingAt'),
             ...pageQuery,
           }),

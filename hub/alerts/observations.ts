@@ -4,6 +4,7 @@ import type { BudgetObjective, ErrorBudget, SloStatus } from '../../shared/api/s
 import { formatDuration } from '../../shared/base/duration.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { type BurnRule, burningRules } from '../objectives/burn-rate.ts';
+import { subjectOf } from '../objectives/slo-scope.ts';
 
 export interface Observation {
   readonly code: AlertCode;
@@ -32,20 +33,22 @@ export function observationsOf(status: SloStatus): readonly Observation[] {
 }
 
 function burnObservation(
-  { model, objectives }: SloStatus,
+  status: SloStatus,
   { objective, target, windows, left }: ErrorBudget,
   speed: BurnRule['speed'],
 ): Observation {
+  const { objectives } = status;
+  const subject = subjectOf(status);
   const windowOf = (windowMs: number) => windows.find((one) => one.windowMs === windowMs)!;
   const minimum = { all: objectives.requestsMin ?? limits.burnEventsMin, bad: limits.burnBadEventsMin };
   const [rule] = burningRules(speed, target, windowOf, minimum);
-  const common = { code: codes[objective][speed], subject: model };
+  const common = { code: codes[objective][speed], subject };
   if (!rule) return { ...common, holds: false, summary: '' };
   const { all, bad, burnRate } = windowOf(rule.longMs);
   return {
     ...common,
     holds: true,
-    summary: `${model}: ${bad} of ${all} ${nouns[objective]} in the last ${formatDuration(rule.longMs)}; the error budget of ${percent(1 - target)} is spent ${burnRate.toFixed(1)} times too fast, ${percent(left)} of it is left`,
+    summary: `${subject}: ${bad} of ${all} ${nouns[objective]} in the last ${formatDuration(rule.longMs)}; the error budget of ${percent(1 - target)} is spent ${burnRate.toFixed(1)} times too fast, ${percent(left)} of it is left`,
   };
 }
 

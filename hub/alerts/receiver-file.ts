@@ -7,6 +7,7 @@ import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { DeviceId } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
+import { isAbout } from './alert-machine.ts';
 
 const file = Type.String({ minLength: 1, maxLength: 4_096 });
 
@@ -16,7 +17,7 @@ const common = {
   /** Only alerts of these severities; of these subjects. */
   severities: Type.Optional(Type.Array(Type.Enum([...alertSeverities]), { minItems: 1 })),
   subjects: Type.Optional(
-    Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { minItems: 1, maxItems: 256 }),
+    Type.Array(Type.String({ minLength: 1, maxLength: 129 }), { minItems: 1, maxItems: 256 }),
   ),
   /** PEM of the CAs that the receiver's certificate is verified with; by default those of the system. */
   caFile: Type.Optional(file),
@@ -136,6 +137,7 @@ export function wantedBy<T extends { readonly severity: string; readonly subject
 ): readonly T[] {
   return alerts.filter(
     ({ severity, subject }) =>
-      (severities?.includes(severity) ?? true) && (subjects?.includes(subject) ?? true),
+      (severities?.includes(severity) ?? true) &&
+      (subjects?.some((wanted) => isAbout(subject, wanted)) ?? true),
   );
 }

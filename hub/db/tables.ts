@@ -257,8 +257,8 @@ export interface Tables {
   };
   /** telemetry: devices that were removed from the hub and whose telemetry has not all gone yet; it counts for nothing. */
   telemetry_removed: { device_id: string; removed_at: number };
-  /** objectives: of models for which they were set. `body` json. */
-  objective: { model: string; body: string; set_at: number };
+  /** objectives: of models for which they were set, and of their device groups (empty: all devices). `body` json. */
+  objective: { model: string; device_group: string; body: string; set_at: number };
   /** alerts: one row for each time that a rule held for a subject; at most one of both is not resolved. */
   alert: {
     id: string;

@@ -18,6 +18,7 @@ import { budgetLeft, budgetPeriodMs, burnRate, burnWindowsMs, type EventCounts }
 import { defaultObjectives } from './default-objectives.ts';
 import type { ObjectiveStore } from './objective-store.ts';
 import type { ReportTimes } from './report-times.ts';
+import { type SloScope, subjectOf } from './slo-scope.ts';
 import { type CountedTelemetry, eventsOf, WindowCounts } from './window-counts.ts';
 
 export interface ObjectiveServiceProps {
@@ -43,7 +44,7 @@ export interface ObjectiveServiceProps {
 
 export interface Evaluation {
   readonly statuses: readonly SloStatus[];
-  /** Models that could not be evaluated, with the error. */
+  /** Subjects that could not be evaluated, with the error. */
   readonly failed: ReadonlyMap<string, unknown>;
 }
 
@@ -57,88 +58,107 @@ export class ObjectiveService {
     this.#counts = new WindowCounts(props.telemetry);
   }
 
-  /** As of the last evaluation, by model. */
+  /** As of the last evaluation, by model and group. */
   latest(): readonly SloStatus[] {
     return this.#latest;
   }
 
-  /** Every model that devices run or that objectives were set for. What fails for one model is that model's alone. */
+  /** Every model that devices run and all that objectives were set for. What fails for one is that one's alone. */
   async evaluateAll(): Promise<Evaluation> {
     const { store, models, census } = this.#props;
     const running = await models.published(census.versions());
-    const names = new Set([...running.map(({ model }) => model), ...(await store.models())]);
+    const scopes = new Map(
+      [...running.map(({ model }) => ({ model })), ...(await store.scopes())].map((scope) => [
+        subjectOf(scope),
+        scope,
+      ]),
+    );
     const statuses: SloStatus[] = [];
     const failed = new Map<string, unknown>();
-    for (const model of [...names].sort()) {
+    for (const subject of [...scopes.keys()].sort()) {
       const begun = performance.now();
       try {
-        statuses.push(await this.#evaluate(model, { running, anew: false }));
+        statuses.push(await this.#evaluate(scopes.get(subject)!, { running, anew: false }));
       } catch (error) {
-        failed.set(model, error);
+        failed.set(subject, error);
       }
       // As long as it worked: many models never take more than half of the event loop.
       await wait(performance.now() - begun);
     }
-    this.#counts.forgetAllBut(names);
+    this.#counts.forgetAllBut(new Set(scopes.keys()));
     this.#latest = statuses;
     return { statuses, failed };
   }
 
-  /** Throws `not_found`. */
-  async show(model: string): Promise<SloStatus> {
-    await this.#require(model, 'show the objectives');
-    const running = await this.#props.models.published(this.#props.census.versions());
-    return this.#evaluate(model, { running, anew: true });
-  }
-
-  /** Throws `not_found`. */
-  async set(model: string, objectives: Objectives, actor: Actor): Promise<SloStatus> {
-    const { store, audit, clock } = this.#props;
-    await this.#require(model, 'set the objectives');
-    await store.transaction(async (tx) => {
-      await store.set(model, objectives, clock.now(), tx);
-      await audit.append(
-        { ...auditActor(actor), action: 'objectives.set', target: `model/${model}`, details: objectives },
-        tx,
+  /** A group has only objectives that were set. Throws `not_found`. */
+  async show(scope: SloScope): Promise<SloStatus> {
+    const { models, census, store } = this.#props;
+    await this.#require(scope, 'show the objectives');
+    if (scope.group !== undefined && !(await store.find(scope))) {
+      throw new AppError(
+        'not_found',
+        `Cannot show the objectives of "${scope.model}" in group "${scope.group}": none were set.`,
       );
-    });
-    return this.show(model);
+    }
+    const running = await models.published(census.versions());
+    return this.#evaluate(scope, { running, anew: true });
   }
 
-  /** Those of the manifest hold again. Throws `not_found` for an unknown model. */
-  async reset(model: string, actor: Actor): Promise<void> {
-    const { store, audit } = this.#props;
-    await this.#require(model, 'reset the objectives');
+  /** Throws `not_found`, and `bad_input` for objectives that a group cannot have. */
+  async set(scope: SloScope, objectives: Objectives, actor: Actor): Promise<SloStatus> {
+    const { store, audit, clock } = this.#props;
+    await this.#require(scope, 'set the objectives');
+    if (scope.group !== undefined && (objectives.freshness || objectives.drift)) {
+      throw new AppError(
+        'bad_input',
+        `Cannot set the objectives of "${scope.model}" in group "${scope.group}": freshness and drift are of a model on all devices.`,
+      );
+    }
     await store.transaction(async (tx) => {
-      if (!(await store.remove(model, tx))) return;
-      await audit.append({ ...auditActor(actor), action: 'objectives.reset', target: `model/${model}` }, tx);
+      await store.set(scope, objectives, clock.now(), tx);
+      const target = `model/${subjectOf(scope)}`;
+      await audit.append({ ...auditActor(actor), action: 'objectives.set', target, details: objectives }, tx);
+    });
+    return this.show(scope);
+  }
+
+  /** Those of the manifest hold again; a group has none then. Throws `not_found` for an unknown model. */
+  async reset(scope: SloScope, actor: Actor): Promise<void> {
+    const { store, audit } = this.#props;
+    await this.#require(scope, 'reset the objectives');
+    await store.transaction(async (tx) => {
+      if (!(await store.remove(scope, tx))) return;
+      const target = `model/${subjectOf(scope)}`;
+      await audit.append({ ...auditActor(actor), action: 'objectives.reset', target }, tx);
     });
   }
 
-  async #require(model: string, what: string): Promise<void> {
+  async #require({ model }: SloScope, what: string): Promise<void> {
     if (await this.#props.models.isKnown(model)) return;
     throw new AppError('not_found', `Cannot ${what} of "${model}": no model has this name.`);
   }
 
   async #evaluate(
-    model: string,
+    scope: SloScope,
     { running, anew }: { readonly running: readonly VersionCount[]; readonly anew: boolean },
   ): Promise<SloStatus> {
     const { store, clock } = this.#props;
+    const { model, group } = scope;
     const now = clock.now();
-    const set = await store.find(model);
+    const set = await store.find(scope);
     const objectives = set ?? (await this.#defaults(model, running));
     const budgets: ErrorBudget[] = [];
     for (const objective of budgetObjectives) {
       const target = objectives[objective]?.target;
       if (target === undefined) continue;
       const countsOf = async (windowMs: number) =>
-        eventsOf(objective, objectives, await this.#counts.of(model, windowMs, { now, anew }));
+        eventsOf(objective, objectives, await this.#counts.of(scope, windowMs, { now, anew }));
       budgets.push(await this.#budget(objective, target, countsOf));
     }
     const { freshness } = objectives;
     return {
       model,
+      ...(group === undefined ? {} : { group }),
       source: set ? 'set' : 'manifest',
       objectives,
       evaluatedAt: now,

@@ -5,6 +5,7 @@
 import type { BudgetObjective, Objectives } from '../../shared/api/slos.ts';
 import type { FigureQuery, TelemetryFigures } from '../telemetry/telemetry-figures.ts';
 import type { EventCounts } from './burn-rate.ts';
+import { type SloScope, subjectOf } from './slo-scope.ts';
 
 export interface CountedTelemetry {
   figures(query: FigureQuery): Promise<TelemetryFigures>;
@@ -23,29 +24,30 @@ export class WindowCounts {
     this.#telemetry = telemetry;
   }
 
-  /** Figures of each version of the model in the `windowMs` before `now`; `anew`: what was read before does not do. */
+  /** Figures of each version in the `windowMs` before `now`; `anew`: what was read before does not do. */
   async of(
-    model: string,
+    scope: SloScope,
     windowMs: number,
     { now, anew }: { readonly now: number; readonly anew: boolean },
   ): Promise<readonly Figures[]> {
-    const key = `${model} ${windowMs}`;
+    const { model, group } = scope;
+    const key = `${subjectOf(scope)} ${windowMs}`;
     const read = this.#read.get(key);
     const isNew = read && read.at <= now && now - read.at < Math.min(windowMs / 60, REREAD_MS_MAX);
     if (isNew && !anew) return read.figures;
     const time = { fromMs: now - windowMs, toMs: now + 1 };
     const figures: Figures[] = [];
     for (const version of await this.#telemetry.storedVersions(model, time)) {
-      const { requests, latency, labels } = await this.#telemetry.figures({ model, version, ...time });
+      const { requests, latency, labels } = await this.#telemetry.figures({ model, version, group, ...time });
       figures.push({ requests, latency, labels });
     }
     this.#read.set(key, { at: now, figures });
     return figures;
   }
 
-  /** Of models that are no longer evaluated. */
-  forgetAllBut(models: ReadonlySet<string>): void {
-    for (const key of this.#read.keys()) if (!models.has(key.split(' ')[0]!)) this.#read.delete(key);
+  /** What is no longer evaluated. */
+  forgetAllBut(subjects: ReadonlySet<string>): void {
+    for (const key of this.#read.keys()) if (!subjects.has(key.split(' ')[0]!)) this.#read.delete(key);
   }
 }
 

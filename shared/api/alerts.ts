@@ -1,5 +1,6 @@
 /** Alerts, silences and what receivers are sent. */
 import { type Static, Type } from 'typebox';
+import { limits } from '../base/limits.ts';
 import { Milliseconds } from './milliseconds.ts';
 import { next } from './page.ts';
 
@@ -35,11 +36,11 @@ export const SilenceId = Type.String({
   description: 'Silence id such as s-0123456789ab',
 });
 
-/** What an alert is about: a model, a receiver, or the hub itself (`hub`). */
+/** What an alert is about: a model, a model in a group (`model/group`), a receiver, or the hub itself (`hub`). */
 const subject = Type.String({
   minLength: 1,
-  maxLength: 64,
-  description: 'Model or receiver; `hub` for the hub',
+  maxLength: 2 * limits.nameCharsMax + 1,
+  description: 'Model, `model/group` or receiver; `hub` for the hub',
 });
 const text = Type.String({ minLength: 1, maxLength: 500 });
 
@@ -76,7 +77,7 @@ export type AlertPage = Static<typeof AlertPage>;
 
 const matcher = { code: Type.Optional(AlertCodeName), subject: Type.Optional(subject) };
 
-/** Body of `POST /alert-silences`. Without `code` and `subject` it silences every alert. */
+/** Body of `POST /alert-silences`. Without `code` and `subject` it silences every alert; a model is silenced in all groups. */
 export const SilenceRequest = Type.Object(
   { ...matcher, reason: text, forMs: Type.Integer({ minimum: 60_000, maximum: 90 * 86_400_000 }) },
   { $id: 'SilenceRequest' },

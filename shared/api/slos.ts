@@ -1,6 +1,6 @@
 /** Service level objectives of models: what is promised of a model, and how much of the error budget is left. */
 import { type Static, Type } from 'typebox';
-import { ModelName } from '../base/names.ts';
+import { GroupName, ModelName } from '../base/names.ts';
 import { DriftVerdict } from './drift.ts';
 import { Milliseconds } from './milliseconds.ts';
 import { next } from './page.ts';
@@ -78,6 +78,7 @@ export type ErrorBudget = Static<typeof ErrorBudget>;
 export const SloStatus = Type.Object(
   {
     model: ModelName,
+    group: Type.Optional({ ...GroupName, description: 'Absent: on all devices' }),
     source: Type.Enum(['manifest', 'set'], {
       description: '`manifest`: the objectives are those of the version that most devices run',
     }),

@@ -6,7 +6,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 }
 
 const statements = [
-  `create table objective (model text primary key, body text not null, set_at integer not null) strict, without rowid`,
+  `create table objective (
+     model text not null, device_group text not null, body text not null, set_at integer not null,
+     primary key (model, device_group)) strict, without rowid`,
   `create table alert (
      id text primary key, code text not null, subject text not null, severity text not null, state text not null,
      summary text not null, pending_at integer not null, fired_at integer, clear_since integer, resolved_at integer,

@@ -36,6 +36,10 @@ it('sets and shows objectives, and lists, acknowledges and silences alerts', asy
     code: 2,
     stderr: expect.stringContaining('--latency without --latency-limit'),
   });
+  expect(await cli('slo', 'set', 'air', '--group', 'field', '--availability', '99%')).toMatch(
+    /^air in group field: objectives were set$/m,
+  );
+  expect(await cli('slo', 'reset', 'air', '--group', 'field')).toContain('none of its own');
   expect(await cli('slo', 'reset', 'air')).toContain('has the objectives of its manifest');
   expect(await cli('slo', 'show', 'air')).toContain('there are none');
   await cli('slo', 'show');

@@ -164,6 +164,31 @@ it('one failed request of two pages nobody, and objectives can be shown, set and
     ['latency', 0, 0],
   ]);
   expect(await hub.client.get('/slos')).toMatchObject({ slos: [{ model: 'air' }] });
+  // The device is in the group `default`.
+  for (const [group, all] of [
+    ['default', 2],
+    ['field', 0],
+  ] as const) {
+    const set = await caller.call('PUT', `/api/v1/slos/air?group=${group}`, {
+      availability: { target: 0.9 },
+    });
+    expect(set).toMatchObject({ status: 200, json: { model: 'air', group, budgets: [{ all }] } });
+  }
+  await pass(1);
+  const listed = async (query: object) =>
+    (await hub.client.get('/slos', query as never)) as { slos: SloStatus[]; next?: string };
+  const first = await listed({ limit: 2 });
+  expect(first.slos.map(({ group }) => group)).toEqual([undefined, 'default']);
+  expect((await listed({ limit: 2, after: first.next })).slos.map(({ group }) => group)).toEqual(['field']);
+  expect((await listed({ sort: '-model' })).slos.map(({ group }) => group)).toEqual([
+    'field',
+    'default',
+    undefined,
+  ]);
+  expect(await caller.call('PUT', '/api/v1/slos/air?group=field', { drift: true })).toMatchObject({
+    status: 400,
+    code: 'bad_input',
+  });
   expect(await caller.call('DELETE', '/api/v1/slos/air')).toMatchObject({ status: 204 });
   expect(await hub.client.get('/slos/air')).toMatchObject({
     source: 'manifest',
@@ -172,5 +197,10 @@ it('one failed request of two pages nobody, and objectives can be shown, set and
   });
   expect(await caller.call('GET', '/api/v1/slos/water')).toMatchObject({ status: 404, code: 'not_found' });
   const audited = (await hub.client.get('/audit', { action: 'objectives' })) as { events: object[] };
-  expect(audited.events).toMatchObject([{ action: 'objectives.reset' }, { action: 'objectives.set' }]);
+  expect(audited.events).toMatchObject([
+    { action: 'objectives.reset', target: 'model/air' },
+    { action: 'objectives.set', target: 'model/air/field' },
+    { action: 'objectives.set', target: 'model/air/default' },
+    { action: 'objectives.set', target: 'model/air' },
+  ]);
 }, 60_000);

@@ -128,7 +128,14 @@ describe('a silence', () => {
     [{ subject: 'water', endsAt: start + 1 }, false],
     [{ code: 'drift_found', subject: 'air', endsAt: start + 1 }, true],
     [{ code: 'drift_found', subject: 'water', endsAt: start + 1 }, false],
+    [{ subject: 'air/field', endsAt: start + 1 }, false],
   ])('%j silences drift of air: %s', (silence, silenced) => {
     expect(isSilenced(alert, [silence], start)).toBe(silenced);
+  });
+
+  it('of a model silences it in every group, and one of a group in no other', () => {
+    const inField = { code: 'latency_burns_fast', subject: 'air/field' };
+    const silencedBy = (subject: string) => isSilenced(inField, [{ subject, endsAt: start + 1 }], start);
+    expect(['air', 'air/field', 'air/lab', 'ai', 'field'].filter(silencedBy)).toEqual(['air', 'air/field']);
   });
 });

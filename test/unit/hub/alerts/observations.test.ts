@@ -52,6 +52,14 @@ describe('what is observed of a model', () => {
     ]);
   });
 
+  it('in a group is about the model and the group', () => {
+    const [fast] = observationsOf(status({ group: 'field', budgets: [budget(0.5, 30 * minute)] }));
+    expect(fast).toMatchObject({
+      subject: 'air/field',
+      summary: expect.stringMatching(/^air\/field: 1500 of/),
+    });
+  });
+
   it('is no burn where there were too few requests, unless the objectives ask for fewer', () => {
     // Three an hour, all of them failed.
     const few = [budget(1, 3 * 24 * 60 * minute, 0.05)];

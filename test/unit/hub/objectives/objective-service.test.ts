@@ -4,6 +4,7 @@ import {
   type ObjectiveServiceProps,
 } from '../../../../hub/objectives/objective-service.ts';
 import type { ObjectiveStore } from '../../../../hub/objectives/objective-store.ts';
+import { type SloScope, subjectOf } from '../../../../hub/objectives/slo-scope.ts';
 import type { FigureQuery, TelemetryFigures } from '../../../../hub/telemetry/telemetry-figures.ts';
 import type { Objectives } from '../../../../shared/api/slos.ts';
 import { LatencySketch } from '../../../../shared/sketch/latency-sketch.ts';
@@ -38,8 +39,12 @@ function serviceOf({
   const queries: FigureQuery[] = [];
   const service = new ObjectiveService({
     store: {
-      find: async (model: string) => set[model],
-      models: async () => Object.keys(set),
+      find: async (scope: SloScope) => set[subjectOf(scope)],
+      scopes: async () =>
+        Object.keys(set).map((subject) => {
+          const [model, group] = subject.split('/');
+          return { model, group };
+        }),
     } as unknown as ObjectiveStore,
     telemetry: {
       figures: async (query) => {
@@ -161,7 +166,7 @@ describe('objectives', () => {
       reportTimes: { isKnown: () => true, isFresh: (id) => id === 'a' },
       updating: async () => new Set(['c']),
     });
-    expect((await service.show('air')).freshness).toEqual({
+    expect((await service.show({ model: 'air' })).freshness).toEqual({
       target: 0.9,
       withinMs: 900_000,
       devices: 2,
@@ -169,5 +174,21 @@ describe('objectives', () => {
       updating: 1,
       known: true,
     });
+  });
+
+  it('of a group are counted from its devices alone, and are none until they are set', async () => {
+    const { service, queries } = serviceOf({
+      set: { air: { availability: { target: 0.9 } }, 'air/field': { availability: { target: 0.8 } } },
+    });
+    const { statuses } = await service.evaluateAll();
+    expect(statuses.map(({ model, group, budgets }) => [model, group, budgets[0]!.target])).toEqual([
+      ['air', undefined, 0.9],
+      ['air', 'field', 0.8],
+    ]);
+    expect(new Set(queries.map(({ group }) => group))).toEqual(new Set([undefined, 'field']));
+    await expect(service.show({ model: 'air', group: 'lab' })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(
+      service.set({ model: 'air', group: 'lab' }, { drift: true }, { name: 'x', role: 'admin', address: '' }),
+    ).rejects.toMatchObject({ code: 'bad_input', message: expect.stringContaining('on all devices') });
   });
 });
