@@ -178,7 +178,7 @@ describe('an agent with all its parts', () => {
       text.slice(text.indexOf('## Agent')),
     ];
     const described = (part: string) =>
-      [...part.matchAll(/^\| `(modelfleet_\w+)`/gm)].map(([, name]) => name);
+      [...part.matchAll(/^\| `(modelfleet_\w+)` +\|/gm)].map(([, name]) => name);
     // The program adds it, where it opens its log.
     const log = 'modelfleet_log_lines_lost_total';
     const shown = (page: string) => [
