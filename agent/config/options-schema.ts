@@ -65,7 +65,7 @@ export const agentOptionTable = {
   predictionsMaxBytes: bytesOption(
     limits.predictionsMaxBytesDefault,
     { min: 0, max: limits.predictionsMaxBytesMax },
-    'highest disk use of predictions that are kept for later labels; above it the oldest are deleted; 0: the latest, in memory alone',
+    'highest disk use of predictions that are kept for later labels; above it the oldest are deleted; 0: only the latest are kept, in memory',
   ),
   predictionsKeptMs: durationOption(
     limits.predictionsKeptMsDefault,

@@ -37,7 +37,12 @@ export function addFigureFlags(command: Command): Command {
 /** `byDefault` is what a row is without `--by`. */
 export function addBreakdownFlags(command: Command, byDefault: Breakdown): Command {
   return addFigureFlags(command)
-    .addOption(new Option('--by <WHAT>', `what a row is (default: ${byDefault})`).choices([...breakdowns]))
+    .addOption(
+      new Option(
+        '--by <WHAT>',
+        `what a row is; arm: devices with the version of a rollout, those that wait for it, the rest (default: ${byDefault})`,
+      ).choices([...breakdowns]),
+    )
     .option('--device <ID>', 'only this device; requires --by hour')
     .addOption(
       new Option(
