@@ -1,10 +1,12 @@
 /** Every alert rule, as data: how urgent it is, who is asked, and how long it must hold and not hold. */
 import type { AlertCode, AlertSeverity } from '../../shared/api/alerts.ts';
 
+export const alertOwners = ['operations', 'model-team'] as const;
+
 export interface AlertRule {
   readonly severity: AlertSeverity;
-  /** Who is asked first, unless a receiver is chosen by something else. */
-  readonly owner: 'operations' | 'model-team';
+  /** Who is asked first. */
+  readonly owner: (typeof alertOwners)[number];
   readonly meaning: string;
   /** The rule must hold for so long before the alert fires, … */
   readonly forMs: number;

@@ -2,11 +2,12 @@
 import { dirname, resolve } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { readGivenFile } from '../../platform/regular-file.ts';
-import { alertSeverities } from '../../shared/api/alerts.ts';
+import { type AlertCode, alertSeverities } from '../../shared/api/alerts.ts';
 import { AppError, errorText } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
 import { DeviceId } from '../../shared/base/names.ts';
 import { parser } from '../../shared/base/parse.ts';
+import { alertCatalogue, alertOwners } from './alert-catalogue.ts';
 import { isAbout } from './alert-machine.ts';
 
 const file = Type.String({ minLength: 1, maxLength: 4_096 });
@@ -14,8 +15,9 @@ const file = Type.String({ minLength: 1, maxLength: 4_096 });
 const common = {
   name: Type.String({ ...DeviceId, description: 'Receiver name' }),
   url: Type.String({ minLength: 8, maxLength: 2_048 }),
-  /** Only alerts of these severities; of these subjects. */
+  /** Only alerts of these severities, owners and subjects. */
   severities: Type.Optional(Type.Array(Type.Enum([...alertSeverities]), { minItems: 1 })),
+  owners: Type.Optional(Type.Array(Type.Enum([...alertOwners]), { minItems: 1 })),
   subjects: Type.Optional(
     Type.Array(Type.String({ minLength: 1, maxLength: 129 }), { minItems: 1, maxItems: 256 }),
   ),
@@ -47,6 +49,7 @@ interface ReceiverCommon {
   readonly name: string;
   readonly url: URL;
   readonly severities: readonly string[] | undefined;
+  readonly owners: readonly string[] | undefined;
   readonly subjects: readonly string[] | undefined;
   readonly ca: string | undefined;
 }
@@ -88,12 +91,13 @@ export async function readReceivers(path: string): Promise<readonly Receiver[]> 
 }
 
 async function readReceiver(given: GivenReceiver, folder: string): Promise<Receiver> {
-  const { name, severities, subjects, caFile } = given;
+  const { name, severities, owners, subjects, caFile } = given;
   const read = async (path: string) => String(await readGivenFile(resolve(folder, path), FILE_BYTES_MAX));
   const common = {
     name,
     url: receiverUrl(given),
     severities,
+    owners,
     subjects,
     ca: caFile === undefined ? undefined : await read(caFile),
   };
@@ -131,13 +135,16 @@ function secretOf(name: string, text: string): Buffer {
 }
 
 /** The alerts that the receiver wants. */
-export function wantedBy<T extends { readonly severity: string; readonly subject: string }>(
-  { severities, subjects }: Pick<Receiver, 'severities' | 'subjects'>,
+export function wantedBy<
+  T extends { readonly code: AlertCode; readonly severity: string; readonly subject: string },
+>(
+  { severities, owners, subjects }: Pick<Receiver, 'severities' | 'owners' | 'subjects'>,
   alerts: readonly T[],
 ): readonly T[] {
   return alerts.filter(
-    ({ severity, subject }) =>
+    ({ code, severity, subject }) =>
       (severities?.includes(severity) ?? true) &&
+      (owners?.includes(alertCatalogue[code].owner) ?? true) &&
       (subjects?.some((wanted) => isAbout(subject, wanted)) ?? true),
   );
 }

@@ -122,6 +122,7 @@ it('failing requests fire an alert once, also over a restart; it is acknowledged
       { json: { alerts: [{ status: 'firing' }] } },
       { json: { alerts: [{ status: 'resolved' }] } },
     ]);
+  expect(hub.logLines.filter((line) => line.includes(secret))).toEqual([]);
   const audited = (await hub.client.get('/audit', { action: 'alert' })) as { events: object[] };
   expect(audited.events).toMatchObject([
     { action: 'alert.acknowledged', target: `alert/${firing!.id}`, actor: 'token:admin' },

@@ -192,13 +192,16 @@ describe('a webhook', () => {
 
   it('is sent only the alerts that it wants', async () => {
     const { server, notify, until } = await world(
-      '{ name: on-call, kind: webhook, url: URL, secretFile: secret, severities: [page], subjects: [air] }',
+      '{ name: on-call, kind: webhook, url: URL, secretFile: secret, severities: [page], owners: [operations], subjects: [air] }',
     );
-    await notify('n-1');
-    await notify('n-2', { severity: 'page', subject: 'water' });
-    await notify('n-3', { severity: 'page' });
-    await until(1);
-    expect(idsOf(server.posts)).toEqual(['n-3']);
+    await notify('n-1', { severity: 'page' });
+    await notify('n-1b', { code: 'latency_burns_fast', subject: 'air/field' });
+    const page = { code: 'latency_burns_fast', severity: 'page' } as const;
+    await notify('n-2', { ...page, subject: 'water' });
+    await notify('n-3', page);
+    await notify('n-4', { ...page, subject: 'air/field' });
+    await until(2);
+    expect(idsOf(server.posts)).toEqual(['n-3', 'n-4']);
   });
 
   it('that has left the file has what waits for it given up', async () => {
