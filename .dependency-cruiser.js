@@ -100,7 +100,7 @@ export default {
       comment:
         'session.run() blocks the event loop and a bad model can abort the process: it lives in a child process.',
       severity: 'error',
-      from: { pathNot: '^(runner/|test/bench/)' },
+      from: { pathNot: '^(runner/|test/bench/|test/simulation/)' },
       to: { path: 'onnxruntime-node' },
     },
     {
