@@ -71,7 +71,10 @@ export function modelsCommand(context: CliContext): Command {
       return showList(context, { path: '/models', flags, parse }, (printer, rows) =>
         printer.table(rows, [
           { title: 'model', value: (row) => row.model },
-          { title: 'newest', value: (row) => row.newest.version },
+          {
+            title: 'newest',
+            value: ({ newest: { version, withdrawn } }) => (withdrawn ? `${version} (withdrawn)` : version),
+          },
           { title: 'release', value: (row) => row.newest.release, align: 'right' },
           { title: 'versions', value: (row) => row.versions, align: 'right' },
           { title: 'published', value: (row) => timeText(row.newest.publishedAt) },

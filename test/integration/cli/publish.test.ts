@@ -130,6 +130,7 @@ describe('a publisher with the command line', () => {
       'wrong unit',
     );
     expect(withdrawn).toMatchObject({ code: 0 });
+    expect((await run('models', 'list')).stdout).toMatch(/1\.0\.0 \(withdrawn\)/);
     expect(await run('models', 'show', 'line')).toMatchObject({
       stdout: expect.stringContaining('withdrawn: wrong unit'),
     });
