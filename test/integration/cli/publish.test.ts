@@ -130,10 +130,11 @@ describe('a publisher with the command line', () => {
       'wrong unit',
     );
     expect(withdrawn).toMatchObject({ code: 0 });
-    expect((await run('models', 'list')).stdout).toMatch(/1\.0\.0 \(withdrawn\)/);
     expect(await run('models', 'show', 'line')).toMatchObject({
       stdout: expect.stringContaining('withdrawn: wrong unit'),
     });
+    await run('models', 'withdraw', '--yes', 'line', '2.0.0', '--key', key, '--reason', 'wrong unit');
+    expect((await run('models', 'list')).stdout).toMatch(/line +2\.0\.0 \(withdrawn\)/);
 
     await refusals({ keys, run, runWithout });
   }, 120_000);
