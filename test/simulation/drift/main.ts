@@ -1,6 +1,6 @@
 /**
  * `npm run simulate:drift [-- --seed N] [--share S] [--print]`: false alarms and power of drift verdicts, into docs/STATISTICS.md.
- * `--share 0.1` makes a tenth of the runs; `--print` writes to the terminal instead. Takes ten minutes of one core.
+ * `--share 0.1` makes a tenth of the runs; `--print` writes to the terminal instead. Takes a quarter of an hour of one core.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
