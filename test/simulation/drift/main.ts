@@ -2,19 +2,16 @@
  * `npm run simulate:drift [-- --seed N] [--share S] [--print]`: false alarms and power of drift verdicts, into docs/STATISTICS.md.
  * `--share 0.1` makes a tenth of the runs; `--print` writes to the terminal instead. Takes a quarter of an hour of one core.
  */
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { driftRule } from '../../../hub/drift/drift-rule.ts';
 import { closedSpans } from '../../../hub/drift/reading-levels.ts';
+import { writeSection } from '../statistics-page.ts';
 import { countDevices } from './devices.ts';
 import { discrete, heavyTies, lognormal, manyCategories, normal, shiftedNormal } from './distributions.ts';
 import { countClosedSpans, countOneReading, countRepeatedReadings } from './false-alarms.ts';
 import { countPower } from './power.ts';
 import { reportOf, type Simulation } from './report.ts';
 
-const page = join(import.meta.dirname, '../../../docs/STATISTICS.md');
-const [from, to] = ['<!-- simulate:drift -->\n', '<!-- /simulate:drift -->'];
 const sizes = [50, 100, 500, 5_000, 50_000];
 const referenceRows = 2_000;
 
@@ -27,11 +24,7 @@ const { values } = parseArgs({
 });
 const report = reportOf(simulate(Number(values.seed), Number(values.share)));
 if (values.print) console.log(report);
-else {
-  const text = await readFile(page, 'utf8');
-  const [start, end] = [text.indexOf(from) + from.length, text.indexOf(to)];
-  await writeFile(page, `${text.slice(0, start)}\n${report}\n${text.slice(end)}`);
-}
+else await writeSection('simulate:drift', report);
 
 function simulate(seed: number, share: number): Simulation {
   const study = (name: string, runs: number) => {

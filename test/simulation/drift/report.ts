@@ -1,5 +1,6 @@
 /** Tables of a simulation, as they stand in docs/STATISTICS.md. */
 import { driftRule } from '../../../hub/drift/drift-rule.ts';
+import { table } from '../statistics-page.ts';
 import type { DevicesCount } from './devices.ts';
 import type { ClosedSpansCount, OneReadingCount, RepeatedCount } from './false-alarms.ts';
 import type { PowerCount } from './power.ts';
@@ -159,11 +160,4 @@ function binomialQuantile(runs: number): number {
     chance *= ((runs - count + 1) / count) * (level / (1 - level));
     upTo += chance;
   }
-}
-
-function table(header: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`;
-  return [line(header), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rows.map(line)];
 }
