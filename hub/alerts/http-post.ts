@@ -33,7 +33,7 @@ export class HttpPoster {
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       });
       const { statusCode: status } = answer;
-      // What it says is not needed; a receiver that goes on without end has accepted it all the same.
+      // The body is not needed; a receiver that sends one without end has accepted the notification all the same.
       await answer.body.dump({ limit: limits.alertAnswerBytesMax }).catch(() => undefined);
       return status >= 200 && status < 300 ? { status } : { status, fault: `status ${status}` };
     } catch (error) {

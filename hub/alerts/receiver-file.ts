@@ -112,12 +112,12 @@ function receiverUrl({ name, url: text, plaintext }: GivenReceiver): URL {
   const url = URL.parse(text);
   const refuse = (reason: string) => new AppError('bad_input', `the URL of receiver "${name}" ${reason}.`);
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    throw refuse('is none that begins with https:// or http://');
+    throw refuse('does not begin with https:// or http://');
   }
   if (url.username !== '' || url.password !== '') throw refuse('holds a password: use a file for secrets');
   if (url.protocol === 'http:' && !plaintext && !loopback.test(url.hostname)) {
     throw refuse(
-      'is http to another machine, where anybody on the way reads alerts: use https, or set "plaintext: true"',
+      'is http to another machine, which sends alerts unencrypted: use https, or set "plaintext: true"',
     );
   }
   return url;

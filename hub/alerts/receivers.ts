@@ -1,4 +1,4 @@
-/** Everyone who is sent notifications: queues them, delivers them, tests them, and says who cannot be reached. */
+/** All receivers: queues notifications for them, delivers them, tests them, and reports which cannot be reached. */
 import type { Transaction } from 'kysely';
 import type { Logger } from '../../platform/logger.ts';
 import type { AlertNotification, AlertTestResult } from '../../shared/api/alerts.ts';

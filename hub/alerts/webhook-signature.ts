@@ -1,5 +1,5 @@
 /**
- * Signs what webhooks are sent as the Standard Webhooks specification says: HMAC-SHA256 over id, time and body. The id is the same
+ * Signs what webhooks are sent as the Standard Webhooks specification has it: HMAC-SHA256 over id, time and body. The id is the same
  * at each try, so that a receiver can drop repetitions; the time is that of the try, so that it can refuse what is replayed.
  */
 import { createHmac } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** The objectives of a model for which nobody has set any: what the manifest of the version promises. Pure. */
+/** The objectives of a model for which none were set: what the manifest of the version promises. Pure. */
 import { type Objectives, targetMax } from '../../shared/api/slos.ts';
 import type { ModelManifest } from '../../shared/manifest/model-manifest.ts';
 

@@ -1,4 +1,4 @@
-/** A receiver of webhooks over HTTP that checks signatures by itself, with `node:crypto` alone, and answers as it is told. */
+/** A receiver of webhooks over HTTP that checks signatures by itself, with `node:crypto` alone, and answers with the status that the test wants. */
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';

@@ -63,7 +63,7 @@ it('has the windows and burn rates of the rules, and the events that they need',
   );
 });
 
-it.each(alertCodes)('says what to do about %s, where its alert leads to', (code: AlertCode) => {
+it.each(alertCodes)('has what to do about %s, where its alert leads to', (code: AlertCode) => {
   expect(runbookOf(code)).toBe(`docs/ALERTS.md#${code}`);
   const [, advice = ''] = page.split(`### ${code}\n`);
   expect(advice.split(/^#/m)[0]!.trim().length).toBeGreaterThan(30);

@@ -81,7 +81,7 @@ it('an alert of which nothing is known stays as it is; one that is no longer obs
     await alerts.observe({ observations: [], isUnknown: ({ subject }) => subject === 'air' });
   }
   expect(await store.live()).toMatchObject([{ state: 'firing', clearSince: null }]);
-  // Its objective was removed, or nobody runs the model.
+  // Its objective was removed, or no device runs the model.
   await observe();
   clock.advance(5 * 60_000);
   await observe();

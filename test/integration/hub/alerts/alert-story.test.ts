@@ -148,7 +148,7 @@ it('a silence holds a notification back until it ends; its end lets through what
   await expect.poll(() => webhook.posts.length).toBe(1);
 }, 60_000);
 
-it('one failed request of two pages nobody, and objectives can be shown, set and reset', async () => {
+it('one failed request of two is no alert, and objectives can be shown, set and reset', async () => {
   const { webhook, count, pass, alerts, caller, hub } = await world();
   await caller.call('PUT', '/api/v1/slos/air', {
     availability: { target: 0.999 },

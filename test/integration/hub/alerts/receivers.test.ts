@@ -327,7 +327,7 @@ describe('an Alertmanager', () => {
 });
 
 describe('alerts test', () => {
-  it('says of each receiver whether it accepted a notification, and is recorded', async () => {
+  it('shows of each receiver whether it accepted a notification, and is recorded', async () => {
     const { server, receivers, database, clock } = await world(
       '{ name: on-call, kind: webhook, url: URL, secretFile: secret }, { name: cluster, kind: alertmanager, url: URL }',
     );
@@ -376,7 +376,7 @@ describe('the file of receivers', () => {
     expect(message).not.toContain('hush');
   });
 
-  it('may name another machine over http where it says so, and secrets of the Standard Webhooks form', async () => {
+  it('may name another machine over http where the file allows it, and secrets of the Standard Webhooks form', async () => {
     const folder = await tempFolder();
     await writeFile(join(folder, 'secret'), `whsec_${Buffer.from(secret).toString('base64')}\n`);
     await writeFile(

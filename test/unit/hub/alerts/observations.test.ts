@@ -73,7 +73,7 @@ describe('what is observed of a model', () => {
   it.each([
     [{ devices: 10, fresh: 9, known: true }, false],
     [{ devices: 10, fresh: 8, known: true }, true],
-    // The hub has just started: nobody can have reported for long.
+    // The hub has just started: no device can have reported for long.
     [{ devices: 10, fresh: 0, known: false }, undefined],
     [{ devices: 0, fresh: 0, known: true }, false],
   ])('of %j is that reports are missing: %s', (counts, holds) => {
