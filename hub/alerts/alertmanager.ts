@@ -19,16 +19,23 @@ export interface PostableAlert {
 /** How many evaluations may be lost before an alert ends there. */
 const LOST_MAX = 4;
 
-/** Pure. Alerts that receivers were sent, and those resolved lately. */
+/**
+ * Pure. Alerts that receivers were sent, and those resolved lately. Of a rule and subject only the latest: Alertmanager tells alerts
+ * apart by their labels, and would take one that was resolved for the end of the one that fires again.
+ */
 export function postableAlerts(alerts: readonly StoredAlert[], now: number): readonly PostableAlert[] {
-  return alerts
+  const oldestFirst = alerts
     .filter(({ notified }) => notified !== null)
-    .map(({ id, code, subject, severity, summary, pendingAt, firedAt, resolvedAt }) => ({
+    .sort((a, b) => a.pendingAt - b.pendingAt);
+  const latest = new Map(oldestFirst.map((alert) => [`${alert.code} ${alert.subject}`, alert]));
+  return [...latest.values()].map(
+    ({ id, code, subject, severity, summary, pendingAt, firedAt, resolvedAt }) => ({
       labels: { alertname: code, subject, severity, owner: alertCatalogue[code].owner, source: 'modelfleet' },
       annotations: { summary, description: alertCatalogue[code].meaning, runbook: runbookOf(code), id },
       startsAt: new Date(firedAt ?? pendingAt).toISOString(),
       endsAt: new Date(resolvedAt ?? now + LOST_MAX * limits.alertsEvaluatedEveryMs).toISOString(),
-    }));
+    }),
+  );
 }
 
 export function testAlert(now: number): PostableAlert {

@@ -112,7 +112,7 @@ export class Receivers implements NotificationQueue {
     if (this.#alertmanagers.length === 0) return;
     const { alerts, clock, logger } = this.#props;
     const now = clock.now();
-    const all = [...(await alerts.live()), ...(await alerts.resolvedSince(now - RESOLVED_MS))];
+    const all = [...(await alerts.resolvedSince(now - RESOLVED_MS)), ...(await alerts.live())];
     await Promise.all(
       this.#alertmanagers.map(async (alertmanager) => {
         const { receiver } = alertmanager;

@@ -291,6 +291,7 @@ describe('an Alertmanager', () => {
       headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
     });
     expect(post!.json).toEqual([
+      expect.objectContaining({ endsAt: new Date(now - 60_000).toISOString() }),
       {
         labels: {
           alertname: 'availability_burns_fast',
@@ -308,8 +309,23 @@ describe('an Alertmanager', () => {
         startsAt: '1970-01-01T00:00:02.000Z',
         endsAt: new Date(now + 4 * limits.alertsEvaluatedEveryMs).toISOString(),
       },
-      expect.objectContaining({ endsAt: new Date(now - 60_000).toISOString() }),
     ]);
+  });
+
+  it('is not sent that an alert was resolved which fires again: the labels are the same', async () => {
+    const one = await world(alertmanager);
+    const { server, receivers, clock } = one;
+    const now = clock.now();
+    const resolved = { state: 'resolved', notified: 'resolved' };
+    await store(one, 'a-1', { ...resolved, pending_at: now - 600_000, resolved_at: now - 300_000 });
+    await store(one, 'a-2', { pending_at: now - 60_000, fired_at: now - 60_000 });
+    await store(one, 'a-3', { ...resolved, subject: 'water', pending_at: 1, resolved_at: now - 600_000 });
+    await store(one, 'a-4', { ...resolved, subject: 'water', pending_at: 2, resolved_at: now - 60_000 });
+    await store(one, 'a-5', { ...resolved, subject: 'fire', pending_at: 1, resolved_at: now - 60_000 });
+    await store(one, 'a-6', { subject: 'fire', state: 'pending', pending_at: now, notified: null });
+    await receivers.push();
+    const ids = server.posts[0]!.json as unknown as { readonly annotations: { readonly id: string } }[];
+    expect(ids.map(({ annotations }) => annotations.id).sort()).toEqual(['a-2', 'a-4', 'a-5']);
   });
 
   it('that does not accept them is an alert after a while, and is asked again by the next evaluation', async () => {
