@@ -151,14 +151,23 @@ export class AlertStore {
     return (await inOrder(query, position).execute()).map(toSilence);
   }
 
-  /** A silence made while the clock was ahead begins now, and lasts as long as it was to. Returns how many there were. */
+  /**
+   * Times of alerts that have not come yet become `now`. A silence made while the clock was ahead begins now, and lasts as long as it
+   * was to. Returns how many there were.
+   */
   async clampFutureTimes(now: number): Promise<number> {
-    const { numUpdatedRows } = await this.#database
+    const times = ['pending_at', 'fired_at', 'clear_since', 'resolved_at', 'acknowledged_at'] as const;
+    const alerts = await this.#database
+      .updateTable('alert')
+      .set(Object.fromEntries(times.map((time) => [time, sql`min(${sql.ref(time)}, ${now})`])))
+      .where((eb) => eb.or(times.map((time) => eb(time, '>', now))))
+      .executeTakeFirst();
+    const silences = await this.#database
       .updateTable('alert_silence')
       .set({ ends_at: sql`ends_at - created_at + ${now}`, created_at: now })
       .where('created_at', '>', now)
       .executeTakeFirst();
-    return Number(numUpdatedRows);
+    return Number(alerts.numUpdatedRows + silences.numUpdatedRows);
   }
 
   /** Alerts resolved and silences ended before `before`; counts at most `rowsMax`. */

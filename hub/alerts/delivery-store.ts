@@ -1,5 +1,5 @@
 /** Notifications that wait for their receivers, in order, and those that were given up: the dead-letter list. */
-import type { Selectable, Transaction } from 'kysely';
+import { type Selectable, sql, type Transaction } from 'kysely';
 import type { AlertDelivery, AlertNotification } from '../../shared/api/alerts.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
@@ -127,12 +127,16 @@ export class DeliveryStore {
     return (await inOrder(query, position).execute()).map(toListed);
   }
 
-  /** Notifications made while the clock was ahead are of now: else they would be tried for longer. Returns how many there were. */
+  /**
+   * Times that have not come yet become `now`: else a notification would be tried for longer, and one that was given up would count as
+   * new. Returns in how many rows.
+   */
   async clampFutureTimes(now: number): Promise<number> {
+    const times = ['created_at', 'tried_at', 'dead_at'] as const;
     const { numUpdatedRows } = await this.#database
       .updateTable('alert_delivery')
-      .set({ created_at: now })
-      .where('created_at', '>', now)
+      .set(Object.fromEntries(times.map((time) => [time, sql`min(${sql.ref(time)}, ${now})`])))
+      .where((eb) => eb.or(times.map((time) => eb(time, '>', now))))
       .executeTakeFirst();
     return Number(numUpdatedRows);
   }

@@ -151,3 +151,22 @@ it('alerts, silences and their rows leave when they ended long ago', async () =>
   expect(await store.removeEndedBefore(later, 10)).toBe(2);
   expect(await alerts.list(newest)).toMatchObject([{ code: 'latency_burns_fast' }]);
 });
+
+it('times of alerts that were stored while the clock was ahead become now when it is set back', async () => {
+  const { observe, alerts, store, clock } = await world();
+  const now = clock.now();
+  const ahead = 365 * 86_400_000;
+  clock.set(now + ahead);
+  await observe(observation('availability_burns_fast', true), observation('receiver_failed', true));
+  for (let minutes = 0; minutes < 30; minutes += 1) {
+    await observe(observation('availability_burns_fast', true));
+    clock.advance(60_000);
+  }
+  clock.set(now);
+  expect(await store.clampFutureTimes(now)).toBe(2);
+  for (const alert of await alerts.list(newest)) {
+    const { pendingAt, firedAt, resolvedAt = now } = alert;
+    expect([pendingAt, firedAt, resolvedAt]).toEqual([now, now, now]);
+  }
+  expect(await store.clampFutureTimes(now)).toBe(0);
+});

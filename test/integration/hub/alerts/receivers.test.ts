@@ -235,6 +235,19 @@ describe('a receiver that cannot be reached', () => {
       },
     ]);
   });
+
+  it('is one no more when what was given up while the clock was ahead is an hour old', async () => {
+    const { server, notify, receivers, clock, database } = await world();
+    const now = clock.now();
+    clock.set(now + 365 * 86_400_000);
+    server.answer = () => 400;
+    await notify('n-1');
+    await expect.poll(() => receivers.deliveries({ ...byNumber, dead: true })).toHaveLength(1);
+    clock.set(now);
+    expect(await new DeliveryStore(database).clampFutureTimes(now)).toBe(1);
+    clock.set(now + 3_600_001);
+    expect(await receivers.observations()).toMatchObject([{ holds: false }]);
+  });
 });
 
 describe('an Alertmanager', () => {
