@@ -105,12 +105,15 @@ function scoresOf(counts: readonly number[]): { readonly mean: number; readonly 
   let n = 0;
   let sum = 0;
   let sumSquares = 0;
+  const scores = new Set<number>();
   for (const [cell, count] of counts.entries()) {
     const score = scoreOf(cell, counts.length);
+    if (count !== 0) scores.add(score);
     n += count;
     sum += count * score;
     sumSquares += count * score * score;
   }
   const mean = n === 0 ? 0 : sum / n;
-  return { mean, variance: n === 0 ? 0 : sumSquares / n - mean * mean };
+  // Counts with a weight are no whole numbers: rounding would leave a little of one score.
+  return { mean, variance: scores.size < 2 ? 0 : sumSquares / n - mean * mean };
 }

@@ -113,6 +113,18 @@ describe('design effect of rows in service', () => {
     expect(effectInService(counted([0, 0, 0, 0, 1, 1, 1, 1], 2), 8)).toBe(1);
   });
 
+  it('is 1 for rows that are all alike, whatever part of a row each has weight for', () => {
+    const random = seededRandom(21);
+    for (let cell = 0; cell < 20; cell += 1) {
+      for (let run = 0; run < 100; run += 1) {
+        const rows = 100 / (0.1 + random());
+        const alike = Array.from({ length: 20 }, (_, i) => (i === cell ? rows : 0));
+        const blocks = [rows, rows * scoreOf(cell, 20) ** 2, 0];
+        expect(effectInService({ counts: alike, missing: 0, blocks }, rows)).toBe(1);
+      }
+    }
+  });
+
   it('is no more than there are rows', () => {
     const halves = Array.from({ length: 400 }, (_, i) => (i < 200 ? 0 : 1));
     expect(effectInService(counted(halves, 2), 400)).toBeLessThanOrEqual(400);
