@@ -163,7 +163,8 @@ function distances(profile: FeatureProfile, cells: PooledCells) {
   const [present, presentNow] = [reference.slice(0, -1), current.slice(0, -1)];
   const deviation = meanAndDeviation(profile.moments, profile.moments.shift)?.deviation ?? 0;
   const wasserstein = wassersteinDistance(profile.edges, present, presentNow) / deviation;
-  const psiDeciles = decilePsi(present, presentNow);
+  // By the rows of the profile and not by those that are independent: a decile is where a tenth of the rows is.
+  const psiDeciles = decilePsi(profile.counts, presentNow);
   const ks = kolmogorovSmirnov(present, presentNow);
   return {
     ...figures,

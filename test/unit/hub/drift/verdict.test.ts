@@ -98,6 +98,17 @@ describe('drift verdict', () => {
     expect(wasserstein).toBeCloseTo(0.07 * Math.sqrt(12), 9);
   });
 
+  it('leaves PSI over deciles out where the edges are none, however few rows of the profile are independent', () => {
+    const [uniform] = uniformProfile(1).features;
+    const counts = [0, 1_500, ...new Array<number>(8).fill(1_000), 500, 0];
+    const profile = { rows: 10_000, features: [{ ...uniform!, counts }] };
+    const seen = [{ name: 'f0', counts: [0, ...new Array<number>(10).fill(100), 0], missing: 0 }];
+    for (const reference of [1, 1_000]) {
+      const designEffects = new Map([['f0', { reference, current: 1 }]]);
+      expect(judgeFeatures(profile, seen, { designEffects })[0]!.psiDeciles).toBeUndefined();
+    }
+  });
+
   it('finds a strong shift in 200 rows, every time', () => {
     const profile = uniformProfile(1);
     const random = seededRandom(3);
