@@ -4,12 +4,16 @@
  */
 import { AppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
-import type { LabelFigures, TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
-import { SCORE_MAX, sumsByLength } from '../../shared/sketch/block-sums.ts';
+import type { FeatureCounts, LabelFigures, TelemetryReport } from '../../shared/protocol/telemetry-report.ts';
+import { blocksMax, SCORE_MAX, sumsOfAllLengths } from '../../shared/sketch/block-sums.ts';
 import { confidenceScale, labelledAnswers } from '../../shared/sketch/label-sums.ts';
 
 /** What sums of floating point may differ by from what they are in truth. */
 const ROUNDING = 1 + 1e-9;
+/** The same of windows of many millions of rows. */
+const MOMENTS_ROUNDING = 1 + 1e-6;
+/** Squares of the smallest numbers have few digits left. */
+const SMALLEST = 1e-300;
 
 /** Milliseconds that the window covers, by the device's clock. */
 export function spanMs({ from, to }: Pick<TelemetryReport, 'from' | 'to'>): number {
@@ -39,9 +43,25 @@ export function checkPlausible(report: TelemetryReport): void {
       found: moments?.n ?? 0,
       most: present,
     });
+    if (moments) checkMoments(report, name, moments);
     checkBlocks(report, { name, blocks, present });
   }
   if (report.labels) checkLabels(report, report.labels);
+}
+
+/** The square of a sum is at most n times the sum of the squares (Cauchy, Schwarz). */
+function checkMoments(
+  report: TelemetryReport,
+  name: string,
+  { n, sum, sumSquares }: NonNullable<FeatureCounts['moments']>,
+): void {
+  const of = `in the moments of feature "${name}"`;
+  atMost(report, { what: `as squares below 0 ${of}`, found: -sumSquares, most: 0 });
+  atMost(report, {
+    what: `as the square of the sum ${of}`,
+    found: sum ** 2,
+    most: n * sumSquares * MOMENTS_ROUNDING + SMALLEST,
+  });
 }
 
 function checkLabels(report: TelemetryReport, labels: LabelFigures): void {
@@ -58,8 +78,12 @@ function checkErrors(report: TelemetryReport, labels: Extract<LabelFigures, { ki
   atMost(report, {
     what: 'as the square of the absolute error',
     found: absoluteError ** 2,
-    // Squares of the smallest numbers have few digits left.
-    most: n * squaredError * ROUNDING + 1e-300,
+    most: n * squaredError * ROUNDING + SMALLEST,
+  });
+  atMost(report, {
+    what: 'as the squared error',
+    found: squaredError,
+    most: absoluteError ** 2 * ROUNDING + SMALLEST,
   });
   atMost(report, { what: 'labels with a signed error', found: signedError.n, most: n });
   atMost(report, {
@@ -93,7 +117,7 @@ function checkClasses(
   }
 }
 
-/** A block may have begun before the window, and the one before it ended there. */
+/** A block may have begun before the window, and the one before it ended there. A length without a block has no squares either. */
 function checkBlocks(
   report: TelemetryReport,
   {
@@ -102,10 +126,14 @@ function checkBlocks(
     present,
   }: { readonly name: string; readonly blocks: readonly number[]; readonly present: number },
 ): void {
-  for (const sums of sumsByLength(blocks)) {
+  for (const sums of sumsOfAllLengths(blocks)) {
     const scoreMax = SCORE_MAX * sums.rows;
     const of = `in blocks of ${sums.rows} of feature "${name}"`;
-    atMost(report, { what: `rows ${of}`, found: sums.blocks * sums.rows, most: present + sums.rows - 1 });
+    atMost(report, {
+      what: `rows ${of}`,
+      found: sums.blocks * sums.rows,
+      most: blocksMax(sums.rows, present) * sums.rows,
+    });
     atMost(report, { what: `as squares ${of}`, found: sums.sumSquares, most: sums.blocks * scoreMax ** 2 });
     atMost(report, {
       what: `as squares of steps ${of}`,

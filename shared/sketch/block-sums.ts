@@ -36,12 +36,31 @@ export interface LengthSums {
   readonly squaredSteps: number;
 }
 
-/** The flat numbers of a report by length; lengths without a block are left out. */
-export function sumsByLength(numbers: readonly number[]): readonly LengthSums[] {
-  return blockLengths.flatMap((rows, i) => {
+/** The flat numbers of a report for each length. */
+export function sumsOfAllLengths(numbers: readonly number[]): readonly LengthSums[] {
+  return blockLengths.map((rows, i) => {
     const [blocks = 0, sumSquares = 0, squaredSteps = 0] = numbers.slice(i * NUMBERS, (i + 1) * NUMBERS);
-    return blocks > 0 ? [{ rows, blocks, sumSquares, squaredSteps }] : [];
+    return { rows, blocks, sumSquares, squaredSteps };
   });
+}
+
+/** The same without lengths that have no block. */
+export function sumsByLength(numbers: readonly number[]): readonly LengthSums[] {
+  return sumsOfAllLengths(numbers).filter(({ blocks }) => blocks > 0);
+}
+
+/** Blocks that so many rows can fill; one of each length may have begun before them. */
+export function blocksMax(length: number, rows: number): number {
+  return Math.floor((rows + length - 1) / length);
+}
+
+/** The flat numbers of `rows` rows, 0 for lengths with more blocks than these can fill. */
+export function fillableBlocks(numbers: readonly number[], rows: number): number[] {
+  const fillable = numbers.slice();
+  for (const [i, sums] of sumsOfAllLengths(numbers).entries()) {
+    if (sums.blocks > blocksMax(sums.rows, rows)) fillable.fill(0, i * NUMBERS, (i + 1) * NUMBERS);
+  }
+  return fillable;
 }
 
 /** Adds in place, `weight` times, numbers that may be fewer or more than there are; a weight of −1 takes them away. */

@@ -5,7 +5,7 @@
  * class and joins the next: the result depends on the units alone, never on the order or the number of their reports.
  */
 import type { FeatureCounts } from '../../../shared/protocol/telemetry-report.ts';
-import { addBlockNumbers } from '../../../shared/sketch/block-sums.ts';
+import { addBlockNumbers, fillableBlocks } from '../../../shared/sketch/block-sums.ts';
 
 export interface UnitClass {
   units: number;
@@ -21,11 +21,15 @@ export type UnitCounts = Pick<FeatureCounts, 'counts' | 'missing' | 'blocks'>;
 export class UnitClasses {
   readonly #classes = new Map<number, UnitClass>();
 
-  /** Adds (`sign` 1) or removes (−1) one unit; one without rows is none. */
+  /**
+   * Adds (`sign` 1) or removes (−1) one unit; one without rows is none. A window may bring a block that began before it, and windows of
+   * few rows that each claim one would bring thousands: then the blocks of one device would stand for those of all.
+   */
   add(unit: UnitCounts, sign: 1 | -1): void {
     const rows = rowsOf(unit);
     if (rows === 0) return;
-    const { counts, missing, blocks = [] } = unit;
+    const { counts, missing } = unit;
+    const blocks = fillableBlocks(unit.blocks ?? [], rows - missing);
     this.addClass(Math.floor(Math.log2(rows)), { units: 1, counts, missing, blocks }, sign);
   }
 

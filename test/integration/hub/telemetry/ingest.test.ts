@@ -13,6 +13,7 @@ import type { Clock } from '../../../../shared/base/clock.ts';
 import { limits } from '../../../../shared/base/limits.ts';
 import {
   encodeTelemetryReport,
+  type FeatureCounts,
   type LabelFigures,
   type TelemetryReport,
 } from '../../../../shared/protocol/telemetry-report.ts';
@@ -49,6 +50,11 @@ async function world(props: Partial<TelemetryServiceProps> = {}, file = ':memory
     clock,
     send: (sent, device = 'dev') => service.receive(device, encodeTelemetryReport(sent)),
   };
+}
+
+/** Of twenty rows. */
+function momentsOf(moments: FeatureCounts['moments']): FeatureCounts {
+  return { name: 'f0', counts: [0, 20, ...new Array<number>(10).fill(0)], missing: 0, moments };
 }
 
 function latencyOf(...ms: number[]) {
@@ -200,6 +206,16 @@ describe('telemetry ingest', () => {
         ],
       }),
     ],
+    [
+      'a sum in its moments that their squares do not allow',
+      'telemetry_implausible',
+      report(air, { rows: 20, features: [momentsOf({ n: 20, sum: 21, sumSquares: 20 })] }),
+    ],
+    [
+      'squares below 0 in its moments',
+      'telemetry_implausible',
+      report(air, { rows: 20, features: [momentsOf({ n: 0, sum: 0, sumSquares: -1e300 })] }),
+    ],
     ['a window that ends before it begins', 'telemetry_implausible', report(air, { from: 2, to: 1 })],
     [
       'a window of more than a day',
@@ -263,6 +279,8 @@ describe('telemetry ingest', () => {
 
   it.each([
     ['a sum that its squares do not allow', { squaredError: 0.9 }],
+    ['squares that their sum does not allow', { squaredError: 1.1 }],
+    ['squares of no error', { n: 0, answers: 0, absoluteError: 0, squaredError: 1e300 }],
     ['a bias above its absolute error', { signedError: { n: 1, sum: -1.1 } }],
     ['more signed errors than labels', { signedError: { n: 2, sum: 1 } }],
   ])('refuses regression figures with %s', async (_, fields) => {
@@ -288,6 +306,8 @@ describe('telemetry ingest', () => {
     ['more rows than its counts can fill', [11, 0, 0]],
     ['squares beyond the scores', [2, 2 * 10 ** 2 + 1, 0]],
     ['steps beyond the scores', [2, 2 * 10 ** 2, 2 * 20 ** 2 + 1]],
+    ['squares without a block', [9, 900, 0, 0, Number.MAX_SAFE_INTEGER, 0]],
+    ['steps without a block', [9, 900, 0, 0, 0, Number.MAX_SAFE_INTEGER]],
   ])('refuses blocks with %s', async (_, blocks) => {
     const { service, send } = await world();
     const counts = [0, 10, ...new Array<number>(10).fill(0)];

@@ -33,6 +33,20 @@ describe('drift of a fleet, one device one vote', () => {
     expect(pooled).toMatchObject({ psi: sum!.psi, psiCritical: sum!.psiCritical, n: 200, counted: 200 });
   });
 
+  it('is not hidden by a device that brings more blocks than its rows fill', () => {
+    // Half of the rows in each of two cells, with the scores −9 and −7; rows of the honest devices do not depend on each other.
+    const rows = 4_200;
+    const device = (blocks: number, steps: number) => [
+      {
+        ...counts([0, rows / 2, rows / 2, ...new Array<number>(9).fill(0)])[0]!,
+        blocks: [...new Array<number>(9).fill(0), blocks, blocks * (512 * 8) ** 2, blocks * steps],
+      },
+    ];
+    const honest = Array.from({ length: 100 }, () => device(8, 2 * 512));
+    const [found] = judgeFleet(profile, [...honest, device(rows, (20 * 512) ** 2)]);
+    expect(found).toMatchObject({ verdict: 'drift', independent: 101 * rows });
+  });
+
   it('reports how many devices have evidence, counting those without any in the total', () => {
     expect(judgeFleet(profile, [calm(1_000), [], []])[0]).toMatchObject({ devices: 1, verdict: 'stable' });
     expect(judgeFleet(profile, [calm(20), calm(20), []])[0]).toMatchObject({
