@@ -138,10 +138,10 @@ function overview(rows: readonly SloStatus[], printer: Printer): readonly string
 }
 
 function statusText(status: SloStatus, printer: Printer): readonly string[] {
-  const { model, group, source, budgets, freshness, drift } = status;
+  const { model, group, source, objectives, budgets, freshness, drift } = status;
   const from = source === 'set' ? 'objectives were set' : 'objectives are those of the manifest';
   const what = group === undefined ? model : `${model} in group ${group}`;
-  if (budgets.length === 0 && !freshness && !drift) return [`${what}: ${from}; there are none`];
+  if (budgets.length === 0 && !freshness && !objectives.drift) return [`${what}: ${from}; there are none`];
   return [
     `${what}: ${from}`,
     ...(budgets.length > 0 ? ['', ...printer.table(budgets, budgetColumns<ErrorBudget>())] : []),
@@ -152,10 +152,13 @@ function statusText(status: SloStatus, printer: Printer): readonly string[] {
           `freshness: ${freshness.fresh} of ${freshness.devices} devices sent telemetry in the last ${formatDuration(freshness.withinMs)}; target ${percent(freshness.target)}${freshness.known ? '' : ' (the hub has not run for that long)'}`,
         ]
       : []),
-    ...(drift
+    ...(objectives.drift
       ? [
           '',
-          ...drift.map(({ version, span, verdict }) => `drift of ${version} in the last ${span}: ${verdict}`),
+          ...(drift ?? []).map(
+            ({ version, span, verdict }) => `drift of ${version} in the last ${span}: ${verdict}`,
+          ),
+          ...(drift ? [] : ['drift is not assessed yet']),
         ]
       : []),
   ];

@@ -71,17 +71,16 @@ function freshnessObservation({ model, freshness }: SloStatus): readonly Observa
   ];
 }
 
-function driftObservation({ model, drift }: SloStatus): readonly Observation[] {
-  if (!drift) return [];
-  const drifted = drift
+function driftObservation({ model, objectives, drift }: SloStatus): readonly Observation[] {
+  if (!objectives.drift) return [];
+  const drifted = (drift ?? [])
     .filter(({ verdict }) => verdict === 'drift')
     .map(({ version, span }) => `${version} (last ${span})`);
   return [
     {
       code: 'drift_found',
       subject: model,
-      // After a start nothing has been assessed yet.
-      holds: drift.length > 0 ? drifted.length > 0 : undefined,
+      holds: drift && drifted.length > 0,
       summary: `${model} ${drifted.join(', ')}: drift was found; "modelfleet drift show --model ${model}" has the features`,
     },
   ];

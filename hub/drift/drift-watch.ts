@@ -34,6 +34,8 @@ const PAUSE_MS = 300_000;
 export class DriftWatch {
   readonly #props: DriftWatchProps;
   #assessed: ReadonlyMap<string, AssessedVersion> = new Map();
+  /** Models of which a version could not be assessed; undefined before the first assessment. */
+  #unknown: ReadonlySet<string> | undefined;
 
   constructor(props: DriftWatchProps) {
     this.#props = props;
@@ -41,6 +43,11 @@ export class DriftWatch {
 
   assessed(): readonly AssessedVersion[] {
     return [...this.#assessed.values()];
+  }
+
+  /** Whether everything of the model that can be assessed was: only then does no drift among `assessed` mean that there is none. */
+  isKnown(model: string): boolean {
+    return this.#unknown !== undefined && !this.#unknown.has(model);
   }
 
   /** Runs until `signal` is aborted. */
@@ -57,6 +64,7 @@ export class DriftWatch {
   async assessAll(signal: AbortSignal): Promise<void> {
     const { drift, versions, clock, logger } = this.#props;
     const assessed = new Map<string, AssessedVersion>();
+    const unknown = new Set<string>();
     for (const { model, version, state } of await versions()) {
       if (state !== 'active') continue;
       if (signal.aborted) return;
@@ -69,11 +77,13 @@ export class DriftWatch {
         }
       } catch (error) {
         if (isAppError(error, 'drift_no_profile')) continue;
+        unknown.add(model);
         logger.error({ model, version, err: error }, 'drift of a version could not be assessed');
       }
       await pause(performance.now() - begun, signal);
     }
     this.#assessed = assessed;
+    this.#unknown = unknown;
   }
 }
 

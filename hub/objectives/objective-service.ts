@@ -34,7 +34,7 @@ export interface ObjectiveServiceProps {
     running(): Iterable<{ readonly deviceId: string; readonly model: string }>;
   };
   readonly reportTimes: Pick<ReportTimes, 'isKnown' | 'isFresh'>;
-  readonly drift: { assessed(): readonly AssessedVersion[] };
+  readonly drift: { assessed(): readonly AssessedVersion[]; isKnown(model: string): boolean };
   /** Devices that a rollout of the model under way is updating: they restart runners and agents, and that is planned. */
   readonly updating: (model: string) => Promise<ReadonlySet<string>>;
   readonly audit: Pick<AuditLog, 'append'>;
@@ -164,7 +164,7 @@ export class ObjectiveService {
       evaluatedAt: now,
       budgets,
       ...(freshness ? { freshness: await this.#freshness(model, freshness) } : {}),
-      ...(objectives.drift ? { drift: this.#drift(model) } : {}),
+      ...(objectives.drift ? this.#drift(model) : {}),
     };
   }
 
@@ -210,10 +210,13 @@ export class ObjectiveService {
     return { target, withinMs, ...counts, known: reportTimes.isKnown(withinMs) };
   }
 
-  #drift(model: string): NonNullable<SloStatus['drift']> {
-    return this.#props.drift
+  #drift(model: string): Pick<SloStatus, 'drift'> {
+    const { drift } = this.#props;
+    const found = drift
       .assessed()
       .filter(({ report }) => report.model === model)
       .map(({ span, report: { version, verdict } }) => ({ version, span, verdict }));
+    const isConclusive = drift.isKnown(model) || found.some(({ verdict }) => verdict === 'drift');
+    return isConclusive ? { drift: found } : {};
   }
 }

@@ -97,7 +97,7 @@ export const SloStatus = Type.Object(
         known: Type.Boolean(),
       }),
     ),
-    /** Of each version in the last hour and the last day that are over. */
+    /** Of each version in the last hour and the last day that are over; absent while it is not known, as after a start. */
     drift: Type.Optional(
       Type.Array(
         Type.Object({ version: Type.String(), span: Type.Enum(['hour', 'day']), verdict: DriftVerdict }),

@@ -86,10 +86,18 @@ describe('what is observed of a model', () => {
       { version: '1.0.0', span: 'hour', verdict: 'watch' },
       { version: '1.1.0', span: 'day', verdict: 'drift' },
     ] as const;
-    expect(observationsOf(status({ drift: [...drift] }))).toMatchObject([
+    const objectives = { drift: true };
+    expect(observationsOf(status({ objectives, drift: [...drift] }))).toMatchObject([
       { code: 'drift_found', holds: true, summary: expect.stringContaining('air 1.1.0 (last day): drift') },
     ]);
-    expect(observationsOf(status({ drift: [drift[0]] }))).toMatchObject([{ holds: false }]);
-    expect(observationsOf(status({ drift: [] }))).toMatchObject([{ holds: undefined }]);
+    expect(observationsOf(status({ objectives, drift: [drift[0]] }))).toMatchObject([{ holds: false }]);
+    expect(observationsOf(status({ objectives }))).toMatchObject([{ holds: undefined }]);
+    expect(observationsOf(status({}))).toEqual([]);
+  });
+
+  it('is no drift once no version with a profile is active any more: the alert must end', () => {
+    expect(observationsOf(status({ objectives: { drift: true }, drift: [] }))).toMatchObject([
+      { code: 'drift_found', holds: false },
+    ]);
   });
 });

@@ -60,6 +60,26 @@ describe('DriftWatch', () => {
     expect(found(watch)).toEqual(['3.0.0 hour', '3.0.0 day']);
   });
 
+  it('does not know a model before the first assessment, nor while one of its versions cannot be assessed', async () => {
+    let fault: Error | undefined = new Error('damaged');
+    const watch = watchOver({
+      versions: async () => [active('1.0.0'), { model: 'other', version: '1.0.0', state: 'active' }],
+      drift: {
+        assessFleet: async ({ model, version }) => {
+          if (fault && model === 'm') throw fault;
+          return reportOf(model, version!);
+        },
+      },
+    });
+    const known = () => ['m', 'other', 'on no device'].map((model) => watch.isKnown(model));
+    expect(known()).toEqual([false, false, false]);
+    await watch.assessAll(signal);
+    expect(known()).toEqual([false, true, true]);
+    fault = new AppError('drift_no_profile', 'Cannot assess: no profile.');
+    await watch.assessAll(signal);
+    expect(known()).toEqual([true, true, true]);
+  });
+
   it('judges the hour and the day that are over, so that a year of readings finds as much as one of each', async () => {
     const asked: DriftQuery[] = [];
     const now = Date.UTC(2026, 10, 27, 13, 59, 59);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { AssessedVersion } from '../../../../hub/drift/drift-watch.ts';
 import {
   ObjectiveService,
   type ObjectiveServiceProps,
@@ -60,7 +61,7 @@ function serviceOf({
     },
     census: { versions: () => [], running: () => [] },
     reportTimes: { isKnown: () => true, isFresh: () => true },
-    drift: { assessed: () => [] },
+    drift: { assessed: () => [], isKnown: () => true },
     updating: async () => new Set(),
     audit: { append: async () => undefined },
     clock,
@@ -174,6 +175,20 @@ describe('objectives', () => {
       updating: 1,
       known: true,
     });
+  });
+
+  it('of drift are not known before it was assessed, unless a version has drifted, and are met by no version at all', async () => {
+    const drifted = { span: 'hour', at: 0, report: { model: 'air', version: '1.1.0', verdict: 'drift' } };
+    const driftOf = async (isKnown: boolean, assessed: readonly unknown[]) => {
+      const drift = { assessed: () => assessed as AssessedVersion[], isKnown: () => isKnown };
+      const { service } = serviceOf({ set: { air: { drift: true } }, drift });
+      return (await service.show({ model: 'air' })).drift;
+    };
+    const found = [{ version: '1.1.0', span: 'hour', verdict: 'drift' }];
+    expect(await driftOf(false, [])).toBeUndefined();
+    expect(await driftOf(false, [drifted])).toEqual(found);
+    expect(await driftOf(true, [drifted])).toEqual(found);
+    expect(await driftOf(true, [])).toEqual([]);
   });
 
   it('of a group are counted from its devices alone, and are none until they are set', async () => {
