@@ -20,7 +20,7 @@ const ASKED_MS = 5_000;
 
 export class WindowCounts {
   readonly #telemetry: CountedTelemetry;
-  readonly #read = new Map<string, { readonly at: number; readonly figures: readonly Figures[] }>();
+  readonly #read = new Map<string, { readonly at: number; readonly figures: Promise<readonly Figures[]> }>();
 
   constructor(telemetry: CountedTelemetry) {
     this.#telemetry = telemetry;
@@ -32,24 +32,35 @@ export class WindowCounts {
     windowMs: number,
     { now, anew }: { readonly now: number; readonly anew: boolean },
   ): Promise<readonly Figures[]> {
-    const { model, group } = scope;
     const key = `${subjectOf(scope)} ${windowMs}`;
     const read = this.#read.get(key);
     const keptMs = anew ? ASKED_MS : Math.min(windowMs / 60, REREAD_MS_MAX);
     if (read && read.at <= now && now - read.at < keptMs) return read.figures;
-    const time = { fromMs: now - windowMs, toMs: now + 1 };
-    const figures: Figures[] = [];
-    for (const version of await this.#telemetry.storedVersions(model, time)) {
-      const { requests, latency, labels } = await this.#telemetry.figures({ model, version, group, ...time });
-      figures.push({ requests, latency, labels });
-    }
+    const figures = this.#figures(scope, { fromMs: now - windowMs, toMs: now + 1 });
     this.#read.set(key, { at: now, figures });
-    return figures;
+    try {
+      return await figures;
+    } catch (error) {
+      if (this.#read.get(key)?.figures === figures) this.#read.delete(key);
+      throw error;
+    }
   }
 
   /** What is no longer evaluated. */
   forgetAllBut(subjects: ReadonlySet<string>): void {
     for (const key of this.#read.keys()) if (!subjects.has(key.split(' ')[0]!)) this.#read.delete(key);
+  }
+
+  async #figures(
+    { model, group }: SloScope,
+    time: Pick<FigureQuery, 'fromMs' | 'toMs'>,
+  ): Promise<readonly Figures[]> {
+    const found: Figures[] = [];
+    for (const version of await this.#telemetry.storedVersions(model, time)) {
+      const { requests, latency, labels } = await this.#telemetry.figures({ model, version, group, ...time });
+      found.push({ requests, latency, labels });
+    }
+    return found;
   }
 }
 

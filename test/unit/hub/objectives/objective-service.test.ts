@@ -143,6 +143,29 @@ describe('objectives', () => {
     expect(windows()).toHaveLength(6);
   });
 
+  it('are read once for all who ask at the same time, and again after a read that failed', async () => {
+    let reads = 0;
+    let fault: Error | undefined = new Error('a rollup is damaged');
+    const { service } = serviceOf({
+      set: { air: { availability: { target: 0.9 } } },
+      telemetry: {
+        figures: async () => {
+          reads += 1;
+          if (fault) throw fault;
+          return figures();
+        },
+        storedVersions: async () => ['1.0.0'],
+      },
+    });
+    const ask = () => Promise.allSettled([1, 2, 3].map(() => service.show({ model: 'air' })));
+    expect((await ask()).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(reads).toBe(1);
+    fault = undefined;
+    expect((await ask()).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled']);
+    // One for each window and one for the period.
+    expect(reads).toBe(1 + 6);
+  });
+
   it('of one model that fails leave those of the others', async () => {
     const { service } = serviceOf({
       set: { air: { availability: { target: 0.9 } }, water: { drift: true } },
