@@ -74,6 +74,8 @@ export class PredictionStore {
   /** Oldest first. */
   #closed: Segment[] = [];
   #unwritten: OpenSegment[] = [];
+  /** Segments that were given up; part of them may be on the disk. */
+  #givenUp: number[] = [];
   #open: OpenSegment;
   #loading: Promise<void> = Promise.resolve();
   #writing: Promise<void> = Promise.resolve();
@@ -115,7 +117,8 @@ export class PredictionStore {
       ? new OpenSegment(last!, bytesMax, left)
       : new OpenSegment((last ?? 0) + 1, bytesMax);
     const store = new PredictionStore(props, open);
-    store.#loading = store.#load(mayGrow ? numbers.slice(0, -1) : numbers, labels);
+    // The last one is read already, unless it is full and stays closed.
+    store.#loading = store.#load(left && !mayGrow ? numbers : numbers.slice(0, -1), labels);
     return store;
   }
 
@@ -236,6 +239,7 @@ export class PredictionStore {
     if (!this.#isStored) return;
     this.#lost += given.index.countFrom(given.written);
     if (given.written > 0) this.#closed.push(this.#closedSegment({ ...given, bytes: given.written }));
+    else this.#givenUp.push(given.number);
   }
 
   async #read(
@@ -271,6 +275,8 @@ export class PredictionStore {
     try {
       const { oldest } = this.#open.index;
       if (this.#now() - oldest > this.#props.ageMaxMs / SEGMENTS) this.#rotate();
+      // A write that was cut short, or that was under way, has left a file that nothing else deletes.
+      await deleteSegments(this.#props, this.#givenUp.splice(0));
       for (const segment of [...this.#unwritten]) {
         await this.#append(segment, true);
         const at = this.#unwritten.indexOf(segment);

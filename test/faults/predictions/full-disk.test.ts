@@ -43,7 +43,7 @@ describe.runIf(canMount)('predictions on a full disk', () => {
   });
 
   it('error for long: memory stays bounded, and what was given up is counted', async () => {
-    const { root, open } = await world();
+    const { root, folder, open } = await world();
     const store = await open();
     store.keep(version, large('before'));
     await store.flush();
@@ -63,6 +63,8 @@ describe.runIf(canMount)('predictions on a full disk', () => {
     await empty();
     await store.close();
     expect(store.fault).toBeUndefined();
+    // The one from before, and what was kept in memory.
+    expect((await readdir(folder)).length).toBeLessThanOrEqual(3);
     const after = await open();
     expect(await after.find('m', 'before')).toBeDefined();
     expect(await after.find('m', `full-${kept - 1}`)).toBeDefined();

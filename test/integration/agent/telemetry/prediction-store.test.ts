@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { findForeignEntries } from '../../../../agent/health/foreign-entries.ts';
 import { segmentName } from '../../../../agent/telemetry/prediction-segment.ts';
 import { PredictionStore, type PredictionStoreProps } from '../../../../agent/telemetry/prediction-store.ts';
+import { loggedLines } from '../../../support/logged.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { labelledVersion, storeProps } from '../../../support/prediction-stores.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
@@ -144,6 +145,28 @@ describe('PredictionStore', () => {
     const after = await PredictionStore.open({ ...storeProps(folder, clock), bytesMax: 0 });
     expect(await after.find('m', 'a')).toBeUndefined();
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('leaves no file of answers that it gave up while they were written', async () => {
+    const { folder, open } = await world({ bytesMax: 2 ** 20 });
+    const store = await open();
+    const fill = (segments: number) => {
+      for (let i = 0; i < 130 * segments; i += 1) store.keep(one, large(`${i}`));
+    };
+    fill(1);
+    const written = store.flush();
+    // No disk answers within a few microtasks.
+    for (let i = 0; i < 20; i += 1) await Promise.resolve();
+    fill(3);
+    await written;
+    await store.close();
+    expect(store.lost).toBeGreaterThan(0);
+    const stored = store.count;
+    expect(await readdir(folder)).not.toContain(segmentName(1));
+    const again = await open();
+    await again.find('m', 'none');
+    expect(again.count).toBe(stored);
+    await again.close();
   });
 
   it('keeps no answer that would take too much of a segment, and those of other versions all the same', async () => {
@@ -309,7 +332,8 @@ describe('PredictionStore on a disk that somebody had hands on', () => {
   });
 
   it('ignores names that are not its own, and an empty file that a crash left', async () => {
-    const { folder, open } = await world();
+    const { logger, lines } = loggedLines();
+    const { folder, open } = await world({ logger });
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, '99999999.predictions'), 'far away');
     await writeFile(join(folder, segmentName(7)), '');
@@ -317,6 +341,7 @@ describe('PredictionStore on a disk that somebody had hands on', () => {
     store.keep(one, { id: 'a', rows: [1] });
     await store.close();
     expect((await readdir(folder)).sort()).toEqual(['00000008.predictions', '99999999.predictions']);
+    expect(lines).toEqual([]);
   });
 
   it('writes all again when the file or its folder is deleted while it runs', async () => {
