@@ -10,10 +10,10 @@ import type { VersionCount } from '../devices/fleet-census.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
 import type { JudgedDevice } from '../telemetry/device-hours/activity-store.ts';
 import { labelError } from '../telemetry/label-error.ts';
-import { noMoments, type RollupSums } from '../telemetry/rollups/rollup-sums.ts';
-import type { UnitClasses } from '../telemetry/rollups/unit-classes.ts';
+import type { RollupSums } from '../telemetry/rollups/rollup-sums.ts';
 import type { FigureQuery } from '../telemetry/telemetry-figures.ts';
 import { driftRule, worstVerdict } from './drift-rule.ts';
+import type { UnitSums } from './pooled-units.ts';
 import { onEveryReading } from './significance.ts';
 import { judgeFeatures, judgeUnits } from './verdict.ts';
 
@@ -83,10 +83,9 @@ export class DriftService {
   /** Verdicts over the devices of a rollout, each a unit, at a level that holds however often they are asked for. Throws `not_found` and `drift_no_profile`. */
   async judge(
     { model, version }: Pick<PublishedVersion, 'model' | 'version'>,
-    { units, devices }: { readonly units: ReadonlyMap<string, UnitClasses>; readonly devices: number },
+    { units, devices }: { readonly units: ReadonlyMap<string, UnitSums>; readonly devices: number },
   ): Promise<readonly FeatureDrift[]> {
-    const sums = new Map([...units].map(([name, classes]) => [name, { classes, moments: noMoments }]));
-    return judgeUnits(await this.#profile(model, version), sums, {
+    return judgeUnits(await this.#profile(model, version), units, {
       all: devices,
       significance: onEveryReading,
     });

@@ -5,6 +5,7 @@
 import type { RolloutPlan } from '../../shared/api/rollout-plan.ts';
 import { isAppError } from '../../shared/base/app-error.ts';
 import { limits } from '../../shared/base/limits.ts';
+import { type FeatureRollup, type Moments, noMoments } from '../telemetry/rollups/rollup-sums.ts';
 import { UnitClasses } from '../telemetry/rollups/unit-classes.ts';
 import type { GateInputs } from './gates.ts';
 import { isPresent } from './phase-members.ts';
@@ -79,8 +80,21 @@ export class EvidenceFigures {
 class EvidenceSums {
   /** Made from the devices as they are; undefined before. */
   figures: Figures | undefined;
-  readonly units = new Map<string, UnitClasses>();
+  readonly #units = new Map<string, UnitClasses>();
   #devices: ReadonlyMap<string, DeviceFigures | undefined> = new Map();
+
+  /** By feature. Moments are floating point and cannot be taken out again, so they are added up anew. */
+  units(): ReadonlyMap<string, Readonly<FeatureRollup>> {
+    const moments = new Map<string, Moments>();
+    for (const figures of this.#devices.values()) {
+      for (const { name, moments: more } of figures?.features ?? []) {
+        if (more) moments.set(name, sumOf(moments.get(name) ?? noMoments, more));
+      }
+    }
+    return new Map(
+      [...this.#units].map(([name, classes]) => [name, { classes, moments: moments.get(name) ?? noMoments }]),
+    );
+  }
 
   get size(): number {
     return this.#devices.size;
@@ -110,11 +124,15 @@ class EvidenceSums {
 
   #add(figures: DeviceFigures | undefined, sign: 1 | -1): void {
     for (const feature of figures?.features ?? []) {
-      const classes = this.units.get(feature.name) ?? new UnitClasses();
+      const classes = this.#units.get(feature.name) ?? new UnitClasses();
       classes.add(feature, sign);
-      this.units.set(feature.name, classes);
+      this.#units.set(feature.name, classes);
     }
   }
+}
+
+function sumOf(a: Moments, b: Moments): Moments {
+  return { n: a.n + b.n, sum: a.sum + b.sum, sumSquares: a.sumSquares + b.sumSquares };
 }
 
 function countRequests(
@@ -142,7 +160,7 @@ async function judgeDrift(
   drift: RolloutDrift,
 ): Promise<GateInputs['drift']> {
   const devices = sums.brought().length;
-  const features = await drift.judge(plan, { units: sums.units, devices }).catch((error: unknown) => {
+  const features = await drift.judge(plan, { units: sums.units(), devices }).catch((error: unknown) => {
     if (isAppError(error, 'drift_no_profile')) return undefined;
     throw error;
   });

@@ -3,7 +3,7 @@ import type { DeviceFacts } from '../../shared/protocol/enrolment.ts';
 import type { ReportedState } from '../../shared/protocol/reported-state.ts';
 import type { FeatureCounts } from '../../shared/protocol/telemetry-report.ts';
 import type { PublishedVersion } from '../models/published-version.ts';
-import type { UnitClasses } from '../telemetry/rollups/unit-classes.ts';
+import type { FeatureRollup } from '../telemetry/rollups/rollup-sums.ts';
 import type { DownloadObservation } from './device-progress.ts';
 
 export interface RolloutVersions {
@@ -66,7 +66,7 @@ export interface RolloutDrift {
    */
   judge(
     version: { readonly model: string; readonly version: string },
-    evidence: { readonly units: ReadonlyMap<string, UnitClasses>; readonly devices: number },
+    evidence: { readonly units: ReadonlyMap<string, Readonly<FeatureRollup>>; readonly devices: number },
   ): Promise<
     readonly {
       readonly name: string;

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { profileFeature } from '../../../../cli/packing/reference-profile.ts';
 import { judgeUnits } from '../../../../hub/drift/verdict.ts';
 import type { RolloutDevice } from '../../../../hub/rollout/device-progress.ts';
 import { EvidenceFigures } from '../../../../hub/rollout/evidence-figures.ts';
 import type { DeviceEvidence, RolloutDrift } from '../../../../hub/rollout/rollout-evidence.ts';
 import type { RolloutView } from '../../../../hub/rollout/rollout-planner.ts';
-import { noMoments } from '../../../../hub/telemetry/rollups/rollup-sums.ts';
+import type { NumericProfile } from '../../../../shared/manifest/reference-profile.ts';
 import { uniformProfile } from '../../../support/profiles.ts';
 
 const profile = uniformProfile(2);
@@ -17,13 +18,12 @@ const plan = {
 } as RolloutView['plan'];
 
 /** Judges as the drift service does, and counts how often it is asked. */
-function countingDrift(): RolloutDrift & { calls: number } {
+function countingDrift(of = profile): RolloutDrift & { calls: number } {
   const drift = {
     calls: 0,
     judge: async (_: unknown, { units, devices }: Parameters<RolloutDrift['judge']>[1]) => {
       drift.calls += 1;
-      const sums = new Map([...units].map(([name, classes]) => [name, { classes, moments: noMoments }]));
-      return judgeUnits(profile, sums, { all: devices });
+      return judgeUnits(of, units, { all: devices });
     },
   };
   return drift;
@@ -115,4 +115,25 @@ it('nothing is kept of a rollout that has ended', async () => {
   figures.keepOnly(new Set());
   await figures.of(view);
   expect(drift.calls).toBe(2);
+});
+
+it('noise about the only value of a column is no drift to a gate', async () => {
+  const rows = 200;
+  const name = 'valve';
+  const plain = { name, role: 'input', source: { tensor: 'x', column: 0 }, kind: 'numeric' } as const;
+  const valve = profileFeature(plain, new Array<number>(rows).fill(5), 20) as NumericProfile;
+  // Half of the rows lie a little below the value, half a little above it.
+  const counts = valve.counts.map((_, cell, { length }) =>
+    cell === 0 || cell === length - 1 ? rows / 2 : 0,
+  );
+  const offset = 5 - valve.moments.shift;
+  const moments = { n: rows, sum: rows * offset, sumSquares: rows * (offset ** 2 + 0.01 ** 2) };
+  const figures = { ...evidenceOf(1, rows, 0).figures, features: [{ name, counts, missing: 0, moments }] };
+  const evidence = new Map(['a', 'b'].map((id) => [id, { offeredAt: 1, figures }]));
+  const gate = new EvidenceFigures({
+    telemetry: { evidence: async () => evidence },
+    drift: countingDrift({ rows, features: [valve] }),
+  });
+  const devices = ['a', 'b'].map((id) => device(id, 'succeeded', 1));
+  expect((await gate.of({ id: 'r', plan, devices })).drift).toMatchObject({ drifting: [], tooFew: [] });
 });
