@@ -36,16 +36,3 @@ export async function readPages<T>(
     after = page.next;
   }
 }
-
-/** Each row of a list as it comes, so that a list of any length takes the memory of a page. */
-export async function* eachRow<T>(
-  hub: HubClient,
-  { path, query, parse }: Omit<ListRequest<T>, 'limit'>,
-): AsyncGenerator<T> {
-  for (let after = query?.['after']; ; ) {
-    const page = parse(await hub.get(path, { ...query, after, limit: PAGE_ROWS }));
-    yield* page.rows;
-    if (page.next === undefined || page.next === after) return;
-    after = page.next;
-  }
-}

@@ -72,9 +72,9 @@ export function figureQuery({ model, version, group, by, device, since, from, to
   };
 }
 
-const parsePage = answerParser(FigurePage);
+export const parseFigurePage = answerParser(FigurePage);
 
 export function parseFigures(answer: unknown): Page<FigureRow> {
-  const { rows, next } = parsePage(answer);
+  const { rows, next } = parseFigurePage(answer);
   return { rows, next };
 }

@@ -4,8 +4,8 @@ import { rename } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
-import { eachRow } from '../all-pages.ts';
-import type { CliContext } from '../context.ts';
+import type { FigureRow } from '../../shared/api/telemetry-figures.ts';
+import type { CliContext, HubClient } from '../context.ts';
 import { countText } from '../count-text.ts';
 import { type ExportFormat, exportFormats, exportLines } from './figure-files.ts';
 import {
@@ -13,7 +13,7 @@ import {
   type BreakdownFlags,
   figureQuery,
   figuresPath,
-  parseFigures,
+  parseFigurePage,
 } from './figure-flags.ts';
 
 interface ExportFlags extends BreakdownFlags {
@@ -23,6 +23,7 @@ interface ExportFlags extends BreakdownFlags {
 
 /** For `--out`. */
 const STANDARD_OUTPUT = '-';
+const PAGE_ROWS = 500;
 
 export function addExport(telemetry: Command, context: CliContext): void {
   const command = telemetry
@@ -39,8 +40,8 @@ async function exportFigures(
 ): Promise<void> {
   const query = { ...figureQuery({ ...flags, by }), sort: by === 'device' ? 'device' : undefined };
   let count = 0;
-  const rows = async function* (hub: Awaited<ReturnType<CliContext['hub']>>) {
-    for await (const row of eachRow(hub, { path: figuresPath, query, parse: parseFigures })) {
+  const rows = async function* (hub: HubClient) {
+    for await (const row of eachFigure(hub, query)) {
       count += 1;
       yield row;
     }
@@ -59,4 +60,20 @@ async function exportFigures(
       { file: out, rows: count },
       () => `${countText(count, 'row')} ${count === 1 ? 'is' : 'are'} in ${out}.`,
     );
+}
+
+type Query = NonNullable<Parameters<HubClient['get']>[1]>;
+
+/**
+ * Each row as it comes, so that figures of any length take the memory of a page. Every page is of the time span of the first one: by
+ * `since` alone, the span would move on while pages are read, and rows of one file be of different hours.
+ */
+export async function* eachFigure(hub: Pick<HubClient, 'get'>, query: Query): AsyncGenerator<FigureRow> {
+  let next = query;
+  for (;;) {
+    const page = parseFigurePage(await hub.get(figuresPath, { ...next, limit: PAGE_ROWS }));
+    yield* page.rows;
+    if (page.next === undefined) return;
+    next = { ...query, since: undefined, fromMs: page.fromMs, toMs: page.toMs, after: page.next };
+  }
 }
