@@ -3,7 +3,7 @@
  * answers. Bounded in bytes and in age: segments are deleted whole, the oldest first.
  *
  * Keeping an answer costs no wait: it is written behind, a second later at most, so a crash of the agent loses the answers of
- * a second. That a label was taken is durable before the window that counts it is sent: no label counts twice. What a power cut loses is
+ * a second. That a label was taken is durable before the window that counts it is sent: no label counts twice, unless the disk takes nothing. What a power cut loses is
  * bounded by the next window, when the disk is made to keep what was written. On a full disk answers are kept in memory as far as a
  * segment holds, and the fault is there to be shown.
  */

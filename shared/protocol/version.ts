@@ -27,5 +27,7 @@
  *      2026-11-27  Reported state is version 2: a model's `parked` is now `quarantined`. A hub still reads version 1.
  *      2026-11-28  Label figures count answers (`answers`), classes (`confusion`) and confidence (`calibration`), and add up
  *                  signed errors (`signedError`). Each may be missing; a label without `answers` is of an answer of its own.
+ *      2026-11-28  A telemetry report may be deflated (zlib), and agents send it so: a hub from before refuses it. Its features may have
+ *                  block sums (`blocks`); rows of an agent that does not send them count as independent.
  */
 export const protocolVersion = 1;
