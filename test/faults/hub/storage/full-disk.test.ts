@@ -84,15 +84,19 @@ describe.skipIf(!canMount)('a hub whose disk is full', () => {
       '/api/v1/models/{model}': `/api/v1/models/${stock.model}`,
       '/api/v1/models/{model}/versions/{version}': `/api/v1/models/${stock.model}/versions/${stock.version}`,
       '/api/v1/telemetry': `/api/v1/telemetry?model=${stock.model}`,
+      '/api/v1/telemetry/figures': `/api/v1/telemetry/figures?model=${stock.model}&by=version`,
+      '/api/v1/slos/{model}': `/api/v1/slos/${stock.model}`,
+      '/api/v1/alerts/{id}': '/api/v1/alerts/a-000000000000',
+      '/api/v1/alert-silences/{id}': '/api/v1/alert-silences/s-000000000000',
       '/api/v1/drift': `/api/v1/drift?model=${stock.model}`,
       '/api/v1/rollouts/{id}': `/api/v1/rollouts/${rollout}`,
       '/api/v1/rollouts/{id}/devices': `/api/v1/rollouts/${rollout}/devices`,
     });
     expect(answers.length).toBeGreaterThan(15);
     for (const answer of answers) {
-      // No device has sent any, and nobody has made a join token of that id.
+      // No device has sent any, and there is no join token, alert or silence of that id.
       const missing = answer.route.endsWith('/drift') ? 'no_telemetry' : 'not_found';
-      const isMissing = /\/(drift|join-tokens\/\{id\})$/.test(answer.route);
+      const isMissing = /\/(drift|(join-tokens|alerts|alert-silences)\/\{id\})$/.test(answer.route);
       const wanted = isMissing ? { status: 404, code: missing } : { status: 200 };
       expect(answer, answer.route).toMatchObject(wanted);
     }
