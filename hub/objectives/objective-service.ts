@@ -9,6 +9,7 @@ import {
 } from '../../shared/api/slos.ts';
 import { AppError } from '../../shared/base/app-error.ts';
 import type { Clock } from '../../shared/base/clock.ts';
+import { limits } from '../../shared/base/limits.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { VersionCount } from '../devices/fleet-census.ts';
 import type { AssessedVersion } from '../drift/drift-watch.ts';
@@ -104,7 +105,7 @@ export class ObjectiveService {
     return this.#evaluate(scope, { running, anew: true });
   }
 
-  /** Throws `not_found`, and `bad_input` for objectives that a group cannot have. */
+  /** Throws `not_found`, `bad_input` for objectives that a group cannot have, and `too_large` when there are too many. */
   async set(scope: SloScope, objectives: Objectives, actor: Actor): Promise<SloStatus> {
     const { store, audit, clock } = this.#props;
     await this.#require(scope, 'set the objectives');
@@ -112,6 +113,12 @@ export class ObjectiveService {
       throw new AppError(
         'bad_input',
         `Cannot set the objectives of "${scope.model}" in group "${scope.group}": freshness and drift are of a model on all devices.`,
+      );
+    }
+    if ((await store.scopes()).length >= limits.objectivesSetMax && !(await store.find(scope))) {
+      throw new AppError(
+        'too_large',
+        `Cannot set the objectives of "${subjectOf(scope)}": ${limits.objectivesSetMax} models and groups have some already, the maximum. Reset some first.`,
       );
     }
     await store.transaction(async (tx) => {

@@ -380,6 +380,8 @@ export const limits = {
   alertsEvaluatedEveryMs: 60_000,
   /** Silences that have not ended. */
   alertSilencesMax: 1_000,
+  /** Models and groups with objectives that were set. */
+  objectivesSetMax: 1_000,
   alertRowsRemovedPerPassMax: 500,
   alertReceiversMax: 16,
   /** How long a receiver may take to answer, and how much of the answer is read. */

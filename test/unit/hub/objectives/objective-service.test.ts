@@ -8,6 +8,7 @@ import type { ObjectiveStore } from '../../../../hub/objectives/objective-store.
 import { type SloScope, subjectOf } from '../../../../hub/objectives/slo-scope.ts';
 import type { FigureQuery, TelemetryFigures } from '../../../../hub/telemetry/telemetry-figures.ts';
 import type { Objectives } from '../../../../shared/api/slos.ts';
+import { limits } from '../../../../shared/base/limits.ts';
 import { LatencySketch } from '../../../../shared/sketch/latency-sketch.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { publishedVersion } from '../../../support/profiles.ts';
@@ -46,6 +47,7 @@ function serviceOf({
           const [model, group] = subject.split('/');
           return { model, group };
         }),
+      transaction: async () => undefined,
     } as unknown as ObjectiveStore,
     telemetry: {
       figures: async (query) => {
@@ -212,6 +214,18 @@ describe('objectives', () => {
     expect(await driftOf(false, [drifted])).toEqual(found);
     expect(await driftOf(true, [drifted])).toEqual(found);
     expect(await driftOf(true, [])).toEqual([]);
+  });
+
+  it('are of so many models and groups at most: each is evaluated every minute', async () => {
+    const given = Array.from({ length: limits.objectivesSetMax }, (_, n): [string, Objectives] => [
+      `air/group-${n}`,
+      {},
+    ]);
+    const { service } = serviceOf({ set: Object.fromEntries(given) });
+    const set = (group: string) =>
+      service.set({ model: 'air', group }, {}, { name: 'x', role: 'admin', address: '' });
+    await expect(set('one-more')).rejects.toMatchObject({ code: 'too_large' });
+    expect(await set('group-0')).toMatchObject({ group: 'group-0', source: 'set' });
   });
 
   it('of a group are counted from its devices alone, and are none until they are set', async () => {
