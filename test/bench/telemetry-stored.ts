@@ -84,7 +84,7 @@ function windowOf(
   const features = base.features.map((feature) => {
     const counts = feature.counts.map(() => Math.floor(random() * 13));
     const n = counts.reduce((sum, count) => sum + count, 0);
-    return { ...feature, counts, moments: { n, sum: random() * 100, sumSquares: random() * 1_000 } };
+    return { ...feature, counts, moments: { n, sum: random() * n, sumSquares: (1 + random()) * n } };
   });
   return deflated(encodeTelemetryReport({ ...base, features }));
 }
