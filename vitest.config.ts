@@ -10,7 +10,7 @@ export default defineConfig({
     expect: { poll: { timeout: 15_000 } },
     setupFiles: 'test/support/timeouts.ts',
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: 3,
     // Modules are loaded once for all files of a worker: to load them anew takes about a second of processor time.
     isolate: false,
     restoreMocks: true,
