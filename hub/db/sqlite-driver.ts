@@ -96,8 +96,8 @@ class CachingConnection implements DatabaseConnection {
   readonly #turns: ConnectionQueue;
   /** Least recently used first. */
   readonly #statements = new Map<string, Statement>();
-  /** When another process was first found to hold the lock; undefined once a write has succeeded. */
-  #lockedSince: number | undefined;
+  /** When another process was first and last found to hold the lock; undefined once a write has succeeded. */
+  #lock: { readonly since: number; seen: number } | undefined;
 
   constructor(sqlite: Sqlite, turns: ConnectionQueue) {
     this.#sqlite = sqlite;
@@ -110,8 +110,7 @@ class CachingConnection implements DatabaseConnection {
         return this.#execute<R>(query);
       } catch (error) {
         if (!isDatabaseLocked(error) || this.#sqlite.inTransaction) throw error;
-        this.#lockedSince ??= performance.now();
-        if (performance.now() - this.#lockedSince > limits.databaseLockedMsMax) throw error;
+        if (this.#lockedForMs(performance.now()) > limits.databaseLockedMsMax) throw error;
       }
       // Nothing has begun: others, such as those who only read, may go on meanwhile.
       this.#turns.giveBack();
@@ -129,8 +128,17 @@ class CachingConnection implements DatabaseConnection {
     const statement = this.#statement(sql);
     const result = this.#run<R>(statement, sql, parameters);
     // Reading goes on while another process may write.
-    if (!statement.readonly) this.#lockedSince = undefined;
+    if (!statement.readonly) this.#lock = undefined;
     return result;
+  }
+
+  /** A lock that no statement has met for twice the time it is waited for may have ended: this is another one. */
+  #lockedForMs(now: number): number {
+    if (!this.#lock || now - this.#lock.seen > 2 * limits.databaseLockedMsMax) {
+      this.#lock = { since: now, seen: now };
+    }
+    this.#lock.seen = now;
+    return now - this.#lock.since;
   }
 
   #run<R>(statement: Statement, sql: string, parameters: readonly unknown[]): QueryResult<R> {

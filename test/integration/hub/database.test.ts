@@ -160,6 +160,32 @@ describe('a database that another process has locked for long', () => {
     await waitingAgain;
     expect(await names()).toEqual([{ name: 'c' }, { name: 'd' }]);
   });
+
+  it('is waited for again when nobody has met a lock for long, though nothing was written since the last one', async () => {
+    const file = join(await tempFolder(), 'hub.db');
+    const database = await openDatabase(file);
+    onTestFinished(() => database.destroy());
+    const other = new BetterSqlite3(file);
+    onTestFinished(() => void other.close());
+    const write = (name: string) => database.insertInto('model').values({ name, created_at: 1 }).execute();
+    const names = () => database.selectFrom('model').select('name').execute();
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+
+    other.exec('begin immediate');
+    const refused = write('a');
+    await names();
+    vi.advanceTimersByTime(limits.databaseLockedMsMax + 1);
+    await expect(refused).rejects.toMatchObject({ code: 'SQLITE_BUSY' });
+    other.exec('commit');
+    vi.advanceTimersByTime(2 * limits.databaseLockedMsMax + 1);
+    other.exec('begin immediate');
+    const waiting = write('b');
+    await names();
+    other.exec('commit');
+    await waiting;
+    expect(await names()).toEqual([{ name: 'b' }]);
+  });
 });
 
 describe('migrate()', () => {
