@@ -42,7 +42,10 @@ export class AlertService {
     this.#props = props;
   }
 
-  /** States and notifications change together: a hub that is killed sends nothing twice and loses nothing. */
+  /**
+   * States and notifications change together: a hub that is killed loses nothing and makes no notification twice. One that it was
+   * sending comes again with the same id.
+   */
   async observe({ observations, isUnknown }: Findings): Promise<void> {
     const { store, queue, clock } = this.#props;
     const found = new Map(observations.map((one) => [keyOf(one), one]));
