@@ -23,6 +23,7 @@ import { linearFolder, pack } from '../support/linear-pack-folder.ts';
 import { packedFolder, trustBody } from '../support/model-hub.ts';
 import { type Call, RecordedApi, readRawAnswer } from '../support/recorded-api.ts';
 import { RunningHub } from '../support/running-hub.ts';
+import { assign, storeAlerts } from '../support/stored-by-hand.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
@@ -132,11 +133,11 @@ it('everything an operator and a publisher do is granted', async () => {
   await granted('POST', `/rollouts/${second.id}/abort`, { body: { reason: 'a test', keep: true } });
   for (const action of ['pause', 'resume', 'abort'])
     await api.call('POST', `/api/v1/rollouts/${second.id}/${action}`, { token: admin, body: {} });
-  assign('dev-1', 'demo');
+  assign(hub.data, 'dev-1', 'demo');
   await granted('POST', '/models/demo/unassign', { body: { device: 'dev-1' } });
   await granted('POST', '/hub/gc', { body: { dryRun: true } });
   await granted('PUT', '/slos/m', { body: { availability: { target: 0.99 } } });
-  const [firing, resolved] = storeAlerts();
+  const [firing, resolved] = storeAlerts(hub.data);
   await granted('POST', `/alerts/${firing}/acknowledge`);
   await api.call('POST', `/api/v1/alerts/${resolved}/acknowledge`, { token: admin });
   await granted('POST', '/alerts/test', { body: {} });
@@ -370,32 +371,6 @@ async function enrolDevice(device: string): Promise<string> {
   const { secret } = parseJoinToken(join.token);
   await granted('POST', '/enrol', { token: undefined, body: { v: 1, secret, device, csr: csrPem, facts } });
   return device;
-}
-
-/** An alert that fires and one that was resolved; their ids. */
-function storeAlerts(): readonly [string, string] {
-  const database = new SQLite(`${hub.data}/hub.db`);
-  const insert = database.prepare(
-    `insert into alert (id, code, subject, severity, state, summary, pending_at, fired_at, resolved_at, recurrences)
-     values (?, 'drift_found', 'm', 'ticket', ?, 'm: drift was found', 1, 1, ?, 0)`,
-  );
-  const ids = ['a-00000000000f', 'a-00000000000e'] as const;
-  insert.run(ids[0], 'firing', null);
-  insert.run(ids[1], 'resolved', 2);
-  database.close();
-  return ids;
-}
-
-/** As a rollout of long ago left it. */
-function assign(device: string, model: string): void {
-  const database = new SQLite(`${hub.data}/hub.db`);
-  database
-    .prepare(
-      `insert into desired_model (device_id, model, version, release, manifest_sha256, trial, set_at)
-        select ?, model, version, release, manifest_sha256, '{}', 0 from version where model = ? and version = '1.0.0'`,
-    )
-    .run(device, model);
-  database.close();
 }
 
 /** The hub was killed after the request took effect and before its answer was stored: what is left of that. */
